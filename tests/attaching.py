@@ -49,7 +49,7 @@ class Ciphertext:
 
 
 def noise(size: int, seed: int = 1) -> Iterator[bytes]:
-    """Give an invented file of so many bytes, a piece at a time, the same for the same seed."""
+    """Yield an invented file of so many bytes, a piece at a time, the same for the same seed."""
     random_bytes = random.Random(seed).randbytes
     for first in range(0, size, PIECE_BYTES):
         yield random_bytes(min(PIECE_BYTES, size - first))
@@ -91,7 +91,7 @@ async def bring(channel: grpc.aio.Channel, ciphertext: Ciphertext) -> attachment
 
 
 async def requests(digest: bytes, offset: int, pieces: Iterator[bytes]) -> AsyncIterator[attachment_pb2.UploadRequest]:
-    """Give the requests of one call."""
+    """Yield the requests of one call."""
     yield attachment_pb2.UploadRequest(ciphertext_sha256=digest, offset=offset)
     for piece in pieces:
         yield attachment_pb2.UploadRequest(data=piece)

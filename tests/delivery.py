@@ -22,7 +22,7 @@ INTACT: Final = "intact"
 
 
 def at(time: datetime) -> Timestamp:
-    """Give a time as messages hold it."""
+    """Return a time as messages hold it."""
     stamp = Timestamp()
     stamp.FromDatetime(time.replace(microsecond=0))
     return stamp

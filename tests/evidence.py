@@ -62,7 +62,7 @@ class Log:
         return len(self.entries) - 1
 
     def note(self, size: int | None = None) -> bytes:
-        """Give the checkpoint of this size, signed by the log."""
+        """Return the checkpoint of this size, signed by the log."""
         wanted = self.tree.size if size is None else size
         head = checkpoint.Checkpoint(self.keys.log.verifier_key.name, wanted, self.tree.root(wanted))
         return checkpoint.sign(head, self.keys.log)
@@ -119,7 +119,7 @@ class Court:
         return self.register
 
     def document(self, path: str) -> Any:
-        """Give a document of the register in force."""
+        """Return a document of the register in force."""
         folder, _slash, name = path.rpartition("/")
         (found,) = (
             data
@@ -131,7 +131,7 @@ class Court:
         return json.loads(found)
 
     def cosigned(self, log: Log, size: int, by: Sequence[str], at: datetime) -> bytes:
-        """Give a checkpoint with the cosignatures of these members, and that of the log's own as nodes make it."""
+        """Return a checkpoint with the cosignatures of these members, and that of the log's own as nodes make it."""
         note = log.note(size)
         key = log.keys.log.verifier_key
         verified = checkpoint.verify(note, [key], key.name)
@@ -256,7 +256,7 @@ class Case:
         return self
 
     def answer(self) -> audit_pb2.GetEvidenceResponse:
-        """Give what a node would answer."""
+        """Return what a node would answer."""
         return audit_pb2.GetEvidenceResponse(
             message=self.signed,
             register_versions=list(self.court.sets),
@@ -294,7 +294,7 @@ class Case:
         return container.pack(members, {})
 
     def stripped(self) -> bytes:
-        """Give the message without wraps, as it lies in evidence."""
+        """Return the message without wraps, as it lies in evidence."""
         signed = message_pb2.SignedMessage.FromString(self.signed)
         del signed.wraps[:]
         return signed.SerializeToString(deterministic=True)

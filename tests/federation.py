@@ -151,7 +151,7 @@ class NodeProcess:
             self.process.wait()
 
     def log_tail(self) -> str:
-        """Give the last lines it printed."""
+        """Return the last lines it printed."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-LOG_LINES:])
 

@@ -121,7 +121,7 @@ class Officer:
         return message.sign(sealed, [self.signer, *(other.signer for other in others)])
 
     def recipient_key(self, member: str, at: datetime) -> message.RecipientKey:
-        """Give the key that a member's parts are wrapped for now."""
+        """Return the key that a member's parts are wrapped for now."""
         return message.RecipientKey(member, self.register.member(member).current_encryption_key(at).key)
 
 

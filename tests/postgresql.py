@@ -83,7 +83,7 @@ class PostgreSQL:
         return server
 
     def url(self, database: str) -> str:
-        """Give the URL under which a node finds a database."""
+        """Return the URL under which a node finds a database."""
         return f"postgresql://{USER}@/{database}?host={self.folder}"
 
     def create_database(self, name: str) -> str:
@@ -141,7 +141,7 @@ class PostgreSQL:
 
 
 def find_programs() -> Path:
-    """Give the folder of initdb and postgres: that of PATH, else the package's."""
+    """Return the folder of initdb and postgres: that of PATH, else the package's."""
     initdb = shutil.which("initdb")
     if initdb and shutil.which("postgres"):
         # A link in PATH may stand apart from the server's other programs.

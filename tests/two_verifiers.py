@@ -38,7 +38,7 @@ def remembering_sets() -> Iterator[ModuleType]:
 
 
 def remembering(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function of a set's files and what else it needs that remembers what it gave for the very same."""
+    """Return a function of a set's files and what else it needs that remembers what it gave for the very same."""
     known: dict[object, Any] = {}
 
     def remembered(files: Mapping[str, bytes], *others: Any) -> Any:
@@ -51,7 +51,7 @@ def remembering(load: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
-    """Say what our verifier proves, in the words of the second; None where it refuses."""
+    """Return what our verifier proves, in the words of the second; None where it refuses."""
     try:
         found = evidence.verify_file(data, root)
     except NotProven:
@@ -99,7 +99,7 @@ def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
 
 
 def theirs(second: ModuleType, data: bytes, root: bytes) -> dict[str, Any] | None:
-    """Say what the second verifier proves; None where it refuses."""
+    """Return what the second verifier proves; None where it refuses."""
     try:
         found: dict[str, Any] = second.verify(data, root)
     except Exception:  # noqa: BLE001 - whatever it raises, it has refused

@@ -42,7 +42,7 @@ class Proposal:
 
     @property
     def origin(self) -> str:
-        """Give the name of the log that is admitted."""
+        """Return the name of the log that is admitted."""
         return VerifierKey.from_vkey(self.vkey).name
 
     def to_json(self) -> bytes:
@@ -165,7 +165,7 @@ def publish(folder: Path, proposal: Proposal, now: datetime) -> int:
 
 
 def next_origin(register: Register, member: str) -> str:
-    """Give the name of the log that follows a member's newest one."""
+    """Return the name of the log that follows a member's newest one."""
     name, _, number = register.member(member).log_keys[-1].origin.rpartition("/")
     return f"{name}/{int(number) + 1}"
 
@@ -185,11 +185,11 @@ class _Current:
         self.next_version = 1 + max(map(_version, found))
 
     def role(self, member: str) -> Targets:
-        """Give what a member says of itself."""
+        """Return what a member says of itself."""
         return self._role(member)
 
     def document(self, path: str) -> bytes:
-        """Give a file the register vouches for."""
+        """Return a file the register vouches for."""
         owner = self._role(path.split("/")[1]) if path.startswith("members/") else self._role("targets")
         return (self._register / target_path(owner.targets[path])).read_bytes()
 

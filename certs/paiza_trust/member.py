@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def not_before(self) -> datetime:
-        """Give when everything begins to be valid."""
+        """Return when everything begins to be valid."""
         return (self.now.astimezone(UTC) - BACKDATED).replace(microsecond=0)
 
 
@@ -199,7 +199,7 @@ def _node_toml(plan: Plan) -> str:
 
 
 def _admin_socket(plan: Plan) -> str:
-    """Give the admin socket: in the data folder or, where that path would be too long, in the temporary folder."""
+    """Return the admin socket: in the data folder or, where that path would be too long, in the temporary folder."""
     if len(bytes(plan.home.absolute() / "nodes" / plan.member / "data/admin.sock")) <= MAX_SOCKET_PATH_BYTES:
         return "data/admin.sock"
     unique = sha256(bytes(plan.home.absolute())).hexdigest()[:16]

@@ -16,6 +16,6 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def names_of(member: str) -> dict[str, str]:
-    """Give a member's names; one that is not in view is called by its id in capitals."""
+    """Return a member's names; one that is not in view is called by its id in capitals."""
     russian, english = KNOWN.get(member, (member.upper(), member.upper()))
     return {"ru": f"{russian} (учебный узел)", "en": f"{english} (exercise node)"}

@@ -28,7 +28,7 @@ Row = Mapping[str, str]
 
 
 def shared_documents(folder: Path) -> dict[str, bytes]:
-    """Give what the federation publishes together, by target path."""
+    """Return what the federation publishes together, by target path."""
     acts = _toml(folder / "acts.toml")
     return {
         SUBSTANCES: _document(
@@ -51,7 +51,7 @@ def shared_documents(folder: Path) -> dict[str, bytes]:
 
 
 def member_documents(folder: Path, member: str) -> dict[str, bytes]:
-    """Give what one member publishes about its practice and its liaison officers; nothing where it says nothing."""
+    """Return what one member publishes about its practice and its liaison officers; nothing where it says nothing."""
     source = folder / "members" / f"{member}.toml"
     if not _MEMBER.fullmatch(member) or not source.is_file():
         return {}
@@ -65,7 +65,7 @@ def member_documents(folder: Path, member: str) -> dict[str, bytes]:
 
 
 def all_documents(folder: Path) -> dict[str, bytes]:
-    """Give everything in the folder, every member's file included."""
+    """Return everything in the folder, every member's file included."""
     documents = shared_documents(folder)
     for source in sorted((folder / "members").glob("*.toml")):
         documents |= member_documents(folder, source.stem)
@@ -73,7 +73,7 @@ def all_documents(folder: Path) -> dict[str, bytes]:
 
 
 def legal_base_titles(folder: Path) -> dict[str, dict[str, str]]:
-    """Give the legal bases as federation.json names them: what an officer may state in a header."""
+    """Return the legal bases as federation.json names them: what an officer may state in a header."""
     path = folder / "legal-bases.toml"
     return {each["id"]: _kept(each, "ru", "en") for each in _tables(path, _toml(path), "basis")}
 

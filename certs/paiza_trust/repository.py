@@ -52,12 +52,12 @@ class Signers:
 
     @property
     def threshold(self) -> int:
-        """Give 2M of the 2N custodians' keys, M being more than half of N."""
+        """Return 2M of the 2N custodians' keys, M being more than half of N."""
         return 2 * (len(self.custodians) // 2 + 1)
 
     @property
     def shared(self) -> list[CryptoSigner]:
-        """Give all custodians' keys."""
+        """Return all custodians' keys."""
         return [key for pair in self.custodians for key in pair]
 
 
@@ -203,5 +203,5 @@ def meta_file(version: int, data: bytes) -> MetaFile:
 
 
 def expiry(now: datetime, life: timedelta) -> datetime:
-    """Say when something that is signed now expires."""
+    """Return when something that is signed now expires."""
     return (now.astimezone(UTC) + life).replace(microsecond=0)

@@ -172,5 +172,5 @@ def check_declined(answer: approval_pb2.DeclineResponse, digest: bytes, officer:
 
 
 def same_signatures(shown: Sequence[message_pb2.Signature], header: message_pb2.Header) -> bool:
-    """Say whether all required signatures are there, in their order."""
+    """Return whether all required signatures are there, in their order."""
     return [each.signer_id for each in shown] == [each.id for each in header.required_signers]

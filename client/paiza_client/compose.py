@@ -68,7 +68,7 @@ class Sealed:
         return self.header.message_id.hex()
 
     def item(self) -> officer_pb2.SubmitItem:
-        """Give it as the outbox keeps and Submit takes it."""
+        """Return it as the outbox keeps and Submit takes it."""
         return officer_pb2.SubmitItem(message=self.data, source_row_sha256=self.source_row)
 
 

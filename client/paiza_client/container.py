@@ -46,7 +46,7 @@ def pack(members: Mapping[str, bytes], facts: Mapping[str, str]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, bytes]:
-    """Give the members without the manifest; NotProven("bad_evidence") names the first thing that is not in order."""
+    """Return the members without the manifest; NotProven("bad_evidence") names the first thing that is not in order."""
     if len(data) > MAX_FILE_BYTES:
         raise _bad("", f"the file is over {MAX_FILE_BYTES} bytes")
     members = _unzip(data)

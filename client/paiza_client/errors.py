@@ -101,7 +101,7 @@ def disk_problem(error: OSError, where: str) -> Refused | Unreachable:
 
 
 def exit_code(error: PaizaError) -> ExitCode:
-    """Give the exit code of an error; a bare one from the wire is refused or unavailable by its family."""
+    """Return the exit code of an error; a bare one from the wire is refused or unavailable by its family."""
     if isinstance(error, (Refused, Unreachable)):
         return error.exit_code
     return ExitCode.UNAVAILABLE if isinstance(error, Unavailable) else ExitCode.REFUSED

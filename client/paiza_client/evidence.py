@@ -114,7 +114,10 @@ def pack(
 
 
 def verify_file(data: bytes, root: bytes) -> Evidence:
-    """Say what a file proves to someone who trusts this bootstrap root; NotProven names the first thing that fails."""
+    """Return what a file proves to someone who trusts this bootstrap root.
+
+    NotProven names the first thing that fails.
+    """
     return check(container.unpack(data), root)
 
 
@@ -231,7 +234,7 @@ def _filed(
     reader: logs.LogReader,
     registers: logs.Registers,
 ) -> Filed:
-    """Give the entry with its cosigned proof where there is one that holds, else with the one of its log alone."""
+    """Return the entry with its cosigned proof where there is one that holds, else with the one of its log alone."""
     read, entry = reader.proof(proof)
     plain = Filed(
         "",
@@ -252,7 +255,7 @@ def _filed(
 
 
 def spans_of(spans: Iterable[audit_pb2.EvidenceSpan]) -> dict[tuple[str, int], tuple[TlogProof, Before | None]]:
-    """Give the cosigned proof of each entry, and the checkpoint before it, by log and index; nothing is verified."""
+    """Return the cosigned proof of each entry, and the checkpoint before it, by log and index; nothing is verified."""
     found: dict[tuple[str, int], tuple[TlogProof, Before | None]] = {}
     for each in spans:
         span = each.span
@@ -270,7 +273,7 @@ def _distinct(proofs: Iterable[log_pb2.LogProof]) -> list[log_pb2.LogProof]:
 
 
 def _sealed(members: Mapping[str, bytes], message: VerifiedMessage) -> dict[int, bytes]:
-    """Give the ciphertexts in the file by part number: those in the message, already verified, and those beside it."""
+    """Return the ciphertexts in the file by part number: those in the message, verified already, and others."""
     sealed = {part.part_number: part.ciphertext for part in message.signed.parts}
     for number, data in evidence_members.ciphertexts(members).items():
         where = f"{PARTS}{number}.bin"

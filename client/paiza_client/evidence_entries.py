@@ -32,7 +32,7 @@ class Filed:
     """The messages of an entry about several."""
 
     def log_proof(self) -> log_pb2.LogProof:
-        """Give it as the protocol shows a proof."""
+        """Return it as the protocol shows a proof."""
         return log_pb2.LogProof(
             proven=log_pb2.ProvenEntry(
                 entry=self.entry,

@@ -57,7 +57,7 @@ def check_names(members: Mapping[str, bytes]) -> None:
 
 
 def of_entry(number: int, filed: Filed) -> dict[str, bytes]:
-    """Give the members of one entry."""
+    """Return the members of one entry."""
     if number >= MAX_ENTRIES:
         raise NotProven("too_large", "entries", f"over {MAX_ENTRIES} entries")
     stem = f"entries/{number:03}"
@@ -94,7 +94,7 @@ def _list_of(data: bytes, name: str) -> tuple[bytes, ...]:
 
 
 def part_keys(members: Mapping[str, bytes]) -> dict[int, bytes]:
-    """Give the part keys in the file, by part number."""
+    """Return the part keys in the file, by part number."""
     return {
         int(name.removeprefix(KEYS).removesuffix(".key")): data
         for name, data in sorted(members.items())
@@ -103,7 +103,7 @@ def part_keys(members: Mapping[str, bytes]) -> dict[int, bytes]:
 
 
 def ciphertexts(members: Mapping[str, bytes]) -> dict[int, bytes]:
-    """Give the ciphertexts that lie beside the message, by part number."""
+    """Return the ciphertexts that lie beside the message, by part number."""
     return {
         int(name.removeprefix(PARTS).removesuffix(".bin")): data
         for name, data in sorted(members.items())
@@ -112,7 +112,7 @@ def ciphertexts(members: Mapping[str, bytes]) -> dict[int, bytes]:
 
 
 def of_register(sets: Mapping[bytes, Mapping[str, bytes]]) -> dict[str, bytes]:
-    """Give the members of sets of the register: each file once, however many sets it stands in."""
+    """Return the members of sets of the register: each file once, however many sets it stands in."""
     members: dict[str, bytes] = {}
     for version, files in sets.items():
         names = {path: sha256(data).hexdigest() for path, data in sorted(files.items())}

@@ -92,7 +92,7 @@ def _is_revoked(certificate: VerifiedCertificate, revoked: frozenset[bytes]) -> 
 
 
 def _seen_before(version: bytes, released: Interval, claims: Iterable["Claim"]) -> bool:
-    """Say whether an entry made under this register was witnessed before the release can have been made."""
+    """Return whether an entry made under this register was witnessed before the release can have been made."""
     return released.not_before is not None and any(
         claim.interval is not None
         and claim.proof.register_version == version

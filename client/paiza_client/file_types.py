@@ -104,7 +104,7 @@ _PROGRAM_ENDINGS: Final = frozenset(
 
 
 def recognise(path: Path, name: str = "") -> FileType:
-    """Tell what a file is; Refused("attachment_type_refused") says why it is not exchanged, and what to do.
+    """Return what a file is; Refused("attachment_type_refused") says why it is not exchanged, and what to do.
 
     ``name`` is what it is called, where that is not the name of ``path``.
     """
@@ -168,7 +168,7 @@ def _in_zip(path: Path) -> FileType | None:
 
 
 def _directory_fits(file: BinaryIO) -> bool:
-    """Say whether the directory of a ZIP is small enough to be read: `zipfile` takes all of it into memory at once.
+    """Return whether the directory of a ZIP is small enough to be read: `zipfile` takes all of it into memory at once.
 
     Its size stands in the last record of the file, which a comment of 64 KiB may follow, or in one of 64 bits before.
     """

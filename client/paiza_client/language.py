@@ -22,7 +22,9 @@ _language: Language = "en"
 
 
 def choose(arguments: Sequence[str], environ: Mapping[str, str], profile: str | None = None) -> Language:
-    """Give the language by `--lang`, else PAIZA_LANG, else the profile's, else the system's; English if none is known.
+    """Return the language by `--lang`, else PAIZA_LANG, else the profile's, else the system's.
+
+    English if none is known.
 
     A value of `--lang` that is not known is left to the command line's own check.
     """
@@ -57,7 +59,7 @@ def use(language: Language) -> None:
 
 
 def language() -> Language:
-    """Give the language in use."""
+    """Return the language in use."""
     return _language
 
 

@@ -77,7 +77,7 @@ class Removal:
             self.found.append(what)
 
     def removed_bytes(self) -> int:
-        """Give by how much the file becomes smaller."""
+        """Return by how much the file becomes smaller."""
         return sum(end - first for first, end in self.left_out)
 
 
@@ -108,7 +108,7 @@ def find(path: Path, kind: FileType) -> Removal:
 
 
 def apply(pieces: Iterator[bytes], removal: Removal) -> Iterator[bytes]:
-    """Give the bytes of a file, read in pieces from its beginning, with the removal applied."""
+    """Yield the bytes of a file, read in pieces from its beginning, with the removal applied."""
     at = 0
     for piece in pieces:
         end = at + len(piece)
@@ -242,7 +242,7 @@ def _count(data: mmap.mmap, at: int, end: int, order: str) -> int:
 
 
 def _value(data: mmap.mmap, base: int, end: int, order: str, entry: int, kind: int, number: int) -> tuple[int, int]:
-    """Give where a value stands, and how many bytes it has."""
+    """Return where a value stands, and how many bytes it has."""
     size = _SIZES.get(kind, 1) * number
     place = entry + 8 if size <= _INLINE_BYTES else base + struct.unpack_from(f"{order}I", data, entry + 8)[0]
     if size > end or place + size > end:

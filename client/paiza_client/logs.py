@@ -19,7 +19,7 @@ class Registers:
         self._archived = dict(archived or {})
 
     def at(self, version: bytes) -> Register:
-        """Give the set of this version; NotProven if it was not to be had."""
+        """Return the set of this version; NotProven if it was not to be had."""
         if version == self.current.version:
             return self.current
         register = self._archived.get(version)
@@ -28,7 +28,7 @@ class Registers:
         return register
 
     def has(self, version: bytes) -> bool:
-        """Say whether the set of this version is at hand."""
+        """Return whether the set of this version is at hand."""
         return version == self.current.version or version in self._archived
 
     def add(self, register: Register) -> None:
@@ -36,11 +36,11 @@ class Registers:
         self._archived[register.version] = register
 
     def all(self) -> tuple[Register, ...]:
-        """Give every set at hand, each version once."""
+        """Return every set at hand, each version once."""
         return tuple({**self._archived, self.current.version: self.current}.values())
 
     def owner(self, origin: str) -> Member:
-        """Give the member whose log this is. Log keys are only ever added, so the set in force knows them all."""
+        """Return the member whose log this is. Log keys are only ever added, so the set in force knows them all."""
         for register in (self.current, *self._archived.values()):
             for member in register.members.values():
                 if any(key.origin == origin for key in member.log_keys):

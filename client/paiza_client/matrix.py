@@ -65,5 +65,5 @@ def _cell(sender: str, recipient: str, sent: Counts | None, received: Counts | N
 
 
 def _nothing(none_named: bool, counterpart: str) -> Counts | None:  # noqa: FBT001 - whether silence is a word
-    """Give zeros where a member would have named this one; None where it told nothing."""
+    """Return zeros where a member would have named this one; None where it told nothing."""
     return Counts(counterpart, 0, 0, 0, 0, 0, 0) if none_named else None

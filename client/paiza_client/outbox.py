@@ -134,7 +134,7 @@ class Outbox:
         return dropped
 
     def sealed(self, ciphertext: bytes) -> Path | None:
-        """Give the file of a sealed attachment that waits here; None where there is none."""
+        """Return the file of a sealed attachment that waits here; None where there is none."""
         path = sealed_file(self._folder, ciphertext)
         return path if path.is_file() else None
 

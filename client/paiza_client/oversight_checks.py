@@ -64,7 +64,7 @@ class Scope:
     party_events: frozenset[int]
 
     def covers(self, event: int, asker: str, counterpart: str, time: datetime) -> bool:
-        """Say whether an entry had to be shown."""
+        """Return whether an entry had to be shown."""
         if event in self.party_events and counterpart == asker:
             return True
         return event in self.events and (self.since is None or time >= self.since)

@@ -76,7 +76,7 @@ class Credentials:
 
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the folder of all profiles: PAIZA_HOME, else the platform's place for configuration."""
+    """Return the folder of all profiles: PAIZA_HOME, else the platform's place for configuration."""
     named = environ.get("PAIZA_HOME")
     return Path(named) if named else Path(click.get_app_dir("paiza"))
 
@@ -169,7 +169,7 @@ def remember_roles(profile: Profile, roles: Sequence[str]) -> None:
 
 
 def remembered_roles(profile: Profile) -> tuple[str, ...]:
-    """Give the roles the node last named; empty where it never did. The node decides in any case."""
+    """Return the roles the node last named; empty where it never did. The node decides in any case."""
     try:
         roles = json.loads((profile.folder / ROLES_FILE).read_bytes())["roles"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -34,7 +34,7 @@ class Interval:
     others: int
 
     def contradicts(self, time: datetime) -> bool:
-        """Say whether a log that gives this time to the entry is off by more than clocks of states differ."""
+        """Return whether a log that gives this time to the entry is off by more than clocks of states differ."""
         early = self.not_before is not None and time < self.not_before - TOLERANCE
         return early or time > self.not_after + TOLERANCE
 
@@ -87,7 +87,7 @@ def interval(
 
 
 def _witnessed(note: bytes, owner: str, judge: Register, where: str) -> tuple[datetime, tuple[str, ...], int]:
-    """Give the median time of a quorum's cosignatures, whose they are, and how many there were to ask."""
+    """Return the median time of a quorum's cosignatures, whose they are, and how many there were to ask."""
     active = judge.active_members()
     members = {key.name: each.id for each in active for key in each.witness_keys}
     others = len({each.id for each in active} - {owner})

@@ -32,7 +32,7 @@ class Question:
     page_size: int = consultations.MAX_PAGE
 
     def queries(self) -> Iterator[pb.EntryQuery]:
-        """Give what to ask: of more messages than one question may name, some at a time."""
+        """Yield what to ask: of more messages than one question may name, some at a time."""
         digests = list(self.digests)
         most = consultations.MAX_QUERY_DIGESTS
         for first in range(0, max(len(digests), 1), most):

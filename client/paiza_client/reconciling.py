@@ -110,11 +110,11 @@ class View:
             self.followed[digest] = page.consulted
 
     def may_have_retired(self, proof: Proof) -> bool:
-        """Say whether audit retention may have taken an entry of this log: it is old enough, and below what it took."""
+        """Return whether audit retention may have taken an entry of this log: old enough, and below what it took."""
         return proof.index < self.retired_end and self.consulted[-1].time - proof.time >= SHORTEST_RETENTION
 
     def of(self, digest: bytes, events: Iterable[str]) -> list[Shown]:
-        """Give the entries about one message, not about a part of it, of these events."""
+        """Return the entries about one message, not about a part of it, of these events."""
         wanted = frozenset(events)
         return [
             shown
@@ -183,7 +183,7 @@ def compare(one: View, other: View, *, since: datetime, until: datetime, now: da
 def _compare_sent(  # noqa: PLR0911 - one way it can stand, one line
     sent: Shown, digest: bytes, sender: View, recipient: View, now: datetime, allowed: timedelta
 ) -> tuple[Difference | None, bool]:
-    """Give what is wrong with one message that was sent, and whether it merely waits."""
+    """Return what is wrong with one message that was sent, and whether it merely waits."""
 
     def differs(kind: Kind, remark: str, answered: Shown | None = None, **more: object) -> Difference:
         return Difference(
@@ -228,7 +228,7 @@ def _compare_sent(  # noqa: PLR0911 - one way it can stand, one line
 
 
 def _unexplained(sender: View, recipient: View) -> Iterable[Difference]:
-    """Give what the recipient says it took, and the sender's log does not say it sent."""
+    """Yield what the recipient says it took, and the sender's log does not say it sent."""
     for digest, taken in _entries(recipient, _TAKEN).items():
         if sender.of(digest, _SENT):
             continue
@@ -265,7 +265,7 @@ def _unexplained(sender: View, recipient: View) -> Iterable[Difference]:
 
 
 def _entries(view: View, events: frozenset[str]) -> Mapping[bytes, Shown]:
-    """Give the first entry of these events about each message."""
+    """Return the first entry of these events about each message."""
     found: dict[bytes, Shown] = {}
     for _, shown in sorted(view.entries.items()):
         proof = shown.proof
@@ -280,7 +280,7 @@ def _of_exchange(proof: Proof) -> bool:
 
 
 def _answer(answers: Sequence[Shown], sent: Shown) -> Shown | None:
-    """Give the answer that the sender holds a proof of, else the first."""
+    """Return the answer that the sender holds a proof of, else the first."""
     held = {raw for _, raw in sent.held}
     return next((each for each in answers if each.raw in held), answers[0] if answers else None)
 

@@ -14,7 +14,7 @@ class ReferenceData:
 
     @property
     def index(self) -> NameIndex:
-        """Give the index of all names."""
+        """Return the index of all names."""
         if self._index is None:
             self._index = NameIndex(self.reference)
         return self._index
@@ -24,7 +24,7 @@ _read: dict[bytes, ReferenceData] = {}
 
 
 def of(register: Register) -> ReferenceData:
-    """Give the reference data of a register; those of one version are read once."""
+    """Return the reference data of a register; those of one version are read once."""
     found = _read.get(register.version)
     if found is None:
         _read.clear()  # a program works with one version at a time

@@ -19,7 +19,7 @@ def reader(profile: Profile, fetch: Fetch) -> RegisterReader:
 
 
 def cached(profile: Profile) -> Register | None:
-    """Give the set verified last, if it may still be believed; nothing is fetched."""
+    """Return the set verified last, if it may still be believed; nothing is fetched."""
     return reader(profile, _offline).current()
 
 

@@ -358,5 +358,5 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
 
 
 def remedy(reason: str) -> Remedy:
-    """Give both sentences for a code, those of `UNKNOWN` for one that is not in the table."""
+    """Return both sentences for a code, those of `UNKNOWN` for one that is not in the table."""
     return REMEDIES.get(reason, UNKNOWN)

@@ -152,7 +152,7 @@ def canonical(value: object) -> str:
 
 
 def counts(key: dict, signature: str, data: bytes) -> bool:
-    """Say whether a key of the metadata (P-256, or ML-DSA-44 as in TAP 21) signed these bytes."""
+    """Return whether a key of the metadata (P-256, or ML-DSA-44 as in TAP 21) signed these bytes."""
     kind = key["keytype"], key["scheme"]
     with suppress(Exception):  # whatever is wrong with one signature, it does not count
         public, made = load_pem_public_key(key["keyval"]["public"].encode()), bytes.fromhex(signature)
@@ -177,7 +177,7 @@ def metadata(data: bytes, kind: str, keys: dict, role: dict) -> dict:
 
 
 def named(files: dict[str, bytes], path: str, info: dict) -> bytes:
-    """Give a file that metadata names by length and SHA-256."""
+    """Return a file that metadata names by length and SHA-256."""
     data = files[path]
     need(info.get("length", len(data)) == len(data), f"the register: {path} is of another length")
     need(info["hashes"]["sha256"] == sha256(data).hexdigest(), f"the register: {path} is another file")
@@ -294,7 +294,7 @@ class Note:
             Ed25519PublicKey.from_public_bytes(key).verify(signature, f"{body}\n".encode())
 
     def witnessed(self, register: Register) -> tuple[datetime, list[str], int]:
-        """Give the median time at which a quorum of the others saw it, who they are, and how many there were to ask."""
+        """Return the median time at which a quorum of the others saw it, who they are, and how many there were."""
         others, newest = register.active - {self.owner}, dict[tuple[str, bytes], int]()
         for name, key_id, signature in self.signatures:
             witness, key = register.witness_keys.get((name, key_id), ("", b""))
@@ -470,7 +470,7 @@ def signers(signed: dict, header: dict, first: Entry, entries: list[Entry], regi
 
 
 def verify(file: bytes, bootstrap: bytes) -> dict:
-    """Say what a file proves to someone who trusts this bootstrap root; whatever is raised, it is not proven."""
+    """Return what a file proves to someone who trusts this bootstrap root; whatever is raised, it is not proven."""
     members, registers, used = unpacked(file), dict[str, Register](), set[str]()
     for name in (each for each in members if each.startswith("register/") and each.endswith(".json")):
         listed = json.loads(members[name].decode())

@@ -156,7 +156,7 @@ class Marks:
         )
 
     def merge(self, other: "Marks") -> "Marks":
-        """Give the strictest of both."""
+        """Return the strictest of both."""
         return Marks(
             tlp=max(self.tlp, other.tlp, key=_TLP_RANK.__getitem__),
             pap=max(self.pap, other.pap, key=_PAP_RANK.__getitem__),
@@ -198,7 +198,7 @@ class Marks:
 
 
 def merge(parts: Iterable[Handling]) -> Marks:
-    """Give the strictest of several marks."""
+    """Return the strictest of several marks."""
     return reduce(Marks.merge, map(Marks.of, parts), Marks())
 
 
@@ -208,7 +208,7 @@ def lacking(handling: Handling, parts: Iterable[Handling]) -> tuple[str, ...]:
 
 
 def covers(handling: Handling, parts: Iterable[Handling]) -> bool:
-    """Say whether marks are at least those of all parts: derived, copied, translated material carries no lower mark."""
+    """Return whether marks are at least those of all parts: derived or translated material is not marked lower."""
     return not lacking(handling, parts)
 
 
@@ -221,30 +221,33 @@ def raised(handling: Handling, parts: Iterable[Handling]) -> Handling:
 
 
 def of_message(header: Header) -> Marks:
-    """Give the strictest marks of a message and all its parts."""
+    """Return the strictest marks of a message and all its parts."""
     return merge([header.handling, *(part.handling for part in header.parts if part.HasField("handling"))])
 
 
 def classification_level(name: str, names: Mapping[str, int]) -> int:
-    """Give the level of a national classification by its name there; a name that is not listed rounds up to the top."""
+    """Return the level of a national classification by its name there.
+
+    A name that is not listed rounds up to the top.
+    """
     wanted = " ".join(name.casefold().split())
     levels = [level for known, level in names.items() if " ".join(known.casefold().split()) == wanted]
     return max(levels, default=MAX_CLASSIFICATION)
 
 
 def review_time(now: datetime, *, nominal: bool, verified: bool) -> datetime:
-    """Give the review date where the author names none: three years for nominal and for verified data, else one."""
+    """Return the review date where the author names none: three years for nominal and for verified data, else one."""
     return now + (NOMINAL_REVIEW if nominal or verified else UNVERIFIED_REVIEW)
 
 
 def is_verified(handling: Handling) -> bool:
-    """Say whether an evaluation calls the information confirmed or known to be true, in its own scheme."""
+    """Return whether an evaluation calls the information confirmed or known to be true, in its own scheme."""
     information = handling.evaluation[1:2]
     return bool(information) and information == _CONFIRMED.get(handling.evaluation_scheme)
 
 
 def meaning(label: str, lang: str) -> str:
-    """Give what a label allows, for a person; empty for a label nobody knows. PAP labels are written "PAP:RED"."""
+    """Return what a label allows, for a person; empty for a label nobody knows. PAP labels are written "PAP:RED"."""
     return translate(MEANINGS[label], lang) if label in MEANINGS else ""
 
 

@@ -23,7 +23,7 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's customary mark
 
 @cache
 def _catalogue(lang: str) -> gettext.NullTranslations:
-    """Give the catalogue of `lang`; English, and every language we have no catalogue of, stays as it is."""
+    """Return the catalogue of `lang`; English, and every language we have no catalogue of, stays as it is."""
     return gettext.translation(_DOMAIN, str(files(_DOMAIN) / "locale"), languages=[lang], fallback=True)
 
 
@@ -37,7 +37,7 @@ def add_texts(texts: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def translate(text: str, lang: str) -> str:
-    """Give a marked `text` in `lang`; the empty text stays empty (gettext would give the catalogue's header)."""
+    """Return a marked `text` in `lang`; the empty text stays empty (gettext would give the catalogue's header)."""
     if lang == "en" or not text:
         return text
     found = _catalogue(lang).gettext(text)

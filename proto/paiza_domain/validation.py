@@ -69,7 +69,7 @@ def check_message(
 
 
 def needs_second_officer(header: Header, kind: Kind) -> bool:
-    """Say whether two officers must sign: by the kind, or because nominal data goes to more than one other member."""
+    """Return whether two officers must sign: by the kind, or if nominal data goes to several members."""
     if kind.second_officer or len(header.recipients) < 2:  # noqa: PLR2004 - more than one other member
         return kind.second_officer
     others = {recipient.member for recipient in header.recipients} - {header.author}

@@ -26,7 +26,7 @@ class Archive:
         self._sets.mkdir(parents=True, exist_ok=True)
 
     def current(self) -> bytes | None:
-        """Give the version of the set stored last."""
+        """Return the version of the set stored last."""
         try:
             text = self._current.read_text("ascii").strip()
         except (FileNotFoundError, UnicodeDecodeError):
@@ -34,7 +34,10 @@ class Archive:
         return bytes.fromhex(text) if _VERSION.fullmatch(text) else None
 
     def files(self, version: bytes) -> Mapping[str, bytes] | None:
-        """Give a set's files by their published paths; None if there is no such set, or a crash left it unfinished."""
+        """Return a set's files by their published paths.
+
+        None if there is no such set, or a crash left it unfinished.
+        """
         if len(version) != VERSION_BYTES:
             return None  # whoever asks may name anything; it is no name of a folder
         folder = self._sets / version.hex()

@@ -60,14 +60,14 @@ class Member:
     classification_ceiling: int
 
     def current_encryption_key(self, at: datetime) -> EncryptionKey:
-        """Give the key to wrap for: of those valid now, the one that began last."""
+        """Return the key to wrap for: of those valid now, the one that began last."""
         valid = [key for key in self.encryption_keys if key.not_before <= at <= key.not_after]
         if not valid:
             raise Unavailable("encryption_key_expired", f"{self.id} has no encryption key valid at {at.isoformat()}")
         return max(valid, key=lambda key: (key.not_before, key.key_id))
 
     def log_key(self, origin: str) -> LogKey:
-        """Give the key of this member's log; ``Rejected("unknown_log")`` if it has no such log."""
+        """Return the key of this member's log; ``Rejected("unknown_log")`` if it has no such log."""
         for key in self.log_keys:
             if key.origin == origin:
                 return key
@@ -97,25 +97,25 @@ class Register:
     _verifier: CertificateVerifier = field(repr=False, compare=False)
 
     def active_members(self) -> tuple[Member, ...]:
-        """Give the members that take part now, ordered by id."""
+        """Return the members that take part now, ordered by id."""
         return tuple(member for _, member in sorted(self.members.items()) if member.status == "active")
 
     def member(self, member_id: str) -> Member:
-        """Give a member, active or suspended; ``Rejected("unknown_member")`` if the register has no such member."""
+        """Return a member, active or suspended; ``Rejected("unknown_member")`` if the register has no such member."""
         member = self.members.get(member_id)
         if member is None:
             raise Rejected("unknown_member", "this member is not in the register")
         return member
 
     def active_member(self, member_id: str) -> Member:
-        """Give a member that takes part now; a suspended one is ``Rejected("member_suspended")``."""
+        """Return a member that takes part now; a suspended one is ``Rejected("member_suspended")``."""
         member = self.member(member_id)
         if member.status != "active":
             raise Rejected("member_suspended", f"{member_id} is suspended")
         return member
 
     def certificate_verifier(self) -> CertificateVerifier:
-        """Give the one verifier of this version, with all it remembers.
+        """Return the one verifier of this version, with all it remembers.
 
         It knows suspended members too: what they signed stays provable. Whether a member may act is `active_member`'s
         word.

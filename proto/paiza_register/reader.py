@@ -104,7 +104,7 @@ class RegisterReader:
             return register
 
     def current(self, now: datetime | None = None) -> Register | None:
-        """Give the last verified set without fetching; None if there never was one.
+        """Return the last verified set without fetching; None if there never was one.
 
         ``Unavailable("register_expired")`` when it expired longer ago than the grace. ``now`` is the clock's by
         default.
@@ -113,7 +113,7 @@ class RegisterReader:
             return self._current(now or datetime.now(UTC))
 
     def archived(self, version: bytes) -> Register:
-        """Give this version, verified at its own time; ``Unavailable("register_unknown")`` if it is not here."""
+        """Return this version, verified at its own time; ``Unavailable("register_unknown")`` if it is not here."""
         with self._lock:
             register = self._archived.get(version)
             if register is None:
@@ -127,7 +127,7 @@ class RegisterReader:
             return register
 
     def archived_files(self, version: bytes) -> Mapping[str, bytes]:
-        """Give all files of a set, by published path: what evidence carries and `load_set` takes."""
+        """Return all files of a set, by published path: what evidence carries and `load_set` takes."""
         with self._lock:
             return self._archived_files(version)
 
@@ -144,7 +144,7 @@ class RegisterReader:
                 self._archive.keep(version, read.read)
 
     def file(self, path: str) -> bytes:
-        """Give a file of the current set to whoever asks; it verifies it itself. `FetchMissing` if there is none."""
+        """Return a file of the current set to whoever asks; it verifies it itself. `FetchMissing` if there is none."""
         believed = self._believed
         if believed is None or path not in believed[1]:
             raise FetchMissing(path)
@@ -168,7 +168,7 @@ class RegisterReader:
         return None if last is None else at_time(last, now)
 
     def _last(self) -> Register | None:
-        """Give the set believed last, whenever that was: from memory, else from the archive."""
+        """Return the set believed last, whenever that was: from memory, else from the archive."""
         if self._believed is None:
             version = self._archive.current()
             files = None if version is None else self._archive.files(version)
@@ -209,7 +209,7 @@ class RegisterReader:
             raise Rejected("register_invalid", f"the metadata cannot be read: {error}") from error
 
     def _collect(self, updater: Updater) -> Iterator[tuple[str, bytes]]:
-        """Give every file of the set that the updater has just verified, by published path."""
+        """Yield every file of the set that the updater has just verified, by published path."""
         root_history = self._cache / "root_history"
         bootstrap = Metadata.from_bytes(self._bootstrap_root).signed.version
         last_root = Metadata.from_file(str(self._cache / "root.json")).signed.version
@@ -283,7 +283,7 @@ class _Read(dict[str, bytes]):
 
     @override
     def get(self, path: str, default: Any = None) -> Any:
-        """Give a file, and remember that it was asked for."""
+        """Return a file, and remember that it was asked for."""
         found = super().get(path, default)
         if found is not None:
             self.read[path] = found

@@ -211,7 +211,7 @@ def _check_named(named: MetaFile, data: bytes, name: str) -> None:
 
 
 def _delegations(top: Targets) -> Iterator[str]:
-    """Give the role of each member, checked to be a member's and nobody else's."""
+    """Yield the role of each member, checked to be a member's and nobody else's."""
     if top.delegations is None or not top.delegations.roles:
         raise Rejected("register_invalid", "nothing is delegated to any member")
     _refuse_shared_keys(top.delegations.keys)
@@ -251,12 +251,12 @@ def _target(files: Mapping[str, bytes], info: TargetFile) -> bytes:
 
 
 def root_path(version: int) -> str:
-    """Give the path that a root of this version is published at."""
+    """Return the path that a root of this version is published at."""
     return f"metadata/{version}.root.json"
 
 
 def target_path(info: TargetFile) -> str:
-    """Give the path a file is published at: its SHA-256 stands before its name."""
+    """Return the path a file is published at: its SHA-256 stands before its name."""
     if not _TARGET.fullmatch(info.path):
         raise Rejected("register_invalid", "a file's name is too long, or holds other than letters, digits and ._-")
     if set(info.hashes) != {"sha256"}:

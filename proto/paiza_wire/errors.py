@@ -14,7 +14,7 @@ class PaizaError(Exception):
     """What this software refuses on purpose: ``reason`` is a registered code, ``detail`` is for our own logs."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        """Take a registered reason code; an unregistered one is a defect of ours and fails an assertion."""
+        """Store a registered reason code; an unregistered one is a defect of ours and fails an assertion."""
         if reason not in REASONS:
             unregistered = f"reason code {reason!r} is not registered"
             raise AssertionError(unregistered)
@@ -24,7 +24,7 @@ class PaizaError(Exception):
 
     @override
     def __str__(self) -> str:
-        """Give the code, with the detail behind it where there is one."""
+        """Return the code, with the detail behind it where there is one."""
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
@@ -36,6 +36,6 @@ class Unavailable(PaizaError):  # noqa: N818 - the name is the protocol's word f
     """Temporary: the same request may succeed later, after ``retry_after_seconds`` if that is known."""
 
     def __init__(self, reason: str, detail: str = "", retry_after_seconds: float | None = None) -> None:
-        """Take a registered reason code and, if known, how many seconds to wait before trying again."""
+        """Store a registered reason code and, if known, how many seconds to wait before trying again."""
         super().__init__(reason, detail)
         self.retry_after_seconds = retry_after_seconds

@@ -56,7 +56,7 @@ class VerifiedEntry:
 
     @property
     def time(self) -> datetime:
-        """Give the entry's time, as its log states it."""
+        """Return the entry's time, as its log states it."""
         return self.entry.entry_time.ToDatetime(tzinfo=UTC)
 
 

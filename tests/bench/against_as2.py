@@ -54,7 +54,7 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
 
 
 def _environment(run: Run) -> Path:
-    """Give the interpreter of the environment, made where it is missing or its requirements have changed."""
+    """Return the interpreter of the environment, made where it is missing or its requirements have changed."""
     python = ENVIRONMENT / "bin" / "python"
     stamp = ENVIRONMENT / "requirements.txt"
     wanted = REQUIREMENTS.read_text()

@@ -25,7 +25,7 @@ class Corpus:
     count: int
 
     def requests(self, messages: int) -> Iterator[bytes]:
-        """Give serialized Submit requests until they hold this many messages, a multiple of the batch or all."""
+        """Yield serialized Submit requests until they hold this many messages, a multiple of the batch or all."""
         assert messages <= self.count, "the corpus is smaller"
         left = messages
         for file in self.files:
@@ -41,7 +41,7 @@ class Corpus:
                     left -= BATCH
 
     def message(self) -> bytes:
-        """Give one of the messages."""
+        """Return one of the messages."""
         return SubmitRequest.FromString(next(self.requests(self.count))).items[0].message
 
 
@@ -68,7 +68,7 @@ def compose(officer: Officer, recipients: Sequence[str], content_bytes: int) -> 
 
 
 def text(content_bytes: int) -> str:
-    """Give a text with which a free message has this size."""
+    """Return a text with which a free message has this size."""
     frame = len(FreeMessage(subject=SUBJECT, text="x" * content_bytes).SerializeToString()) - content_bytes
     return "x" * (content_bytes - frame)
 

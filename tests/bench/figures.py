@@ -87,7 +87,7 @@ def number(value: float) -> str:
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """Give the smallest sample that at least this share of all samples does not exceed."""
+    """Return the smallest sample that at least this share of all samples does not exceed."""
     ordered = sorted(samples)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 

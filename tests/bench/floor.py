@@ -49,7 +49,7 @@ def _arguments(run: Run, data: bytes, seconds: float) -> tuple[list[Path], list[
 
 
 def _rate(federation: Path, data: bytes, seconds: float) -> float:
-    """Give the messages per second of this process."""
+    """Return the messages per second of this process."""
     verifier = read_register(federation).certificate_verifier()
     verified = message.verify(data, verifier, at=datetime.now(UTC))
     private = key_wrapping.private_key_from_seed(

@@ -20,7 +20,7 @@ MEBIBYTE: Final = 1024 * 1024
 
 
 def describe() -> Mapping[str, str]:
-    """Give machine and versions, name -> text."""
+    """Return machine and versions, name -> text."""
     found = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}, {_memory()}",
         "system": platform.platform(),
@@ -51,19 +51,19 @@ def fsync_seconds(folder: Path) -> tuple[float, float]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time a process has used so far, user and system."""
+    """Return the processor time a process has used so far, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def children_seconds() -> float:
-    """Give the processor time that processes used which this one started and which have ended."""
+    """Return the processor time that processes used which this one started and which have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return children.ru_utime + children.ru_stime
 
 
 def busy_seconds() -> float:
-    """Give the processor time that all processes of the machine together have used since it started."""
+    """Return the processor time that all processes of the machine together have used since it started."""
     user, nice, system, _idle, _iowait, interrupts, soft_interrupts, steal = (
         int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     )
@@ -82,7 +82,7 @@ class Others:
         self._ours = _own_seconds()
 
     def cores(self) -> float:
-        """Give the cores that others kept busy since."""
+        """Return the cores that others kept busy since."""
         foreign = busy_seconds() - self._busy - (_own_seconds() - self._ours)
         return max(0.0, foreign / (time.perf_counter() - self._begun))
 
@@ -93,7 +93,7 @@ def _own_seconds() -> float:
 
 
 def resident_bytes(pid: int) -> tuple[int, int]:
-    """Give the resident memory of a process now, and the most it ever had."""
+    """Return the resident memory of a process now, and the most it ever had."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
     return int(status["VmRSS"].split()[0]) * KIB, int(status["VmHWM"].split()[0]) * KIB
 

@@ -64,7 +64,7 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
 def _passes(
     run: Run, servers: Mapping[str, PostgreSQL | None], repeats: int
 ) -> tuple[list[ForwardedMessage], list[float], list[float]]:
-    """Give the passes, and the resident MiB of the nodes idle and at their peak."""
+    """Return the passes, and the resident MiB of the nodes idle and at their peak."""
     passes, idle, loaded = [], [], []
     for _ in range(repeats):
         run.federation.stop()
@@ -118,7 +118,7 @@ def _figure(run: Run, name: str, passes: list[ForwardedMessage], beside: str, *,
 
 
 def _cpu_note(passes: list[ForwardedMessage]) -> str:
-    """Say where the processor time went, per message; the driver is ours and not a node's."""
+    """Return where the processor time went, per message; the driver is ours and not a node's."""
     each = {
         name: statistics.median(one.cpu_seconds[name] / one.messages * 1e6 for one in passes)
         for name in passes[0].cpu_seconds

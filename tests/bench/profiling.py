@@ -107,7 +107,7 @@ def _spied(node: NodeProcess, file: Path, spying: list[str]) -> Iterator[None]:
 
 
 def _top(stacks: list[str]) -> Iterator[str]:
-    """Give the shares of the threads, and of the functions: by themselves, and with all they call."""
+    """Yield the shares of the threads, and of the functions: by themselves, and with all they call."""
     threads: Counter[str] = Counter()
     own: Counter[str] = Counter()
     whole: Counter[str] = Counter()

@@ -58,7 +58,7 @@ class Run:
         )
 
     def found(self, name: str) -> Figure | None:
-        """Give the figure of this name, None where this run did not measure it."""
+        """Return the figure of this name, None where this run did not measure it."""
         return next((each for each in self.figures if isinstance(each, Figure) and each.name == name), None)
 
     def close(self) -> None:

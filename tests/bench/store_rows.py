@@ -49,7 +49,7 @@ def starts(node: NodeProcess) -> tuple[float, ...]:
 
 
 def start_figure(run: Run, times: tuple[float, ...], empty: tuple[float, ...], messages: int) -> Figure:
-    """Give the figure of the starts of a store with this many messages, beside those of an empty one."""
+    """Return the figure of the starts of a store with this many messages, beside those of an empty one."""
     return Figure(
         name=f"start, {messages:,} messages stored",
         samples=times,

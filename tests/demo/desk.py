@@ -132,7 +132,7 @@ def _program(profile: str) -> list[str]:
 
 
 def _last_json(text: str) -> Any:
-    """Give the last line that is JSON; notes of the program may stand before it."""
+    """Return the last line that is JSON; notes of the program may stand before it."""
     for line in reversed(text.splitlines()):
         if line.startswith(("{", "[")):
             return json.loads(line)

@@ -116,7 +116,7 @@ def _pid_file(node: NodeProcess) -> Path:
 
 
 def _running(node: NodeProcess) -> int | None:
-    """Give the process in the pid file if it is this node; a number that now belongs to another program is none."""
+    """Return the process in the pid file if it is this node; a number that now belongs to another program is none."""
     try:
         pid = int(_pid_file(node).read_text())
     except (OSError, ValueError):
@@ -125,7 +125,7 @@ def _running(node: NodeProcess) -> int | None:
 
 
 def _command_line(pid: int) -> list[str]:
-    """Give the words of a process's command line, none where there is no such process or it has ended."""
+    """Return the words of a process's command line, none where there is no such process or it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:

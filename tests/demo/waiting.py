@@ -38,7 +38,7 @@ def until_settled(home: Path, profile: str, message_id: str, members: Collection
 
 
 def sent_by(home: Path, profile: str) -> tuple[MessageSummary, ...]:
-    """Give what a profile's member sent, oldest first."""
+    """Return what a profile's member sent, oldest first."""
 
     async def work() -> tuple[MessageSummary, ...]:
         async with connect(profiles.load(home / profile)) as session:
@@ -49,7 +49,7 @@ def sent_by(home: Path, profile: str) -> tuple[MessageSummary, ...]:
 
 
 def newest(home: Path, profile: str) -> int:
-    """Give the sequence number of the newest message at a profile's node, 0 where there is none."""
+    """Return the sequence number of the newest message at a profile's node, 0 where there is none."""
 
     async def work() -> int:
         async with connect(profiles.load(home / profile)) as session:
@@ -70,7 +70,7 @@ def evidence_of(home: Path, profile: str, digests: Collection[bytes]) -> list[by
 
 
 def known_logs(home: Path, profile: str) -> list[LogState]:
-    """Give the checkpoints that a profile's node accepted of every log."""
+    """Return the checkpoints that a profile's node accepted of every log."""
 
     async def work() -> list[LogState]:
         async with connect(profiles.load(home / profile)) as session:

@@ -96,7 +96,7 @@ class Bench:
         )
 
     def failed(self) -> bool:
-        """Say whether a call has failed."""
+        """Return whether a call has failed."""
         self.library.disk_failed.restype = ctypes.c_long
         return bool(self.library.disk_failed())
 
@@ -176,7 +176,7 @@ def version(at: int) -> bytes:
 
 
 def set_of(at: int) -> dict[str, bytes]:
-    """Give the files of a set."""
+    """Return the files of a set."""
     return {"metadata/timestamp.json": b"{%d}" % at, "targets/federation.json": b"[%d]" % at * 100}
 
 
@@ -361,7 +361,7 @@ def careless_plan() -> list[Trial]:
 
 
 def plan(made: dict[str, list[tuple[str, str]]]) -> Iterator[Trial]:
-    """Give a trial for every call: in each way that it can fail, and with each end."""
+    """Yield a trial for every call: in each way that it can fail, and with each end."""
     for name, calls in made.items():
         counted: dict[tuple[str, str], int] = {}
         for kind, file in calls:

@@ -38,7 +38,7 @@ class Fault:
 
     @override
     def __str__(self) -> str:
-        """Give it as the disk reads it."""
+        """Return it as the disk reads it."""
         return f"{self.kind} {self.pattern} {self.first} {self.last} {self.way} {self.error}"
 
 
@@ -72,7 +72,7 @@ def environment(
     fault: Fault | None = None,
     only_while: Path | None = None,
 ) -> Mapping[str, str]:
-    """Give the environment of a program on such a disk; ``only_while``: calls fail only while this file is there."""
+    """Return the environment of a program on such a disk; ``only_while``: calls fail only while this file is there."""
     asked = {
         "PAIZA_DISK_ROOT": root,
         "PAIZA_DISK_IMAGE": image,
@@ -92,13 +92,13 @@ def copy(folder: Path, to: Path) -> None:
 
 
 def calls(journal: Path) -> list[tuple[str, str]]:
-    """Give every call of a journal: its kind, and the name of the file below the root."""
+    """Return every call of a journal: its kind, and the name of the file below the root."""
     lines = journal.read_text().splitlines() if journal.exists() else []
     found = [line.removeprefix("FAULT ").partition(" ") for line in lines]
     return [(kind, name) for kind, _, name in found]
 
 
 def failed(journal: Path) -> list[str]:
-    """Give the calls of a journal that failed, as "kind name"."""
+    """Return the calls of a journal that failed, as "kind name"."""
     lines = journal.read_text().splitlines() if journal.exists() else []
     return [line.removeprefix("FAULT ") for line in lines if line.startswith("FAULT ")]

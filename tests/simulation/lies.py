@@ -136,7 +136,7 @@ class Liar:
         self.begun = False
 
     def persona(self, to: str) -> Persona:
-        """Give the history that a member is shown now."""
+        """Return the history that a member is shown now."""
         if self.lie is Lie.EQUIVOCATE:
             return self._rng.choice(self.personas)
         return self.personas[self._shown_to.setdefault(to, len(self._shown_to)) % len(self.personas)]

@@ -64,7 +64,7 @@ class Clock:
         self.now = BEGIN
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
     def tick(self, seconds: float) -> None:
@@ -111,7 +111,7 @@ class RegisterCache:
         assert version == self.version
 
     def newest_origin(self, member: str) -> str:
-        """Give the origin of a member's log."""
+        """Return the origin of a member's log."""
         return self.current.members[member].log_keys[-1].origin
 
 
@@ -140,11 +140,11 @@ class Disk:
         yield self.conn
 
     def known_logs(self) -> dict[str, PeerLogView]:
-        """Give what is known of others' logs."""
+        """Return what is known of others' logs."""
         return peers_store.known_logs(self.conn)
 
     def findings(self, member: str = "") -> list[Finding]:
-        """Give what was found."""
+        """Return what was found."""
         return peers_store.findings(self.conn, member)
 
 
@@ -179,11 +179,11 @@ class Ledger:
         return Committed(result, self.checkpoint)
 
     def prove_consistency(self, size1: int, size2: int) -> list[bytes]:
-        """Give a consistency proof."""
+        """Return a consistency proof."""
         return self.tree.consistency_proof(size1, size2)
 
     def root(self, size: int) -> bytes:
-        """Give the root at a size."""
+        """Return the root at a size."""
         return self.tree.root(size)
 
 
@@ -248,7 +248,7 @@ class Node:
             ledger=cast("Any", self.ledger),
             store=cast("Any", disk),
             logs=self.logs,
-            news=cast("Any", None),
+            notifier=cast("Any", None),
             executors=cast("Any", _NoLanes()),
             decryption_keys=cast("Any", None),
             clock=self.clock,

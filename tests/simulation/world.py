@@ -162,7 +162,7 @@ class World:
         node.start()
 
     def somebody_remembers(self, node: Node, snapshot: Disk) -> bool:
-        """Say whether an honest member saw more of a log than a snapshot of it holds.
+        """Return whether an honest member saw more of a log than a snapshot of it holds.
 
         Whom a node showed something, and nobody else, cannot be made to tell it of it by any protocol: a liar keeps it.
         """
@@ -265,11 +265,11 @@ class World:
             self.outcome.rounds += 1
 
     def codes(self) -> dict[str, list[str]]:
-        """Give what each honest member has against the liar's log."""
+        """Return what each honest member has against the liar's log."""
         return {name: node.judge.convictions(self.liar.name) for name, node in self.nodes.items()}
 
     def contradicts(self) -> bool:
-        """Say whether honest members know notes of the liar that cannot both be true, or one does already."""
+        """Return whether honest members know notes of the liar that cannot both be true, or one does already."""
         links = [node.logs.link(self.liar.name) for node in self.nodes.values()]
         histories = [persona.ledger.tree for persona in self.liar.personas]
         on = [

@@ -12,7 +12,7 @@ class BreakingProxy(Proxy):
     """Counts what flows, either way together; `break_every` resets all connections again and again."""
 
     def __init__(self, listen_port: int, target: str) -> None:
-        """Take the port that callers know and the "host:port" behind it."""
+        """Store the port that callers know and the "host:port" behind it."""
         super().__init__(listen_port, target)
         self.flowed = 0
         self.breaks = 0

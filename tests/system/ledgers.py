@@ -63,7 +63,7 @@ class Holding:
 
     @cached_property
     def parsed(self) -> Sequence[log_pb2.LogEntry]:
-        """Give the entries as messages."""
+        """Return the entries as messages."""
         return [log_pb2.LogEntry.FromString(entry) for entry in self.entries]
 
     def events(self, event: int, counterpart: str) -> Counter[bytes]:
@@ -71,7 +71,7 @@ class Holding:
         return Counter(e.message_digest for e in self.parsed if e.event == event and e.counterpart == counterpart)
 
     def delivered_to(self, member: str) -> set[bytes]:
-        """Give the messages whose receipt from this member the node says it has."""
+        """Return the messages whose receipt from this member the node says it has."""
         return {
             digest
             for digest, recipient, state in self.deliveries

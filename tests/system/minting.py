@@ -69,11 +69,11 @@ class Mint:
         return Identity(b"")
 
     def node(self, member: str) -> Identity:
-        """Give the identity of a member's real node."""
+        """Return the identity of a member's real node."""
         return self._file(self.folder / "nodes" / member / "keys", "tls.key", "tls.crt")
 
     def officer(self, profile: str) -> Identity:
-        """Give the identity of an officer that the federation was made with, such as "kaz-duty"."""
+        """Return the identity of an officer that the federation was made with, such as "kaz-duty"."""
         return self._file(self.folder / "home" / profile, "officer.key", "officer.crt")
 
     def issue(

@@ -15,7 +15,7 @@ class Proxy:
     """Forwards connections from one port to another. `cut`, `stall` and `mend` change the weather."""
 
     def __init__(self, listen_port: int, target: str) -> None:
-        """Take the port that callers know and the "host:port" behind it."""
+        """Store the port that callers know and the "host:port" behind it."""
         self._port = listen_port
         host, _, port = target.rpartition(":")
         self._target = host, int(port)
@@ -120,7 +120,7 @@ class Proxy:
 
 
 def ports_of(pid: int) -> set[int]:
-    """Give the local TCP ports of one process, by its open sockets (Linux); none where it has ended."""
+    """Return the local TCP ports of one process, by its open sockets (Linux); none where it has ended."""
     folder = Path(f"/proc/{pid}")
     inodes = set()
     try:

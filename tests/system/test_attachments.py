@@ -194,7 +194,7 @@ def _holds_whole(node: NodeProcess) -> bool:
 
 
 def _rest(node: NodeProcess) -> int:
-    """Give what a node has of memory now, and forget the most it had before."""
+    """Return what a node has of memory now, and forget the most it had before."""
     Path(f"/proc/{node.pid}/clear_refs").write_text("5")
     return _memory(node.pid, "VmRSS")
 

@@ -128,7 +128,7 @@ async def exercise(tmp_path: Path) -> AsyncIterator[Exercise]:
 
 
 def _told(found: workflow_pb2.GetWorkflowResponse) -> Any:
-    """Give what must be equal everywhere: all but overlaps with other threads and the short name."""
+    """Return what must be equal everywhere: all but overlaps with other threads and the short name."""
     standing = found.standing
     return (
         standing.overall,

@@ -37,13 +37,13 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
 
 @pytest.fixture(scope="module")
 def folder(federation: Federation) -> Path:
-    """Give the federation's folder."""
+    """Return the federation's folder."""
     return federation.folder
 
 
 @pytest.fixture(scope="module")
 def register(folder: Path) -> Register:
-    """Give the federation's register."""
+    """Return the federation's register."""
     return read_register(folder)
 
 

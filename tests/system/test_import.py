@@ -68,7 +68,7 @@ class Desk:
         }
 
     def log_sizes(self) -> dict[str, int]:
-        """Give the size of every node's log."""
+        """Return the size of every node's log."""
         return {member: int(node.status().checkpoint.split(b"\n")[1]) for member, node in self.federation.nodes.items()}
 
 

@@ -23,7 +23,7 @@ MEMBERS: Final = ("kaz", "tjk")
 
 @pytest.fixture
 def server() -> Iterator[PostgreSQL]:
-    """Give a PostgreSQL server of the test's own, since it will be killed."""
+    """Return a PostgreSQL server of the test's own, since it will be killed."""
     try:
         started = PostgreSQL.start()
     except PostgreSQLMissingError as missing:

@@ -35,7 +35,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
 
 @pytest.fixture(scope="module")
 def mint(federation: Federation) -> Mint:
-    """Give the CAs of the federation."""
+    """Return the CAs of the federation."""
     return Mint(federation.folder, read_register(federation.folder))
 
 

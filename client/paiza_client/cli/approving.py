@@ -127,7 +127,7 @@ async def _one(session: "Session", wanted: str) -> "WaitingSummary":
 
 
 def content(opened: OpenedWaiting) -> Content:
-    """Give every part that was opened: its name, its content as an object, and as rows for reading."""
+    """Return every part that was opened: its name, its content as an object, and as rows for reading."""
     header = opened.message.header
     kind = messages.kind_of(header)
     found: Content = []

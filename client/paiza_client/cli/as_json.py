@@ -61,7 +61,7 @@ def header(parsed: message_pb2.Header) -> dict[str, Any]:
 
 
 def message(content: Message) -> dict[str, Any]:
-    """Give a content message with the field names of its .proto."""
+    """Return a content message with the field names of its .proto."""
     return MessageToDict(content, preserving_proto_field_name=True)
 
 

@@ -104,7 +104,7 @@ def _tell(desk: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
 
 
 def state_text(state: workflow_pb2.WorkflowState) -> str:
-    """Say where one state stands, and until when."""
+    """Return where one state stands, and until when."""
     words = text(state.status_text)
     if state.HasField("until_time"):
         until = messages.when(state.until_time.ToDatetime(tzinfo=UTC))
@@ -113,7 +113,7 @@ def state_text(state: workflow_pb2.WorkflowState) -> str:
 
 
 def effect(step: workflow_pb2.WorkflowStep) -> str:
-    """Say whether a step counts, or which rules it breaks."""
+    """Return whether a step counts, or which rules it breaks."""
     if step.waiting:
         return _("waits for earlier steps")
     if step.effective:
@@ -122,7 +122,7 @@ def effect(step: workflow_pb2.WorkflowStep) -> str:
 
 
 def _most_urgent(deadlines: Sequence[workflow_pb2.WorkflowDeadline], own: str) -> list[workflow_pb2.WorkflowDeadline]:
-    """Give the first that is ours and the first of all; all stand in `paiza cd show`."""
+    """Return the first that is ours and the first of all; all stand in `paiza cd show`."""
     ours = [each for each in deadlines if each.member == own][:1]
     return (ours + [each for each in deadlines if each not in ours])[:2]
 
@@ -141,7 +141,7 @@ def _alarms(standing: workflow_pb2.WorkflowStanding) -> list[str]:
 
 
 def deadline(due: workflow_pb2.WorkflowDeadline, now: datetime) -> str:
-    """Say what is due, by whom and in what time; overdue in capitals, since colours do not reach every reader."""
+    """Return what is due, by whom and in what time; overdue in capitals, since colours do not reach every reader."""
     time = due.due_time.ToDatetime(tzinfo=UTC)
     words = f"{text(due.text)} ({due.member})" if due.member else text(due.text)
     when = _("OVERDUE since {span}") if due.overdue else _("in {span}")
@@ -157,12 +157,12 @@ def span(length: timedelta) -> str:
 
 
 def text(both: text_pb2.BilingualText) -> str:
-    """Give a text in the language in use."""
+    """Return a text in the language in use."""
     return both.ru if lang() == "ru" else both.en
 
 
 def standing_json(standing: workflow_pb2.WorkflowStanding) -> dict[str, object]:
-    """Give a standing as JSON: names of the protocol, ids in hexadecimal digits."""
+    """Return a standing as JSON: names of the protocol, ids in hexadecimal digits."""
     shown: dict[str, object] = MessageToDict(
         standing, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )

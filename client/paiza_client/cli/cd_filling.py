@@ -23,7 +23,7 @@ class Filling:
 
 
 def _to_acknowledge(found: workflow_pb2.GetWorkflowResponse, own: str) -> tuple[str, ...]:
-    """Give the oldest stop or loss of control that waits for us; else the newest request or change of route."""
+    """Return the oldest stop or loss of control that waits for us; else the newest request or change of route."""
     waiting = [each for each in found.standing.alarms if each.in_force and own in each.waiting_for]
     if waiting:
         return (min(waiting, key=lambda each: each.release_time.ToNanoseconds()).message_digest.hex(),)

@@ -8,7 +8,7 @@ from paiza_domain.reference.model import Texts
 
 
 def levels() -> dict[str, int]:
-    """Give the level of every name, in each language; none where there is no profile yet."""
+    """Return the level of every name, in each language; none where there is no profile yet."""
     return {name: level for level, names in _own().items() for name in names.values()}
 
 

@@ -234,7 +234,7 @@ def _filled_in(step: Command, found: workflow_pb2.GetWorkflowResponse, own: str,
 
 
 def _template(step: Command, kind: "Kind", *, short: bool) -> str:
-    """Give the draft without what is filled in."""
+    """Return the draft without what is filled in."""
     text, remark = kind.template(lang(), "short" if short else "long"), _("filled in")
     for name in step.filling.fields if step.filling else ():
         text = re.sub(rf"(?m)^  {name}:$", f"  # {name}:  # {remark}", text)

@@ -105,7 +105,7 @@ def done(*, message: str, note: str) -> None:
 
 
 async def on_desk(session: "Session") -> "dict[bytes, Work]":
-    """Give the work that the officer sees, by message; none where his role has no desk."""
+    """Return the work that the officer sees, by message; none where his role has no desk."""
     try:
         return {each.message.digest: each.work for each in await session.desks.work()}
     except Refused as error:

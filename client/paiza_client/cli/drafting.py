@@ -178,7 +178,7 @@ def in_thread(prepared: Prepared, thread_id: bytes, parents: Sequence[bytes]) ->
 
 
 def now() -> datetime:
-    """Give the time a message is written: milliseconds, as its id has them."""
+    """Return the time a message is written: milliseconds, as its id has them."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 

@@ -74,7 +74,7 @@ async def warn(desk: Terminal, session: "Session", prepared: Prepared) -> None:
 
 
 async def find(session: "Session", prepared: Prepared) -> list[Earlier]:
-    """Give the earlier requests, those about the same first, each once."""
+    """Return the earlier requests, those about the same first, each once."""
     same = [
         Earlier(
             each.digest,
@@ -96,7 +96,7 @@ def _criteria(prepared: Prepared) -> list[Criterion]:
 
 
 async def _still_open(session: "Session", prepared: Prepared) -> list[Earlier]:
-    """Give our requests of this kind to one of these addressees that it has not answered with a word."""
+    """Return our requests of this kind to one of these addressees that it has not answered with a word."""
     addressed = {each.member for each in prepared.envelope.recipients}
     page = await session.list_messages(box="sent", kind=prepared.kind.name, page_size=MAX_LOOKED_AT)
     found: list[Earlier] = []

@@ -41,7 +41,7 @@ def prepared(
 
 
 def kind(name: str) -> Kind:
-    """Give the newest version of a kind."""
+    """Return the newest version of a kind."""
     return kinds.all_kinds()[name]
 
 

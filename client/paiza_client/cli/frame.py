@@ -57,7 +57,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:  # noqa: P
 
 
 def as_object(error: PaizaError, code: ExitCode) -> dict[str, object]:
-    """Give an error as the object that `--json` prints."""
+    """Return an error as the object that `--json` prints."""
     told = remedies.remedy(error.reason)
     complaints = _complaints(error)
     shown: dict[str, object] = {
@@ -119,7 +119,7 @@ def _place(error: Exception) -> str:
 
 
 def localised(command: click.Command) -> click.Command:
-    """Give the command, and all below it, with its help in the language in use."""
+    """Return the command, and all below it, with its help in the language in use."""
     twin = copy.copy(command)
     twin.help = _(command.help) if command.help else None
     twin.short_help = _(command.short_help) if command.short_help else None
@@ -143,7 +143,7 @@ def speak(arguments: Sequence[str]) -> None:
 
 
 def _profile_language(arguments: Sequence[str]) -> str | None:
-    """Give the language of the profile this run will use; whatever is wrong with it is told later, by the command."""
+    """Return the language of the profile this run will use; whatever is wrong with it is told later, by the command."""
     named = [value for option, value in pairwise(arguments) if option == "--profile"]
     named += [argument.removeprefix("--profile=") for argument in arguments if argument.startswith("--profile=")]
     try:

@@ -25,7 +25,7 @@ MAX_GATHERED: Final = 10_000  # messages of one export or count; more are asked 
 async def chosen(
     session: "Session", ids: Iterable[str], *, kind: str, author: str, since: datetime | None, box: str = "both"
 ) -> list[MessageSummary]:
-    """Give the messages an officer names, or those that fit; Refused where a named one is of another kind."""
+    """Return the messages an officer names, or those that fit; Refused where a named one is of another kind."""
     named = [await messages.one(session, each) for each in ids]
     if not named:
         return await reading.listed(session, MAX_GATHERED, box=box, kind=kind, author=author, since=since)
@@ -59,7 +59,7 @@ async def opened(
 
 
 def record(main: OpenedPart, annex: OpenedPart | None = None) -> Record:
-    """Give an opened message as an export takes it."""
+    """Return an opened message as an export takes it."""
     header = main.message.header
     kind = messages.kind_of(header)
     return Record(
@@ -104,5 +104,5 @@ def _annex_number(header: message_pb2.Header) -> int | None:
 
 
 def none_found() -> Refused:
-    """Say that nothing fits what was asked for."""
+    """Return that nothing fits what was asked for."""
     return Refused("unknown_id", _("no message fits"))

@@ -196,7 +196,7 @@ def _choices(field: FormField) -> list[str]:
 
 
 def _template(path: str) -> str:
-    """Give the path of a field of the form for the path of an answer: ``a[0].b`` → ``a[].b``."""
+    """Return the path of a field of the form for the path of an answer: ``a[0].b`` → ``a[].b``."""
     return ".".join(part.split("[")[0] + "[]" if "[" in part else part for part in path.split("."))
 
 

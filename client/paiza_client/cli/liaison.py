@@ -38,7 +38,7 @@ def tell_liaison(desk: Terminal, officers: Sequence[LiaisonOfficer]) -> None:
 
 
 def liaison_object(officer: LiaisonOfficer) -> dict[str, Any]:
-    """Give one for JSON."""
+    """Return one for JSON."""
     return {
         "name": officer.name,
         "posting": officer.posting,

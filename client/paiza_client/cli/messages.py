@@ -169,7 +169,7 @@ def listing(
 
 
 def _attachments(message: MessageSummary) -> str:
-    """Say how many of a message's attachments are where they should be; nothing where it has none."""
+    """Return how many of a message's attachments are where they should be; nothing where it has none."""
     if not message.attachments:
         return ""
     whole = sum(each.state == "received" for each in message.attachments)
@@ -240,7 +240,7 @@ def part_number(header: message_pb2.Header, wanted: str) -> int:
 
 
 def kind_of(header: message_pb2.Header) -> Kind:
-    """Give the kind of a message; Refused where this program does not know it."""
+    """Return the kind of a message; Refused where this program does not know it."""
     try:
         return kinds.get(header.kind, header.kind_version)
     except Rejected as error:
@@ -275,13 +275,13 @@ def urgency(header: message_pb2.Header) -> str:
 
 
 def delivery(at: Delivery) -> str:
-    """Say where a message stands at one recipient."""
+    """Return where a message stands at one recipient."""
     state = _(_STATES[at.state])
     return f"{at.recipient}: {state} ({at.reason})" if at.reason else f"{at.recipient}: {state}"
 
 
 def when(moment: datetime) -> str:
-    """Give a time for reading, in the zone of this machine, to the second."""
+    """Return a time for reading, in the zone of this machine, to the second."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
 
 
@@ -308,7 +308,7 @@ def _state(message: MessageSummary) -> str:
 
 
 def _handling(handling: message_pb2.Handling) -> str:
-    """Give the marks, with the name of the level in the reader's own member."""
+    """Return the marks, with the name of the level in the reader's own member."""
     named = classification.name(handling.classification) if handling.classification else ""
     said = marks.text(handling, purposes=False)
     return f"{said} ({named})" if named else said

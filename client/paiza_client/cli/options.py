@@ -25,7 +25,7 @@ class Moment(click.ParamType[datetime]):
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Give an aware time."""
+        """Return an aware time."""
         if isinstance(value, datetime):
             return value
         if ago := _AGO.match(str(value)):
@@ -41,7 +41,7 @@ class Moment(click.ParamType[datetime]):
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Give a callback that puts an option into the command's surroundings, wherever on the line it stands."""
+    """Return a callback that puts an option into the command's surroundings, wherever on the line it stands."""
 
     def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
         if value:

@@ -79,7 +79,7 @@ def holders(*, message: str) -> None:
 
 
 def marks(summary: MessageSummary) -> list[tuple[str, str]]:
-    """Give the strictest marks of a message, each with what it allows."""
+    """Return the strictest marks of a message, each with what it allows."""
     found = handling.of_message(summary.header)
     labels = [f"TLP:{found.tlp}", found.code, *([f"PAP:{found.pap}"] if found.pap else [])]
     return [(label, handling.meaning(label.removeprefix("TLP:"), lang())) for label in labels]

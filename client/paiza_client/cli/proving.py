@@ -192,7 +192,10 @@ def _extract(found: Evidence, folder: Path) -> list[Path]:
 
 
 def _readable(found: Evidence, number: int, plaintext: bytes) -> tuple[Message | None, bytes]:
-    """Give a part as a message where this program knows its kind, and its bytes; of an attachment what describes it."""
+    """Return a part as a message where this program knows its kind, and its bytes.
+
+    Of an attachment what describes it.
+    """
     header = found.message.header
     with located(f"keys/{number}.key", NotProven):
         if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:

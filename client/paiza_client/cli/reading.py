@@ -192,7 +192,7 @@ async def listed(session: "Session", limit: int, **filters: Any) -> list[Message
 
 
 def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Give an opened part's content as an object and as rows for reading."""
+    """Return an opened part's content as an object and as rows for reading."""
     header = opened.message.header
     kind = messages.kind_of(header)
     annex = header.parts[opened.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
@@ -208,7 +208,7 @@ def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
 
 
 def _substances(session: "Session", opened: OpenedPart) -> Notes:
-    """Give the status of the substances a main part speaks of, in its author's and its recipients' states."""
+    """Return the status of the substances a main part speaks of, in its author's and its recipients' states."""
     header = opened.message.header
     if header.parts[opened.part_number].kind != message_pb2.PART_KIND_MAIN:
         return NOTHING

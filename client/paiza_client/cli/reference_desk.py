@@ -24,7 +24,7 @@ class Day(click.ParamType[date]):
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Give the day."""
+        """Return the day."""
         if isinstance(value, date):
             return value
         try:
@@ -34,7 +34,7 @@ class Day(click.ParamType[date]):
 
 
 def data(desk: Terminal) -> ReferenceData:
-    """Give the reference data of the newest register; without the node, those of the one verified last."""
+    """Return the reference data of the newest register; without the node, those of the one verified last."""
 
     async def work() -> ReferenceData:
         async with desk.session() as session:
@@ -76,10 +76,10 @@ def shown(evidence: Evidence) -> str:
 
 
 def as_object(evidence: Evidence) -> dict[str, object]:
-    """Give it for JSON."""
+    """Return it for JSON."""
     return {"source": evidence.source, "verified": evidence.verified}
 
 
 def span_object(span: Span) -> dict[str, str]:
-    """Give days for JSON; empty where not known or open."""
+    """Return days for JSON; empty where not known or open."""
     return {"from": span.begin, "to": span.end}

@@ -184,7 +184,7 @@ async def _request(session: "Session", text: str) -> MessageSummary:
 
 
 def _concerned(request: MessageSummary) -> Sequence[bytes]:
-    """Give the parents of the answer: the request, then the message concerned."""
+    """Return the parents of the answer: the request, then the message concerned."""
     return [request.digest, *request.header.parent_digests[:1]]
 
 

@@ -42,7 +42,7 @@ class Notes:
         return found
 
     def as_objects(self) -> list[dict[str, Any]]:
-        """Give them for JSON."""
+        """Return them for JSON."""
         return [
             {
                 "path": each.path,
@@ -65,7 +65,7 @@ NOTHING: Final = Notes()
 
 
 def of(known: Register, content: Message, members: Sequence[str], reported: datetime) -> Notes:
-    """Give the substances of a content with their status in the states among some members."""
+    """Return the substances of a content with their status in the states among some members."""
     if not reference.mentions_any(content):
         return NOTHING
     data = reference_data.of(known)
@@ -74,7 +74,7 @@ def of(known: Register, content: Message, members: Sequence[str], reported: date
 
 
 def of_draft(desk: Terminal, prepared: Prepared, now: datetime) -> Notes:
-    """Give the same for a draft, by the register verified last; nothing where there is none."""
+    """Return the same for a draft, by the register verified last; nothing where there is none."""
     if not reference.mentions_any(prepared.content):
         return NOTHING
     known = _verified_last(desk)
@@ -82,7 +82,7 @@ def of_draft(desk: Terminal, prepared: Prepared, now: datetime) -> Notes:
 
 
 def of_prepared(known: Register, desk: Terminal, prepared: Prepared, now: datetime) -> Notes:
-    """Give the same by a register, in the states of the recipients and the own one."""
+    """Return the same by a register, in the states of the recipients and the own one."""
     members = [*(each.member for each in prepared.envelope.recipients), desk.profile().member]
     return of(known, prepared.content, members, now)
 
@@ -113,6 +113,6 @@ def _verified_last(desk: Terminal) -> Register | None:
 
 
 def states_among(members: Sequence[str]) -> tuple[str, ...]:
-    """Give the states among some members: under an organisation's law no substance stands."""
+    """Return the states among some members: under an organisation's law no substance stands."""
     countries = codes.load("country")
     return tuple(dict.fromkeys(each for each in members if each.upper() in countries))

@@ -198,7 +198,7 @@ def _as_object(
 
 
 def status_object(known: Reference, found: Status) -> dict[str, object]:
-    """Give a status for JSON."""
+    """Return a status for JSON."""
     return {
         "state": found.state,
         "standing": found.standing.value,

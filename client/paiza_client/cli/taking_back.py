@@ -46,7 +46,7 @@ SECOND: Final = click.option("--second", default="", metavar="OFFICER", help=N_(
 
 
 def wish(urgency: str | None, reason_code: str, second: str = "", *, otherwise: str = "routine") -> Wish:
-    """Give what the command line says of urgency and second officer."""
+    """Return what the command line says of urgency and second officer."""
     return Wish((), urgency or otherwise, reason_code, second=second)
 
 
@@ -178,7 +178,7 @@ class _Original:
     holders: list[str]
 
     def as_draft(self) -> Draft:
-        """Give it as a draft, its version counted on where it has one."""
+        """Return it as a draft, its version counted on where it has one."""
         header = self.message.header
         content = type(self.content)()
         content.CopyFrom(self.content)

@@ -50,13 +50,13 @@ class Terminal:
         self._passphrase: bytes | None = None
 
     def profile(self) -> Profile:
-        """Give the chosen profile."""
+        """Return the chosen profile."""
         if self._profile is None:
             self._profile = profiles.find(self.profile_name)
         return self._profile
 
     def passphrase(self) -> bytes:
-        """Give the passphrase: from PAIZA_PASSPHRASE_FILE, else asked on the terminal, once per command."""
+        """Return the passphrase: from PAIZA_PASSPHRASE_FILE, else asked on the terminal, once per command."""
         if self._passphrase is None:
             file = os.environ.get("PAIZA_PASSPHRASE_FILE")
             if file:
@@ -144,7 +144,7 @@ class Terminal:
         self.out.print(table)
 
     def progress(self) -> Progress:
-        """Give a progress bar on standard error; invisible where nobody watches or JSON is wanted."""
+        """Return a progress bar on standard error; invisible where nobody watches or JSON is wanted."""
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -161,7 +161,7 @@ class Terminal:
 
 
 def terminal() -> Terminal:
-    """Give the surroundings of the command that runs."""
+    """Return the surroundings of the command that runs."""
     found: Terminal = click.get_current_context().ensure_object(Terminal)
     return found
 
@@ -172,12 +172,15 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def _harmless(character: str) -> str:
-    """Give a character of a JSON text, as an escape where `plain` would take it out."""
+    """Return a character of a JSON text, as an escape where `plain` would take it out."""
     return json.dumps(character)[1:-1] if unicodedata.category(character) in _UNSEEN else character
 
 
 def plain(text: str) -> str:
-    """Give text without characters that steer a terminal or turn the direction of writing; new lines and tabs stay."""
+    """Return text without characters that steer a terminal or turn the direction of writing.
+
+    New lines and tabs stay.
+    """
     return "".join(
         character
         if character in "\n\t" or unicodedata.category(character) not in _UNSEEN
@@ -192,5 +195,5 @@ def waiting_in(profile: Profile) -> int:
 
 
 def lang() -> language.Language:
-    """Give the language in use, for texts that come from the domain."""
+    """Return the language in use, for texts that come from the domain."""
     return language.language()

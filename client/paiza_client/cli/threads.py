@@ -57,7 +57,7 @@ async def find(session: "Session", text: str) -> bytes:
 
 
 async def listed(session: "Session", thread_id: bytes, *, subjects: bool = False) -> list[MessageSummary]:
-    """Give the messages of a thread, oldest first; with their subjects where the list shows them."""
+    """Return the messages of a thread, oldest first; with their subjects where the list shows them."""
     found: list[MessageSummary] = []
     token = ""
     while len(found) < MAX_LISTED:
@@ -74,7 +74,7 @@ async def listed(session: "Session", thread_id: bytes, *, subjects: bool = False
 async def opened(
     session: "Session", found: Sequence[MessageSummary], wanted: Wanted = nothing, reason: str = ""
 ) -> list[ThreadMessage]:
-    """Give a thread for folding, with the contents that are wanted and may be opened.
+    """Return a thread for folding, with the contents that are wanted and may be opened.
 
     The time of what was opened is that of its release by its author's log, otherwise that of its storing here.
     """
@@ -96,7 +96,7 @@ async def _opened(session: "Session", message: MessageSummary, reason: str) -> T
 
 
 def is_of_requests(header: message_pb2.Header) -> bool:
-    """Say whether a message asks or answers, outside a workflow."""
+    """Return whether a message asks or answers, outside a workflow."""
     from paiza_domain import kinds  # noqa: PLC0415 - listing alone needs no kinds
 
     if in_workflow(header):
@@ -108,7 +108,7 @@ def is_of_requests(header: message_pb2.Header) -> bool:
 
 
 def in_workflow(header: message_pb2.Header) -> bool:
-    """Say whether a message is a step of a workflow."""
+    """Return whether a message is a step of a workflow."""
     from paiza_domain import kinds  # noqa: PLC0415 - listing alone needs no kinds
 
     kind = kinds.all_kinds().get(header.kind)
@@ -116,7 +116,7 @@ def in_workflow(header: message_pb2.Header) -> bool:
 
 
 async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list[RequestStanding]:
-    """Say how every request of a thread stands; of our own recalls, with every holder of what they take back.
+    """Return how every request of a thread stands; of our own recalls, with every holder of what they take back.
 
     Steps of a workflow are left out: who owes what there follows from the whole of it, not from the answer to one step.
     """
@@ -205,5 +205,5 @@ def as_object(standing: RequestStanding, now: datetime) -> dict[str, Any]:
 
 
 def now() -> datetime:
-    """Give the time by which overdue is judged."""
+    """Return the time by which overdue is judged."""
     return datetime.now(UTC)

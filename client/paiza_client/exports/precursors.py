@@ -97,5 +97,5 @@ def _legs(incident: Any, roles: tuple[str, ...]) -> str:
 
 
 def _words(list_name: str, given: Iterable[str]) -> str:
-    """Give codes in words, in the language in use."""
+    """Return codes in words, in the language in use."""
     return ", ".join(code_text(list_name, code, language()) for code in given if code)

@@ -74,7 +74,7 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _text(text: str) -> str:
-    """Give a text for HTML: nothing in it is markup, and nothing in it turns the direction of writing."""
+    """Return a text for HTML: nothing in it is markup, and nothing in it turns the direction of writing."""
     plain = "".join(
         character
         if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}

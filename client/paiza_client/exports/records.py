@@ -30,16 +30,16 @@ class Record:
 
     @property
     def written(self) -> datetime:
-        """Give when its author finished it."""
+        """Return when its author finished it."""
         return self.header.author_time.ToDatetime(tzinfo=UTC)
 
     def marks(self) -> list[message_pb2.Handling]:
-        """Give the marks of everything of the message that is in the record."""
+        """Return the marks of everything of the message that is in the record."""
         kinds = {message_pb2.PART_KIND_MAIN} | ({message_pb2.PART_KIND_NOMINAL_ANNEX} if self.annex else set())
         own = [part.handling for part in self.header.parts if part.kind in kinds and part.HasField("handling")]
         return [self.header.handling, *own]
 
 
 def contents(records: Iterable[Record], kind: str) -> list[Any]:
-    """Give the contents of one kind, in order."""
+    """Return the contents of one kind, in order."""
     return [record.content for record in records if record.kind.name == kind]

@@ -63,11 +63,11 @@ MARK_COLUMN: Final = EXPORT_COLUMN
 
 
 def amount(millionths: int) -> Amount:
-    """Give an amount in millionths as a number of a table."""
+    """Return an amount in millionths as a number of a table."""
     return Amount(Fraction(millionths, MILLION))
 
 
 def fit(text: str) -> str:
-    """Give a text as a cell may hold it."""
+    """Return a text as a cell may hold it."""
     clean = _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
     return clean if len(clean) <= MAX_CELL else clean[: MAX_CELL - 1] + "…"

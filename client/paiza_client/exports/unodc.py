@@ -45,7 +45,7 @@ def table(records: Iterable[Record]) -> Table:
 
 
 def rows_of(notice: pb.SeizureNotice) -> Iterator[tuple[str, ...]]:
-    """Give the rows of one notice, in the order of the layout's columns."""
+    """Yield the rows of one notice, in the order of the layout's columns."""
     layout = _layout()
     for substance in notice.substances:
         row = _Row(notice, substance, layout)
@@ -83,7 +83,7 @@ class _Row:
                 yield column, text
 
     def texts(self) -> dict[str, str]:
-        """Give the text of every field that the layout has a column for."""
+        """Return the text of every field that the layout has a column for."""
         quantity, unit = self._quantity()
         texts = {
             "member": self._word("member", {"country": self.notice.place.country}, "country"),
@@ -102,7 +102,7 @@ class _Row:
         return {field: self._whole(field, text) for field, text in texts.items()}
 
     def _whole(self, field: str, text: str) -> str:
-        """Give the text that stands whole among the notes instead, where there is one."""
+        """Return the text that stands whole among the notes instead, where there is one."""
         if field in {"quantity", "unit"}:
             return text
         noted = self.noted.get(self.layout.columns[field], "")
@@ -121,7 +121,7 @@ class _Row:
         return self._word("drug", {"group": substance.drug_group, "type": substance.drug_type}, "drug_type")
 
     def _quantity(self) -> tuple[str, str]:
-        """Give the amount and its unit as reported, where the layout knows that unit; otherwise as they are."""
+        """Return the amount and its unit as reported, where the layout knows that unit; otherwise as they are."""
         quantity, units = self.substance.quantity, self.layout.tables["unit"]
         reported = self.noted.get(self.layout.columns["quantity"], "") or quantity.original
         figure, _blank, word = reported.rpartition(" ")
@@ -163,7 +163,7 @@ class _Row:
         return self._word(table, {key: code}, lists.get(key, key)) if code else ""
 
     def _word(self, table: str, wanted: Mapping[str, str], list_name: str) -> str:
-        """Give the layout's word for codes: the one that reads as the code's own name, or the only one there is."""
+        """Return the layout's word for codes: the one that reads as the code's own name, or the only one there is."""
         words = [word for word, entry in self.layout.tables[table].items() if _means(entry, wanted)]
         code = list(wanted.values())[-1]
         names = {name.casefold() for name in codes.load(list_name)[code].names.values()}

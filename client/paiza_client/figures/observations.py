@@ -29,12 +29,12 @@ class Observation:
 
     @property
     def milligrams(self) -> int:
-        """Give the kilogram equivalent, in millionths of a kilogram; 0 where there is none."""
+        """Return the kilogram equivalent, in millionths of a kilogram; 0 where there is none."""
         return self.substance.kg_equivalent.kilograms.millionths
 
 
 def observations(records: Iterable[Record]) -> Iterator[Observation]:
-    """Give the observations of all seizure notices among the records, each notice once, in its newest version."""
+    """Yield the observations of all seizure notices among the records, each notice once, in its newest version."""
     newest: dict[tuple[str, str], tuple[Any, Record]] = {}
     for record in records:
         if record.kind.name != KIND:
@@ -75,7 +75,7 @@ def _substance(seen: Observation) -> str:
 
 
 def _route(seen: Observation) -> str:
-    """Give where the route begins and where it ends, as far as known; one route a notice, so that cells add up."""
+    """Return where the route begins and where it ends, as far as known; one route a notice, so that cells add up."""
     legs = sorted(seen.content.route, key=lambda leg: leg.order)
     start = next((leg.country for leg in legs if leg.role in {"departure", "obtained", "production"}), UNKNOWN)
     end = next((leg.country for leg in legs if leg.role == "destination"), UNKNOWN)

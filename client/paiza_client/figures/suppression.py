@@ -51,7 +51,7 @@ class _Layer:
 
 
 def hidden(cells: Sequence[Cell]) -> frozenset[int]:
-    """Give the places of the cells to hide. Cells of nothing are never hidden: nothing is no small number."""
+    """Return the places of the cells to hide. Cells of nothing are never hidden: nothing is no small number."""
     chosen = {place for place, cell in enumerate(cells) if 0 < cell.notices < THRESHOLD}
     small = [cell.count < THRESHOLD for cell in cells]
     counts = _Layer([each.count for each in cells], 1, [max(THRESHOLD - each.count, 1) for each in cells], small)
@@ -71,7 +71,7 @@ def hidden(cells: Sequence[Cell]) -> frozenset[int]:
 
 
 def _protected(cells: Sequence[Cell], layer: _Layer, chosen: Iterable[int], place: int) -> bool:
-    """Say whether what a hidden cell can be is range enough."""
+    """Return whether what a hidden cell can be is range enough."""
     wanted = layer.wanted[place]
     if wanted == 0:
         return True

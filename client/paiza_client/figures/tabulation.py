@@ -87,7 +87,7 @@ def tabulate(observations: Iterable[Observation], by: str, across: str = "") -> 
 
 
 def _cell(place: tuple[str | None, str | None], found: _Sum, *, across: bool) -> suppression.Cell:
-    """Give a cell as a flow from its row to its column; totals close the ring."""
+    """Return a cell as a flow from its row to its column; totals close the ring."""
     row, column = place
     if not across:
         tail, head = (_COLUMN_TOTAL, _ROW_TOTAL) if row is not None else (_ROW_TOTAL, _COLUMN_TOTAL)
@@ -103,7 +103,7 @@ def _cell(place: tuple[str | None, str | None], found: _Sum, *, across: bool) ->
 
 
 def as_table(tabulation: Tabulation, by: str, across: str, measure: Measure, mark: Handling) -> Table:
-    """Give the figures as a table, hidden ones as an asterisk, with the notes a reader needs."""
+    """Return the figures as a table, hidden ones as an asterisk, with the notes a reader needs."""
     total = _("Total")
     figures = [[_shown(figure, measure) for figure in line] for line in tabulation.figures]
     names = [*tabulation.rows, total]

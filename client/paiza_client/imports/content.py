@@ -72,7 +72,7 @@ class _Writer:
         return notice
 
     def _text(self, name: str, most: int) -> str:
-        """Give the text of a field, cut to what the notice holds; the whole is then noted."""
+        """Return the text of a field, cut to what the notice holds; the whole is then noted."""
         text = self._record.texts.get(name, "")
         if len(text) <= most:
             return text
@@ -119,7 +119,7 @@ class _Writer:
         return substance
 
     def _route(self) -> list[pb.RouteLeg]:
-        """Give the legs; a country without a code is XXX with its text, a text that states nothing is only noted."""
+        """Return the legs; a country without a code is XXX with its text, a text that states nothing is only noted."""
         legs = []
         for role in LEGS:
             text, entry = self._text(role, MAX_AS_REPORTED), self._record.entries.get(role)
@@ -134,7 +134,7 @@ class _Writer:
 
 
 def _more(text: str, list_name: str, code: str) -> str:
-    """Give the text unless it says no more than the code's own name."""
+    """Return the text unless it says no more than the code's own name."""
     if not code:
         return text
     return "" if text.casefold() in {name.casefold() for name in codes.load(list_name)[code].names.values()} else text

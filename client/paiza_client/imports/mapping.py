@@ -84,7 +84,7 @@ class Record:
 
 
 def texts_of(values: Mapping[str, str], layout: ImportMap) -> tuple[dict[str, str], dict[str, str]]:
-    """Give the cleaned text of every field, and the rules that cleaned them with their columns."""
+    """Return the cleaned text of every field, and the rules that cleaned them with their columns."""
     texts = dict(layout.constants)
     repairs: dict[str, str] = {}
     for name, column in layout.columns.items():

@@ -57,7 +57,7 @@ class ImportMap:
         return self.columns.get(field, field)
 
     def table(self, field: str) -> Mapping[str, Entry]:
-        """Give the table that the values of `field` are looked up in; the three legs of a route share one."""
+        """Return the table that the values of `field` are looked up in; the three legs of a route share one."""
         return self.tables["country" if field in LEGS else field]
 
 

@@ -69,7 +69,7 @@ def plan_import(
     *,
     now: datetime | None = None,
 ) -> Generator[Planned, None, None]:
-    """Give every row's outcome, in order, in blocks of `BLOCK` rows.
+    """Yield every row's outcome, in order, in blocks of `BLOCK` rows.
 
     A block's digests are asked of `already_sent` when the first row of the block is wanted, so the caller may send each
     block before it takes the next. Rejected rows are not remembered: their exact repeats are rejected as well.
@@ -152,7 +152,7 @@ class _Seen:
         self._database.execute("BEGIN")
 
     def first(self, digest: bytes) -> int:
-        """Give the number of the row that had this digest first; 0 if none had."""
+        """Return the number of the row that had this digest first; 0 if none had."""
         found = self._database.execute("SELECT row FROM seen WHERE digest = ?", (digest,)).fetchone()
         return int(found[0]) if found else 0
 

@@ -21,7 +21,7 @@ class RejectsWriter:
     """Writes rejected rows to `file`, which the caller opens and closes; the header comes with the first of them."""
 
     def __init__(self, file: BinaryIO, reader: RowReader, translate: Callable[[str], str] = _) -> None:
-        """Take layout and columns from the reader of the original."""
+        """Store layout and columns from the reader of the original."""
         self.written = 0
         self._file = file
         self._columns = reader.columns
@@ -47,7 +47,7 @@ class RejectsWriter:
         self.written += 1
 
     def _plain(self, reason: str) -> str:
-        """Give the reason without the marks of the layout and in characters of its encoding."""
+        """Return the reason without the marks of the layout and in characters of its encoding."""
         for mark in (self._layout.separator, self._layout.quote):
             reason = reason.replace(mark, " ")
         return reason.encode(self._layout.encoding, "replace").decode(self._layout.encoding)

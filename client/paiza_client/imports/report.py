@@ -76,7 +76,7 @@ class ImportReport:
             )
 
     def to_json(self) -> dict[str, object]:
-        """Give the report as an object of JSON types; its keys are stable.
+        """Return the report as an object of JSON types; its keys are stable.
 
         Each outcome's key holds a count of rows; the lists and objects that explain them follow under other keys.
         """

@@ -85,7 +85,7 @@ class RowReader:
         return columns
 
     def __iter__(self) -> Iterator[SourceRow]:
-        """Give every row after the header; blank lines between rows are counted in `blank_lines`."""
+        """Yield every row after the header; blank lines between rows are counted in `blank_lines`."""
         number = 1
         for cells, problem in self._records:
             if not cells and not problem:
@@ -110,12 +110,12 @@ class RowReader:
 
 
 def read_rows(file: BinaryIO, layout: ImportMap) -> Iterator[SourceRow]:
-    """Give every row of `file` in order; Refused("bad_map") before the first if the file does not fit the map."""
+    """Return every row of `file` in order; Refused("bad_map") before the first if the file does not fit the map."""
     return iter(RowReader(file, layout))
 
 
 def row_digest(values: Mapping[str, str], layout: ImportMap) -> bytes:
-    r"""Give the 32 bytes a row is known by: SHA-256 over its cleaned cells, whatever the order of the file's columns.
+    r"""Return the 32 bytes a row is known by: SHA-256 over its cleaned cells, whatever the order of the file's columns.
 
     tag "paiza import row v1\n", then per column of the map's identity, in the map's order: length of the name and the
     name, length of the cleaned cell and the cell; lengths as 32 bits, big-endian, texts in UTF-8.
@@ -129,7 +129,7 @@ def row_digest(values: Mapping[str, str], layout: ImportMap) -> bytes:
 
 
 def _lines(file: BinaryIO, encoding: str) -> Iterator[tuple[str, bool]]:
-    """Give each line without its end, and whether it is whole; of a line that is too long the beginning is given.
+    """Yield each line without its end, and whether it is whole; of a line that is too long the beginning is given.
 
     Bytes that are none in this encoding come as lone surrogates (in UTF-16 as U+FFFD), for the row to be refused by.
     """
@@ -177,7 +177,7 @@ class _Records:
         return self
 
     def __next__(self) -> tuple[tuple[str, ...], str]:
-        """Give the cells of the next row, and what is wrong with it."""
+        """Return the cells of the next row, and what is wrong with it."""
         line, whole = self._take()
         if not whole:
             return (line,), "line_too_long"
@@ -203,7 +203,7 @@ class _Records:
         return self._waiting.popleft() if self._waiting else next(self._lines)
 
     def _following(self, taken: int, length: int) -> tuple[str, bool] | None:
-        """Give the next line of a row that is not closed yet, or None if it cannot belong to it."""
+        """Return the next line of a row that is not closed yet, or None if it cannot belong to it."""
         if taken >= MAX_RECORD_LINES:
             return None
         try:
@@ -223,7 +223,7 @@ class _Records:
             return None
 
     def _damage(self, text: str) -> bool:
-        """Say whether bytes were met that are none in the encoding of the map."""
+        """Return whether bytes were met that are none in the encoding of the map."""
         return (self._utf16 and "\ufffd" in text) or any("\ud800" <= character <= "\udfff" for character in text)
 
 

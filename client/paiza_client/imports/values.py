@@ -50,7 +50,7 @@ class BadValue(Exception):  # noqa: N818 - the name of the thing; it never leave
 
 
 def clean(text: str) -> tuple[str, tuple[str, ...]]:
-    """Give `text` composed, without invisible characters and stray blanks, and the rules that changed it."""
+    """Return `text` composed, without invisible characters and stray blanks, and the rules that changed it."""
     if text.isascii() and text.isprintable() and text == text.strip() and "  " not in text:
         return text, ()
     rules = []
@@ -91,7 +91,7 @@ def _number(decimal: str, thousands: str) -> re.Pattern[str]:
 
 
 def in_millionths(value: Fraction, unit: str) -> tuple[int, str, tuple[str, ...]]:
-    """Give millionths and unit of an amount, rounded half to even, and the rules that changed it.
+    """Return millionths and unit of an amount, rounded half to even, and the rules that changed it.
 
     What would round to nothing is given in the next smaller unit of the same dimension, where there is one.
     """

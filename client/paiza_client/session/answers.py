@@ -28,7 +28,7 @@ _ATTACHMENT_STATES: Final[dict[int, AttachmentState]] = {
 
 
 def summary(info: officer_pb2.MessageInfo) -> MessageSummary:
-    """Give one listed message; NotProven where header and digest do not belong together."""
+    """Return one listed message; NotProven where header and digest do not belong together."""
     return MessageSummary(
         digest=info.message_digest,
         header=check_header(info.message_digest, info.header),

@@ -38,7 +38,7 @@ class Colleague:
 
     @property
     def name(self) -> str:
-        """Give the last part of the id, by which colleagues call him."""
+        """Return the last part of the id, by which colleagues call him."""
         return SpiffeId.parse(self.id).name
 
 
@@ -89,7 +89,7 @@ class Approvals:
         self._attachments = attachments
 
     async def officers(self) -> list[Colleague]:
-        """Give the officers of the own member, by id."""
+        """Return the officers of the own member, by id."""
         request = approval_pb2.ListOfficersRequest(page_size=MAX_PAGE)
         return [
             Colleague(each.id, tuple(each.roles), each.unit)
@@ -112,7 +112,7 @@ class Approvals:
         return found[0].id, role
 
     async def waiting(self) -> list[WaitingSummary]:
-        """Give what waits for us, and what we submitted that waits, oldest first."""
+        """Return what waits for us, and what we submitted that waits, oldest first."""
         request = approval_pb2.ListWaitingRequest(page_size=MAX_PAGE)
         return [
             WaitingSummary(

@@ -62,7 +62,7 @@ def open_channel(profile: Profile, credentials: Credentials, roots_pem: bytes) -
 
 
 async def shown_certificate(address: str) -> bytes:
-    """Give the certificate (PEM) the node shows, unverified: enough to fetch the register, which proves itself."""
+    """Return the certificate (PEM) the node shows, unverified: enough to fetch the register, which proves itself."""
     host, _, port = address.rpartition(":")
     try:
         shown = await asyncio.to_thread(

@@ -61,7 +61,7 @@ def check_validity(profile: Profile, credentials: Credentials, now: datetime) ->
 
 
 async def _believed_register(profile: Profile, credentials: Credentials) -> tuple[Register, bytes]:
-    """Give the register in force and the node CA it names: from the cache to begin with, then from the node."""
+    """Return the register in force and the node CA it names: from the cache to begin with, then from the node."""
     try:
         known = await asyncio.to_thread(register.cached, profile)
     except Unavailable:

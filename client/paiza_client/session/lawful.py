@@ -84,7 +84,7 @@ class Lawful:
         self._member = member
 
     async def erasures(self, *, overdue_only: bool = False) -> list[Erasure]:
-        """Say how erasures stand: those this member asked for, and those asked of it."""
+        """Return how erasures stand: those this member asked for, and those asked of it."""
         request = retention_pb2.ListErasuresRequest(overdue_only=overdue_only, page_size=MAX_PAGE)
         reader = LogReader(self._registers)
         found: list[Erasure] = []
@@ -139,7 +139,7 @@ class Lawful:
         return self._done(answer.released, "HOLD_RELEASED", digest)
 
     async def holds(self) -> list[Hold]:
-        """Give the messages under legal hold."""
+        """Return the messages under legal hold."""
         request = retention_pb2.ListHoldsRequest(page_size=MAX_PAGE)
         found: list[Hold] = []
         async for page in channel.pages(self._call, self._stub.ListHolds, request):
@@ -157,7 +157,7 @@ class Lawful:
         return found
 
     async def reviews(self, days_ahead: int = 0) -> list[Review]:
-        """Give the messages whose review date is past, or comes within so many days."""
+        """Return the messages whose review date is past, or comes within so many days."""
         request = retention_pb2.ListReviewsRequest(days_ahead=days_ahead, page_size=MAX_PAGE)
         found: list[Review] = []
         async for page in channel.pages(self._call, self._stub.ListReviews, request):

@@ -63,7 +63,7 @@ class Passing:
         return leaves
 
     async def holders(self, digest: bytes) -> list[forwarding_pb2.Holder]:
-        """Say who holds a message, and who passed it on to them, as far as the own node was told."""
+        """Return who holds a message, and who passed it on to them, as far as the own node was told."""
         request = forwarding_pb2.ListHoldersRequest(message_digest=digest)
         pages = channel.pages(self._call, self._stub.ListHolders, request)
         return [holder async for page in pages for holder in page.holders]

@@ -63,7 +63,7 @@ class Proving:
         with_openings: bool = False,
         disclosure: Disclosure | None = None,
     ) -> bytes:
-        """Give the evidence file of one message, verified as `paiza audit verify` will verify it.
+        """Return the evidence file of one message, verified as `paiza audit verify` will verify it.
 
         With a disclosure, leave is asked first and each part is opened, both of which the node logs; Refused with the
         node's reason where it gives no leave. The entries of that stand in the file. The ciphertext of an attachment is

@@ -97,7 +97,7 @@ class Searching:
         return FoundPage(found, answer.next_page_token, answer.behind)
 
     async def links(self, digest: bytes) -> tuple[LinkedMessage, ...]:
-        """Give the messages that share an identifier with one."""
+        """Return the messages that share an identifier with one."""
         request = search_pb2.ListLinksRequest(message_digest=digest)
         pages = channel.pages(self._call, self._stub.ListLinks, request)
         return tuple(

@@ -93,7 +93,7 @@ class Session:
         self._session: Whoami | None = None
 
     def register(self) -> Register:
-        """Give the verified set in force, as of the start of the session."""
+        """Return the verified set in force, as of the start of the session."""
         return self._registers.current
 
     async def whoami(self) -> Whoami:
@@ -117,7 +117,7 @@ class Session:
         return self._session
 
     async def composer(self) -> Composer:
-        """Give what makes messages for this officer under the register in force."""
+        """Return what makes messages for this officer under the register in force."""
         return Composer(self.profile, self._credentials, self.register(), (await self.whoami()).roles)
 
     async def submit(self, messages: Sequence[Sealed]) -> list[Outcome]:
@@ -241,7 +241,7 @@ class Session:
             stream.cancel()
 
     async def trail(self, digest: bytes) -> Trail:
-        """Give everything that the own log and the proofs held of others say about one message, each verified."""
+        """Return everything that the own log and the proofs held of others say about one message, each verified."""
         request = audit_pb2.GetTrailRequest(message_digest=digest)
         answer = await self._call(lambda: self._audit.GetTrail(request, timeout=channel.CALL_SECONDS))
         return checks.check_trail(answer, digest, self.profile.member, self._registers)
@@ -268,14 +268,14 @@ class Session:
         return Trail(said.own, tuple(foreign.values())), silent
 
     async def log_status(self) -> list[LogState]:
-        """Give the verified checkpoints of the own log (first) and of the others', as the node knows them."""
+        """Return the verified checkpoints of the own log (first) and of the others', as the node knows them."""
         answer = await self._call(
             lambda: self._audit.GetLogStatus(audit_pb2.GetLogStatusRequest(), timeout=channel.CALL_SECONDS)
         )
         return checks.check_log_status(answer, self.profile.member, self._registers)
 
     async def evidence(self, digest: bytes) -> bytes:
-        """Give the evidence file of one message; `proving` has more to choose."""
+        """Return the evidence file of one message; `proving` has more to choose."""
         return await self.proving.evidence(digest)
 
     async def archived_set(self, version: bytes) -> dict[str, bytes]:
@@ -287,7 +287,7 @@ class Session:
         return {file.path: file.data for file in answer.files}
 
     async def find_source_rows(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Say which source rows were sent before: message digest by row digest."""
+        """Return which source rows were sent before: message digest by row digest."""
         wanted = list(digests)
         found: dict[bytes, bytes] = {}
         for start in range(0, len(wanted), MAX_SOURCE_ROWS):

@@ -18,7 +18,7 @@ class Workflows:
         self._call = call
 
     async def board(self, workflow: str = "", *, over_too: bool = False) -> list[workflow_pb2.WorkflowStanding]:
-        """Give every workflow that is not over (or all), the most recently moved first."""
+        """Return every workflow that is not over (or all), the most recently moved first."""
         scope = workflow_pb2.WORKFLOW_SCOPE_ALL if over_too else workflow_pb2.WORKFLOW_SCOPE_LIVE
         found: list[workflow_pb2.WorkflowStanding] = []
         token = ""
@@ -34,7 +34,7 @@ class Workflows:
         raise NotProven("unexpected_answer", "ListWorkflows", "the node gives pages without end")
 
     async def get(self, *, thread_id: bytes = b"", thread_name: str = "") -> workflow_pb2.GetWorkflowResponse:
-        """Give one workflow with every step, and what the next step must name."""
+        """Return one workflow with every step, and what the next step must name."""
         request = workflow_pb2.GetWorkflowRequest()
         if thread_id:
             request.thread_id = thread_id

@@ -181,7 +181,7 @@ async def _serve(
         ledger=ledger,
         store=store,
         logs=logs,
-        news=Notifier(),
+        notifier=Notifier(),
         executors=executors,
         decryption_keys=DecryptionKeys(config.member, node_keys.decryption),
         clock=_now,
@@ -255,7 +255,7 @@ async def _serve(
     finally:
         log.info("stopping")
         await health.stop()
-        core.news.close()
+        core.notifier.close()
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
         with suppress(OSError):  # a disk that is away must not hide why the node stops
@@ -318,7 +318,7 @@ async def _count_attachments(upload: Upload, collect: AttachmentDownloads, count
 
 
 def _age(status: admin_pb2.GetStatusResponse) -> float:
-    """Give for how many seconds an entry has waited to be witnessed; 0 where none does."""
+    """Return for how many seconds an entry has waited to be witnessed; 0 where none does."""
     if not status.HasField("unwitnessed_since_time"):
         return 0.0
     return max(0.0, (_now() - status.unwitnessed_since_time.ToDatetime(tzinfo=UTC)).total_seconds())

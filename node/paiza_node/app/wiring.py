@@ -217,7 +217,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         node_id=core.node_id,
         ledger=core.ledger,
         store=core.store,
-        news=core.news,
+        notifier=core.notifier,
         unit_directory=dependencies.unit_directory,
         clock=core.clock,
     )
@@ -233,7 +233,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     core.ledger.changes.subscribe([
         queues,
-        core.news,
+        core.notifier,
         exchange.approve,
         assign,
         exchange.duties,
@@ -387,7 +387,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         store=core.store,
         steps=steps,
         workflow_states=workflow_states,
-        news=core.news,
+        notifier=core.notifier,
         clock=core.clock,
         ask=BackfillFetch(register_cache=core.register_cache, peers=peers, receive=receive),
         share=forward.share,

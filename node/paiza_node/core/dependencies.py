@@ -23,7 +23,7 @@ class Core:
     ledger: Ledger
     store: Store
     logs: PeerLogViews
-    news: Notifier
+    notifier: Notifier
     executors: Executors
     decryption_keys: DecryptionKeys
     clock: Callable[[], datetime]

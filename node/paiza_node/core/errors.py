@@ -21,7 +21,7 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
     """
 
     def __init__(self, reason: str, *, what: str, where: str, remedy: str, **values: object) -> None:
-        """Take a reason code, three templates and what they are filled with."""
+        """Store a reason code, three templates and what they are filled with."""
         self.reason = reason
         self.values = values
         self._templates = (what, where, remedy)
@@ -29,7 +29,7 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
         super().__init__(f"{reason}: {self.what} ({self.where}). {self.remedy}")
 
     def told(self, translate: Callable[[str], str]) -> tuple[str, str, str]:
-        """Give what, where and remedy as ``translate`` says them."""
+        """Return what, where and remedy as ``translate`` says them."""
         what, where, remedy = (_filled(translate(template), self.values) for template in self._templates)
         return what, where, remedy
 

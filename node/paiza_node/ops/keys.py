@@ -130,6 +130,6 @@ def _key_file(path: Path, *, secret: bool = True) -> bytes:
 
 
 def bad_key(what: str, path: Path, **values: object) -> NodeStopped:
-    """Say what is wrong with a key file."""
+    """Return what is wrong with a key file."""
     remedy = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
     return NodeStopped("bad_key", what=what, where="{path}", remedy=remedy, path=path, **values)

@@ -19,7 +19,7 @@ _active: gettext.NullTranslations = gettext.NullTranslations()
 
 
 def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Give the language by `--lang`, else PAIZA_LANG, else the system's; English if none is known.
+    """Return the language by `--lang`, else PAIZA_LANG, else the system's; English if none is known.
 
     A value of `--lang` that is not known is left to the command line's own check.
     """

@@ -16,7 +16,7 @@ SQLITE: Final = "sqlite:///"
 
 
 def database_file(config: Config) -> Path | None:
-    """Give the SQLite file; None where the database is PostgreSQL."""
+    """Return the SQLite file; None where the database is PostgreSQL."""
     return Path(config.database.removeprefix(SQLITE)) if config.database.startswith(SQLITE) else None
 
 
@@ -45,7 +45,7 @@ def read_only(config: Config) -> Iterator[Store]:
 
 
 def known_register(config: Config) -> tuple[RegisterReader, Register]:
-    """Give the register that was verified last; nothing is fetched."""
+    """Return the register that was verified last; nothing is fetched."""
     if not (config.data / "register").is_dir():
         raise Unavailable("register_unavailable", f"{config.data / 'register'}: the node was never started")
     reader = open_reader(config, _nothing)

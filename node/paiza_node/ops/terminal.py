@@ -36,22 +36,22 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def time_of(stamp: Timestamp) -> datetime | None:
-    """Give a time, or None where it is not set."""
+    """Return a time, or None where it is not set."""
     return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds else None
 
 
 def shown_time(time: datetime | None) -> str:
-    """Give a time to the second, in UTC."""
+    """Return a time to the second, in UTC."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time else "-"
 
 
 def iso(time: datetime | None) -> str | None:
-    """Give a time for JSON."""
+    """Return a time for JSON."""
     return time.astimezone(UTC).isoformat() if time else None
 
 
 def shown_span(span: timedelta) -> str:
-    """Give a span of time in its largest sensible unit."""
+    """Return a span of time in its largest sensible unit."""
     seconds = span.total_seconds()
     for unit, length in ((_("d"), 86400), (_("h"), 3600), (_("min"), 60)):
         if abs(seconds) >= 2 * length:
@@ -60,7 +60,7 @@ def shown_span(span: timedelta) -> str:
 
 
 def shown_bytes(count: float) -> str:
-    """Give a size in its largest sensible unit."""
+    """Return a size in its largest sensible unit."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:  # noqa: PLR2004 - the step between these units
             return f"{count:.0f} {unit}"
@@ -69,5 +69,5 @@ def shown_bytes(count: float) -> str:
 
 
 def on_terminal() -> bool:
-    """Say whether a person watches standard error."""
+    """Return whether a person watches standard error."""
     return sys.stderr.isatty()

@@ -71,7 +71,7 @@ class CodeList(Mapping[str, Code]):
         return code if entry is None else entry.names[lang]
 
     def in_group(self, group: str) -> tuple[Code, ...]:
-        """Give the entries of one group, in order; none where the group has no entries."""
+        """Return the entries of one group, in order; none where the group has no entries."""
         return tuple(entry for entry in self.codes.values() if entry.group == group)
 
 
@@ -84,7 +84,7 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> CodeList:
-    """Give the list ``name``; `CodeListError` if there is none of that name or its file is not well formed."""
+    """Return the list ``name``; `CodeListError` if there is none of that name or its file is not well formed."""
     if name not in names():
         raise CodeListError(f"there is no code list {name!r}")
     data = tomllib.loads(resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))

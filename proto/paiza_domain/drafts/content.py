@@ -23,7 +23,7 @@ class ContentReader:
         self.errors.append(FieldError(path, code, values, node.line, node.column))
 
     def place(self, error: FieldError) -> FieldError:
-        """Give an error of the shape its place: the field's, or that of the nearest thing around it."""
+        """Return an error of the shape its place: the field's, or that of the nearest thing around it."""
         path = error.path
         while path and path not in self.places:
             cut = max(path.rfind("."), path.rfind("["))
@@ -31,7 +31,7 @@ class ContentReader:
         return error.at(*self.places.get(path, (1, 1)))
 
     def keys(self, group: Group, known: list[str], path: str) -> dict[str, Node]:
-        """Give the nodes of a group by known key; unknown and repeated keys are errors."""
+        """Return the nodes of a group by known key; unknown and repeated keys are errors."""
         found: dict[str, Node] = {}
         for key, node in group.entries:
             where = f"{path}.{key.text}" if path else key.text

@@ -176,7 +176,7 @@ def _is_set(content: Message, field: ShapeField) -> bool:
 
 
 def _told(path: str, told: set[str]) -> bool:
-    """Say whether an error at `path`, around it or below it, was reported already."""
+    """Return whether an error at `path`, around it or below it, was reported already."""
     return any(
         path == each or path.startswith((f"{each}.", f"{each}[")) or each.startswith(f"{path}.") for each in told
     )

@@ -54,7 +54,7 @@ class FormField:
 
 
 def fields(kind: Kind, form: Form = "long") -> tuple[FormField, ...]:
-    """Give all fields of the kind in order; those of the annex (`annex.…`) only in the long form."""
+    """Return all fields of the kind in order; those of the annex (`annex.…`) only in the long form."""
     found = list(_walk(kind.shape, form, ""))
     if kind.annex_shape is not None and form == "long":
         found += _walk(kind.annex_shape, form, "annex.")
@@ -129,7 +129,10 @@ def _place(root: Group, steps: list[tuple[str, int | None]], leaf: Scalar) -> bo
 
 
 def _below(group: Group, name: str, index: int | None, node: Node) -> Node | None:
-    """Give what stands under `name` (at `index`), putting `node` there if there is nothing; None if that cannot be."""
+    """Return what stands under `name` (at `index`), putting `node` there if there is nothing.
+
+    None if that cannot be.
+    """
     present = next((each for key, each in group.entries if key.text == name), None)
     if index is None:
         if present is None:

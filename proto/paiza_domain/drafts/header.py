@@ -38,7 +38,7 @@ class HeaderReader(ContentReader):
     """Reads the header's fields from the nodes of a draft by key."""
 
     def __init__(self, nodes: Mapping[str, Node], now: datetime, levels: Levels | None = None) -> None:
-        """Take the nodes; ``levels`` gives the level of each national name of a classification."""
+        """Store the nodes; ``levels`` gives the level of each national name of a classification."""
         super().__init__()
         self.nodes, self.now = nodes, now
         self._levels = levels
@@ -78,7 +78,7 @@ class HeaderReader(ContentReader):
         return tuple(words[:most])
 
     def recipients(self) -> tuple[Recipient, ...]:
-        """Give the recipients, with the unit or officer for attention."""
+        """Return the recipients, with the unit or officer for attention."""
         members = self._list(self.nodes, "to", MAX_RECIPIENTS, _MEMBER, "member_malformed")
         twice = {each for each in members if members.count(each) > 1}
         if twice:
@@ -95,7 +95,7 @@ class HeaderReader(ContentReader):
         return tuple(Recipient(member=each, attention=attention.get(each, "")) for each in members)
 
     def urgency(self) -> "Urgency.ValueType":
-        """Give the urgency; routine where nothing is said."""
+        """Return the urgency; routine where nothing is said."""
         name = self._text(self.nodes, "urgency")
         if name in URGENCIES:
             return URGENCIES[name]
@@ -105,7 +105,7 @@ class HeaderReader(ContentReader):
         return Urgency.URGENCY_ROUTINE
 
     def urgency_reason(self) -> str:
-        """Give the code of the reason."""
+        """Return the code of the reason."""
         reason = self._text(self.nodes, "urgency_reason")
         if reason and reason not in codes.load("urgency_reason"):
             code, values = unknown_code(reason, "urgency_reason")
@@ -113,7 +113,7 @@ class HeaderReader(ContentReader):
         return reason
 
     def handling(self, otherwise: Handling | None = None) -> Handling:
-        """Give the marks, those left out from `otherwise`; whether mandatory ones are missing the header tells."""
+        """Return the marks, those left out from `otherwise`; whether mandatory ones are missing the header tells."""
         handling = Handling()
         node = self.nodes.get("handling")
         if node is None or (isinstance(node, Scalar) and node.null):
@@ -147,7 +147,7 @@ class HeaderReader(ContentReader):
         return handling
 
     def review(self) -> datetime | None:
-        """Give the review date: a time, a day, or a number of years from now."""
+        """Return the review date: a time, a day, or a number of years from now."""
         text = self._text(self.nodes, "review")
         if not text:
             return None
@@ -163,15 +163,15 @@ class HeaderReader(ContentReader):
         return time
 
     def legal_bases(self) -> tuple[str, ...]:
-        """Give the codes of the legal bases."""
+        """Return the codes of the legal bases."""
         return self._list(self.nodes, "legal_bases", MAX_LEGAL_BASES)
 
     def parents(self) -> tuple[str, ...]:
-        """Give the ids of the messages this one follows from, as written."""
+        """Return the ids of the messages this one follows from, as written."""
         return self._list(self.nodes, "in_reply_to", MAX_PARENTS, _REFERENCE, "reference_malformed")
 
     def attachments(self) -> tuple[tuple[str, str], ...]:
-        """Give the files to attach with their notes: a list of paths, or of `file` and `note`."""
+        """Return the files to attach with their notes: a list of paths, or of `file` and `note`."""
         node = self.nodes.get("attachments")
         if node is None or (isinstance(node, Scalar) and node.null):
             return ()

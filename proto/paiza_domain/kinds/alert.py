@@ -130,7 +130,7 @@ SHAPE: Final = Shape(
 
 
 def handling_for(content: Alert) -> Handling:
-    """Give the marks of an alert whose draft leaves them out: stricter where it speaks of terrorism."""
+    """Return the marks of an alert whose draft leaves them out: stricter where it speaks of terrorism."""
     speaks_of_terror = content.alert_type == "terror-link" or content.HasField("terror_link")
     return _WITH_TERROR_LINK if speaks_of_terror else _USUAL
 

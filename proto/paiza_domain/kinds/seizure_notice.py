@@ -275,7 +275,7 @@ SHAPE: Final = Shape(
 
 
 def is_late(content: seizure_notice_pb2.SeizureNotice, reported: datetime) -> bool:
-    """Say whether a notice reported then comes more than 72 hours after the seizure (its day, hour or minute)."""
+    """Return whether a notice reported then comes more than 72 hours after the seizure (its day, hour or minute)."""
     spans = {pb.MOMENT_PRECISION_DAY: timedelta(days=1), pb.MOMENT_PRECISION_HOUR: timedelta(hours=1)}
     end = moment_start(content.seized_at) + spans.get(content.seized_at.precision, timedelta(minutes=1))
     return reported.astimezone(UTC) > end + LATE_AFTER

@@ -26,7 +26,7 @@ _Key = tuple[str, str, str, str, str]
 
 
 def of_notice(notice: SeizureNotice) -> OperationResults:
-    """Give the figures of one seizure notice. Firearms and web sites no notice counts; reports do."""
+    """Return the figures of one seizure notice. Firearms and web sites no notice counts; reports do."""
     results = OperationResults(substances=[_of_substance(each) for each in notice.substances])
     if notice.counts.HasField("arrested"):
         results.detained = notice.counts.arrested

@@ -51,7 +51,7 @@ class Computed:
 
 
 def current(thread: Iterable[ThreadMessage]) -> tuple[ThreadMessage, Operation] | None:
-    """Give the operation as it stands: the highest version by who opened the thread. None if it was not seen."""
+    """Return the operation as it stands: the highest version by who opened the thread. None if it was not seen."""
     ordered = in_order(thread)
     known = marks(ordered)
     opened = [each for each in ordered if each.header.kind == OPERATION and isinstance(each.content, Operation)]
@@ -69,7 +69,10 @@ def _operation(message: ThreadMessage) -> Operation:
 
 
 def participant(operation: Operation, member: str) -> Participant | None:
-    """Give a member's part in an operation; the coordinator takes part without being listed. None for anybody else."""
+    """Return a member's part in an operation.
+
+    The coordinator takes part without being listed. None for anybody else.
+    """
     listed = next((each for each in operation.participants if each.member == member), None)
     if listed is None and member == operation.coordinator:
         return Participant(member=member, participation="member")
@@ -77,7 +80,7 @@ def participant(operation: Operation, member: str) -> Participant | None:
 
 
 def may_receive(operation: Operation, member: str, kind: str, time: datetime, *, nominal: bool = False) -> bool:
-    """Say whether a message of that kind may go to a member by the limits of its part, at that time.
+    """Return whether a message of that kind may go to a member by the limits of its part, at that time.
 
     The operation itself goes to all of them. ``nominal``: the message has a nominal annex.
     """
@@ -148,13 +151,16 @@ def sheet(computed: Computed, *, reference: str, status: str, as_of: datetime) -
 
 
 def agrees(content: ResultSheet, thread: Iterable[ThreadMessage]) -> bool:
-    """Say whether what a sheet calls computed is what these messages give; False as well where one was not opened."""
+    """Return whether what a sheet calls computed is what these messages give.
+
+    False as well where one was not opened.
+    """
     as_of = content.as_of_time.ToDatetime(tzinfo=UTC)  # to the microsecond: what came a moment later is not in it
     return compute(thread, as_of).results == content.computed
 
 
 def _left_out(message: ThreadMessage, operation: Operation | None) -> str:
-    """Say why a report or notice does not count by itself; empty where it does."""
+    """Return why a report or notice does not count by itself; empty where it does."""
     if operation is None or message.content is None:
         return "not-opened"
     part = participant(operation, message.author)
@@ -195,7 +201,7 @@ def _latest(counted: list[ThreadMessage], left_out: dict[bytes, str]) -> list[Th
 
 
 def _number(message: ThreadMessage) -> tuple[str, str, str]:
-    """Give what is the same in all versions of a report or notice."""
+    """Return what is the same in all versions of a report or notice."""
     content = message.content
     number = content.notice_id if isinstance(content, SeizureNotice) else content.report_number  # type: ignore[union-attr]
     return message.author, message.header.kind, number

@@ -63,7 +63,7 @@ def verify(text: str) -> CasReport:
 
 
 def _numbers(cell: str, *, headed: bool) -> Iterator[str]:
-    """Give the numbers of a cell; in a column of CAS numbers, also what was meant to be one."""
+    """Yield the numbers of a cell; in a column of CAS numbers, also what was meant to be one."""
     pattern = _ALMOST if headed else _NUMBER
     yield from (found.group() for found in pattern.finditer(cell))
 

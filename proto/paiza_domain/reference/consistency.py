@@ -92,6 +92,6 @@ def _compare(substance: str, schedules: tuple[str, ...], found: Sequence[Status]
 
 
 def _regimes(found: Status) -> tuple[Regime, ...]:
-    """Give the regimes of a state's lists, the strictest first."""
+    """Return the regimes of a state's lists, the strictest first."""
     order = list(Regime)
     return tuple(sorted({listed.regime for _, listed in found.controls}, key=order.index))

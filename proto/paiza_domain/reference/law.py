@@ -16,7 +16,7 @@ class SharedBasis:
 
 
 def shared_bases(reference: Reference, states: tuple[str, ...], subject: str, on: date) -> tuple[SharedBasis, ...]:
-    """Give the bases that bind all the states on a day and say something about the subject ("": about anything)."""
+    """Return the bases that bind all the states on a day and say something about the subject ("": about anything)."""
     return tuple(_shared(reference, states, subject, on))
 
 
@@ -36,6 +36,6 @@ def subjects(reference: Reference) -> tuple[str, ...]:
 
 
 def crossings(reference: Reference, first: str, second: str = "") -> tuple[BorderPoint, ...]:
-    """Give the border crossing points of a state, or those between two."""
+    """Return the border crossing points of a state, or those between two."""
     wanted = {first, second} - {""}
     return tuple(each for each in reference.border_points if wanted <= set(each.countries))

@@ -42,19 +42,19 @@ class Mention:
 def mentions(
     content: Message, reference: Reference, index: NameIndex, states: Sequence[str], reported: datetime
 ) -> tuple[Mention, ...]:
-    """Give every substance of a content with its status in the states on the day it is about."""
+    """Return every substance of a content with its status in the states on the day it is about."""
     on = day_of(content, reported)
     named = islice(_named(content, ""), MAX_MENTIONS)
     return tuple(_mention(*each, reference, index, states, on) for each in named)
 
 
 def mentions_any(content: Message) -> bool:
-    """Say whether a content speaks of any substance, without reference data."""
+    """Return whether a content speaks of any substance, without reference data."""
     return next(_named(content, ""), None) is not None
 
 
 def day_of(content: Any, reported: datetime) -> date:
-    """Give the day whose law counts: that of the seizure, where there is one, else that of the report."""
+    """Return the day whose law counts: that of the seizure, where there is one, else that of the report."""
     if "seized_at" in content.DESCRIPTOR.fields_by_name and content.HasField("seized_at"):
         return (moment_start(content.seized_at) + timedelta(minutes=content.seized_at.utc_offset_minutes)).date()
     return reported.astimezone(UTC).date()

@@ -61,7 +61,7 @@ class Span:
     end: str = ""
 
     def covers(self, day: date) -> bool:
-        """Say whether the day lies in the span."""
+        """Return whether the day lies in the span."""
         at = day.isoformat()
         return self._first(self.begin) <= at and (not self.end or at < self._first(self.end))
 
@@ -109,7 +109,7 @@ class Substance:
         return self.names.get(lang) or self.names["en"]
 
     def all_names(self) -> tuple[str, ...]:
-        """Give every word it goes by, its id first."""
+        """Return every word it goes by, its id first."""
         words = (self.id, *self.names.values(), self.inn, *self.synonyms, *self.street)
         return tuple(dict.fromkeys(word for word in words if word))
 
@@ -208,7 +208,7 @@ class LegalBasis:
     evidence: Evidence
 
     def about(self, subject: str) -> tuple[Provision, ...]:
-        """Give its provisions about a subject, all of them where none is named."""
+        """Return its provisions about a subject, all of them where none is named."""
         return tuple(each for each in self.provisions if subject in {"", each.subject})
 
 

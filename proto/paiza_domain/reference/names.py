@@ -60,7 +60,7 @@ class NameIndex:
         return Found(named) if named else Found(suggestions=self._like(query))
 
     def meant_by(self, text: str) -> tuple[Substance, ...]:
-        """Give the substances that a name means, without looking for what it is like."""
+        """Return the substances that a name means, without looking for what it is like."""
         query = text.strip()
         if len(query) > MAX_QUERY or not written(query):
             return ()

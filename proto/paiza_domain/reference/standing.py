@@ -67,7 +67,7 @@ class _Dated(Protocol):
 
 
 def holds(record: _Dated, on: date, known_at: date | None) -> bool:
-    """Say whether a record holds on a day, as known on a day; None is as known now."""
+    """Return whether a record holds on a day, as known on a day; None is as known now."""
     known = record.recorded.is_open if known_at is None else record.recorded.covers(known_at)
     return known and record.valid.covers(on)
 
@@ -75,12 +75,12 @@ def holds(record: _Dated, on: date, known_at: date | None) -> bool:
 def international(
     reference: Reference, substance: str, on: date, known_at: date | None = None
 ) -> tuple[InternationalControl, ...]:
-    """Give the schedules and tables a substance stands in."""
+    """Return the schedules and tables a substance stands in."""
     return tuple(each for each in reference.international if each.substance == substance and holds(each, on, known_at))
 
 
 def status(reference: Reference, substance: str, state: str, on: date, known_at: date | None = None) -> Status:
-    """Say how a substance stands in a state on a day, as known on a day (None: as known now)."""
+    """Return how a substance stands in a state on a day, as known on a day (None: as known now)."""
     controls = tuple(
         (each, reference.lists[each.list])
         for each in reference.national
@@ -94,7 +94,7 @@ def status(reference: Reference, substance: str, state: str, on: date, known_at:
 
 
 def is_complete(reference: Reference, state: str, on: date) -> bool:
-    """Say whether every list of a state in force on a day is recorded whole."""
+    """Return whether every list of a state in force on a day is recorded whole."""
     lists = [each for each in reference.lists.values() if each.state == state and each.valid.covers(on)]
     return bool(lists) and all(each.complete for each in lists)
 

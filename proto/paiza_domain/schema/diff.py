@@ -12,7 +12,7 @@ MAX_VALUE: Final = 2_000  # characters of a value that a correction holds; a lon
 
 
 def differences(shape: Shape, before: Message, after: Message) -> list[tuple[str, str, str]]:
-    """Give (path, what it said, what it says now) for every field that differs, in the order of the form."""
+    """Return (path, what it said, what it says now) for every field that differs, in the order of the form."""
     old, new = dict(_values(shape, before, "")), dict(_values(shape, after, ""))
     paths = [*new, *(path for path in old if path not in new)]
     return [

@@ -57,14 +57,14 @@ def code(name: str) -> Check:
 
 
 def unknown_code(value: str, name: str) -> Problem:
-    """Say that `value` is not in the list `name`, with the nearest code that is."""
+    """Return that `value` is not in the list `name`, with the nearest code that is."""
     if len(value) > MAX_CODE or line_problem(value, MAX_CODE) is not None:
         return "text_too_long", {"most": MAX_CODE}
     return "code_unknown", {"value": value, "codes": name, "suggestion": nearest(value, code_lists.load(name))}
 
 
 def nearest(value: str, known: Any) -> str:
-    """Give the known word nearest to `value`, in whatever case it was written; empty if none is near."""
+    """Return the known word nearest to `value`, in whatever case it was written; empty if none is near."""
     by_lower = {each.lower(): each for each in known}
     close = get_close_matches(value.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else ""

@@ -133,5 +133,5 @@ class FieldError:
         return translate(MESSAGES[self.code], lang).format(**values)
 
     def at(self, line: int, column: int) -> "FieldError":
-        """Give the same error with its place in a draft."""
+        """Return the same error with its place in a draft."""
         return replace(self, line=line, column=column)

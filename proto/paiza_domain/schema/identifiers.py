@@ -23,13 +23,13 @@ _LETTER_VALUES: Final = dict(
 
 
 def container_check_digit(first_ten: str) -> int:
-    """Give the ISO 6346 check digit of owner code, category and serial number, for example "CSQU305438" -> 3."""
+    """Return the ISO 6346 check digit of owner code, category and serial number, for example "CSQU305438" -> 3."""
     total = sum((_LETTER_VALUES.get(each) or int(each)) << place for place, each in enumerate(first_ten))
     return total % 11 % 10
 
 
 def imo_check_digit(first_six: str) -> int:
-    """Give the check digit of an IMO number, for example "907472" -> 9."""
+    """Return the check digit of an IMO number, for example "907472" -> 9."""
     return sum(int(digit) * weight for digit, weight in zip(first_six, range(7, 1, -1), strict=True)) % 10
 
 
@@ -73,7 +73,7 @@ def cas_problem(text: str) -> Problem | None:
 
 
 def cas_check_digit(first_parts: str) -> int:
-    """Give the check digit of a CAS registry number, for example "108-24" -> 7."""
+    """Return the check digit of a CAS registry number, for example "108-24" -> 7."""
     digits = (int(each) for each in reversed(first_parts) if each != "-")
     return sum(place * digit for place, digit in enumerate(digits, start=1)) % 10
 

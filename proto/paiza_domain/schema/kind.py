@@ -84,17 +84,17 @@ class Kind:
 
     @property
     def content(self) -> type[Message]:
-        """Give the type of the content message."""
+        """Return the type of the content message."""
         return self.shape.message
 
     @property
     def annex(self) -> type[Message] | None:
-        """Give the type of the nominal annex, None where the kind has none."""
+        """Return the type of the nominal annex, None where the kind has none."""
         return self.annex_shape.message if self.annex_shape else None
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """Give the kind's name for people, by language."""
+        """Return the kind's name for people, by language."""
         return MappingProxyType({lang: translate(self.title, lang) for lang in LANGUAGES})
 
     def validate(self, content: Message, annex: Message | None, now: datetime) -> list[FieldError]:
@@ -117,19 +117,19 @@ class Kind:
         return reading.shorten(self.summarise(content, lang))
 
     def show(self, content: Message, lang: str) -> list[tuple[str, str]]:
-        """Give (label, value) for every field that is filled in, in the order of the form, codes in words."""
+        """Return (label, value) for every field that is filled in, in the order of the form, codes in words."""
         return reading.rows(self.shape, content, lang)
 
     def show_annex(self, annex: Message, lang: str) -> list[tuple[str, str]]:
-        """Give the same for the nominal annex (none where the kind has none)."""
+        """Return the same for the nominal annex (none where the kind has none)."""
         return reading.rows(self.annex_shape, annex, lang) if self.annex_shape else []
 
     def remarks(self, content: Message, reported: datetime, lang: str) -> tuple[str, ...]:
-        """Give what a reader should be told that no field says, for a message reported at that time (late…)."""
+        """Return what a reader should be told that no field says, for a message reported at that time (late…)."""
         return self.remark(content, reported, lang)
 
     def template(self, lang: str, form: Form = "long") -> str:
-        """Give an empty draft with comments in `lang`; the short form has the mandatory fields only."""
+        """Return an empty draft with comments in `lang`; the short form has the mandatory fields only."""
         by_content = self.handling_for is not None
         return templates.render(
             self.name, self.title, self.shape, self.annex_shape, lang, form, marks_by_content=by_content

@@ -85,10 +85,10 @@ def write_time(timestamp: Timestamp) -> str:
 
 
 def to_datetime(timestamp: Timestamp) -> datetime:
-    """Give the time of a valid Timestamp, to the second."""
+    """Return the time of a valid Timestamp, to the second."""
     return _EPOCH + timedelta(seconds=timestamp.seconds)
 
 
 def moment_start(moment: Any) -> datetime:
-    """Give when the moment's day, hour or minute begins; a day as if it were a day of UTC."""
+    """Return when the moment's day, hour or minute begins; a day as if it were a day of UTC."""
     return to_datetime(moment.time)

@@ -70,7 +70,7 @@ def convert(millionths: int, unit: str, to: str) -> int:
 
 
 def kg_factor(unit: str) -> Fraction | None:
-    """Give kilograms per unit, exactly; None for what is not a mass (then a chemist's factor is needed)."""
+    """Return kilograms per unit, exactly; None for what is not a mass (then a chemist's factor is needed)."""
     grams = GRAMS_PER_UNIT.get(unit)
     return None if grams is None else grams / 1_000
 

@@ -21,7 +21,7 @@ def shorten(text: str) -> str:
 
 
 def code_text(list_name: str, code: str, lang: str) -> str:
-    """Give a code in words; a code that is not in the list stays as it is."""
+    """Return a code in words; a code that is not in the list stays as it is."""
     entries = codes.load(list_name)
     return entries.text(code, lang) if code in entries else code
 
@@ -44,7 +44,7 @@ def more(entries: Sized) -> str:
 
 
 def rows(shape: Shape, message: Message, lang: str) -> list[tuple[str, str]]:
-    """Give (label, value) for every field that is set; below a group, labels are joined with “›”."""
+    """Return (label, value) for every field that is set; below a group, labels are joined with “›”."""
     found: list[tuple[str, str]] = []
     _collect(shape, message, lang, "", found)
     return found
@@ -68,7 +68,7 @@ def _collect(shape: Shape, message: Message, lang: str, prefix: str, found: list
 
 
 def value_text(field: Field, value: Any, lang: str) -> str:
-    """Give one value in words."""
+    """Return one value in words."""
     match field.value_type:
         case FieldType.CODE:
             return code_text(field.codes, value, lang)

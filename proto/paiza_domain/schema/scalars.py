@@ -72,12 +72,12 @@ def read_quantity(amount: str, unit: str, original: str, target: Any) -> None:
 
 
 def unless_canonical(original: str, millionths: int) -> str:
-    """Give the text as it was reported, or nothing where the number itself says the same."""
+    """Return the text as it was reported, or nothing where the number itself says the same."""
     return "" if original == format_amount(millionths) else original
 
 
 def _target(field: Field, owner: Message) -> Any:
-    """Give the message to fill: a new entry of a repeated field, or the field itself, now present."""
+    """Return the message to fill: a new entry of a repeated field, or the field itself, now present."""
     if field.most:
         return getattr(owner, field.name).add()
     target = getattr(owner, field.name)

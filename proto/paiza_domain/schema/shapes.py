@@ -73,16 +73,16 @@ class Field:
 
     @property
     def in_short_form(self) -> bool:
-        """Say whether the short form has this field."""
+        """Return whether the short form has this field."""
         return self.required or self.short or self.opened or bool(self.default)
 
     @property
     def stands_open(self) -> bool:
-        """Say whether a draft shows this field ready to be filled in, not commented out."""
+        """Return whether a draft shows this field ready to be filled in, not commented out."""
         return self.required or self.opened or bool(self.default)
 
     def checker(self) -> Callable[[Any], Problem | None] | None:
-        """Give the function that judges one value of this field; None for a flag, which cannot be wrong."""
+        """Return the function that judges one value of this field; None for a flag, which cannot be wrong."""
         match self.value_type:
             case FieldType.TEXT:
                 judge = field_checks.line(self.max_length or MAX_LINE)
@@ -145,12 +145,12 @@ class Shape:
 
     @cached_property
     def by_key(self) -> Mapping[str, Field]:
-        """Give the fields by key, in order."""
+        """Return the fields by key, in order."""
         return {each.key: each for each in self.fields}
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
-        """Give the fields by the name they have in the message."""
+        """Return the fields by the name they have in the message."""
         return {each.name: each for each in self.fields}
 
     def errors(self, message: Message) -> list[FieldError]:

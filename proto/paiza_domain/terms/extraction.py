@@ -34,7 +34,7 @@ _PLATE: Final = re.compile(
 
 
 def found_in_text(text: str) -> Iterator[tuple[str, str]]:
-    """Give (field of the term, text) for every identifier found, at most `MAX_FOUND`; each place of a text once."""
+    """Yield (field of the term, text) for every identifier found, at most `MAX_FOUND`; each place of a text once."""
     searched = text[:MAX_SEARCHED]
     looks = searched.upper().translate(ALIKE)
     found = {
@@ -49,7 +49,7 @@ def found_in_text(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_sound(field: str, text: str) -> bool:
-    """Say whether the check digit holds, where there is one."""
+    """Return whether the check digit holds, where there is one."""
     if field == "container":
         return container_problem(text) is None
     return field != "imei" or imei_problem(text) is None

@@ -36,12 +36,12 @@ class Term:
 
     @property
     def links(self) -> bool:
-        """Say whether two messages that share this term are worth telling of."""
+        """Return whether two messages that share this term are worth telling of."""
         return self.field in IDENTIFIERS
 
 
 def terms(kind: Kind, content: Message, annex: Message | None) -> frozenset[Term]:
-    """Give the terms of a message; those of the annex with them. Never fails: what cannot be folded is no term."""
+    """Return the terms of a message; those of the annex with them. Never fails: what cannot be folded is no term."""
     found = set(_walk(kind.shape, content))
     if annex is not None and kind.annex_shape is not None:
         found.update(_walk(kind.annex_shape, annex))
@@ -49,7 +49,7 @@ def terms(kind: Kind, content: Message, annex: Message | None) -> frozenset[Term
 
 
 def term(field: str, text: str) -> Term | None:
-    """Give the term a searcher means; None where nothing is left of the text, KeyError where the field is none."""
+    """Return the term a searcher means; None where nothing is left of the text, KeyError where the field is none."""
     folded = fold(field, text)
     return Term(field, folded) if folded else None
 
@@ -76,7 +76,7 @@ def _of_value(field: Field, value: Any) -> Iterator[Term]:
 
 
 def folded(field: str, text: str) -> Iterator[Term]:
-    """Give the terms of one text: the whole, and its words where the field is searched by words."""
+    """Yield the terms of one text: the whole, and its words where the field is searched by words."""
     whole = term(field, text)
     if whole is None:
         return

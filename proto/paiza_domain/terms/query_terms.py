@@ -25,7 +25,7 @@ Clause = frozenset[Term]
 
 
 def clauses(field: str, text: str, other_names: Iterable[str] = ()) -> list[Clause]:
-    """Give what a message must have: of every clause at least one term. Empty where nothing is left of the text.
+    """Return what a message must have: of every clause at least one term. Empty where nothing is left of the text.
 
     ``other_names`` are further names and codes of what is meant (reference data). A route is written as role and
     country, "transit KAZ". KeyError for a field that is not searchable.
@@ -53,7 +53,7 @@ def _route(text: str) -> list[Clause]:
 
 
 def _codes(field: str, text: str) -> list[str]:
-    """Give the codes that a text names: by code or name, Russian or English; else those whose name has its words."""
+    """Return the codes that a text names: by code or name, Russian or English; else those whose name has its words."""
     if field not in CODE_LISTS:
         return []
     wanted = _words(text)

@@ -31,22 +31,22 @@ _OVERLAP: Final = N_("{thread} overlaps with another operation under way: {other
 
 
 def due_text(thread: str, code: str, member: str, due_time: datetime, *, overdue: bool, lang: str) -> str:
-    """Say what falls due, or has fallen due, where and for whom."""
+    """Return what falls due, or has fallen due, where and for whom."""
     return translate(_OVERDUE if overdue else _DUE, lang).format(
         thread=thread, what=code_text(DEADLINE_CODES, code, lang), member=member, time=f"{due_time:%Y-%m-%d %H:%M} UTC"
     )
 
 
 def approval_text(code: str, kind: str, short_id: str, said: str, lang: str) -> str:
-    """Say how it stands with a message that needs a second officer."""
+    """Return how it stands with a message that needs a second officer."""
     return translate(_APPROVALS[code], lang).format(kind=kind, id=short_id, said=said[:MAX_SAID])
 
 
 def work_text(code: str, kind: str, short_id: str, lang: str) -> str:
-    """Say that work came to somebody."""
+    """Return that work came to somebody."""
     return translate(_WORK[code], lang).format(kind=kind, id=short_id)
 
 
 def overlap_text(thread: str, others: list[str], lang: str) -> str:
-    """Say that an operation overlaps with others, by their threads' short names."""
+    """Return that an operation overlaps with others, by their threads' short names."""
     return translate(_OVERLAP, lang).format(thread=thread, others=", ".join(others))

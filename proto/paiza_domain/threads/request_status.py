@@ -54,7 +54,7 @@ class QuestionStanding:
 
     @property
     def still_open(self) -> bool:
-        """Say whether the addressee owes something on this question."""
+        """Return whether the addressee owes something on this question."""
         return self.state in STILL_OPEN
 
 
@@ -68,7 +68,7 @@ class AddresseeStanding:
 
     @property
     def still_open(self) -> bool:
-        """Say whether it owes something."""
+        """Return whether it owes something."""
         return any(each.still_open for each in self.questions)
 
 
@@ -95,18 +95,18 @@ class RequestStanding:
 
     @property
     def still_open(self) -> bool:
-        """Say whether anybody owes something; nobody does where the request was taken back."""
+        """Return whether anybody owes something; nobody does where the request was taken back."""
         return not self.withdrawn and any(each.still_open for each in self.addressees)
 
     def overdue(self, now: datetime) -> bool:
-        """Say whether an answer is owed beyond its time."""
+        """Return whether an answer is owed beyond its time."""
         return self.still_open and self.due is not None and self.due < now
 
 
 def standing(
     request: ThreadMessage, thread: Iterable[ThreadMessage], holders: Iterable[str] | None = None
 ) -> RequestStanding | None:
-    """Say how a message stands with those it was addressed to; None where its kind wants no answer.
+    """Return how a message stands with those it was addressed to; None where its kind wants no answer.
 
     ``holders`` are named where more than the recipients owe an answer: whoever holds what a recall takes back.
     """
@@ -139,7 +139,7 @@ def standing(
 
 
 def requests(thread: Iterable[ThreadMessage]) -> list[RequestStanding]:
-    """Say how every message of a thread stands that wants an answer, in order."""
+    """Return how every message of a thread stands that wants an answer, in order."""
     ordered = in_order(thread)
     found = (standing(each, ordered) for each in ordered)
     return [each for each in found if each is not None]
@@ -180,7 +180,7 @@ def _questions(request: ThreadMessage, answers: list[ThreadMessage]) -> tuple[Qu
 
 
 def _words(answer: ThreadMessage, texts: Mapping[int, str]) -> Iterator[tuple[int, AnswerState, datetime | None]]:
-    """Give what an answer says, by question number; numbers that the request does not have are passed over."""
+    """Yield what an answer says, by question number; numbers that the request does not have are passed over."""
     by_number: Any = getattr(answer.content, "answers", None)
     if answer.header.kind == ACKNOWLEDGEMENT:  # says by its being there what there is to say
         yield from ((number, AnswerState.ANSWERED, None) for number in texts)

@@ -35,7 +35,7 @@ class ThreadMessage:
 
     @property
     def author(self) -> str:
-        """Give the author's member id."""
+        """Return the author's member id."""
         return self.header.author
 
 
@@ -52,14 +52,14 @@ UNMARKED: Final = Marks()
 
 
 def concerned(header: Header) -> tuple[bytes, ...]:
-    """Give the digests of the messages that a header takes back or corrects; none for any other kind."""
+    """Return the digests of the messages that a header takes back or corrects; none for any other kind."""
     if header.kind == RECALL:
         return tuple(header.parent_digests)
     return tuple(header.parent_digests[:1]) if header.kind == CORRECTION else ()
 
 
 def to_be_erased(header: Header) -> tuple[bytes, ...]:
-    """Give the digests of the messages that a header asks to erase; none for any other kind."""
+    """Return the digests of the messages that a header asks to erase; none for any other kind."""
     return tuple(dict.fromkeys(header.parent_digests)) if header.kind == ERASURE else ()
 
 
@@ -73,7 +73,7 @@ def erases(requester: str, author: str, kind: str) -> bool:
 
 
 def takes_effect(header: Header, author: str, kind: str) -> bool:
-    """Say whether a recall or correction takes effect on a message of that author and kind.
+    """Return whether a recall or correction takes effect on a message of that author and kind.
 
     Only the author takes back or corrects its own; and a recall is final, so that nobody can undo one unseen. A step of
     a workflow is not recalled: what it did is undone by another step, or the workflow's rules would be got around.
@@ -84,18 +84,18 @@ def takes_effect(header: Header, author: str, kind: str) -> bool:
 
 
 def is_step(kind: str) -> bool:
-    """Say whether messages of a kind are steps of a workflow."""
+    """Return whether messages of a kind are steps of a workflow."""
     known = kinds.all_kinds().get(kind)
     return known is not None and bool(known.workflow)
 
 
 def in_order(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
-    """Give each message once, by time of release, then by digest."""
+    """Return each message once, by time of release, then by digest."""
     return sorted({each.digest: each for each in messages}.values(), key=lambda each: (each.time, each.digest))
 
 
 def marks(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Marks]:
-    """Give what became of the messages of a thread by recalls and corrections among them.
+    """Return what became of the messages of a thread by recalls and corrections among them.
 
     What nobody took back or corrected is not in it. A correction that was recalled itself corrects nothing.
     """
@@ -125,5 +125,5 @@ def marks(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Marks]:
 
 
 def recalled(message: ThreadMessage, known: Mapping[bytes, Marks]) -> bool:
-    """Say whether a message was taken back."""
+    """Return whether a message was taken back."""
     return message.recalled or bool(known.get(message.digest, UNMARKED).recalled_by)

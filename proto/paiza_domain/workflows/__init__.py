@@ -42,5 +42,5 @@ _WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType({
 
 
 def get(name: str) -> Workflow:
-    """Give the workflow of that name; KeyError if there is none, which is a defect of the kind that names it."""
+    """Return the workflow of that name; KeyError if there is none, which is a defect of the kind that names it."""
     return _WORKFLOWS[name]

@@ -58,16 +58,16 @@ class Causality:
         self.before.append(before)
 
     def is_ancestor(self, earlier: bytes, later: int) -> bool:
-        """Say whether the step of that digest is an ancestor of the step at that place."""
+        """Return whether the step of that digest is an ancestor of the step at that place."""
         place = self.index.get(earlier)
         return place is not None and bool(self.before[later] >> place & 1)
 
     def concurrent(self, one: int, other: int) -> bool:
-        """Say whether neither of two different steps is an ancestor of the other."""
+        """Return whether neither of two different steps is an ancestor of the other."""
         return not (self.before[one] >> other & 1 or self.before[other] >> one & 1)
 
     def last_of_chain(self, place: int) -> int | None:
-        """Give the step right before which nothing but its own ancestors precedes the step at `place`, if there is one.
+        """Return the step before which only its own ancestors precede the step at `place`, if there is one.
 
         Then what the step at `place` follows from is that one step after all that itself follows from.
         """
@@ -78,7 +78,7 @@ class Causality:
         return last if self.before[last] | 1 << last == before else None
 
     def order(self, members: int) -> Iterator[int]:
-        """Give the places of a set that holds the ancestors of all its steps, in the order in which they are read."""
+        """Yield the places of a set that holds the ancestors of all its steps, in the order in which they are read."""
         places = [place for place in range(members.bit_length()) if members >> place & 1]
         following: dict[int, list[int]] = {place: [] for place in places}
         unmet: dict[int, int] = {}

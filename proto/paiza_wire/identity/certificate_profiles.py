@@ -85,7 +85,7 @@ def load_certificate(der: bytes) -> x509.Certificate:
 
 
 def uri_san(certificate: x509.Certificate | x509.CertificateSigningRequest) -> SpiffeId:
-    """Give the one URI SAN of a parsed certificate or signing request."""
+    """Return the one URI SAN of a parsed certificate or signing request."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
@@ -100,7 +100,7 @@ def uri_san(certificate: x509.Certificate | x509.CertificateSigningRequest) -> S
 
 
 def p256_key(holder: x509.Certificate | x509.CertificateSigningRequest) -> ec.EllipticCurvePublicKey:
-    """Give the public key of a certificate or signing request, which must be on P-256."""
+    """Return the public key of a certificate or signing request, which must be on P-256."""
     try:
         key = holder.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -143,7 +143,7 @@ def check_leaf_profile(certificate: x509.Certificate, spiffe_id: SpiffeId) -> ec
 
 
 def subject_names(spiffe_id: SpiffeId) -> x509.SubjectAlternativeName:
-    """Give the alternative names of a certificate: the id, and for a node its DNS name behind it."""
+    """Return the alternative names of a certificate: the id, and for a node its DNS name behind it."""
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(str(spiffe_id))]
     if spiffe_id.role == "node":
         names.append(x509.DNSName(node_dns_name(spiffe_id.member, spiffe_id.federation)))
@@ -151,12 +151,12 @@ def subject_names(spiffe_id: SpiffeId) -> x509.SubjectAlternativeName:
 
 
 def extended_uses(role: Role) -> x509.ExtendedKeyUsage:
-    """Give the extended key usage of a role, in a fixed order."""
+    """Return the extended key usage of a role, in a fixed order."""
     return x509.ExtendedKeyUsage(sorted(_EXTENDED_USES[role], key=lambda use: use.dotted_string))
 
 
 def key_usage(*, ca: bool) -> x509.KeyUsage:
-    """Give the key usage of a CA (certificates and CRLs) or of a certificate (digital signature)."""
+    """Return the key usage of a CA (certificates and CRLs) or of a certificate (digital signature)."""
     return x509.KeyUsage(
         digital_signature=not ca,
         content_commitment=False,
@@ -171,7 +171,7 @@ def key_usage(*, ca: bool) -> x509.KeyUsage:
 
 
 def name_constraints(trust_domain: str) -> x509.NameConstraints:
-    """Give a CA's constraints: URIs of exactly this trust domain (RFC 5280 §4.2.1.10), DNS names below it."""
+    """Return a CA's constraints: URIs of exactly this trust domain (RFC 5280 §4.2.1.10), DNS names below it."""
     return x509.NameConstraints(
         permitted_subtrees=[x509.UniformResourceIdentifier(trust_domain), x509.DNSName(trust_domain)],
         excluded_subtrees=None,

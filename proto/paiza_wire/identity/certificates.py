@@ -138,7 +138,7 @@ def issue(
 
 
 def _requested_key(csr: bytes, spiffe_id: SpiffeId) -> ec.EllipticCurvePublicKey:
-    """Give the key of a signing request whose own signature holds and which asks for exactly this id."""
+    """Return the key of a signing request whose own signature holds and which asks for exactly this id."""
     if not 0 < len(csr) <= MAX_CERTIFICATE_BYTES:
         raise Rejected("bad_certificate", "the signing request is empty or too large")
     try:
@@ -174,7 +174,7 @@ def _builder(
 
 
 def _name(spiffe_id: SpiffeId, common_name: str) -> x509.Name:
-    """Give a distinguished name: the federation and a readable name. Nothing is decided by it but who issued what."""
+    """Return a distinguished name: the federation and a readable name. Nothing is decided by it but who issued what."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, spiffe_id.federation),

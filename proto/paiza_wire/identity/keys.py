@@ -164,7 +164,7 @@ def public_key_from_spki(spki: bytes) -> PublicKey:
 
 
 def fingerprint(public_key: PublicKey) -> bytes:
-    """Give the 32 bytes that name a key: SHA-256 of its SubjectPublicKeyInfo."""
+    """Return the 32 bytes that name a key: SHA-256 of its SubjectPublicKeyInfo."""
     return sha256(public_key_to_spki(public_key)).digest()
 
 

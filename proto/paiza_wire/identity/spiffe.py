@@ -67,5 +67,5 @@ class SpiffeId:
 
 
 def node_dns_name(member: str, federation: str) -> str:
-    """Give the DNS name in a node's certificate; gRPC compares it with ``ssl_target_name_override``."""
+    """Return the DNS name in a node's certificate; gRPC compares it with ``ssl_target_name_override``."""
     return f"node.{member}.{federation}"

@@ -91,7 +91,7 @@ class MemberAuthority:
     revoked: frozenset[bytes] = frozenset()
 
     def ca(self, role: Role) -> bytes:
-        """Give the CA (DER) that issues certificates of this role."""
+        """Return the CA (DER) that issues certificates of this role."""
         return self.node_ca if role == "node" else self.officer_ca
 
 

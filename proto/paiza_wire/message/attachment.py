@@ -58,7 +58,7 @@ class Sealer:
         return self._count(self._cipher.update(plaintext))
 
     def finish(self) -> tuple[bytes, SealedFile]:
-        """Give the last bytes of the ciphertext, and what the message is to say of the whole."""
+        """Return the last bytes of the ciphertext, and what the message is to say of the whole."""
         if self._left:
             raise Rejected("attachment_changed", "the file is smaller than it was when it was looked at")
         last = self._count(self._cipher.update(self._before)) + self._count(self._cipher.finalize())
@@ -93,7 +93,7 @@ class Opener:
         return self._take(self._cipher.update(piece))
 
     def finish(self) -> tuple[bytes, attachment_info_pb2.AttachmentInfo]:
-        """Give the last bytes of the file and what describes it; Rejected says what does not hold.
+        """Return the last bytes of the file and what describes it; Rejected says what does not hold.
 
         1. The ciphertext is of the size and digest that the signed header names.
         2. It decrypts to its end under the part's key, for this author, message and part.
@@ -136,7 +136,7 @@ class Opener:
 
 
 def described(header: message_pb2.Header, part_number: int) -> message_pb2.PartDescription:
-    """Give what the header says of an attachment; Rejected("part_missing") where that part is none."""
+    """Return what the header says of an attachment; Rejected("part_missing") where that part is none."""
     if not 0 <= part_number < len(header.parts):
         raise Rejected("part_missing", f"the header names no part {part_number}")
     part = header.parts[part_number]
@@ -146,7 +146,7 @@ def described(header: message_pb2.Header, part_number: int) -> message_pb2.PartD
 
 
 def numbers(header: message_pb2.Header) -> list[int]:
-    """Give the part numbers of a message's attachments."""
+    """Return the part numbers of a message's attachments."""
     return [number for number, part in enumerate(header.parts) if part.kind == message_pb2.PART_KIND_ATTACHMENT]
 
 
@@ -158,7 +158,7 @@ def parse_info(data: bytes) -> attachment_info_pb2.AttachmentInfo:
 
 
 def taken_apart(plaintext: bytes) -> tuple[attachment_info_pb2.AttachmentInfo, bytes]:
-    """Give what describes a file, and the file, of a whole plaintext; Rejected as in `Opener`."""
+    """Return what describes a file, and the file, of a whole plaintext; Rejected as in `Opener`."""
     end = _LENGTH_BYTES + int.from_bytes(plaintext[:_LENGTH_BYTES], "big")
     if not _LENGTH_BYTES <= end <= min(len(plaintext), _LENGTH_BYTES + MAX_INFO_BYTES):
         raise Rejected("malformed", "the attachment does not begin with its description")

@@ -80,7 +80,7 @@ class PartEncryptor:
         return self._cipher.update(plaintext)
 
     def finalize(self) -> bytes:
-        """Give the end of the ciphertext."""
+        """Return the end of the ciphertext."""
         return self._cipher.finalize()
 
 

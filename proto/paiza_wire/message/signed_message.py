@@ -137,12 +137,12 @@ def new_message_id(now: datetime) -> bytes:
 
 
 def message_digest(header: bytes) -> bytes:
-    """Give the digest that names a message everywhere: SHA-256 of the header as signed."""
+    """Return the digest that names a message everywhere: SHA-256 of the header as signed."""
     return sha256(header).digest()
 
 
 def pre_authentication_encoding(header: bytes) -> bytes:
-    """Give what an officer signs: DSSE PAE of payload type and header (DSSE v1, protocol.md)."""
+    """Return what an officer signs: DSSE PAE of payload type and header (DSSE v1, protocol.md)."""
     return b"DSSEv1 %d %b %d %b" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE, len(header), header)
 
 

@@ -29,7 +29,7 @@ class Checkpoint:
     root: bytes
 
     def format(self) -> bytes:
-        """Give the note's text: three lines, each ended."""
+        """Return the note's text: three lines, each ended."""
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n".encode()
 
     @classmethod
@@ -70,7 +70,7 @@ class VerifiedCheckpoint:
 
 
 def sign(checkpoint: Checkpoint, signer: SignerKey) -> bytes:
-    """Give the signed note. Whether this log may say so, having said other things before, is the caller's duty."""
+    """Return the signed note. Whether this log may say so, having said other things before, is the caller's duty."""
     assert signer.verifier_key.name == checkpoint.origin, "a log's key is named by its origin"
     text = checkpoint.format()
     assert Checkpoint.parse(text) == checkpoint
@@ -78,7 +78,7 @@ def sign(checkpoint: Checkpoint, signer: SignerKey) -> bytes:
 
 
 def verify(note: bytes, verifier_keys: Iterable[VerifierKey], origin: str) -> VerifiedCheckpoint:
-    """Give the checkpoint if a key of this origin signed it; ``Rejected("bad_checkpoint")`` otherwise.
+    """Return the checkpoint if a key of this origin signed it; ``Rejected("bad_checkpoint")`` otherwise.
 
     Only keys named by the origin count; other keys among ``verifier_keys``, such as witnesses', are left out
     of account. That it is consistent with other checkpoints of the log is for `merkle.verify_consistency` to

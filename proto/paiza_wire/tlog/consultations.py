@@ -126,7 +126,7 @@ def parse_count_query(data: bytes) -> pb.CountQuery:
 
 
 def moment(stamp: Timestamp) -> datetime:
-    """Give a time of a question; Rejected where it is none."""
+    """Return a time of a question; Rejected where it is none."""
     try:
         found = stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
@@ -137,7 +137,7 @@ def moment(stamp: Timestamp) -> datetime:
 
 
 def whole_period(period: pb.Period) -> tuple[datetime, datetime]:
-    """Give the ends of a period both of which are set and in order; Rejected otherwise."""
+    """Return the ends of a period both of which are set and in order; Rejected otherwise."""
     if not period.HasField("since_time") or not period.HasField("until_time"):
         raise Rejected("malformed", "the period has not both its ends")
     since, until = moment(period.since_time), moment(period.until_time)

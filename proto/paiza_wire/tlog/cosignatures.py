@@ -80,7 +80,7 @@ class WitnessKey:
         return cls.from_public_key(parsed.name, parsed.public_key)
 
     def to_vkey(self) -> str:
-        """Give the vkey text."""
+        """Return the vkey text."""
         return format_vkey(self.name, self.key_id, MLDSA_44, self.public_key)
 
     def verify(self, head: TreeHead, signature: bytes) -> datetime:
@@ -118,7 +118,7 @@ class Cosignature:
 
 
 def cosigned_message(name: str, seconds: int, head: TreeHead) -> bytes:
-    """Give the bytes that are signed (C2SP tlog-cosignature, "ML-DSA-44 signed message"), from size 0 to the head's."""
+    """Return the signed bytes (C2SP tlog-cosignature, "ML-DSA-44 signed message"), from size 0 to the head's."""
     cosigner, origin = name.encode(), head.origin.encode()
     if len(origin) > MAX_SIGNED_NAME_BYTES:
         raise Rejected("bad_checkpoint", "the origin is too long to be cosigned")
@@ -135,7 +135,7 @@ def cosigned_message(name: str, seconds: int, head: TreeHead) -> bytes:
 
 
 def cosign(checkpoint: VerifiedCheckpoint, signer: WitnessSigner, at: datetime) -> NoteSignature:
-    """Say that this is, as of a time, the largest consistent tree this witness has seen of the log.
+    """Return that this is, as of a time, the largest consistent tree this witness has seen of the log.
 
     Whether that is so is the caller's duty, and that the checkpoint was stored first. The time is cut to the
     second. ML-DSA as done here is hedged (FIPS 204 §3.4): two cosignatures of one thing differ, and both hold.
@@ -148,7 +148,7 @@ def cosign(checkpoint: VerifiedCheckpoint, signer: WitnessSigner, at: datetime) 
 
 
 def cosignatures(note: bytes, witnesses: Iterable[WitnessKey]) -> tuple[Cosignature, ...]:
-    """Give what these witnesses have said of the checkpoint in a note: of each the newest, in the note's order.
+    """Return what these witnesses have said of the checkpoint in a note: of each the newest, in the note's order.
 
     Signatures by unknown keys are ignored, the log's own among them: whether the log has signed is
     `checkpoint.verify`'s question. One signature by a known key that does not match refuses the note:
@@ -190,7 +190,7 @@ def add_signatures(note: bytes, signatures: Iterable[NoteSignature]) -> bytes:
 
 
 def quorum(others: int) -> int:
-    """Give how many of a log's witnesses, the other active members, must have cosigned: more than two thirds.
+    """Return how many of a log's witnesses, the other active members, must have cosigned: more than two thirds.
 
     That is all of them up to three. With nobody else there is nobody to witness: 1, which is never reached.
     """

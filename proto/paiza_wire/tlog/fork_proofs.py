@@ -44,7 +44,7 @@ class Fork:
 
     @property
     def digest(self) -> bytes:
-        """Give SHA-256 over both notes: what a FORK_FOUND entry names as its evidence."""
+        """Return SHA-256 over both notes: what a FORK_FOUND entry names as its evidence."""
         return digest(self.first.note, self.second.note)
 
 
@@ -84,7 +84,7 @@ def other_entry(first: VerifiedCheckpoint, second: VerifiedCheckpoint, shown: fo
 
 
 def read_origin(note: bytes) -> str:
-    """Give the origin a note claims to be of, verifying nothing; ``Rejected("bad_checkpoint")`` if it is none."""
+    """Return the origin a note claims to be of, verifying nothing; ``Rejected("bad_checkpoint")`` if it is none."""
     try:
         return Checkpoint.parse(parse_note(note).text).origin
     except Rejected as refused:
@@ -92,12 +92,12 @@ def read_origin(note: bytes) -> str:
 
 
 def read_size(note: bytes) -> int:
-    """Give the size a note claims, verifying nothing; 0 for an empty one, ``Rejected`` if it is no checkpoint."""
+    """Return the size a note claims, verifying nothing; 0 for an empty one, ``Rejected`` if it is no checkpoint."""
     return Checkpoint.parse(parse_note(note).text).size if note else 0
 
 
 def proof_origin(data: bytes) -> str:
-    """Give the origin that a proof claims to be about, verifying nothing; ``Rejected`` if it is none."""
+    """Return the origin that a proof claims to be about, verifying nothing; ``Rejected`` if it is none."""
     try:
         return read_origin(fork_proof_pb2.ForkProof.FromString(data).first_note)
     except DecodeError:
@@ -105,14 +105,14 @@ def proof_origin(data: bytes) -> str:
 
 
 def bare(note: bytes, key: VerifierKey) -> bytes:
-    """Give a verified note with the signature of one key alone: what others added to it takes no room."""
+    """Return a verified note with the signature of one key alone: what others added to it takes no room."""
     parsed = parse_note(note)
     own = [one for one in parsed.signatures if (one.name, one.key_id) == (key.name, key.key_id)]
     return format_note(parsed.text, _first(own))
 
 
 def bare_proof(data: bytes, key: VerifierKey) -> bytes:
-    """Give a proof without what shows nothing: other signatures, unknown fields. It is kept, and told to everybody.
+    """Return a proof without what shows nothing: other signatures, unknown fields. It is kept, and told to everybody.
 
     ``Rejected`` where the key has not signed both notes; nothing else is verified.
     """
@@ -153,7 +153,10 @@ def _checked(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second:
 
 
 def _contradiction(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> int:
-    """Give the size from which on two checkpoints contradict each other; Rejected where the proof does not show it."""
+    """Return the size from which on two checkpoints contradict each other.
+
+    Rejected where the proof does not show it.
+    """
     if first.origin != second.origin or first.size > second.size:
         raise Rejected("bad_proof", "the notes are of two logs, or not in their order")
     shown = proof.WhichOneof("shown")

@@ -41,7 +41,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """Give the root this inclusion proof leads to (RFC 9162 §2.1.3.2); it must be compared with a verified one."""
+    """Return the root this inclusion proof leads to (RFC 9162 §2.1.3.2); it must be compared with a verified one."""
     if not 0 <= index < size <= MAX_TREE_SIZE:
         raise Rejected("bad_proof", "the index is not below the size, or the size exceeds the limit")
     # Below `inner` levels the path to the leaf and the path to the last leaf run apart: there is a sibling on
@@ -64,7 +64,7 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
 
 
 def split_hashes(joined: bytes) -> list[bytes]:
-    """Give the hashes of a proof that was kept as one string of bytes."""
+    """Return the hashes of a proof that was kept as one string of bytes."""
     return [joined[first : first + HASH_BYTES] for first in range(0, len(joined), HASH_BYTES)]
 
 
@@ -93,7 +93,7 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof
 
 
 def prefix_root(size1: int, size2: int, root2: bytes, proof: Sequence[bytes]) -> bytes:
-    """Give the root that the tree of size2 and root2 has at size1 by its own consistency proof (RFC 9162 §2.1.4.2).
+    """Return the root that the tree of size2 and root2 has at size1 by its own consistency proof (RFC 9162 §2.1.4.2).
 
     ``Rejected("bad_proof")`` where the proof does not lead to root2, or where it cannot tell: a proof from a power of
     two leaves that root out.

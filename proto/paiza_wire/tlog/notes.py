@@ -87,7 +87,7 @@ class VerifierKey:
         return cls.from_ed25519(parsed.name, parsed.public_key)
 
     def to_vkey(self) -> str:
-        """Give the vkey text."""
+        """Return the vkey text."""
         return format_vkey(self.name, self.key_id, self.signature_type, self.public_key)
 
     def verify(self, text: bytes, signature: bytes) -> None:
@@ -137,7 +137,7 @@ def format_note(text: bytes, signatures: Iterable[NoteSignature]) -> bytes:
 
 
 def verify_note(note: bytes, verifier_keys: Iterable[VerifierKey]) -> VerifiedNote:
-    """Give the text of a note that at least one of these keys has signed and none of them signed wrongly.
+    """Return the text of a note that at least one of these keys has signed and none of them signed wrongly.
 
     ``Rejected("bad_note")`` if it is no note, ``Rejected("bad_signature")`` if a signature by a known key
     does not match or there is none. The signer's right to say what the text says is the caller's question.
@@ -178,7 +178,7 @@ def parse_note(note: bytes) -> SignedNote:
 
 
 def checked_name(name: str) -> str:
-    """Give the name back if it can name a key (C2SP signed-note, "Format"); ``Rejected("bad_note")`` otherwise."""
+    """Return the name back if it can name a key (C2SP signed-note, "Format"); ``Rejected("bad_note")`` otherwise."""
     if not 0 < len(name) <= MAX_NAME_CHARACTERS:
         raise Rejected("bad_note", "a key name is empty or too long")
     if any("\ud800" <= character <= "\udfff" for character in name):
@@ -230,7 +230,7 @@ def parse_vkey(vkey: str, signature_type: int) -> ParsedVkey:
 
 
 def format_vkey(name: str, computed: bytes, signature_type: int, public_key: bytes) -> str:
-    """Give the vkey text of a key and its key id."""
+    """Return the vkey text of a key and its key id."""
     return f"{name}+{computed.hex()}+{b64encode(bytes([signature_type]) + public_key).decode()}"
 
 

@@ -123,11 +123,11 @@ class TileTree:
         self._remember_edge(batch.size, batch.edge)
 
     def root(self, size: int | None = None) -> bytes:
-        """Give the root of the tree of this size, by default of all entries."""
+        """Return the root of the tree of this size, by default of all entries."""
         return self._edge(self._size if size is None else size)[-1] or EMPTY_ROOT
 
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
-        """Give PATH(index, D_size) of RFC 9162 §2.1.3.1, leaf's sibling first."""
+        """Return PATH(index, D_size) of RFC 9162 §2.1.3.1, leaf's sibling first."""
         assert 0 <= index < size
         edge = self._edge(size)
         proof: list[bytes] = []
@@ -147,7 +147,7 @@ class TileTree:
         return proof
 
     def consistency_proof(self, size1: int, size2: int) -> list[bytes]:
-        """Give PROOF(size1, D_size2) of RFC 9162 §2.1.4.1; empty where size1 is 0 or equals size2."""
+        """Return PROOF(size1, D_size2) of RFC 9162 §2.1.4.1; empty where size1 is 0 or equals size2."""
         assert 0 <= size1 <= size2
         edge = self._edge(size2)
         if size1 in {0, size2}:

@@ -42,7 +42,7 @@ class TlogProof:
 
 
 def format_proof(proof: TlogProof) -> bytes:
-    """Give the text of a proof."""
+    """Return the text of a proof."""
     lines = [HEAD]
     if proof.extra:
         lines.append(f"extra {b64encode(proof.extra).decode()}")
@@ -77,7 +77,7 @@ def parse_proof(data: bytes) -> TlogProof:
 
 
 def format_hashes(hashes: Sequence[bytes]) -> bytes:
-    """Give hashes as text: one line of base64 each, ended."""
+    """Return hashes as text: one line of base64 each, ended."""
     return b"".join(b64encode(digest) + b"\n" for digest in hashes)
 
 

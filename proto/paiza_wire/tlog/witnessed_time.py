@@ -12,7 +12,7 @@ from paiza_wire.tlog.cosignatures import Cosignature
 
 
 def witnessed_time(cosignatures: Iterable[Cosignature], k: int) -> datetime | None:
-    """Give the median of these cosignatures' times, of an even number the earlier; None if they are fewer than k.
+    """Return the median of these cosignatures' times, of an even number the earlier; None if they are fewer than k.
 
     All of them count, each name once: who may count (an active member of the register at that time, by one key,
     and not the log's own) is the caller's word. ``k`` is `cosignatures.quorum` of how many there are to ask.

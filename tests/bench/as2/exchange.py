@@ -24,7 +24,7 @@ SENDER, RECEIVER = "kaz", "tjk"
 
 
 def identity(name: str) -> tuple[bytes, bytes]:
-    """Give a key with its self-signed certificate, and the certificate alone, both in PEM."""
+    """Return a key with its self-signed certificate, and the certificate alone, both in PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}.example")])
     now = datetime.now(UTC)
@@ -76,7 +76,7 @@ class Pair:
 
 
 def partner(name: str, certificate: bytes) -> Partner:
-    """Give what one side knows of the other."""
+    """Return what one side knows of the other."""
     return Partner(
         as2_name=name,
         verify_cert=certificate,

@@ -47,7 +47,7 @@ class Line:
         raise AssertionError("it did not come to that")
 
     def held(self, member: str, sealed: Ciphertext) -> bool:
-        """Say whether a node holds a ciphertext, byte for byte."""
+        """Return whether a node holds a ciphertext, byte for byte."""
         path = self.federation.node(member).data / "attachments" / sealed.said.ciphertext_sha256.hex()
         return path.exists() and path.stat().st_size == sealed.said.ciphertext_size and _same(path, sealed.path)
 

@@ -73,12 +73,12 @@ async def endless(_request: exchange_pb2.FetchAttachmentRequest, _size: int) -> 
 
 
 async def another(_request: exchange_pb2.FetchAttachmentRequest, size: int) -> AsyncIterator[bytes]:
-    """Give as many bytes as were announced, but others."""
+    """Yield as many bytes as were announced, but others."""
     yield bytes(size - _request.offset)
 
 
 async def one_more(request: exchange_pb2.FetchAttachmentRequest, size: int) -> AsyncIterator[bytes]:
-    """Give one byte too many."""
+    """Yield one byte too many."""
     yield bytes(size - request.offset + 1)
 
 

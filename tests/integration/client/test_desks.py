@@ -49,7 +49,7 @@ def sent_to(paiza: Paiza, federation: Federation, folder: Path, attention: str) 
 
 
 def seen(paiza: Paiza, profile: str, message_id: str) -> bool:
-    """Say whether an officer's inbox lists a message."""
+    """Return whether an officer's inbox lists a message."""
     return message_id in [each["id"] for each in paiza(profile, "inbox", "--json").json]
 
 

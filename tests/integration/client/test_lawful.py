@@ -48,13 +48,13 @@ def sent(paiza: Paiza, federation: Federation, draft: Path) -> str:
 
 
 def _parts(evidence: Path) -> list[bytes]:
-    """Give the ciphertexts that an evidence file carries."""
+    """Return the ciphertexts that an evidence file carries."""
     with zipfile.ZipFile(evidence) as archive:
         return [part.ciphertext for part in SignedMessage.FromString(archive.read("message.bin")).parts]
 
 
 def states(paiza: Paiza, profile: str, digest: str) -> dict[str, Any]:
-    """Give how the erasure of a message stands, by holder."""
+    """Return how the erasure of a message stands, by holder."""
     return {e["holder"]: e for e in paiza(profile, "erasures", "--json").json if e["digest"] == digest}
 
 

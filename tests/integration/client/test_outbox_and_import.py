@@ -14,7 +14,7 @@ from tests.integration.client.conftest import DRAFT, Paiza
 
 
 def sent(paiza: Paiza) -> list[str]:
-    """Give the ids of all messages kaz has sent."""
+    """Return the ids of all messages kaz has sent."""
     return [each["id"] for each in paiza("kaz-liaison", "inbox", "--sent", "--limit", "1000", "--json").json]
 
 

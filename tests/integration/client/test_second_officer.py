@@ -190,7 +190,7 @@ def test_the_second_officer_who_watches_is_told(paiza: Paiza, federation: Federa
     duty, authoriser = (Officer(federation.folder, name) for name in ("kaz-duty", "kaz-authoriser"))
 
     async def heard(watch: AsyncIterator[officer_pb2.WatchResponse], digest: str) -> list[str]:
-        """Give the codes of the notices that come before news of a message."""
+        """Return the codes of the notices that come before news of a message."""
         codes: list[str] = []
         while True:
             answer = await anext(watch)
@@ -220,7 +220,7 @@ def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation
     names = ("kaz-duty", "kaz-liaison", "kaz-authoriser")
 
     async def first(name: str) -> list[tuple[str, str]]:
-        """Give the notices about this message that come before the first message."""
+        """Return the notices about this message that come before the first message."""
         found = []
         async with Officer(federation.folder, name).channel() as channel:
             request = officer_pb2.WatchRequest(after_sequence=0)

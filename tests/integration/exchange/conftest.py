@@ -23,19 +23,19 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
 
 @pytest.fixture(scope="module")
 def register(federation: Federation) -> Register:
-    """Give the register of the federation."""
+    """Return the register of the federation."""
     return read_register(federation.folder)
 
 
 @pytest.fixture(scope="module")
 def folder(federation: Federation) -> Path:
-    """Give the federation's folder."""
+    """Return the federation's folder."""
     return federation.folder
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def peer(federation: Federation, register: Register) -> AsyncIterator[HostilePeer]:
-    """Give the hostile node of tjk; its log goes on from test to test, as the target remembers it."""
+    """Return the hostile node of tjk; its log goes on from test to test, as the target remembers it."""
     hostile = HostilePeer(federation.folder, "tjk", federation.node("kaz"), register)
     async with hostile.channel:
         yield hostile
@@ -43,5 +43,5 @@ async def peer(federation: Federation, register: Register) -> AsyncIterator[Host
 
 @pytest.fixture(scope="module")
 def author(folder: Path, register: Register) -> Officer:
-    """Give the liaison officer of tjk, who signs what the hostile node delivers."""
+    """Return the liaison officer of tjk, who signs what the hostile node delivers."""
     return Officer(folder, "tjk-liaison", register)

@@ -25,7 +25,7 @@ SECONDS: Final = 20
 
 
 def digest_of(signed: bytes) -> bytes:
-    """Give the digest of a message."""
+    """Return the digest of a message."""
     return message.message_digest(pb.SignedMessage.FromString(signed).header)
 
 
@@ -65,13 +65,13 @@ class Desk:
 
     async def wait_for(self, digest: bytes) -> officer_pb2.MessageInfo:
         """Wait until a message is at this node, by its news."""
-        async for news in self.stub.Watch(officer_pb2.WatchRequest(after_sequence=0), timeout=SECONDS):
-            if news.message.message_digest == digest:
-                return news.message
+        async for notifier in self.stub.Watch(officer_pb2.WatchRequest(after_sequence=0), timeout=SECONDS):
+            if notifier.message.message_digest == digest:
+                return notifier.message
         raise AssertionError("the watch ended")
 
     async def info(self, digest: bytes) -> officer_pb2.MessageInfo:
-        """Give what lists show of a message."""
+        """Return what lists show of a message."""
         request = officer_pb2.ListMessagesRequest(id_prefix=digest.hex())
         return (await self.stub.ListMessages(request, timeout=SECONDS)).messages[0]
 

@@ -48,7 +48,7 @@ class Log:
         self.entries: list[bytes] = []
 
     def root(self, first: int = 0, end: int | None = None) -> bytes:
-        """Give MTH of a range."""
+        """Return MTH of a range."""
         last = len(self.entries) if end is None else end
         if first == last:
             return sha256(b"").digest()
@@ -58,7 +58,7 @@ class Log:
         return node_hash(self.root(first, middle), self.root(middle, last))
 
     def inclusion(self, index: int, size: int, first: int = 0) -> list[bytes]:
-        """Give PATH."""
+        """Return PATH."""
         if size - first == 1:
             return []
         middle = first + _split(size - first)
@@ -67,7 +67,7 @@ class Log:
         return [*self.inclusion(index, size, middle), self.root(first, middle)]
 
     def consistency(self, old: int, new: int) -> list[bytes]:
-        """Give PROOF; empty from 0."""
+        """Return PROOF; empty from 0."""
         return self._subproof(old, 0, new, whole=True) if old else []
 
     def _subproof(self, old: int, first: int, last: int, *, whole: bool) -> list[bytes]:
@@ -87,13 +87,13 @@ class Answer:
     checkpoint: VerifiedCheckpoint
 
     def entry(self, at: int = 0) -> VerifiedEntry:
-        """Give the entry that answers a dispatch, proven."""
+        """Return the entry that answers a dispatch, proven."""
         result = self.response.results[at]
         assert result.WhichOneof("result") == "answer", result
         return receipts.verify_entry(result.answer, self.checkpoint)
 
     def reason(self, at: int = 0) -> tuple[str, str]:
-        """Say how a dispatch was answered and why: ("retry", reason) for example."""
+        """Return how a dispatch was answered and why: ("retry", reason) for example."""
         result = self.response.results[at]
         which = result.WhichOneof("result") or "nothing"
         if which == "answer":

@@ -40,7 +40,7 @@ class LawfulDesk:
         return ""
 
     async def holds(self) -> dict[bytes, tuple[str, str]]:
-        """Give (who put it there, why) of each message that is listed as under hold."""
+        """Return (who put it there, why) of each message that is listed as under hold."""
         answer = await self.stub.ListHolds(retention_pb2.ListHoldsRequest(), timeout=SECONDS)
         return {each.message_digest: (each.actor.rpartition("/")[2], each.reason_text) for each in answer.holds}
 
@@ -65,7 +65,7 @@ class LawfulDesk:
         return ""
 
     async def erasures(self, digest: bytes) -> dict[str, str]:
-        """Give how the erasure of a message stands, by holder, as the node says."""
+        """Return how the erasure of a message stands, by holder, as the node says."""
         answer = await self.stub.ListErasures(retention_pb2.ListErasuresRequest(), timeout=SECONDS)
         return {
             each.holder: retention_pb2.ErasureState.Name(each.state).removeprefix("ERASURE_STATE_")

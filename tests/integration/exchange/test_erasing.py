@@ -93,7 +93,7 @@ async def until_logged(desk: Desk, digest: bytes, *events: str) -> None:
 
 
 def pieces(signed: bytes) -> list[bytes]:
-    """Give pieces of a message's ciphertexts and wraps that would lie in a stolen database."""
+    """Return pieces of a message's ciphertexts and wraps that would lie in a stolen database."""
     found = pb.SignedMessage.FromString(signed)
     whole = [*(part.ciphertext for part in found.parts), *(wrap.wrapped_key for wrap in found.wraps)]
     return [each[at : at + 24] for each in whole for at in range(0, len(each) - 24, 24)]
@@ -137,7 +137,7 @@ async def test_every_holder_erases_and_says_so(federation: Federation, kaz: Desk
 
 @asynccontextmanager
 async def lawful(federation: Federation, name: str) -> AsyncIterator[LawfulDesk]:
-    """Give an officer's desk for questions of lawfulness."""
+    """Return an officer's desk for questions of lawfulness."""
     async with Officer(federation.folder, name, read_register(federation.folder)).channel() as channel:
         yield LawfulDesk(channel)
 

@@ -47,7 +47,7 @@ class Clock:
         self.now = BEGIN
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
 
@@ -61,7 +61,7 @@ class AwayChannel(MethodChannel):
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give a clock that stands at the beginning."""
+    """Return a clock that stands at the beginning."""
     return Clock()
 
 
@@ -79,7 +79,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
         active_members=lambda: (member,),
         active_member=lambda _id: member,
     )
-    news = Notifier()
+    notifier = Notifier()
     with closing(Executors()) as executors:
         core = Core(
             member="kaz",
@@ -88,7 +88,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
             ledger=ledger,
             store=store,
             logs=PeerLogViews({}, clock),
-            news=news,
+            notifier=notifier,
             executors=executors,
             decryption_keys=DecryptionKeys("kaz", {}),
             clock=clock,
@@ -104,7 +104,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
             executor=executors.deliver,
             clock=clock,
         )
-        yield OutboundQueues(core, directory_of({"tjk": session})), ledger, store, news
+        yield OutboundQueues(core, directory_of({"tjk": session})), ledger, store, notifier
         ledger.close()
     file.close()
     store.close()
@@ -158,10 +158,10 @@ async def test_undeliverable_message_expires_with_notice(
     node: tuple[OutboundQueues, Ledger, Store, Notifier], clock: Clock
 ) -> None:
     """Before its life is over it waits; after, it is EXPIRED in queue and log, once, and its watchers are told."""
-    deliver, ledger, store, news = node
-    ledger.changes.subscribe([news])
+    deliver, ledger, store, notifier = node
+    ledger.changes.subscribe([notifier])
     await ledger.commit(_release(clock))
-    watcher = news.subscribe()
+    watcher = notifier.subscribe()
     clock.now += LIFE - timedelta(seconds=1)
     await deliver._give_up_expired()
     with store.reads() as reads:

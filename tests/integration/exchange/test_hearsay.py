@@ -48,7 +48,7 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 
 def against(federation: Federation, member: str) -> list[str]:
-    """Give what the node says stands against a member's log."""
+    """Return what the node says stands against a member's log."""
     peers = federation.node("kaz").status().peers
     return [reason for each in peers if each.member == member for reason in each.convictions]
 

@@ -123,13 +123,13 @@ class Scene:
 
 
 def digest_of(signed: bytes) -> bytes:
-    """Give a message's digest."""
+    """Return a message's digest."""
     return message_digest(message_pb2.SignedMessage.FromString(signed).header)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(federation: Federation, register: Register, peer: HostilePeer, folder: Path) -> AsyncIterator[Scene]:
-    """Give the forwarder and the author."""
+    """Return the forwarder and the author."""
     author_log = HostilePeer(folder, "uzb", federation.node("kaz"), register)
     async with author_log.channel:
         yield Scene(folder, register, peer, author_log)

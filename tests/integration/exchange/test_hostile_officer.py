@@ -23,7 +23,7 @@ CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real."
 
 @pytest.fixture(scope="module")
 def liaison(folder: Path, register: Register, federation: object) -> Officer:
-    """Give the liaison officer of the node under test."""
+    """Return the liaison officer of the node under test."""
     assert federation
     return Officer(folder, "kaz-liaison", register)
 

@@ -93,7 +93,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def recipient(pair: Federation) -> AsyncIterator[HostileRecipient]:
-    """Give the hostile node of tjk, listening."""
+    """Return the hostile node of tjk, listening."""
     hostile = HostileRecipient(pair.folder, read_register(pair.folder))
     server = await hostile.serve(pair.node("tjk").address)
     yield hostile

@@ -97,7 +97,7 @@ class UnitDirectory:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def unit_directory(federation: Federation, register: Register) -> AsyncIterator[UnitDirectory]:
-    """Give the officers."""
+    """Return the officers."""
     async with AsyncExitStack() as stack:
         made = UnitDirectory(federation.folder, register, stack)
         await made.connect()

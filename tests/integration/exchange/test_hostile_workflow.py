@@ -64,7 +64,7 @@ class Room:
         return [answer.reason(at) for at in range(len(steps))]
 
     async def workflow_state(self, thread: bytes) -> workflow_pb2.GetWorkflowResponse:
-        """Say where a thread stands at kaz."""
+        """Return where a thread stands at kaz."""
         stub = workflow_pb2_grpc.WorkflowServiceStub(self.channel)
         answer: workflow_pb2.GetWorkflowResponse = await stub.GetWorkflow(
             workflow_pb2.GetWorkflowRequest(thread_id=thread), timeout=SECONDS
@@ -74,7 +74,7 @@ class Room:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def room(federation: Federation, register: Register, peer: HostilePeer) -> AsyncIterator[Room]:
-    """Give the room."""
+    """Return the room."""
     made = Room(federation, register, peer)
     async with made.peers["uzb"].channel, made.channel:
         yield made
@@ -176,5 +176,5 @@ async def test_a_lying_author_has_no_step_erased(room: Room, federation: Federat
 
 
 def delivery_thread(signed: bytes) -> bytes:
-    """Give the thread of a message."""
+    """Return the thread of a message."""
     return bytes(message.parse_header(message_pb2.SignedMessage.FromString(signed).header).thread_id)

@@ -103,7 +103,7 @@ def stopped_node(config: Config, register: Register) -> Iterator[Core]:
             ledger=ledger,
             store=store,
             logs=PeerLogViews({}, lambda: later),
-            news=Notifier(),
+            notifier=Notifier(),
             executors=None,  # type: ignore[arg-type]  # nothing here comes in batches
             decryption_keys=DecryptionKeys(config.member, {}),
             clock=lambda: later,

@@ -64,7 +64,7 @@ class Three:
         ]
 
     async def trail(self, header: bytes) -> list[tuple[str, list[str]]]:
-        """Give what the log says of a message, and whose signatures it names."""
+        """Return what the log says of a message, and whose signatures it names."""
         stub = audit_pb2_grpc.AuditServiceStub(self.channels["auditor"])
         request = audit_pb2.GetTrailRequest(message_digest=message.message_digest(header))
         entries = [log_pb2.LogEntry.FromString(each.entry) for each in (await stub.GetTrail(request)).entries]
@@ -81,7 +81,7 @@ class Three:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def three(federation: Federation, register: Register) -> AsyncIterator[Three]:
-    """Give the officers."""
+    """Return the officers."""
     async with AsyncExitStack() as stack:
         made = Three(federation, register)
         for name, officer in made.officers.items():

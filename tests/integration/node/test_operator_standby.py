@@ -15,7 +15,7 @@ SECONDS = 30.0
 
 
 def events(node: NodeProcess) -> list[str]:
-    """Give the events a node logged."""
+    """Return the events a node logged."""
     lines = node.log.read_text().splitlines() if node.log.exists() else []
     return [str(json.loads(line).get("event")) for line in lines if line.startswith("{")]
 

@@ -92,7 +92,7 @@ DAMAGE = {
 
 
 def upgraded(node: NodeProcess) -> bool:
-    """Say whether all receipts of the three messages lead to cosigned checkpoints."""
+    """Return whether all receipts of the three messages lead to cosigned checkpoints."""
     return look(
         node, lambda reads: settings_store.counter(reads, "uncosigned_swept") >= log_store.head(reads).size > 9
     ) and not look(node, witness_store.uncosigned_counts)

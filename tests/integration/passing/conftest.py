@@ -24,17 +24,17 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
 
 @pytest.fixture(scope="module")
 def register(federation: Federation) -> Register:
-    """Give the register of the federation."""
+    """Return the register of the federation."""
     return read_register(federation.folder)
 
 
 @pytest.fixture
 def unit_directory(federation: Federation, register: Register) -> dict[str, Desk]:
-    """Give a desk in every member, with its officers by role."""
+    """Return a desk in every member, with its officers by role."""
     return {member: Desk(federation.folder, member, register) for member in MEMBERS}
 
 
 @pytest.fixture(scope="module")
 def folder(federation: Federation) -> Path:
-    """Give the federation's folder."""
+    """Return the federation's folder."""
     return federation.folder

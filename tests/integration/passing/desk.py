@@ -171,14 +171,14 @@ class Desk:
         return str(result.rejection.reason) if result.WhichOneof("result") == "rejection" else "exported"
 
     async def holders(self, digest: bytes) -> dict[str, str]:
-        """Give who holds a message, and who passed it on to them."""
+        """Return who holds a message, and who passed it on to them."""
         async with self._channel("liaison") as channel:
             request = forwarding_pb2.ListHoldersRequest(message_digest=digest)
             response = await forwarding_pb2_grpc.ForwardingServiceStub(channel).ListHolders(request, timeout=SECONDS)
         return {holder.member: holder.passed_on_by for holder in response.holders}
 
     async def info(self, digest: bytes) -> officer_pb2.MessageInfo | None:
-        """Give a message as lists show it; None where it is not here."""
+        """Return a message as lists show it; None where it is not here."""
         async with self._channel("liaison") as channel:
             request = officer_pb2.ListMessagesRequest(id_prefix=digest.hex(), box=officer_pb2.BOX_UNSPECIFIED)
             response = await officer_pb2_grpc.OfficerServiceStub(channel).ListMessages(request, timeout=SECONDS)
@@ -198,14 +198,14 @@ class Desk:
         return opened
 
     async def trail(self, digest: bytes) -> list[log_pb2.LogEntry]:
-        """Give everything the own log says of a message."""
+        """Return everything the own log says of a message."""
         async with self._channel("auditor") as channel:
             request = audit_pb2.GetTrailRequest(message_digest=digest)
             response = await audit_pb2_grpc.AuditServiceStub(channel).GetTrail(request, timeout=SECONDS)
         return [log_pb2.LogEntry.FromString(entry.entry) for entry in response.entries]
 
     async def events(self, digest: bytes) -> list[tuple[str, str]]:
-        """Give (event, counterpart) of everything the own log says of a message."""
+        """Return (event, counterpart) of everything the own log says of a message."""
         return [
             (log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_"), entry.counterpart)
             for entry in await self.trail(digest)

@@ -26,7 +26,7 @@ AMBER_H2 = Handling(code="H2", tlp="AMBER")
 
 
 def thread_of(info: object) -> bytes:
-    """Give the thread of a listed message."""
+    """Return the thread of a listed message."""
     return bytes(Header.FromString(info.header).thread_id)  # type: ignore[attr-defined]
 
 

@@ -25,7 +25,7 @@ CUSTODIANS = [f"custodian-{member}-{kind}" for member in MEMBERS for kind in ("p
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
-    """Give a PostgreSQL server of our own, or skip where there is none."""
+    """Return a PostgreSQL server of our own, or skip where there is none."""
     try:
         server = PostgreSQL.start()
     except PostgreSQLMissingError as error:
@@ -69,7 +69,7 @@ class Drill:
         return digests
 
     def listed(self, member: str, box: officer_pb2.Box.ValueType) -> dict[bytes, officer_pb2.MessageInfo]:
-        """Give what an officer of a member sees in a box, by digest."""
+        """Return what an officer of a member sees in a box, by digest."""
 
         async def ask() -> dict[bytes, officer_pb2.MessageInfo]:
             officer = Officer(self.federation.folder, f"{member}-duty")
@@ -89,7 +89,7 @@ class Drill:
         return file.read_bytes()
 
     def trail(self, profile: str, digest: bytes) -> str:
-        """Give what an officer's client prints of everything that ever happened to a message."""
+        """Return what an officer's client prints of everything that ever happened to a message."""
         self.capsys.readouterr()
         code = paiza(["audit", "trail", digest.hex(), "--json", "--profile", profile])
         out, err = self.capsys.readouterr()

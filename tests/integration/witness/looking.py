@@ -32,7 +32,7 @@ def send(officer: Officer, recipients: list[str]) -> bytes:
 
 
 def eventually(ask: Callable[[], T | None], seconds: float = SECONDS) -> T:
-    """Give the first thing that looking finds."""
+    """Return the first thing that looking finds."""
     deadline = time.monotonic() + seconds
     while True:
         found = ask()

@@ -25,13 +25,13 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
 
 
 def delivered(node: NodeProcess, digest: bytes) -> bool:
-    """Say whether all deliveries of a message are settled as delivered."""
+    """Return whether all deliveries of a message are settled as delivered."""
     states = {each.state for each in look(node, lambda reads: deliveries_store.deliveries_of(reads, digest))}
     return states == {delivery_pb2.DELIVERY_STATE_DELIVERED}
 
 
 def waits_since(node: NodeProcess) -> datetime | None:
-    """Give since when the node's log has had entries that no quorum cosigned."""
+    """Return since when the node's log has had entries that no quorum cosigned."""
     status = node.status()
     return status.unwitnessed_since_time.ToDatetime(tzinfo=UTC) if status.HasField("unwitnessed_since_time") else None
 

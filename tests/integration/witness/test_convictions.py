@@ -36,18 +36,18 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
 
 
 def known_size(node: NodeProcess, member: str) -> int:
-    """Give the size of a member's log that a node knows."""
+    """Return the size of a member's log that a node knows."""
     known = look(node, lambda reads: peers_store.known_logs(reads).get(member))
     return 0 if known is None else known.size
 
 
 def found(node: NodeProcess, member: str) -> list[Finding]:
-    """Give what a node found against a member's log."""
+    """Return what a node found against a member's log."""
     return look(node, lambda reads: peers_store.findings(reads, member))
 
 
 def received(node: NodeProcess, digest: bytes) -> bool:
-    """Say whether a node holds a message."""
+    """Return whether a node holds a message."""
     return look(node, lambda reads: messages_store.message(reads, digest)) is not None
 
 

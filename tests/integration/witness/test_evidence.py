@@ -28,7 +28,7 @@ CLOCK = timedelta(seconds=30)  # one machine, one clock; the rest is how long a 
 
 @pytest.fixture(scope="module")
 def register(federation: Federation) -> Register:
-    """Give the register of the federation."""
+    """Return the register of the federation."""
     return read_register(federation.folder)
 
 
@@ -55,7 +55,7 @@ def made(federation: Federation, profile: str, digest: bytes, disclosure: Disclo
 
 
 def whole(federation: Federation, profile: str, digest: bytes, entries: int) -> tuple[bytes, Evidence] | None:
-    """Give the evidence once it has so many entries and each has its time from witnesses."""
+    """Return the evidence once it has so many entries and each has its time from witnesses."""
     data = made(federation, profile, digest)
     found = evidence.verify_file(data, (federation.folder / "root.json").read_bytes())
     proven = [claim for claim in found.claims if claim.interval is not None]

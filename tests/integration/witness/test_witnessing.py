@@ -29,35 +29,35 @@ CLOCK = timedelta(seconds=30)  # one machine, one clock; the rest is how long a 
 
 @pytest.fixture(scope="module")
 def register(federation: Federation) -> Register:
-    """Give the register of the federation."""
+    """Return the register of the federation."""
     return read_register(federation.folder)
 
 
 def witnessed(node: NodeProcess, size: int) -> WitnessedNote | None:
-    """Give the first witnessed note of a node's log that holds so many entries, if there is one."""
+    """Return the first witnessed note of a node's log that holds so many entries, if there is one."""
     return look(node, lambda reads: witness_store.witnessed_after(reads, size))
 
 
 def log_size(node: NodeProcess) -> int:
-    """Give the size of a node's log."""
+    """Return the size of a node's log."""
     return look(node, lambda reads: log_store.head(reads).size)
 
 
 def proofs_by(node: NodeProcess, digest: bytes, members: set[str]) -> list[ForeignProof]:
-    """Give the proofs of other logs that a node keeps about a message, once it has one of each of these members."""
+    """Return the proofs of other logs that a node keeps about a message, once it has one of each of these members."""
     found = look(node, lambda reads: exchange_store.proofs(reads, digest))
     return found if {each.member for each in found} == members else []
 
 
 def cosigned(node: NodeProcess, kept: ForeignProof) -> CosignedProof | None:
-    """Give the cosigned proof that a node keeps of the same entry."""
+    """Return the cosigned proof that a node keeps of the same entry."""
     return look(
         node, lambda reads: witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index)
     )
 
 
 def none_waits(node: NodeProcess) -> bool:
-    """Say whether no proof that a node keeps waits for a cosigned one."""
+    """Return whether no proof that a node keeps waits for a cosigned one."""
     return not look(node, witness_store.uncosigned_counts)
 
 

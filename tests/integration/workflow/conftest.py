@@ -24,7 +24,7 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
 
 @pytest_asyncio.fixture
 async def unit_directory(federation: Federation) -> AsyncIterator[Mapping[str, Desk]]:
-    """Give a desk at each node."""
+    """Return a desk at each node."""
     register = read_register(federation.folder)
     async with AsyncExitStack() as stack:
         made = {}

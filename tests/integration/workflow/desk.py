@@ -87,8 +87,8 @@ class Desk:
 
     async def until(self, thread: bytes, meets: Callable[[Workflow], bool]) -> Workflow:
         """Wait until a thread stands so, looking again whenever there is news."""
-        async with asyncio.timeout(WAIT_SECONDS), self.watching(after=0) as news:
-            async for _ in news:
+        async with asyncio.timeout(WAIT_SECONDS), self.watching(after=0) as notifier:
+            async for _ in notifier:
                 try:
                     found = await self.workflow(thread)
                 except grpc.aio.AioRpcError as error:
@@ -109,19 +109,19 @@ class Desk:
             stream.cancel()
 
     async def denials(self) -> list[log_pb2.LogEntry]:
-        """Give the DENIED entries of the node's log, as its auditor sees them."""
+        """Return the DENIED entries of the node's log, as its auditor sees them."""
         found = await log_entries(self.audit, events=[log_pb2.LOG_EVENT_DENIED])
         return [log_pb2.LogEntry.FromString(shown.proven.entry) for shown in found]
 
 
 def thread_of(raw: bytes) -> bytes:
-    """Give the thread of a sealed message."""
+    """Return the thread of a sealed message."""
     signed = wire.parse_strictly(message_pb2.SignedMessage, raw, "the message")
     return bytes(wire.parse_header(signed.header).thread_id)
 
 
 def comparable(found: Workflow) -> Workflow:
-    """Give a workflow without what each node sees for itself: the clock and the other workflows."""
+    """Return a workflow without what each node sees for itself: the clock and the other workflows."""
     plain = Workflow()
     plain.CopyFrom(found)
     del plain.standing.overlaps[:]
@@ -131,5 +131,5 @@ def comparable(found: Workflow) -> Workflow:
 
 
 def now() -> datetime:
-    """Give the time."""
+    """Return the time."""
     return datetime.now(UTC)

@@ -26,7 +26,7 @@ LOOK_SECONDS: Final = 0.2  # between two looks at what announces itself in no ot
 
 @pytest_asyncio.fixture
 async def deaf(tmp_path: Path) -> AsyncIterator[Mapping[str, Desk]]:
-    """Give a desk at each of three deaf nodes."""
+    """Return a desk at each of three deaf nodes."""
     with Federation.create(tmp_path / "f", MEMBERS) as federation:
         for node in federation.nodes.values():
             node.program = (sys.executable, str(DEAF))
@@ -94,8 +94,8 @@ async def until_reminded(desk: Desk) -> None:
 
 async def reminder(desk: Desk) -> None:
     """Read a watch until a reminder of a decision comes."""
-    async with desk.watching() as news:
-        async for told in news:
+    async with desk.watching() as notifier:
+        async for told in notifier:
             if told.notice.code == "decision":
                 return
 

@@ -98,8 +98,8 @@ async def test_stop_overtakes_thousands_and_everyone_acknowledges(
     stop = await kaz.send("cd-stop", delivery.stop(), MEMBERS, thread=thread, parents=[request], **FLASH)
     federation.node("tjk").start()
     order: dict[bytes, int] = {}
-    async with asyncio.timeout(WAIT_SECONDS), tjk.watching(after=0) as news:
-        async for item in news:
+    async with asyncio.timeout(WAIT_SECONDS), tjk.watching(after=0) as notifier:
+        async for item in notifier:
             if item.HasField("message"):
                 order[bytes(item.message.message_digest)] = item.message.sequence
             if len(order) > 500:

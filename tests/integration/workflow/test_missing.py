@@ -91,8 +91,8 @@ async def test_watching_officers_are_reminded(unit_directory: Mapping[str, Desk]
     thread, _ = await kaz.request(MEMBERS, decision=timedelta(hours=1, seconds=8))
     await kaz.until(thread, lambda found: found.standing.overall == "requested")
     told = []
-    async with asyncio.timeout(WAIT_SECONDS), kaz.watching() as news:
-        async for item in news:
+    async with asyncio.timeout(WAIT_SECONDS), kaz.watching() as notifier:
+        async for item in notifier:
             if item.WhichOneof("news") == "notice" and item.notice.code == "decision":
                 told.append(item.notice)
             if len(told) == 2 * len(MEMBERS):

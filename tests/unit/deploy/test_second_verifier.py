@@ -268,7 +268,7 @@ def test_every_member_tampered_with(court: Court, second: ModuleType) -> None:
 
 
 def said(found: dict[str, Any] | None) -> object:
-    """Give what is claimed, without when, by how many, and what is disclosed."""
+    """Return what is claimed, without when, by how many, and what is disclosed."""
     assert found is not None
     names = ("event", "member", "where", "part", "time", "actor", "counterpart", "reason", "time_contradicted")
     claims = [{name: claim[name] for name in names} for claim in found["claims"]]

@@ -142,7 +142,7 @@ def test_source_roots_hold_the_known_packages_only(root: Path) -> None:
 
 
 def importable(path: Path) -> bool:
-    """Tell whether Python could import `path` as a top-level module."""
+    """Return whether Python could import `path` as a top-level module."""
     return path.suffix == ".py" or (path.is_dir() and path.name.isidentifier() and any(path.rglob("*.py")))
 
 

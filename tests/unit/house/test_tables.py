@@ -59,7 +59,7 @@ def read(path: Path, tables: dict[str, str]) -> set[str]:
 
 
 def is_below(reader: str, owned_by: str) -> bool:
-    """Say whether the statements of one package may name the tables of another."""
+    """Return whether the statements of one package may name the tables of another."""
     (tier, name), (other_tier, other) = reader.split("/"), owned_by.split("/")
     if other_tier == "features":
         return tier == "features" and other in SIDEWAYS.get(name, set())

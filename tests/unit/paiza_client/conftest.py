@@ -10,7 +10,7 @@ from paiza_client import language
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Give every test its own empty home, and English."""
+    """Return every test its own empty home, and English."""
     for name in ("PAIZA_PROFILE", "PAIZA_LANG", "PAIZA_PASSPHRASE_FILE", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANGUAGE", "en")

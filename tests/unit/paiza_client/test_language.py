@@ -22,7 +22,10 @@ FIELD = re.compile(r"\{[^{}]*\}|%\([a-z]+\)s")
 
 
 def msgids() -> set[str]:
-    """Give every marked text of the package, and every text of click that it can show; of a counting one, the first."""
+    """Return every marked text of the package, and every text of click that it can show.
+
+    Of a counting one, the first.
+    """
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
         found = {each[2] for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS)}
         for file in sorted(Path(click.__file__).parent.glob("*.py")):

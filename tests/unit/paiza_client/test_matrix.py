@@ -9,12 +9,12 @@ NO_PROOF: Any = None  # the matrix shows numbers; what proves that they were sai
 
 
 def word(member: str, *counts: Counts, only_with_asker: bool = False) -> Word:
-    """Give what a member says."""
+    """Return what a member says."""
     return Word(member, counts, None, None, only_with_asker, NO_PROOF)
 
 
 def sent(counterpart: str, number: int) -> Counts:
-    """Give what a sender says whose messages were all answered by a receipt."""
+    """Return what a sender says whose messages were all answered by a receipt."""
     return Counts(counterpart, number, number, 0, 0, 0, 0)
 
 

@@ -23,7 +23,7 @@ def item(number: int, size: int = 10) -> officer_pb2.SubmitItem:
 
 
 def ids(outbox: Outbox) -> list[int]:
-    """Give the numbers of all messages that wait, in order."""
+    """Return the numbers of all messages that wait, in order."""
     return [int.from_bytes(each.header.message_id, "big") for each in outbox.listing()]
 
 

@@ -120,14 +120,14 @@ def both(tmp_path: Path) -> Iterator[Both]:
 
 
 def only(result: Result) -> Difference:
-    """Give the one difference there is."""
+    """Return the one difference there is."""
     assert result.agreed == 4
     (difference,) = result.differences
     return difference
 
 
 def told(difference: Difference) -> tuple[str, str, str]:
-    """Give what a difference says."""
+    """Return what a difference says."""
     return difference.kind, difference.remark, difference.against
 
 

@@ -19,7 +19,7 @@ def russian(root: Path) -> Catalog:
 
 
 def marked(root: Path) -> set[str]:
-    """Give every text marked in the code."""
+    """Return every text marked in the code."""
     keywords: dict[str, None] = {"N_": None}
     found = extract_from_dir(root / "proto/paiza_domain", keywords=keywords)
     return {each[2] for each in found if isinstance(each[2], str)}

@@ -15,7 +15,7 @@ ORIGIN: Final = "tjk.paiza.example/log/1"
 
 
 def member_of(signer: SignerKey) -> Member:
-    """Give the member of tjk as the register describes it."""
+    """Return the member of tjk as the register describes it."""
     authority = MemberAuthority("tjk", "paiza.example", b"", b"", frozenset())
     key = LogKey(ORIGIN, signer.verifier_key.to_vkey())
     return Member("tjk", {}, "active", authority, (), (key,), (), (), 1)

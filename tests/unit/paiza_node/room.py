@@ -53,7 +53,7 @@ class NoFile:
     """A checkpoint file that remembers nothing."""
 
     def load(self) -> bytes | None:
-        """Give nothing."""
+        """Return nothing."""
 
     def save(self, note: bytes) -> None:
         """Forget it."""
@@ -66,7 +66,7 @@ class Clock:
         self.now = BEGIN
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
 
@@ -99,7 +99,7 @@ class Room(AbstractContextManager["Room"]):
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
         self.ledger = Ledger(self.store, signer, NoFile(), lambda: bytes(32), self.clock)
         self.key = key_wrapping.private_key_from_seed(secrets.token_bytes(key_wrapping.SEED_BYTES))
-        self.news = Notifier()
+        self.notifier = Notifier()
         self.asked: list[tuple[str, tuple[bytes, ...]]] = []
         self.shared: list[tuple[tuple[bytes, ...], str, str]] = []
         self.restart()
@@ -114,7 +114,7 @@ class Room(AbstractContextManager["Room"]):
             ledger=self.ledger,
             store=self.store,
             logs=PeerLogViews({}, self.clock),
-            news=self.news,
+            notifier=self.notifier,
             executors=None,  # type: ignore[arg-type]  # nothing here comes in batches
             decryption_keys=decryption_keys,
             clock=self.clock,
@@ -126,7 +126,7 @@ class Room(AbstractContextManager["Room"]):
             store=self.store,
             steps=self.steps,
             workflow_states=self.workflow_states,
-            news=self.news,
+            notifier=self.notifier,
             clock=self.clock,
             ask=self._note_asked,
             share=self._note_shared,
@@ -193,7 +193,7 @@ class Room(AbstractContextManager["Room"]):
         return message.digest
 
     def row(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> MessageRow:
-        """Give the row of a message."""
+        """Return the row of a message."""
         header = message.header
         opens = header.thread_id == header.message_id
         return MessageRow(
@@ -230,7 +230,7 @@ class Room(AbstractContextManager["Room"]):
         return self._threads
 
     def overtaken_by(self, before: Work[object]) -> Core:
-        """Give a context with the rules that ship with the node, in which the next commit comes too late."""
+        """Return a context with the rules that ship with the node, in which the next commit comes too late."""
         member = SimpleNamespace(classification_ceiling=MAX_CLASSIFICATION)
         register = SimpleNamespace(member=lambda _id: member, active_member=lambda _id: member)
         register_cache = SimpleNamespace(current=register, policy=Policy())
@@ -252,15 +252,15 @@ class Room(AbstractContextManager["Room"]):
         return message
 
     def workflow_state(self, thread: bytes) -> WorkflowState:
-        """Say where a thread stands."""
+        """Return where a thread stands."""
         with self.store.reads() as reads:
             found = self.workflow_states.of(reads, thread)
         assert found is not None
         return found
 
     async def told(self, watch: Subscription) -> list[notice_pb2.Notice]:
-        """Give the notices that a watch was told so far, and end it."""
-        self.news.unsubscribe(watch)
+        """Return the notices that a watch was told so far, and end it."""
+        self.notifier.unsubscribe(watch)
         watch.end()
         found = []
         while (item := await watch.get()) is not None:

@@ -61,7 +61,7 @@ class Holder:
                 self.documents[path] = published.read_bytes()
 
     def copy(self) -> "Holder":
-        """Give an independent holder of the same keys."""
+        """Return an independent holder of the same keys."""
         signers = self.signers
         self.signers = {}
         other = deepcopy(self)
@@ -82,7 +82,7 @@ class Holder:
         self.put(path, json.dumps(document).encode())
 
     def advance(self, days: float = 0) -> "Holder":
-        """Give everything but the root the next version, and new expiries so many days later."""
+        """Return everything but the root the next version, and new expiries so many days later."""
         for part in (self.timestamp, self.snapshot, self.top, *self.roles.values()):
             part.version += 1
             part.expires += timedelta(days=days)
@@ -160,5 +160,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Holder:
 
 @pytest.fixture
 def holder(made: Holder) -> Holder:
-    """Give a holder that the test may change."""
+    """Return a holder that the test may change."""
     return made.copy()

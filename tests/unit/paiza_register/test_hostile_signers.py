@@ -28,7 +28,7 @@ VALUES = st.one_of(
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Give the path of every value inside a JSON value."""
+    """Yield the path of every value inside a JSON value."""
     if path:
         yield path
     if isinstance(value, dict | list):
@@ -37,7 +37,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def replaced(value: Any, path: tuple[Any, ...], new: object) -> Any:
-    """Give a JSON value in which one place holds something else."""
+    """Return a JSON value in which one place holds something else."""
     changed = json.loads(json.dumps(value))
     inner = changed
     for key in path[:-1]:

@@ -11,7 +11,7 @@ from tests.unit.paiza_register.conftest import NOW, Holder, Source
 
 @pytest.fixture
 def reader(holder: Holder, tmp_path: Path) -> RegisterReader:
-    """Give a reader that only knows the second version."""
+    """Return a reader that only knows the second version."""
     return RegisterReader(tmp_path / "reader", holder.bootstrap, Source(holder.copy().advance().files()))
 
 

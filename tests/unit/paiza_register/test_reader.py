@@ -24,7 +24,7 @@ def source(holder: Holder) -> Source:
 
 @pytest.fixture
 def reader(tmp_path: Path, holder: Holder, source: Source) -> RegisterReader:
-    """Give a reader that has read nothing yet."""
+    """Return a reader that has read nothing yet."""
     return RegisterReader(tmp_path / "reader", holder.bootstrap, source)
 
 

@@ -157,7 +157,7 @@ def test_the_top_level_does_not_speak_for_a_member(holder: Holder) -> None:
 
 
 def delegated(holder: Holder, member: str) -> DelegatedRole:
-    """Give a member's delegation, to be changed."""
+    """Return a member's delegation, to be changed."""
     assert holder.top.delegations is not None
     assert holder.top.delegations.roles is not None
     return holder.top.delegations.roles[member]

@@ -198,7 +198,7 @@ def log_entry(event: "log_pb2.LogEvent.ValueType", **fields: object) -> log_pb2.
 
 
 def tree(entries: Sequence[bytes], index: int) -> tuple[bytes, list[bytes]]:
-    """Give root and inclusion proof by the recursion of RFC 9162 §2.1.1 and §2.1.3.1, as written there."""
+    """Return root and inclusion proof by the recursion of RFC 9162 §2.1.1 and §2.1.3.1, as written there."""
     if len(entries) == 1:
         return merkle.leaf_hash(entries[0]), []
     split = 1 << (len(entries) - 1).bit_length() - 1
@@ -212,6 +212,6 @@ def tree(entries: Sequence[bytes], index: int) -> tuple[bytes, list[bytes]]:
 
 
 def prove(entries: Sequence[bytes], index: int) -> log_pb2.ProvenEntry:
-    """Give an entry of a log of exactly these entries with its inclusion proof."""
+    """Return an entry of a log of exactly these entries with its inclusion proof."""
     _, proof = tree(entries, index)
     return log_pb2.ProvenEntry(entry=entries[index], index=index, inclusion_hashes=proof)

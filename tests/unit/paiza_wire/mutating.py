@@ -43,7 +43,7 @@ def _operations(field: FieldDescriptor) -> tuple[str, ...]:
 
 
 def mutated(message: Message, path: str, how: str) -> Message:
-    """Give a copy of a message in which one field is changed; it must be another message after that."""
+    """Return a copy of a message in which one field is changed; it must be another message after that."""
     changed = type(message)()
     changed.CopyFrom(message)
     *above, last = path.split(".")
@@ -60,7 +60,7 @@ def mutated(message: Message, path: str, how: str) -> Message:
 
 
 def element(message: Message, path: Sequence[str], last: str = "") -> Any:
-    """Give the message at a path; of a list, the first element in which the next field of the path is set."""
+    """Return the message at a path; of a list, the first element in which the next field of the path is set."""
     found: Any = message
     for name, below in zip(path, [*path, last][1:], strict=True):
         found = getattr(found, name)

@@ -97,7 +97,7 @@ def in_log(owner: Member, entry: pb.LogEntry) -> receipts.VerifiedEntry:
 
 
 def outcome(check: Callable[..., object], *arguments: object) -> str:
-    """Say why a check refuses; "holds" where it does not."""
+    """Return why a check refuses; "holds" where it does not."""
     try:
         check(*arguments)
     except Rejected as refused:

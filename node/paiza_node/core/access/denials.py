@@ -26,7 +26,7 @@ class Denials:
     """Logs what officers were denied at the door. Belongs to one event loop."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], datetime]) -> None:
-        """Take where it is logged, and the time."""
+        """Store where it is logged, and the time."""
         self._ledger = ledger
         self._clock = clock
         self._recent: dict[str, deque[datetime]] = {}

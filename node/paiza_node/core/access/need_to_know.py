@@ -28,12 +28,12 @@ LISTS_ALL: Final = frozenset({"duty", "coordinator", "auditor"})
 
 
 def list_scope(officer: Officer) -> Viewer:
-    """Say which messages an officer sees in lists."""
+    """Return which messages an officer sees in lists."""
     return _viewer(officer, LISTS_ALL)
 
 
 def open_scope(officer: Officer) -> Viewer:
-    """Say which messages an officer may open, export and pass on, as far as need-to-know goes."""
+    """Return which messages an officer may open, export and pass on, as far as need-to-know goes."""
     return _viewer(officer, SEES_ALL)
 
 
@@ -44,17 +44,17 @@ def _viewer(officer: Officer, overseeing: Collection[str]) -> Viewer:
 
 
 def may_see(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
-    """Say whether an officer may open a message, as far as need-to-know goes."""
+    """Return whether an officer may open a message, as far as need-to-know goes."""
     return bool(openable(reads, officer, [row]))
 
 
 def openable(reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
-    """Give the numbers of those messages an officer may open, as far as need-to-know goes."""
+    """Return the numbers of those messages an officer may open, as far as need-to-know goes."""
     return access_store.visible(reads, [row.seq for row in rows], open_scope(officer))
 
 
 def may_list(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
-    """Say whether an officer may know that a message is there."""
+    """Return whether an officer may know that a message is there."""
     return bool(access_store.visible(reads, [row.seq], list_scope(officer)))
 
 
@@ -70,7 +70,7 @@ class UnitDirectory:
     """The units of the member, and the unit and officer that messages go to."""
 
     def __init__(self, member: str, duty_desk: str, officers: Callable[[], dict[str, Officer]]) -> None:
-        """Take whose officers they are, and the unit of the duty desk (empty: one common desk)."""
+        """Store whose officers they are, and the unit of the duty desk (empty: one common desk)."""
         self._member = member
         self.duty_desk = duty_desk
         self._officers = officers
@@ -80,12 +80,12 @@ class UnitDirectory:
         return frozenset(each.unit for each in self._officers().values() if each.unit) | ({self.duty_desk} - {""})
 
     def on_duty(self) -> list[Officer]:
-        """Give the officers who have duty, in the order they are called."""
+        """Return the officers who have duty, in the order they are called."""
         found = [each for each in self._officers().values() if "duty" in each.roles and not each.suspended]
         return sorted(found, key=lambda each: each.id)
 
     def desk_of(self, officer: Officer) -> Viewer:
-        """Say of which messages an officer has need by unit or desk, or because they were given to him."""
+        """Return of which messages an officer has need by unit or desk, or because they were given to him."""
         units = {COMMON, officer.unit} | ({self.duty_desk} if "duty" in officer.roles else set())
         return Viewer(officer.id, tuple(sorted(units)))
 
@@ -101,7 +101,7 @@ class UnitDirectory:
         )
 
     def sent(self, officer: Officer, messages: Sequence[MessageRow]) -> list[MessageRow]:
-        """Say to which unit messages belong that an officer sends."""
+        """Return to which unit messages belong that an officer sends."""
         unit = officer.unit if self.duty_desk else COMMON
         return [replace(row, unit=unit) for row in messages]
 

@@ -94,7 +94,7 @@ class Judge:
         return Asked(row.digest, header, number, reason, forbidden)
 
     def refusal(self, reads: ReadConnection, officer: Officer, asked: Asked) -> Rejected | Unavailable | None:
-        """Say why a part is not opened at this moment; None where it may be.
+        """Return why a part is not opened at this moment; None where it may be.
 
         1. Its content is here: neither retired nor erased.
         2. The officer needs to know of it, and the policy allows it.

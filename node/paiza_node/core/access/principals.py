@@ -5,5 +5,5 @@ from paiza_node.core.policy import Principal
 
 
 def principal_of(officer: Officer) -> Principal:
-    """Give an officer as the rules see him."""
+    """Return an officer as the rules see him."""
     return Principal(officer.id, officer.roles, officer.unit, officer.suspended)

@@ -17,7 +17,7 @@ class ThreadAccess:
     """Whether an officer may open what began a thread; else it is not named where they did not ask for it."""
 
     def __init__(self, register_cache: RegisterCache, store: Store) -> None:
-        """Take the register with its policy, and the store."""
+        """Store the register with its policy, and the store."""
         self._register_cache = register_cache
         self._store = store
 

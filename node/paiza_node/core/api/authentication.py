@@ -74,7 +74,7 @@ class Authenticator:
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
         denied: Callable[[str, str, str], Awaitable[None]] | None = None,
     ) -> None:
-        """Take whose node this is, the register in force and the officers known.
+        """Store whose node this is, the register in force and the officers known.
 
         ``denied`` hears which officer the rules denied which call, and by which rule.
         ``compared`` takes a member, a method and a request, and returns when that member may be given what is signed.

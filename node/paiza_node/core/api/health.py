@@ -23,7 +23,7 @@ class Health:
     """What the node says of itself, as a whole ("") and of each service by its name. Belongs to one event loop."""
 
     def __init__(self, services: Collection[str]) -> None:
-        """Take the names of the services; until `serve` none of them serves."""
+        """Store the names of the services; until `serve` none of them serves."""
         self._services = frozenset(("", *services))
         self._status = _Response.NOT_SERVING
         self._stopped = False

@@ -79,7 +79,7 @@ def public_server(
     roots_served: list[bytes] = []
 
     def configuration() -> grpc.ServerCertificateConfiguration | None:
-        """Give the certificates to serve with, or None while nothing changed; called at every handshake."""
+        """Return the certificates to serve with, or None while nothing changed; called at every handshake."""
         roots = _roots(register(), member)
         if roots_served == [roots]:
             return None
@@ -125,7 +125,7 @@ def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
 
 
 def _roots(register: Register, member: str) -> bytes:
-    """Give the CAs a caller may come from: every active member's node CA, and our own officer CA."""
+    """Return the CAs a caller may come from: every active member's node CA, and our own officer CA."""
     ders = [other.authority.node_ca for other in register.active_members()]
     ders.append(register.member(member).authority.officer_ca)
     return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
@@ -190,7 +190,7 @@ async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
 async def _arrivals(
     request_type: type[Message], requests: AsyncIterator[bytes], check_again: Callable[[], None]
 ) -> AsyncIterator[Message]:
-    """Give the requests of a call that has many, each in its time, for as long as its caller is admitted."""
+    """Yield the requests of a call that has many, each in its time, for as long as its caller is admitted."""
     while True:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):

@@ -43,22 +43,22 @@ def _overtaking() -> frozenset[str]:
 
 
 def overtakes(kind: str) -> bool:
-    """Say whether messages of a kind go ahead of everything."""
+    """Return whether messages of a kind go ahead of everything."""
     return kind in _overtaking()
 
 
 def urgency_of(header: message_pb2.Header) -> int:
-    """Give the urgency by which a delivery waits: that of the header, or one above all where the kind overtakes."""
+    """Return the urgency by which a delivery waits: that of the header, or one above all where the kind overtakes."""
     return AHEAD_OF_FLASH if overtakes(header.kind) else header.urgency
 
 
 def first(kind_names: Iterable[str]) -> bool:
-    """Say whether a batch with messages of these kinds goes ahead."""
+    """Return whether a batch with messages of these kinds goes ahead."""
     return any(map(overtakes, kind_names))
 
 
 def claims_first(messages: Sequence[bytes]) -> bool:
-    """Say whether a small batch of serialized SignedMessages holds one whose header names a kind that overtakes."""
+    """Return whether a small batch of serialized SignedMessages holds one whose header names a kind that overtakes."""
     return len(messages) <= MAX_FIRST and any(map(_claims, messages))
 
 

@@ -38,7 +38,7 @@ class KeptProof(Protocol):
 def proofs_of(
     store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
 ) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof]]:
-    """Give releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
+    """Return releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
     with store.reads() as reads:
         foreign = exchange_store.proofs(reads, row.digest)
         if row.state is MessageState.RELEASED:
@@ -64,7 +64,7 @@ def proofs_of(
 
 
 def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note: bytes) -> list[log_pb2.LogProof]:
-    """Give the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
+    """Return the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
     with store.reads() as reads:
         own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
         shown = [each for each in exchange_store.forwardings_of_message(reads, digest) if not each.denied]
@@ -86,7 +86,7 @@ def own_proof(
 
 
 def foreign_proof(proof: KeptProof) -> log_pb2.LogProof:
-    """Give a kept proof of another member's log as it is shown."""
+    """Return a kept proof of another member's log as it is shown."""
     return log_pb2.LogProof(
         proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=split_hashes(proof.hashes)),
         checkpoint=proof.checkpoint,

@@ -42,7 +42,7 @@ def wrap_for(
     now: datetime,
     without_annex: bool = False,
 ) -> bytes:
-    """Give a message as it is passed on: wrapped for this one member and nobody else; the annex may stay behind.
+    """Return a message as it is passed on: wrapped for this one member and nobody else; the annex may stay behind.
 
     Rejected("cannot_open") where a part that is to go along was not passed on to us.
     """

@@ -40,7 +40,7 @@ class Executor:
     """The lane of one verb: its own thread for bulk, the shared ones for what is small or goes first."""
 
     def __init__(self, name: str, shared: SharedThreads) -> None:
-        """Take the threads shared with the other verbs."""
+        """Store the threads shared with the other verbs."""
         self._shared = shared
         self._bulk = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-bulk")
 

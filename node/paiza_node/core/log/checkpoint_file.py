@@ -33,7 +33,7 @@ class CheckpointSlots:
         self._number, self._note = _newest(self._file)
 
     def load(self) -> bytes | None:
-        """Give the note saved last; None where none ever was."""
+        """Return the note saved last; None where none ever was."""
         return self._note or None
 
     def save(self, note: bytes) -> None:
@@ -54,7 +54,7 @@ class CheckpointSlots:
 
 
 def read_checkpoint(path: Path) -> bytes | None:
-    """Give the note saved last without writing anything, while the node may run; None where there is none."""
+    """Return the note saved last without writing anything, while the node may run; None where there is none."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

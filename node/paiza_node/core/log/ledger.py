@@ -57,7 +57,7 @@ class CheckpointFile(Protocol):
     """Where the last signed checkpoint stands outside the database."""
 
     def load(self) -> bytes | None:
-        """Give the note saved last; None where none ever was."""
+        """Return the note saved last; None where none ever was."""
 
     def save(self, note: bytes) -> None:
         """Put a note on disk; returns when it would survive loss of power."""
@@ -89,7 +89,7 @@ class LogTransaction:
 
     @property
     def size(self) -> int:
-        """Give the size of the log with what was appended so far."""
+        """Return the size of the log with what was appended so far."""
         return self._size + len(self.entries)
 
     def append(self, entry: log_pb2.LogEntry, *, text: str = "") -> StoredEntry:
@@ -117,12 +117,12 @@ class LogTransaction:
         self.changes.append(change)
 
     def next_message_seq(self) -> int:
-        """Give the next number of a stored message, counted from 1."""
+        """Return the next number of a stored message, counted from 1."""
         self._messages += 1
         return self._messages
 
     def next_delivery_id(self) -> int:
-        """Give the next number of a delivery, counted from 1."""
+        """Return the next number of a delivery, counted from 1."""
         self._deliveries += 1
         return self._deliveries
 
@@ -137,7 +137,7 @@ class LogTransaction:
         del self.changes[changes:]
 
     def head(self, root: bytes, batch: bytes) -> Head:
-        """Give the head as it is after this commit."""
+        """Return the head as it is after this commit."""
         return Head(self.size, root, self._messages, self._deliveries, self.now, batch)
 
 
@@ -171,7 +171,7 @@ class Ledger:
         register_version: Callable[[], bytes],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Take over the store: compare its head with the last signed checkpoint, sign it anew, begin the thread."""
+        """Store over the store: compare its head with the last signed checkpoint, sign it anew, begin the thread."""
         self._store = store
         self._signer = signer
         self._file = file
@@ -195,12 +195,12 @@ class Ledger:
 
     @property
     def origin(self) -> str:
-        """Give the name of the log."""
+        """Return the name of the log."""
         return self._signer.verifier_key.name
 
     @property
     def checkpoint(self) -> VerifiedCheckpoint:
-        """Give the last checkpoint that is on disk."""
+        """Return the last checkpoint that is on disk."""
         return self._checkpoint
 
     async def commit(self, work: Work[T], *, first: bool = False) -> Committed[T]:
@@ -215,17 +215,17 @@ class Ledger:
         return self._enqueue(work, IN_TURN).result(timeout_seconds)
 
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
-        """Give inclusion proofs of these entries in the tree of ``size``."""
+        """Return inclusion proofs of these entries in the tree of ``size``."""
         with self._lock:
             return [self._tree.inclusion_proof(index, size) for index in indices]
 
     def prove_consistency(self, size1: int, size2: int) -> list[bytes]:
-        """Give the consistency proof between two sizes of the log."""
+        """Return the consistency proof between two sizes of the log."""
         with self._lock:
             return self._tree.consistency_proof(size1, size2)
 
     def root(self, size: int) -> bytes:
-        """Give the root that the log had at a size."""
+        """Return the root that the log had at a size."""
         with self._lock:
             return self._tree.root(size)
 
@@ -382,7 +382,7 @@ class Ledger:
             )
 
     def _is_former(self, note: bytes) -> bool:
-        """Say whether the file still holds a checkpoint of an earlier log: a restore broke off before it was saved."""
+        """Return whether the file holds a checkpoint of an earlier log: a restore broke off before it was saved."""
         with self._store.reads() as reads:
             return note.partition(b"\n")[0].decode() in {former.origin for former in log_store.former_logs(reads)}
 

@@ -50,7 +50,7 @@ class Subscription:
         return self._rest.popleft() if self._rest else None
 
     def get_ahead(self) -> Item | None:
-        """Give the next item that goes ahead, if there is one, without waiting."""
+        """Return the next item that goes ahead, if there is one, without waiting."""
         return self._ahead.popleft() if self._ahead else None
 
 

@@ -9,7 +9,7 @@ from paiza_node.core.storage import ReadConnection
 
 
 def index_at(reads: ReadConnection, time: datetime | None, size: int) -> int | None:
-    """Give the index of the first entry at or after a time, by bisection: the time of entries never decreases."""
+    """Return the index of the first entry at or after a time, by bisection: the time of entries never decreases."""
     if time is None:
         return None
     low, high = 0, size

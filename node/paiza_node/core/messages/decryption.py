@@ -19,7 +19,7 @@ from paiza_wire.message.part_cipher import subject_key
 
 
 def stored(signed: bytes) -> VerifiedMessage:
-    """Give a message as it lies in the store. Who signed it was checked when it was taken: ``signers`` is empty."""
+    """Return a message as it lies in the store. Who signed it was checked when it was taken: ``signers`` is empty."""
     message = message_pb2.SignedMessage.FromString(signed)
     return VerifiedMessage(wire.message_digest(message.header), wire.parse_header(message.header), message, ())
 

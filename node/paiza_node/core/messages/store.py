@@ -127,7 +127,7 @@ def message_row(row: Row[Any]) -> MessageRow:
 
 
 def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str, ...]) -> dict[bytes, list[bytes]]:
-    """Give, by parent, the digests of messages of these kinds that name it as a parent, in order of arrival.
+    """Return, by parent, the digests of messages of these kinds that name it as a parent, in order of arrival.
 
     Messages that this node refused follow from nothing.
     """

@@ -74,7 +74,7 @@ class MessageAttributes:
 
     @override
     def __hash__(self) -> int:
-        """Give the hash computed at the beginning."""
+        """Return the hash computed at the beginning."""
         return self._hash
 
     @classmethod
@@ -181,7 +181,7 @@ class Policy:
 
     @staticmethod
     def base() -> str:
-        """Give the text of the rules that ship with the node."""
+        """Return the text of the rules that ship with the node."""
         return (files(__package__) / "base.cedar").read_text()
 
     def check(

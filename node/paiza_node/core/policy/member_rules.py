@@ -15,7 +15,7 @@ MAX_FILE_BYTES: Final = 64 * 1024
 
 
 def read(path: Path) -> tuple[str, str]:
-    """Give (name, text) of the file; NodeStopped("policy_invalid") names what it may not say."""
+    """Return (name, text) of the file; NodeStopped("policy_invalid") names what it may not say."""
     try:
         data = path.read_bytes()
         text = data.decode()
@@ -30,7 +30,7 @@ def read(path: Path) -> tuple[str, str]:
 
 
 def effects(text: str, path: Path) -> list[tuple[str, str]]:
-    """Give (id, effect) of every rule in a text, in order; a rule without an id goes by its number."""
+    """Return (id, effect) of every rule in a text, in order; a rule without an id goes by its number."""
     if not text.strip():
         return []
     try:

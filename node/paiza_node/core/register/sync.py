@@ -62,7 +62,7 @@ class RegisterCache:
 
     @property
     def current(self) -> Register:
-        """Give the register in force; Unavailable("register_expired") once its grace is over."""
+        """Return the register in force; Unavailable("register_expired") once its grace is over."""
         if self._clock() > self._register.expiry_time:
             found = self._reader.current(self._clock())  # raises when the grace is over
             if found is not None and found.version == self._register.version:
@@ -72,28 +72,28 @@ class RegisterCache:
         return self._register
 
     def newest_origin(self, member: str) -> str:
-        """Give the origin of a member's newest log; empty where the register does not know the member."""
+        """Return the origin of a member's newest log; empty where the register does not know the member."""
         found = self._register.members.get(member)
         return "" if found is None else found.log_keys[-1].origin
 
     @property
     def last(self) -> Register:
-        """Give the register verified last, expired or not: only to find who can be asked for a newer one."""
+        """Return the register verified last, expired or not: only to find who can be asked for a newer one."""
         return self._register
 
     @property
     def version(self) -> bytes:
-        """Give the version of the register in force, expired or not."""
+        """Return the version of the register in force, expired or not."""
         return self._register.version
 
     @property
     def expiry_time(self) -> datetime:
-        """Say when the register in force must have been renewed."""
+        """Return when the register in force must have been renewed."""
         return self._register.expiry_time
 
     @property
     def policy(self) -> Policy:
-        """Give the rules in force."""
+        """Return the rules in force."""
         return self._policy
 
     def _rules(self, register: Register) -> Policy:
@@ -104,7 +104,7 @@ class RegisterCache:
             raise Unavailable("policy_invalid", str(error)) from error
 
     def archived(self, version: bytes) -> Register:
-        """Give a register that was in force here; Unavailable("register_unknown") where it never was."""
+        """Return a register that was in force here; Unavailable("register_unknown") where it never was."""
         return self._register if version == self._register.version else self._reader.archived(version)
 
     def check_known(self, version: bytes) -> None:

@@ -129,7 +129,7 @@ class WriterLock:
     """
 
     def __init__(self, url: URL) -> None:
-        """Take the lock of the SQLite file; PostgreSQL's is taken by `take_advisory_lock`."""
+        """Store the lock of the SQLite file; PostgreSQL's is taken by `take_advisory_lock`."""
         self._file: int | None = None
         if url.get_backend_name() != "sqlite":
             return

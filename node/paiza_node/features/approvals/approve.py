@@ -78,22 +78,21 @@ class Approve:
         submit: Submit,
         officers: Callable[[], dict[str, Officer]],
     ) -> None:
-        """Take what the verbs need."""
         self._node_id = core.node_id
         self._ledger = core.ledger
         self._store = core.store
-        self._news = core.news
+        self._notifier = core.notifier
         self._submit = submit
         self._officers = officers
         self._decryption_keys = core.decryption_keys
         self.task = PeriodicTask(self.round, period=LOOK_SECONDS, failed="approvals_not_read")
 
     def officers(self) -> list[Officer]:
-        """Give the officers a second one is chosen from."""
+        """Return the officers a second one is chosen from."""
         return sorted((each for each in self._officers().values() if not each.suspended), key=lambda each: each.id)
 
     async def listed(self, officer: Officer) -> list[ApprovalRow]:
-        """Give what waits for an officer, and what he submitted that waits, oldest first."""
+        """Return what waits for an officer, and what he submitted that waits, oldest first."""
         rows = await asyncio.to_thread(self._waiting)
         mine = [row for row in rows if officer.id == row.drafter or officer.id in row.missing]
         return sorted(mine, key=lambda row: (row.submitted_time, row.digest))
@@ -159,7 +158,7 @@ class Approve:
         return response, [_log_opened(tx, officer, row.digest, number, reason) for number in numbers]
 
     async def shown_to(self, officer: Officer, digest: bytes) -> message_pb2.Header | None:
-        """Give the header of a waiting message to those it names; None where no such message waits."""
+        """Return the header of a waiting message to those it names; None where no such message waits."""
         try:
             row = await asyncio.to_thread(self._found, digest)
         except Rejected:
@@ -255,11 +254,11 @@ class Approve:
         for change in changes:
             if isinstance(change, ApprovalRequested):
                 header = wire.parse_header(change.header)
-                self._news.tell(approval_notice(header, change.digest, ASKED, change.drafter), only=change.missing)
+                self._notifier.tell(approval_notice(header, change.digest, ASKED, change.drafter), only=change.missing)
             elif isinstance(change, ApprovalDecided):
                 header = wire.parse_header(change.header)
                 notice = approval_notice(header, change.digest, change.code, change.text)
-                self._news.tell(notice, only=[change.drafter])
+                self._notifier.tell(notice, only=[change.drafter])
 
     def catch_up(self) -> None:
         """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""

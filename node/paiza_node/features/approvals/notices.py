@@ -14,7 +14,7 @@ APPROVAL: Final = "approval_"  # what the codes of notices about approvals begin
 
 
 def approval_notice(header: message_pb2.Header, digest: bytes, code: str, said: str) -> notice_pb2.Notice:
-    """Say how it stands with a message that needs a second officer."""
+    """Return how it stands with a message that needs a second officer."""
     titles = kinds.get(header.kind, header.kind_version).titles
     short = header.message_id.hex()[: notices.SHORT_ID]
     return notice_pb2.Notice(

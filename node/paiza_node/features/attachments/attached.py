@@ -22,7 +22,7 @@ from paiza_wire.message.attachment import numbers
 def awaited(
     digest: bytes, header: message_pb2.Header, member: str, now: datetime, *, source: str = ""
 ) -> list[AttachmentRow]:
-    """Give the attachments of a message as ``member`` awaits them, from ``source`` where that is ourselves."""
+    """Return the attachments of a message as ``member`` awaits them, from ``source`` where that is ourselves."""
     return [
         AttachmentRow(
             digest=digest,

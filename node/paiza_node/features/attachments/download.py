@@ -159,7 +159,10 @@ class AttachmentDownloads:
             return attachments_store.attachment_sources(reads)
 
     def _due(self, source: str) -> list[AttachmentRow]:
-        """Give what is due; of answers those that a signed checkpoint covers: a commit is seen before it is signed."""
+        """Return what is due.
+
+        Of answers those that a signed checkpoint covers: a commit is seen before it is signed.
+        """
         provable = self._core.ledger.checkpoint.size
         with self._core.store.reads() as reads:
             found = attachments_store.attachments_due(reads, source, self._core.clock(), LOOKED_AT)

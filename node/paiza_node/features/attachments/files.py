@@ -113,7 +113,7 @@ class AttachmentFiles:
         _guarded(_sync_folder, folder.parent)
 
     def brought_by(self, member: str) -> "AttachmentFiles":
-        """Give the same folder for what a member hands over: its unfinished files are touched by nobody else."""
+        """Return the same folder for what a member hands over: its unfinished files are touched by nobody else."""
         return AttachmentFiles(self._folder, member)
 
     def unfinished_bytes(self) -> int:
@@ -121,7 +121,7 @@ class AttachmentFiles:
         return sum(path.stat().st_size for path in self._folder.glob(f"{'[0-9a-f]' * 64}{self._suffix}"))
 
     def holds(self, ciphertext: bytes, size: int) -> bool:
-        """Say whether this ciphertext is here whole; Unavailable where its name may not be on disk."""
+        """Return whether this ciphertext is here whole; Unavailable where its name may not be on disk."""
         if not self._names_synced:
             self._sync_names()
         try:
@@ -130,7 +130,7 @@ class AttachmentFiles:
             return False
 
     def offset(self, ciphertext: bytes) -> int:
-        """Give how many bytes of an unfinished ciphertext are on disk; none are kept that cannot be put there."""
+        """Return how many bytes of an unfinished ciphertext are on disk; none are kept that cannot be put there."""
         try:
             file = os.open(self._part(ciphertext), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -39,7 +39,7 @@ class AttachmentServer:
     """The verb of giving ciphertexts."""
 
     def __init__(self, *, store: Store, files: AttachmentFiles, open_part: OpenPart, waiting: Waiting) -> None:
-        """Take what the verb needs; ``disclose`` knows who may open what, ``waiting`` who must sign what."""
+        """Store what the verb needs; ``disclose`` knows who may open what, ``waiting`` who must sign what."""
         self._store = store
         self._files = files
         self._open_part = open_part
@@ -50,7 +50,7 @@ class AttachmentServer:
     async def to_peer(
         self, member: Member, request: exchange_pb2.FetchAttachmentRequest
     ) -> AsyncIterator[exchange_pb2.FetchAttachmentResponse]:
-        """Give an attachment to a member its message went to; to others there is no such message."""
+        """Yield an attachment to a member its message went to; to others there is no such message."""
         part = await asyncio.to_thread(self._sent, member.id, request.message_digest, request.part_number)
         if self._under_way[member.id] >= FETCHES_PER_PEER:
             raise Unavailable("busy", f"{FETCHES_PER_PEER} attachments are being fetched already", BUSY_SECONDS)
@@ -65,7 +65,7 @@ class AttachmentServer:
     async def to_officer(
         self, officer: Officer, request: attachment_pb2.DownloadRequest
     ) -> AsyncIterator[attachment_pb2.DownloadResponse]:
-        """Give an attachment to an officer who may open it; that he did is logged when he asks for its key."""
+        """Yield an attachment to an officer who may open it; that he did is logged when he asks for its key."""
         digest, number = request.message_digest, request.part_number
         header = await self._waiting(officer, digest)
         if header is None:

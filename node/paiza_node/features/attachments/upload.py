@@ -60,7 +60,7 @@ class Upload:
     async def start(
         self, officer: Officer, request: attachment_pb2.StartUploadRequest
     ) -> attachment_pb2.StartUploadResponse:
-        """Say how much of a ciphertext is here, and take note that this officer brings it."""
+        """Return how much of a ciphertext is here, and take note that this officer brings it."""
         ciphertext, size = request.ciphertext_sha256, request.ciphertext_size
         if len(ciphertext) != DIGEST_SIZE:
             raise Rejected("malformed", "ciphertext_sha256 is not 32 bytes long")

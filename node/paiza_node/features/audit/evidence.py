@@ -44,7 +44,7 @@ class _Place:
 def others_of(
     reads: ReadConnection, ledger: Ledger, digest: bytes, size: int, note: bytes, *, with_openings: bool
 ) -> list[log_pb2.LogProof]:
-    """Give entries about a message that are neither release nor answer nor passing on: what became of it and its parts.
+    """Return entries about a message that are no release, answer or forwarding: what became of it and its parts.
 
     Attachments received or refused (everywhere this node knows of), recalls, erasures, erasures denied for legal hold;
     with ``with_openings`` also who of this member was shown or took out what.
@@ -65,7 +65,7 @@ def others_of(
 def spans_of(
     reads: ReadConnection, ledger: Ledger, register_cache: RegisterCache, proofs: Sequence[log_pb2.LogProof]
 ) -> list[audit_pb2.EvidenceSpan]:
-    """Give the cosigned proofs this node holds of these entries; entries that lie between the same notes together."""
+    """Return the cosigned proofs this node holds of these entries; entries that lie between the same notes together."""
     spans: dict[CosignedSpan, list[log_pb2.ProvenIndex]] = {}
     for place in dict.fromkeys(map(_place, proofs)):
         found = _own(reads, ledger, register_cache, place) if place.origin == ledger.origin else _foreign(reads, place)

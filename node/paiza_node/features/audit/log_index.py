@@ -50,7 +50,7 @@ class LogIndex:
     def __init__(
         self, core: Core, unit_directory: UnitDirectory, officers: Callable[[], Mapping[str, Officer]]
     ) -> None:
-        """Take what the duty needs; ``officers`` gives those of the moment, by id."""
+        """Store what the duty needs; ``officers`` gives those of the moment, by id."""
         self._core = core
         self._unit_directory = unit_directory
         self._officers = officers

@@ -31,7 +31,7 @@ class Audit:
     def __init__(
         self, *, register_cache: RegisterCache, ledger: Ledger, store: Store, convictions: Callable[[str], list[str]]
     ) -> None:
-        """Take what the verb needs; ``convictions`` gives the reason codes of what speaks against a member's log."""
+        """Store what the verb needs; ``convictions`` gives the reason codes of what speaks against a member's log."""
         self._convictions = convictions
         self._register_cache = register_cache
         self._ledger = ledger
@@ -54,7 +54,7 @@ class Audit:
         return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
 
     def trail(self, digest: bytes) -> audit_pb2.GetTrailResponse:
-        """Give everything the log says of one message, and the proofs of other members' logs that were kept."""
+        """Return everything the log says of one message, and the proofs of other members' logs that were kept."""
         checkpoint = self._ledger.checkpoint
         with self._store.reads() as reads:
             entries = [entry for entry in log_store.entries_about(reads, digest) if entry.index < checkpoint.size]
@@ -69,7 +69,7 @@ class Audit:
         )
 
     def evidence(self, digest: bytes, *, with_openings: bool = False) -> audit_pb2.GetEvidenceResponse:
-        """Give the signed message and all proofs of it, with the registers they are judged by."""
+        """Return the signed message and all proofs of it, with the registers they are judged by."""
         row, signed = self._message(digest)
         checkpoint = self._ledger.checkpoint
         size, note = checkpoint.size, checkpoint.note
@@ -96,7 +96,7 @@ class Audit:
         )
 
     def status(self) -> audit_pb2.GetLogStatusResponse:
-        """Give the own checkpoint and what is known of the others' logs."""
+        """Return the own checkpoint and what is known of the others' logs."""
         response = audit_pb2.GetLogStatusResponse(checkpoint=self._ledger.checkpoint.note)
         with self._store.reads() as reads:
             witnessed, since = unwitnessed(reads, self._ledger.checkpoint.size)

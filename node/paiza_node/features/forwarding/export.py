@@ -55,7 +55,6 @@ class Export:
     """The verb of leave to take content out."""
 
     def __init__(self, core: Core) -> None:
-        """Take what the verb needs."""
         self._member = core.member
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -129,7 +128,7 @@ class Export:
     def _refused(
         self, reads: ReadConnection, officer: Officer, asked: _Asked, audience: str, purpose: str
     ) -> Rejected | None:
-        """Say why a message is not taken out at this moment; None where it may be.
+        """Return why a message is not taken out at this moment; None where it may be.
 
         1. Its content is here: neither retired nor erased.
         2. The officer needs to know of it.

@@ -74,7 +74,6 @@ class Forward:
         *,
         delivery_life: timedelta,
     ) -> None:
-        """Take what the verb needs."""
         self._member = core.member
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -351,7 +350,7 @@ def check_reason(reason: str, purpose: str) -> None:
 
 
 def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
-    """Give a message with its body; Rejected("unknown_id") where there is none, or it was refused or erased."""
+    """Return a message with its body; Rejected("unknown_id") where there is none, or it was refused or erased."""
     with store.reads() as reads:
         row = messages_store.message(reads, digest)
     signed = messages_store.read_signed(store, digest)
@@ -371,7 +370,7 @@ def _held(reads: ReadConnection, digests: Sequence[bytes]) -> set[bytes]:
 
 
 def _has_annex(header: message_pb2.Header, signed: bytes) -> bool:
-    """Say whether we hold the nominal annex: a message may have been passed on to us without it."""
+    """Return whether we hold the nominal annex: a message may have been passed on to us without it."""
     held = {part.part_number for part in message_pb2.SignedMessage.FromString(signed).parts}
     annex = message_pb2.PART_KIND_NOMINAL_ANNEX
     return any(part.kind == annex and number in held for number, part in enumerate(header.parts))

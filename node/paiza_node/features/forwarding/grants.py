@@ -33,7 +33,7 @@ class Grant:
 
 
 def find(store: Store, wish: GrantQuery, decryption_keys: DecryptionKeys) -> Grant | None:
-    """Give the newest grant this node holds that covers a wish; None where there is none."""
+    """Return the newest grant this node holds that covers a wish; None where there is none."""
     with store.reads() as reads:
         rows = _in_force(reads, wish)
     for row in rows:
@@ -87,6 +87,6 @@ def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
 
 
 def _in_force(reads: ReadConnection, wish: GrantQuery) -> list[MessageRow]:
-    """Give the author's grants for a message that were not recalled, the newest first."""
+    """Return the author's grants for a message that were not recalled, the newest first."""
     found = [row for row in followers(reads, wish.digest, GRANT) if row.author == wish.author]
     return [row for row in found[:MAX_GRANTS] if not is_recalled(reads, row.digest, wish.author)]

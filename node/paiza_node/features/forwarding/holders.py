@@ -22,19 +22,19 @@ class Holders:
     """The verb of asking who holds a message."""
 
     def __init__(self, *, member: str, store: Store) -> None:
-        """Take whose node this is, and the store."""
+        """Store whose node this is, and the store."""
         self._member = member
         self._store = store
 
     def __call__(self, request: forwarding_pb2.ListHoldersRequest) -> forwarding_pb2.ListHoldersResponse:
-        """Give the holders of a message; Rejected("unknown_id") where this node does not know it."""
+        """Return the holders of a message; Rejected("unknown_id") where this node does not know it."""
         with self._store.reads() as reads:
             holders = self.of(reads, request.message_digest)
         page, more = paging.page_of(holders, lambda each: each.member, request)
         return forwarding_pb2.ListHoldersResponse(holders=page, next_page_token=more)
 
     def of(self, reads: ReadConnection, digest: bytes) -> list[forwarding_pb2.Holder]:
-        """Give them over an open connection, each once, ordered by member id."""
+        """Return them over an open connection, each once, ordered by member id."""
         row = messages_store.message(reads, digest)
         if row is None:
             raise Rejected("unknown_id", "there is no such message here")

@@ -34,7 +34,7 @@ def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
 
 
 def refusal(reads: ReadConnection, header: message_pb2.Header, principal: Principal, policy: Policy) -> Rejected | None:
-    """Say which marks are lower than those of the messages this one follows from; None where none is."""
+    """Return which marks are lower than those of the messages this one follows from; None where none is."""
     rows = [row for digest in header.parent_digests if (row := messages_store.message(reads, digest)) is not None]
     others = [wire.parse_header(row.header) for row in rows if row.author != header.author]
     if not others:

@@ -40,7 +40,6 @@ class NotifyNewHolders:
     """The verb of sending recalls and corrections after their message. Belongs to one event loop."""
 
     def __init__(self, *, node_id: str, register_cache: RegisterCache, store: Store, share: Share) -> None:
-        """Take what the verb needs."""
         self._node_id = node_id
         self._register_cache = register_cache
         self._store = store
@@ -94,7 +93,7 @@ class NotifyNewHolders:
             return [each for row in found for each in self._owed(reads, row)]
 
     def _about(self, told: Collection[bytes]) -> list[tuple[bytes, str]]:
-        """Give what is owed because of messages that have new holders: of those that were taken back or corrected."""
+        """Return what is owed because of messages that have new holders: of those that were taken back or corrected."""
         with self._store.reads() as reads:
             rows = [
                 row
@@ -109,7 +108,7 @@ class NotifyNewHolders:
             return [each for row in found for each in self._owed(reads, row)]
 
     def _owed(self, reads: ReadConnection, row: MessageRow) -> list[tuple[bytes, str]]:
-        """Give the active members that hold what a recall, correction or request to erase of ours concerns.
+        """Return the active members that hold what a recall, correction or request to erase of ours concerns.
 
         Those it was sent to are left out.
         """

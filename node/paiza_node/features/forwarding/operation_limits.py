@@ -33,7 +33,7 @@ class OperationLimits:
     """Asks the operation that a thread belongs to."""
 
     def __init__(self, decryption_keys: DecryptionKeys) -> None:
-        """Take what opens it."""
+        """Store what opens it."""
         self._decryption_keys = decryption_keys
 
     def stage(self) -> ReleaseStage:
@@ -47,7 +47,7 @@ class OperationLimits:
         return ReleaseSession(judge=judge)
 
     def refusal(self, reads: ReadConnection, header: message_pb2.Header, now: datetime) -> Rejected | None:
-        """Say why a message is not released: to whom it may not go. None in a thread that is no operation's."""
+        """Return why a message is not released: to whom it may not go. None in a thread that is no operation's."""
         if header.thread_id == header.message_id or header.kind in EXEMPT:
             return None
         found = self._current(reads, header.thread_id)

@@ -31,20 +31,20 @@ class PendingNotices:
     """Says what waits for one officer."""
 
     def __init__(self, *, store: Store, unit_directory: UnitDirectory, clock: Callable[[], datetime]) -> None:
-        """Take where it is read."""
+        """Store where it is read."""
         self._store = store
         self._unit_directory = unit_directory
         self._clock = clock
 
     def of(self, officer: Officer) -> list[notice_pb2.Notice]:
-        """Give what waits for his signature, then work given to him, passed on to him, or overdue at his desk."""
+        """Return what waits for his signature, then work given to him, passed on to him, or overdue at his desk."""
         now = self._clock()
         with self._store.reads() as reads:
             asked = [_asked(row) for row in approvals_store.waiting_approvals(reads) if officer.id in row.missing]
             return [*asked, *self._work(reads, officer, now), *self._reviews(reads, officer, now)]
 
     def _reviews(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
-        """Give the messages of his desk that should have been reviewed."""
+        """Return the messages of his desk that should have been reviewed."""
         if officer.roles.isdisjoint(REVIEWERS):
             return []
         due = retention_store.reviews(reads, now, self._unit_directory.desk_of(officer), MAX_REVIEWS)
@@ -67,7 +67,7 @@ def _asked(row: ApprovalRow) -> notice_pb2.Notice:
 
 
 def _code(work: TaskRow, officer: Officer, now: datetime, *, on_duty: bool) -> str:
-    """Say what an officer is told of open work; nothing of a colleague's, and nothing that is at leisure."""
+    """Return what an officer is told of open work; nothing of a colleague's, and nothing that is at leisure."""
     if work.assignee not in (officer.id, ""):
         return ""
     if work.due_time is not None and work.due_time <= now:

@@ -59,11 +59,11 @@ class OfficerService(Service):
         version: str,
         protocol_version: int,
     ) -> None:
-        """Take the verbs and what is told of the node."""
+        """Store the verbs and what is told of the node."""
         self._register_cache = core.register_cache
         self._ledger = core.ledger
         self._store = core.store
-        self._news = core.news
+        self._notifier = core.notifier
         self._submit = submit
         self._open_part = open_part
         self._open_together = open_together
@@ -79,7 +79,7 @@ class OfficerService(Service):
     async def get_session(
         self, caller: Caller, _request: officer_pb2.GetSessionRequest
     ) -> officer_pb2.GetSessionResponse:
-        """Say who the caller is here, and what the node is."""
+        """Return who the caller is here, and what the node is."""
         officer = officer_of(caller)
         response = officer_pb2.GetSessionResponse(
             officer_id=officer.id,
@@ -131,7 +131,7 @@ class OfficerService(Service):
     ) -> AsyncIterator[officer_pb2.WatchResponse]:
         """Stream what waits for the officer, what arrived after a sequence number, then everything as it happens."""
         officer = officer_of(caller)
-        news = self._news.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
+        notifier = self._notifier.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:
@@ -145,19 +145,19 @@ class OfficerService(Service):
                 page = await asyncio.to_thread(self._list, query, officer)
                 for listed in page:
                     yield officer_pb2.WatchResponse(message=message_info(listed))
-                while (item := news.get_ahead()) is not None:  # a stop waits for no backlog
+                while (item := notifier.get_ahead()) is not None:  # a stop waits for no backlog
                     for response in await self._told(item, officer):
                         yield response
                 after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
-            while (item := await news.get()) is not None:
+            while (item := await notifier.get()) is not None:
                 for response in await self._told(item, officer):
                     yield response
         finally:
-            self._news.unsubscribe(news)
+            self._notifier.unsubscribe(notifier)
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)
 
     async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
-        """Give what a watching officer is told of one item of the news."""
+        """Return what a watching officer is told of one item of the news."""
         if isinstance(item, bytes):
             listed = await asyncio.to_thread(self._listed, item, officer)
             return [officer_pb2.WatchResponse(message=message_info(each)) for each in listed]
@@ -165,7 +165,7 @@ class OfficerService(Service):
         return [] if notice is None else [officer_pb2.WatchResponse(notice=notice)]
 
     def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
-        """Give a notice as far as an officer is entitled to it: other threads are named only to those who may know."""
+        """Return a notice as far as an officer is entitled to it; other threads are named to those who may know."""
         with self._store.reads() as reads:
             # Approvals are told to those whom the message names, whatever else they see.
             if not notice.code.startswith(APPROVAL) and not sees_thread(reads, notice.thread_id, officer):
@@ -203,7 +203,7 @@ class OfficerService(Service):
     async def find_source_rows(
         self, caller: Caller, request: officer_pb2.FindSourceRowsRequest
     ) -> officer_pb2.FindSourceRowsResponse:
-        """Say which source rows were sent already."""
+        """Return which source rows were sent already."""
         if len(request.source_row_sha256) > MAX_SOURCE_ROWS:
             raise Rejected("too_large", f"at most {MAX_SOURCE_ROWS} rows are looked up at once")
         found = await asyncio.to_thread(self._source_rows, set(request.source_row_sha256), officer_of(caller))

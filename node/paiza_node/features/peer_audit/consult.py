@@ -51,7 +51,7 @@ class Consult:
     """The verb of showing the log."""
 
     def __init__(self, core: Core, noted: Callable[[], Awaitable[int]]) -> None:
-        """Take what the verb needs; ``noted`` brings the index of entries up to date and returns its end."""
+        """Store what the verb needs; ``noted`` brings the index of entries up to date and returns its end."""
         self._core = core
         self._noted = noted
         self._share = Share(MAX_CONSULTATIONS)
@@ -111,11 +111,11 @@ class Consult:
         await self._core.ledger.commit(lambda tx: tx.append(entry, text=asked))
 
     def as_officer(self, officer: Officer) -> Asker:
-        """Give the sight of an officer of our own, whom the edge let read the log."""
+        """Return the sight of an officer of our own, whom the edge let read the log."""
         return Asker(officer.id, "", Visibility(self._core.member, own=True))
 
     async def as_member(self, member: Member, officer_id: str) -> Asker:
-        """Give the sight of another member; the officer is named by its word, and must be its own."""
+        """Return the sight of another member; the officer is named by its word, and must be its own."""
         named = SpiffeId.parse(officer_id)
         federation = self._core.register_cache.current.federation
         if (named.member, named.federation, named.role) != (member.id, federation, "officer"):
@@ -171,7 +171,7 @@ class Consult:
 
 
 def about(query: log_query_pb2.EntryQuery) -> bytes:
-    """Give the digest of the one message that is asked about, so that its trail tells of it; empty where none is."""
+    """Return the digest of the one message that is asked about, so that its trail tells of it; empty where none is."""
     return query.message_digests[0] if len(query.message_digests) == 1 else b""
 
 

@@ -29,7 +29,6 @@ class AuditGrants:
     """The verbs of the operator about grants."""
 
     def __init__(self, core: Core) -> None:
-        """Take what the verbs need."""
         self._core = core
 
     async def grant(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.GrantAuditResponse:

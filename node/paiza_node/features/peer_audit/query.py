@@ -44,7 +44,7 @@ class Found:
 
 
 def scan(reads: ReadConnection, first: int, size: int) -> Iterator[StoredEntry]:
-    """Give the entries from an index on, below ``size``, block by block."""
+    """Yield the entries from an index on, below ``size``, block by block."""
     while first < size:
         block = log_store.entries(reads, first, min(SCAN_BLOCK, size - first))
         if not block:
@@ -85,7 +85,7 @@ def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibili
 def _noted(
     reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int
 ) -> tuple[Iterable[StoredEntry], int, bool]:
-    """Give the same as ``_candidates``, by what was noted of the entries, at most a page."""
+    """Return the same as ``_candidates``, by what was noted of the entries, at most a page."""
     since, until = _since(query), _until(query)
     first = max(min(query.from_index, size), index_at(reads, since, size) or 0)
     end = size if until is None else max(first, index_at(reads, until, size) or 0)
@@ -115,7 +115,7 @@ def _limit(query: log_query_pb2.EntryQuery) -> int:
 def _candidates(
     reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int
 ) -> tuple[Iterable[StoredEntry], int, bool]:
-    """Give the entries to be looked at, the index that these are all there are below, and whether none is left then."""
+    """Return the entries to examine, the index below which these are all, and whether none is left after it."""
     first = min(query.from_index, size)
     if query.message_digests:
         named = {

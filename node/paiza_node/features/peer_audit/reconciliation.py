@@ -57,7 +57,6 @@ class Reconciliation:
     """The verbs of closing a period, on both sides."""
 
     def __init__(self, core: Core, peers: PeerDirectory) -> None:
-        """Take what the verbs need."""
         self._core = core
         self._peers = peers
         self._share = Share(MAX_PROPOSALS)
@@ -203,7 +202,7 @@ class Reconciliation:
 def _ours(
     reads: ReadConnection, own: str, member: str, since: datetime, until: datetime, size: int
 ) -> Iterator[Exchanged]:
-    """Give what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
+    """Yield what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
     released: dict[bytes, bytes] = {}
     mark = member.encode()
     # No entry is of an earlier time than the one before it: where the period ends, its releases end.
@@ -225,7 +224,7 @@ def _ours(
 
 
 def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
-    """Give what a member released to us in the period, by the proofs of it that we hold, and we answered.
+    """Yield what a member released to us in the period, by the proofs of it that we hold, and we answered.
 
     However long ago the period was, only what belongs to it counts against `MAX_MESSAGES`.
     """
@@ -242,7 +241,7 @@ def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime
 
 
 def _answered(reads: ReadConnection, member: str, since: datetime, size: int) -> Iterator[bytes]:
-    """Give the messages of a member that we answered since a time; an answer may come long after the period's end."""
+    """Yield the messages of a member that we answered since a time; an answer may come long after the period's end."""
     mark = member.encode()
     # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
     for stored in scan(reads, index_at(reads, since - MAX_CLOCK_SKEW, size) or 0, size):

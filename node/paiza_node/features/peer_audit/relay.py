@@ -32,7 +32,6 @@ class Relay:
     """The verbs of coordinators and auditors about logs, the own one and others'."""
 
     def __init__(self, core: Core, consult: Consult, peers: PeerDirectory) -> None:
-        """Take what the verbs need."""
         self._core = core
         self._consult = consult
         self._peers = peers
@@ -64,7 +63,7 @@ class Relay:
     async def matrix(
         self, officer: Officer, request: audit_query_pb2.GetMatrixRequest, *, others: bool
     ) -> audit_query_pb2.GetMatrixResponse:
-        """Give the own counts, and (``others``) those of every other member that tells them."""
+        """Return the own counts, and (``others``) those of every other member that tells them."""
         response = audit_query_pb2.GetMatrixResponse(
             pages=[await self._consult.counts(self._consult.as_officer(officer), request.query)]
         )

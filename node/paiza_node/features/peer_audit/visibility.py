@@ -53,7 +53,7 @@ class Visibility:
     grant: AuditGrant | None = None
 
     def scope(self, events: Iterable[int]) -> log_query_pb2.AuditScope:
-        """Say which of these events may be seen; of all, where none is named."""
+        """Return which of these events may be seen; of all, where none is named."""
         asked = frozenset(events) or ALL_EVENTS
         scope = log_query_pb2.AuditScope()
         if self.own:
@@ -70,17 +70,17 @@ class Visibility:
         return scope
 
     def shows(self, entry: log_pb2.LogEntry) -> bool:
-        """Say whether an entry may be seen."""
+        """Return whether an entry may be seen."""
         return self.own or self._is_party(entry) or self._is_granted(entry)
 
     def shows_header(self, entry: log_pb2.LogEntry) -> bool:
-        """Say whether the header of an entry's message may be seen with it."""
+        """Return whether the header of an entry's message may be seen with it."""
         if self.own or (self._is_party(entry) and entry.event in _SHOWN_TO_PARTIES):
             return True
         return self._is_granted(entry) and self.grant is not None and self.grant.headers
 
     def covers(self, events: Iterable[int], counterpart: str) -> bool:
-        """Say whether anything asked for may be seen: entries of these events about one member, or about all."""
+        """Return whether anything asked for may be seen: entries of these events about one member, or about all."""
         return self.own or counterpart in ("", self.member) or bool(self.scope(events).events)
 
     def _is_party(self, entry: log_pb2.LogEntry) -> bool:
@@ -93,7 +93,7 @@ class Visibility:
 
 
 def standing(grants: Iterable[AuditGrant], now: datetime) -> AuditGrant | None:
-    """Give the grant that is in force; of several the newest, for a new one takes the place of those before it."""
+    """Return the grant that is in force; of several the newest, for a new one takes the place of those before it."""
     in_force = [grant for grant in grants if grant.withdrawn_time is None and grant.until_time > now]
     return max(in_force, key=lambda grant: grant.id, default=None)
 

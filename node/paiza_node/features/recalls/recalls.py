@@ -42,7 +42,7 @@ def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseS
 def refusal(
     reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]
 ) -> Rejected | None:
-    """Say why a recall or correction is not released; None where it may be, and for every other kind."""
+    """Return why a recall or correction is not released; None where it may be, and for every other kind."""
     try:
         _check(reads, header, member, is_active)
     except Rejected as error:
@@ -75,7 +75,7 @@ def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_ac
 
 
 def own_message(reads: ReadConnection, digest: bytes, member: str) -> MessageRow:
-    """Give a message of our own that is to be taken back; Rejected where it is not here, or not ours."""
+    """Return a message of our own that is to be taken back; Rejected where it is not here, or not ours."""
     row = messages_store.message(reads, digest)
     if row is None:
         raise Rejected("unknown_id", "what is taken back or corrected is not here")

@@ -56,7 +56,7 @@ def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.
 def erasure_answers(
     own: Member, logs: Mapping[str, int], peer: str, given: Iterable[tuple[recovery_pb2.GivenBack, Lost]]
 ) -> list[Lost]:
-    """Give what our lost logs last said of each message that requests of ``peer`` ask to erase.
+    """Return what our lost logs last said of each message that requests of ``peer`` ask to erase.
 
     ``logs``: those logs in their order, and how many entries of each are left. ``given``: what is given back, with the
     lost entry that answers for the request itself. An answer that does not hold, or is to another request, is passed

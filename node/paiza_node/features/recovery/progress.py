@@ -43,7 +43,7 @@ class Progress:
 
     @property
     def done(self) -> bool:
-        """Say whether nothing is awaited any more."""
+        """Return whether nothing is awaited any more."""
         return not (self.unheard or self.doubted or self.awaited)
 
     @property
@@ -72,7 +72,7 @@ class Progress:
             self.awaited[member] = Place(place.log + 1)
 
     def gave_all(self, member: str) -> bool:
-        """Say whether a member has given back all there was."""
+        """Return whether a member has given back all there was."""
         return self.awaited[member].log >= len(self.lost)
 
     def to_bytes(self) -> bytes:

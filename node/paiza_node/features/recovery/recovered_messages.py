@@ -108,7 +108,6 @@ class RecoveredMessages:
         files: AttachmentFiles,
         delivery_life: timedelta,
     ) -> None:
-        """Take what it needs."""
         self._core = core
         self._officers = officers
         self._unit_directory = unit_directory

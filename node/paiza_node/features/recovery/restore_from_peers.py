@@ -278,6 +278,6 @@ class RestoreFromPeers:
 
 
 def own_member(core: Core) -> Member:
-    """Give what the register says of ourselves."""
+    """Return what the register says of ourselves."""
     register: Register = core.register_cache.current
     return register.member(core.member)

@@ -57,7 +57,6 @@ class ServePeer:
     """The verbs of what is held of other members' logs."""
 
     def __init__(self, core: Core) -> None:
-        """Take what the verbs need."""
         self._core = core
         self._share = Share(MAX_TOLD_AGAIN)
         self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
@@ -99,7 +98,7 @@ class ServePeer:
     async def __call__(
         self, member: Member, request: recovery_pb2.ListLostEntriesRequest
     ) -> recovery_pb2.ListLostEntriesResponse:
-        """Give a page back.
+        """Return a page back.
 
         1. The question is well formed, knows no more of our log than there is, and is about a log of the caller's own
            that it has left behind.
@@ -156,7 +155,7 @@ class ServePeer:
     def _received(
         self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
-        """Give what we handed over to the caller, as it is handed over now; with a request to erase, its answers."""
+        """Yield what we handed over to the caller, as it is handed over now; with a request to erase, its answers."""
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
             row, deliveries = (
@@ -206,7 +205,7 @@ class ServePeer:
     def _released(
         self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
-        """Give what the caller had released to us, with our answer; of what it passed on, that it did."""
+        """Yield what the caller had released to us, with our answer; of what it passed on, that it did."""
         answers = exchange_store.answers(reads, [proof.digest for proof in lost])
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))

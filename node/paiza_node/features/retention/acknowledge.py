@@ -73,13 +73,16 @@ def record_erasures(tx: LogTransaction, answers: Sequence[ProvenAnswer], member:
 
 
 def _is_later(entry: receipts.VerifiedEntry, kept: ErasureAnswer) -> bool:
-    """Say whether an answer is later than the one that is kept; in a log that follows another, indices begin anew."""
+    """Return whether an answer is later than the one that is kept.
+
+    In a log that follows another, indices begin anew.
+    """
     same_log = kept.checkpoint.startswith(entry.checkpoint.origin.encode() + b"\n")
     return not same_log or entry.index > kept.index
 
 
 def _was_asked(reads: ReadConnection, request: bytes, digest: bytes, member: str) -> bool:
-    """Say whether a request of ours asks this member to erase this message."""
+    """Return whether a request of ours asks this member to erase this message."""
     row = messages_store.message(reads, request)
     if row is None or row.state is not MessageState.RELEASED:
         return False

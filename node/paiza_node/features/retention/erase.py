@@ -79,7 +79,6 @@ class Erase:
         peers: PeerDirectory,
         forget: Forget,
     ) -> None:
-        """Take what the duty needs."""
         self._core = core
         self._files = files
         self._lifecycles = lifecycles
@@ -253,14 +252,14 @@ class Erase:
 
 
 def _remains(body: bytes) -> bytes:
-    """Give what stays of a message: the header as it was signed, and the signatures."""
+    """Return what stays of a message: the header as it was signed, and the signatures."""
     message = message_pb2.SignedMessage.FromString(body)
     kept = message_pb2.SignedMessage(header=message.header, signatures=message.signatures)
     return kept.SerializeToString(deterministic=True)
 
 
 def _texts_of(tx: LogTransaction, digest: bytes) -> list[int]:
-    """Give the entries about a message beside which a text stands that may repeat what it said."""
+    """Return the entries about a message beside which a text stands that may repeat what it said."""
     return [
         stored.index
         for stored in log_store.entries_of(tx.conn, digest)

@@ -44,13 +44,12 @@ class ErasureStatus:
     """The verb of asking how erasures stand."""
 
     def __init__(self, core: Core) -> None:
-        """Take what the verb needs."""
         self._core = core
 
     def __call__(
         self, officer: Officer, request: retention_pb2.ListErasuresRequest
     ) -> retention_pb2.ListErasuresResponse:
-        """Give the erasures of messages that an officer may know of, the newest request first."""
+        """Return the erasures of messages that an officer may know of, the newest request first."""
         with self._core.store.reads() as reads:
             found = [*self._asked_by_us(reads, officer), *self._here(reads, officer)]
         if request.overdue_only:
@@ -121,7 +120,7 @@ class ErasureStatus:
         return self._timed(shown, row.asked_time)
 
     def _timed(self, shown: retention_pb2.Erasure, asked: datetime) -> retention_pb2.Erasure:
-        """Say when it was asked, by when it should be answered, and whether that is past."""
+        """Return when it was asked, by when it should be answered, and whether that is past."""
         due = asked + ANSWER_WITHIN
         shown.asked_time.FromDatetime(asked)
         shown.due_time.FromDatetime(due)

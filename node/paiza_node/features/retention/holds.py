@@ -26,7 +26,6 @@ class Holds:
     """The verbs of legal hold."""
 
     def __init__(self, core: Core) -> None:
-        """Take what the verbs need."""
         self._core = core
 
     async def place(self, officer: Officer, request: retention_pb2.PlaceHoldRequest) -> retention_pb2.PlaceHoldResponse:
@@ -88,7 +87,7 @@ class Holds:
     async def listed(
         self, officer: Officer, request: retention_pb2.ListHoldsRequest
     ) -> retention_pb2.ListHoldsResponse:
-        """Give what is under hold of the messages that an officer may know of, the newest hold first."""
+        """Return what is under hold of the messages that an officer may know of, the newest hold first."""
         return await asyncio.to_thread(self._listed, officer, request)
 
     def _listed(self, officer: Officer, request: retention_pb2.ListHoldsRequest) -> retention_pb2.ListHoldsResponse:
@@ -126,7 +125,7 @@ def check_words(reason: str) -> None:
 
 
 def check_known(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected | None:
-    """Say why an officer may not act on a message that is here; a denial is logged."""
+    """Return why an officer may not act on a message that is here; a denial is logged."""
     row = messages_store.message(tx.conn, digest)
     if row is None:
         return Rejected("unknown_id", "there is no such message here")

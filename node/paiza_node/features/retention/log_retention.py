@@ -124,7 +124,7 @@ class LogRetention:
         return len(gone)
 
     def _goes(self, reads: ReadConnection, stored: StoredEntry, end: int) -> bool:
-        """Say whether an entry may go: nothing rests on it, and all about its message is old enough and over."""
+        """Return whether an entry may go: nothing rests on it, and all about its message is old enough and over."""
         entry = log_pb2.LogEntry.FromString(stored.entry)
         if entry.event in STANDING:
             return False

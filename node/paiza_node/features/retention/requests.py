@@ -46,7 +46,7 @@ def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> Release
 def refusal(
     reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]
 ) -> Rejected | None:
-    """Say why a request to erase is not released; None where it may be, and for every other kind."""
+    """Return why a request to erase is not released; None where it may be, and for every other kind."""
     try:
         _check(reads, header, member, is_active)
     except Rejected as error:

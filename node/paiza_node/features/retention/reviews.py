@@ -42,7 +42,7 @@ class Reviews:
     """The verbs of reviewing, and the duty of reminding. Belongs to one event loop."""
 
     def __init__(self, core: Core) -> None:
-        """Take what is needed."""
+        """Store what is needed."""
         self._core = core
         self._reminded_until = core.clock()
         self.task = PeriodicTask(self._remind, period=REMIND_SECONDS, failed="not_reminded")
@@ -50,7 +50,7 @@ class Reviews:
     async def listed(
         self, officer: Officer, request: retention_pb2.ListReviewsRequest
     ) -> retention_pb2.ListReviewsResponse:
-        """Give the messages whose review date is past or near, of those an officer may know of."""
+        """Return the messages whose review date is past or near, of those an officer may know of."""
         if request.days_ahead > MAX_DAYS:
             raise Rejected("malformed", f"days_ahead is at most {MAX_DAYS}")
         return await asyncio.to_thread(self._listed, officer, request)
@@ -147,7 +147,7 @@ class Reviews:
         return entry
 
     def _against(self, tx: LogTransaction, row: MessageRow, due: datetime | None) -> Rejected | None:
-        """Say why the own copy is not erased."""
+        """Return why the own copy is not erased."""
         if retention_store.holds(tx.conn, [row.digest]):
             return Rejected("legal_hold", "the message is under legal hold")
         if row.kind == thread.ERASURE:
@@ -160,7 +160,7 @@ class Reviews:
         """Tell officers who watch of review dates that have come since they were told last."""
         now = self._core.clock()
         for due in await asyncio.to_thread(self._due_between, self._reminded_until, now):
-            self._core.news.tell(review_notice(due, REVIEW_DUE))
+            self._core.notifier.tell(review_notice(due, REVIEW_DUE))
         self._reminded_until = now
 
     def _due_between(self, since: datetime, until: datetime) -> list[ReviewRow]:

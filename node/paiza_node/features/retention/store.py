@@ -155,7 +155,7 @@ def erasure_answers_of(conn: ReadConnection, digest: bytes) -> list[ErasureAnswe
 
 
 def holds(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, int]:
-    """Give, for those of these messages that are under legal hold, the entry that says so."""
+    """Return, for those of these messages that are under legal hold, the entry that says so."""
     found: dict[bytes, int] = {}
     for block in blocks(list(digests)):
         rows = conn.execute(select(hold_table).where(hold_table.c.digest.in_(block)))

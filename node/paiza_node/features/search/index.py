@@ -51,7 +51,7 @@ class TokenKey:
     """Turns terms into tokens with the node's index key. Holds the only secret of the index."""
 
     def __init__(self, key: bytes) -> None:
-        """Take the key: 32 random bytes that leave the node's key folder never."""
+        """Store the key: 32 random bytes that leave the node's key folder never."""
         self._key = key
 
     @property
@@ -60,7 +60,7 @@ class TokenKey:
         return sha256(b"paiza index" + RULES_VERSION.to_bytes(4, "big") + self._key).digest()
 
     def token(self, term: Term) -> bytes:
-        """Give the token of a term."""
+        """Return the token of a term."""
         return hmac.digest(self._key, f"{term.field}\0{term.text}".encode(), "sha256")[:TOKEN_BYTES]
 
 
@@ -73,7 +73,6 @@ class Index:
         *,
         token_key: TokenKey,
     ) -> None:
-        """Take what the duty needs."""
         self._store = core.store
         self._ledger = core.ledger
         self._token_key = token_key
@@ -166,7 +165,7 @@ def _store(tx: LogTransaction, *, batch: Sequence[IndexedMessage], last: int, li
 
 
 def _event_time(kind: Kind, content: Any) -> datetime | None:
-    """Give when what a message reports took place: its first moment; None where it names none."""
+    """Return when what a message reports took place: its first moment; None where it names none."""
     for field in kind.shape.fields:
         if field.value_type is FieldType.MOMENT and content.HasField(field.name):
             return moment_start(getattr(content, field.name))

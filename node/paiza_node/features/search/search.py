@@ -88,7 +88,6 @@ class Search:
     """The verb that finds."""
 
     def __init__(self, core: Core, token_key: TokenKey) -> None:
-        """Take what the verb needs."""
         self._register_cache = core.register_cache
         self._ledger = core.ledger
         self._store = core.store
@@ -133,12 +132,12 @@ class Search:
             return await asyncio.to_thread(self._find, officer, query)
 
     async def links(self, officer: Officer, digest: bytes) -> list[Linked]:
-        """Give the messages that share an identifier with one that the officer may see."""
+        """Return the messages that share an identifier with one that the officer may see."""
         async with self._room:
             return await asyncio.to_thread(self._links, officer, digest)
 
     def linked(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
-        """Say which of these messages, by number, share an identifier with an older one that the officer may see."""
+        """Return which of these messages, by number, share an identifier with an older one that the officer may see."""
         flagged = search_store.linked(reads, [row.seq for row in rows])
         if not flagged:
             return set()
@@ -185,7 +184,7 @@ class Search:
         return tuple(sought)
 
     def _other_names(self, criterion: search_pb2.Criterion) -> list[str]:
-        """Give every name of the substance that a text means, by the reference data of the register."""
+        """Return every name of the substance that a text means, by the reference data of the register."""
         if criterion.field != "substance":
             return []
         register = self._register_cache.last
@@ -242,7 +241,7 @@ class Search:
         return search_store.sharing(reads, [each.token for each in tokens], annex=annex) if tokens else []
 
     def _shown(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
-        """Say which of these messages the officer may open: to find one by what it says is to read in it."""
+        """Return which of these messages the officer may open: to find one by what it says is to read in it."""
         visible = openable(reads, officer, rows)
         return {row.seq for row in rows if row.seq in visible and self._may_open(officer, row)}
 

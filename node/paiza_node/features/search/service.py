@@ -23,7 +23,7 @@ class SearchService(Service):
     service = search_pb2.DESCRIPTOR.services_by_name["SearchService"]
 
     def __init__(self, search: Search, store: Store) -> None:
-        """Take the verb, and the store for what lists show."""
+        """Store the verb, and the store for what lists show."""
         self._search = search
         self._store = store
 
@@ -40,7 +40,7 @@ class SearchService(Service):
         return response
 
     async def list_links(self, caller: Caller, request: search_pb2.ListLinksRequest) -> search_pb2.ListLinksResponse:
-        """Give the messages that share an identifier with one."""
+        """Return the messages that share an identifier with one."""
         officer = officer_of(caller)
         links = await self._search.links(officer, request.message_digest)
         linked, more = paging.page_of(links, lambda each: f"{MAX_NUMBER - each.row.seq:019}", request)

@@ -72,15 +72,14 @@ class Assign:
         node_id: str,
         ledger: Ledger,
         store: Store,
-        news: Notifier,
+        notifier: Notifier,
         unit_directory: UnitDirectory,
         clock: Callable[[], datetime],
     ) -> None:
-        """Take what the verbs need."""
         self._node_id = node_id
         self._ledger = ledger
         self._store = store
-        self._news = news
+        self._notifier = notifier
         self._unit_directory = unit_directory
         self._clock = clock
         self.task = PeriodicTask(self._round, period=LOOK_SECONDS, failed="tasks_not_read")
@@ -199,7 +198,7 @@ class Assign:
         return now
 
     def _gives_away(self, officer: Officer, request: task_pb2.AssignTaskRequest) -> bool:
-        """Say whether work is given to somebody else: not to the caller himself, nor to his own unit."""
+        """Return whether work is given to somebody else: not to the caller himself, nor to his own unit."""
         if request.unit and request.unit == officer.unit:
             return False
         named = self._unit_directory.officer(request.officer)
@@ -221,12 +220,12 @@ class Assign:
         """Tell officers of work that came to them; what is late rings whoever gets it."""
         for change in changes:
             if isinstance(change, WorkGiven):
-                self._news.tell(task_notice(change.message, ASSIGNED, change.work), only=[change.work.assignee])
+                self._notifier.tell(task_notice(change.message, ASSIGNED, change.work), only=[change.work.assignee])
             elif isinstance(change, WorkEscalated):
                 work = change.work
                 ringing = [work.assignee] if work.assignee else [each.id for each in self._unit_directory.on_duty()]
                 if ringing:
-                    self._news.tell(task_notice(change.message, ESCALATED, work), first=True, only=ringing)
+                    self._notifier.tell(task_notice(change.message, ESCALATED, work), first=True, only=ringing)
 
     def catch_up(self) -> None:
         """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
@@ -261,7 +260,7 @@ class Assign:
         return forwarding
 
     def _escalated(self, work: TaskRow, row: MessageRow, now: datetime) -> TaskRow:
-        """Give late work to the duty desk; from there to the next on duty, and at last to the desk for good."""
+        """Return late work to the duty desk; from there to the next on duty, and at last to the desk for good."""
         count = work.escalations + 1
         duty = self._unit_directory.on_duty()
         within = acknowledge_within(deadlines.ANSWER_WITHIN[row.urgency])

@@ -28,7 +28,7 @@ class AnswerExchange:
     """The verb of being shown a checkpoint."""
 
     def __init__(self, core: Core, checkpoint_exchange: CheckpointExchange, suspect: Callable[[str], None]) -> None:
-        """Take what the verb needs; ``suspect`` has a member asked what it holds of our log."""
+        """Store what the verb needs; ``suspect`` has a member asked what it holds of our log."""
         self._core = core
         self._checkpoint_exchange = checkpoint_exchange
         self._suspect = suspect

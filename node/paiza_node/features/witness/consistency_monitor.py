@@ -81,7 +81,7 @@ class Default:
 
     @property
     def proof(self) -> bytes:
-        """Give both notes as they are kept; they show no contradiction, only what was asked about."""
+        """Return both notes as they are kept; they show no contradiction, only what was asked about."""
         notes = fork_proof_pb2.ForkProof(first_note=self.known, second_note=self.doubted)
         return notes.SerializeToString(deterministic=True)
 
@@ -96,7 +96,7 @@ class Question:
 
     @property
     def request(self) -> exchange_pb2.ProveConsistencyRequest:
-        """Give the call that asks it."""
+        """Return the call that asks it."""
         sizes = dict.fromkeys(each.size for each in (self.base, *self.doubted))
         return exchange_pb2.ProveConsistencyRequest(sizes=sizes)
 
@@ -105,7 +105,7 @@ class ConsistencyMonitor:
     """Judges what is heard of other members' logs. Belongs to one event loop."""
 
     def __init__(self, member: str, logs: PeerLogViews, findings: Iterable[Finding] = ()) -> None:
-        """Take whose node this is, what is known of the logs, and what was found before."""
+        """Store whose node this is, what is known of the logs, and what was found before."""
         self._member = member
         self._logs = logs
         self._trials: dict[str, Trial] = {}
@@ -127,7 +127,7 @@ class ConsistencyMonitor:
                 self.defaults[finding.member] = found
 
     def convictions(self, member: str) -> list[str]:
-        """Give the reason codes of what speaks against a member's log."""
+        """Return the reason codes of what speaks against a member's log."""
         found = [
             (FORKED, self._logs.forked(member)),
             (IN_DEFAULT, member in self.defaults),
@@ -166,7 +166,7 @@ class ConsistencyMonitor:
             log.info("gossip_ignored", teller=teller, reason=error.reason, detail=error.detail)
 
     def due(self, register: Register, now: datetime) -> list[Question]:
-        """Give what is to be asked now."""
+        """Return what is to be asked now."""
         self._end_overtaken()
         found = []
         for member in register.active_members():
@@ -186,7 +186,7 @@ class ConsistencyMonitor:
         return found
 
     def _is_quiet(self, base: VerifiedCheckpoint, member: str, now: datetime) -> bool:
-        """Say whether something is known of a log and nothing of it was accepted for long."""
+        """Return whether something is known of a log and nothing of it was accepted for long."""
         count = self._logs.counts.accepted.get(member, 0)
         if member not in self._accepted or self._accepted[member][0] != count:
             self._accepted[member] = (count, now)
@@ -201,7 +201,7 @@ class ConsistencyMonitor:
                 self._passed_over(self._member, error)
 
     def in_vain(self, member: str) -> bool:
-        """Say whether a member was asked since its log is in doubt, and did not prove it."""
+        """Return whether a member was asked since its log is in doubt, and did not prove it."""
         trial = self._trials.get(member)
         return member in self.defaults or (trial is not None and trial.failures + trial.silences > 0)
 

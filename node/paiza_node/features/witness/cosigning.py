@@ -111,7 +111,7 @@ class Cosigner:
         self._stored[checkpoint.origin] = max(checkpoint.size, self._stored.get(checkpoint.origin, 0))
 
     def is_stored(self, checkpoint: VerifiedCheckpoint) -> bool:
-        """Say whether a known log of at least this size was committed."""
+        """Return whether a known log of at least this size was committed."""
         return self._stored.get(checkpoint.origin, 0) >= checkpoint.size
 
     def redeem(self, permit: Permit) -> None:

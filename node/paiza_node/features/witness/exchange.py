@@ -43,7 +43,7 @@ class CheckpointExchange:
     def __init__(
         self, core: Core, signer: WitnessSigner, *, cosigner: Cosigner, rounds: Rounds, gossip: Gossip
     ) -> None:
-        """Take the node's witness key, the judgements, and what is told of third logs."""
+        """Store the node's witness key, the judgements, and what is told of third logs."""
         self._core = core
         self._signer = signer
         self.cosigner = cosigner
@@ -58,7 +58,7 @@ class CheckpointExchange:
         self._witnesses: Witnesses = {}
 
     def candidate(self, at_least: int | None = None) -> VerifiedCheckpoint:
-        """Give what the log shows now, and open its round; Unavailable("register_expired") where nobody can judge it.
+        """Return what the log shows now, and open its round; Unavailable("register_expired") where nobody can judge it.
 
         It is the newest checkpoint of the log; with ``at_least`` the one shown last where that has so many entries, so
         that what is shown in answers is cosigned by many in one round.
@@ -75,7 +75,7 @@ class CheckpointExchange:
         return held
 
     def witnesses(self) -> Witnesses:
-        """Give the other active members and the keys with which they cosign now."""
+        """Return the other active members and the keys with which they cosign now."""
         register = self._core.register_cache.current
         if register is not self._register:
             self._witnesses = cosigners(register, self._core.member)
@@ -121,7 +121,7 @@ class CheckpointExchange:
         return cosigned_note(permit, self._signer)
 
     async def cosign_for_caller(self, member: Member, checkpoint: VerifiedCheckpoint) -> tuple[bytes, str]:
-        """Give what is answered to a caller that showed a checkpoint: the cosignature, or the reason why there is none.
+        """Return the answer to a caller that submitted a checkpoint: the cosignature, or why there is none.
 
         Where it was cosigned a moment ago, when we called, that cosignature is handed out now.
         """
@@ -150,11 +150,11 @@ class CheckpointExchange:
             self._grown.add(member.id)
 
     def to_bring(self, member: str) -> bytes:
-        """Give our cosignature of a member's log that it has not got yet; empty where it has all."""
+        """Return our cosignature of a member's log that it has not got yet; empty where it has all."""
         return self._to_bring.get(member, b"")
 
     def brings_news(self, member: str) -> bool:
-        """Say whether our cosignature that a member has not got yet is of entries that its log had not before."""
+        """Return whether our cosignature that a member has not got yet is of entries that its log had not before."""
         return member in self._grown
 
     def brought(self, member: str, note: bytes) -> None:
@@ -185,6 +185,6 @@ class CheckpointExchange:
 
 
 def cosigners(register: Register, owner: str) -> Witnesses:
-    """Give the witnesses of a member's log: the other active members, each with its newest key alone."""
+    """Return the witnesses of a member's log: the other active members, each with its newest key alone."""
     active = [member for member in register.active_members() if member.id != owner]
     return {member.id: (member.witness_keys[-1].key,) for member in active}

@@ -25,10 +25,10 @@ class Gossip(Protocol):
     """What is told to others of third logs, and what is done with what they tell. Neither waits for anything."""
 
     def notes(self, to: str) -> list[bytes]:
-        """Give the notes to tell a member: of its own log and of ours none; at most `MAX_HEARD`."""
+        """Return the notes to tell a member: of its own log and of ours none; at most `MAX_HEARD`."""
 
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
-        """Give what shows forks of other logs than that member's; at most `MAX_FORK_PROOFS`."""
+        """Return what shows forks of other logs than that member's; at most `MAX_FORK_PROOFS`."""
 
     def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
         """Take what a member told: at most `MAX_HEARD` notes and `MAX_FORK_PROOFS` proofs, nothing verified."""
@@ -44,14 +44,14 @@ class LargestKnown:
         register: Callable[[], Register],
         judge: ConsistencyMonitor = lambda _member, _notes, _proofs: None,
     ) -> None:
-        """Take whose node this is; ``judge`` is given the teller's member id and what it told, and must not wait."""
+        """Store whose node this is; ``judge`` is given the teller's member id and what it told, and must not wait."""
         self._member = member
         self._logs = logs
         self._register = register
         self.judge = judge
 
     def notes(self, to: str) -> list[bytes]:
-        """Give the notes of every other active member's log but that of the one who is told.
+        """Return the notes of every other active member's log but that of the one who is told.
 
         Of each log the largest that was accepted: where the log shows another member other ones, the two meet there.
         And a larger one that was only heard of: so a log that was set back finds out from whomever it asks.
@@ -65,7 +65,7 @@ class LargestKnown:
         return list(notes)[:MAX_HEARD]
 
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
-        """Give what shows forks, but those of the log of the one who is told."""
+        """Return what shows forks, but those of the log of the one who is told."""
         told = self._register().members.get(to)
         own = {key.origin for key in told.log_keys} if told is not None else set()
         found = [proof for origin, proof in self._logs.fork_proofs().items() if origin not in own]
@@ -78,7 +78,7 @@ class LargestKnown:
 
 
 def bare(note: bytes, member: Member) -> bytes:
-    """Give a note with that member's own signatures alone: what else a log put into it is not passed on."""
+    """Return a note with that member's own signatures alone: what else a log put into it is not passed on."""
     names = {key.origin for key in member.log_keys} | {key.name for key in member.witness_keys}
     try:
         parsed = parse_note(note)

@@ -57,7 +57,7 @@ class Misbehaviour:
         distrust: Callable[[str], None] = lambda _member: None,
         restore_trust: Callable[[str, Mapping[str, int]], None] = lambda _member, _sizes: None,
     ) -> None:
-        """Take what it needs.
+        """Store what it needs.
 
         ``condemn`` has nothing more of a member's log cosigned; ``pardon`` has it cosigned again, above these sizes by
         origin.
@@ -140,7 +140,7 @@ class Misbehaviour:
         judge.ended = [each for each in judge.ended if each not in ended]
 
     def findings(self) -> list[Finding]:
-        """Give what was found, oldest first: all that stands, and the newest of what has ended."""
+        """Return what was found, oldest first: all that stands, and the newest of what has ended."""
         with self._core.store.reads() as reads:
             return listed(peers_store.findings(reads))
 
@@ -183,14 +183,14 @@ class Misbehaviour:
 
 
 def listed(findings: Sequence[Finding]) -> list[Finding]:
-    """Give those that are shown: all that stand, and the newest that have ended."""
+    """Return those that are shown: all that stand, and the newest that have ended."""
     ended = [each.index for each in findings if each.state is FindingState.ENDED]
     left_out = set(ended[:-MAX_LISTED])
     return [each for each in findings if each.index not in left_out]
 
 
 def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork | None:
-    """Give what shows that a log put two entries at one index; None where two proofs do not show it."""
+    """Return what shows that a log put two entries at one index; None where two proofs do not show it."""
     try:
         checkpoint = checkpoints.verify(kept.checkpoint, [key], key.name)
         bare = VerifiedCheckpoint(
@@ -228,13 +228,13 @@ def conviction(finding: Finding) -> admin_pb2.Conviction:
 
 
 def fork_sizes(proof: bytes) -> tuple[int, int]:
-    """Give the sizes of the two notes of a finding, as they say; 0 for one that is empty."""
+    """Return the sizes of the two notes of a finding, as they say; 0 for one that is empty."""
     notes = fork_proof_pb2.ForkProof.FromString(proof)
     return fork_proofs.read_size(notes.first_note), fork_proofs.read_size(notes.second_note)
 
 
 def fork_digest(proof: bytes) -> bytes:
-    """Give what a log entry names as the evidence of a finding; Rejected("bad_proof") where the proof is none."""
+    """Return what a log entry names as the evidence of a finding; Rejected("bad_proof") where the proof is none."""
     try:
         notes = fork_proof_pb2.ForkProof.FromString(proof)
     except DecodeError as error:

@@ -22,7 +22,7 @@ class ProveEntries:
     """The verb of proving entries to cosigned checkpoints. Reads the store: for use in threads."""
 
     def __init__(self, ledger: Ledger, store: Store) -> None:
-        """Take the log and what was witnessed of it."""
+        """Store the log and what was witnessed of it."""
         self._ledger = ledger
         self._store = store
 

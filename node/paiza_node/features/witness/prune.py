@@ -54,7 +54,7 @@ class Prune:
     """The duty of letting go of old witnessed notes."""
 
     def __init__(self, ledger: Ledger, store: Store, clock: Callable[[], datetime]) -> None:
-        """Take what is thinned out."""
+        """Store what is thinned out."""
         self._ledger = ledger
         self._store = store
         self._clock = clock

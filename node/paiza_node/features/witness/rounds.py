@@ -53,7 +53,7 @@ class Round:
         return len(self.cosigned) >= self.needed
 
     def goes_on(self, witnesses: Witnesses) -> bool:
-        """Say whether cosignatures by these witnesses still make a difference to it."""
+        """Return whether cosignatures by these witnesses still make a difference to it."""
         return witnesses == self._witnesses and (self.again or not self.complete)
 
     def refresh(self, candidate: VerifiedCheckpoint) -> None:
@@ -62,7 +62,7 @@ class Round:
             self.candidate = candidate
 
     def is_about(self, text: bytes) -> bool:
-        """Say whether this is the text of the candidate."""
+        """Return whether this is the text of the candidate."""
         return text == self._text
 
     def add(self, member: str, note: bytes) -> bool:
@@ -87,7 +87,7 @@ class Round:
         return True
 
     def witnessed(self) -> WitnessedNote:
-        """Give the witnessed note of a complete round."""
+        """Return the witnessed note of a complete round."""
         time = witnessed_time(self.cosigned.values(), self.needed)
         assert time is not None, "a complete round has a time"
         return WitnessedNote(
@@ -114,12 +114,12 @@ class Rounds:
 
     @property
     def newest(self) -> Round | None:
-        """Give the newest round; None before the first."""
+        """Return the newest round; None before the first."""
         return self._open[-1] if self._open else None
 
     @property
     def witnessed_size(self) -> int:
-        """Give the size of the largest witnessed note; -1 where there is none."""
+        """Return the size of the largest witnessed note; -1 where there is none."""
         return self._last_size
 
     def begin(self, candidate: VerifiedCheckpoint, witnesses: Witnesses) -> Round:
@@ -156,7 +156,7 @@ class Rounds:
         return useful
 
     def take_changed(self) -> list[WitnessedNote]:
-        """Give the witnessed notes that are new or got further cosignatures since this was asked last."""
+        """Return the witnessed notes that are new or got further cosignatures since this was asked last."""
         changed, self._changed = self._changed, []
         return [each.witnessed() for each in changed]
 

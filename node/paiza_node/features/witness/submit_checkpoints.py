@@ -93,7 +93,7 @@ class SubmitCheckpoints:
                 turn.task = asyncio.create_task(self._show(session, turn, candidate), name=f"witness {member}")
 
     def under_way(self) -> list[asyncio.Task[None]]:
-        """Give the exchanges that were begun and whose end was not looked at yet."""
+        """Return the exchanges that were begun and whose end was not looked at yet."""
         return [turn.task for turn in self._turns.values() if turn.task is not None]
 
     def _is_due(self, member: str, turn: Turn) -> bool:

@@ -10,7 +10,7 @@ from paiza_node.features.witness.model import WitnessedNote
 
 
 def unwitnessed(reads: ReadConnection, size: int) -> tuple[WitnessedNote | None, datetime | None]:
-    """Give the largest witnessed note, and the time of the first of ``size`` entries that it does not hold, if any."""
+    """Return the largest witnessed note, and the time of the first of ``size`` entries beyond it, if any."""
     last = witness_store.last_witnessed(reads)
     first = 0 if last is None else last.size
     entries = log_store.entries(reads, first, 1) if first < size else []

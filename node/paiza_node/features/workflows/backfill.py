@@ -44,7 +44,6 @@ class BackfillServe:
         workflow_states: WorkflowStates,
         share: Share,
     ) -> None:
-        """Take what the verb needs."""
         self._node_id = core.node_id
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -107,7 +106,7 @@ class BackfillServe:
         return given, shared
 
     def _dispatch(self, reads: ReadConnection, row: MessageRow, caller: str, size: int) -> exchange_pb2.Dispatch | None:
-        """Give a message of our own as it was released to the caller; None where it was not."""
+        """Return a message of our own as it was released to the caller; None where it was not."""
         if row.state is not MessageState.RELEASED:
             return None
         released = {
@@ -132,7 +131,6 @@ class BackfillFetch:
     """The verb of asking for what we lack."""
 
     def __init__(self, *, register_cache: RegisterCache, peers: PeerDirectory, receive: Receive) -> None:
-        """Take what the verb needs."""
         self._register_cache = register_cache
         self._peers = peers
         self._receive = receive

@@ -82,12 +82,12 @@ class WorkflowDeadlines:
         store: Store,
         steps: Steps,
         workflow_states: WorkflowStates,
-        news: Notifier,
+        notifier: Notifier,
         clock: Callable[[], datetime],
         ask: BackfillFetch,
         share: Share,
     ) -> None:
-        """Take what the loop needs; `run` begins.
+        """Store what the loop needs; `run` begins.
 
         ``ask``: how missing ancestors are asked for; ``share``: how steps are shared with who joins late.
         """
@@ -97,7 +97,7 @@ class WorkflowDeadlines:
         self.workflow_states = workflow_states
         self._ask = ask
         self._share = share
-        self._news = news
+        self._notifier = notifier
         self._clock = clock
         self._cases: dict[bytes, _Case] = {}
         self._moved: set[bytes] = set()
@@ -121,7 +121,7 @@ class WorkflowDeadlines:
         self.task.wake()
 
     def current(self) -> list[notice_pb2.Notice]:
-        """Give what is due soon or overdue now, the earliest first: what a watch that begins is told."""
+        """Return what is due soon or overdue now, the earliest first: what a watch that begins is told."""
         now = self._clock()
         due = [
             (deadline.due_time, case.workflow_state, deadline)
@@ -136,16 +136,16 @@ class WorkflowDeadlines:
 
     @property
     def live(self) -> Collection[bytes]:
-        """Give the threads of the workflows that are watched over."""
+        """Return the threads of the workflows that are watched over."""
         return self._cases.keys()
 
     def overlaps(self, thread_id: bytes) -> dict[bytes, frozenset[str]]:
-        """Give the live workflows that overlap with one, and in which kinds of thing; none where it is over."""
+        """Return the live workflows that overlap with one, and in which kinds of thing; none where it is over."""
         case = self._cases.get(thread_id)
         return {} if case is None else dict(case.overlaps)
 
     def name(self, thread_id: bytes) -> str:
-        """Give the short name of a live workflow; empty where it is none."""
+        """Return the short name of a live workflow; empty where it is none."""
         case = self._cases.get(thread_id)
         return "" if case is None else case.workflow_state.thread_name
 
@@ -224,7 +224,7 @@ class WorkflowDeadlines:
         self._compare(case, tell=tell)
 
     def _too_many_of(self, member: str) -> bool:
-        """Say whether another member has as many live workflows here as are watched over."""
+        """Return whether another member has as many live workflows here as are watched over."""
         return member != self._member and sum(case.open_scope == member for case in self._cases.values()) >= MAX_LIVE
 
     def _read(self, thread_id: bytes, known: _Case | None) -> _Case | None:
@@ -255,7 +255,7 @@ class WorkflowDeadlines:
                 other.overlaps.pop(thread_id, None)
         if fresh and tell:
             others = [self.name(other) for other in case.overlaps]
-            self._news.tell(overlapping(thread_id, case.workflow_state.thread_name, others))
+            self._notifier.tell(overlapping(thread_id, case.workflow_state.thread_name, others))
 
     def _remind(self, now: datetime) -> None:
         """Tell watching officers of what has come near, or past, since they were told last."""
@@ -263,7 +263,7 @@ class WorkflowDeadlines:
         for case in self._cases.values():
             for deadline in case.workflow_state.standing.deadlines:
                 if any(since < deadline.due_time - before <= now for before in REMIND_BEFORE):
-                    self._news.tell(_reminder(case.workflow_state, deadline, now))
+                    self._notifier.tell(_reminder(case.workflow_state, deadline, now))
 
     def _moments(self, case: _Case) -> Iterator[datetime]:
         for deadline in case.workflow_state.standing.deadlines:
@@ -347,7 +347,7 @@ def _reminder(workflow_state: WorkflowState, deadline: Any, now: datetime) -> no
 
 
 def overlapping(thread_id: bytes, thread_name: str, others: Sequence[str]) -> notice_pb2.Notice:
-    """Say that a workflow has come to overlap with others, which are named."""
+    """Return that a workflow has come to overlap with others, which are named."""
     named = sorted(filter(None, others))
     return notice_pb2.Notice(
         code=notices.OVERLAP,
@@ -359,5 +359,5 @@ def overlapping(thread_id: bytes, thread_name: str, others: Sequence[str]) -> no
 
 
 def bilingual(say: Callable[[str], str]) -> text_pb2.BilingualText:
-    """Give a text in both languages."""
+    """Return a text in both languages."""
     return text_pb2.BilingualText(ru=say("ru"), en=say("en"))

@@ -33,14 +33,14 @@ class Identifiers:
     days: tuple[datetime, datetime] | None = None
 
     def joined(self, other: "Identifiers") -> "Identifiers":
-        """Give what both speak of."""
+        """Return what both speak of."""
         windows = [each.days for each in (self, other) if each.days is not None]
         days = (min(first for first, _ in windows), max(last for _, last in windows)) if windows else None
         return Identifiers(self.identifiers | other.identifiers, self.places | other.places, days)
 
 
 def identifiers_of(kind: Kind, content: Message, annex: Message | None) -> Identifiers:
-    """Give what one message speaks of."""
+    """Return what one message speaks of."""
     found = index_terms.terms(kind, _without_contacts(content), annex)
     times = list(_times(content))
     return Identifiers(
@@ -51,7 +51,7 @@ def identifiers_of(kind: Kind, content: Message, annex: Message | None) -> Ident
 
 
 def overlap(one: Identifiers, other: Identifiers) -> frozenset[str]:
-    """Say in which kinds of thing two workflows overlap; empty where they do not."""
+    """Return in which kinds of thing two workflows overlap; empty where they do not."""
     shared = {term.field for term in one.identifiers & other.identifiers}
     if one.places & other.places and _meet(one.days, other.days):
         shared.add(PLACE)
@@ -59,7 +59,7 @@ def overlap(one: Identifiers, other: Identifiers) -> frozenset[str]:
 
 
 def _without_contacts(content: Message) -> Message:
-    """Give a content without the officers in charge: one desk answers for all deliveries of its authority."""
+    """Return a content without the officers in charge: one desk answers for all deliveries of its authority."""
     copy = type(content)()
     copy.CopyFrom(content)
     _clear_contacts(copy, MAX_DEPTH)
@@ -78,21 +78,21 @@ def _clear_contacts(message: Message, depth: int) -> None:
 
 
 def _meet(one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None) -> bool:
-    """Say whether two spans of days meet; one that is not known meets every other."""
+    """Return whether two spans of days meet; one that is not known meets every other."""
     if one is None or other is None:
         return True
     return one[0] - MARGIN <= other[1] and other[0] - MARGIN <= one[1]
 
 
 def _whole_places(found: Iterable[Term]) -> frozenset[str]:
-    """Give the places by their whole names: single words of them are shared by half a country."""
+    """Return the places by their whole names: single words of them are shared by half a country."""
     places = {term.text for term in found if term.field == PLACE}
     words = {word for place in places if len(parts := place.split()) > 1 for word in parts}
     return frozenset(places - words)
 
 
 def _times(message: Message, depth: int = MAX_DEPTH) -> Iterator[datetime]:
-    """Give the times at which legs are entered and left, wherever they stand in a content."""
+    """Yield the times at which legs are entered and left, wherever they stand in a content."""
     for field, value in message.ListFields():
         each: Any
         for each in value if field.is_repeated else [value]:

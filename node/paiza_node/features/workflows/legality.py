@@ -128,7 +128,7 @@ class WorkflowState:
 
     @property
     def live(self) -> bool:
-        """Say whether the workflow is not over."""
+        """Return whether the workflow is not over."""
         return self.standing.overall not in OVER
 
 
@@ -139,13 +139,13 @@ class WorkflowStates:
     """Folds threads, and remembers the last ones. Safe between threads."""
 
     def __init__(self, steps: Steps) -> None:
-        """Take what opens the steps."""
+        """Store what opens the steps."""
         self._steps = steps
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, WorkflowState] = OrderedDict()
 
     def of(self, reads: ReadConnection, thread_id: bytes) -> WorkflowState | None:
-        """Say where a thread stands; None where it is of no workflow, or nothing of it is here."""
+        """Return where a thread stands; None where it is of no workflow, or nothing of it is here."""
         rows = messages_store.thread(reads, thread_id)
         name = _workflow_of(rows)
         if not name:
@@ -176,13 +176,13 @@ def _heads(name: str, steps: Sequence[Step], standing: Any) -> tuple[bytes, ...]
 
 
 def is_of(step: Step, workflow: str) -> bool:
-    """Say whether a message is a step of a workflow, and not something else that was written in its thread."""
+    """Return whether a message is a step of a workflow, and not something else that was written in its thread."""
     kind = kinds.all_kinds().get(step.kind)
     return kind is not None and kind.workflow == workflow
 
 
 def _workflow_of(rows: Sequence[MessageRow]) -> str:
-    """Say of which workflow a thread is: that of the message that opened it, else of the first step that came."""
+    """Return of which workflow a thread is: that of the message that opened it, else of the first step that came."""
     openers = [row for row in rows if row.thread_id == row.message_id]
     for row in [*openers, *rows]:
         kind = known_kind(wire.parse_header(row.header))

@@ -61,7 +61,7 @@ class WorkflowService(Service):
         entitled: Entitled,
         clock: Callable[[], datetime],
     ) -> None:
-        """Take what is asked; ``entitled`` decides whether another thread is named to the caller."""
+        """Store what is asked; ``entitled`` decides whether another thread is named to the caller."""
         self._store = store
         self._workflow_states = duties.workflow_states
         self._duties = duties
@@ -71,7 +71,7 @@ class WorkflowService(Service):
     async def list_workflows(
         self, caller: Caller, request: workflow_pb2.ListWorkflowsRequest
     ) -> workflow_pb2.ListWorkflowsResponse:
-        """Give a page of the board."""
+        """Return a page of the board."""
         if len(request.workflow) > MAX_NAME:
             raise Rejected("malformed", f"a filter has at most {MAX_NAME} characters")
         officer = officer_of(caller)
@@ -80,7 +80,7 @@ class WorkflowService(Service):
     async def get_workflow(
         self, caller: Caller, request: workflow_pb2.GetWorkflowRequest
     ) -> workflow_pb2.GetWorkflowResponse:
-        """Give one workflow."""
+        """Return one workflow."""
         if bool(request.thread_id) == bool(request.thread_name):
             raise Rejected("malformed", "either thread_id or thread_name is set")
         if len(request.thread_id) not in (0, ID_BYTES) or len(request.thread_name) > MAX_NAME:
@@ -173,13 +173,13 @@ class WorkflowService(Service):
 
 
 def sees_thread(reads: ReadConnection, thread_id: bytes, officer: Officer) -> bool:
-    """Say whether an officer sees any message of a thread in lists; one of which nothing is stored hides nothing."""
+    """Return whether an officer sees any message of a thread in lists; one of which nothing is stored hides nothing."""
     numbers = [row.seq for row in messages_store.thread(reads, thread_id)]
     return not numbers or bool(access_store.visible(reads, numbers, list_scope(officer)))
 
 
 def _states(standing: Any) -> list[workflow_pb2.WorkflowState]:
-    """Give the states in the order of the route; those that are not on it after them."""
+    """Return the states in the order of the route; those that are not on it after them."""
     route = dict.fromkeys(leg.member for leg in standing.route)
     order = [*(member for member in route if member in standing.states), *(set(standing.states) - set(route))]
     return [

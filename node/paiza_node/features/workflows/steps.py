@@ -38,13 +38,13 @@ class Steps:
     """Opens messages of threads and remembers them. Safe between threads."""
 
     def __init__(self, decryption_keys: DecryptionKeys) -> None:
-        """Take what opens them."""
+        """Store what opens them."""
         self._decryption_keys = decryption_keys
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Step] = OrderedDict()
 
     def of_thread(self, reads: ReadConnection, thread_id: bytes) -> list[Step]:
-        """Give every message of a thread that this node holds and can read, in order of arrival."""
+        """Return every message of a thread that this node holds and can read, in order of arrival."""
         found = (self._step(reads, row) for row in messages_store.thread(reads, thread_id))
         return [step for step in found if step is not None]
 
@@ -58,7 +58,7 @@ class Steps:
         return Step.of(header, message.digest, content, released)
 
     def identifiers_of(self, reads: ReadConnection, row: MessageRow) -> Identifiers:
-        """Say what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
+        """Return what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
         kind, body = known_kind(wire.parse_header(row.header)), messages_store.body(reads, row.seq)
         if kind is None or not kind.workflow or body is None:
             return Identifiers()
@@ -108,12 +108,12 @@ def _moving() -> frozenset[str]:
 
 
 def is_step(kind: str) -> bool:
-    """Say whether a workflow may move with a message of this kind."""
+    """Return whether a workflow may move with a message of this kind."""
     return kind in _moving()
 
 
 def known_kind(header: message_pb2.Header) -> Kind | None:
-    """Give the kind of a message; None where this node does not know it any more."""
+    """Return the kind of a message; None where this node does not know it any more."""
     try:
         return kinds.get(header.kind, header.kind_version)
     except Rejected:
@@ -121,7 +121,7 @@ def known_kind(header: message_pb2.Header) -> Kind | None:
 
 
 def _release_time(reads: ReadConnection, row: MessageRow) -> datetime:
-    """Say when the author's log released a message."""
+    """Return when the author's log released a message."""
     if row.state is MessageState.RELEASED:
         return row.stored_time
     for proof in exchange_store.proofs(reads, row.digest):

@@ -22,7 +22,7 @@ class AdminClient:
     """Calls the node on its admin socket; Unavailable("node_unreachable") where none answers there."""
 
     def __init__(self, socket: Path) -> None:
-        """Take the socket's path; nothing is dialled yet."""
+        """Store the socket's path; nothing is dialled yet."""
         self._socket = socket
         self._channel = grpc.insecure_channel(f"unix:{socket}")
         self._stub = admin_pb2_grpc.AdminServiceStub(self._channel)

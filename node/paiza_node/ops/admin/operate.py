@@ -52,7 +52,7 @@ class Operate:
         convictions: Callable[[str], list[str]],
         awaited_from: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Take what the verbs need.
+        """Store what the verbs need.
 
         ``convictions`` gives the reason codes of what speaks against a member's log, ``awaited_from`` names the members
         a recovery still waits for.
@@ -72,7 +72,7 @@ class Operate:
         self._started = core.clock()
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
-        """Say how the node stands."""
+        """Return how the node stands."""
         head, queue, uncosigned, witnessed, since = await asyncio.to_thread(self._standing)
         response = admin_pb2.GetStatusResponse(
             member=self._member,
@@ -163,7 +163,7 @@ class Operate:
         return admin_pb2.RetryDeliveryResponse()
 
     async def drop(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
-        """Give a delivery up; its officers see it and the log says who did it and why."""
+        """Return a delivery up; its officers see it and the log says who did it and why."""
         row = self._waiting(request.delivery_id)
         text = request.reason_text.strip()
         if not text or len(text) > MAX_REASON:

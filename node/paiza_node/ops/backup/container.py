@@ -102,7 +102,7 @@ class Manifest:
 
 
 def described(path: Path) -> tuple[int, str]:
-    """Give size and SHA-256 of a file, as a manifest names it."""
+    """Return size and SHA-256 of a file, as a manifest names it."""
     digest = sha256()
     size = 0
     with path.open("rb") as stream:
@@ -211,7 +211,7 @@ def extract(path: Path, folder: Path) -> Manifest:
 
 
 def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
-    """Say what is wrong with a backup."""
+    """Return what is wrong with a backup."""
     remedy = N_("Take another backup; this one was changed, cut short, or is none.")
     return NodeStopped("bad_backup", what=what, where="{path}", remedy=remedy, path=path, **values)
 
@@ -255,7 +255,7 @@ def _begin(path: Path) -> tuple[ExitStack, tarfile.TarFile, Manifest]:
 def _contents(
     path: Path, opened: ExitStack, archive: tarfile.TarFile, manifest: Manifest
 ) -> Iterator[tuple[str, IO[bytes]]]:
-    """Give every file in turn; whatever is not named, stands twice or is missing refuses the backup."""
+    """Yield every file in turn; whatever is not named, stands twice or is missing refuses the backup."""
     awaited = set(manifest.files)
     with opened:
         try:

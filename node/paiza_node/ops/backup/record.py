@@ -43,7 +43,7 @@ def save_record(data: Path, record: BackupRecord) -> None:
 
 
 def read_record(data: Path) -> BackupRecord | None:
-    """Give the last backup that was made here; None where there is none, or the file cannot be read."""
+    """Return the last backup that was made here; None where there is none, or the file cannot be read."""
     try:
         values = json.loads((data / RECORD).read_bytes())
         return BackupRecord(

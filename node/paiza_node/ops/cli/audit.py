@@ -29,7 +29,7 @@ class Day(click.ParamType[datetime]):
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Give an aware time."""
+        """Return an aware time."""
         try:
             return datetime.fromisoformat(str(value)).astimezone(UTC)
         except (ValueError, OverflowError):
@@ -47,7 +47,7 @@ class Events(click.ParamType[tuple[int, ...]]):
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Give their numbers."""
+        """Return their numbers."""
         names = [word.strip().upper() for word in str(value).split(",") if word.strip()]
         for name in names:
             if name not in EVENTS:

@@ -43,7 +43,7 @@ class Ended(Exception):  # noqa: N818 - a command's own verdict, already told
     """A command told everything itself and ends with this code."""
 
     def __init__(self, code: ExitCode) -> None:
-        """Take the exit code."""
+        """Store the exit code."""
         super().__init__(code)
         self.code = code
 
@@ -92,19 +92,19 @@ def _tell_failure(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def explained(error: PaizaError) -> NodeStopped:
-    """Say what a reason code means and what to do, from the registry of reason codes."""
+    """Return what a reason code means and what to do, from the registry of reason codes."""
     what, remedy = sentences(error.reason)
     return NodeStopped(error.reason, what=what, where="{detail}", remedy=remedy, detail=error.detail)
 
 
 def sentences(reason: str) -> tuple[str, str]:
-    """Give the two halves of a code's sentence in the registry: what it means, and what to do about it."""
+    """Return the two halves of a code's sentence in the registry: what it means, and what to do about it."""
     what, _separator, remedy = REASONS[reason].partition("; ")
     return f"{what}.".replace("..", "."), remedy[:1].upper() + remedy[1:]
 
 
 def as_object(stopped: NodeStopped) -> dict[str, str]:
-    """Give an error as the object that `--json` prints."""
+    """Return an error as the object that `--json` prints."""
     what, where, remedy = stopped.told(_)
     return {"reason": stopped.reason, "what": what, "where": where, "remedy": remedy}
 
@@ -122,7 +122,7 @@ def _tell(stopped: NodeStopped, code: ExitCode, arguments: Sequence[str]) -> int
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Give what a group of tasks failed with: the first of our own errors in it, else the first of all."""
+    """Return what a group of tasks failed with: the first of our own errors in it, else the first of all."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     inner = [_innermost(each) for each in error.exceptions]
@@ -163,7 +163,7 @@ def _place(error: BaseException) -> str:
 
 
 def localised(command: click.Command) -> click.Command:
-    """Give the command with its help in the language in use."""
+    """Return the command with its help in the language in use."""
     twin = copy.copy(command)
     twin.help = _(command.help) if command.help else None
     twin.epilog = _(command.epilog) if command.epilog else None

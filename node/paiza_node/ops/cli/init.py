@@ -197,7 +197,7 @@ def _make(folder: Path, member: str, federation: str, endpoint: str) -> dict[str
 
 
 def _socket(target: Path, member: str) -> str:
-    """Give the admin socket: in the data folder or, where that path would be too long, in the run-time folder."""
+    """Return the admin socket: in the data folder or, where that path would be too long, in the run-time folder."""
     if len(os.fsencode(target / "data/admin.sock")) <= MAX_SOCKET_PATH:
         return "data/admin.sock"
     run_time = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"

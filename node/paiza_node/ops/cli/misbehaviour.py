@@ -181,7 +181,7 @@ def _row(each: admin_pb2.Conviction) -> tuple[str, ...]:
 
 
 def as_object(each: admin_pb2.Conviction) -> dict[str, Any]:
-    """Give a conviction for JSON, with both notes as they read."""
+    """Return a conviction for JSON, with both notes as they read."""
     return {
         "number": each.number,
         "member": each.member,

@@ -149,7 +149,7 @@ class _Rules:
         return cls(Policy(register.agreements, own), texts, path or config.path)
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Give (source, rule, effect) in the order in which they stand."""
+        """Yield (source, rule, effect) in the order in which they stand."""
         for source, text in self.texts:
             for rule, effect in member_rules.effects(text, self.path):
                 yield source, rule, effect

@@ -70,7 +70,7 @@ admin_socket = {admin_socket}
 
 
 def node_toml(member: str, federation: str, listen: str, register: str, admin_socket: str) -> str:
-    """Give the text of node.toml. JSON's strings are TOML's basic strings."""
+    """Return the text of node.toml. JSON's strings are TOML's basic strings."""
     return TEMPLATE.format(
         member=member,
         federation=federation,

@@ -19,7 +19,7 @@ from paiza_wire.errors import PaizaError, Unavailable
 
 
 def standing(config: Config) -> tuple[admin_pb2.GetStatusResponse, bool]:
-    """Give the status and whether the node runs."""
+    """Return the status and whether the node runs."""
     try:
         with AdminClient(config.admin_socket) as client:
             return client.status(), True

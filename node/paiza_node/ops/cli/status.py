@@ -53,7 +53,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
 
 
 def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
-    """Say how much of the log a quorum has cosigned, and for how long the rest has waited."""
+    """Return how much of the log a quorum has cosigned, and for how long the rest has waited."""
     since = time_of(status.unwitnessed_since_time)
     if since is None:
         return _("all of it")
@@ -66,7 +66,7 @@ def _convicted(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus
 
 
 def log_size(note: bytes) -> int:
-    """Give the size that a checkpoint note states; 0 where there is none. Nothing is verified here."""
+    """Return the size that a checkpoint note states; 0 where there is none. Nothing is verified here."""
     try:
         return Checkpoint.parse(parse_note(note).text).size if note else 0
     except PaizaError:
@@ -95,7 +95,7 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
 
 
 def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
-    """Give what is known of a peer for JSON; whether it was reached is known to a running node only."""
+    """Return what is known of a peer for JSON; whether it was reached is known to a running node only."""
     return {
         "member": peer.member,
         "reachable": peer.reachable if runs else None,

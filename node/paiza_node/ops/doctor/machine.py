@@ -63,17 +63,17 @@ class Check:
 
 
 def ok(name: str, what: str, /, **values: Any) -> Check:
-    """Say that a check found nothing wrong."""
+    """Return that a check found nothing wrong."""
     return Check(name, Level.OK, what, "", values)
 
 
 def warn(name: str, what: str, remedy: str, /, **values: Any) -> Check:
-    """Say that something will need an operator soon."""
+    """Return that something will need an operator soon."""
     return Check(name, Level.WARN, what, remedy, values)
 
 
 def fail(name: str, what: str, remedy: str, /, **values: Any) -> Check:
-    """Say that something is wrong now."""
+    """Return that something is wrong now."""
     return Check(name, Level.FAIL, what, remedy, values)
 
 
@@ -192,7 +192,7 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
 
 
 def _growth(scan: ReadConnection, size: int, now: datetime) -> float:
-    """Give bytes a day, as the mean over the life of the store; a store younger than a day counts as one day old."""
+    """Return bytes a day, as the mean over the life of the store; a store younger than a day counts as one day old."""
     first = log_store.entries(scan, 0, 1)
     if not first:
         return 0.0

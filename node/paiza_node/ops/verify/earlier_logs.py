@@ -113,7 +113,7 @@ def _leaves(scan: ReadConnection, first: int, end: int, step: Step) -> Iterator[
 
 
 def _root(leaves: Iterator[bytes]) -> bytes:
-    """Give the root over leaf hashes, holding only the roots of whole subtrees (RFC 9162 section 2.1.2)."""
+    """Return the root over leaf hashes, holding only the roots of whole subtrees (RFC 9162 section 2.1.2)."""
     peaks: list[tuple[int, bytes]] = []
     for leaf in leaves:
         height, digest = 0, leaf

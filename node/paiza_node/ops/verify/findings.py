@@ -33,7 +33,7 @@ class Part:
 
     @property
     def holds(self) -> bool:
-        """Say whether nothing was found."""
+        """Return whether nothing was found."""
         return not self.findings
 
 
@@ -53,5 +53,5 @@ class Tally:
         self.total += int.from_bytes(sha256(b"\x00".join(fields)).digest()[:16])
 
     def same(self, other: "Tally") -> bool:
-        """Say whether both counted the same rows."""
+        """Return whether both counted the same rows."""
         return self.count == other.count and (self.total - other.total) & _MASK == 0

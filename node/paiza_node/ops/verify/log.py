@@ -288,7 +288,7 @@ def _check_text(part: Part, index: int, entry: log_pb2.LogEntry, text: LogText) 
 
 
 def _root(hashes: list[bytes]) -> bytes:
-    """Give the root over a full tile."""
+    """Return the root over a full tile."""
     sha = sha256
     for _level in range(TILE_HEIGHT):
         hashes = [sha(b"\x01" + hashes[at] + hashes[at + 1]).digest() for at in range(0, len(hashes), 2)]

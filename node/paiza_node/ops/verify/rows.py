@@ -169,7 +169,7 @@ class Proofs:
     """Verifies what other members' logs proved to us, each by the register of its own time."""
 
     def __init__(self, scan: ReadConnection, reader: RegisterReader, own: str) -> None:
-        """Take the database, the archive of registers, and our own member id."""
+        """Store the database, the archive of registers, and our own member id."""
         self._scan = scan
         self._reader = reader
         self._own = own
@@ -286,7 +286,7 @@ class Proofs:
         return checkpoint
 
     def _late(self) -> set[tuple[bytes, str]]:
-        """Give the receipts of deliveries that had been given up before they came."""
+        """Return the receipts of deliveries that had been given up before they came."""
         return {(row.digest, row.recipient) for row in deliveries_store.late_receipts(self._scan)}
 
 

@@ -31,7 +31,7 @@ class Witnesses:
     """Verifies witnessed notes and cosigned proofs."""
 
     def __init__(self, scan: ReadConnection, reader: RegisterReader, register: Register, own: str) -> None:
-        """Take the database, the archive of registers, the register in force, and our own member id."""
+        """Store the database, the archive of registers, the register in force, and our own member id."""
         self._scan = scan
         self._reader = reader
         self._register = register
@@ -119,7 +119,7 @@ class Witnesses:
         return self._origins[note_digest]
 
     def _kept(self) -> Iterator[tuple[str, int, bytes, bytes]]:
-        """Give every entry of another member's log that is kept: whose, where it stands, itself, and its note."""
+        """Yield every entry of another member's log that is kept: whose, where it stands, itself, and its note."""
         for rows in scanning.rows(self._scan, exchange_store.proof_table):
             yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
         for rows in scanning.rows(self._scan, exchange_store.passed_on_table):

@@ -50,7 +50,7 @@ def fold(steps: Iterable[Step]) -> Standing:
 
 
 def check_next(steps: Iterable[Step], step: Step) -> tuple[Breach, ...]:
-    """Say what `step` would break if it were released now; empty means that it may be.
+    """Return what `step` would break if it were released now; empty means that it may be.
 
     1. Its ancestors are all there, unless it overtakes or acknowledges.
     2. It takes effect, beside everything that is known.

@@ -20,7 +20,7 @@ OFFICERS: Final = 2  # who sign an authorisation, and the lifting of a stop
 
 
 def breaches(course: Course, step: Step) -> tuple[Breach, ...]:
-    """Give what `step` breaks if it follows from `course`; empty means legal.
+    """Return what `step` breaks if it follows from `course`; empty means legal.
 
     Not judged here: to whom it was addressed (see `addressing`), and what happened meanwhile elsewhere.
     """
@@ -36,7 +36,7 @@ def breaches(course: Course, step: Step) -> tuple[Breach, ...]:
 
 
 def addressing(course: Course, step: Step) -> tuple[Breach, ...]:
-    """Say who should have been addressed; what overtakes everything is not held up by this."""
+    """Return who should have been addressed; what overtakes everything is not held up by this."""
     if step.kind in kinds.OVERTAKING:
         return ()
     needed = set(course.participants)
@@ -55,7 +55,7 @@ def without_state(course: Course, step: Step) -> tuple[Breach, ...]:
 
 
 def undecided_too_late(course: Course, member: str, time: datetime) -> datetime | None:
-    """Give the latest time for a state's first decision where it had passed at `time`."""
+    """Return the latest time for a state's first decision where it had passed at `time`."""
     standing = course.states[member]
     latest = standing.latest_decision
     return latest if latest is not None and not standing.decided and time > latest else None
@@ -368,7 +368,7 @@ def _closing(course: Course, step: Step) -> Iterator[Breach]:
 
 
 def failed(course: Course, member: str, time: datetime) -> bool:
-    """Say whether a state refused, withdrew, was silent for too long, or its authorisation has run out at `time`."""
+    """Return whether a state refused, withdrew, was silent for too long, or its authorisation has run out at `time`."""
     standing = course.states[member]
     if standing.status in {Status.REFUSED, Status.WITHDRAWN}:
         return True

@@ -51,12 +51,12 @@ class Folding:
 
     @property
     def legal(self) -> Iterable[int]:
-        """Give the places of the steps of the workflow that are legal against their own ancestors."""
+        """Return the places of the steps of the workflow that are legal against their own ancestors."""
         steps = enumerate(self.thread.steps)
         return (place for place, step in steps if step.kind in kinds.STEPS and not self._verdicts[place])
 
     def _chosen(self) -> bytes:
-        """Give the request that counts: the one from which alone the steps of most members follow, then the earliest.
+        """Return the request that counts: the one from which alone the steps of most members follow, then the earliest.
 
         The time is what the author's log says, and a log can be kept back: a request that is dated before another takes
         nothing away from those who have acted on that one.
@@ -78,7 +78,7 @@ class Folding:
         return self.thread.steps[min(requests, key=rank)].digest
 
     def before(self, place: int) -> Course:
-        """Give the course of a step's own ancestors."""
+        """Return the course of a step's own ancestors."""
         members = self.thread.before[place]
         known = self._courses.get(members)
         if known is not None:

@@ -23,7 +23,7 @@ def time_text(time: datetime) -> str:
 
 
 def lacking(course: Course, legs: Iterable[ControlledDeliveryLeg], time: datetime) -> Iterator[Breach]:
-    """Give what is lacking for the consignment to go these legs, judged at `time`."""
+    """Yield what is lacking for the consignment to go these legs, judged at `time`."""
     for leg in legs:
         yield from leg_breaches(leg, course.states, course.quantities, course.substitution_mode, time)
 
@@ -35,7 +35,7 @@ def leg_breaches(
     mode: str,
     time: datetime,
 ) -> Iterator[Breach]:
-    """Give what the state's authorisation lacks for one leg."""
+    """Yield what the state's authorisation lacks for one leg."""
     standing = states.get(leg.member)
     if standing is None or standing.status is not Status.AUTHORISED:
         yield Breach(Rule.AUTHORISATION_MISSING, {"member": leg.member})
@@ -56,7 +56,7 @@ def leg_breaches(
 
 
 def point_breaches(member: str, standing: StateStanding, point: str) -> Iterator[Breach]:
-    """Say whether the state's authorisation covers a border point; an empty one is none."""
+    """Return whether the state's authorisation covers a border point; an empty one is none."""
     if point and _plain(point) not in {_plain(each) for each in standing.scope.border_points}:
         yield Breach(Rule.SCOPE_BORDER_POINT, {"member": member, "point": point})
 
@@ -70,7 +70,7 @@ def _dates(leg: ControlledDeliveryLeg, scope: ControlledDeliveryScope) -> Iterat
 
 
 def _holds(limits: Iterable[Quantity], quantity: Quantity) -> bool:
-    """Say whether a limit in the same unit, or another unit of mass, is at least this quantity."""
+    """Return whether a limit in the same unit, or another unit of mass, is at least this quantity."""
     needed = _measure(quantity)
     return any(unit == needed[0] and amount >= needed[1] for unit, amount in map(_measure, limits))
 

@@ -113,27 +113,27 @@ class Course:
 
     @property
     def active(self) -> bool:
-        """Say whether the delivery has begun; it has then for good, also when it is halted or has ended."""
+        """Return whether the delivery has begun; it has then for good, also when it is halted or has ended."""
         return bool(self.responsible)
 
     @property
     def ended(self) -> bool:
-        """Say whether it was delivered or intervened in."""
+        """Return whether it was delivered or intervened in."""
         return self.delivered is not None or bool(self.interventions)
 
     @property
     def standing_stops(self) -> tuple[Stop, ...]:
-        """Give the stops that were not lifted."""
+        """Return the stops that were not lifted."""
         return tuple(stop for stop in self.stops if not stop.lifted_by)
 
     @property
     def remaining(self) -> tuple[ControlledDeliveryLeg, ...]:
-        """Give the legs from where the consignment is."""
+        """Return the legs from where the consignment is."""
         return self.route[self.position :]
 
     @property
     def end(self) -> Event | None:
-        """Give what ended the delivery, the earliest first; a standing stop or loss of control does too."""
+        """Return what ended the delivery, the earliest first; a standing stop or loss of control does too."""
         events = [*self.interventions, *self.losses, *self.standing_stops]
         if self.delivered is not None:
             events.append(self.delivered)

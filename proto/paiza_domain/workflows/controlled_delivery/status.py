@@ -115,10 +115,10 @@ class Standing:
 
 
 def overdue(standing: Standing, now: datetime) -> tuple[Deadline, ...]:
-    """Give the deadlines that have passed; `now` only colours the display."""
+    """Return the deadlines that have passed; `now` only colours the display."""
     return passed(standing.deadlines, now)
 
 
 def passed(deadlines: Iterable[Deadline], now: datetime) -> tuple[Deadline, ...]:
-    """Give those that lie before `now`."""
+    """Return those that lie before `now`."""
     return tuple(each for each in deadlines if each.due_time < now)

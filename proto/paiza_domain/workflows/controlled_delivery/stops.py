@@ -15,7 +15,7 @@ _CROSSED: Final = frozenset({kinds.PLAN, kinds.ACTIVATION, kinds.OFFER, kinds.AC
 
 
 def overtakes(halt: Step, step: Step, course: Course) -> bool:
-    """Say whether `halt` goes before `step`, which is concurrent with it and follows from `course`."""
+    """Return whether `halt` goes before `step`, which is concurrent with it and follows from `course`."""
     match halt.kind:
         case kinds.STOP | kinds.CONTROL_LOST | kinds.INTERVENTION:
             return step.kind in kinds.MOVEMENTS or step.kind == kinds.ROUTE_CHANGE
@@ -31,7 +31,7 @@ def overtakes(halt: Step, step: Step, course: Course) -> bool:
 
 
 def _takes_back(halt: Step, step: Step, course: Course) -> bool:
-    """Say whether a state takes back, or refuses, what `step` relies on."""
+    """Return whether a state takes back, or refuses, what `step` relies on."""
     if step.kind == kinds.AUTHORISATION:
         return step.author == halt.author
     if step.kind not in _CROSSED:

@@ -29,12 +29,12 @@ Effect = Callable[[Course, Step, Knows], Course]
 
 
 def apply(course: Course, step: Step, knows: Knows) -> Course:
-    """Give the course after `step`."""
+    """Return the course after `step`."""
     return _EFFECTS[step.kind](course, step, knows)
 
 
 def planned(course: Course, step: Step) -> Course:
-    """Give the course with the route of a plan."""
+    """Return the course with the route of a plan."""
     return replace(
         course,
         plan=step.digest,
@@ -47,7 +47,7 @@ def planned(course: Course, step: Step) -> Course:
 
 
 def regains_control(course: Course, author: str, loser: str) -> bool:
-    """Say whether the loss of control that `loser` reported ends when `author` resumes."""
+    """Return whether the loss of control that `loser` reported ends when `author` resumes."""
     return author in {loser, course.responsible}
 
 

@@ -34,7 +34,7 @@ _MOVING: Final = {
 
 
 def stand(folding: Folding) -> Standing:
-    """Give the standing. Time goes as far as the latest release of a step."""
+    """Return the standing. Time goes as far as the latest release of a step."""
     thread = folding.thread
     course = _with_early_alarms(folding.course, thread.waiting)
     latest = max((step.release_time for step in thread.steps), default=_LONG_AGO)
@@ -99,7 +99,7 @@ def _keeps_from_moving(course: Course, latest: datetime) -> tuple[Breach, ...]:
 
 
 def _overall(course: Course, early: Course, states: dict[str, StateStanding], moving: tuple[Breach, ...]) -> Overall:
-    """Give the overall state, of `course` with the `early` alarms, which count for more than an end they may undo."""
+    """Return the overall state, of `course` with the `early` alarms, which count for more than an end they may undo."""
     reached = (
         (course.closed, Overall.CLOSED),
         (len(early.stops) > len(course.stops), Overall.STOP_ORDERED),
@@ -185,7 +185,7 @@ def _deadlines(course: Course, states: dict[str, StateStanding], alarms: Iterabl
 
 
 def _heads(folding: Folding) -> tuple[bytes, ...]:
-    """Give the legal steps that no other one follows from; of those waiting, the ones that count at once.
+    """Return the legal steps that no other one follows from; of those waiting, the ones that count at once.
 
     What is illegal can never take effect and is not followed from, so that nobody can crowd out what counts. Of more
     than a message may name as parents, those that overtake are given first.

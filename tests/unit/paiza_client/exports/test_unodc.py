@@ -45,7 +45,7 @@ content:
 
 
 def rows(draft: str = DRAFT) -> list[dict[str, str]]:
-    """Give the rows of a draft by column."""
+    """Return the rows of a draft by column."""
     content = drafts.read(draft, now=NOW).content
     table = unodc.table([record("seizure-notice", content)])
     return [dict(zip(table.columns, map(str, row), strict=True)) for row in table.rows]

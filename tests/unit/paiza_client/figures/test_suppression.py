@@ -13,7 +13,7 @@ CAP = 6  # the naive reader tries no larger number: enough to see that a hidden 
 
 
 def laid_out(counts: Counts) -> list[Cell]:
-    """Give a table with its totals as cells: inner cells row by row, then totals of rows, of columns, the grand one."""
+    """Return a table with its totals as cells: inner cells by row, then totals of rows, of columns, of all."""
     columns = [sum(line[place] for line in counts) for place in range(len(counts[0]))]
     cells = [
         Cell(("r", i), ("c", j), count, count, count * 7)
@@ -26,7 +26,7 @@ def laid_out(counts: Counts) -> list[Cell]:
 
 
 def figures(counts: Counts) -> list[int]:
-    """Give all figures of a table in the same order."""
+    """Return all figures of a table in the same order."""
     return [cell.count for cell in laid_out(counts)]
 
 

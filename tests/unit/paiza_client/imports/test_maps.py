@@ -32,7 +32,7 @@ agency = "Example agency"
 
 
 def complaints(text: str) -> list[str]:
-    """Give the places that a map is refused for."""
+    """Return the places that a map is refused for."""
     with pytest.raises(Refused) as caught:
         parse_map(text.encode(), "test.toml")
     assert caught.value.reason == "bad_map"

@@ -34,7 +34,7 @@ GOOD = {
 
 
 def none_sent(_digests: Sequence[bytes]) -> set[bytes]:
-    """Say that nothing was sent before."""
+    """Return that nothing was sent before."""
     return set()
 
 
@@ -51,7 +51,7 @@ def plan(*rows: dict[str, str], own: str = "kaz") -> list[Planned]:
 
 
 def notice(**cells: str) -> pb.SeizureNotice:
-    """Give the notice of one good row with these cells changed."""
+    """Return the notice of one good row with these cells changed."""
     (planned,) = plan(GOOD | cells)
     assert planned.notice is not None
     return planned.notice

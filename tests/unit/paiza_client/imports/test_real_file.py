@@ -23,7 +23,7 @@ ROWS = {"uzb": 908, "kaz": 336, "aze": 205, "tjk": 127, "tkm": 99, "kgz": 34, "r
 
 
 def records(shared: Path) -> Path:
-    """Give the file of the real records."""
+    """Return the file of the real records."""
     return shared / "data" / "unodc-ids-caricc-states.csv"
 
 

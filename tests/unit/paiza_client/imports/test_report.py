@@ -11,12 +11,12 @@ from paiza_client.imports.rows import SourceRow
 
 
 def planned(number: int, outcome: Outcome, **rest: Any) -> Planned:
-    """Give the row of this number with this outcome."""
+    """Return the row of this number with this outcome."""
     return Planned(SourceRow(number, (), {}), outcome, **rest)
 
 
 def filled() -> ImportReport:
-    """Give a report in which every outcome and every list has something."""
+    """Return a report in which every outcome and every list has something."""
     report = ImportReport()
     rows = [
         planned(

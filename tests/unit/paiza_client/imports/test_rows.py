@@ -38,7 +38,7 @@ g = {{ unit = "g" }}
 
 
 def layout(encoding: str = "utf-8") -> ImportMap:
-    """Give a map of the three columns a, b, c."""
+    """Return a map of the three columns a, b, c."""
     return parse_map(MAP.format(encoding=encoding).encode(), "test.toml")
 
 
@@ -112,7 +112,7 @@ class Endless(io.RawIOBase):
 
     @override
     def read(self, _size: int = -1) -> bytes:
-        """Give the next part."""
+        """Return the next part."""
         return next(self.parts, b"")
 
 

@@ -18,7 +18,7 @@ ENGLISH_TEXT = re.compile(r"[A-Za-z0-9À-ÿ ,.;:()'%-]+")
 
 
 def texts(entry: Code) -> list[tuple[str, str]]:
-    """Give all texts of an entry with their language."""
+    """Return all texts of an entry with their language."""
     return [*entry.names.items(), *entry.note.items()]
 
 

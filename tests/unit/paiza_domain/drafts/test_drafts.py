@@ -23,7 +23,7 @@ FREE = "kind: free-message\ncontent:\n  subject: Тема\n  text: Текст\n"
 
 
 def errors(text: str) -> list[tuple[int, str, str]]:
-    """Give line, path and code of each error of a draft."""
+    """Return line, path and code of each error of a draft."""
     try:
         drafts.read(text, now=NOW)
     except DraftError as wrong:

@@ -333,5 +333,5 @@ content:
 
 
 def draft(kind: str) -> str:
-    """Give the whole draft of a kind."""
+    """Return the whole draft of a kind."""
     return f"kind: {kind}\n{HEAD}{EXAMPLES[kind]}"

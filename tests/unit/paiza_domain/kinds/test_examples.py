@@ -31,7 +31,7 @@ def read(name: str) -> Draft:
 
 
 def texts(shape: Shape, message: Message) -> Iterator[str]:
-    """Give every text a person wrote into a message."""
+    """Yield every text a person wrote into a message."""
     for descriptor, value in message.ListFields():
         field = shape.by_name[descriptor.name]
         for each in value if field.most else [value]:

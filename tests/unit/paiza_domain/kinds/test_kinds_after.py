@@ -23,7 +23,7 @@ def release(days: float = 1, **changes: object) -> ReleaseGrant:
 
 
 def lasting(content: Message, days: float = 1) -> Message:
-    """Give an operation or report a period of so many days."""
+    """Return an operation or report a period of so many days."""
     content.from_time.FromDatetime(NOW)  # type: ignore[attr-defined]
     content.until_time.FromDatetime(NOW + timedelta(days=days))  # type: ignore[attr-defined]
     return content

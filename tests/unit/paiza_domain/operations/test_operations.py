@@ -89,12 +89,12 @@ def heroin(kilograms: int, **counts: int) -> OperationResults:
 
 
 def kilograms(thread: list[ThreadMessage]) -> int:
-    """Give how much heroin the result has."""
+    """Return how much heroin the result has."""
     return sum(each.quantity.millionths for each in operations.compute(thread, LATER).results.substances) // 10**6
 
 
 def left_out(thread: list[ThreadMessage]) -> dict[bytes, str]:
-    """Give what was not counted, and why."""
+    """Return what was not counted, and why."""
     return dict(operations.compute(thread, LATER).not_counted)
 
 

@@ -18,7 +18,7 @@ def substance(slug: str, en: str, ru: str, group: str = "opioids", **more: Any) 
 
 
 def titled(text: str) -> dict[str, str]:
-    """Give a title in both languages."""
+    """Return a title in both languages."""
     return {"ru": f"{text} (ru)", "en": text}
 
 
@@ -98,7 +98,7 @@ FILES: dict[str, Any] = {
 
 
 def encoded(files: Mapping[str, Any]) -> dict[str, bytes]:
-    """Give files as the register carries them."""
+    """Return files as the register carries them."""
     return {path: json.dumps(document).encode() for path, document in files.items()}
 
 

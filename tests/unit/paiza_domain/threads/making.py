@@ -13,7 +13,7 @@ THREAD = b"thread".ljust(16)
 
 
 def name(text: str) -> bytes:
-    """Give the digest of the message of that name."""
+    """Return the digest of the message of that name."""
     return sha256(text.encode()).digest()
 
 
@@ -43,5 +43,5 @@ def said(
 
 
 def at(hours: float) -> datetime:
-    """Give the time so many hours after `NOW`."""
+    """Return the time so many hours after `NOW`."""
     return NOW + timedelta(hours=hours)

@@ -34,14 +34,14 @@ def answer(text: str, author: str, hours: float, *parts: Answer, to: str = "requ
 
 
 def stands(thread: list[ThreadMessage]) -> RequestStanding:
-    """Give the standing of the request."""
+    """Return the standing of the request."""
     found = request_status.standing(REQUEST, thread)
     assert found is not None
     return found
 
 
 def states(standing: RequestStanding) -> dict[str, list[str]]:
-    """Give the states of the questions by addressee."""
+    """Return the states of the questions by addressee."""
     return {each.member: [question.state.value for question in each.questions] for each in standing.addressees}
 
 

@@ -222,14 +222,14 @@ class Thread:
 
 
 def heads(steps: Iterable[Step]) -> list[Step]:
-    """Give the steps no other one follows from."""
+    """Return the steps no other one follows from."""
     known = list(steps)
     named = {parent for step in known for parent in step.parents}
     return [step for step in known if step.digest not in named]
 
 
 def ancestors(steps: Iterable[Step]) -> dict[bytes, frozenset[bytes]]:
-    """Give the ancestors of every step, found naively; a missing parent counts as one."""
+    """Return the ancestors of every step, found naively; a missing parent counts as one."""
     known = {step.digest: step for step in steps}
     found: dict[bytes, frozenset[bytes]] = {}
 
@@ -244,5 +244,5 @@ def ancestors(steps: Iterable[Step]) -> dict[bytes, frozenset[bytes]]:
 
 
 def later(step: Step, time: timedelta) -> Step:
-    """Give the step as released later."""
+    """Return the step as released later."""
     return replace(step, release_time=step.release_time + time)

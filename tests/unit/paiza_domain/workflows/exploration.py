@@ -27,7 +27,7 @@ Moves = Callable[["list[Step]", "tuple[str, ...]"], Iterator[Move]]
 
 
 def decisions(known: list[Step], states: tuple[str, ...]) -> Iterator[Move]:
-    """Give the moves before the delivery begins."""
+    """Yield the moves before the delivery begins."""
     requester = states[0]
     proposed = [step for step in known if step.kind == "cd-conditions"]
     for member in states:
@@ -53,7 +53,7 @@ def decisions(known: list[Step], states: tuple[str, ...]) -> Iterator[Move]:
 
 
 def movements(known: list[Step], states: tuple[str, ...]) -> Iterator[Move]:
-    """Give the moves of a delivery under way."""
+    """Yield the moves of a delivery under way."""
     offers = [step for step in known if step.kind == "cd-handover-offer"]
     for place, member in enumerate(states):
         yield "stop", member, None
@@ -79,7 +79,7 @@ def movements(known: list[Step], states: tuple[str, ...]) -> Iterator[Move]:
 
 
 def handovers(known: list[Step], states: tuple[str, ...]) -> Iterator[Move]:
-    """Give the moves about which the second and third invariants are: handovers, and one stop a state."""
+    """Yield the moves about which the second and third invariants are: handovers, and one stop a state."""
     stopped = {step.author for step in known if step.kind == "cd-stop"}
     for kind, author, content in movements(known, states):
         if kind.startswith("handover") or kind == "stop-lifting" or (kind == "stop" and author not in stopped):
@@ -136,7 +136,7 @@ class Exploration:
         return frozenset(digest for digest in members if self._known[digest].author == author)
 
     def _following(self, view: frozenset[bytes]) -> tuple[Step, ...]:
-        """Give every step that somebody who knows exactly this may release; the same for all threads that hold it."""
+        """Return every step that somebody who knows exactly this may release; the same for all threads that hold it."""
         if view not in self._legal:
             seen = sorted((self._known[digest] for digest in view), key=lambda step: step.digest)
             parents = deliveries.heads(seen)
@@ -154,7 +154,7 @@ class Exploration:
         return self._legal[view]
 
     def _views(self, members: frozenset[bytes]) -> set[frozenset[bytes]]:
-        """Give every set of steps somebody may know: the first steps of all, and any more with their ancestors."""
+        """Return every set of steps somebody may know: the first steps of all, and any more with their ancestors."""
         views = {self._base}
         for digest in sorted(members - self._base, key=lambda each: len(self._before[each])):
             views |= {view | {digest} for view in views if self._before[digest] <= view}

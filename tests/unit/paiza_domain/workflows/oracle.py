@@ -26,7 +26,7 @@ class Oracle:
         self.effective = [self.steps[digest] for digest in standing.order if digest not in standing.ineffective]
 
     def complaints(self) -> list[str]:
-        """Give everything that does not hold; empty means that all invariants hold."""
+        """Return everything that does not hold; empty means that all invariants hold."""
         return [
             *self.order_is_causal(),
             *self.first(),
@@ -52,7 +52,7 @@ class Oracle:
         return self.effective if step is None else self.effective[: self.effective.index(step)]
 
     def _remaining(self, step: Step | None) -> list[object]:
-        """Give the legs from where the consignment is before `step`."""
+        """Return the legs from where the consignment is before `step`."""
         route: list[object] = []
         place = 0
         for each in self._upto(step):
@@ -63,7 +63,7 @@ class Oracle:
         return route[place:]
 
     def _consents(self, leg: object, step: Step | None) -> bool:
-        """Say whether the state of a leg has consented to it, in a way that holds right before `step`."""
+        """Return whether the state of a leg has consented to it, in a way that holds right before `step`."""
         consent = None
         for each in self._upto(step):
             if each.author != leg.member:  # type: ignore[attr-defined]

@@ -34,11 +34,11 @@ class RandomRun:
 
     @property
     def steps(self) -> list[Step]:
-        """Give the steps."""
+        """Return the steps."""
         return self.thread.steps
 
     def known_somewhere(self) -> list[Step]:
-        """Give the steps that somebody holds who lacks others, closed under ancestors."""
+        """Return the steps that somebody holds who lacks others, closed under ancestors."""
         before = deliveries.ancestors(self.steps)
         held: set[bytes] = set()
         for step in self._random.sample(self.steps, self._random.randint(1, len(self.steps))):
@@ -47,7 +47,7 @@ class RandomRun:
         return [step for step in self.steps if step.digest in held]
 
     def in_some_order(self) -> list[Step]:
-        """Give the steps in an order of arrival that respects nothing."""
+        """Return the steps in an order of arrival that respects nothing."""
         return self._random.sample(self.steps, len(self.steps))
 
     def _grow(self) -> None:

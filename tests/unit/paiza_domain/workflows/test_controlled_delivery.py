@@ -35,7 +35,7 @@ DAY = timedelta(days=1)
 
 
 def broken(thread: Thread, step: Step) -> set[Rule]:
-    """Give the rules a step of a thread breaks."""
+    """Return the rules a step of a thread breaks."""
     return {breach.rule for breach in fold(thread.steps).ineffective.get(step.digest, ())}
 
 

@@ -20,7 +20,7 @@ FIELD = re.compile(r"\{[^{}]*\}|%\([a-z]+\)s")
 
 
 def msgids() -> set[str]:
-    """Give every text that the commands can show: marked ones, those of click, and those of the reason codes."""
+    """Return every text that the commands can show: marked ones, those of click, and those of the reason codes."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
         keywords = {"_": None, "N_": None}
         found = {each[2] for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=keywords)}

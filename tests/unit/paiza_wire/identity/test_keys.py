@@ -26,7 +26,7 @@ BOTH = pytest.mark.parametrize("private_key", [ED25519, P256], ids=["ed25519", "
 
 
 def ecdsa_vectors() -> Iterator[dict[str, str]]:
-    """Give the P-256 with SHA-256 section of NIST's SigVer file, one dictionary a case."""
+    """Yield the P-256 with SHA-256 section of NIST's SigVer file, one dictionary a case."""
     section = (ASYMMETRIC / "ECDSA" / "FIPS_186-3" / "SigVer.rsp").read_text()
     section = section.split("[P-256,SHA-256]")[1].split("[")[0]
     for block in section.strip().split("\n\n"):

@@ -80,7 +80,7 @@ OFFICER = SpiffeId("kaz", FEDERATION, "officer", "liaison")
 
 @pytest.fixture
 def verifier() -> CertificateVerifier:
-    """Give a verifier that knows two members."""
+    """Return a verifier that knows two members."""
     return CertificateVerifier({"kaz": KAZ.authority, "tjk": TJK.authority})
 
 
@@ -335,7 +335,7 @@ class Odd:
 
 
 def uri(spiffe_id: SpiffeId) -> x509.UniformResourceIdentifier:
-    """Give an id as a general name."""
+    """Return an id as a general name."""
     return x509.UniformResourceIdentifier(str(spiffe_id))
 
 

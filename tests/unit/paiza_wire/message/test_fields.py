@@ -118,7 +118,7 @@ def expected(table: str, descriptor: Any) -> dict[tuple[str, str], str]:
 
 @pytest.fixture(scope="module")
 def outcome(federation: Federation, verifier: CertificateVerifier) -> Callable[[bytes], str]:
-    """Say why bbb refuses a message, or cannot open it; "opens" where it neither refuses nor fails."""
+    """Return why bbb refuses a message, or cannot open it; "opens" where it neither refuses nor fails."""
     private_keys = federation["bbb"].private_keys
 
     def judge(data: bytes) -> str:

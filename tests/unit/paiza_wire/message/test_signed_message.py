@@ -596,7 +596,7 @@ def values_of(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 
 
 def refused_or(parse: Callable[[bytes], object], data: bytes) -> object:
-    """Give what a parser gives, or None where it refuses; anything else it raises is a failure."""
+    """Return what a parser gives, or None where it refuses; anything else it raises is a failure."""
     try:
         return parse(data)
     except Rejected:

@@ -30,7 +30,7 @@ SECOND = AT.replace(microsecond=0)
 
 
 def outcome(note: bytes) -> object:
-    """Give what tjk's witness said in a note, or the reason for which the note is refused."""
+    """Return what tjk's witness said in a note, or the reason for which the note is refused."""
     try:
         return cosignatures.cosignatures(note, [TJK.witness_key])
     except Rejected as refusal:

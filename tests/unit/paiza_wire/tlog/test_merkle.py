@@ -35,7 +35,7 @@ def tree_hash(start: int, end: int) -> bytes:
 
 
 def split(size: int) -> int:
-    """Give the largest power of two below the size."""
+    """Return the largest power of two below the size."""
     return 1 << (size - 1).bit_length() - 1
 
 

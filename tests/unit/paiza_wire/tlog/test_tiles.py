@@ -25,7 +25,7 @@ class Store:
         self.reads = 0
 
     def read(self, level: int, index: int) -> bytes:
-        """Give a stored tile, or nothing where it was lost."""
+        """Return a stored tile, or nothing where it was lost."""
         self.reads += 1
         return self.tiles.get((level, index), b"")
 
@@ -62,7 +62,7 @@ def tree_hash(start: int, end: int) -> bytes:
 
 
 def split(size: int) -> int:
-    """Give the largest power of two below the size."""
+    """Return the largest power of two below the size."""
     return 1 << (size - 1).bit_length() - 1
 
 

@@ -37,7 +37,7 @@ class ValidateIncoming:
     """The part of receiving that needs no database."""
 
     def __init__(self, core: Core, forwarding: ReceiveForwarded) -> None:
-        """Take what the checks need; ``passed_on`` checks what comes from another than its author."""
+        """Store what the checks need; ``passed_on`` checks what comes from another than its author."""
         self._member = core.member
         self._register_cache = core.register_cache
         self._decryption_keys = core.decryption_keys
@@ -156,7 +156,7 @@ class ValidateIncoming:
 
 
 def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
-    """Say which register a message names that did not verify; ``otherwise`` where it cannot be read."""
+    """Return which register a message names that did not verify; ``otherwise`` where it cannot be read."""
     try:
         return wire.parse_header(
             wire.parse_strictly(message_pb2.SignedMessage, signed, "the message").header
@@ -166,7 +166,7 @@ def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
 
 
 def _names_thread(name: str, header: message_pb2.Header) -> bool:
-    """Say whether a release names its thread rightly: by its own member, and only where it opens one."""
+    """Return whether a release names its thread rightly: by its own member, and only where it opens one."""
     if header.thread_id != header.message_id:
         return not name
     return _THREAD_NAME.fullmatch(name) is not None and name.startswith(f"{header.author.upper()}-")

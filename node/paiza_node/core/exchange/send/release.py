@@ -249,7 +249,7 @@ class _ThreadNames:
         self._first = self._last = settings_store.counter(tx.conn, f"thread {self._prefix}")
 
     def name(self, thread_id: bytes, *, new: bool) -> str:
-        """Give a thread's name, a new one where the thread begins; empty where its beginning was never seen here."""
+        """Return a thread's name, a new one where the thread begins; empty where its beginning was never seen here."""
         if new:
             self._last += 1
             self._names[thread_id] = f"{self._prefix}-{self._last:05d}"

@@ -12,7 +12,7 @@ METHOD = "/paiza.officer.v1.AuditQueryService/ListLogEntries"
 
 
 def logged(room: Room) -> list[tuple[str, str]]:
-    """Give who was denied, and the words beside it."""
+    """Return who was denied, and the words beside it."""
     with room.store.reads() as reads:
         entries = log_store.entries(reads, 0, 1000)
         texts = log_store.texts(reads, [each.index for each in entries])

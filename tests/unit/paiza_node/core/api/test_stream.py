@@ -44,7 +44,7 @@ class Situation:
         self._pem = pem
 
     def auth_context(self) -> dict[str, list[bytes]]:
-        """Give what TLS found out about the caller."""
+        """Return what TLS found out about the caller."""
         return {"x509_pem_cert": [self._pem.encode()]}
 
     def set_trailing_metadata(self, metadata: Any) -> None:

@@ -64,16 +64,16 @@ def test_who_cries_wolf_takes_his_turn() -> None:
 
 async def test_watcher_hears_of_what_goes_first_first() -> None:
     """However much waits to be told, what goes ahead is told next, and before a watch that lags is cut off."""
-    news = Notifier()
-    watch = news.subscribe()
-    news.publish([b"bulk 1", b"bulk 2"])
-    news.publish([b"bulk 3", b"stop"], {b"stop"})
+    notifier = Notifier()
+    watch = notifier.subscribe()
+    notifier.publish([b"bulk 1", b"bulk 2"])
+    notifier.publish([b"bulk 3", b"stop"], {b"stop"})
     assert [await watch.get() for _ in range(4)] == [b"stop", b"bulk 1", b"bulk 2", b"bulk 3"]
-    news.publish([b"bulk"] * (MAX_PENDING + 1))
-    news.publish([b"stop"], {b"stop"})
+    notifier.publish([b"bulk"] * (MAX_PENDING + 1))
+    notifier.publish([b"stop"], {b"stop"})
     assert await watch.get() == b"bulk", "the watch was over before the stop came"
-    lagging = news.subscribe()
-    news.publish([*[b"bulk"] * (MAX_PENDING + 1), b"stop"], {b"stop"})
+    lagging = notifier.subscribe()
+    notifier.publish([*[b"bulk"] * (MAX_PENDING + 1), b"stop"], {b"stop"})
     assert await lagging.get() == b"stop"
     told = [await lagging.get() for _ in range(MAX_PENDING + 1)]
     assert told == [*[b"bulk"] * MAX_PENDING, None]
@@ -81,11 +81,11 @@ async def test_watcher_hears_of_what_goes_first_first() -> None:
 
 async def test_backlog_is_interrupted_by_what_goes_first() -> None:
     """Whoever reads a backlog first is given what goes ahead between its pages, and nothing else."""
-    news = Notifier()
-    watch = news.subscribe()
-    news.publish([b"bulk"])
+    notifier = Notifier()
+    watch = notifier.subscribe()
+    notifier.publish([b"bulk"])
     assert watch.get_ahead() is None
-    news.tell(notice_pb2.Notice(code="overlap"), first=True)
+    notifier.tell(notice_pb2.Notice(code="overlap"), first=True)
     found = watch.get_ahead()
     assert isinstance(found, notice_pb2.Notice)
     assert await watch.get() == b"bulk"

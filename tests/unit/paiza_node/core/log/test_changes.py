@@ -281,7 +281,7 @@ class Sender:
         self.ledger = Ledger(self.store, SIGNER, self.file, lambda: register.version)
         self.file.begun.clear()
         self.executors = Executors()
-        self.news = Notifier()
+        self.notifier = Notifier()
         core = Core(
             member="kaz",
             node_id="spiffe://kaz.paiza.example/node",
@@ -289,7 +289,7 @@ class Sender:
             ledger=self.ledger,
             store=self.store,
             logs=PeerLogViews({}, now),
-            news=self.news,
+            notifier=self.notifier,
             executors=self.executors,
             decryption_keys=decryption_keys,
             clock=now,
@@ -309,7 +309,7 @@ class Sender:
             store=self.store,
             steps=steps,
             workflow_states=WorkflowStates(steps),
-            news=self.news,
+            notifier=self.notifier,
             clock=now,
             ask=nobody,
             share=nobody,
@@ -319,7 +319,7 @@ class Sender:
         self.woken = asyncio.Event()
         queue: Any = SimpleNamespace(wake=self.woken.set)
         queues._queues["tjk"] = queue
-        self.ledger.changes.subscribe([queues, self.news, self.duties])
+        self.ledger.changes.subscribe([queues, self.notifier, self.duties])
         self.officer = Officer(federation, "kaz-liaison", register)
         second = Officer(federation, "kaz-authoriser", register)
         header = delivery.header(self.officer, "cd-request", MEMBERS[1:], second=second)
@@ -353,7 +353,7 @@ class Sender:
 
 
 def now() -> datetime:
-    """Give the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
@@ -379,7 +379,7 @@ async def sender(federation: Path, tmp_path: Path) -> AsyncIterator[Sender]:
 
 async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: Sender) -> None:
     """The client's call is cancelled while the ledger commits: all hear, and a repeat gives the same entries."""
-    watch = sender.news.subscribe()
+    watch = sender.notifier.subscribe()
     sender.file.authenticator.clear()
     call = asyncio.create_task(sender.released())
     await asyncio.to_thread(sender.file.begun.wait, SECONDS)
@@ -392,7 +392,7 @@ async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: 
 
 async def test_a_release_that_is_taken_over_later_loses_nobody_a_notification(sender: Sender) -> None:
     """The client was told to try again; the next commit, of whatever, finds the release, and all hear of it."""
-    watch = sender.news.subscribe()
+    watch = sender.notifier.subscribe()
     sender.store.failures = ["answer", "begin"]
     with pytest.raises(Unavailable):
         await sender.released()

@@ -17,7 +17,7 @@ def saved(path: Path, *notes: bytes) -> None:
 
 
 def reopened(path: Path) -> bytes | None:
-    """Give what a new process finds; the reader that writes nothing must find the same."""
+    """Return what a new process finds; the reader that writes nothing must find the same."""
     slots = CheckpointSlots(path)
     note = slots.load()
     slots.close()

@@ -58,7 +58,7 @@ class CheckpointInMemory:
         self.full = False
 
     def load(self) -> bytes | None:
-        """Give the last note."""
+        """Return the last note."""
         return self.notes[-1] if self.notes else None
 
     def save(self, note: bytes) -> None:
@@ -108,7 +108,7 @@ def note_down(name: str) -> Any:
 
 
 def actors(store: FailingStore) -> list[str]:
-    """Give who stands in the log, in order."""
+    """Return who stands in the log, in order."""
     with store.reads() as reads:
         return [log_pb2.LogEntry.FromString(entry.entry).actor for entry in log_store.entries(reads, 0, 100)]
 

@@ -9,24 +9,24 @@ from paiza_node.core.log.notifier import Notifier
 
 async def test_who_begins_to_watch_when_all_was_closed_is_told_at_once() -> None:
     """A watch that was on its way when the node stopped is over before it began, like those that were there."""
-    news = Notifier()
-    early = news.subscribe("early")
-    news.close()
-    late = news.subscribe("late")
-    news.publish([bytes(32)])
+    notifier = Notifier()
+    early = notifier.subscribe("early")
+    notifier.close()
+    late = notifier.subscribe("late")
+    notifier.publish([bytes(32)])
     async with asyncio.timeout(5):
         assert [await early.get(), await late.get()] == [None, None]
 
 
 async def test_watch_ends_where_a_change_could_not_be_told() -> None:
     """Watchers who may have missed a change begin anew, and hear of the next one."""
-    feed, news = ChangeFeed(), Notifier()
-    feed.subscribe([news])
-    early = news.subscribe("early")
+    feed, notifier = ChangeFeed(), Notifier()
+    feed.subscribe([notifier])
+    early = notifier.subscribe("early")
     broken: Any = None
     async with asyncio.timeout(5):
         feed.publish([MessagesChanged((b"told",)), MessagesChanged(broken), MessagesChanged((b"missed",))])
         assert [await early.get(), await early.get()] == [b"told", None]
-        again = news.subscribe("early")
+        again = notifier.subscribe("early")
         feed.publish([MessagesChanged((b"next",))])
         assert await again.get() == b"next"

@@ -68,7 +68,7 @@ class Peer(Line):
         return response
 
     async def fetch_messages(self, request: exchange_pb2.FetchMessagesRequest) -> exchange_pb2.FetchMessagesResponse:
-        """Give nothing, proven to the newest checkpoint."""
+        """Return nothing, proven to the newest checkpoint."""
         caller, ledger = self._check(), self.node.ledger
         claim = consistency_claim(ledger, ledger.checkpoint, request.known_size, self.node.core.logs.size(caller.id))
         response = exchange_pb2.FetchMessagesResponse(
@@ -78,7 +78,7 @@ class Peer(Line):
         return response
 
     async def fetch_attachment(self, request: exchange_pb2.FetchAttachmentRequest) -> Any:
-        """Give two pieces, then break off."""
+        """Yield two pieces, then break off."""
         self._check()
         yield exchange_pb2.FetchAttachmentResponse(data=b"%d" % request.offset)
         yield exchange_pb2.FetchAttachmentResponse(data=b"piece")

@@ -56,7 +56,7 @@ class Node:
         return exchange_pb2.HandshakeResponse(register_version=self.endpoint.encode()).SerializeToString()
 
     async def stream(self, _request: bytes, _core: Any) -> AsyncIterator[bytes]:
-        """Give one piece, and the next one only when a test says so."""
+        """Yield one piece, and the next one only when a test says so."""
         yield exchange_pb2.FetchAttachmentResponse(data=b"piece").SerializeToString()
         self.called.set()
         await self.go_on.wait()

@@ -24,7 +24,7 @@ class Serving:
         self.files = {**files, **lies}
 
     async def get(self, path: str) -> bytes:
-        """Give one file."""
+        """Return one file."""
         if path not in self.files:
             raise FetchMissing(path)
         return self.files[path]

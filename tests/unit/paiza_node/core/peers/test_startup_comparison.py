@@ -18,7 +18,7 @@ OWN_SIZE = 10
 
 
 def claims(size: int) -> exchange_pb2.DeliverRequest:
-    """Give a request whose caller knows so much of our log."""
+    """Return a request whose caller knows so much of our log."""
     return exchange_pb2.DeliverRequest(consistency_claim=log_pb2.ConsistencyClaim(known_size=size))
 
 
@@ -42,7 +42,7 @@ def tjk(monkeypatch: pytest.MonkeyPatch) -> Session:
 
 
 async def reason(session: Session, request: Any, method: str = DELIVER) -> str:
-    """Give the reason for which a call of tjk's node is not let through; empty where it is."""
+    """Return the reason for which a call of tjk's node is not let through; empty where it is."""
     comparison = StartupComparison(directory_of({"tjk": session, "uzb": Session()}))
     try:
         await comparison.check_compared("tjk", method, request, OWN_SIZE)

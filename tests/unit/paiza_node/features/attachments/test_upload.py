@@ -35,7 +35,7 @@ class NoFile:
     """A checkpoint file that remembers nothing."""
 
     def load(self) -> bytes | None:
-        """Give nothing."""
+        """Return nothing."""
 
     def save(self, note: bytes) -> None:
         """Forget it."""

@@ -198,6 +198,6 @@ async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
 
 
 def review(room: Room, seq: int) -> datetime | None:
-    """Give the review date that is noted of a message."""
+    """Return the review date that is noted of a message."""
     with room.store.reads() as reads:
         return retention_store.review(reads, seq)

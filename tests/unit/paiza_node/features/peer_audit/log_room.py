@@ -97,7 +97,7 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             ledger=self.ledger,
             store=self.store,
             logs=PeerLogViews({}, self.clock),
-            news=Notifier(),
+            notifier=Notifier(),
             executors=None,  # type: ignore[arg-type]  # nothing here comes in batches
             decryption_keys=None,  # type: ignore[arg-type]  # nothing here is opened
             clock=self.clock,

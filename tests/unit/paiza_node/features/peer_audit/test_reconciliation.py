@@ -95,7 +95,7 @@ class Pair:
         return asyncio.run(self.ours.close(ASKER, request))  # type: ignore[arg-type]  # its id is asked
 
     def theirs_size(self) -> int:
-        """Give the size of tjk's log."""
+        """Return the size of tjk's log."""
         return self.tjk.ledger.checkpoint.size
 
     def reconciled(self, room: LogRoom) -> int:

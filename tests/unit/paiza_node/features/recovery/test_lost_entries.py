@@ -56,14 +56,14 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 
 def proofs(node: Node) -> list[log_pb2.LogProof]:
-    """Give the entries of a node's log, proven."""
+    """Return the entries of a node's log, proven."""
     own = node.ledger.checkpoint
     with node.store.reads() as reads:
         return [own_proof(node.ledger, each, own.size, own.note) for each in log_store.entries(reads, 0, len(ENTRIES))]
 
 
 def believed(fleet: Fleet, shown: Sequence[log_pb2.LogProof], logs: dict[str, int] | None = None) -> list[Lost]:
-    """Give what kaz believes of answers that tjk shows with its request."""
+    """Return what kaz believes of answers that tjk shows with its request."""
     own = fleet.register_cache.current.member("kaz")
     request = lost_entries.verified(own, ORIGIN, OWN_SIZE, "tjk", proofs(fleet["kaz"])[RECEIVED])
     item = recovery_pb2.GivenBack(erasure_answers=shown)
@@ -72,7 +72,7 @@ def believed(fleet: Fleet, shown: Sequence[log_pb2.LogProof], logs: dict[str, in
 
 
 def held(fleet: Fleet) -> dict[bytes, int]:
-    """Give what is under hold at kaz."""
+    """Return what is under hold at kaz."""
     with fleet["kaz"].store.reads() as reads:
         return retention_store.holds(reads, [NOTE, OTHER_NOTE])
 

@@ -35,7 +35,7 @@ THEIRS = SignerKey.from_ed25519("tjk.paiza.example/log/1", keys.generate_ed25519
 
 
 def logged(entry: log_pb2.LogEntry, signer: SignerKey) -> tuple[log_pb2.ProvenEntry, VerifiedCheckpoint]:
-    """Give a log of one entry: the entry, and the checkpoint it is proven to."""
+    """Return a log of one entry: the entry, and the checkpoint it is proven to."""
     entry.salt = receipts.new_salt()
     entry.entry_time.FromDatetime(datetime.now(UTC))
     raw = entry.SerializeToString()
@@ -106,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def scene(folder: Path) -> Scene:
-    """Give a message that is given back rightly."""
+    """Return a message that is given back rightly."""
     return Scene(folder)
 
 

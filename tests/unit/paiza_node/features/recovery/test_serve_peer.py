@@ -61,7 +61,7 @@ def _proofs(node: Node) -> list[log_pb2.LogProof]:
 
 
 def lost(fleet: Fleet) -> list[log_pb2.LogProof]:
-    """Give the entries of the lost log, proven."""
+    """Return the entries of the lost log, proven."""
     found: list[log_pb2.LogProof] = fleet.lost  # type: ignore[attr-defined]
     return found
 
@@ -82,7 +82,7 @@ class Giving:
         return recovery_pb2.ListHeldCheckpointsResponse()
 
     async def list_lost_entries(self, request: recovery_pb2.ListLostEntriesRequest) -> Any:
-        """Give the next page; an empty one behind the last."""
+        """Return the next page; an empty one behind the last."""
         self.asked.append(recovery_pb2.ListLostEntriesRequest.FromString(request.SerializeToString()))
         page = self.pages.pop(0) if self.pages else recovery_pb2.ListLostEntriesResponse()
         return page, self._ledger.checkpoint
@@ -109,7 +109,7 @@ async def recovered(
 
 
 def page(*proofs: log_pb2.LogProof, next_index: int = 0) -> recovery_pb2.ListLostEntriesResponse:
-    """Give lost entries back whose content is not there any more."""
+    """Return lost entries back whose content is not there any more."""
     return recovery_pb2.ListLostEntriesResponse(
         items=[recovery_pb2.GivenBack(lost=proof) for proof in proofs], next_index=next_index
     )

@@ -86,7 +86,7 @@ def asked(room: Room, members: tuple[str, ...] = ("kaz", "tjk")) -> tuple[bytes,
 
 
 def states(room: Room) -> dict[str, tuple[int, bool]]:
-    """Give state, and whether it is overdue, by holder."""
+    """Return state, and whether it is overdue, by holder."""
     answer = ErasureStatus(room.core)(AUDITOR, retention_pb2.ListErasuresRequest())
     return {each.holder: (each.state, each.overdue) for each in answer.erasures}
 

@@ -89,7 +89,7 @@ class Bench:
         return self.room.message(author, "erasure-request", REQUEST, thread=THREAD, parents=digests, two=True)
 
     def step(self, digest: bytes, request: bytes) -> ErasureStep | None:
-        """Say where an erasure stands."""
+        """Return where an erasure stands."""
         with self.room.store.reads() as reads:
             row = retention_store.erasure(reads, digest, request)
         return None if row is None else row.step

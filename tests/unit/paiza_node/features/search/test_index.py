@@ -17,7 +17,7 @@ class Garbage:
     """What a client that validates nothing may put where a content belongs."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - the name of protobuf
-        """Give bytes that are no message."""
+        """Return bytes that are no message."""
         return b"\xff\xff\xff"
 
 

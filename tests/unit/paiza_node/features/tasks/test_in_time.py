@@ -121,7 +121,7 @@ def received(room: Room, urgency: pb.Urgency.ValueType) -> TaskRow:
 
 
 def work_now(room: Room, digest: bytes) -> TaskRow:
-    """Give how the work on a message stands."""
+    """Return how the work on a message stands."""
     with room.store.reads() as reads:
         return tasks_store.work(reads, [digest])[digest]
 
@@ -143,7 +143,7 @@ def waiting(expires_time: datetime) -> ApprovalRow:
 
 
 def told(room: Room) -> dict[str, list[tuple[str, bool]]]:
-    """Say what each officer is told when his watch begins now: the codes, and whether it is overdue."""
+    """Return what each officer is told when his watch begins now: the codes, and whether it is overdue."""
     pending = PendingNotices(store=room.store, unit_directory=DESKS, clock=room.clock)
     return {
         name.rpartition("/")[2]: [(each.code, each.overdue) for each in pending.of(officer)]
@@ -156,7 +156,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
     row = waiting(BEGIN + timedelta(hours=72))
     digest, drafter = row.digest, row.drafter
     await room.ledger.commit(lambda tx: approvals_store.add_approval(tx.conn, row))
-    writer, other = room.news.subscribe(drafter), room.news.subscribe("somebody else")
+    writer, other = room.notifier.subscribe(drafter), room.notifier.subscribe("somebody else")
     approve = approve_in(room)
     room.ledger.changes.subscribe([approve])
     room.clock.now = BEGIN + timedelta(hours=71)
@@ -184,7 +184,12 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on
         "bureau", BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=8),
     )  # fmt: skip
     assign = Assign(
-        node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
+        node_id=NODE,
+        ledger=room.ledger,
+        store=room.store,
+        notifier=room.notifier,
+        unit_directory=DESKS,
+        clock=room.clock,
     )
     assert await assign.escalate_late() == 0
     places = []
@@ -206,7 +211,12 @@ async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Roo
     asked = [("approval_asked", False)]
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": []}
     assign = Assign(
-        node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
+        node_id=NODE,
+        ledger=room.ledger,
+        store=room.store,
+        notifier=room.notifier,
+        unit_directory=DESKS,
+        clock=room.clock,
     )
     liaison = next(iter(OFFICERS.values()))
     give = task_pb2.AssignTaskRequest(message_digest=work.digest, officer=liaison.id, note="yours")
@@ -227,7 +237,12 @@ async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
     """Whoever acknowledges in time keeps it."""
     work = received(room, pb.URGENCY_FLASH)
     assign = Assign(
-        node_id=NODE, ledger=room.ledger, store=room.store, news=room.news, unit_directory=DESKS, clock=room.clock
+        node_id=NODE,
+        ledger=room.ledger,
+        store=room.store,
+        notifier=room.notifier,
+        unit_directory=DESKS,
+        clock=room.clock,
     )
     liaison = next(iter(OFFICERS.values()))
     assert (await assign.take(liaison, work.digest)).assignee == liaison.id

@@ -16,7 +16,7 @@ MakeFleet = Callable[..., Fleet]
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Give the file of a database that is made but empty: to copy it is quicker than to make it again."""
+    """Return the file of a database that is made but empty: to copy it is quicker than to make it again."""
     file = tmp_path_factory.mktemp("empty") / "paiza.db"
     open_store(f"sqlite:///{file}").close()
     return file.read_bytes()
@@ -37,5 +37,5 @@ def make_fleet(tmp_path: Path, empty_database: bytes) -> Iterator[MakeFleet]:
 
 @pytest.fixture
 def fleet(make_fleet: MakeFleet) -> Fleet:
-    """Give four members: each log has three witnesses, and needs all."""
+    """Return four members: each log has three witnesses, and needs all."""
     return make_fleet(*FOUR)

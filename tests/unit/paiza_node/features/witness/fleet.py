@@ -65,11 +65,11 @@ class Clock:
         self.now = BEGIN
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
     def seconds(self) -> float:
-        """Give the time as a clock that is never set."""
+        """Return the time as a clock that is never set."""
         return (self.now - BEGIN).total_seconds()
 
     def move(self, seconds: float) -> None:
@@ -101,7 +101,7 @@ class TheRegister:
         assert len(version) == 32
 
     def newest_origin(self, member: str) -> str:
-        """Give the origin of a member's newest log."""
+        """Return the origin of a member's newest log."""
         return self.current.member(member).log_keys[-1].origin
 
 
@@ -114,7 +114,7 @@ class Keys:
         self.witness = WitnessSigner.from_seed(f"{member}.{FEDERATION}/witness/1", sha256(member.encode()).digest())
 
     def described(self) -> Member:
-        """Give the member as the register has it."""
+        """Return the member as the register has it."""
         log, witness = self.log.verifier_key, self.witness.witness_key
         return Member(
             id=self.member,
@@ -145,7 +145,7 @@ class Line(MethodChannel):
         return self._callee.core.register_cache.current.active_member(self._caller)
 
     async def handshake(self, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
-        """Say what is known of the caller's log."""
+        """Return what is known of the caller's log."""
         caller = self._check()
         return exchange_pb2.HandshakeResponse(
             protocol_version=1,
@@ -178,7 +178,7 @@ class Line(MethodChannel):
     async def list_held_checkpoints(
         self, request: recovery_pb2.ListHeldCheckpointsRequest
     ) -> recovery_pb2.ListHeldCheckpointsResponse:
-        """Tell what is held of the caller's logs and of third ones."""
+        """Return what is held of the caller's logs and of third ones."""
         caller = self._check()
         return await ServePeer(self._callee.core).standing(caller, request)
 
@@ -216,7 +216,7 @@ class Node(AbstractContextManager["Node"]):
             ledger=self.ledger,
             store=self.store,
             logs=logs,
-            news=Notifier(),
+            notifier=Notifier(),
             executors=self.executors,
             decryption_keys=DecryptionKeys(self.member, {}),
             clock=self.clock,
@@ -305,7 +305,7 @@ class Fleet(AbstractContextManager["Fleet"]):
             node.connect(*(other for other in self.nodes.values() if other is not node))
 
     def __getitem__(self, member: str) -> Node:
-        """Give a member's node."""
+        """Return a member's node."""
         return self.nodes[member]
 
     @override

@@ -58,7 +58,7 @@ class Bench:
         self.judge.heard(teller, notes, forks, self.register)
 
     def ask(self, after: timedelta = ASK_AGAIN) -> Question | None:
-        """Give what is to be asked after some time."""
+        """Return what is to be asked after some time."""
         self.now += after
         due = self.judge.due(self.register, self.now)
         return due[0] if due else None

@@ -16,12 +16,12 @@ AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 def checkpoint(size: int, history: int = 0) -> VerifiedCheckpoint:
-    """Give a checkpoint of one of two histories of tjk's log."""
+    """Return a checkpoint of one of two histories of tjk's log."""
     return VerifiedCheckpoint("tjk.example/log/1", size, sha256(b"%d %d" % (history, size)).digest(), b"")
 
 
 def reason(cosigner: Cosigner, size: int, known: int, at: datetime = AT, history: int = 0) -> str:
-    """Give the reason for which a checkpoint is not cosigned; empty where it may be."""
+    """Return the reason for which a checkpoint is not cosigned; empty where it may be."""
     try:
         cosigner.consider("tjk", checkpoint(size, history), known, at)
     except Rejected as refused:

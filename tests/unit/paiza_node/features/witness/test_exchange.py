@@ -21,13 +21,13 @@ from tests.unit.paiza_node.features.witness.fleet import Fleet, Node, second_his
 
 
 def last(node: Node) -> WitnessedNote | None:
-    """Give the largest witnessed note that a node has stored."""
+    """Return the largest witnessed note that a node has stored."""
     with node.store.reads() as reads:
         return witness_store.last_witnessed(reads)
 
 
 def size(note: bytes) -> int:
-    """Give the size that a note states."""
+    """Return the size that a note states."""
     return int(parse_note(note).text.split(b"\n")[1])
 
 

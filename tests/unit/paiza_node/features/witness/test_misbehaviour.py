@@ -43,7 +43,7 @@ class NoFile:
     """A checkpoint file that remembers nothing."""
 
     def load(self) -> bytes | None:
-        """Give nothing."""
+        """Return nothing."""
 
     def save(self, note: bytes) -> None:
         """Forget it."""
@@ -91,7 +91,7 @@ class Room:
             ledger=self.ledger,
             store=self.store,
             logs=self.logs,
-            news=nobody,
+            notifier=nobody,
             executors=nobody,
             decryption_keys=nobody,
             clock=lambda: self.now,
@@ -131,12 +131,12 @@ class Room:
             await self.convictions.step()
 
     def findings(self) -> list[Finding]:
-        """Give what stands in the database."""
+        """Return what stands in the database."""
         with self.store.reads() as reads:
             return peers_store.findings(reads)
 
     def logged(self, index: int) -> log_pb2.LogEntry:
-        """Give an entry of the own log."""
+        """Return an entry of the own log."""
         with self.store.reads() as reads:
             (entry,) = log_store.entries_at(reads, [index])
         return log_pb2.LogEntry.FromString(entry.entry)

@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def note(size: int, time: datetime, *, again: bool = False) -> WitnessedNote:
-    """Give a witnessed note; nothing here looks into it."""
+    """Return a witnessed note; nothing here looks into it."""
     return WitnessedNote("o", size, bytes(32), b"note", time, ("tjk",), again)
 
 

@@ -23,7 +23,7 @@ SIGNERS = {
 
 
 def witnesses(*members: str) -> Witnesses:
-    """Give these members as witnesses, as the register names them."""
+    """Return these members as witnesses, as the register names them."""
     return {member: (SIGNERS[member].witness_key,) for member in members}
 
 
@@ -31,13 +31,13 @@ ALL = witnesses(*SIGNERS)
 
 
 def candidate(size: int) -> VerifiedCheckpoint:
-    """Give a candidate of this size."""
+    """Return a candidate of this size."""
     root = sha256(b"%d" % size).digest()
     return VerifiedCheckpoint(ORIGIN, size, root, checkpoints.sign(Checkpoint(ORIGIN, size, root), LOG))
 
 
 def says(member: str, about: VerifiedCheckpoint, seconds: int = 0) -> bytes:
-    """Give a member's cosignature, as it comes."""
+    """Return a member's cosignature, as it comes."""
     signature = cosign(about, SIGNERS[member], AT + timedelta(seconds=seconds))
     return format_note(parse_note(about.note).text, [signature])
 

@@ -21,20 +21,20 @@ BEGIN = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
-    """Give an empty store."""
+    """Return an empty store."""
     made = open_store(database_url)
     yield made
     made.close()
 
 
 def note(size: int, seconds: int, *, again: bool = False) -> WitnessedNote:
-    """Give a witnessed note of this size and time."""
+    """Return a witnessed note of this size and time."""
     time = BEGIN + timedelta(seconds=seconds)
     return WitnessedNote("o", size, bytes(32), b"note %d %d" % (size, again), time, ("tjk", "uzb"), again)
 
 
 def proof(index: int, entry: bytes, digest: bytes = bytes(32), checkpoint: bytes = b"checkpoint") -> ForeignProof:
-    """Give a receipt by tjk as it is kept."""
+    """Return a receipt by tjk as it is kept."""
     return ForeignProof(digest, "tjk", ProofKind.ANSWER, entry, index, b"", checkpoint, bytes(32))
 
 

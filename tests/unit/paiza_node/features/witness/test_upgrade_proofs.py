@@ -64,7 +64,7 @@ def waiting(node: Node) -> dict[str, int]:
 
 
 def cosigned(node: Node, kept: ForeignProof) -> CosignedProof | None:
-    """Give the cosigned proof of a kept entry."""
+    """Return the cosigned proof of a kept entry."""
     with node.store.reads() as reads:
         return witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index)
 

@@ -41,7 +41,7 @@ def decision_time(room: Room) -> datetime:
 async def test_officers_are_reminded_before_and_when_a_decision_falls_due(room: Room) -> None:
     """A day before, an hour before and at the time itself, each once; the loop sleeps until exactly then."""
     room.begin(decision=timedelta(days=3))
-    watch = room.news.subscribe()
+    watch = room.notifier.subscribe()
     assert await room.duties.round() == IDLE_SECONDS
     for before in REMIND_BEFORE:
         room.clock.now = decision_time(room) - before - SECOND
@@ -80,7 +80,7 @@ async def test_restart_forgets_no_duty(room: Room) -> None:
     room.clock.now += timedelta(days=3, hours=1)
     room.restart()
     await room.duties.load()
-    watch = room.news.subscribe()
+    watch = room.notifier.subscribe()
     await room.duties.round()
     current = room.duties.current()
     assert {(notice.code, notice.overdue) for notice in current} == {("decision", True), ("confirmation", True)}
@@ -100,7 +100,7 @@ async def test_everyones_acknowledgement_of_a_stop_is_tracked(room: Room) -> Non
     (alarm,) = room.workflow_state(thread).standing.alarms
     assert (alarm.acknowledged_by, alarm.still_to_acknowledge) == (("kaz",), ("uzb",))
     await room.duties.round()
-    watch = room.news.subscribe()
+    watch = room.notifier.subscribe()
     room.clock.now += timedelta(hours=1, minutes=1)
     await room.duties.round()
     told = [notice for notice in await room.told(watch) if notice.code == "stop-acknowledgement"]
@@ -115,7 +115,7 @@ async def test_operations_that_share_a_plate_are_told_of_each_other(room: Room) 
     """A second request with the same plate, in either alphabet, is told of; one with another plate is not."""
     first = room.begin(plate="123 ABC 02")
     await room.duties.round()
-    watch = room.news.subscribe()
+    watch = room.notifier.subscribe()
     room.clock.now += timedelta(days=20)
     second = room.begin(plate="123 АВС 02", members=("kgz", "kaz"))
     third = room.begin(plate="999 XYZ 01", members=("aze", "kaz"))
