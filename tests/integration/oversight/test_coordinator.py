@@ -91,7 +91,7 @@ def test_a_third_member_reconciles_what_both_granted(
     """Without both grants nothing is named lost: it is said who did not grant. With them all is compared."""
     arguments = ("audit", "reconcile", "kaz", "tjk", "--since", _ago(hours=1), "--json")
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    events = "RELEASED,FORWARDED,RECEIVED,REFUSED,DENIED"
+    events = "RELEASED,FORWARDED,RECEIVED,REFUSED,DELIVERY_REFUSED,DENIED"
     for member in ("kaz", "tjk"):
         ran = paiza(scene.federation, "uzb-coordinator", *arguments)
         assert (ran.code, '"audit_not_granted"' in ran.err, member in ran.err) == (3, True, True), ran
