@@ -73,7 +73,7 @@ async def test_another_members_message_is_not_taken(peer: HostilePeer, folder: P
         ({"counterpart": "uzb"}, ("rejection", "bad_proof")),
         ({"message_digest": bytes(32)}, ("rejection", "bad_proof")),
         ({"event": 5}, ("rejection", "bad_proof")),
-        ({"signers": []}, ("rejection", "bad_proof")),
+        ({"signers": []}, ("rejection", "wrong_signers")),
         ({"thread_name": "KAZ-2026-00001"}, ("rejection", "malformed")),
         ({"thread_name": ""}, ("rejection", "malformed")),
         ({"register_version": b""}, ("rejection", "malformed")),
