@@ -150,7 +150,7 @@ def test_export_gives_content_in_both_formats(
     assert as_yaml[0]["content"] == as_json[0]["content"] == {"subject": "Exercise", "text": "Nothing of this is real."}
     assert paiza("tjk-liaison", "export", message_id, "-o", file, *leave).code == 3
     opened = [each["event"] for each in paiza("tjk-liaison", "audit", "trail", message_id, "--json").json["own"]]
-    assert opened.count("OPENED") == 2
+    assert opened.count("OPENED_TOGETHER") == 2
 
 
 def test_evidence_holds_without_node_profile_or_network(

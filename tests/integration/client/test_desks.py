@@ -91,7 +91,10 @@ def test_what_names_no_unit_goes_to_the_duty_desk(paiza: Paiza, divided: Federat
     assert paiza("tjk-liaison", "desk", "done", message_id, "--json").json["state"] == "done"
     assert message_id not in [each["id"] for each in paiza("tjk-liaison", "desk", "list", "--json").json]
     own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
-    assert own == ["RECEIVED", "ASSIGNED", "ACKNOWLEDGED", "DONE", "CONSULTED"]  # the trail itself
+    # The lists above showed its subject; the last entry is of the trail itself.
+    assert [each for each in own if each != "SUBJECTS_SHOWN"] == [
+        "RECEIVED", "ASSIGNED", "ACKNOWLEDGED", "DONE", "CONSULTED",
+    ]  # fmt: skip
 
 
 def test_who_only_oversees_cannot_give_himself_sight(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_a_disclosed_part_is_read_by_whoever_has_the_file(
     assert run([*command, "--reason", "case 1", "--whom", "a court"]) == 0
     found = evidence.verify_file(file.read_bytes(), root)
     events = [(claim.proof.event, claim.proof.part_number) for claim in found.others]
-    assert events == [("EXPORTED", 0), ("OPENED", 0)]
+    assert events == [("EXPORTED", None), ("OPENED", 0)]
     checked = ["audit", "verify", str(file), "--root", str(federation.folder / "root.json"), "--extract", str(folder)]
     assert run(checked) == 0
     assert json.loads((folder / "part-0.json").read_text())["subject"] == SUBJECT

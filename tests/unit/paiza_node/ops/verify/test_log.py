@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from paiza.core.v1 import log_pb2
-from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.ops.verify.findings import Part
@@ -83,3 +84,39 @@ def test_a_detail_that_is_not_its_events_is_found(tmp_path: Path, how: str) -> N
 def test_a_text_or_salt_that_was_changed_is_found(tmp_path: Path, damage: str) -> None:
     """An entry commits to both."""
     assert found(tmp_path, log_entries.searched(actor="x"), damage) == [("log_damaged", "entry 0")]
+
+
+LIST_DAMAGE = {
+    "one is missing": "DELETE FROM log_listed WHERE digest = (SELECT min(digest) FROM log_listed)",
+    "all are missing": "DELETE FROM log_listed",
+    "one is another": "UPDATE log_listed SET digest = x'00' WHERE digest = (SELECT min(digest) FROM log_listed)",
+    "of an entry about none": "INSERT INTO log_listed (\"index\", digest) VALUES (1, x'00')",
+}
+
+
+@pytest.mark.parametrize("damage", ["", *LIST_DAMAGE])
+def test_the_messages_beside_an_entry_are_those_it_commits_to(tmp_path: Path, damage: str) -> None:
+    """A list that lacks a message, holds another, or stands beside an entry about none is named."""
+    digests = [bytes([number]) * 32 for number in range(3)]
+    url = f"sqlite:///{tmp_path / 'paiza.db'}"
+    store = open_store(url)
+    ledger = Ledger(store, SIGNER, NoFile(), lambda: bytes(32), lambda: NOW)
+
+    def work(tx: LogTransaction) -> None:
+        entry = tx.append(log_entries.opened_together(actor="x", digests=digests), text="because")
+        log_store.add_listed(tx.conn, entry.index, digests)
+        tx.append(log_entries.searched(actor="x"))
+
+    note = ledger.commit_now(work).checkpoint.note
+    ledger.close()
+    store.close()
+    if damage:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text(LIST_DAMAGE[damage]))
+        engine.dispose()
+    part = Part("log")
+    with open_scan(url) as scan:
+        verify_log(scan, KAZ, note, part, None, lambda _rows: None)
+    place = "entry 1" if damage == "of an entry about none" else "entry 0"
+    assert [(each.reason, each.where) for each in part.findings] == ([("log_damaged", place)] if damage else [])
