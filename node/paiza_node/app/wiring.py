@@ -11,9 +11,7 @@ from typing import Any
 
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
-from paiza_node.core.access.open import OpenPart
-from paiza_node.core.access.open_together import OpenTogether
-from paiza_node.core.access.subjects import ShowSubjects
+from paiza_node.core.access.open import Judge
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api.exchange_service import ExchangeService
 from paiza_node.core.api.register_service import RegisterService
@@ -57,7 +55,10 @@ from paiza_node.features.forwarding.notify_new_holders import NotifyNewHolders
 from paiza_node.features.forwarding.operation_limits import OperationLimits
 from paiza_node.features.forwarding.service import ForwardingService
 from paiza_node.features.inbox.notices import PendingNotices
+from paiza_node.features.inbox.open_part import OpenPart
+from paiza_node.features.inbox.open_together import OpenTogether
 from paiza_node.features.inbox.service import OfficerService
+from paiza_node.features.inbox.subjects import ShowSubjects
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
@@ -436,13 +437,12 @@ def _handlers(
     """Return what handles the RPCs of nodes and officers, except for peer audit."""
     core = dependencies.core
     open_rules = (recalls.open_rule, attached.open_rule(core.member))
-    open_part = OpenPart(core, open_rules)
     search = Search(core, dependencies.token_key)
     may_know_of = ThreadAccess(core.register_cache, core.store)
     officers = OfficerService(
         core,
         submit=exchange.submit,
-        open_part=open_part,
+        open_part=OpenPart(core, open_rules),
         open_together=OpenTogether(core, open_rules),
         show_subjects=ShowSubjects(core, open_rules),
         duties=exchange.duties,
@@ -454,7 +454,7 @@ def _handlers(
     )
     workflows = WorkflowService(store=core.store, duties=exchange.duties, entitled=may_know_of, clock=core.clock)
     hand_out = AttachmentServer(
-        store=core.store, files=attachments.files, open_part=open_part, waiting=exchange.approve.shown_to
+        store=core.store, files=attachments.files, judge=Judge(core, open_rules), waiting=exchange.approve.shown_to
     )
     holders = Holders(member=core.member, store=core.store)
     audit = Audit(

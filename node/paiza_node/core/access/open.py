@@ -1,36 +1,27 @@
-"""Disclose: a part of a message is handed to an officer, and that it was stands in the log before its key leaves.
-
-The officer's client opens and checks the part itself; the node gives the ciphertext, the part's key and the proofs. A
-crash after the commit and before the answer leaves an OPENED entry for something that was not shown: the safe side.
-"""
+"""Who may open a part of a message, and what forbids it: need-to-know, policy, and the rules of capabilities."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from paiza.core.v1 import log_pb2, message_pb2
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds
-from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import Officer, Opened
+from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import may_see
 from paiza_node.core.access.open_rules import Opening, OpenRule
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
-from paiza_node.core.log.changes import MessagesChanged
-from paiza_node.core.log.ledger import Ledger, LogTransaction
-from paiza_node.core.log.model import MAX_REASON, StoredEntry
+from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import stored
-from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.messages.model import MessageState
 from paiza_node.core.policy import MessageAttributes
-from paiza_node.core.storage import ReadConnection, Store
+from paiza_node.core.storage import ReadConnection
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import VerifiedMessage
 
 DENIED: Final = "policy_denied"  # the one refusal that is logged
 
@@ -46,16 +37,6 @@ class Asked:
     forbidden: Rejected | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What is handed over, with its OPENED entry."""
-
-    row: MessageRow
-    message: VerifiedMessage
-    part_key: bytes
-    entry: StoredEntry
-
-
 class Judge:
     """What decides whether an officer may open a part of a message."""
 
@@ -65,6 +46,7 @@ class Judge:
         self._member = core.member
         self._register_cache = core.register_cache
         self._store = core.store
+        self._ledger = core.ledger
 
     def asked(self, officer: Officer, digest: bytes, number: int, reason: str) -> Asked:
         """Check what header and rules alone decide, which never changes for a message.
@@ -114,57 +96,10 @@ class Judge:
         opening = Opening(row, asked.header, asked.number, asked.reason)
         return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
 
-
-class OpenPart:
-    """The verb of reading."""
-
-    def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
-        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
-        self._judge = Judge(core, rules)
-        self._ledger = core.ledger
-        self._store = core.store
-        self._decryption_keys = core.decryption_keys
-
-    async def __call__(
-        self, officer: Officer, request: officer_pb2.OpenMessageRequest
-    ) -> officer_pb2.OpenMessageResponse:
-        """Hand over one part.
-
-        Rejected: unknown_id, part_missing, too_large, opening_reason_missing, erased, recalled, cannot_open,
-        policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is judged in the
-        transaction that writes OPENED: nothing comes between.
-        """
-        asked = await asyncio.to_thread(
-            self._judge.asked, officer, request.message_digest, request.part_number, request.reason_text
-        )
-        committed = await self._ledger.commit(lambda tx: self._open(tx, officer, asked))
-        if not isinstance(committed.result, _Opened):
-            raise committed.result
-        row, message, number = committed.result.row, committed.result.message, asked.number
-        released, answers, forwarded = await asyncio.to_thread(
-            proofs_of_opened, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
-        )
-        return officer_pb2.OpenMessageResponse(
-            message=message_pb2.SignedMessage(
-                header=message.signed.header,
-                signatures=message.signed.signatures,
-                subject=message.signed.subject if number == 0 else b"",
-                parts=[part for part in message.signed.parts if part.part_number == number],
-            ),
-            part_key=committed.result.part_key,
-            opened=own_proof(
-                self._ledger, committed.result.entry, committed.checkpoint.size, committed.checkpoint.note
-            ),
-            released=released,
-            answers=answers,
-            thread_name=row.thread_name,
-            forwarded=forwarded,
-        )
-
     async def check(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
         """Refuse a part as opening it would, at one moment and without opening it; gives the message's header."""
         asked = await asyncio.to_thread(
-            self._judge.asked, officer, request.message_digest, request.part_number, request.reason_text
+            self.asked, officer, request.message_digest, request.part_number, request.reason_text
         )
         refused = await asyncio.to_thread(self._refused_now, officer, asked)
         if refused is None:
@@ -173,51 +108,14 @@ class OpenPart:
             await self._ledger.commit(lambda tx: log_denied(tx, officer, asked.digest, refused.detail))
         raise refused
 
-    def _open(self, tx: LogTransaction, officer: Officer, asked: Asked) -> _Opened | Rejected | Unavailable:
-        """Judge once more, read body and key, and write OPENED or DENIED; runs in the transaction."""
-        refused = self._judge.refusal(tx.conn, officer, asked)
-        if refused is not None:
-            if refused.reason == DENIED:
-                log_denied(tx, officer, asked.digest, refused.detail)
-            return refused
-        row = messages_store.message(tx.conn, asked.digest)
-        body = None if row is None else messages_store.body(tx.conn, row.seq)
-        assert row is not None
-        assert body is not None, "what is neither refused nor erased has a body"
-        message = stored(body)
-        part_key = self._decryption_keys.part_key(message, asked.number)
-        return _Opened(row, message, part_key, _log_opened(tx, officer, row, asked.number, asked.reason))
-
     def _refused_now(self, officer: Officer, asked: Asked) -> Rejected | Unavailable | None:
         with self._store.reads() as reads:
-            return self._judge.refusal(reads, officer, asked)
-
-
-def proofs_of_opened(
-    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
-) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof], list[log_pb2.LogProof]]:
-    """Return what is shown with an opened message: its releases, the answers to them, and its forwardings."""
-    released, answers = proofs_of(store, ledger, row, size, note)
-    return released, answers, forwardings_of(store, ledger, row.digest, size, note)
-
-
-def proof_of_list(
-    ledger: Ledger, entry: StoredEntry, size: int, note: bytes, listed: Sequence[bytes]
-) -> log_pb2.LogProof:
-    """Return the proof of an entry about several messages, with the list of them."""
-    return own_proof(ledger, entry, size, note, listed)
+            return self.refusal(reads, officer, asked)
 
 
 def unknown() -> Rejected:
     """Return the refusal of what is not here."""
     return Rejected("unknown_id", "there is no such message here, or its content was refused")
-
-
-def _log_opened(tx: LogTransaction, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
-    stored = tx.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
-    access_store.add_opened(tx.conn, Opened(row.digest, number, officer.id, stored.index))
-    tx.announce(MessagesChanged((row.digest,)))
-    return stored
 
 
 def log_denied(tx: LogTransaction, officer: Officer, digest: bytes, detail: str) -> None:

@@ -16,7 +16,7 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import attachment_pb2, officer_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import OpenPart
+from paiza_node.core.access.open import Judge
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import Store
 from paiza_node.features.attachments.attached import went_to
@@ -38,11 +38,11 @@ log = structlog.get_logger("paiza.attachments")
 class AttachmentServer:
     """The verb of giving ciphertexts."""
 
-    def __init__(self, *, store: Store, files: AttachmentFiles, open_part: OpenPart, waiting: Waiting) -> None:
+    def __init__(self, *, store: Store, files: AttachmentFiles, judge: Judge, waiting: Waiting) -> None:
         """Store what the verb needs; ``disclose`` knows who may open what, ``waiting`` who must sign what."""
         self._store = store
         self._files = files
-        self._open_part = open_part
+        self._judge = judge
         self._waiting = waiting
         self._under_way: Counter[str] = Counter()
         self.bytes_given = 0
@@ -70,7 +70,7 @@ class AttachmentServer:
         header = await self._waiting(officer, digest)
         if header is None:
             asked = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=number)
-            header = await self._open_part.check(officer, asked)
+            header = await self._judge.check(officer, asked)
         part = attachment.described(header, number)
         async for data in self._from(part, request.offset):
             yield attachment_pb2.DownloadResponse(data=data)

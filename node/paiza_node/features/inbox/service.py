@@ -10,9 +10,6 @@ from paiza.officer.v1 import notice_pb2, officer_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import MessageQuery, Officer
 from paiza_node.core.access.need_to_know import list_scope
-from paiza_node.core.access.open import OpenPart
-from paiza_node.core.access.open_together import OpenTogether
-from paiza_node.core.access.subjects import ShownSubjects, ShowSubjects
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller, officer_of
@@ -24,6 +21,9 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals.notices import APPROVAL
 from paiza_node.features.inbox.notices import PendingNotices
+from paiza_node.features.inbox.open_part import OpenPart
+from paiza_node.features.inbox.open_together import OpenTogether
+from paiza_node.features.inbox.subjects import ShownSubjects, ShowSubjects
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.listing import message_info
 from paiza_node.features.listing.model import ListedMessage

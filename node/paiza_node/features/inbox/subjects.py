@@ -12,7 +12,7 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
-from paiza_node.core.access.open import Judge, proof_of_list
+from paiza_node.core.access.open import Judge
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
@@ -21,6 +21,7 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
+from paiza_node.features.inbox.open_part import proof_of_list
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected

@@ -8,9 +8,9 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.subjects import ShownSubjects, ShowSubjects
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
+from paiza_node.features.inbox.subjects import ShownSubjects, ShowSubjects
 from paiza_node.features.listing import listing
 from paiza_node.features.recalls import recalls
 from paiza_wire import log_entries, message

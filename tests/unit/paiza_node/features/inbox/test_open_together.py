@@ -9,10 +9,10 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_node.core.access import open_together
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open_together import OpenTogether
 from paiza_node.core.log import store as log_store
+from paiza_node.features.inbox import open_together
+from paiza_node.features.inbox.open_together import OpenTogether
 from paiza_node.features.listing import listing
 from paiza_node.features.recalls import recalls
 from paiza_wire import log_entries

@@ -10,10 +10,11 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import OpenPart
+from paiza_node.core.access.open import Judge
 from paiza_node.core.access.open_rules import Opening
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
+from paiza_node.features.inbox.open_part import OpenPart
 from paiza_node.features.recalls import recalls
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
@@ -122,8 +123,8 @@ async def test_rules_of_capabilities_are_asked_last_and_in_order(room: Room) -> 
 async def test_a_check_refuses_as_opening_does_and_opens_nothing(room: Room) -> None:
     """Whoever fetches a ciphertext is asked the same; a denial is logged, and leave is not."""
     note = received(room)
-    open_part = disclose_overtaken(room, note, nothing)
-    assert await open_part.check(OFFICER, asked(note)) == note.header
+    judge = Judge(room.overtaken_by(lambda tx: nothing(room, note, tx)), (recalls.open_rule,))
+    assert await judge.check(OFFICER, asked(note)) == note.header
     with pytest.raises(Rejected, match="need-to-know"):
-        await open_part.check(replace(OFFICER, unit="border"), asked(note))
+        await judge.check(replace(OFFICER, unit="border"), asked(note))
     assert room.events(note.digest) == ["DENIED policy_denied"]

@@ -15,7 +15,7 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied, proof_of_list, proofs_of_opened, unknown
+from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied, unknown
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection, retry
@@ -25,6 +25,7 @@ from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow
+from paiza_node.features.inbox.open_part import proof_of_list, proofs_of_opened
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable

@@ -1,0 +1,122 @@
+"""Opening: a part of a message is handed to an officer, and that it was stands in the log before its key leaves.
+
+The officer's client opens and checks the part itself; the node gives the ciphertext, the part's key and the proofs. A
+crash after the commit and before the answer leaves an OPENED entry for something that was not shown: the safe side.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza.officer.v1 import officer_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer, Opened
+from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied
+from paiza_node.core.access.open_rules import OpenRule
+from paiza_node.core.dependencies import Core
+from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
+from paiza_node.core.log.changes import MessagesChanged
+from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import stored
+from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import Store
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import VerifiedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is handed over, with its OPENED entry."""
+
+    row: MessageRow
+    message: VerifiedMessage
+    part_key: bytes
+    entry: StoredEntry
+
+
+class OpenPart:
+    """The verb of reading."""
+
+    def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
+        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
+        self._judge = Judge(core, rules)
+        self._ledger = core.ledger
+        self._store = core.store
+        self._decryption_keys = core.decryption_keys
+
+    async def __call__(
+        self, officer: Officer, request: officer_pb2.OpenMessageRequest
+    ) -> officer_pb2.OpenMessageResponse:
+        """Hand over one part.
+
+        Rejected: unknown_id, part_missing, too_large, opening_reason_missing, erased, recalled, cannot_open,
+        policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is judged in the
+        transaction that writes OPENED: nothing comes between.
+        """
+        asked = await asyncio.to_thread(
+            self._judge.asked, officer, request.message_digest, request.part_number, request.reason_text
+        )
+        committed = await self._ledger.commit(lambda tx: self._open(tx, officer, asked))
+        if not isinstance(committed.result, _Opened):
+            raise committed.result
+        row, message, number = committed.result.row, committed.result.message, asked.number
+        released, answers, forwarded = await asyncio.to_thread(
+            proofs_of_opened, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
+        )
+        return officer_pb2.OpenMessageResponse(
+            message=message_pb2.SignedMessage(
+                header=message.signed.header,
+                signatures=message.signed.signatures,
+                subject=message.signed.subject if number == 0 else b"",
+                parts=[part for part in message.signed.parts if part.part_number == number],
+            ),
+            part_key=committed.result.part_key,
+            opened=own_proof(
+                self._ledger, committed.result.entry, committed.checkpoint.size, committed.checkpoint.note
+            ),
+            released=released,
+            answers=answers,
+            thread_name=row.thread_name,
+            forwarded=forwarded,
+        )
+
+    def _open(self, tx: LogTransaction, officer: Officer, asked: Asked) -> _Opened | Rejected | Unavailable:
+        """Judge once more, read body and key, and write OPENED or DENIED; runs in the transaction."""
+        refused = self._judge.refusal(tx.conn, officer, asked)
+        if refused is not None:
+            if refused.reason == DENIED:
+                log_denied(tx, officer, asked.digest, refused.detail)
+            return refused
+        row = messages_store.message(tx.conn, asked.digest)
+        body = None if row is None else messages_store.body(tx.conn, row.seq)
+        assert row is not None
+        assert body is not None, "what is neither refused nor erased has a body"
+        message = stored(body)
+        part_key = self._decryption_keys.part_key(message, asked.number)
+        return _Opened(row, message, part_key, _log_opened(tx, officer, row, asked.number, asked.reason))
+
+
+def proofs_of_opened(
+    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
+) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof], list[log_pb2.LogProof]]:
+    """Return what is shown with an opened message: its releases, the answers to them, and its forwardings."""
+    released, answers = proofs_of(store, ledger, row, size, note)
+    return released, answers, forwardings_of(store, ledger, row.digest, size, note)
+
+
+def proof_of_list(
+    ledger: Ledger, entry: StoredEntry, size: int, note: bytes, listed: Sequence[bytes]
+) -> log_pb2.LogProof:
+    """Return the proof of an entry about several messages, with the list of them."""
+    return own_proof(ledger, entry, size, note, listed)
+
+
+def _log_opened(tx: LogTransaction, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:
+    stored = tx.append(log_entries.opened(actor=officer.id, digest=row.digest, part_number=number), text=reason)
+    access_store.add_opened(tx.conn, Opened(row.digest, number, officer.id, stored.index))
+    tx.announce(MessagesChanged((row.digest,)))
+    return stored
