@@ -105,18 +105,18 @@ async def submit(channel: grpc.aio.Channel, data: bytes) -> officer_pb2.SubmitRe
     return response.results[0]
 
 
-async def workflow_states(channel: grpc.aio.Channel, digest: bytes) -> list[delivery_pb2.AttachmentStanding]:
+async def workflow_states(channel: grpc.aio.Channel, digest: bytes) -> list[delivery_pb2.AttachmentStatus]:
     """Ask where the attachments of a message stand; none where the node does not list the message."""
     stub = officer_pb2_grpc.OfficerServiceStub(channel)
     page = await stub.ListMessages(officer_pb2.ListMessagesRequest(id_prefix=digest.hex()[:32]), timeout=CALL_SECONDS)
     return [standing for info in page.messages for standing in info.attachments]
 
 
-async def settled(channel: grpc.aio.Channel, digest: bytes) -> list[delivery_pb2.AttachmentStanding]:
+async def settled(channel: grpc.aio.Channel, digest: bytes) -> list[delivery_pb2.AttachmentStatus]:
     """Wait until no attachment of a message is awaited any more; gives where they stand."""
     while True:
         found = await workflow_states(channel, digest)
-        if found and all(each.state != delivery_pb2.ATTACHMENT_STATE_AWAITED for each in found):
+        if found and all(each.state != delivery_pb2.ATTACHMENT_STATE_PENDING for each in found):
             return found
         await asyncio.sleep(POLL_SECONDS)
 

@@ -250,7 +250,7 @@ class Case:
             earlier = max(index - before, 0)
             moment = entry - timedelta(seconds=seconds)
             span.before_note = court.cosigned(log, earlier, witnesses, moment)
-            span.growth_hashes.extend(log.tree.consistency_proof(earlier, size))
+            span.consistency_hashes.extend(log.tree.consistency_proof(earlier, size))
         span.entries.add(index=index, inclusion_hashes=log.tree.inclusion_proof(index, size))
         self.spans.append(audit_pb2.EvidenceSpan(span=span, register_version=court.register.version))
         return self

@@ -40,7 +40,7 @@ class OpenedWaiting:
 
 
 def waiting_outcome(
-    told: officer_pb2.WaitingForApproval,
+    told: officer_pb2.HeldForApproval,
     message: VerifiedMessage | PendingMessage,
     note: bytes,
     member: str,
@@ -80,7 +80,12 @@ def check_release(entry: VerifiedEntry, message: VerifiedMessage | PendingMessag
 
 
 def check_waiting(
-    answer: approval_pb2.GetWaitingResponse, *, digest: bytes, officer: SpiffeId, registers: Registers, now: datetime
+    answer: approval_pb2.GetPendingApprovalResponse,
+    *,
+    digest: bytes,
+    officer: SpiffeId,
+    registers: Registers,
+    now: datetime,
 ) -> OpenedWaiting:
     """Check a waiting message before anybody reads or signs it.
 
@@ -129,7 +134,12 @@ def check_read(waiting: OpenedWaiting) -> None:
 
 
 def check_waiting_attachment(
-    answer: approval_pb2.GetWaitingResponse, *, digest: bytes, number: int, officer: SpiffeId, registers: Registers
+    answer: approval_pb2.GetPendingApprovalResponse,
+    *,
+    digest: bytes,
+    number: int,
+    officer: SpiffeId,
+    registers: Registers,
 ) -> tuple[Proof, bytes]:
     """Check that our log holds that this officer opened one attachment of a waiting message; gives that and its key."""
     where = f"{digest.hex()[:16]}: {number}"

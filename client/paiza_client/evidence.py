@@ -260,7 +260,7 @@ def spans_of(spans: Iterable[audit_pb2.EvidenceSpan]) -> dict[tuple[str, int], t
     for each in spans:
         span = each.span
         origin = span.note.split(b"\n", 1)[0].decode(errors="replace")
-        before = Before(span.before_note, tuple(span.growth_hashes)) if span.before_note else None
+        before = Before(span.before_note, tuple(span.consistency_hashes)) if span.before_note else None
         for entry in span.entries:
             hashes = tuple(entry.inclusion_hashes)
             found[origin, entry.index] = TlogProof(entry.index, hashes, span.note, each.register_version), before

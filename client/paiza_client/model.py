@@ -40,7 +40,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class AttachmentStanding:
+class AttachmentStatus:
     """Where an attachment stands at one member, as the own node says: ours where we received it, else a recipient."""
 
     part_number: int
@@ -68,7 +68,7 @@ class MessageSummary:
     """Digests of its author's recalls of it; it is opened only with a reason then."""
     corrected_by: tuple[bytes, ...] = ()
     replaced_by: bytes = b""
-    attachments: tuple[AttachmentStanding, ...] = ()
+    attachments: tuple[AttachmentStatus, ...] = ()
     linked: bool = False
     """It shares an identifier with an older message that the officer may see; `Searching.links` names them."""
     erased: bool = False

@@ -27,10 +27,10 @@ _OPENINGS: Final = frozenset({log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_OPENED
 MAX_COUNTS: Final = 1_000  # members in one word: a federation has some dozens
 
 _CONTENT: Final[dict[int, Content]] = {
-    pb.CONTENT_STANDING_UNSPECIFIED: "",
-    pb.CONTENT_STANDING_HELD: "held",
-    pb.CONTENT_STANDING_ERASED: "erased",
-    pb.CONTENT_STANDING_MISSING: "missing",
+    pb.CONTENT_STATE_UNSPECIFIED: "",
+    pb.CONTENT_STATE_HELD: "held",
+    pb.CONTENT_STATE_ERASED: "erased",
+    pb.CONTENT_STATE_MISSING: "missing",
 }
 
 

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.core.v1 import message_pb2
-from paiza_client.model import AttachmentStanding, Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
+from paiza_client.model import AttachmentStatus, Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema import subjects
 
@@ -99,7 +99,7 @@ def delivery(at: Delivery) -> dict[str, Any]:
     }
 
 
-def attachment_standing(at: AttachmentStanding) -> dict[str, Any]:
+def attachment_standing(at: AttachmentStatus) -> dict[str, Any]:
     """Describe where an attachment stands at one member."""
     return {
         "part": at.part_number,

@@ -15,7 +15,7 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
-from paiza_client.model import AttachmentStanding, MessageSummary
+from paiza_client.model import AttachmentStatus, MessageSummary
 from paiza_wire.message import attachment
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def as_objects(attachments: Sequence[Attachment]) -> list[dict[str, Any]]:
     ]
 
 
-def state(standing: AttachmentStanding) -> str:
+def state(standing: AttachmentStatus) -> str:
     """Name where an attachment stands."""
     return _(STATES[standing.state])
 

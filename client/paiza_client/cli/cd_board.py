@@ -28,7 +28,7 @@ def board(*, over_too: bool) -> None:
     """Show the board."""
     desk = terminal()
 
-    async def work() -> list[workflow_pb2.WorkflowStanding]:
+    async def work() -> list[workflow_pb2.WorkflowStatus]:
         async with desk.session() as session:
             return await session.workflows.board(WORKFLOW, over_too=over_too)
 
@@ -127,7 +127,7 @@ def _most_urgent(deadlines: Sequence[workflow_pb2.WorkflowDeadline], own: str) -
     return (ours + [each for each in deadlines if each not in ours])[:2]
 
 
-def _alarms(standing: workflow_pb2.WorkflowStanding) -> list[str]:
+def _alarms(standing: workflow_pb2.WorkflowStatus) -> list[str]:
     found = []
     for each in standing.alarms:
         if not each.in_force:
@@ -161,7 +161,7 @@ def text(both: text_pb2.BilingualText) -> str:
     return both.ru if lang() == "ru" else both.en
 
 
-def standing_json(standing: workflow_pb2.WorkflowStanding) -> dict[str, object]:
+def standing_json(standing: workflow_pb2.WorkflowStatus) -> dict[str, object]:
     """Return a standing as JSON: names of the protocol, ids in hexadecimal digits."""
     shown: dict[str, object] = MessageToDict(
         standing, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

@@ -70,8 +70,8 @@ def holders(*, message: str) -> None:
         [
             (
                 each.member,
-                each.passed_on_by,
-                messages.when(each.passed_on_time.ToDatetime(tzinfo=UTC)) if each.passed_on_by else "",
+                each.forwarded_by,
+                messages.when(each.forwarded_time.ToDatetime(tzinfo=UTC)) if each.forwarded_by else "",
             )
             for each in found
         ],
@@ -115,5 +115,5 @@ def _object(leave: Leave) -> dict[str, Any]:
 
 
 def _holder(holder: Any) -> dict[str, Any]:
-    when = holder.passed_on_time.ToDatetime(tzinfo=UTC).isoformat() if holder.passed_on_by else None
-    return {"member": holder.member, "passed_on_by": holder.passed_on_by, "passed_on_time": when}
+    when = holder.forwarded_time.ToDatetime(tzinfo=UTC).isoformat() if holder.forwarded_by else None
+    return {"member": holder.member, "passed_on_by": holder.forwarded_by, "passed_on_time": when}

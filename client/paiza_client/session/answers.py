@@ -7,7 +7,7 @@ from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_client.checks import check_header
 from paiza_client.errors import NotProven, located
-from paiza_client.model import AttachmentStanding, AttachmentState, Delivery, DeliveryState, MessageSummary
+from paiza_client.model import AttachmentState, AttachmentStatus, Delivery, DeliveryState, MessageSummary
 from paiza_wire.message import open_subject
 
 _STATES: Final[dict[int, DeliveryState]] = {
@@ -19,7 +19,7 @@ _STATES: Final[dict[int, DeliveryState]] = {
     delivery_pb2.DELIVERY_STATE_DROPPED: "dropped",
 }
 _ATTACHMENT_STATES: Final[dict[int, AttachmentState]] = {
-    delivery_pb2.ATTACHMENT_STATE_AWAITED: "awaited",
+    delivery_pb2.ATTACHMENT_STATE_PENDING: "awaited",
     delivery_pb2.ATTACHMENT_STATE_RECEIVED: "received",
     delivery_pb2.ATTACHMENT_STATE_REFUSED: "refused",
     delivery_pb2.ATTACHMENT_STATE_EXPIRED: "expired",
@@ -57,9 +57,9 @@ def _subject(info: officer_pb2.MessageInfo) -> bytes:
         return open_subject(header, info.subject, info.subject_key)
 
 
-def _attachment(standing: delivery_pb2.AttachmentStanding) -> AttachmentStanding:
+def _attachment(standing: delivery_pb2.AttachmentStatus) -> AttachmentStatus:
     settled = standing.HasField("settled_time")
-    return AttachmentStanding(
+    return AttachmentStatus(
         part_number=standing.part_number,
         member=standing.member,
         state=_ATTACHMENT_STATES.get(standing.state, "unknown"),

@@ -113,7 +113,7 @@ class Approvals:
 
     async def waiting(self) -> list[WaitingSummary]:
         """Return what waits for us, and what we submitted that waits, oldest first."""
-        request = approval_pb2.ListWaitingRequest(page_size=MAX_PAGE)
+        request = approval_pb2.ListPendingApprovalsRequest(page_size=MAX_PAGE)
         return [
             WaitingSummary(
                 digest=each.message_digest,
@@ -123,15 +123,15 @@ class Approvals:
                 expires_time=each.expires_time.ToDatetime(tzinfo=UTC),
                 missing=tuple(each.missing_signers),
             )
-            async for page in channel.pages(self._call, self._stub.ListWaiting, request)
+            async for page in channel.pages(self._call, self._stub.ListPendingApprovals, request)
             for each in page.messages
         ]
 
     async def open(self, digest: bytes, reason: str = SHOWN_BECAUSE) -> OpenedWaiting:
         """Open a waiting message whole: the node logs it, and everything is checked before it is shown."""
-        request = approval_pb2.GetWaitingRequest(message_digest=digest, reason_text=reason)
-        answer: approval_pb2.GetWaitingResponse = await self._call(
-            lambda: self._stub.GetWaiting(request, timeout=channel.CALL_SECONDS)
+        request = approval_pb2.GetPendingApprovalRequest(message_digest=digest, reason_text=reason)
+        answer: approval_pb2.GetPendingApprovalResponse = await self._call(
+            lambda: self._stub.GetPendingApproval(request, timeout=channel.CALL_SECONDS)
         )
         return approval_checks.check_waiting(
             answer, digest=digest, officer=self._profile.id, registers=self._registers, now=datetime.now(UTC)
@@ -143,12 +143,12 @@ class Approvals:
 
     async def _save(self, waiting: OpenedWaiting, number: int, folder: Path) -> SavedWaiting:
         digest = waiting.message.digest
-        request = approval_pb2.GetWaitingRequest(message_digest=digest, attachment_number=number)
+        request = approval_pb2.GetPendingApprovalRequest(message_digest=digest, attachment_number=number)
         proofs: list[Proof] = []
 
         async def ask_key() -> bytes:
-            answer: approval_pb2.GetWaitingResponse = await self._call(
-                lambda: self._stub.GetWaiting(request, timeout=channel.CALL_SECONDS)
+            answer: approval_pb2.GetPendingApprovalResponse = await self._call(
+                lambda: self._stub.GetPendingApproval(request, timeout=channel.CALL_SECONDS)
             )
             proof, key = approval_checks.check_waiting_attachment(
                 answer, digest=digest, number=number, officer=self._profile.id, registers=self._registers

@@ -17,10 +17,10 @@ class Workflows:
         self._stub = workflow_pb2_grpc.WorkflowServiceStub(connection)
         self._call = call
 
-    async def board(self, workflow: str = "", *, over_too: bool = False) -> list[workflow_pb2.WorkflowStanding]:
+    async def board(self, workflow: str = "", *, over_too: bool = False) -> list[workflow_pb2.WorkflowStatus]:
         """Return every workflow that is not over (or all), the most recently moved first."""
         scope = workflow_pb2.WORKFLOW_SCOPE_ALL if over_too else workflow_pb2.WORKFLOW_SCOPE_LIVE
-        found: list[workflow_pb2.WorkflowStanding] = []
+        found: list[workflow_pb2.WorkflowStatus] = []
         token = ""
         for _ in range(MAX_PAGES):
             request = workflow_pb2.ListWorkflowsRequest(

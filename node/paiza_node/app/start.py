@@ -1,4 +1,4 @@
-"""From a configuration to a node that serves, and down again without loss. With `rooms`, the only place that builds."""
+"""From a configuration to a node that serves, and down again without loss."""
 
 import asyncio
 import gc

@@ -1,7 +1,7 @@
-"""Rooms: the verbs and duties of a node, built and connected. What each RPC does, and what runs as long as the node.
+"""Wiring: the services and background tasks of a node, built and connected in one place.
 
-Each builder makes one room from the context all share and the rooms it needs. Rooms that act on what others committed
-hear of it as subscribers of the ledger's changes (`changes`): no room is told of one that is built after it.
+Each builder makes the parts of one capability from the core and from the capabilities it needs. Those that act on what
+others committed hear of it as subscribers of the ledger's changes (`core.log.changes`): nothing is connected later.
 """
 
 from collections.abc import Callable, Coroutine

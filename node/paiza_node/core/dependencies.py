@@ -1,4 +1,4 @@
-"""What the rooms of a node share: whose node it is, and the ledger, store, register, news and keys they work with."""
+"""What every capability builds on: whose node it is, ledger, store, register, notifier, executors and keys."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

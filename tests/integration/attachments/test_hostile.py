@@ -22,7 +22,7 @@ from tests.system.minting import Mint
 
 MIB: Final = 1024 * 1024
 PIECE: Final = bytes(256 * 1024)
-AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
 REFUSED: Final = delivery_pb2.ATTACHMENT_STATE_REFUSED
 METHOD: Final = "/paiza.peer.v1.ExchangeService/FetchAttachment"
 

@@ -106,8 +106,8 @@ def test_the_writer_cannot_be_the_second_officer(paiza: Paiza, federation: Feder
     async def force() -> str:
         async with officer.channel() as channel:
             stub = approval_pb2_grpc.ApprovalServiceStub(channel)
-            shown = await stub.GetWaiting(
-                approval_pb2.GetWaitingRequest(message_digest=bytes.fromhex(waiting["digest"]))
+            shown = await stub.GetPendingApproval(
+                approval_pb2.GetPendingApprovalRequest(message_digest=bytes.fromhex(waiting["digest"]))
             )
             signature = wire.countersign(shown.message.header, officer.signer)
             request = approval_pb2.ApproveRequest(message_digest=bytes.fromhex(waiting["digest"]), signature=signature)
@@ -133,7 +133,7 @@ def test_who_is_not_named_neither_reads_nor_signs(paiza: Paiza, federation: Fede
             digest = bytes.fromhex(waiting["digest"])
             signature = message_pb2.Signature(signer_id=officer.id, certificate=b"x", signature=b"y")
             for call in (
-                stub.GetWaiting(approval_pb2.GetWaitingRequest(message_digest=digest)),
+                stub.GetPendingApproval(approval_pb2.GetPendingApprovalRequest(message_digest=digest)),
                 stub.Approve(approval_pb2.ApproveRequest(message_digest=digest, signature=signature)),
                 stub.Decline(approval_pb2.DeclineRequest(message_digest=digest, reason_text="no")),
             ):
@@ -256,10 +256,10 @@ def test_the_second_officer_reads_the_attachments_before_he_signs(
     async def force() -> list[str]:
         reasons = []
         async with Officer(federation.folder, "kaz-authoriser").channel() as channel:
-            key = approval_pb2.GetWaitingRequest(message_digest=digest, attachment_number=2)
+            key = approval_pb2.GetPendingApprovalRequest(message_digest=digest, attachment_number=2)
             download = attachment_pb2.DownloadRequest(message_digest=digest, part_number=2)
             stream = attachment_pb2_grpc.AttachmentServiceStub(channel).Download(download)
-            for call in (approval_pb2_grpc.ApprovalServiceStub(channel).GetWaiting(key), anext(aiter(stream))):
+            for call in (approval_pb2_grpc.ApprovalServiceStub(channel).GetPendingApproval(key), anext(aiter(stream))):
                 try:
                     await call
                 except Exception as error:  # noqa: BLE001 - its reason is looked at

@@ -76,7 +76,7 @@ async def test_only_what_was_addressed_to_the_caller_is_given(
     asked = exchange_pb2.FetchMessagesRequest(message_digests=[foreign, DIGEST, ours, ours])
     response = await stub.FetchMessages(asked, timeout=SECONDS)
     (dispatch,) = response.dispatches
-    assert list(response.passed_on_digests) == []
+    assert list(response.forwarded_digests) == []
     key = register.member("kaz").log_keys[-1]
     proven_to = checkpoint.verify(response.consistency_claim.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin)
     entry = receipts.verify_entry(dispatch.release.released, proven_to).entry

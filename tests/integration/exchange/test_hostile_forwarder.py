@@ -107,7 +107,7 @@ class Scene:
         index = self.peer.release(signed, **given)
         forwarding = exchange_pb2.Forwarding(message=self.wrapped(signed), origin=shown)
         if grant:
-            shown_grant = exchange_pb2.PassingGrant(message=self.wrapped(grant), released=self.released(grant))
+            shown_grant = exchange_pb2.ForwardingGrant(message=self.wrapped(grant), released=self.released(grant))
             forwarding.grant.CopyFrom(shown_grant)
         return exchange_pb2.Dispatch(forwarding=forwarding), index
 

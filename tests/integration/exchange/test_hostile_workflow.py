@@ -149,7 +149,7 @@ async def test_a_stranger_to_a_delivery_changes_nothing(room: Room) -> None:
     assert {rule.rule for step in workflow_state.steps for rule in step.breaches} == {"not_participant"}
     question = exchange_pb2.FetchMessagesRequest(message_digests=[digest_of(request), *map(digest_of, steps)])
     told = await exchange_pb2_grpc.ExchangeServiceStub(room.peers["uzb"].channel).FetchMessages(question)
-    assert (list(told.dispatches), list(told.passed_on_digests)) == ([], [])
+    assert (list(told.dispatches), list(told.forwarded_digests)) == ([], [])
 
 
 @pytest.mark.parametrize("request_first", [False, True])

@@ -57,7 +57,7 @@ class Three:
     async def waiting(self, name: str, header: bytes) -> list[str]:
         """Name those whose signature an officer sees missing; empty where the message does not wait for him."""
         stub = approval_pb2_grpc.ApprovalServiceStub(self.channels[name])
-        found = (await stub.ListWaiting(approval_pb2.ListWaitingRequest(), timeout=SECONDS)).messages
+        found = (await stub.ListPendingApprovals(approval_pb2.ListPendingApprovalsRequest(), timeout=SECONDS)).messages
         digest = message.message_digest(header)
         return [
             each.rpartition("/")[2] for one in found if one.message_digest == digest for each in one.missing_signers

@@ -175,7 +175,7 @@ class Desk:
         async with self._channel("liaison") as channel:
             request = forwarding_pb2.ListHoldersRequest(message_digest=digest)
             response = await forwarding_pb2_grpc.ForwardingServiceStub(channel).ListHolders(request, timeout=SECONDS)
-        return {holder.member: holder.passed_on_by for holder in response.holders}
+        return {holder.member: holder.forwarded_by for holder in response.holders}
 
     async def info(self, digest: bytes) -> officer_pb2.MessageInfo | None:
         """Return a message as lists show it; None where it is not here."""

@@ -80,7 +80,7 @@ class Desk:
         answer: Workflow = await self.workflows.GetWorkflow(request, timeout=WAIT_SECONDS)
         return answer
 
-    async def board(self) -> list[workflow_pb2.WorkflowStanding]:
+    async def board(self) -> list[workflow_pb2.WorkflowStatus]:
         """Ask for the board."""
         answer = await self.workflows.ListWorkflows(workflow_pb2.ListWorkflowsRequest(), timeout=WAIT_SECONDS)
         return list(answer.workflows)

@@ -9,7 +9,7 @@ EARLIER, LATER, OTHER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 def _thread(*alarms: workflow_pb2.WorkflowAlarm) -> workflow_pb2.GetWorkflowResponse:
     request = workflow_pb2.WorkflowStep(message_digest=OTHER, kind="cd-request", author="tjk", effective=True)
     return workflow_pb2.GetWorkflowResponse(
-        standing=workflow_pb2.WorkflowStanding(alarms=alarms), steps=[request]
+        standing=workflow_pb2.WorkflowStatus(alarms=alarms), steps=[request]
     )  # fmt: skip
 
 

@@ -225,7 +225,7 @@ def _other_proof(page: pb.EntriesPage) -> None:
 
 
 def _is_there(page: pb.EntriesPage) -> None:
-    page.entries[2].content = pb.CONTENT_STANDING_HELD
+    page.entries[2].content = pb.CONTENT_STATE_HELD
 
 
 def _less_looked_at(page: pb.EntriesPage) -> None:

@@ -47,7 +47,7 @@ def cosign(
     span = log_pb2.WitnessedSpan(note=court.cosigned(log, size, witnesses, times[1]))
     if before is not None:
         span.before_note = court.cosigned(log, before, witnesses, times[0])
-        span.growth_hashes.extend(log.tree.consistency_proof(before, size))
+        span.consistency_hashes.extend(log.tree.consistency_proof(before, size))
     span.entries.add(index=index, inclusion_hashes=log.tree.inclusion_proof(index, size))
     version = register or court.register.version
     case.spans.append(audit_pb2.EvidenceSpan(span=span, register_version=version))

@@ -13,7 +13,7 @@ from tests.unit.paiza_node.room import Room
 Between = Callable[[Room, VerifiedMessage, LogTransaction], None]
 
 
-def nothing(_room: Room, _note: VerifiedMessage, _pen: LogTransaction) -> None:
+def nothing(_room: Room, _note: VerifiedMessage, _tx: LogTransaction) -> None:
     """Let nothing come between."""
 
 

@@ -19,7 +19,7 @@ MAX_DENIALS: Final = 10  # of one officer that are logged within a minute
 MAX_OFFICERS: Final = 1000  # remembered; a member has fewer
 MINUTE: Final = timedelta(minutes=1)
 
-log = structlog.get_logger("paiza.lawful")
+log = structlog.get_logger("paiza.access")
 
 
 class Denials:

@@ -11,7 +11,7 @@ REASON_KEY: Final = "paiza-reason"
 RETRY_KEY: Final = "paiza-retry-after-ms"
 MAX_DETAIL: Final = 1000  # characters
 
-log = structlog.get_logger("paiza.edge")
+log = structlog.get_logger("paiza.api")
 
 _CODES: Final = {
     "audit_not_granted": grpc.StatusCode.PERMISSION_DENIED,

@@ -16,10 +16,10 @@ def holders(reads: ReadConnection, digest: bytes) -> tuple[str, ...]:
     A member that proved its refusal is left out; one that has not answered may hold the message.
     """
     sent = [each.recipient for each in deliveries_store.deliveries_of(reads, digest) if each.state not in _NOT_HELD]
-    forwarding = [
+    forwarded = [
         recipient
         for recipient, _index, state in deliveries_store.forwarded_indices(reads, digest)
         if state not in _NOT_HELD
     ]
     told = [each.holder for each in exchange_store.forwardings_of_message(reads, digest) if not each.denied]
-    return tuple(dict.fromkeys([*sent, *forwarding, *told]))
+    return tuple(dict.fromkeys([*sent, *forwarded, *told]))

@@ -16,7 +16,7 @@ from paiza_wire import receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-log = structlog.get_logger("paiza.receive")
+log = structlog.get_logger("paiza.exchange")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ proof_table = Table(
 )
 
 # Entries of other members' logs that say they passed a message on, to us or (of our own messages) to others.
-passed_on_table = Table(
+forwarding_table = Table(
     "forwarding",
     METADATA,
     Column("forwarder", Text, primary_key=True),
@@ -63,7 +63,7 @@ passed_on_table = Table(
     Column("denied", Boolean, nullable=False),
     Column("held", Boolean, nullable=False),
 )
-Index("ix_passed_on_digest", passed_on_table.c.digest)
+Index("ix_forwarding_digest", forwarding_table.c.digest)
 
 # Checkpoint notes that proofs lead to; a batch of proofs shares one.
 note_table = Table(
@@ -74,21 +74,21 @@ note_table = Table(
 )
 
 
-_PASSED_ON: Final = select(passed_on_table, note_table.c.note).join(
-    note_table, note_table.c.digest == passed_on_table.c.note_digest
+_PASSED_ON: Final = select(forwarding_table, note_table.c.note).join(
+    note_table, note_table.c.digest == forwarding_table.c.note_digest
 )
 
 
 def forwarding(conn: ReadConnection, forwarder: str, index: int) -> ForwardingRow | None:
     """Return what we know by one entry of a member's log that says it passed something on."""
-    p = passed_on_table.c
+    p = forwarding_table.c
     found = _passed_on_rows(conn, _PASSED_ON.where(p.forwarder == forwarder, p.entry_index == index))
     return found[0] if found else None
 
 
 def forwardings_of_message(conn: ReadConnection, digest: bytes) -> list[ForwardingRow]:
     """Return everything others told us of passing one message on, in order of our answers."""
-    p = passed_on_table.c
+    p = forwarding_table.c
     return _passed_on_rows(conn, _PASSED_ON.where(p.digest == digest).order_by(p.log_index))
 
 
@@ -122,7 +122,7 @@ def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> Non
 
 def came_directly(conn: WriteConnection, digest: bytes) -> None:
     """Store that a message held because it was passed on has come from its author as well."""
-    p = passed_on_table
+    p = forwarding_table
     conn.execute(update(p).where(p.c.digest == digest).values(held=False))
 
 
@@ -144,7 +144,7 @@ def _passed_on_row(row: Row[Any]) -> ForwardingRow:
 
 _ADD_NOTE: Final = insertion(note_table, ignore_known=True)
 
-_ADD_PASSED_ON: Final = insertion(passed_on_table)
+_ADD_PASSED_ON: Final = insertion(forwarding_table)
 
 
 def answers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, StoredEntry]:
@@ -219,7 +219,7 @@ def proofs_at(conn: ReadConnection, member: str, index: int) -> list[ForeignProo
 
 def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -> dict[bytes, list[ForeignProof]]:
     """Return the proofs kept of one member's log about these messages: that it released, passed on or answered."""
-    p, o = proof_table.c, passed_on_table.c
+    p, o = proof_table.c, forwarding_table.c
     found: dict[bytes, list[ForeignProof]] = {}
     for block in blocks(list(digests)):
         kept = conn.execute(
@@ -234,7 +234,7 @@ def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -
                 )
             )
         passed = conn.execute(
-            select(passed_on_table, note_table.c.note)
+            select(forwarding_table, note_table.c.note)
             .join(note_table, note_table.c.digest == o.note_digest)
             .where(o.digest.in_(block), o.forwarder == member)
         )
@@ -267,12 +267,12 @@ KEPT_PROOFS: Final = (
     ),
     Lookup(
         select(
-            passed_on_table.c.forwarder,
-            passed_on_table.c.entry_index,
-            passed_on_table.c.entry,
-            passed_on_table.c.note_digest,
+            forwarding_table.c.forwarder,
+            forwarding_table.c.entry_index,
+            forwarding_table.c.entry,
+            forwarding_table.c.note_digest,
         ),
-        passed_on_table.c.digest,
+        forwarding_table.c.digest,
     ),
 )
 """Find the entries of other members' logs that are kept about messages: (member, index, entry, digest of the note)."""
@@ -280,6 +280,6 @@ KEPT_PROOFS: Final = (
 LIFECYCLES: Final = (
     Lifecycle(answer_table, Key.DIGEST, answer_table.c.digest),
     Lifecycle(proof_table, Key.DIGEST, proof_table.c.digest),
-    Lifecycle(passed_on_table, Key.DIGEST, passed_on_table.c.digest),
+    Lifecycle(forwarding_table, Key.DIGEST, forwarding_table.c.digest),
     Lifecycle(note_table),
 )

@@ -19,7 +19,7 @@ QUICK_THREADS: Final = 4
 FIRST_THREADS: Final = 1  # for what goes ahead of everything, and is rare
 
 T = TypeVar("T")
-log = structlog.get_logger("paiza.lanes")
+log = structlog.get_logger("paiza.executors")
 
 
 class SharedThreads:

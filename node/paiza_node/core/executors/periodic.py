@@ -14,7 +14,7 @@ FIRST_RETRY_SECONDS: Final = 1.0  # after a round for which the database, a disk
 LONGEST_RETRY_SECONDS: Final = 60.0  # what is back is used within this time
 MAX_DOUBLINGS: Final = 16  # more would overflow before they change anything
 
-log = structlog.get_logger("paiza.periodic")
+log = structlog.get_logger("paiza.executors")
 
 
 def backoff(failures: int, first: float, longest: float) -> float:

@@ -1,7 +1,8 @@
 """Changes: what was committed is passed on to those who act on it or show it, once it is proven and on disk.
 
-A piece of work announces typed changes (`Pen.announce`); the ledger publishes those of a commit group together, after
-the group's checkpoint was signed and saved. So a caller who hangs up during a commit loses nobody a notification.
+A piece of work announces typed changes (`LogTransaction.announce`); the ledger publishes those of a commit group
+together, after the group's checkpoint was signed and saved. So a caller who hangs up during a commit loses nobody a
+notification.
 
 A change is a hint, the rows are the truth: a subscriber marks what may have changed and wakes, and its own loop reads
 the rows. What was announced and not published (a crash after the commit) is found by `Subscriber.catch_up`, at the
@@ -20,7 +21,7 @@ from paiza_node.core.executors.periodic import PeriodicTask
 
 CATCH_UP_SECONDS: Final = 300.0  # between two looks for what no change spoke of; each costs some queries
 
-log = structlog.get_logger("paiza.changes")
+log = structlog.get_logger("paiza.log")
 
 
 class Change:

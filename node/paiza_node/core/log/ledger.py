@@ -1,9 +1,9 @@
 """The one commit path: every change of state is rows plus log entries, committed together, proven before answered.
 
-`Ledger.commit` takes *work*, a function that reads and writes through a `Pen`. One thread gathers the work that waits
-(group commit), runs it in ONE database transaction, appends its entries to the log's tree and advances the head. Only
-after the commit does it sign one checkpoint for the batch, put that on disk outside the database, and release the
-callers.
+`Ledger.commit` takes *work*, a function that reads and writes through a `LogTransaction`. One thread gathers the work
+that waits (group commit), runs it in ONE database transaction, appends its entries to the log's tree and advances the
+head. Only after the commit does it sign one checkpoint for the batch, put that on disk outside the database, and
+release the callers.
 
 What a crash leaves:
 
@@ -50,7 +50,7 @@ BATCH_ID_BYTES: Final = 16
 FIRST, IN_TURN, LAST = range(3)  # ranks of what waits: ahead of all, as it came, and the end of the thread
 
 T = TypeVar("T")
-log = structlog.get_logger("paiza.ledger")
+log = structlog.get_logger("paiza.log")
 
 
 class CheckpointFile(Protocol):
@@ -126,11 +126,11 @@ class LogTransaction:
         self._deliveries += 1
         return self._deliveries
 
-    def mark(self) -> tuple[int, int, int, int]:
-        """Remember where the pen stands, to come back with `rewind`."""
+    def savepoint(self) -> tuple[int, int, int, int]:
+        """Return the present position, to come back to it with `rollback_to`."""
         return len(self.entries), self._messages, self._deliveries, len(self.changes)
 
-    def rewind(self, mark: tuple[int, int, int, int]) -> None:
+    def rollback_to(self, mark: tuple[int, int, int, int]) -> None:
         """Undo what was appended, counted and announced since the mark."""
         entries, self._messages, self._deliveries, changes = mark
         del self.entries[entries:]
@@ -393,7 +393,7 @@ class Ledger:
 
 def _do(item: _Waiting, tx: LogTransaction) -> None:
     """Run one piece of work; if it fails only its own writes are undone, and only its caller hears of it."""
-    mark = tx.mark()
+    mark = tx.savepoint()
     try:
         with tx.conn.savepoint():
             item.outcome = item.work(tx)
@@ -404,7 +404,7 @@ def _do(item: _Waiting, tx: LogTransaction) -> None:
             raise
         if not isinstance(error, PaizaError):
             log.exception("work_failed")
-        tx.rewind(mark)
+        tx.rollback_to(mark)
         item.future.set_exception(error)
 
 

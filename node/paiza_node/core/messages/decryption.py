@@ -1,4 +1,4 @@
-"""Opening: what a message says, read with the node's own keys. Nothing that was opened is kept here.
+"""Decryption: what a message says, read with the node's own keys. Nothing that was opened is kept here.
 
 A message of the store was verified when it was taken, and is not verified again. Whoever opens one of this node's own
 cannot take it for valid: the node releases most kinds unopened, and their content is what an officer's client made it.

@@ -33,7 +33,7 @@ from paiza_wire.tlog.notes import VerifierKey
 CLAIMS: Final = 3  # times that one claim is made, each from the size that the peer named
 OVERTAKEN: Final = 3  # times in a row that a submitted checkpoint makes way for batches it has overtaken
 
-log = structlog.get_logger("paiza.deliver")
+log = structlog.get_logger("paiza.peers")
 
 Build = Callable[[VerifiedCheckpoint], exchange_pb2.DeliverRequest]
 """Builds a request that proves its entries to this checkpoint of ours; in a thread."""

@@ -19,7 +19,7 @@ STALE_ALARM: Final = 16  # claims in a row in which a log shows less than is kno
 
 _BySize = OrderedDict[int, VerifiedCheckpoint]
 
-log = structlog.get_logger("paiza.growth")
+log = structlog.get_logger("paiza.peers")
 
 
 class ClaimCounts:

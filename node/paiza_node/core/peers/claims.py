@@ -20,7 +20,7 @@ from paiza_wire.tlog.notes import VerifierKey
 
 SHORT_CLAIM_BYTES: Final = 4096  # of a claim that is verified on the event loop: a note and a usual proof have 700
 
-log = structlog.get_logger("paiza.growth")
+log = structlog.get_logger("paiza.peers")
 
 
 def consistency_claim(

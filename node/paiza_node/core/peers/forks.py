@@ -13,7 +13,7 @@ from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.fork_proofs import Fork
 
-log = structlog.get_logger("paiza.growth")
+log = structlog.get_logger("paiza.peers")
 
 
 class Forks:

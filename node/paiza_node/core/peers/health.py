@@ -12,7 +12,7 @@ FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
 LOGGED_FAILURES: Final = 20  # one in so many failures in a row is logged, and the first
 
-log = structlog.get_logger("paiza.deliver")
+log = structlog.get_logger("paiza.peers")
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""Doubts: checkpoints that a log signed and that were not proven to belong to what is known of it.
+"""Unverified checkpoints: those that a log signed and that were not proven consistent with what is known of it.
 
-A doubt accuses nobody. An honest log leads every checkpoint it ever signed to its newest one, so one answer of its
-owner ends all doubts about it; a log that has two histories cannot (`witness.trials`).
+They accuse nobody. An honest log leads every checkpoint it ever signed to its newest one, so one answer of its
+operator's node verifies all of them; a log that has two histories cannot (`witness.consistency_monitor`).
 """
 
 from collections import deque

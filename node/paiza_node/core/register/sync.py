@@ -32,7 +32,7 @@ Learn = Callable[[Mapping[str, bytes]], None]
 
 FetchSet = Callable[[bytes, Learn], Awaitable[None]]
 
-log = structlog.get_logger("paiza.refresh")
+log = structlog.get_logger("paiza.register")
 
 
 class RegisterCache:

@@ -56,7 +56,7 @@ _ENTRIES: Final = {
     ApprovalState.EXPIRED: log_entries.lapsed,
 }
 
-log = structlog.get_logger("paiza.approve")
+log = structlog.get_logger("paiza.approvals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ class Approve:
         with self._store.reads() as reads:
             return approvals_store.waiting_approvals(reads)
 
-    async def show(self, officer: Officer, request: approval_pb2.GetWaitingRequest) -> approval_pb2.GetWaitingResponse:
+    async def show(
+        self, officer: Officer, request: approval_pb2.GetPendingApprovalRequest
+    ) -> approval_pb2.GetPendingApprovalResponse:
         """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason.
 
         Of an attachment the key alone, where one is asked for: its ciphertext comes apart (`shown_to`). That it still
@@ -120,8 +122,8 @@ class Approve:
         return response
 
     def _show(
-        self, tx: LogTransaction, officer: Officer, request: approval_pb2.GetWaitingRequest
-    ) -> tuple[approval_pb2.GetWaitingResponse, list[StoredEntry]]:
+        self, tx: LogTransaction, officer: Officer, request: approval_pb2.GetPendingApprovalRequest
+    ) -> tuple[approval_pb2.GetPendingApprovalResponse, list[StoredEntry]]:
         """Read body and keys of what still waits, and write OPENED; runs in the transaction."""
         row = approvals_store.approval(tx.conn, request.message_digest)
         if row is None:
@@ -141,7 +143,7 @@ class Approve:
             numbers = [request.attachment_number]
         keys = [self._decryption_keys.part_key(message, number) for number in numbers]
         reason = request.reason_text.strip() or SHOWN_BECAUSE
-        response = approval_pb2.GetWaitingResponse(
+        response = approval_pb2.GetPendingApprovalResponse(
             message=message_pb2.SignedMessage(
                 header=signed.header,
                 signatures=signed.signatures,
@@ -149,7 +151,7 @@ class Approve:
                 parts=sealed,
             ),
             part_keys=[
-                approval_pb2.WaitingPartKey(part_number=number, part_key=key)
+                approval_pb2.PendingPartKey(part_number=number, part_key=key)
                 for number, key in zip(numbers, keys, strict=True)
             ],
             submitted_by=row.drafter,

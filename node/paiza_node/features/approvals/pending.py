@@ -1,4 +1,4 @@
-"""Waiting: a message that lacks signatures of officers its header requires is kept until they have signed.
+"""Pending approvals: a message that lacks signatures of officers its header requires is kept until they have signed.
 
 It stands in the log as SUBMITTED; nothing of it leaves the node. What becomes of it is said in `approve`.
 """
@@ -73,7 +73,7 @@ class _Approvals:
     """What waits, or waited, of the messages of one batch."""
 
     def __init__(self, tx: LogTransaction, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
-        self._pen = tx
+        self._tx = tx
         self._officer = officer
         self._life = life
         several = [each.message.header.message_id for each in batch if len(each.message.header.required_signers) > 1]
@@ -89,7 +89,7 @@ class _Approvals:
         if earlier.state is not ApprovalState.WAITING:
             return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
         # With every signature already there it waits all the same: each officer signs what waits in person.
-        return None if item.approved and isinstance(item.message, VerifiedMessage) else held(self._pen, earlier)
+        return None if item.approved and isinstance(item.message, VerifiedMessage) else held(self._tx, earlier)
 
     def judge(self, item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | Held | None:
         """Keep a message that lacks signatures."""
@@ -98,17 +98,17 @@ class _Approvals:
             return None
         if item.source_row:
             return Rejected("second_officer_missing", "what is imported is signed by one officer alone")
-        kept = keep(self._pen, message, item.raw, self._officer, self._life)
+        kept = keep(self._tx, message, item.raw, self._officer, self._life)
         if isinstance(kept, Held):
-            self._approvals |= approvals_store.approvals_of(self._pen.conn, [message.header.message_id])
+            self._approvals |= approvals_store.approvals_of(self._tx.conn, [message.header.message_id])
         return kept
 
     def releasing(self, item: Submission) -> None:
         """Log the last signature, and end the waiting."""
         if item.approved:
-            self._pen.append(approved_entry(item.message, self._officer))
+            self._tx.append(approved_entry(item.message, self._officer))
         if self._approvals and item.message.header.message_id in self._approvals:
-            approvals_store.end_approval(self._pen.conn, item.message.digest, ApprovalState.RELEASED)
+            approvals_store.end_approval(self._tx.conn, item.message.digest, ApprovalState.RELEASED)
 
 
 def keep(

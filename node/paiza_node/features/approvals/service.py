@@ -16,11 +16,11 @@ class ApprovalService(Service):
     def __init__(self, approve: Approve) -> None:
         self._approve = approve
 
-    async def list_waiting(
-        self, caller: Caller, request: approval_pb2.ListWaitingRequest
-    ) -> approval_pb2.ListWaitingResponse:
+    async def list_pending_approvals(
+        self, caller: Caller, request: approval_pb2.ListPendingApprovalsRequest
+    ) -> approval_pb2.ListPendingApprovalsResponse:
         page, more = paging.page_of(await self._approve.listed(officer_of(caller)), _place, request)
-        response = approval_pb2.ListWaitingResponse(next_page_token=more)
+        response = approval_pb2.ListPendingApprovalsResponse(next_page_token=more)
         for row in page:
             waiting = response.messages.add(
                 message_digest=row.digest, header=row.header, submitted_by=row.drafter, missing_signers=row.missing
@@ -29,9 +29,9 @@ class ApprovalService(Service):
             waiting.expires_time.FromDatetime(row.expires_time)
         return response
 
-    async def get_waiting(
-        self, caller: Caller, request: approval_pb2.GetWaitingRequest
-    ) -> approval_pb2.GetWaitingResponse:
+    async def get_pending_approval(
+        self, caller: Caller, request: approval_pb2.GetPendingApprovalRequest
+    ) -> approval_pb2.GetPendingApprovalResponse:
         return await self._approve.show(officer_of(caller), request)
 
     async def approve(self, caller: Caller, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:

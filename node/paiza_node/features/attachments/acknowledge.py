@@ -47,7 +47,7 @@ def record_answers(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: 
         number = log_entries.part_number(entry)
         assert number is not None, "check_attachment_answer"
         row = _row(tx, digest, number, member)
-        if row is None or row.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
+        if row is None or row.state != delivery_pb2.ATTACHMENT_STATE_PENDING:
             continue
         evidence = receipts.evidence_digest(answer.entry.raw, answer.entry.checkpoint.note)
         index = tx.append(

@@ -38,9 +38,9 @@ def awaited(
     ]
 
 
-def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStanding:
+def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStatus:
     """Write down where an attachment stands."""
-    shown = delivery_pb2.AttachmentStanding(
+    shown = delivery_pb2.AttachmentStatus(
         part_number=row.part_number,
         member=row.member,
         state=row.state,  # type: ignore[arg-type]  # the number is that of the enum
@@ -128,7 +128,7 @@ def open_rule(member: str) -> OpenRule:
         found = attachments_store.attachment(reads, opening.row.digest, number, member)
         if found is not None and found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED:
             return None
-        if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_AWAITED:
+        if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_PENDING:
             reason = "" if found is None else f": {found.reason}"
             return Rejected("part_missing", f"attachment {number} was refused or given up{reason}")
         return Unavailable("attachment_incomplete", f"attachment {number} has not come whole yet", 10.0)

@@ -1,4 +1,4 @@
-"""Collect: attachments of messages we took are fetched from the node that sent them, checked whole, and answered for.
+"""Downloads: attachments of messages we took are fetched from the node that sent them, checked whole, and answered for.
 
 A message is received at once and its attachments follow: a stop never waits behind a film. Each is fetched over a
 connection of its own, from the bytes that are on disk, few at a time and at a bounded pace, the smallest first. When
@@ -50,7 +50,7 @@ IDLE_SECONDS: Final = 30.0  # look into the store at least this often
 MAX_MISMATCHES: Final = 3  # times that what came was not what the header names, before it is refused
 EXPIRY_BATCH: Final = 256
 
-AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
 
 log = structlog.get_logger("paiza.attachments")
 

@@ -33,7 +33,7 @@ class AttachmentRow:
     size: int
     awaited_time: datetime
     due_time: datetime | None = None
-    state: int = delivery_pb2.ATTACHMENT_STATE_AWAITED
+    state: int = delivery_pb2.ATTACHMENT_STATE_PENDING
     attempts: int = 0
     reason: str = ""
     detail: str = ""

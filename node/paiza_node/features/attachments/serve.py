@@ -1,4 +1,4 @@
-"""Hand out: ciphertexts of attachments, to the members their messages went to and to our own officers; no keys.
+"""Serving attachments: ciphertexts, to the members their messages went to and to our own officers; no keys.
 
 A peer gets what was released or passed on to it, a recipient's own receipt or none; an officer gets what the rules let
 him open, and what belongs to a message that waits for his signature. Both begin at an offset, so that what broke off
@@ -39,7 +39,7 @@ class AttachmentServer:
     """The verb of giving ciphertexts."""
 
     def __init__(self, *, store: Store, files: AttachmentFiles, judge: Judge, waiting: Waiting) -> None:
-        """Store what the verb needs; ``disclose`` knows who may open what, ``waiting`` who must sign what."""
+        """Store what the verb needs; ``judge`` knows who may open what, ``waiting`` who must sign what."""
         self._store = store
         self._files = files
         self._judge = judge

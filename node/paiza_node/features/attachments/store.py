@@ -105,7 +105,7 @@ attachment_proof_table = Table(
 
 MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
 
-AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_AWAITED
+AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
 
 RECEIVED: Final = delivery_pb2.ATTACHMENT_STATE_RECEIVED
 ERASED: Final = delivery_pb2.ATTACHMENT_STATE_ERASED

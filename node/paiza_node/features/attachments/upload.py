@@ -32,7 +32,7 @@ LEFTOVER_SECONDS: Final = 24 * 3600.0  # a file nobody names and nobody has writ
 CLEAN_SECONDS: Final = 600.0  # how often both are looked for
 CLEAN_BATCH: Final = 256
 
-log = structlog.get_logger("paiza.upload")
+log = structlog.get_logger("paiza.attachments")
 
 
 class Upload:

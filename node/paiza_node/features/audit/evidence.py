@@ -77,7 +77,7 @@ def spans_of(
             span=log_pb2.WitnessedSpan(
                 before_note=span.before,
                 note=span.note,
-                growth_hashes=split_hashes(span.consistency_proof),
+                consistency_hashes=split_hashes(span.consistency_proof),
                 entries=sorted(entries, key=lambda each: each.index),
             ),
             register_version=span.register_version,

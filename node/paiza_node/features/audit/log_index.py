@@ -1,9 +1,9 @@
-"""Facts: what entries of the own log say that is asked about, noted a little after they were appended.
+"""The log index: what entries of the own log say that is queried, noted shortly after they were appended.
 
 Not in the commit path. The cursor is the index of the next entry to look at; it is committed with what was noted, so
-that a crash repeats a batch or nothing. Whether an officer had need of what he opened is judged here, a moment after he
-did: he had where the message was his unit's or at his desk, was given to him, or was signed by him. It is no verdict: a
-duty officer who helps out at another desk had a reason, and the reason he stated stands beside the log.
+that a crash repeats a batch or nothing. Whether an officer needed what they opened is judged here, a moment after:
+they did if the message was of their unit or desk, was assigned to them, or was signed by them. It is no verdict: a
+duty officer who helps out at another desk had a reason, and the reason they stated stands beside the log.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ TOLD: Final = 8  # messages of a batch that are named where they cannot be read
 CURSOR: Final = "log_facts"
 REVIEWS: Final = "reviews"
 
-log = structlog.get_logger("paiza.lawful")
+log = structlog.get_logger("paiza.audit")
 
 
 class LogIndex:

@@ -21,7 +21,7 @@ log_name_table = Table(
     Column("id", Number, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
 )
-log_fact_table = Table(
+log_index_table = Table(
     "log_fact",
     METADATA,
     Column("index", Number, primary_key=True, autoincrement=False),
@@ -30,17 +30,17 @@ log_fact_table = Table(
     Column("counterpart", Number, nullable=False),
     Column("needless", Boolean, nullable=False),  # an opening without need
 )
-Index("ix_log_fact_event", log_fact_table.c.event, log_fact_table.c.index)
-Index("ix_log_fact_actor", log_fact_table.c.actor, log_fact_table.c.event, log_fact_table.c.index)
-Index("ix_log_fact_counterpart", log_fact_table.c.counterpart, log_fact_table.c.event, log_fact_table.c.index)
+Index("ix_log_fact_event", log_index_table.c.event, log_index_table.c.index)
+Index("ix_log_fact_actor", log_index_table.c.actor, log_index_table.c.event, log_index_table.c.index)
+Index("ix_log_fact_counterpart", log_index_table.c.counterpart, log_index_table.c.event, log_index_table.c.index)
 _WHERE_NEEDLESS: Final = text("needless")
-Index("ix_log_fact_needless", log_fact_table.c.index, sqlite_where=_WHERE_NEEDLESS, postgresql_where=_WHERE_NEEDLESS)
+Index("ix_log_fact_needless", log_index_table.c.index, sqlite_where=_WHERE_NEEDLESS, postgresql_where=_WHERE_NEEDLESS)
 
 
 NAMES: Final = "log_names"  # counter of the names given numbers
 
 
-_F: Final = log_fact_table.c
+_F: Final = log_index_table.c
 
 
 def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
@@ -90,8 +90,8 @@ def _names(conn: WriteConnection, names: Collection[str]) -> dict[str, int]:
     return known
 
 
-_ADD_FACT: Final = insertion(log_fact_table, ignore_known=True)
+_ADD_FACT: Final = insertion(log_index_table, ignore_known=True)
 
 _ADD_NAME: Final = insertion(log_name_table)
 
-LIFECYCLES: Final = (Lifecycle(log_name_table), Lifecycle(log_fact_table, Key.ENTRY, log_fact_table.c.index))
+LIFECYCLES: Final = (Lifecycle(log_name_table), Lifecycle(log_index_table, Key.ENTRY, log_index_table.c.index))

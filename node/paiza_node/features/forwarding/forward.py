@@ -49,7 +49,7 @@ _FAILED: Final = frozenset({
     delivery_pb2.DELIVERY_STATE_DROPPED,
 })  # fmt: skip
 
-log = structlog.get_logger("paiza.forward")
+log = structlog.get_logger("paiza.forwarding")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,6 @@ class Holders:
         for forwarder, raw in passings:
             entry = log_pb2.LogEntry.FromString(raw)
             if entry.counterpart not in found:
-                found[entry.counterpart] = forwarding_pb2.Holder(member=entry.counterpart, passed_on_by=forwarder)
-                found[entry.counterpart].passed_on_time.FromDatetime(entry.entry_time.ToDatetime(tzinfo=UTC))
+                found[entry.counterpart] = forwarding_pb2.Holder(member=entry.counterpart, forwarded_by=forwarder)
+                found[entry.counterpart].forwarded_time.FromDatetime(entry.entry_time.ToDatetime(tzinfo=UTC))
         return [found[member] for member in sorted(found)]

@@ -1,4 +1,4 @@
-"""Late holders: a recall, correction or request to erase goes after its message, to whom others pass that on later.
+"""Notifying new holders: a recall, correction or request to erase follows its message to later holders.
 
 Its officers address everyone who holds the message when they write it. Whoever passes a message on tells its author's
 node, and a node that has not heard of the recall yet may still do so. So the author's node looks, whenever it is told
@@ -33,7 +33,7 @@ IDLE_SECONDS: Final = 3600.0  # between two looks while nothing wakes them; they
 Share = Callable[[Sequence[bytes], str, str], Awaitable[Mapping[bytes, Rejected]]]
 """Passes messages on to a member, on the word of an actor."""
 
-log = structlog.get_logger("paiza.late_holders")
+log = structlog.get_logger("paiza.forwarding")
 
 
 class NotifyNewHolders:

@@ -1,6 +1,6 @@
-"""Telling: what officers hear of approvals and work, and what of it an officer is told when his watch begins.
+"""Pending notices: what an officer is notified of when a watch begins: approvals, tasks and reviews that wait.
 
-Nothing that was told is kept: what waits is read anew from the store; a restart or a lost watch forgets nothing.
+Notices are not stored: what waits is read from the store each time, so a restart or a lost watch forgets nothing.
 """
 
 from collections.abc import Callable

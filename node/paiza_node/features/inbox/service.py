@@ -131,7 +131,7 @@ class OfficerService(Service):
     ) -> AsyncIterator[officer_pb2.WatchResponse]:
         """Stream what waits for the officer, what arrived after a sequence number, then everything as it happens."""
         officer = officer_of(caller)
-        notifier = self._notifier.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
+        subscription = self._notifier.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:
@@ -145,15 +145,15 @@ class OfficerService(Service):
                 page = await asyncio.to_thread(self._list, query, officer)
                 for listed in page:
                     yield officer_pb2.WatchResponse(message=message_info(listed))
-                while (item := notifier.get_ahead()) is not None:  # a stop waits for no backlog
+                while (item := subscription.get_ahead()) is not None:  # a stop waits for no backlog
                     for response in await self._told(item, officer):
                         yield response
                 after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
-            while (item := await notifier.get()) is not None:
+            while (item := await subscription.get()) is not None:
                 for response in await self._told(item, officer):
                     yield response
         finally:
-            self._notifier.unsubscribe(notifier)
+            self._notifier.unsubscribe(subscription)
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)
 
     async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:

@@ -35,7 +35,7 @@ MAX_LOOKED: Final = 2_000_000  # entries read for one member in a minute: some s
 COUNTS_LOOKED: Final = 20_000  # entries that a question about counts is worth
 MAX_OVERDUE_SECONDS: Final = 366 * 24 * 3600
 
-log = structlog.get_logger("paiza.oversight")
+log = structlog.get_logger("paiza.peer_audit")
 
 
 @dataclass(frozen=True, slots=True)

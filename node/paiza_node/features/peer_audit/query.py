@@ -1,4 +1,4 @@
-"""Looking: finds entries of our log that a question asks for, in bounded steps, and what is shown beside them."""
+"""Queries: the entries of our log that a query asks for, found in bounded steps, and what is shown beside them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SCAN_BLOCK: Final = 1_000  # entries read at once
 BESIDE_BLOCK: Final = 100  # entries for which what stands beside them is looked up at once
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024  # of what one page shows, roughly: an answer holds twice that
 
-_Standing = log_query_pb2.ContentStanding
+_Standing = log_query_pb2.ContentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +223,11 @@ class _Page:
 
     def _content(self, possession: Possession | None, digest: bytes) -> "_Standing.ValueType":
         if possession is not None and possession.has_body:
-            return _Standing.CONTENT_STANDING_HELD
+            return _Standing.CONTENT_STATE_HELD
         erased = any(
             parse(each).event == log_pb2.LOG_EVENT_ERASED for each in log_store.entries_of(self._reads, digest)
         )
-        return _Standing.CONTENT_STANDING_ERASED if erased else _Standing.CONTENT_STANDING_MISSING
+        return _Standing.CONTENT_STATE_ERASED if erased else _Standing.CONTENT_STATE_MISSING
 
 
 def _distinct(proofs: Iterable[ForeignProof]) -> list[ForeignProof]:

@@ -50,7 +50,7 @@ BLOCK: Final = 500  # messages whose proofs are looked up at once
 
 _ANSWERS: Final = (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED)
 
-log = structlog.get_logger("paiza.oversight")
+log = structlog.get_logger("paiza.peer_audit")
 
 
 class Reconciliation:

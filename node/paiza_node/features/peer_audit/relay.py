@@ -1,4 +1,4 @@
-"""Relay: what our officers ask of other members' logs is asked there, and comes back as it came.
+"""Relay: queries of our officers to other members' logs are sent there, and the answers come back unaltered.
 
 We cannot alter an answer unnoticed, for the other log commits to it; we can withhold it. That an officer asked stands
 in our own log too. A checkpoint that comes with an answer must lead to the same history as everything else that
@@ -25,7 +25,7 @@ from paiza_wire.tlog import consultations
 
 AT_ONCE: Final = 8  # members asked for their counts at the same time
 
-log = structlog.get_logger("paiza.oversight")
+log = structlog.get_logger("paiza.peer_audit")
 
 
 class Relay:
@@ -73,10 +73,10 @@ class Relay:
         members.remove(self._core.member)
         for member in members:
             await self._note(officer, member, request.query, "counts")
-        authenticator = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(AT_ONCE)
 
         async def ask(member: str) -> log_query_pb2.CountsPage | audit_query_pb2.UnavailableMember:
-            async with authenticator:
+            async with slots:
                 return await self._ask_counts(officer, member, request.query)
 
         for answer in await asyncio.gather(*map(ask, members)):

@@ -28,7 +28,7 @@ from paiza.core.v1 import delivery_pb2
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, ProofKind
 from paiza_node.core.exchange.send.store import WAITING, delivery_table
-from paiza_node.core.exchange.store import note_table, passed_on_table
+from paiza_node.core.exchange.store import forwarding_table, note_table
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.messages.store import message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
@@ -170,8 +170,8 @@ def _tally(
 
 def _passed_on_held(conn: ReadConnection, span: list[Any]) -> dict[str, int]:
     """Count the messages that are here only because somebody passed them on, by author."""
-    m, o = message_table.c, passed_on_table.c
-    joined = passed_on_table.join(message_table, m.digest == o.digest)
+    m, o = message_table.c, forwarding_table.c
+    joined = forwarding_table.join(message_table, m.digest == o.digest)
     rows = conn.execute(
         select(m.author, func.count(m.seq.distinct()))
         .select_from(joined)

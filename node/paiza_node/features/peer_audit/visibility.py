@@ -1,4 +1,4 @@
-"""Sight: which entries of our log somebody may see, and what is said to him about that.
+"""Visibility: which entries of our log an officer or a member may see, and what they are told about that.
 
 An officer of our own who reads the log sees all of it. Another member's node sees what it was granted, and whatever
 was granted what concerns itself: what we released to it, received of it, and answered it.

@@ -9,7 +9,7 @@ from typing import Final
 from paiza.peer.v1 import recovery_pb2
 
 SETTING: Final = "recovery"
-SIDES: Final = (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED)
+SIDES: Final = (recovery_pb2.LOST_ENTRY_SIDE_RECEIVED, recovery_pb2.LOST_ENTRY_SIDE_RELEASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Place:
     """Where the next page of what a member gives back begins: of which lost log, on which side, at which index."""
 
     log: int = 0
-    side: recovery_pb2.GiveBackSide.ValueType = SIDES[0]
+    side: recovery_pb2.LostEntrySide.ValueType = SIDES[0]
     from_index: int = 0
 
 

@@ -1,4 +1,4 @@
-"""Regained: messages of our own that a recipient's node gave back, with the answer it had given.
+"""Recovered messages: messages of our own that a recipient's node gave back, with the answer it had given.
 
 They are released once more in the log that goes on: under the names of those who signed them, to every recipient of the
 header, since the releases to others are lost too. To the member that gave them back they are settled by its answer; to

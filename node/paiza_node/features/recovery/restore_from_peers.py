@@ -1,4 +1,4 @@
-"""Fetch back: a node that was restored from an old copy asks the others for what it lost, until it has all they hold.
+"""Restoring from peers: a node restored from an old copy asks the others for what it lost, until it has all.
 
 Of each other member, in this order, and each step again until it succeeds:
 

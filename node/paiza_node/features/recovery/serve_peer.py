@@ -1,4 +1,4 @@
-"""Give back: another member lost part of its log, and asks what this node holds of it.
+"""Serving a peer that recovers: another member lost part of its log, and asks what this node holds of it.
 
 A member that restored an old copy has lost entries that it had already proven to us: its receipts of what we handed
 over, and its releases of what we received. Both are kept here with their proofs. It is given the messages again, with
@@ -112,7 +112,7 @@ class ServePeer:
         core.register_cache.note_version(request.register_version)
         if request.known_size > checkpoint.size:
             raise Rejected("consistency_mismatch", "the caller claims to know more of our log than there is")
-        if request.side not in (recovery_pb2.GIVE_BACK_SIDE_RECEIVED, recovery_pb2.GIVE_BACK_SIDE_RELEASED):
+        if request.side not in (recovery_pb2.LOST_ENTRY_SIDE_RECEIVED, recovery_pb2.LOST_ENTRY_SIDE_RELEASED):
             raise Rejected("malformed", "the side is not set")
         if max(request.own_size, request.from_index) > MAX_TREE_SIZE:
             raise Rejected("malformed", "no log has so many entries")
@@ -131,7 +131,7 @@ class ServePeer:
     def _page(
         self, member: Member, request: recovery_pb2.ListLostEntriesRequest, checkpoint: VerifiedCheckpoint
     ) -> tuple[list[recovery_pb2.GivenBack], int]:
-        received = request.side == recovery_pb2.GIVE_BACK_SIDE_RECEIVED
+        received = request.side == recovery_pb2.LOST_ENTRY_SIDE_RECEIVED
         kind = ProofKind.ANSWER if received else ProofKind.RELEASED
         first = max(request.own_size, request.from_index)
         items: list[recovery_pb2.GivenBack] = []

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, func
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
-from paiza_node.core.exchange.store import note_table, passed_on_table, proof_table
+from paiza_node.core.exchange.store import forwarding_table, note_table, proof_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.schema import METADATA
@@ -56,9 +56,9 @@ def lost_passings(
     conn: ReadConnection, forwarder: str, holder: str, origin: str, from_index: int, limit: int
 ) -> list[ForeignProof]:
     """Return the entries of one log of a member that say it passed a message on to ``holder``, from an index on."""
-    p, beginning = passed_on_table.c, origin.encode() + b"\n"
+    p, beginning = forwarding_table.c, origin.encode() + b"\n"
     rows = conn.execute(
-        select(passed_on_table, note_table.c.note)
+        select(forwarding_table, note_table.c.note)
         .join(note_table, note_table.c.digest == p.note_digest)
         .where(p.forwarder == forwarder, p.holder == holder, p.entry_index >= from_index)
         .where(func.substr(note_table.c.note, 1, len(beginning)) == literal(beginning))

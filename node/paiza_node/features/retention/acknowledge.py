@@ -24,7 +24,7 @@ from paiza_wire import log_entries, receipts
 
 MAX_ANSWERS: Final = 256  # about erasures, in one Deliver
 
-log = structlog.get_logger("paiza.erase")
+log = structlog.get_logger("paiza.retention")
 
 
 def erasure_answers(own: str, node_id: str) -> Piggyback:
@@ -92,5 +92,5 @@ def _was_asked(reads: ReadConnection, request: bytes, digest: bytes, member: str
 
 def asked_of(reads: ReadConnection, request: bytes, header: message_pb2.Header) -> list[str]:
     """Name the members that a request of ours went to: those it is addressed to, and those it was passed on to."""
-    forwarding = [recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, request)]
-    return list(dict.fromkeys([*(each.member for each in header.recipients), *forwarding]))
+    forwarded = [recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, request)]
+    return list(dict.fromkeys([*(each.member for each in header.recipients), *forwarded]))

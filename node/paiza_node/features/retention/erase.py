@@ -64,7 +64,7 @@ KEPT_TEXTS: Final = frozenset({
 Forget = Callable[[bytes], Awaitable[None]]
 """Has nothing of a message fetched any more."""
 
-log = structlog.get_logger("paiza.erase")
+log = structlog.get_logger("paiza.retention")
 
 
 class Erase:

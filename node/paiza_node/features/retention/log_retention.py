@@ -1,4 +1,4 @@
-"""Retire: at the end of audit retention, entries and headers become the hashes that the log's tree is built of.
+"""Log retention: at the end of audit retention, entries and headers become the hashes that the log's tree is built of.
 
 A message goes as a whole, once the newest entry about it is old enough: its entries, header, proofs and all rows about
 it. It stays as long as its content is here, it is under legal hold, or something about it is under way: whoever keeps a
@@ -47,7 +47,7 @@ STANDING: Final = frozenset({
 })  # fmt: skip
 """Events whose entries other rows, or other members, rest on."""
 
-log = structlog.get_logger("paiza.retire")
+log = structlog.get_logger("paiza.retention")
 
 
 class LogRetention:

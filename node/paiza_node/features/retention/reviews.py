@@ -35,7 +35,7 @@ LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is looked at ag
 REMIND_SECONDS: Final = 3600.0  # between looks for review dates that have come
 MAX_REMINDED: Final = 200  # notices of one look; the list gives the rest
 
-log = structlog.get_logger("paiza.reviews")
+log = structlog.get_logger("paiza.retention")
 
 
 class Reviews:

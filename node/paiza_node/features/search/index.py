@@ -44,7 +44,7 @@ PATIENCE_SECONDS: Final = 30.0  # between looks while nothing changes
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
 
-log = structlog.get_logger("paiza.index")
+log = structlog.get_logger("paiza.search")
 
 
 class TokenKey:

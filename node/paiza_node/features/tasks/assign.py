@@ -1,9 +1,9 @@
-"""Assign: who works on a received message. Every change is logged; what nobody acknowledges in time is passed on.
+"""Tasks: who works on a received message. Every change is logged; what nobody acknowledges in time is escalated.
 
-Work begins with the message (`make_work`): it is its unit's, or the officer's it is addressed to.
-Not acknowledged in time, it goes to the duty desk, and from there to one duty officer after another; whoever gets it is
-rung, if he watches. Nobody who could see a message loses sight of it by a change. Who oversees the member gives work
-that he may not read to others; to himself, or in his own name, he does nothing with it.
+A task begins with its message: it belongs to the unit or the officer that the message is addressed to. If it is not
+acknowledged in time it goes to the duty desk, and from there to one duty officer after another; whoever receives it is
+notified if they have a watch open. Nobody who could see a message loses sight of it by a change. A supervisor may
+reassign messages they cannot read, but not to themselves.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ PASSED_ON_AT_ONCE: Final = 100  # in one commit
 MAX_ESCALATIONS: Final = 8  # then it stays with the duty desk, overdue
 LOOK_SECONDS: Final = 15.0  # FLASH is to be acknowledged within a quarter of an hour
 
-log = structlog.get_logger("paiza.assign")
+log = structlog.get_logger("paiza.tasks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ class Assign:
             return bool(tasks_store.unacknowledged(reads, self._clock(), 1))
 
     def _pass_on(self, tx: LogTransaction) -> int:
-        forwarding = 0
+        escalated = 0
         for work in tasks_store.unacknowledged(tx.conn, tx.now, PASSED_ON_AT_ONCE):
             row = messages_store.message(tx.conn, work.digest)
             if row is None:
@@ -256,8 +256,8 @@ class Assign:
                 access_store.add_readers(tx.conn, [(now.assignee, row.seq)])
             tx.announce(MessagesChanged((row.digest,)))
             tx.announce(WorkEscalated(row, now))
-            forwarding += 1
-        return forwarding
+            escalated += 1
+        return escalated
 
     def _escalated(self, work: TaskRow, row: MessageRow, now: datetime) -> TaskRow:
         """Return late work to the duty desk; from there to the next on duty, and at last to the desk for good."""

@@ -1,9 +1,9 @@
-"""Answer: another member's node shows its checkpoint, and is shown ours.
+"""Answering an exchange: another member's node shows its checkpoint, and is shown ours.
 
 1. What it sent is within bounds, and it does not claim to know more of our log than there is.
-2. Its log grew honestly to the checkpoint (`growth.KnownLogs.accept`); where it assumed another size to be known it is
+2. Its log grew honestly to the checkpoint (`PeerLogViews.accept`); where it assumed another size to be known it is
    told which, and nothing else happens.
-3. What it tells of other logs is handed to the judge; its cosignature of ours goes to its round.
+3. What it tells of other logs is handed to the consistency monitor; its cosignature of ours goes to its round.
 4. Its checkpoint is cosigned, after what is now known of its log was committed.
 5. Our candidate is shown, grown from the size it knows.
 

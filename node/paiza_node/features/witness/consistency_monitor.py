@@ -1,8 +1,8 @@
-"""Judging: what is made of the notes that members tell of third logs, and when a log is in default. No I/O.
+"""The consistency monitor: from reported checkpoints it decides if a log forked or fails to prove consistency. No I/O.
 
-Nobody is believed here. What is heard counts only as far as the log it is about has signed it:
+Reports count only as far as the log they are about has signed them:
 
-1. Two checkpoints that a log signed and that contradict each other convict it (`growth.KnownLogs`), whoever brought
+1. Two checkpoints that a log signed and that contradict each other convict it (`PeerLogViews`), whoever brought
    them. Proofs of forks that others bring are verified by the log's public key alone.
 2. A checkpoint that a log signed and that is not known of it is a doubt. Its owner is asked to prove that what is known
    and what is doubted lead to its newest checkpoint. If both do, they cannot contradict each other; if the answer shows
@@ -53,7 +53,7 @@ FORKED: Final = "log_forked"
 IN_DEFAULT: Final = "log_in_default"
 STALE: Final = "log_stale"
 
-log = structlog.get_logger("paiza.convictions")
+log = structlog.get_logger("paiza.witness")
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
 A cosignature says that, at its time, a checkpoint was the largest consistent one this witness had seen of a log, and
 that the witness had stored it. So, in this order:
 
-1. The checkpoint was accepted: signed by the log, and proven to contain all that is known of it (`growth.KnownLogs`).
-2. `Cosigner.consider` permits it at that moment: nothing larger is known, the log is not condemned, nothing is held
+1. The checkpoint was accepted: signed by the log, and proven to contain all that is known of it (`PeerLogViews`).
+2. `Cosigner.consider` permits it at that moment: nothing larger is known, the log is not distrusted, nothing is held
    back, and that log was not cosigned a moment ago. The permit keeps the time.
 3. The known log is committed.
 4. `Cosigner.redeem`: the log was not condemned and nothing larger was cosigned meanwhile. Only then is anything signed.
@@ -61,8 +61,8 @@ class Cosigner:
     ) -> None:
         """Begin with the sizes of the known logs in the store, by origin, and the members that are not trusted.
 
-        ``decided``: up to which size a person decided on the log of an origin; see `pardon`. ``hold`` is asked before
-        every permit: after a restore it is not known again what was cosigned before.
+        ``decided``: up to which size a person decided on the log of an origin; see `restore_trust`. ``hold`` is asked
+        before every permit: after a restore it is not known again what was cosigned before.
         """
         self._stored = dict(stored)
         self._decided = dict(decided or {})

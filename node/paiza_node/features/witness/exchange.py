@@ -1,4 +1,4 @@
-"""Witnessing: what this node does at either end of an exchange of checkpoints.
+"""The exchange of checkpoints: what this node does at either end of an exchange of checkpoints.
 
 It shows a candidate: the newest checkpoint of its own log, signed once more with its witness key (ML-DSA-44), so that
 what was there before elliptic curves fall can be proven after. It cosigns what it accepted of the other's log, and it

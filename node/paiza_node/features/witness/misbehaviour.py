@@ -42,7 +42,7 @@ MAX_LISTED: Final = 500  # findings that have ended, of those that are shown
 MAX_FORGIVEN_AHEAD: Final = 1_000_000  # entries beyond what was accepted of a log: more than a node writes in months
 MAX_ASKED: Final = 16  # members asked at the same time
 
-log = structlog.get_logger("paiza.convictions")
+log = structlog.get_logger("paiza.witness")
 
 
 class Misbehaviour:
@@ -59,8 +59,8 @@ class Misbehaviour:
     ) -> None:
         """Store what it needs.
 
-        ``condemn`` has nothing more of a member's log cosigned; ``pardon`` has it cosigned again, above these sizes by
-        origin.
+        ``distrust`` has nothing more of a member's log cosigned; ``restore_trust`` has it cosigned again, above these
+        sizes by origin.
         """
         self._core = core
         self._judge = judge

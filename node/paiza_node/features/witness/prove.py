@@ -58,4 +58,4 @@ class ProveEntries:
         if before is None:
             return log_pb2.WitnessedSpan(note=note.note)
         consistency_claim = self._ledger.prove_consistency(before.size, note.size)
-        return log_pb2.WitnessedSpan(before_note=before.note, note=note.note, growth_hashes=consistency_claim)
+        return log_pb2.WitnessedSpan(before_note=before.note, note=note.note, consistency_hashes=consistency_claim)

@@ -1,4 +1,4 @@
-"""Thinning: witnessed notes of the own log are let go of as they grow old, so that they take bounded room.
+"""Pruning: witnessed notes of the own log are deleted as they grow old, so that they take bounded space.
 
 A log that grows all the time is witnessed once a second, and a note with many cosignatures has tens of KiB. All notes
 stay for `WHOLE`; after that of each minute the largest, and after `BY_MINUTE` of each hour the largest. So the largest

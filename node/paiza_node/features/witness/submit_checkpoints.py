@@ -1,4 +1,4 @@
-"""Show: this node shows the newest checkpoint of its log to every other active member, and takes theirs.
+"""Submitting checkpoints: the newest one of this log goes to every other active member, which answers with its own.
 
 Once a second at most there is a round: one candidate, shown at the same moment to everybody who has not cosigned it and
 has answered the call before. So a quorum cosigns one and the same checkpoint also while the log grows all the time; a

@@ -1,4 +1,4 @@
-"""Upgrade: receipts and other proofs from members' logs are joined by proofs that lead to cosigned checkpoints.
+"""Upgrading proofs: proofs from members' logs are joined by proofs that lead to cosigned checkpoints.
 
 A proof is kept as it came, with the checkpoint of the moment, which only the log itself had signed. In the background,
 a little behind our own log, which has an entry for each thing that is kept:

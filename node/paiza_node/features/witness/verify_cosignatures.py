@@ -93,14 +93,14 @@ def judge_span(
         if before.checkpoint.origin != after.checkpoint.origin or before.time > after.time + CLOCKS_DIFFER:
             raise Rejected("bad_checkpoint", "the note before is of another log, or of a later time")
         # 2.
-        if len(span.growth_hashes) > MAX_HASHES or first > size:
+        if len(span.consistency_hashes) > MAX_HASHES or first > size:
             raise Rejected("bad_proof", "the note before is no beginning of the one after")
-        merkle.verify_consistency(first, before.checkpoint.root, size, after.checkpoint.root, span.growth_hashes)
+        merkle.verify_consistency(first, before.checkpoint.root, size, after.checkpoint.root, span.consistency_hashes)
     # 3.
     kept = CosignedSpan(
         before=before.checkpoint.note if before is not None else b"",
         note=after.checkpoint.note,
-        consistency_proof=b"".join(span.growth_hashes) if before is not None else b"",
+        consistency_proof=b"".join(span.consistency_hashes) if before is not None else b"",
         register_version=register.version,
     )
     proofs = []

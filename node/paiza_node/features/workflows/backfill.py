@@ -1,7 +1,7 @@
-"""Missing ancestors: steps that others name and this node does not hold are asked for, and given to those who ask.
+"""Backfill: steps that others name and this node lacks are fetched, and served to those who ask.
 
-Asked is the node that sent what names them, then the other participants. What it gives of its own is checked exactly as
-if it had been delivered; what others wrote it passes on, which takes its own way (`forward`).
+The node that sent the naming step is asked first, then the other participants. Its own steps are checked as if they
+had been delivered; steps of other authors arrive as forwarded messages (`forwarding`).
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from paiza_wire.errors import PaizaError, Rejected
 MAX_ASKED: Final = 64  # digests of one question: more than a delivery has steps
 
 
-log = structlog.get_logger("paiza.ancestors")
+log = structlog.get_logger("paiza.workflows")
 
 
 class BackfillServe:
@@ -76,13 +76,13 @@ class BackfillServe:
         given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
         if shared:
             await self._share(shared, member.id, self._node_id)
-        log.info("asked", peer=member.id, asked=len(digests), given=len(given), forwarding=len(shared))
+        log.info("asked", peer=member.id, asked=len(digests), given=len(given), forwarded=len(shared))
         return exchange_pb2.FetchMessagesResponse(
             consistency_claim=consistency_claim(
                 self._ledger, checkpoint, request.known_size, self._logs.size(member.id)
             ),
             dispatches=given,
-            passed_on_digests=shared,
+            forwarded_digests=shared,
         )
 
     def _choose(

@@ -1,4 +1,4 @@
-"""Duties: what falls due in live workflows, who is reminded of it, which overlap, and what is missing from them.
+"""Deadlines: what falls due in live workflows, who is reminded of it, which overlap, and what is missing from them.
 
 One loop wakes when a step came or went, and when the next moment comes at which somebody is to be told something. All
 of it is computed anew from the messages that are held: a restart forgets nothing, and a watch that begins is told first
@@ -36,13 +36,13 @@ IDLE_SECONDS: Final = 3600.0  # look at the clock at least this often: it may ha
 MAX_LIVE: Final = 200  # live workflows of one other member that are watched over; a whole region has some dozens
 LOAD_PAGE: Final = 100  # threads looked for at once
 
-BackfillFetch = Callable[[str, Sequence[bytes]], Awaitable[None]]
+FetchMissing = Callable[[str, Sequence[bytes]], Awaitable[None]]
 """Asks a member's node for messages that we lack."""
 
 Share = Callable[[Sequence[bytes], str, str], Awaitable[object]]
 """Passes messages on to a member that takes part in their workflow; the last is who of ours made it take part."""
 
-log = structlog.get_logger("paiza.duties")
+log = structlog.get_logger("paiza.workflows")
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class WorkflowDeadlines:
         workflow_states: WorkflowStates,
         notifier: Notifier,
         clock: Callable[[], datetime],
-        ask: BackfillFetch,
+        ask: FetchMissing,
         share: Share,
     ) -> None:
         """Store what the loop needs; `run` begins.

@@ -72,7 +72,7 @@ class StepLegality:
     def __init__(self, steps: Steps, tx: LogTransaction) -> None:
         """Begin with the batch's pen."""
         self._steps = steps
-        self._pen = tx
+        self._tx = tx
         self._legal: dict[bytes, Step] = {}
         self._threads: dict[bytes, list[Step]] = {}
         self._judged = 0
@@ -88,7 +88,7 @@ class StepLegality:
         if self._judged > MAX_JUDGED:
             return Unavailable("busy", f"at most {MAX_JUDGED} steps of workflows are released at once", 0.5)
         workflow = workflows.get(kinds.get(header.kind, header.kind_version).workflow)
-        step = replace(step, release_time=self._pen.now)
+        step = replace(step, release_time=self._tx.now)
         breaches = workflow.check_next([*self._thread(header.thread_id), *self._fresh(header.thread_id, before)], step)
         if not breaches:
             self._legal[step.digest] = step
@@ -97,13 +97,13 @@ class StepLegality:
 
     def _thread(self, thread_id: bytes) -> list[Step]:
         if thread_id not in self._threads:
-            self._threads[thread_id] = self._steps.of_thread(self._pen.conn, thread_id)
+            self._threads[thread_id] = self._steps.of_thread(self._tx.conn, thread_id)
         return self._threads[thread_id]
 
     def _fresh(self, thread_id: bytes, before: Sequence[MessageRow]) -> list[Step]:
         """Return what this batch has released in the thread; what is no step stands there as an ancestor."""
         return [
-            self._legal.get(row.digest) or Step.of(wire.parse_header(row.header), row.digest, None, self._pen.now)
+            self._legal.get(row.digest) or Step.of(wire.parse_header(row.header), row.digest, None, self._tx.now)
             for row in before
             if row.thread_id == thread_id
         ]

@@ -139,11 +139,9 @@ class WorkflowService(Service):
     def _seen(self, reads: ReadConnection, thread_id: bytes, officer: Officer) -> WorkflowState | None:
         return self._workflow_states.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
 
-    def _standing(
-        self, workflow_state: WorkflowState, officer: Officer, now: datetime
-    ) -> workflow_pb2.WorkflowStanding:
+    def _standing(self, workflow_state: WorkflowState, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStatus:
         standing = workflow_state.standing
-        return workflow_pb2.WorkflowStanding(
+        return workflow_pb2.WorkflowStatus(
             thread_id=workflow_state.thread_id,
             thread_name=workflow_state.thread_name,
             workflow=workflow_state.workflow,

@@ -31,7 +31,7 @@ MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is 
 ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
 _RELEASES: Final = frozenset({ProofKind.RELEASED, ProofKind.ORIGIN})  # to us, or to whomever
 
-log = structlog.get_logger("paiza.workflow")
+log = structlog.get_logger("paiza.workflows")
 
 
 class Steps:

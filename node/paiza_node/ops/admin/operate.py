@@ -1,4 +1,4 @@
-"""Operate: what an operator does to the queue, and how the node stands. Every act is logged with his name."""
+"""What an operator does to the queue, and the status of the node. Every act is logged with the operator's name."""
 
 import asyncio
 import re

@@ -32,7 +32,7 @@ STATES: Final = {
 }
 
 ATTACHMENT_STATES: Final = {
-    delivery_pb2.ATTACHMENT_STATE_AWAITED: N_("awaited"),
+    delivery_pb2.ATTACHMENT_STATE_PENDING: N_("awaited"),
     delivery_pb2.ATTACHMENT_STATE_RECEIVED: N_("received"),
     delivery_pb2.ATTACHMENT_STATE_REFUSED: N_("refused"),
     delivery_pb2.ATTACHMENT_STATE_EXPIRED: N_("expired"),

@@ -61,7 +61,7 @@ def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> Non
         for row in rows:
             answered.add(row.digest, b"%d" % row.log_index)
         step(len(rows))
-    for rows in scanning.rows(scan, exchange_store.passed_on_table):
+    for rows in scanning.rows(scan, exchange_store.forwarding_table):
         for row in rows:
             if not row.denied:
                 answered.add(row.digest, b"%d" % row.log_index)
@@ -118,7 +118,7 @@ def verify_messages(scan: ReadConnection, said: Said, own: str, part: Part, step
     taken = Tally()
     bodies = 0
     without_annex: set[bytes] = set()
-    for rows in scanning.rows(scan, exchange_store.passed_on_table):
+    for rows in scanning.rows(scan, exchange_store.forwarding_table):
         for row in rows:
             if row.holder == own:
                 without_annex.add(row.digest)
@@ -202,7 +202,7 @@ class Proofs:
                     receipted.add(row.digest, row.member.encode(), evidence)
                     answers.add(row.digest, row.member.encode())
             step(len(rows))
-        for rows in scanning.rows(self._scan, exchange_store.passed_on_table):
+        for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
             for row in rows:
                 try:
                     note = self._check_passed_on(row)

@@ -122,7 +122,7 @@ class Witnesses:
         """Yield every entry of another member's log that is kept: whose, where it stands, itself, and its note."""
         for rows in scanning.rows(self._scan, exchange_store.proof_table):
             yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
-        for rows in scanning.rows(self._scan, exchange_store.passed_on_table):
+        for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
             yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
         for table in (attachments_store.attachment_proof_table, retention_store.erasure_answer_table):
             for rows in scanning.rows(self._scan, table):

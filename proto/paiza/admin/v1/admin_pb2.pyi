@@ -340,7 +340,7 @@ class QueuedAttachment(_message.Message):
     detail: _builtins.str
     """Detail to the reason."""
     @_builtins.property
-    def standing(self) -> _delivery_pb2.AttachmentStanding:
+    def standing(self) -> _delivery_pb2.AttachmentStatus:
         """Where the attachment stands."""
 
     @_builtins.property
@@ -351,7 +351,7 @@ class QueuedAttachment(_message.Message):
         self,
         *,
         message_digest: _builtins.bytes = ...,
-        standing: _delivery_pb2.AttachmentStanding | None = ...,
+        standing: _delivery_pb2.AttachmentStatus | None = ...,
         source: _builtins.str = ...,
         attempts: _builtins.int = ...,
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,

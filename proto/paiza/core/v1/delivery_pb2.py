@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/core/v1/delivery.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x01\n\x12\x41ttachmentStanding\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x0e\n\x06member\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.paiza.core.v1.AttachmentState\x12\x17\n\x0f\x63iphertext_size\x18\x04 \x01(\x04\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xae\x01\n\x08\x44\x65livery\x12\x11\n\trecipient\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.paiza.core.v1.DeliveryState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc9\x01\n\x0f\x41ttachmentState\x12 \n\x1c\x41TTACHMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41TTACHMENT_STATE_AWAITED\x10\x01\x12\x1d\n\x19\x41TTACHMENT_STATE_RECEIVED\x10\x02\x12\x1c\n\x18\x41TTACHMENT_STATE_REFUSED\x10\x03\x12\x1c\n\x18\x41TTACHMENT_STATE_EXPIRED\x10\x04\x12\x1b\n\x17\x41TTACHMENT_STATE_ERASED\x10\x05*\xda\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_REFUSED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_REJECTED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/core/v1/delivery.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x01\n\x10\x41ttachmentStatus\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x0e\n\x06member\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.paiza.core.v1.AttachmentState\x12\x17\n\x0f\x63iphertext_size\x18\x04 \x01(\x04\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xae\x01\n\x08\x44\x65livery\x12\x11\n\trecipient\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.paiza.core.v1.DeliveryState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x30\n\x0csettled_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc9\x01\n\x0f\x41ttachmentState\x12 \n\x1c\x41TTACHMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41TTACHMENT_STATE_PENDING\x10\x01\x12\x1d\n\x19\x41TTACHMENT_STATE_RECEIVED\x10\x02\x12\x1c\n\x18\x41TTACHMENT_STATE_REFUSED\x10\x03\x12\x1c\n\x18\x41TTACHMENT_STATE_EXPIRED\x10\x04\x12\x1b\n\x17\x41TTACHMENT_STATE_ERASED\x10\x05*\xda\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_WAITING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_REFUSED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_REJECTED\x10\x04\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.core.v1.delivery_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ATTACHMENTSTATE']._serialized_start=456
-  _globals['_ATTACHMENTSTATE']._serialized_end=657
-  _globals['_DELIVERYSTATE']._serialized_start=660
-  _globals['_DELIVERYSTATE']._serialized_end=878
-  _globals['_ATTACHMENTSTANDING']._serialized_start=81
-  _globals['_ATTACHMENTSTANDING']._serialized_end=276
-  _globals['_DELIVERY']._serialized_start=279
-  _globals['_DELIVERY']._serialized_end=453
+  _globals['_ATTACHMENTSTATE']._serialized_start=454
+  _globals['_ATTACHMENTSTATE']._serialized_end=655
+  _globals['_DELIVERYSTATE']._serialized_start=658
+  _globals['_DELIVERYSTATE']._serialized_end=876
+  _globals['_ATTACHMENTSTATUS']._serialized_start=81
+  _globals['_ATTACHMENTSTATUS']._serialized_end=274
+  _globals['_DELIVERY']._serialized_start=277
+  _globals['_DELIVERY']._serialized_end=451
 # @@protoc_insertion_point(module_scope)

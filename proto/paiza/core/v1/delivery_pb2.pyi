@@ -26,7 +26,7 @@ class _AttachmentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attac
     DESCRIPTOR: _descriptor.EnumDescriptor
     ATTACHMENT_STATE_UNSPECIFIED: _AttachmentState.ValueType  # 0
     """Not set."""
-    ATTACHMENT_STATE_AWAITED: _AttachmentState.ValueType  # 1
+    ATTACHMENT_STATE_PENDING: _AttachmentState.ValueType  # 1
     """Not there yet, or its receipt is not."""
     ATTACHMENT_STATE_RECEIVED: _AttachmentState.ValueType  # 2
     """There, whole and opened by the node's key; the log holds RECEIVED (there) and DELIVERED (here) for the part."""
@@ -42,7 +42,7 @@ class AttachmentState(_AttachmentState, metaclass=_AttachmentStateEnumTypeWrappe
 
 ATTACHMENT_STATE_UNSPECIFIED: AttachmentState.ValueType  # 0
 """Not set."""
-ATTACHMENT_STATE_AWAITED: AttachmentState.ValueType  # 1
+ATTACHMENT_STATE_PENDING: AttachmentState.ValueType  # 1
 """Not there yet, or its receipt is not."""
 ATTACHMENT_STATE_RECEIVED: AttachmentState.ValueType  # 2
 """There, whole and opened by the node's key; the log holds RECEIVED (there) and DELIVERED (here) for the part."""
@@ -95,7 +95,7 @@ DELIVERY_STATE_DROPPED: DeliveryState.ValueType  # 6
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
 @_typing.final
-class AttachmentStanding(_message.Message):
+class AttachmentStatus(_message.Message):
     """Where one attachment of a message stands at one member."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -136,7 +136,7 @@ class AttachmentStanding(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AttachmentStanding: _TypeAlias = AttachmentStanding  # noqa: Y015
+Global___AttachmentStatus: _TypeAlias = AttachmentStatus  # noqa: Y015
 
 @_typing.final
 class Delivery(_message.Message):

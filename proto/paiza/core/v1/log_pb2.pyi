@@ -1855,14 +1855,14 @@ class WitnessedSpan(_message.Message):
 
     BEFORE_NOTE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
-    GROWTH_HASHES_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_HASHES_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     before_note: _builtins.bytes
     """The last witnessed note that does not hold the entries; empty where there is none."""
     note: _builtins.bytes
     """The first witnessed note that holds them."""
     @_builtins.property
-    def growth_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+    def consistency_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Consistency proof from the one to the other (RFC 9162 section 2.1.4); empty where there is no note before."""
 
     @_builtins.property
@@ -1874,12 +1874,12 @@ class WitnessedSpan(_message.Message):
         *,
         before_note: _builtins.bytes = ...,
         note: _builtins.bytes = ...,
-        growth_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        consistency_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
         entries: _abc.Iterable[Global___ProvenIndex] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_note", b"before_note", "entries", b"entries", "growth_hashes", b"growth_hashes", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_note", b"before_note", "consistency_hashes", b"consistency_hashes", "entries", b"entries", "note", b"note"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

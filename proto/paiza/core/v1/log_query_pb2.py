@@ -26,31 +26,31 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/core/v1/log_query.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\"\xe2\x02\n\nEntryQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\'\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12\x13\n\x0b\x63ounterpart\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessage_digests\x18\x06 \x03(\x0c\x12\x12\n\nfrom_index\x18\x07 \x01(\x04\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x18\n\x10with_held_proofs\x18\t \x01(\x08\x12\x14\n\x0cwith_headers\x18\n \x01(\x08\x12\r\n\x05\x61\x63tor\x18\x0b \x01(\t\x12\x14\n\x0cwithout_need\x18\x0c \x01(\x08\x12\x12\n\nwith_texts\x18\r \x01(\x08\"\xd5\x01\n\nAuditScope\x12\'\n\x06\x65vents\x18\x01 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x04 \x01(\x08\x12-\n\x0cparty_events\x18\x05 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\"\xc3\x01\n\x0cVisibleEntry\x12*\n\x06proven\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12%\n\x04held\x18\x02 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x0e\n\x06header\x18\x03 \x01(\x0c\x12/\n\x07\x63ontent\x18\x04 \x01(\x0e\x32\x1e.paiza.core.v1.ContentStanding\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x11\n\ttext_salt\x18\x06 \x01(\x0c\"\xc8\x01\n\x0b\x45ntriesPage\x12,\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1b.paiza.core.v1.VisibleEntry\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x13\n\x0bretired_end\x18\x04 \x01(\x04\x12\r\n\x05scope\x18\x05 \x01(\x0c\x12-\n\tconsulted\x18\x06 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x07 \x01(\x0c\"h\n\x06Period\x12.\n\nsince_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\rMessageCounts\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12\x0c\n\x04sent\x18\x02 \x01(\x04\x12\x11\n\treceipted\x18\x03 \x01(\x04\x12\x0f\n\x07refused\x18\x04 \x01(\x04\x12\x0f\n\x07overdue\x18\x05 \x01(\x04\x12\x10\n\x08received\x18\x06 \x01(\x04\x12\x14\n\x0crefused_here\x18\x07 \x01(\x04\"[\n\nCountQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12%\n\x06period\x18\x02 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x17\n\x0foverdue_seconds\x18\x03 \x01(\r\"|\n\x0b\x43ountsReply\x12,\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1c.paiza.core.v1.MessageCounts\x12%\n\x06period\x18\x02 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x18\n\x10only_with_caller\x18\x03 \x01(\x08\"m\n\nCountsPage\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04word\x18\x02 \x01(\x0c\x12-\n\tconsulted\x18\x03 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c*\x89\x01\n\x0f\x43ontentStanding\x12 \n\x1c\x43ONTENT_STANDING_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONTENT_STANDING_HELD\x10\x01\x12\x1b\n\x17\x43ONTENT_STANDING_ERASED\x10\x02\x12\x1c\n\x18\x43ONTENT_STANDING_MISSING\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/core/v1/log_query.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\"\xe2\x02\n\nEntryQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\'\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12\x13\n\x0b\x63ounterpart\x18\x03 \x01(\t\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmessage_digests\x18\x06 \x03(\x0c\x12\x12\n\nfrom_index\x18\x07 \x01(\x04\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x18\n\x10with_held_proofs\x18\t \x01(\x08\x12\x14\n\x0cwith_headers\x18\n \x01(\x08\x12\r\n\x05\x61\x63tor\x18\x0b \x01(\t\x12\x14\n\x0cwithout_need\x18\x0c \x01(\x08\x12\x12\n\nwith_texts\x18\r \x01(\x08\"\xd5\x01\n\nAuditScope\x12\'\n\x06\x65vents\x18\x01 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x04 \x01(\x08\x12-\n\x0cparty_events\x18\x05 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\"\xc0\x01\n\x0cVisibleEntry\x12*\n\x06proven\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12%\n\x04held\x18\x02 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x0e\n\x06header\x18\x03 \x01(\x0c\x12,\n\x07\x63ontent\x18\x04 \x01(\x0e\x32\x1b.paiza.core.v1.ContentState\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x11\n\ttext_salt\x18\x06 \x01(\x0c\"\xc8\x01\n\x0b\x45ntriesPage\x12,\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1b.paiza.core.v1.VisibleEntry\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x13\n\x0bretired_end\x18\x04 \x01(\x04\x12\r\n\x05scope\x18\x05 \x01(\x0c\x12-\n\tconsulted\x18\x06 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x07 \x01(\x0c\"h\n\x06Period\x12.\n\nsince_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\rMessageCounts\x12\x13\n\x0b\x63ounterpart\x18\x01 \x01(\t\x12\x0c\n\x04sent\x18\x02 \x01(\x04\x12\x11\n\treceipted\x18\x03 \x01(\x04\x12\x0f\n\x07refused\x18\x04 \x01(\x04\x12\x0f\n\x07overdue\x18\x05 \x01(\x04\x12\x10\n\x08received\x18\x06 \x01(\x04\x12\x14\n\x0crefused_here\x18\x07 \x01(\x04\"[\n\nCountQuery\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12%\n\x06period\x18\x02 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x17\n\x0foverdue_seconds\x18\x03 \x01(\r\"|\n\x0b\x43ountsReply\x12,\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1c.paiza.core.v1.MessageCounts\x12%\n\x06period\x18\x02 \x01(\x0b\x32\x15.paiza.core.v1.Period\x12\x18\n\x10only_with_caller\x18\x03 \x01(\x08\"m\n\nCountsPage\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04word\x18\x02 \x01(\x0c\x12-\n\tconsulted\x18\x03 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c*z\n\x0c\x43ontentState\x12\x1d\n\x19\x43ONTENT_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONTENT_STATE_HELD\x10\x01\x12\x18\n\x14\x43ONTENT_STATE_ERASED\x10\x02\x12\x19\n\x15\x43ONTENT_STATE_MISSING\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.core.v1.log_query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTENTSTANDING']._serialized_start=1663
-  _globals['_CONTENTSTANDING']._serialized_end=1800
+  _globals['_CONTENTSTATE']._serialized_start=1659
+  _globals['_CONTENTSTATE']._serialized_end=1781
   _globals['_ENTRYQUERY']._serialized_start=107
   _globals['_ENTRYQUERY']._serialized_end=461
   _globals['_AUDITSCOPE']._serialized_start=464
   _globals['_AUDITSCOPE']._serialized_end=677
   _globals['_VISIBLEENTRY']._serialized_start=680
-  _globals['_VISIBLEENTRY']._serialized_end=875
-  _globals['_ENTRIESPAGE']._serialized_start=878
-  _globals['_ENTRIESPAGE']._serialized_end=1078
-  _globals['_PERIOD']._serialized_start=1080
-  _globals['_PERIOD']._serialized_end=1184
-  _globals['_MESSAGECOUNTS']._serialized_start=1187
-  _globals['_MESSAGECOUNTS']._serialized_end=1330
-  _globals['_COUNTQUERY']._serialized_start=1332
-  _globals['_COUNTQUERY']._serialized_end=1423
-  _globals['_COUNTSREPLY']._serialized_start=1425
-  _globals['_COUNTSREPLY']._serialized_end=1549
-  _globals['_COUNTSPAGE']._serialized_start=1551
-  _globals['_COUNTSPAGE']._serialized_end=1660
+  _globals['_VISIBLEENTRY']._serialized_end=872
+  _globals['_ENTRIESPAGE']._serialized_start=875
+  _globals['_ENTRIESPAGE']._serialized_end=1075
+  _globals['_PERIOD']._serialized_start=1077
+  _globals['_PERIOD']._serialized_end=1181
+  _globals['_MESSAGECOUNTS']._serialized_start=1184
+  _globals['_MESSAGECOUNTS']._serialized_end=1327
+  _globals['_COUNTQUERY']._serialized_start=1329
+  _globals['_COUNTQUERY']._serialized_end=1420
+  _globals['_COUNTSREPLY']._serialized_start=1422
+  _globals['_COUNTSREPLY']._serialized_end=1546
+  _globals['_COUNTSPAGE']._serialized_start=1548
+  _globals['_COUNTSPAGE']._serialized_end=1657
 # @@protoc_insertion_point(module_scope)

@@ -21,33 +21,33 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _ContentStanding:
+class _ContentState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _ContentStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentStanding.ValueType], _builtins.type):
+class _ContentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    CONTENT_STANDING_UNSPECIFIED: _ContentStanding.ValueType  # 0
+    CONTENT_STATE_UNSPECIFIED: _ContentState.ValueType  # 0
     """Not said."""
-    CONTENT_STANDING_HELD: _ContentStanding.ValueType  # 1
+    CONTENT_STATE_HELD: _ContentState.ValueType  # 1
     """Message and ciphertexts are there."""
-    CONTENT_STANDING_ERASED: _ContentStanding.ValueType  # 2
+    CONTENT_STATE_ERASED: _ContentState.ValueType  # 2
     """The ciphertexts were erased, and the log says so."""
-    CONTENT_STANDING_MISSING: _ContentStanding.ValueType  # 3
+    CONTENT_STATE_MISSING: _ContentState.ValueType  # 3
     """The message or its ciphertexts are not there, and the log does not say why."""
 
-class ContentStanding(_ContentStanding, metaclass=_ContentStandingEnumTypeWrapper):
+class ContentState(_ContentState, metaclass=_ContentStateEnumTypeWrapper):
     """What a node says of the content of a message it received."""
 
-CONTENT_STANDING_UNSPECIFIED: ContentStanding.ValueType  # 0
+CONTENT_STATE_UNSPECIFIED: ContentState.ValueType  # 0
 """Not said."""
-CONTENT_STANDING_HELD: ContentStanding.ValueType  # 1
+CONTENT_STATE_HELD: ContentState.ValueType  # 1
 """Message and ciphertexts are there."""
-CONTENT_STANDING_ERASED: ContentStanding.ValueType  # 2
+CONTENT_STATE_ERASED: ContentState.ValueType  # 2
 """The ciphertexts were erased, and the log says so."""
-CONTENT_STANDING_MISSING: ContentStanding.ValueType  # 3
+CONTENT_STATE_MISSING: ContentState.ValueType  # 3
 """The message or its ciphertexts are not there, and the log does not say why."""
-Global___ContentStanding: _TypeAlias = ContentStanding  # noqa: Y015
+Global___ContentState: _TypeAlias = ContentState  # noqa: Y015
 
 @_typing.final
 class EntryQuery(_message.Message):
@@ -189,7 +189,7 @@ class VisibleEntry(_message.Message):
     TEXT_SALT_FIELD_NUMBER: _builtins.int
     header: _builtins.bytes
     """The header of the message, where it was asked for, may be shown and is there."""
-    content: Global___ContentStanding.ValueType
+    content: Global___ContentState.ValueType
     """The node's word about the content; set with RECEIVED where headers were asked for and may be shown."""
     text: _builtins.str
     """The text the entry commits to (text_sha256); empty where there is none, it was not asked for, or it was erased."""
@@ -209,7 +209,7 @@ class VisibleEntry(_message.Message):
         proven: _log_pb2.ProvenEntry | None = ...,
         held: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         header: _builtins.bytes = ...,
-        content: Global___ContentStanding.ValueType = ...,
+        content: Global___ContentState.ValueType = ...,
         text: _builtins.str = ...,
         text_salt: _builtins.bytes = ...,
     ) -> None: ...

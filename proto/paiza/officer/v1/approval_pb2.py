@@ -29,49 +29,49 @@ from paiza.core.v1 import message_pb2 as paiza_dot_core_dot_v1_dot_message__pb2
 from paiza.officer.v1 import officer_pb2 as paiza_dot_officer_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaiza/officer/v1/approval.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/message.proto\x1a\x1epaiza/officer/v1/officer.proto\";\n\x12ListWaitingRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x13ListWaitingResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .paiza.officer.v1.WaitingMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcd\x01\n\x0eWaitingMessage\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x32\n\x0esubmitted_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65xpires_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmissing_signers\x18\x06 \x03(\t\"[\n\x11GetWaitingRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\x12\x19\n\x11\x61ttachment_number\x18\x03 \x01(\r\"\xe9\x01\n\x12GetWaitingResponse\x12-\n\x07message\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.SignedMessage\x12\x33\n\tpart_keys\x18\x02 \x03(\x0b\x32 .paiza.officer.v1.WaitingPartKey\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06opened\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\"7\n\x0eWaitingPartKey\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\"U\n\x0e\x41pproveRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12+\n\tsignature\x18\x02 \x01(\x0b\x32\x18.paiza.core.v1.Signature\"\xb1\x01\n\x0f\x41pproveResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12,\n\x08\x61pproved\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12.\n\x06result\x18\x03 \x01(\x0b\x32\x1e.paiza.officer.v1.SubmitResult\x12,\n\nsignatures\x18\x04 \x03(\x0b\x32\x18.paiza.core.v1.Signature\"=\n\x0e\x44\x65\x63lineRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"S\n\x0f\x44\x65\x63lineResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12,\n\x08\x64\x65\x63lined\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"<\n\x13ListOfficersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x14ListOfficersResponse\x12/\n\x08officers\x18\x01 \x03(\x0b\x32\x1d.paiza.officer.v1.OfficerInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x0bOfficerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t2\x9a\x04\n\x0f\x41pprovalService\x12k\n\x0bListWaiting\x12$.paiza.officer.v1.ListWaitingRequest\x1a%.paiza.officer.v1.ListWaitingResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12h\n\nGetWaiting\x12#.paiza.officer.v1.GetWaitingRequest\x1a$.paiza.officer.v1.GetWaitingResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12_\n\x07\x41pprove\x12 .paiza.officer.v1.ApproveRequest\x1a!.paiza.officer.v1.ApproveResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12_\n\x07\x44\x65\x63line\x12 .paiza.officer.v1.DeclineRequest\x1a!.paiza.officer.v1.DeclineResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12n\n\x0cListOfficers\x12%.paiza.officer.v1.ListOfficersRequest\x1a&.paiza.officer.v1.ListOfficersResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07sessionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaiza/officer/v1/approval.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/message.proto\x1a\x1epaiza/officer/v1/officer.proto\"D\n\x1bListPendingApprovalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x1cListPendingApprovalsResponse\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.paiza.officer.v1.PendingApproval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xce\x01\n\x0fPendingApproval\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x32\n\x0esubmitted_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65xpires_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmissing_signers\x18\x06 \x03(\t\"c\n\x19GetPendingApprovalRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\x12\x19\n\x11\x61ttachment_number\x18\x03 \x01(\r\"\xf1\x01\n\x1aGetPendingApprovalResponse\x12-\n\x07message\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.SignedMessage\x12\x33\n\tpart_keys\x18\x02 \x03(\x0b\x32 .paiza.officer.v1.PendingPartKey\x12\x14\n\x0csubmitted_by\x18\x03 \x01(\t\x12\x30\n\x0c\x65xpires_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06opened\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\"7\n\x0ePendingPartKey\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x10\n\x08part_key\x18\x02 \x01(\x0c\"U\n\x0e\x41pproveRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12+\n\tsignature\x18\x02 \x01(\x0b\x32\x18.paiza.core.v1.Signature\"\xb1\x01\n\x0f\x41pproveResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12,\n\x08\x61pproved\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12.\n\x06result\x18\x03 \x01(\x0b\x32\x1e.paiza.officer.v1.SubmitResult\x12,\n\nsignatures\x18\x04 \x03(\x0b\x32\x18.paiza.core.v1.Signature\"=\n\x0e\x44\x65\x63lineRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"S\n\x0f\x44\x65\x63lineResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12,\n\x08\x64\x65\x63lined\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"<\n\x13ListOfficersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x14ListOfficersResponse\x12/\n\x08officers\x18\x01 \x03(\x0b\x32\x1d.paiza.officer.v1.OfficerInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x0bOfficerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t2\xcf\x04\n\x0f\x41pprovalService\x12\x86\x01\n\x14ListPendingApprovals\x12-.paiza.officer.v1.ListPendingApprovalsRequest\x1a..paiza.officer.v1.ListPendingApprovalsResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12\x80\x01\n\x12GetPendingApproval\x12+.paiza.officer.v1.GetPendingApprovalRequest\x1a,.paiza.officer.v1.GetPendingApprovalResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12_\n\x07\x41pprove\x12 .paiza.officer.v1.ApproveRequest\x1a!.paiza.officer.v1.ApproveResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12_\n\x07\x44\x65\x63line\x12 .paiza.officer.v1.DeclineRequest\x1a!.paiza.officer.v1.DeclineResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12n\n\x0cListOfficers\x12%.paiza.officer.v1.ListOfficersRequest\x1a&.paiza.officer.v1.ListOfficersResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07sessionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.approval_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPROVALSERVICE'].methods_by_name['ListWaiting']._loaded_options = None
-  _globals['_APPROVALSERVICE'].methods_by_name['ListWaiting']._serialized_options = b'\212\265\030\013\010\002\022\007session'
-  _globals['_APPROVALSERVICE'].methods_by_name['GetWaiting']._loaded_options = None
-  _globals['_APPROVALSERVICE'].methods_by_name['GetWaiting']._serialized_options = b'\212\265\030\013\010\002\022\007session'
+  _globals['_APPROVALSERVICE'].methods_by_name['ListPendingApprovals']._loaded_options = None
+  _globals['_APPROVALSERVICE'].methods_by_name['ListPendingApprovals']._serialized_options = b'\212\265\030\013\010\002\022\007session'
+  _globals['_APPROVALSERVICE'].methods_by_name['GetPendingApproval']._loaded_options = None
+  _globals['_APPROVALSERVICE'].methods_by_name['GetPendingApproval']._serialized_options = b'\212\265\030\013\010\002\022\007session'
   _globals['_APPROVALSERVICE'].methods_by_name['Approve']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['Approve']._serialized_options = b'\212\265\030\013\010\002\022\007session'
   _globals['_APPROVALSERVICE'].methods_by_name['Decline']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['Decline']._serialized_options = b'\212\265\030\013\010\002\022\007session'
   _globals['_APPROVALSERVICE'].methods_by_name['ListOfficers']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['ListOfficers']._serialized_options = b'\212\265\030\013\010\002\022\007session'
-  _globals['_LISTWAITINGREQUEST']._serialized_start=200
-  _globals['_LISTWAITINGREQUEST']._serialized_end=259
-  _globals['_LISTWAITINGRESPONSE']._serialized_start=261
-  _globals['_LISTWAITINGRESPONSE']._serialized_end=359
-  _globals['_WAITINGMESSAGE']._serialized_start=362
-  _globals['_WAITINGMESSAGE']._serialized_end=567
-  _globals['_GETWAITINGREQUEST']._serialized_start=569
-  _globals['_GETWAITINGREQUEST']._serialized_end=660
-  _globals['_GETWAITINGRESPONSE']._serialized_start=663
-  _globals['_GETWAITINGRESPONSE']._serialized_end=896
-  _globals['_WAITINGPARTKEY']._serialized_start=898
-  _globals['_WAITINGPARTKEY']._serialized_end=953
-  _globals['_APPROVEREQUEST']._serialized_start=955
-  _globals['_APPROVEREQUEST']._serialized_end=1040
-  _globals['_APPROVERESPONSE']._serialized_start=1043
-  _globals['_APPROVERESPONSE']._serialized_end=1220
-  _globals['_DECLINEREQUEST']._serialized_start=1222
-  _globals['_DECLINEREQUEST']._serialized_end=1283
-  _globals['_DECLINERESPONSE']._serialized_start=1285
-  _globals['_DECLINERESPONSE']._serialized_end=1368
-  _globals['_LISTOFFICERSREQUEST']._serialized_start=1370
-  _globals['_LISTOFFICERSREQUEST']._serialized_end=1430
-  _globals['_LISTOFFICERSRESPONSE']._serialized_start=1432
-  _globals['_LISTOFFICERSRESPONSE']._serialized_end=1528
-  _globals['_OFFICERINFO']._serialized_start=1530
-  _globals['_OFFICERINFO']._serialized_end=1584
-  _globals['_APPROVALSERVICE']._serialized_start=1587
-  _globals['_APPROVALSERVICE']._serialized_end=2125
+  _globals['_LISTPENDINGAPPROVALSREQUEST']._serialized_start=200
+  _globals['_LISTPENDINGAPPROVALSREQUEST']._serialized_end=268
+  _globals['_LISTPENDINGAPPROVALSRESPONSE']._serialized_start=270
+  _globals['_LISTPENDINGAPPROVALSRESPONSE']._serialized_end=378
+  _globals['_PENDINGAPPROVAL']._serialized_start=381
+  _globals['_PENDINGAPPROVAL']._serialized_end=587
+  _globals['_GETPENDINGAPPROVALREQUEST']._serialized_start=589
+  _globals['_GETPENDINGAPPROVALREQUEST']._serialized_end=688
+  _globals['_GETPENDINGAPPROVALRESPONSE']._serialized_start=691
+  _globals['_GETPENDINGAPPROVALRESPONSE']._serialized_end=932
+  _globals['_PENDINGPARTKEY']._serialized_start=934
+  _globals['_PENDINGPARTKEY']._serialized_end=989
+  _globals['_APPROVEREQUEST']._serialized_start=991
+  _globals['_APPROVEREQUEST']._serialized_end=1076
+  _globals['_APPROVERESPONSE']._serialized_start=1079
+  _globals['_APPROVERESPONSE']._serialized_end=1256
+  _globals['_DECLINEREQUEST']._serialized_start=1258
+  _globals['_DECLINEREQUEST']._serialized_end=1319
+  _globals['_DECLINERESPONSE']._serialized_start=1321
+  _globals['_DECLINERESPONSE']._serialized_end=1404
+  _globals['_LISTOFFICERSREQUEST']._serialized_start=1406
+  _globals['_LISTOFFICERSREQUEST']._serialized_end=1466
+  _globals['_LISTOFFICERSRESPONSE']._serialized_start=1468
+  _globals['_LISTOFFICERSRESPONSE']._serialized_end=1564
+  _globals['_OFFICERINFO']._serialized_start=1566
+  _globals['_OFFICERINFO']._serialized_end=1620
+  _globals['_APPROVALSERVICE']._serialized_start=1623
+  _globals['_APPROVALSERVICE']._serialized_end=2214
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class ListWaitingRequest(_message.Message):
+class ListPendingApprovalsRequest(_message.Message):
     """Asks what waits."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -46,10 +46,10 @@ class ListWaitingRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListWaitingRequest: _TypeAlias = ListWaitingRequest  # noqa: Y015
+Global___ListPendingApprovalsRequest: _TypeAlias = ListPendingApprovalsRequest  # noqa: Y015
 
 @_typing.final
-class ListWaitingResponse(_message.Message):
+class ListPendingApprovalsResponse(_message.Message):
     """What waits, the oldest first."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -59,13 +59,13 @@ class ListWaitingResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
-    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingMessage]:
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PendingApproval]:
         """The messages."""
 
     def __init__(
         self,
         *,
-        messages: _abc.Iterable[Global___WaitingMessage] | None = ...,
+        messages: _abc.Iterable[Global___PendingApproval] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -74,10 +74,10 @@ class ListWaitingResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListWaitingResponse: _TypeAlias = ListWaitingResponse  # noqa: Y015
+Global___ListPendingApprovalsResponse: _TypeAlias = ListPendingApprovalsResponse  # noqa: Y015
 
 @_typing.final
-class WaitingMessage(_message.Message):
+class PendingApproval(_message.Message):
     """A message that waits for signatures."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -122,10 +122,10 @@ class WaitingMessage(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WaitingMessage: _TypeAlias = WaitingMessage  # noqa: Y015
+Global___PendingApproval: _TypeAlias = PendingApproval  # noqa: Y015
 
 @_typing.final
-class GetWaitingRequest(_message.Message):
+class GetPendingApprovalRequest(_message.Message):
     """Which waiting message to hand over."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -154,10 +154,10 @@ class GetWaitingRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetWaitingRequest: _TypeAlias = GetWaitingRequest  # noqa: Y015
+Global___GetPendingApprovalRequest: _TypeAlias = GetPendingApprovalRequest  # noqa: Y015
 
 @_typing.final
-class GetWaitingResponse(_message.Message):
+class GetPendingApprovalResponse(_message.Message):
     """One waiting message."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -174,7 +174,7 @@ class GetWaitingResponse(_message.Message):
         """Header, the signatures there are, and the sealed parts (none, where one attachment was asked for); without wraps."""
 
     @_builtins.property
-    def part_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingPartKey]:
+    def part_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___PendingPartKey]:
         """The keys of the parts the caller may open."""
 
     @_builtins.property
@@ -189,7 +189,7 @@ class GetWaitingResponse(_message.Message):
         self,
         *,
         message: _message_pb2.SignedMessage | None = ...,
-        part_keys: _abc.Iterable[Global___WaitingPartKey] | None = ...,
+        part_keys: _abc.Iterable[Global___PendingPartKey] | None = ...,
         submitted_by: _builtins.str = ...,
         expires_time: _timestamp_pb2.Timestamp | None = ...,
         opened: _abc.Iterable[_log_pb2.LogProof] | None = ...,
@@ -200,10 +200,10 @@ class GetWaitingResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetWaitingResponse: _TypeAlias = GetWaitingResponse  # noqa: Y015
+Global___GetPendingApprovalResponse: _TypeAlias = GetPendingApprovalResponse  # noqa: Y015
 
 @_typing.final
-class WaitingPartKey(_message.Message):
+class PendingPartKey(_message.Message):
     """The key of one part."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -226,7 +226,7 @@ class WaitingPartKey(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WaitingPartKey: _TypeAlias = WaitingPartKey  # noqa: Y015
+Global___PendingPartKey: _TypeAlias = PendingPartKey  # noqa: Y015
 
 @_typing.final
 class ApproveRequest(_message.Message):

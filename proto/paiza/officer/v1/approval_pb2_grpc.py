@@ -36,15 +36,15 @@ class ApprovalServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ListWaiting = channel.unary_unary(
-                '/paiza.officer.v1.ApprovalService/ListWaiting',
-                request_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListWaitingRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListWaitingResponse.FromString,
+        self.ListPendingApprovals = channel.unary_unary(
+                '/paiza.officer.v1.ApprovalService/ListPendingApprovals',
+                request_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListPendingApprovalsRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListPendingApprovalsResponse.FromString,
                 _registered_method=True)
-        self.GetWaiting = channel.unary_unary(
-                '/paiza.officer.v1.ApprovalService/GetWaiting',
-                request_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetWaitingRequest.SerializeToString,
-                response_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetWaitingResponse.FromString,
+        self.GetPendingApproval = channel.unary_unary(
+                '/paiza.officer.v1.ApprovalService/GetPendingApproval',
+                request_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetPendingApprovalRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetPendingApprovalResponse.FromString,
                 _registered_method=True)
         self.Approve = channel.unary_unary(
                 '/paiza.officer.v1.ApprovalService/Approve',
@@ -68,14 +68,14 @@ class ApprovalServiceServicer:
     signature (OfficerService.Submit); another signs the same header bytes, and only then it is released.
     """
 
-    def ListWaiting(self, request, context):
+    def ListPendingApprovals(self, request, context):
         """Lists what waits for the caller's signature, and what the caller submitted that still waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetWaiting(self, request, context):
+    def GetPendingApproval(self, request, context):
         """Hands over one waiting message with the keys of its parts; that it was shown stands in the log before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -106,15 +106,15 @@ class ApprovalServiceServicer:
 
 def add_ApprovalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListWaiting': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListWaiting,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListWaitingRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListWaitingResponse.SerializeToString,
+            'ListPendingApprovals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPendingApprovals,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListPendingApprovalsRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.ListPendingApprovalsResponse.SerializeToString,
             ),
-            'GetWaiting': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetWaiting,
-                    request_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetWaitingRequest.FromString,
-                    response_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetWaitingResponse.SerializeToString,
+            'GetPendingApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPendingApproval,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetPendingApprovalRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_approval__pb2.GetPendingApprovalResponse.SerializeToString,
             ),
             'Approve': grpc.unary_unary_rpc_method_handler(
                     servicer.Approve,
@@ -145,7 +145,7 @@ class ApprovalService:
     """
 
     @staticmethod
-    def ListWaiting(request,
+    def ListPendingApprovals(request,
             target,
             options=(),
             channel_credentials=None,
@@ -158,9 +158,9 @@ class ApprovalService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.ApprovalService/ListWaiting',
-            paiza_dot_officer_dot_v1_dot_approval__pb2.ListWaitingRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_approval__pb2.ListWaitingResponse.FromString,
+            '/paiza.officer.v1.ApprovalService/ListPendingApprovals',
+            paiza_dot_officer_dot_v1_dot_approval__pb2.ListPendingApprovalsRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_approval__pb2.ListPendingApprovalsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -172,7 +172,7 @@ class ApprovalService:
             _registered_method=True)
 
     @staticmethod
-    def GetWaiting(request,
+    def GetPendingApproval(request,
             target,
             options=(),
             channel_credentials=None,
@@ -185,9 +185,9 @@ class ApprovalService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.officer.v1.ApprovalService/GetWaiting',
-            paiza_dot_officer_dot_v1_dot_approval__pb2.GetWaitingRequest.SerializeToString,
-            paiza_dot_officer_dot_v1_dot_approval__pb2.GetWaitingResponse.FromString,
+            '/paiza.officer.v1.ApprovalService/GetPendingApproval',
+            paiza_dot_officer_dot_v1_dot_approval__pb2.GetPendingApprovalRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_approval__pb2.GetPendingApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

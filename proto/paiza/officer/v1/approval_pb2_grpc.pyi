@@ -35,9 +35,9 @@ class ApprovalServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ApprovalServiceAsyncStub: ...
-    ListWaiting: _grpc.UnaryUnaryMultiCallable[_approval_pb2.ListWaitingRequest, _approval_pb2.ListWaitingResponse]
+    ListPendingApprovals: _grpc.UnaryUnaryMultiCallable[_approval_pb2.ListPendingApprovalsRequest, _approval_pb2.ListPendingApprovalsResponse]
     """Lists what waits for the caller's signature, and what the caller submitted that still waits."""
-    GetWaiting: _grpc.UnaryUnaryMultiCallable[_approval_pb2.GetWaitingRequest, _approval_pb2.GetWaitingResponse]
+    GetPendingApproval: _grpc.UnaryUnaryMultiCallable[_approval_pb2.GetPendingApprovalRequest, _approval_pb2.GetPendingApprovalResponse]
     """Hands over one waiting message with the keys of its parts; that it was shown stands in the log before."""
     Approve: _grpc.UnaryUnaryMultiCallable[_approval_pb2.ApproveRequest, _approval_pb2.ApproveResponse]
     """Adds the caller's signature; where it was the last one missing, the message is released."""
@@ -53,9 +53,9 @@ class ApprovalServiceAsyncStub(ApprovalServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListWaiting: _aio.UnaryUnaryMultiCallable[_approval_pb2.ListWaitingRequest, _approval_pb2.ListWaitingResponse]  # type: ignore[assignment]
+    ListPendingApprovals: _aio.UnaryUnaryMultiCallable[_approval_pb2.ListPendingApprovalsRequest, _approval_pb2.ListPendingApprovalsResponse]  # type: ignore[assignment]
     """Lists what waits for the caller's signature, and what the caller submitted that still waits."""
-    GetWaiting: _aio.UnaryUnaryMultiCallable[_approval_pb2.GetWaitingRequest, _approval_pb2.GetWaitingResponse]  # type: ignore[assignment]
+    GetPendingApproval: _aio.UnaryUnaryMultiCallable[_approval_pb2.GetPendingApprovalRequest, _approval_pb2.GetPendingApprovalResponse]  # type: ignore[assignment]
     """Hands over one waiting message with the keys of its parts; that it was shown stands in the log before."""
     Approve: _aio.UnaryUnaryMultiCallable[_approval_pb2.ApproveRequest, _approval_pb2.ApproveResponse]  # type: ignore[assignment]
     """Adds the caller's signature; where it was the last one missing, the message is released."""
@@ -70,19 +70,19 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
     """
 
     @_abc_1.abstractmethod
-    def ListWaiting(
+    def ListPendingApprovals(
         self,
-        request: _approval_pb2.ListWaitingRequest,
+        request: _approval_pb2.ListPendingApprovalsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_approval_pb2.ListWaitingResponse, _abc.Awaitable[_approval_pb2.ListWaitingResponse]]:
+    ) -> _typing.Union[_approval_pb2.ListPendingApprovalsResponse, _abc.Awaitable[_approval_pb2.ListPendingApprovalsResponse]]:
         """Lists what waits for the caller's signature, and what the caller submitted that still waits."""
 
     @_abc_1.abstractmethod
-    def GetWaiting(
+    def GetPendingApproval(
         self,
-        request: _approval_pb2.GetWaitingRequest,
+        request: _approval_pb2.GetPendingApprovalRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_approval_pb2.GetWaitingResponse, _abc.Awaitable[_approval_pb2.GetWaitingResponse]]:
+    ) -> _typing.Union[_approval_pb2.GetPendingApprovalResponse, _abc.Awaitable[_approval_pb2.GetPendingApprovalResponse]]:
         """Hands over one waiting message with the keys of its parts; that it was shown stands in the log before."""
 
     @_abc_1.abstractmethod

@@ -331,26 +331,26 @@ class Holder(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    PASSED_ON_BY_FIELD_NUMBER: _builtins.int
-    PASSED_ON_TIME_FIELD_NUMBER: _builtins.int
+    FORWARDED_BY_FIELD_NUMBER: _builtins.int
+    FORWARDED_TIME_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
-    passed_on_by: _builtins.str
+    forwarded_by: _builtins.str
     """Member id of who passed it on to it; empty for the author and for those it was addressed to."""
     @_builtins.property
-    def passed_on_time(self) -> _timestamp_pb2.Timestamp:
+    def forwarded_time(self) -> _timestamp_pb2.Timestamp:
         """When that was, by the log of who passed it on; unset for the author and for those it was addressed to."""
 
     def __init__(
         self,
         *,
         member: _builtins.str = ...,
-        passed_on_by: _builtins.str = ...,
-        passed_on_time: _timestamp_pb2.Timestamp | None = ...,
+        forwarded_by: _builtins.str = ...,
+        forwarded_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["passed_on_time", b"passed_on_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forwarded_time", b"forwarded_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "passed_on_by", b"passed_on_by", "passed_on_time", b"passed_on_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forwarded_by", b"forwarded_by", "forwarded_time", b"forwarded_time", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

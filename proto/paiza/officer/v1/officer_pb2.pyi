@@ -223,7 +223,7 @@ class SubmitResult(_message.Message):
         """Nothing was decided; try again."""
 
     @_builtins.property
-    def waiting(self) -> Global___WaitingForApproval:
+    def waiting(self) -> Global___HeldForApproval:
         """Kept until the officers whose signatures are missing have signed."""
 
     @_builtins.property
@@ -236,7 +236,7 @@ class SubmitResult(_message.Message):
         released: Global___Released | None = ...,
         rejection: _outcome_pb2.Rejection | None = ...,
         retry: _outcome_pb2.Retry | None = ...,
-        waiting: Global___WaitingForApproval | None = ...,
+        waiting: Global___HeldForApproval | None = ...,
         breaches: _abc.Iterable[_workflow_pb2.WorkflowBreach] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
@@ -286,7 +286,7 @@ class Released(_message.Message):
 Global___Released: _TypeAlias = Released  # noqa: Y015
 
 @_typing.final
-class WaitingForApproval(_message.Message):
+class HeldForApproval(_message.Message):
     """The officer's receipt for a message that waits for a second officer."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -323,7 +323,7 @@ class WaitingForApproval(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WaitingForApproval: _TypeAlias = WaitingForApproval  # noqa: Y015
+Global___HeldForApproval: _TypeAlias = HeldForApproval  # noqa: Y015
 
 @_typing.final
 class ListMessagesRequest(_message.Message):
@@ -475,7 +475,7 @@ class MessageInfo(_message.Message):
         """For a message sent: what became of it at each recipient."""
 
     @_builtins.property
-    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_delivery_pb2.AttachmentStanding]:
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_delivery_pb2.AttachmentStatus]:
         """Where each of its attachments stands: here for a message received, at each recipient for one sent."""
 
     @_builtins.property
@@ -498,7 +498,7 @@ class MessageInfo(_message.Message):
         deliveries: _abc.Iterable[_delivery_pb2.Delivery] | None = ...,
         sequence: _builtins.int = ...,
         received: _builtins.bool = ...,
-        attachments: _abc.Iterable[_delivery_pb2.AttachmentStanding] | None = ...,
+        attachments: _abc.Iterable[_delivery_pb2.AttachmentStatus] | None = ...,
         recalled_by: _abc.Iterable[_builtins.bytes] | None = ...,
         corrected_by: _abc.Iterable[_builtins.bytes] | None = ...,
         replaced_by: _builtins.bytes = ...,

@@ -90,13 +90,13 @@ class ListWorkflowsResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
-    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowStanding]:
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowStatus]:
         """The workflows, the most recently moved first."""
 
     def __init__(
         self,
         *,
-        workflows: _abc.Iterable[Global___WorkflowStanding] | None = ...,
+        workflows: _abc.Iterable[Global___WorkflowStatus] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -145,7 +145,7 @@ class GetWorkflowResponse(_message.Message):
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     MISSING_DIGESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def standing(self) -> Global___WorkflowStanding:
+    def standing(self) -> Global___WorkflowStatus:
         """Where it stands."""
 
     @_builtins.property
@@ -167,7 +167,7 @@ class GetWorkflowResponse(_message.Message):
     def __init__(
         self,
         *,
-        standing: Global___WorkflowStanding | None = ...,
+        standing: Global___WorkflowStatus | None = ...,
         steps: _abc.Iterable[Global___WorkflowStep] | None = ...,
         heads: _abc.Iterable[_builtins.bytes] | None = ...,
         participants: _abc.Iterable[_builtins.str] | None = ...,
@@ -182,7 +182,7 @@ class GetWorkflowResponse(_message.Message):
 Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
 
 @_typing.final
-class WorkflowStanding(_message.Message):
+class WorkflowStatus(_message.Message):
     """Where one workflow stands."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -273,7 +273,7 @@ class WorkflowStanding(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WorkflowStanding: _TypeAlias = WorkflowStanding  # noqa: Y015
+Global___WorkflowStatus: _TypeAlias = WorkflowStatus  # noqa: Y015
 
 @_typing.final
 class WorkflowState(_message.Message):

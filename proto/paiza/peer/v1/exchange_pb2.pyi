@@ -60,7 +60,7 @@ class FetchMessagesResponse(_message.Message):
 
     CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
     DISPATCHES_FIELD_NUMBER: _builtins.int
-    PASSED_ON_DIGESTS_FIELD_NUMBER: _builtins.int
+    FORWARDED_DIGESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
         """The answerer's log: checkpoint, and proof of consistency_claim from the size the caller knows."""
@@ -70,7 +70,7 @@ class FetchMessagesResponse(_message.Message):
         """Messages of the answerer that are addressed to the caller, as many as fit."""
 
     @_builtins.property
-    def passed_on_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+    def forwarded_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Digests of messages that the answerer passes on to the caller by Deliver."""
 
     def __init__(
@@ -78,11 +78,11 @@ class FetchMessagesResponse(_message.Message):
         *,
         consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
         dispatches: _abc.Iterable[Global___Dispatch] | None = ...,
-        passed_on_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+        forwarded_digests: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "dispatches", b"dispatches", "passed_on_digests", b"passed_on_digests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "dispatches", b"dispatches", "forwarded_digests", b"forwarded_digests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,7 +421,7 @@ class Forwarding(_message.Message):
         """A RELEASED entry of the author's log, for whomever."""
 
     @_builtins.property
-    def grant(self) -> Global___PassingGrant:
+    def grant(self) -> Global___ForwardingGrant:
         """The author's consent that the forwarding relies on; unset where the marks allow it."""
 
     def __init__(
@@ -430,7 +430,7 @@ class Forwarding(_message.Message):
         message: _builtins.bytes = ...,
         forwarded: _log_pb2.ProvenEntry | None = ...,
         origin: _log_pb2.LogProof | None = ...,
-        grant: Global___PassingGrant | None = ...,
+        grant: Global___ForwardingGrant | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forwarded", b"forwarded", "grant", b"grant", "origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -465,7 +465,7 @@ class ForwardingNotice(_message.Message):
 Global___ForwardingNotice: _TypeAlias = ForwardingNotice  # noqa: Y015
 
 @_typing.final
-class PassingGrant(_message.Message):
+class ForwardingGrant(_message.Message):
     """The author's consent, shown to the member to whom a message is forwarded."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -490,7 +490,7 @@ class PassingGrant(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PassingGrant: _TypeAlias = PassingGrant  # noqa: Y015
+Global___ForwardingGrant: _TypeAlias = ForwardingGrant  # noqa: Y015
 
 @_typing.final
 class DeliverResponse(_message.Message):

@@ -21,29 +21,29 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _GiveBackSide:
+class _LostEntrySide:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _GiveBackSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GiveBackSide.ValueType], _builtins.type):
+class _LostEntrySideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LostEntrySide.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    GIVE_BACK_SIDE_UNSPECIFIED: _GiveBackSide.ValueType  # 0
+    LOST_ENTRY_SIDE_UNSPECIFIED: _LostEntrySide.ValueType  # 0
     """Not set; refused."""
-    GIVE_BACK_SIDE_RECEIVED: _GiveBackSide.ValueType  # 1
+    LOST_ENTRY_SIDE_RECEIVED: _LostEntrySide.ValueType  # 1
     """Messages that the called node handed over, and that the caller's log answered with an entry it may have lost."""
-    GIVE_BACK_SIDE_RELEASED: _GiveBackSide.ValueType  # 2
+    LOST_ENTRY_SIDE_RELEASED: _LostEntrySide.ValueType  # 2
     """Messages of the caller that the called node answered."""
 
-class GiveBackSide(_GiveBackSide, metaclass=_GiveBackSideEnumTypeWrapper):
+class LostEntrySide(_LostEntrySide, metaclass=_LostEntrySideEnumTypeWrapper):
     """Which of what is to be given back."""
 
-GIVE_BACK_SIDE_UNSPECIFIED: GiveBackSide.ValueType  # 0
+LOST_ENTRY_SIDE_UNSPECIFIED: LostEntrySide.ValueType  # 0
 """Not set; refused."""
-GIVE_BACK_SIDE_RECEIVED: GiveBackSide.ValueType  # 1
+LOST_ENTRY_SIDE_RECEIVED: LostEntrySide.ValueType  # 1
 """Messages that the called node handed over, and that the caller's log answered with an entry it may have lost."""
-GIVE_BACK_SIDE_RELEASED: GiveBackSide.ValueType  # 2
+LOST_ENTRY_SIDE_RELEASED: LostEntrySide.ValueType  # 2
 """Messages of the caller that the called node answered."""
-Global___GiveBackSide: _TypeAlias = GiveBackSide  # noqa: Y015
+Global___LostEntrySide: _TypeAlias = LostEntrySide  # noqa: Y015
 
 @_typing.final
 class ListHeldCheckpointsRequest(_message.Message):
@@ -123,7 +123,7 @@ class ListLostEntriesRequest(_message.Message):
     """The size of the called node's log that the caller knows; its consistency_claim is proven from there."""
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
-    side: Global___GiveBackSide.ValueType
+    side: Global___LostEntrySide.ValueType
     """Which side."""
     own_size: _builtins.int
     """Entries of its own log that the caller still has: what stood at a smaller index is not lost."""
@@ -136,7 +136,7 @@ class ListLostEntriesRequest(_message.Message):
         *,
         known_size: _builtins.int = ...,
         register_version: _builtins.bytes = ...,
-        side: Global___GiveBackSide.ValueType = ...,
+        side: Global___LostEntrySide.ValueType = ...,
         own_size: _builtins.int = ...,
         from_index: _builtins.int = ...,
         origin: _builtins.str = ...,

@@ -27,7 +27,7 @@ def page() -> pb.EntriesPage:
                 proven=log_pb2.ProvenEntry(entry=b"one", index=5),
                 held=[proof],
                 header=b"header",
-                content=pb.CONTENT_STANDING_MISSING,
+                content=pb.CONTENT_STATE_MISSING,
             ),
             pb.VisibleEntry(proven=log_pb2.ProvenEntry(entry=b"two", index=7)),
         ],
@@ -84,7 +84,7 @@ def _header(changed: pb.EntriesPage) -> None:
 
 
 def _content(changed: pb.EntriesPage) -> None:
-    changed.entries[0].content = pb.CONTENT_STANDING_HELD
+    changed.entries[0].content = pb.CONTENT_STATE_HELD
 
 
 def _held(changed: pb.EntriesPage) -> None:

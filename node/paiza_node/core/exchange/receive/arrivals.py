@@ -73,7 +73,7 @@ class Arrivals:
     """Writes what arrives. Used in the ledger's transaction."""
 
     def __init__(self, *, node_id: str, unit_directory: UnitDirectory, reactions: Sequence[Reaction]) -> None:
-        """Build it; ``desks`` know to which unit a message goes, ``reactions`` act on what was received."""
+        """Build it; ``unit_directory`` knows to which unit a message goes, ``reactions`` act on what was received."""
         self._node_id = node_id
         self._unit_directory = unit_directory
         self._reactions = reactions
@@ -103,7 +103,7 @@ class _Batch:
     """One batch of one member's node: what is known of its messages, and what is to be written of them."""
 
     def __init__(self, tx: LogTransaction, node_id: str, source: str, items: Sequence[Arrival]) -> None:
-        self._pen = tx
+        self._tx = tx
         self._node_id = node_id
         self._source = source
         direct = [item.message for item in items if item.message is not None and not item.forwarded]
@@ -126,7 +126,7 @@ class _Batch:
         refusal = item.refusal
         if held == digest:  # it was forwarded to us before: what is here and valid is not refused
             refusal = None
-            exchange_store.came_directly(self._pen.conn, digest)
+            exchange_store.came_directly(self._tx.conn, digest)
         elif held is not None:
             refusal = Rejected("conflict", "this message id was used for other content")
         entry = self._log(item, refusal)
@@ -141,12 +141,12 @@ class _Batch:
     def take_forwarded(self, item: Arrival) -> StoredEntry | Rejected:
         """Log what another member forwarded, once per entry of its log."""
         index = item.entry.index
-        earlier = self._forwardings.get(index) or exchange_store.forwarding(self._pen.conn, self._source, index)
+        earlier = self._forwardings.get(index) or exchange_store.forwarding(self._tx.conn, self._source, index)
         if earlier is not None and earlier.denied:
             return item.refusal or Rejected("policy_denied", "this was refused before; it is to be passed on anew")
         if earlier is not None:
-            return _entry_at(self._pen, earlier.log_index)
-        row = self._rows.get(item.digest) or messages_store.message(self._pen.conn, item.digest)
+            return _entry_at(self._tx, earlier.log_index)
+        row = self._rows.get(item.digest) or messages_store.message(self._tx.conn, item.digest)
         refusal = item.refusal or self._misfit(item, row)
         if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
             return refusal
@@ -160,7 +160,7 @@ class _Batch:
             entry=item.entry.raw,
             hashes=item.hashes,
             checkpoint=item.entry.checkpoint.note,
-            register_version=self._pen.register_version,
+            register_version=self._tx.register_version,
             log_index=entry.index,
             denied=refusal is not None,
             held=held,
@@ -173,7 +173,7 @@ class _Batch:
 
     def write(self, unit_directory: UnitDirectory, reactions: Sequence[Reaction]) -> None:
         """Write the rows of the batch, and have the reactions act on what was received."""
-        conn = self._pen.conn
+        conn = self._tx.conn
         placed = unit_directory.received(
             conn, [(row, self._messages[digest].header) for digest, row in self._rows.items()]
         )
@@ -186,7 +186,7 @@ class _Batch:
             for row, assignee in placed
             if row.state is MessageState.RECEIVED
         ]
-        received(reactions, self._pen, written)
+        received(reactions, self._tx, written)
 
     def _misfit(self, item: Arrival, row: MessageRow | None) -> Rejected | None:
         """Return what is stored here that speaks against something forwarded."""
@@ -198,11 +198,11 @@ class _Batch:
             refused = row.state is MessageState.REFUSED
             return Rejected("policy_denied", "we refused this message when its author sent it") if refused else None
         author, message_id = item.message.header.author, item.message.header.message_id
-        claimed = messages_store.claimed(self._pen.conn, author, [message_id]).get(message_id)
+        claimed = messages_store.claimed(self._tx.conn, author, [message_id]).get(message_id)
         claims = [each.digest for each in self._rows.values() if (each.author, each.message_id) == (author, message_id)]
         if any(digest not in (None, item.digest) for digest in (claimed, *claims)):
             return Rejected("conflict", "this message id was used for other content")
-        if is_recalled(self._pen.conn, item.digest, author) or self._recalls(item.digest, author):
+        if is_recalled(self._tx.conn, item.digest, author) or self._recalls(item.digest, author):
             return Rejected("policy_denied", "passing-recalled")
         return None
 
@@ -219,7 +219,7 @@ class _Batch:
     def _log(self, item: Arrival, refusal: Rejected | None) -> StoredEntry:
         dispatch = receipts.evidence_digest(item.entry.raw, item.entry.checkpoint.note)
         if refusal is None:
-            return self._pen.append(
+            return self._tx.append(
                 log_entries.received(
                     actor=self._node_id, source=self._source, digest=item.digest, dispatch_sha256=dispatch
                 )
@@ -240,7 +240,7 @@ class _Batch:
                 reason=refusal.reason,
                 dispatch_sha256=dispatch,
             )
-        return self._pen.append(entry, text=refusal.detail)
+        return self._tx.append(entry, text=refusal.detail)
 
     def _add(self, item: Arrival, message: VerifiedMessage, refusal: Rejected | None) -> None:
         """Keep a message; of one that is refused only the header."""
@@ -250,7 +250,7 @@ class _Batch:
         self._threads[header.thread_id] = thread_name
         self._messages[item.digest] = message
         self._rows[item.digest] = MessageRow(
-            seq=self._pen.next_message_seq(),
+            seq=self._tx.next_message_seq(),
             digest=item.digest,
             author=header.author,
             message_id=header.message_id,
@@ -260,7 +260,7 @@ class _Batch:
             urgency=header.urgency,
             state=MessageState.REFUSED if refusal else MessageState.RECEIVED,
             header=message.signed.header,
-            stored_time=self._pen.now,
+            stored_time=self._tx.now,
             signed=None if refusal else item.raw,
             parents=tuple(header.parent_digests),
         )
@@ -277,7 +277,7 @@ class _Batch:
                 index=item.release.index,
                 hashes=item.release_hashes,
                 checkpoint=item.release.checkpoint.note,
-                register_version=self._pen.register_version,
+                register_version=self._tx.register_version,
             )
         )
 

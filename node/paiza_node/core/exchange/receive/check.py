@@ -1,4 +1,4 @@
-"""Admit: whether what another member's node hands over is its author's, was released to us, and is valid.
+"""Validation of incoming messages: each is its author's, was released to us, and is valid.
 
 Nothing here asks the database: what was answered before, and what else claims the id, is seen in the transaction
 (`paiza_node.core.exchange.receive.arrivals`). A forwarded message is checked in
@@ -37,7 +37,7 @@ class ValidateIncoming:
     """The part of receiving that needs no database."""
 
     def __init__(self, core: Core, forwarding: ReceiveForwarded) -> None:
-        """Store what the checks need; ``passed_on`` checks what comes from another than its author."""
+        """Store what the checks need; ``forwarding`` checks what comes from another than its author."""
         self._member = core.member
         self._register_cache = core.register_cache
         self._decryption_keys = core.decryption_keys

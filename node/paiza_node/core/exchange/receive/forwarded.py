@@ -137,7 +137,7 @@ class ReceiveForwarded:
         self,
         message: VerifiedMessage,
         unsealed: Unsealed,
-        shown: exchange_pb2.PassingGrant | None,
+        shown: exchange_pb2.ForwardingGrant | None,
         forwarded: VerifiedEntry,
         member: Member,
     ) -> None:
@@ -174,7 +174,7 @@ class ReceiveForwarded:
         )
 
     def _check_grant(
-        self, shown: exchange_pb2.PassingGrant | None, entry: log_pb2.LogEntry, wish: GrantQuery, teller: Member
+        self, shown: exchange_pb2.ForwardingGrant | None, entry: log_pb2.LogEntry, wish: GrantQuery, teller: Member
     ) -> None:
         """Check the one grant that is shown as the message itself is, and that the forwarder's entry relies on it."""
         if shown is None or len(shown.message) > MAX_GRANT_BYTES:

@@ -3,7 +3,7 @@
 A receipt (RECEIVED) says: on disk, key opened, whole ciphertext checked, content valid for its kind. One bad message
 never fails its batch; a bad checkpoint or an unproven growth fails the whole call, and nothing is taken. What cannot
 be ascribed to its author is answered and counted but never logged under its id, so that nobody can claim an id that
-is not his. The checks that need no database are in `admit`.
+is not theirs. The checks that need no database are in `check`.
 
 A crash before the commit leaves nothing, and the peer sends again; after it, before the answer, the peer sends again
 and is given the same entries.
@@ -39,7 +39,7 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_DISPATCHES: Final = 256  # of one Deliver; one commit, one checkpoint signature
 
-log = structlog.get_logger("paiza.receive")
+log = structlog.get_logger("paiza.exchange")
 
 
 _Riding = tuple[Piggyback, Sequence[ProvenAnswer]]
@@ -124,7 +124,7 @@ class Receive:
         first: bool = False,
         answers: Sequence[_Riding] = (),
         ahead: bool = True,
-        before: Callable[[LogTransaction], object] = lambda _pen: None,
+        before: Callable[[LogTransaction], object] = lambda _tx: None,
     ) -> Committed[list[Answer]]:
         """Check and store messages that a member's node handed over, proven to a checkpoint that was accepted.
 

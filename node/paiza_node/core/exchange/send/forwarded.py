@@ -15,7 +15,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
 from paiza_wire.errors import PaizaError
 
-log = structlog.get_logger("paiza.forward")
+log = structlog.get_logger("paiza.exchange")
 
 
 def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:

@@ -38,7 +38,7 @@ BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second w
 URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
 BATCHES: Final = {Slot.BULK: BULK_BATCH, Slot.URGENT: URGENT_BATCH, Slot.FIRST: MAX_FIRST}  # messages, by slot
 MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
-MAX_PASSED_ON: Final = 16  # messages of a batch that are passed on: each may carry a grant and a proof more
+MAX_FORWARDED: Final = 16  # messages of a batch that are passed on: each may carry a grant and a proof more
 URGENT_PAUSE_SECONDS: Final = 5.0  # a peer that is back is found within this time by what is urgent
 LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
 PATIENCE_SECONDS: Final = 5.0  # that the other slots wait for what goes ahead: one that cannot be sent holds up nothing
@@ -197,7 +197,7 @@ class PeerQueue:
         # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
         batch = list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
         passed = [at for at, outgoing in enumerate(batch) if outgoing.delivery_kind != DeliveryKind.OWN]
-        return batch if len(passed) <= MAX_PASSED_ON else batch[: passed[MAX_PASSED_ON]]
+        return batch if len(passed) <= MAX_FORWARDED else batch[: passed[MAX_FORWARDED]]
 
     def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
         """Build the request but for what it claims of growth."""

@@ -25,7 +25,7 @@ from paiza_wire.errors import Unavailable
 EXPIRY_SECONDS: Final = 30.0  # how often expired deliveries are looked for
 EXPIRY_BATCH: Final = 256
 
-log = structlog.get_logger("paiza.deliver")
+log = structlog.get_logger("paiza.exchange")
 
 
 class OutboundQueues:

@@ -226,7 +226,7 @@ class _Denials:
     """Logs what an officer was denied, as far as one batch may fill the log with it."""
 
     def __init__(self, tx: LogTransaction, officer: Officer) -> None:
-        self._pen = tx
+        self._tx = tx
         self._officer = officer
         self._left = MAX_DENIALS
 
@@ -236,14 +236,14 @@ class _Denials:
             return
         self._left -= 1
         entry = log_entries.denied(actor=self._officer.id, reason=refusal.reason, digest=digest)
-        self._pen.append(entry, text=refusal.detail)
+        self._tx.append(entry, text=refusal.detail)
 
 
 class _ThreadNames:
     """Short names of threads: member, year and a number without gaps, as in a register of letters."""
 
     def __init__(self, tx: LogTransaction, member: str, threads: set[bytes]) -> None:
-        self._pen = tx
+        self._tx = tx
         self._prefix = f"{member.upper()}-{tx.now.year}"
         self._names = messages_store.thread_names(tx.conn, threads)
         self._first = self._last = settings_store.counter(tx.conn, f"thread {self._prefix}")
@@ -258,7 +258,7 @@ class _ThreadNames:
     def store(self) -> None:
         """Remember how far the numbers have come."""
         if self._last != self._first:
-            settings_store.put_counter(self._pen.conn, f"thread {self._prefix}", self._last)
+            settings_store.put_counter(self._tx.conn, f"thread {self._prefix}", self._last)
 
 
 def _conflict() -> Rejected:

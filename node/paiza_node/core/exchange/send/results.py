@@ -34,7 +34,7 @@ FIRST_RETRY_SECONDS: Final = 2.0  # of one message that the peer asks to have ag
 LONGEST_RETRY_SECONDS: Final = 3600.0
 MAX_DETAIL: Final = 500  # characters of what a peer says beside its reason
 
-log = structlog.get_logger("paiza.deliver")
+log = structlog.get_logger("paiza.exchange")
 
 
 @dataclass(frozen=True, slots=True)

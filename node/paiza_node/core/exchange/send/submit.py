@@ -3,8 +3,8 @@
 Every item of a batch is answered for itself: released, refused for good, or to be tried again. A message that was
 released before (same id, same digest, or same source row) is answered with the entries of then. A message is not opened
 here, unless it is a step of a workflow: its author's client validated the content and every recipient will. One that
-lacks signatures of officers its header requires is kept until they have signed: SUBMITTED (`desks.waiting`). What runs
-inside the commit stands in `release`.
+lacks signatures of officers its header requires is kept until they have signed: SUBMITTED
+(`features.approvals.pending`). What runs inside the commit stands in `release`.
 
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
 """
@@ -38,7 +38,7 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
 
-log = structlog.get_logger("paiza.submit")
+log = structlog.get_logger("paiza.exchange")
 
 
 class Submit:
@@ -202,9 +202,9 @@ class Submit:
             )
         )
 
-    def _waiting(self, outcome: Held, size: int) -> officer_pb2.WaitingForApproval:
+    def _waiting(self, outcome: Held, size: int) -> officer_pb2.HeldForApproval:
         (proof,) = self._ledger.prove([outcome.index], size)
-        told = officer_pb2.WaitingForApproval(
+        told = officer_pb2.HeldForApproval(
             message_digest=outcome.digest,
             submitted=log_pb2.ProvenEntry(entry=outcome.entry, index=outcome.index, inclusion_hashes=proof),
             missing_signers=outcome.missing,

@@ -31,7 +31,7 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
     begun, go_on = threading.Event(), threading.Event()
     order: list[str] = []
 
-    def slow(_pen: LogTransaction) -> None:
+    def slow(_tx: LogTransaction) -> None:
         begun.set()
         go_on.wait(10)
 

@@ -184,7 +184,7 @@ async def test_what_is_committed_and_not_signed_is_published_with_the_next_check
     assert books.events == []
     books.file.full = False
     await books.ledger.commit(note("b"))
-    await books.ledger.commit(lambda _pen: None)
+    await books.ledger.commit(lambda _tx: None)
     assert books.events == ["saved", "a", "b"]
 
 
@@ -198,7 +198,7 @@ async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkey
             tx.announce(Noted("x"))
 
     await books.ledger.commit(work)
-    await books.ledger.commit(lambda _pen: None)
+    await books.ledger.commit(lambda _tx: None)
     assert heard == [300]
 
 
@@ -397,5 +397,5 @@ async def test_a_release_that_is_taken_over_later_loses_nobody_a_notification(se
     with pytest.raises(Unavailable):
         await sender.released()
     assert not sender.woken.is_set()
-    await sender.ledger.commit(lambda _pen: None)
+    await sender.ledger.commit(lambda _tx: None)
     await sender.check_heard(watch)

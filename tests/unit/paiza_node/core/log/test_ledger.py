@@ -128,7 +128,7 @@ async def test_what_waits_is_committed_together(store: FailingStore, file: Check
     with opened(store, file) as ledger:
         begun, go_on = threading.Event(), threading.Event()
 
-        def slow(_pen: LogTransaction) -> None:
+        def slow(_tx: LogTransaction) -> None:
             begun.set()
             go_on.wait(10)
 
@@ -216,9 +216,9 @@ def test_work_without_entries_is_answered_with_all_that_is_committed(
         with pytest.raises(Unavailable, match="checkpoint_unsaved"):
             ledger.commit_now(note_down("a"))
         with pytest.raises(Unavailable, match="checkpoint_unsaved"):
-            ledger.commit_now(lambda _pen: None)
+            ledger.commit_now(lambda _tx: None)
         file.full = False
-        assert ledger.commit_now(lambda _pen: None).checkpoint.size == 1
+        assert ledger.commit_now(lambda _tx: None).checkpoint.size == 1
         check_proofs(ledger, store)
 
 

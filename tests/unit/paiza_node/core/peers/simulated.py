@@ -72,7 +72,7 @@ class Peer(Line):
         caller, ledger = self._check(), self.node.ledger
         claim = consistency_claim(ledger, ledger.checkpoint, request.known_size, self.node.core.logs.size(caller.id))
         response = exchange_pb2.FetchMessagesResponse(
-            consistency_claim=claim, passed_on_digests=request.message_digests
+            consistency_claim=claim, forwarded_digests=request.message_digests
         )
         self.bent(response)
         return response

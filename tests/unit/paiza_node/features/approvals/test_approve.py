@@ -58,8 +58,8 @@ def approve(room: Room, before: Work[object]) -> Approve:
 async def test_what_waits_is_shown_whole_to_whom_it_names(room: Room) -> None:
     """Every part that was asked for comes with its key, and the log says who saw it."""
     message = waiting(room)
-    request = approval_pb2.GetWaitingRequest(message_digest=message.digest)
-    shown = await approve(room, lambda _pen: None).show(SECOND, request)
+    request = approval_pb2.GetPendingApprovalRequest(message_digest=message.digest)
+    shown = await approve(room, lambda _tx: None).show(SECOND, request)
     keys = [(each.part_number, each.part_key) for each in shown.part_keys]
     assert keys == [(0, room.core.decryption_keys.part_key(message, 0))]
     assert [each.proven.index for each in shown.opened] == [0]
@@ -74,6 +74,8 @@ async def test_what_ends_before_the_commit_is_not_shown(room: Room) -> None:
         approvals_store.end_approval(tx.conn, message.digest, ApprovalState.DECLINED, "approval_declined")
 
     with pytest.raises(Rejected) as refused:
-        await approve(room, declined).show(SECOND, approval_pb2.GetWaitingRequest(message_digest=message.digest))
+        await approve(room, declined).show(
+            SECOND, approval_pb2.GetPendingApprovalRequest(message_digest=message.digest)
+        )
     assert refused.value.reason == "approval_declined"
     assert room.events(message.digest) == []

@@ -100,7 +100,7 @@ def judged(room: Room, span: audit_pb2.EvidenceSpan, place: int, proof: log_pb2.
     del cosigned.proven.inclusion_hashes[:]
     cosigned.proven.inclusion_hashes.extend(filed.hashes)
     _read, entry = reader.proof(cosigned)
-    before = Before(span.span.before_note, tuple(span.span.growth_hashes)) if span.span.before_note else None
+    before = Before(span.span.before_note, tuple(span.span.consistency_hashes)) if span.span.before_note else None
     named = sets.at(entry.entry.register_version)
     return interval(filed, before, entry, named, sets.at(span.register_version), reader)
 

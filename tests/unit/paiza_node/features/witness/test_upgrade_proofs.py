@@ -219,7 +219,7 @@ def fewer(note: bytes, *names: str) -> bytes:
 
 
 def _grown_by_another(span: log_pb2.WitnessedSpan) -> None:
-    span.growth_hashes[0] = bytes(32)
+    span.consistency_hashes[0] = bytes(32)
 
 
 def _no_quorum(span: log_pb2.WitnessedSpan) -> None:

@@ -208,7 +208,7 @@ def _create_exchange() -> None:
         sa.Column("held", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("forwarder", "entry_index", name="pk_forwarding"),
     )
-    op.create_index("ix_passed_on_digest", "forwarding", ["digest"])
+    op.create_index("ix_forwarding_digest", "forwarding", ["digest"])
     op.create_table(
         "note",
         sa.Column("digest", sa.LargeBinary, nullable=False),
