@@ -74,8 +74,10 @@ class OpenTogether:
         opening_budget. What a message is refused for is judged in the transaction that writes OPENED_TOGETHER.
         """
         digests = list(request.message_digests)
-        if not 0 < len(digests) <= MAX_TOGETHER:
-            raise Rejected("too_large", f"1 to {MAX_TOGETHER} messages are opened together")
+        if not digests:
+            raise Rejected("malformed", "the request names no message")
+        if len(digests) > MAX_TOGETHER:
+            raise Rejected("too_large", f"at most {MAX_TOGETHER} messages are opened together")
         if len(set(digests)) != len(digests) or any(len(each) != wire.DIGEST_SIZE for each in digests):
             raise Rejected("malformed", "a digest is not 32 bytes long, or stands twice")
         if not request.reason_text.strip():

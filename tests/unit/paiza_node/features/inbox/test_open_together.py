@@ -115,7 +115,7 @@ async def test_an_answer_that_is_full_holds_the_first(room: Room, monkeypatch: p
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"message_digests": []}, "too_large"),
+        ({"message_digests": []}, "malformed"),
         ({"message_digests": [bytes([number % 256]) + bytes(31) for number in range(257)]}, "too_large"),
         ({"message_digests": [bytes(32), bytes(32)]}, "malformed"),
         ({"message_digests": [b"short"]}, "malformed"),
