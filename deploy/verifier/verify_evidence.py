@@ -598,7 +598,7 @@ def clock(time: datetime | None, words: dict[str, str]) -> str:
 
 
 def told_claim(claim: dict, words: dict[str, str]) -> list[str]:
-    """Say in words what one entry proves."""
+    """Return in words what one entry proves."""
     who = claim["member"]
     who += f" -> {claim['counterpart']}" if claim["event"] in ("RELEASED", "FORWARDED") else ""
     said = [who, *([] if claim["part"] is None else [words["part"].format(claim["part"])])]
@@ -615,7 +615,7 @@ def told_claim(claim: dict, words: dict[str, str]) -> list[str]:
 
 
 def told(found: dict, words: dict[str, str]) -> str:
-    """Say in words what a file proves, and what it lacks. Every word of it is derived from what was verified."""
+    """Return in words what a file proves and what it lacks, all derived from what was verified."""
     lines = [words[""]]
     lines += [f"{words[name]}: {found[name]}" for name in ("federation", "message", "digest", "kind", "author")]
     lines.append(f"{words['recipients']}: {', '.join(found['recipients'])}")

@@ -44,7 +44,7 @@ class Trial:
 
     @override
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it as one line."""
         return f"{self.fault}; abrupt {self.abrupt}; power lost {self.power}; stopping {self.stopping}"
 
 

@@ -48,7 +48,7 @@ class Figures:
 
     @override
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it as one line."""
         kills = ", ".join(f"{what} {count}" for what, count in sorted(self.kills.items()))
         return (
             f"{self.rounds} rounds, {self.messages} messages delivered once, {self.repeated} answered again after "

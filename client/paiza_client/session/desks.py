@@ -68,7 +68,7 @@ class Desks:
         return found
 
     async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Work:
-        """Give work to a unit or an officer; return how it stands now."""
+        """Assign a task to a unit or an officer; return its present state."""
         request = task_pb2.AssignTaskRequest(message_digest=digest, unit=unit, officer=officer, note=note)
         answer: task_pb2.AssignTaskResponse = await self._call(
             lambda: self._stub.AssignTask(request, timeout=channel.CALL_SECONDS)
@@ -76,7 +76,7 @@ class Desks:
         return _work(answer.work)
 
     async def take(self, digest: bytes) -> Work:
-        """Take work; return how it stands now."""
+        """Assign a task to the caller; return its present state."""
         request = task_pb2.TakeTaskRequest(message_digest=digest)
         answer: task_pb2.TakeTaskResponse = await self._call(
             lambda: self._stub.TakeTask(request, timeout=channel.CALL_SECONDS)

@@ -52,7 +52,7 @@ class Status:
     controls: tuple[tuple[NationalControl, NationalList], ...]
 
     def text(self, lang: str) -> str:
-        """Say it in one line."""
+        """Return it as one line."""
         if not self.controls:
             return self.standing.text(lang)
         return "; ".join(_control_text(control, listed, lang) for control, listed in self.controls)

@@ -32,7 +32,7 @@ def erased(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
 
 
 def given_away(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
-    """Give it to another unit."""
+    """Assign it to another unit."""
     row = messages_store.message(tx.conn, note.digest)
     assert row is not None
     messages_store.put_unit(tx.conn, row.seq, "border")

@@ -63,7 +63,7 @@ class Notifier:
         self._closed = False
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Tell every watcher of messages that changed; where that fails every watch ends, and begins anew."""
+        """Notify every watcher of messages that changed; if that fails every watch ends and begins anew."""
         try:
             for change in changes:
                 if isinstance(change, MessagesChanged):

@@ -252,7 +252,7 @@ class Approve:
         )
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Tell officers who must sign that a message waits for them, and the drafter what was decided."""
+        """Notify officers who must sign that a message waits for them, and the drafter of what was decided."""
         for change in changes:
             if isinstance(change, ApprovalRequested):
                 header = wire.parse_header(change.header)

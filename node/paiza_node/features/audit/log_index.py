@@ -106,7 +106,7 @@ class LogIndex:
         )
 
     async def _plan_reviews(self) -> None:
-        """Take the review dates of messages that were stored since the last look."""
+        """Record the review dates of messages that were stored since the last round."""
         while planned := await asyncio.to_thread(self._unplanned):
             last, rows = planned
             await self._core.ledger.commit(

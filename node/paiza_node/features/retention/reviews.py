@@ -157,7 +157,7 @@ class Reviews:
         return None
 
     async def _remind(self) -> None:
-        """Tell officers who watch of review dates that have come since they were told last."""
+        """Notify watching officers of review dates that have come since the last notice."""
         now = self._core.clock()
         for due in await asyncio.to_thread(self._due_between, self._reminded_until, now):
             self._core.notifier.tell(review_notice(due, REVIEW_DUE))

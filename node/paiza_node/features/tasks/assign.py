@@ -123,12 +123,12 @@ class Assign:
         return [(shown[row.digest], row) for row in rows if row.digest in shown], more
 
     async def assign(self, officer: Officer, request: task_pb2.AssignTaskRequest) -> TaskRow:
-        """Give work to a unit or an officer; Rejected where they may not see the message (logged), or no work."""
+        """Assign a task to a unit or an officer; Rejected if they may not see the message (logged), or it is none."""
         _check_note(request.note)
         return await self._commit(lambda tx: self._assign(tx, officer, request))
 
     async def take(self, officer: Officer, digest: bytes) -> TaskRow:
-        """Take work oneself; Rejected as in `assign`."""
+        """Assign a task to the caller; Rejected as in `assign`."""
         return await self._change(officer, digest, log_entries.assigned, assignee=officer.id)
 
     async def acknowledge(self, officer: Officer, digest: bytes) -> TaskRow:
@@ -217,7 +217,7 @@ class Assign:
         return replace(work, assignee=named.id, state=task_pb2.TASK_STATE_NEW)
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Tell officers of work that came to them; what is late rings whoever gets it."""
+        """Notify officers of tasks that were assigned to them; escalated ones first."""
         for change in changes:
             if isinstance(change, WorkGiven):
                 self._notifier.tell(task_notice(change.message, ASSIGNED, change.work), only=[change.work.assignee])

@@ -75,7 +75,7 @@ class Receive:
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
     async def __call__(self, member: Member, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
-        """Take a batch from the node of ``member``, whose certificate the edge has verified."""
+        """Receive a batch from the node of ``member``, whose certificate was verified by authentication."""
         if len(request.dispatches) > MAX_DISPATCHES:
             raise Rejected("too_large", f"a batch has at most {MAX_DISPATCHES} messages")
         if len(request.register_version) != wire.DIGEST_SIZE:
