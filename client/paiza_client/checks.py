@@ -239,7 +239,7 @@ def check_log_status(answer: audit_pb2.GetLogStatusResponse, member: str, regist
         if owner.id != known.member:
             raise NotProven("bad_checkpoint", verified.origin, "the checkpoint is of another member's log")
         time = known.accepted_time.ToDatetime(tzinfo=UTC) if known.HasField("accepted_time") else None
-        convictions = tuple(reason for reason in known.convictions if reason in FINDINGS)
+        misbehaviour = tuple(reason for reason in known.misbehaviour if reason in FINDINGS)
         states.append(
             LogState(
                 owner.id,
@@ -248,7 +248,7 @@ def check_log_status(answer: audit_pb2.GetLogStatusResponse, member: str, regist
                 verified.root,
                 time,
                 own=False,
-                convictions=convictions if len(convictions) == len(known.convictions) else (*convictions, "?"),
+                misbehaviour=misbehaviour if len(misbehaviour) == len(known.misbehaviour) else (*misbehaviour, "?"),
             )
         )
     return states

@@ -179,5 +179,5 @@ class LogState:
     """Whose cosignatures under that checkpoint were verified."""
     unwitnessed_since: datetime | None = None
     """When the oldest entry was made that it does not cover, as the node says; None where it covers all."""
-    convictions: tuple[str, ...] = ()
+    misbehaviour: tuple[str, ...] = ()
     """What speaks against the log, as reason codes, by the word of the own node."""

@@ -1,9 +1,9 @@
-"""A member's node as the simulation runs it: everything that judges is the product's, disk, clock and network are not.
+"""A member's node as the simulation runs it: all verification is the product's, disk, clock and network are simulated.
 
-Real: Merkle tree and proofs, checkpoints, signatures and cosignatures, `PeerLogViews`, `Judge`, `Misbehaviour`,
-`Cosigner`, `Rounds`, gossip, both sides of the exchange of checkpoints, and the handshake by which a node that was set
-back finds out. Simulated: the store (what a crash leaves is `Disk`), the ledger's thread, the register, time, and
-`Peer`.
+Real: Merkle tree and proofs, checkpoints, signatures and cosignatures, `PeerLogViews`, `ConsistencyMonitor`,
+`MisbehaviourRecorder`, `Cosigner`, `Rounds`, gossip, both sides of the exchange of checkpoints, and the handshake by
+which a node that was set back finds out. Simulated: the store (what a crash leaves is `Disk`), the ledger's thread, the
+register, time, and `Peer`.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
 from paiza_node.features.witness.cosigning import Cosigner
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import LargestKnown
-from paiza_node.features.witness.misbehaviour import Misbehaviour
+from paiza_node.features.witness.misbehaviour import MisbehaviourRecorder
 from paiza_node.features.witness.rounds import Rounds
 from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
 from paiza_node.ops.tables import METADATA
@@ -256,15 +256,15 @@ class Node:
         others = [each for each in self.register_cache.current.members if each != self.name]
         self.peers = PeerDirectory(self.name, cast("Any", self.register_cache), self._open_session)
         self.unasked = set(others)
-        self.judge = ConsistencyMonitor(self.name, self.logs, disk.findings())
+        self.monitor = ConsistencyMonitor(self.name, self.logs, disk.findings())
         known = {member: each.size for member, each in disk.known_logs().items()}
         decided = {each.origin: each.accepted_up_to for each in disk.findings()}
         distrusted = [each.member for each in disk.findings() if each.state is FindingState.OPEN]
         cosigner = Cosigner(known, distrusted, decided, hold=frozenset)
-        self.convictions = Misbehaviour(
-            self.core, self.judge, self.peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
+        self.misbehaviour = MisbehaviourRecorder(
+            self.core, self.monitor, self.peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
         )
-        gossip = LargestKnown(self.name, self.logs, lambda: self.register_cache.current, self.convictions.hear)
+        gossip = LargestKnown(self.name, self.logs, lambda: self.register_cache.current, self.misbehaviour.hear)
         self.checkpoint_exchange = CheckpointExchange(
             self.core, self.identity.witness, cosigner=cosigner, rounds=Rounds(None), gossip=gossip
         )
@@ -336,7 +336,7 @@ class Node:
 
     async def step(self) -> None:
         """Judge what was heard, and ask what is due."""
-        await self.convictions.step()
+        await self.misbehaviour.step()
 
     async def append(self, count: int) -> None:
         """Let something happen that is logged."""

@@ -20,7 +20,7 @@ STEPS: Final = 100  # of chaos
 LOSS: Final = 0.15  # of every packet
 TWICE: Final = 0.1  # of every request
 CALM_SECONDS: Final = 61.0  # between two rounds of calm: every question that is open falls due
-CONVICTING_ROUNDS: Final = 2  # one in which notes meet and are asked about, one in which the proof is told to all
+DETECTION_ROUNDS: Final = 2  # one in which notes meet and are asked about, one in which the proof is told to all
 DEFAULT_ROUNDS: Final = 40  # enough for the questions after which a log is in default, and for the stale alarm
 IDENTITIES: Final = [Identity.make(name) for name in ("kaz", "kgz", "rus", "tjk", "tkm", "uzb")]  # made once: keys cost
 
@@ -41,13 +41,13 @@ class _Here(ThreadPoolExecutor):
 
 @dataclass
 class Outcome:
-    """What became of a seed: how many honest members convicted the liar, and after how many rounds all of them had."""
+    """The result of a seed: how many honest members found the liar, and after how many rounds all of them had."""
 
     lie: Lie
     contradicted: bool = False
     rounds: int = 0
     refused: int = 0
-    convictions: dict[str, list[str]] = field(default_factory=dict)
+    misbehaviour: dict[str, list[str]] = field(default_factory=dict)
     rollbacks: int = 0
     crashes: int = 0
 
@@ -90,7 +90,7 @@ class World:
             await self.settle()
             self.check_nobody_honest_is_accused()
         await self.calm_down()
-        await self.convict()
+        await self.detect()
         self.check_nobody_honest_is_accused()
         for task in self.tasks:
             assert task.done()
@@ -223,7 +223,7 @@ class World:
             await self.carry(node.step())  # asks
         await self.liar.append(1)
 
-    async def convict(self) -> None:
+    async def detect(self) -> None:
         """Hold rounds until the liar is where its lie leads, and see that this took no longer than is claimed."""
         outcome = self.outcome
         for persona in self.liar.personas:
@@ -235,7 +235,7 @@ class World:
         if self.lie in ANSWERED and outcome.contradicted:
             before = self.liar.refused
             while not all(FORKED in codes for codes in self.codes().values()):
-                assert outcome.rounds <= CONVICTING_ROUNDS + self.liar.refused - before, self.codes()
+                assert outcome.rounds <= DETECTION_ROUNDS + self.liar.refused - before, self.codes()
                 await self.round()
                 outcome.rounds += 1
             outcome.refused = self.liar.refused - before
@@ -255,7 +255,7 @@ class World:
                 await self.round()
             if self.lie in (Lie.NONE, Lie.OMIT):
                 assert not any(self.codes().values())
-        outcome.convictions = self.codes()
+        outcome.misbehaviour = self.codes()
 
     async def rounds_until(self, reached: Any) -> None:
         """Hold rounds until all honest members are there."""
@@ -266,7 +266,7 @@ class World:
 
     def codes(self) -> dict[str, list[str]]:
         """Return what each honest member has against the liar's log."""
-        return {name: node.judge.convictions(self.liar.name) for name, node in self.nodes.items()}
+        return {name: node.monitor.misbehaviour(self.liar.name) for name, node in self.nodes.items()}
 
     def contradicts(self) -> bool:
         """Return whether honest members know notes of the liar that cannot both be true, or one does already."""
@@ -292,5 +292,5 @@ class World:
         """See that no honest node has anything against another honest one, nor ever had."""
         for node in self.nodes.values():
             for other in self.nodes:
-                assert not node.judge.convictions(other), (node.name, other)
+                assert not node.monitor.misbehaviour(other), (node.name, other)
                 assert not node.disk.findings(other), (node.name, other)

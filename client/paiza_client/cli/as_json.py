@@ -204,5 +204,5 @@ def log_state(state: LogState) -> dict[str, Any]:
         "witnessed_size": state.witnessed_size,
         "witnesses": list(state.witnesses),
         "unwitnessed_since": state.unwitnessed_since,
-        "convictions": list(state.convictions),
+        "misbehaviour": list(state.misbehaviour),
     }

@@ -58,7 +58,7 @@ def status() -> None:
             str(state.size),
             state.root.hex()[:16],
             messages.when(state.accepted_time) if state.accepted_time else "",
-            ", ".join(state.convictions),
+            ", ".join(state.misbehaviour),
         )
         for state in states
     ]

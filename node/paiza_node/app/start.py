@@ -198,7 +198,7 @@ async def _serve(
         peers=services.peers,
         queues=services.queues,
         checkpoint_exchange=services.witness.checkpoint_exchange,
-        convictions=services.witness.judge.convictions,
+        misbehaviour=services.witness.monitor.misbehaviour,
         awaited_from=lambda: services.restore_from_peers.progress.members,
     )
 
@@ -229,7 +229,7 @@ async def _serve(
         config.admin_socket,
         (
             AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
-            MisbehaviourService(services.witness.convictions),
+            MisbehaviourService(services.witness.misbehaviour),
         ),
     )
     if peers_fetch is not None:
@@ -302,7 +302,7 @@ async def _note_status(operate: Operate, ledger: Ledger, register_cache: Registe
         metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
         metrics.PEER_UP.labels(peer.member).set(peer.reachable)
         for reason in (FORKED, IN_DEFAULT, STALE):
-            metrics.CONVICTIONS.labels(peer.member, reason).set(reason in peer.convictions)
+            metrics.MISBEHAVIOUR.labels(peer.member, reason).set(reason in peer.misbehaviour)
 
 
 async def _count_attachments(upload: Upload, collect: AttachmentDownloads, counted: dict[str, int]) -> None:

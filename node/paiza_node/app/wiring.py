@@ -89,7 +89,7 @@ from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
 from paiza_node.features.witness.cosigning import Cosigner
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import LargestKnown
-from paiza_node.features.witness.misbehaviour import Misbehaviour
+from paiza_node.features.witness.misbehaviour import MisbehaviourRecorder
 from paiza_node.features.witness.prove import ProveEntries
 from paiza_node.features.witness.prune import Prune
 from paiza_node.features.witness.rounds import Rounds
@@ -170,8 +170,8 @@ class Witness:
     show: SubmitCheckpoints
     upgrade: UpgradeProofs
     prune: Prune
-    judge: ConsistencyMonitor
-    convictions: Misbehaviour
+    monitor: ConsistencyMonitor
+    misbehaviour: MisbehaviourRecorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
             exchange.approve.task.run,
             exchange.notify_new_holders.task.run,
             witness.prune.task.run,
-            witness.convictions.task.run,
+            witness.misbehaviour.task.run,
             lawful.facts.task.run,
             lawful.erase.task.run,
             lawful.reviews.task.run,
@@ -327,9 +327,11 @@ def _witness(dependencies: Dependencies, peers: PeerDirectory, hold: RecoveryHol
     distrusted = {found.member for found in stands if found.origin == newest(found.member)}
     decided = {found.origin: found.accepted_up_to for found in findings}
     cosigner = Cosigner(known, distrusted, decided, hold=hold)
-    judge = ConsistencyMonitor(core.member, core.logs, findings)
-    convictions = Misbehaviour(core, judge, peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust)
-    gossip = LargestKnown(core.member, core.logs, lambda: core.register_cache.current, convictions.hear)
+    monitor = ConsistencyMonitor(core.member, core.logs, findings)
+    misbehaviour = MisbehaviourRecorder(
+        core, monitor, peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
+    )
+    gossip = LargestKnown(core.member, core.logs, lambda: core.register_cache.current, misbehaviour.hear)
     checkpoint_exchange = CheckpointExchange(
         core, dependencies.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip
     )
@@ -341,8 +343,8 @@ def _witness(dependencies: Dependencies, peers: PeerDirectory, hold: RecoveryHol
         SubmitCheckpoints(core, checkpoint_exchange, peers),
         UpgradeProofs(core, KEPT_PROOFS, peers),
         Prune(core.ledger, core.store, core.clock),
-        judge,
-        convictions,
+        monitor,
+        misbehaviour,
     )
 
 
@@ -461,7 +463,7 @@ def _handlers(
         register_cache=core.register_cache,
         ledger=core.ledger,
         store=core.store,
-        convictions=witness.judge.convictions,
+        misbehaviour=witness.monitor.misbehaviour,
     )
     return (
         ExchangeService(exchange.receive, exchange.log_answers),

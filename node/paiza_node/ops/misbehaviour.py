@@ -6,8 +6,8 @@ from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.peers import store as peers_store
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
-from paiza_node.features.witness.misbehaviour import conviction
 from paiza_node.features.witness.misbehaviour import listed as listed_findings
+from paiza_node.features.witness.misbehaviour import misbehaviour_message
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.config import Config
 from paiza_node.ops.language import _
@@ -21,16 +21,16 @@ WORDS: Final = {
 }
 
 
-def recorded(config: Config) -> tuple[list[admin_pb2.Conviction], bool]:
+def recorded(config: Config) -> tuple[list[admin_pb2.Misbehaviour], bool]:
     """Return every finding, newest first, and whether the running node was asked."""
     try:
         with AdminClient(config.admin_socket) as client:
-            return client.convictions(), True
+            return client.misbehaviour(), True
     except Unavailable as error:
         if error.reason != "node_unreachable":
             raise
     with read_only(config) as store, store.reads() as reads:
-        return [conviction(each) for each in listed_findings(peers_store.findings(reads))], False
+        return [misbehaviour_message(each) for each in listed_findings(peers_store.findings(reads))], False
 
 
 def told(reasons: list[str]) -> str:
@@ -42,7 +42,7 @@ def standing(config: Config) -> dict[str, list[str]]:
     """Return the open findings by member: from the running node, else from its database."""
     try:
         with AdminClient(config.admin_socket) as client:
-            return {peer.member: list(peer.convictions) for peer in client.status().peers}
+            return {peer.member: list(peer.misbehaviour) for peer in client.status().peers}
     except PaizaError:
         found, _runs = recorded(config)
         open_ones = [each for each in found if not each.HasField("ended_time")]

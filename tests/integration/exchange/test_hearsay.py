@@ -50,7 +50,7 @@ async def eventually(holds: Callable[[], bool]) -> None:
 def against(federation: Federation, member: str) -> list[str]:
     """Return what the node says stands against a member's log."""
     peers = federation.node("kaz").status().peers
-    return [reason for each in peers if each.member == member for reason in each.convictions]
+    return [reason for each in peers if each.member == member for reason in each.misbehaviour]
 
 
 async def test_forged_hearsay_accuses_nobody(peer: HostilePeer, federation: Federation, register: Register) -> None:
@@ -77,7 +77,7 @@ async def test_more_than_may_be_told_is_refused(peer: HostilePeer) -> None:
     assert dict(refused.value.trailing_metadata() or ())["paiza-reason"] == "too_large"
 
 
-async def test_true_hearsay_convicts_whoever_brings_it(
+async def test_true_hearsay_proves_a_fork_regardless_of_its_source(
     peer: HostilePeer, federation: Federation, folder: Path, register: Register
 ) -> None:
     """Two notes that uzb's own key signed need no trust in the liar who tells of them, who is no worse off for it."""

@@ -175,7 +175,7 @@ def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:
     """Size and checkpoint of every log that is known, the own one first; nothing speaks against honest ones."""
     states = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--json").json
     assert [state["member"] for state in states] == ["kaz", "tjk", "uzb"]
-    assert all(state["size"] and not state["convictions"] for state in states)
+    assert all(state["size"] and not state["misbehaviour"] for state in states)
     ran = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--lang", "ru")
     assert ran.code == 0
     assert "Против него" in ran.out

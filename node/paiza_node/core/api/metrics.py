@@ -28,7 +28,7 @@ ATTACHMENTS_AWAITED: Final = Gauge(
     "paiza_attachments_pending", "Attachments awaited here from a peer, or by a peer from here.", ["way", "member"]
 )
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
-CONVICTIONS: Final = Gauge(
+MISBEHAVIOUR: Final = Gauge(
     "paiza_log_misbehaviour",
     "1 where this speaks against a member's log: forked, in default, stale.",
     ["peer", "reason"],

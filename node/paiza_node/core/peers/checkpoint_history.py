@@ -1,7 +1,7 @@
 """Chains: of each log the checkpoints that are proven to belong together, and those that it signed at all.
 
 What is in a chain leads to its last link, the largest checkpoint that was accepted of that log. What was only signed
-is remembered too: one size with two roots needs no more to convict a log.
+is remembered too: two roots for one size prove that a log is forked.
 """
 
 from collections import OrderedDict

@@ -69,9 +69,9 @@ def learn_fork(logs: PeerLogViews, member: Member, proof: bytes) -> bool:
     if logs.forks.stand(key.name):
         return False
     fork = fork_proofs.verify(fork_proofs.bare_proof(proof, key), key)
-    if logs.forks.accepted_up_to(fork.origin, fork.size):
+    if logs.forks.trust_restored_up_to(fork.origin, fork.size):
         return False
-    logs.convict(member.id, fork)
+    logs.distrust(member.id, fork)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Forks that were found and that nobody decided on, and up to where what a log signed was forgiven."""
+"""Open findings of forks, and for each log the size up to which an administrator restored trust."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -17,19 +17,19 @@ log = structlog.get_logger("paiza.peers")
 
 
 class Forks:
-    """The forks that stand, by the origin of the log. Whoever calls keeps others out meanwhile."""
+    """The open forks, by the origin of the log. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         """Begin with what was found before."""
         self._proofs: dict[str, bytes] = {}
-        self._forgiven: dict[str, int] = {}
+        self._accepted_up_to: dict[str, int] = {}
         self.unrecorded: list[tuple[str, Fork]] = []
         """Forks that do not yet stand in our own log, with the member."""
         for finding in findings:
             if finding.kind is FindingKind.FORK:
                 if finding.state is FindingState.OPEN:
                     self._proofs[finding.origin] = finding.proof
-                self._forgive(finding.origin, finding.accepted_up_to)
+                self._accept(finding.origin, finding.accepted_up_to)
 
     def stand(self, origin: str) -> bool:
         """Return whether a log was found forked and nobody decided on it."""
@@ -39,13 +39,13 @@ class Forks:
         """Return what shows each fork, by the origin of the log."""
         return dict(self._proofs)
 
-    def accepted_up_to(self, origin: str, size: int) -> bool:
-        """Return whether an administrator decided on what that log said up to this size."""
-        return size <= self._forgiven.get(origin, 0)
+    def trust_restored_up_to(self, origin: str, size: int) -> bool:
+        """Return whether an administrator restored trust in that log up to this size or a larger one."""
+        return size <= self._accepted_up_to.get(origin, 0)
 
-    def is_forgiven(self, checkpoint: VerifiedCheckpoint) -> bool:
-        """Return whether an administrator decided on a checkpoint."""
-        return self.accepted_up_to(checkpoint.origin, checkpoint.size)
+    def trust_restored_for(self, checkpoint: VerifiedCheckpoint) -> bool:
+        """Return whether an administrator restored trust in the log of a checkpoint up to its size."""
+        return self.trust_restored_up_to(checkpoint.origin, checkpoint.size)
 
     def add(self, member: str, fork: Fork) -> bool:
         """Keep what shows that a member's log is forked; False where it stands already."""
@@ -57,13 +57,13 @@ class Forks:
         return True
 
     def restore_trust(self, sizes: Mapping[str, int]) -> None:
-        """Let nothing count any more that logs signed up to these sizes, by origin."""
+        """Close the forks of these logs and accept what they signed up to these sizes, by origin."""
         for origin, size in sizes.items():
             self._proofs.pop(origin, None)
-            self._forgive(origin, size)
+            self._accept(origin, size)
 
-    def _forgive(self, origin: str, size: int) -> None:
-        self._forgiven[origin] = max(size, self._forgiven.get(origin, 0))
+    def _accept(self, origin: str, size: int) -> None:
+        self._accepted_up_to[origin] = max(size, self._accepted_up_to.get(origin, 0))
 
 
 def write_forks(tx: LogTransaction, forks: Collection[tuple[str, Fork]]) -> None:

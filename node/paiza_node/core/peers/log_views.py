@@ -134,9 +134,9 @@ class PeerLogViews:
             same = self._history.at(checkpoint.origin, checkpoint.size)
             other = same or self._history.signed_at(checkpoint.origin, checkpoint.size)
             if other is not None and other.root != checkpoint.root:
-                if self.forks.is_forgiven(checkpoint):
+                if self.forks.trust_restored_for(checkpoint):
                     raise Unavailable("consistency_not_proven", f"{member} shows what was decided against")
-                raise self.convict(member, fork_proofs.one_size(other, checkpoint))
+                raise self.distrust(member, fork_proofs.one_size(other, checkpoint))
             return same is not None
 
     def hear(self, member: Member, note: bytes, told_by: str) -> None:
@@ -147,7 +147,7 @@ class PeerLogViews:
         """
         checkpoint = self.verify(member, note)
         with self._lock:
-            if self.forked(member.id) or checkpoint.size == 0 or self.forks.is_forgiven(checkpoint):
+            if self.forked(member.id) or checkpoint.size == 0 or self.forks.trust_restored_for(checkpoint):
                 return
             if not self.compare(member.id, checkpoint):
                 self._doubt(member.id, checkpoint, told_by)
@@ -157,8 +157,8 @@ class PeerLogViews:
         with self._lock:
             return self.unverified_checkpoints.of(member, origin)
 
-    def convict(self, member: str, fork: Fork) -> Rejected:
-        """Keep what shows that a member's log is forked; return the refusal to raise."""
+    def distrust(self, member: str, fork: Fork) -> Rejected:
+        """Store the proof that a member's log is forked; return the refusal to raise."""
         with self._lock:
             if self.forks.add(member, fork):
                 self.unverified_checkpoints.forget(member)
@@ -282,12 +282,12 @@ class PeerLogViews:
             check_contains(member, larger, smaller, hashes)
         except Unavailable as error:
             fork = find_fork(smaller, larger, hashes, root)
-            if fork is not None and not self.forks.is_forgiven(smaller):
-                raise self.convict(member, fork) from error
+            if fork is not None and not self.forks.trust_restored_for(smaller):
+                raise self.distrust(member, fork) from error
             raise
 
     def _doubt(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
-        if not self.forks.is_forgiven(checkpoint):
+        if not self.forks.trust_restored_for(checkpoint):
             self.unverified_checkpoints.add(member, checkpoint, told_by)
 
     def _origin(self, member: str) -> str:

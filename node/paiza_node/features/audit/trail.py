@@ -29,10 +29,10 @@ class Audit:
     """The verb of looking into the own log."""
 
     def __init__(
-        self, *, register_cache: RegisterCache, ledger: Ledger, store: Store, convictions: Callable[[str], list[str]]
+        self, *, register_cache: RegisterCache, ledger: Ledger, store: Store, misbehaviour: Callable[[str], list[str]]
     ) -> None:
-        """Store what the verb needs; ``convictions`` gives the reason codes of what speaks against a member's log."""
-        self._convictions = convictions
+        """Store what the verb needs; ``misbehaviour`` gives the reason codes of what speaks against a member's log."""
+        self._misbehaviour = misbehaviour
         self._register_cache = register_cache
         self._ledger = ledger
         self._store = store
@@ -106,10 +106,10 @@ class Audit:
                 response.unwitnessed_since_time.FromDatetime(since)
             known_logs = peers_store.known_logs(reads)
         for member in sorted({*known_logs, *self._register_cache.last.members}):
-            known, convictions = known_logs.get(member), self._convictions(member)
-            if known is None and not convictions:
+            known, misbehaviour = known_logs.get(member), self._misbehaviour(member)
+            if known is None and not misbehaviour:
                 continue
-            log = response.known_logs.add(member=member, convictions=convictions)
+            log = response.known_logs.add(member=member, misbehaviour=misbehaviour)
             if known is not None:
                 log.checkpoint = known.note
                 log.accepted_time.FromDatetime(known.accepted_time)

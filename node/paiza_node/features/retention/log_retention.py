@@ -1,12 +1,12 @@
-"""Log retention: at the end of audit retention, entries and headers become the hashes that the log's tree is built of.
+"""Log retention: after audit retention, entries and headers are replaced by the leaf hashes of the log's tree.
 
-A message goes as a whole, once the newest entry about it is old enough: its entries, header, proofs and all rows about
-it. It stays as long as its content is here, it is under legal hold, or something about it is under way: whoever keeps a
-message longer keeps what proves it. Entries about no message go one by one; those stay that others' signatures or
-decisions rest on (keys, registers, convictions, grants, reconciliations). The tree still verifies, and every entry that
-stays is proven as before; what a retired entry said, only who kept it can show.
+A message is retired as a whole, once the newest entry about it is old enough: its entries, header, proofs and all rows
+about it. It stays while its content is stored, it is under legal hold, or work on it is unfinished: a node that keeps a
+message also keeps its proofs. Entries about no message are retired one by one, except those on which signatures or
+decisions of others depend (keys, registers, misbehaviour, grants, reconciliations). The tree still verifies, and the
+remaining entries are proven as before. Only those who kept a copy of a retired entry can show its content.
 
-A crash leaves a batch whole or not begun. How far a round has come is kept in memory: a restart looks again.
+A crash leaves a batch complete or not begun. The progress of a round is kept in memory: a restart begins a new round.
 """
 
 import asyncio

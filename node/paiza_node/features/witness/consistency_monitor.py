@@ -2,21 +2,21 @@
 
 Reports count only as far as the log they are about has signed them:
 
-1. Two checkpoints that a log signed and that contradict each other convict it (`PeerLogViews`), whoever brought
-   them. Proofs of forks that others bring are verified by the log's public key alone.
-2. A checkpoint that a log signed and that is not known of it is a doubt. Its owner is asked to prove that what is known
-   and what is doubted lead to its newest checkpoint. If both do, they cannot contradict each other; if the answer shows
-   another root for either than the log signed, the log is convicted by its own answer.
-   So is a member asked that has shown nothing new to accept for a while, about what is known of its log alone: one that
-   says that its log is smaller than it once signed is found so.
-3. A log that answers and does not prove, `MAX_FAILURES` times and for `PATIENCE` at least, is in default. So is one
-   that does not answer this one question though it goes on exchanging (`MAX_SILENCES`). Whoever is not reached at all
-   is not in default. It ends when all is proven.
+1. Two checkpoints that a log signed and that contradict each other prove a fork (`PeerLogViews`), regardless of who
+   reported them. Fork proofs reported by others are verified with the log's public key alone.
+2. A checkpoint that a log signed and that is not in its known history is unverified. The owner is asked to prove that
+   the known and the unverified checkpoints are both consistent with its newest one. If both are, they cannot contradict
+   each other; if the answer gives a root for either that differs from the signed one, the answer proves a fork.
+   A member whose log had nothing new to accept for a while is asked about the known checkpoint alone. This finds a log
+   that now claims to be smaller than it once signed.
+3. A log whose answers prove nothing, `MAX_FAILURES` times and for at least `PATIENCE`, is in default. So is one that
+   does not answer this question although it keeps exchanging checkpoints (`MAX_SILENCES`). An unreachable member is not
+   in default. A default ends when all is proven.
 
-Why no honest log is ever convicted or in default: it signs a checkpoint only of what it has committed, never loses what
-it signed (or finds out and stops before it answers), and only appends. So all it ever signed leads to its newest
-checkpoint: no two of its checkpoints contradict each other, and each of its answers proves whatever it signed. Nobody
-else can sign for it, and a proof that does not lead from what it signed to what it signed is thrown away.
+No honest log is ever found forked or in default: it signs a checkpoint only of committed entries, never loses what it
+signed (or detects the loss and stops before it answers), and only appends. All its checkpoints are therefore consistent
+with its newest one: no two contradict each other, and each of its answers proves every checkpoint it signed. Nobody
+else can sign for it, and a proof that does not connect two checkpoints it signed is discarded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -126,7 +126,7 @@ class ConsistencyMonitor:
                 found = Default(finding.member, finding.origin, notes.first_note, notes.second_note)
                 self.defaults[finding.member] = found
 
-    def convictions(self, member: str) -> list[str]:
+    def misbehaviour(self, member: str) -> list[str]:
         """Return the reason codes of what speaks against a member's log."""
         found = [
             (FORKED, self._logs.forked(member)),
@@ -155,14 +155,14 @@ class ConsistencyMonitor:
         for proof in proofs:
             data = proof.SerializeToString(deterministic=True)
             try:
-                convicted = everyone.get(fork_proofs.proof_origin(data))
-                if convicted is not None and convicted.id != self._member:
-                    learn_fork(self._logs, convicted, data)
+                owner = everyone.get(fork_proofs.proof_origin(data))
+                if owner is not None and owner.id != self._member:
+                    learn_fork(self._logs, owner, data)
             except PaizaError as error:
                 self._passed_over(teller, error)
 
     def _passed_over(self, teller: str, error: PaizaError) -> None:
-        if error.reason != FORKED:  # that is a conviction, told where it is found
+        if error.reason != FORKED:  # a fork is logged where it is found
             log.info("gossip_ignored", teller=teller, reason=error.reason, detail=error.detail)
 
     def due(self, register: Register, now: datetime) -> list[Question]:

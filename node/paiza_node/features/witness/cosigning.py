@@ -7,7 +7,7 @@ that the witness had stored it. So, in this order:
 2. `Cosigner.consider` permits it at that moment: nothing larger is known, the log is not distrusted, nothing is held
    back, and that log was not cosigned a moment ago. The permit keeps the time.
 3. The known log is committed.
-4. `Cosigner.redeem`: the log was not condemned and nothing larger was cosigned meanwhile. Only then is anything signed.
+4. `Cosigner.redeem`: the log is still trusted and nothing larger was cosigned meanwhile. Only then is anything signed.
 
 What a crash leaves: before the commit nothing, and nothing was signed; after it a known log that nobody was given a
 cosignature of, and asks again. A known log is never behind what was cosigned, so what was cosigned needs no table.
@@ -66,21 +66,21 @@ class Cosigner:
         """
         self._stored = dict(stored)
         self._decided = dict(decided or {})
-        self._condemned = set(distrusted)
+        self._distrusted = set(distrusted)
         self._hold = hold
         self.last: dict[str, Cosigned] = {}
         """What was cosigned last of each member's newest log since the start."""
 
     def distrust(self, member: str) -> None:
         """Cosign nothing more of a member's log: it showed two histories."""
-        self._condemned.add(member)
+        self._distrusted.add(member)
 
     def restore_trust(self, member: str, sizes: Mapping[str, int]) -> None:
         """Cosign a member's log again: it was proven, or a person decided so on what it signed up to these sizes.
 
         Up to there nothing is cosigned, ever: another history of that log may have been.
         """
-        self._condemned.discard(member)
+        self._distrusted.discard(member)
         for origin, size in sizes.items():
             self._decided[origin] = max(size, self._decided.get(origin, 0))
             self._stored.pop(origin, None)
@@ -125,7 +125,7 @@ class Cosigner:
         self.last[member] = Cosigned(checkpoint.origin, checkpoint.size, checkpoint.root, permit.time)
 
     def _check_trusted(self, member: str) -> None:
-        if member in self._condemned:
+        if member in self._distrusted:
             raise Rejected("log_forked", f"{member}'s log showed two histories")
 
     def _check_follows(self, member: str, last: Cosigned, checkpoint: VerifiedCheckpoint) -> None:

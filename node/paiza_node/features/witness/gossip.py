@@ -1,7 +1,7 @@
-"""Gossip: every exchange of checkpoints carries the largest notes known of each other log, and what shows forks.
+"""Gossip: every exchange of checkpoints carries the largest notes known of each other log, and fork proofs.
 
-So no log can show different histories to different members for long. What is heard is judged elsewhere
-(`witness.trials`); nobody's word counts there, only what the logs themselves signed.
+A log therefore cannot show different histories to different members for long. Reports are verified in
+`witness.misbehaviour`; only what the logs themselves signed counts there.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,48 +13,48 @@ from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog.notes import format_note, parse_note
 
-MAX_HEARD: Final = 128  # notes of one exchange: of each log the largest that is known, and a larger one that is doubted
+MAX_HEARD: Final = 128  # notes in one exchange: of each log the largest accepted one, and a larger unverified one
 MAX_FORK_PROOFS: Final = 16  # of forks, in one exchange
 
 
-ConsistencyMonitor = Callable[[str, Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]], None]
-"""Takes the teller's member id, notes and proofs of forks; none is verified."""
+ReportHandler = Callable[[str, Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]], None]
+"""Called with the reporting member's id, notes and fork proofs, none of them verified; must not block."""
 
 
 class Gossip(Protocol):
-    """What is told to others of third logs, and what is done with what they tell. Neither waits for anything."""
+    """Reports about third logs, sent and received. No method blocks."""
 
     def notes(self, to: str) -> list[bytes]:
-        """Return the notes to tell a member: of its own log and of ours none; at most `MAX_HEARD`."""
+        """Return the notes to send to a member, none of its own log or of ours; at most `MAX_HEARD`."""
 
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
-        """Return what shows forks of other logs than that member's; at most `MAX_FORK_PROOFS`."""
+        """Return the proofs of forks of logs other than that member's; at most `MAX_FORK_PROOFS`."""
 
     def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
-        """Take what a member told: at most `MAX_HEARD` notes and `MAX_FORK_PROOFS` proofs, nothing verified."""
+        """Accept a member's unverified report: at most `MAX_HEARD` notes and `MAX_FORK_PROOFS` proofs."""
 
 
 class LargestKnown:
-    """Tells the largest notes known of each log and the forks that stand, and hands what is heard to a judge."""
+    """Sends the largest notes known of each log and the open forks, and passes received reports to a handler."""
 
     def __init__(
         self,
         member: str,
         logs: PeerLogViews,
         register: Callable[[], Register],
-        judge: ConsistencyMonitor = lambda _member, _notes, _proofs: None,
+        on_report: ReportHandler = lambda _member, _notes, _proofs: None,
     ) -> None:
-        """Store whose node this is; ``judge`` is given the teller's member id and what it told, and must not wait."""
+        """Store this node's member id, the log views, a getter of the current register, and the report handler."""
         self._member = member
         self._logs = logs
         self._register = register
-        self.judge = judge
+        self.on_report = on_report
 
     def notes(self, to: str) -> list[bytes]:
-        """Return the notes of every other active member's log but that of the one who is told.
+        """Return notes of every other active member's log except the receiver's.
 
-        Of each log the largest that was accepted: where the log shows another member other ones, the two meet there.
-        And a larger one that was only heard of: so a log that was set back finds out from whomever it asks.
+        Of each log the largest accepted note: if the log shows the receiver another history, the two meet there. Also
+        a larger note known only from reports: a log restored to an old state learns of it from any member it asks.
         """
         members = [each for each in self._register().active_members() if each.id not in (self._member, to)]
         notes: dict[bytes, None] = {}
@@ -65,20 +65,20 @@ class LargestKnown:
         return list(notes)[:MAX_HEARD]
 
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
-        """Return what shows forks, but those of the log of the one who is told."""
+        """Return the proofs of all open forks except those of the receiver's logs."""
         told = self._register().members.get(to)
         own = {key.origin for key in told.log_keys} if told is not None else set()
         found = [proof for origin, proof in self._logs.fork_proofs().items() if origin not in own]
         return [fork_proof_pb2.ForkProof.FromString(proof) for proof in found[:MAX_FORK_PROOFS]]
 
     def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
-        """Hand what was told to the judge."""
+        """Pass a member's report to the handler."""
         if notes or forks:
-            self.judge(member, notes[:MAX_HEARD], forks[:MAX_FORK_PROOFS])
+            self.on_report(member, notes[:MAX_HEARD], forks[:MAX_FORK_PROOFS])
 
 
 def bare(note: bytes, member: Member) -> bytes:
-    """Return a note with that member's own signatures alone: what else a log put into it is not passed on."""
+    """Return a note with only that member's own signatures; other lines of the note are not passed on."""
     names = {key.origin for key in member.log_keys} | {key.name for key in member.witness_keys}
     try:
         parsed = parse_note(note)

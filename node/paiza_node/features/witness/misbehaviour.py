@@ -1,10 +1,10 @@
-"""Convictions: doubts about other members' logs are settled, what is found is committed, and a person decides.
+"""Misbehaviour of other members' logs: reports are verified, findings are committed, an administrator restores trust.
 
-What was heard is judged here and not in the exchange that brought it, so that no exchange waits for it. Findings are
-acted upon at once (a forked log is refused from the moment it is found) and committed as soon as the ledger takes them.
+Reports are verified here and not in the exchange that brought them, so that no exchange waits. Findings take effect at
+once (a forked log is refused from the moment it is found) and are committed as soon as the ledger takes them.
 
-A crash before that commit loses the finding, not what it rests on: what others hold is told again with every exchange,
-and the log is asked again. After it, the finding outlives every restart until an administrator decides (a fork), or
+A crash before that commit loses the finding, not its evidence: every exchange repeats what others hold, and the log is
+asked again. After the commit the finding survives every restart until an administrator restores trust (a fork), or
 until the log is proven (a default).
 """
 
@@ -37,33 +37,32 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.fork_proofs import Fork
 from paiza_wire.tlog.notes import VerifierKey
 
-LOOK_SECONDS: Final = 1.0  # what is due is looked for this often; a doubt is asked about so soon
-MAX_LISTED: Final = 500  # findings that have ended, of those that are shown
-MAX_FORGIVEN_AHEAD: Final = 1_000_000  # entries beyond what was accepted of a log: more than a node writes in months
+LOOK_SECONDS: Final = 1.0  # between two steps; the longest wait before an unverified checkpoint is asked about
+MAX_LISTED: Final = 500  # ended findings that are listed
+MAX_ACCEPTED_AHEAD: Final = 1_000_000  # entries beyond what was accepted of a log: more than a node writes in months
 MAX_ASKED: Final = 16  # members asked at the same time
 
 log = structlog.get_logger("paiza.witness")
 
 
-class Misbehaviour:
-    """The duty of settling doubts, and the verb of deciding. Belongs to one event loop."""
+class MisbehaviourRecorder:
+    """Verifies reports about other logs, records findings and restores trust. Belongs to one event loop."""
 
     def __init__(
         self,
         core: Core,
-        judge: ConsistencyMonitor,
+        monitor: ConsistencyMonitor,
         peers: PeerDirectory,
         *,
         distrust: Callable[[str], None] = lambda _member: None,
         restore_trust: Callable[[str, Mapping[str, int]], None] = lambda _member, _sizes: None,
     ) -> None:
-        """Store what it needs.
+        """Store the collaborators.
 
-        ``distrust`` has nothing more of a member's log cosigned; ``restore_trust`` has it cosigned again, above these
-        sizes by origin.
+        ``distrust`` stops the cosigning of a member's log; ``restore_trust`` resumes it, above these sizes by origin.
         """
         self._core = core
-        self._judge = judge
+        self._monitor = monitor
         self._peers = peers
         self._distrust = distrust
         self._restore_trust = restore_trust
@@ -71,28 +70,28 @@ class Misbehaviour:
         self.task = PeriodicTask(self.step, period=LOOK_SECONDS, failed="misbehaviour_not_recorded")
 
     def hear(self, teller: str, notes: Sequence[bytes], proofs: Sequence[fork_proof_pb2.ForkProof]) -> None:
-        """Take what a member told, to be judged soon; what it told before and was not judged yet gives way to it."""
+        """Queue the reports of a member for verification; they replace its earlier ones that still wait."""
         self._heard[teller] = (notes, proofs)
         self.task.wake()
 
     async def step(self) -> None:
-        """Judge what was heard, ask what is due, and commit what was found."""
+        """Verify the queued reports, ask the due questions and commit the findings."""
         core = self._core
         register = core.register_cache.current
         heard, self._heard = self._heard, {}
         for teller, (notes, proofs) in heard.items():
             # Signatures are verified: not on the loop that answers callers.
-            await asyncio.to_thread(self._judge.heard, teller, notes, proofs, register)
-        due = self._judge.due(register, core.clock())
+            await asyncio.to_thread(self._monitor.heard, teller, notes, proofs, register)
+        due = self._monitor.due(register, core.clock())
         for first in range(0, len(due), MAX_ASKED):
             await asyncio.gather(*(self._ask(question) for question in due[first : first + MAX_ASKED]))
         await asyncio.to_thread(self._compare_entries)
         await self._record()
 
     def _compare_entries(self) -> None:
-        """Compare entries that others proved to doubted checkpoints with those kept: another at one index convicts.
+        """Compare entries that others proved with those stored here: two different ones at one index prove a fork.
 
-        Only where the log was asked in vain: else its own answer says all, and nothing needs to be looked for.
+        Only done for a log that did not prove its checkpoints when asked; otherwise its own answer settles the matter.
         """
         core = self._core
         register = core.register_cache.current
@@ -103,8 +102,8 @@ class Misbehaviour:
                 continue
             doubted = core.logs.doubted(told.member, told.checkpoint.origin)
             if not any(each.size == told.checkpoint.size for each in doubted):
-                continue  # it was proven meanwhile, or the log was convicted
-            if not self._judge.in_vain(told.member):
+                continue  # it was proven meanwhile, or the log was found forked
+            if not self._monitor.in_vain(told.member):
                 core.logs.unverified_checkpoints.entries.append(told)
                 continue
             with core.store.reads() as reads:
@@ -112,44 +111,44 @@ class Misbehaviour:
             key = VerifierKey.from_vkey(member.log_keys[-1].vkey)
             for proof in kept:
                 if (fork := contradiction(told, proof, key)) is not None:
-                    core.logs.convict(told.member, fork)
+                    core.logs.distrust(told.member, fork)
 
     async def _ask(self, question: Question) -> None:
         try:
             response = await self._peers.session(question.member).prove_consistency(question.request.sizes)
         except PaizaError as error:
-            self._judge.not_answered(question, error, self._core.clock())
+            self._monitor.not_answered(question, error, self._core.clock())
             return
         member = self._core.register_cache.current.member(question.member)
-        self._judge.answered(member, question, response, self._core.clock())
+        self._monitor.answered(member, question, response, self._core.clock())
 
     async def _record(self) -> None:
-        """Commit what was found; what cannot be committed now is with the next step."""
-        core, judge = self._core, self._judge
+        """Commit the findings; those that cannot be committed now are committed by the next step."""
+        core, monitor = self._core, self._monitor
         for member in core.register_cache.current.members:
-            if core.logs.forked(member) or member in judge.defaults:
+            if core.logs.forked(member) or member in monitor.defaults:
                 self._distrust(member)
-            else:  # also where a new log of its took the place of a forked one
+            else:  # also if a new log of this member replaced a forked one
                 self._restore_trust(member, {})
         await record_fork(core.ledger, core.logs)
-        begun, ended = list(judge.begun), list(judge.ended)
+        begun, ended = list(monitor.begun), list(monitor.ended)
         if not begun and not ended:
             return
         await core.ledger.commit(lambda tx: _write(tx, begun, ended))
-        judge.begun = [each for each in judge.begun if each not in begun]
-        judge.ended = [each for each in judge.ended if each not in ended]
+        monitor.begun = [each for each in monitor.begun if each not in begun]
+        monitor.ended = [each for each in monitor.ended if each not in ended]
 
     def findings(self) -> list[Finding]:
-        """Return what was found, oldest first: all that stands, and the newest of what has ended."""
+        """Return the findings, oldest first: all open ones, and the newest of those that have ended."""
         with self._core.store.reads() as reads:
             return listed(peers_store.findings(reads))
 
-    async def decide(self, index: int, reason_text: str, actor: str) -> Finding:
-        """Decide that a forked log is trusted again; logged with who decided and why.
+    async def restore_trust(self, index: int, reason_text: str, actor: str) -> Finding:
+        """Trust a forked log again; the actor and the reason are logged.
 
-        What that log signed so far counts no more, as far as it is known here; it begins anew and shows itself from
-        nothing. All that was found stays. ``Rejected`` where no such fork stands, or no reason is given, or where that
-        log signed a size so far beyond what it showed that nothing would ever count against it again.
+        Checkpoints known so far no longer count against the log; its known history restarts at size 0. The finding
+        stays. Rejected("unknown_id") if no such fork is open, Rejected("reason_missing") without a reason, and
+        Rejected("too_large") if the log signed a size so far beyond its proven one that no later fork would count.
         """
         text = reason_text.strip()
         if not text or len(text) > MAX_REASON:
@@ -164,7 +163,7 @@ class Misbehaviour:
             known = peers_store.known_logs(tx.conn).get(found.member)
             if known is not None and fork_proofs.read_origin(known.note) != found.origin:
                 known = None
-            if size > MAX_FORGIVEN_AHEAD + (0 if known is None else known.size):
+            if size > MAX_ACCEPTED_AHEAD + (0 if known is None else known.size):
                 raise Rejected("too_large", f"{found.origin} signed a size of {size}, far beyond what it showed")
             entry = log_entries.trust_restored(actor=actor, member=found.member, notes_sha256=fork_digest(found.proof))
             ended_index = tx.append(entry, text=text).index
@@ -183,14 +182,14 @@ class Misbehaviour:
 
 
 def listed(findings: Sequence[Finding]) -> list[Finding]:
-    """Return those that are shown: all that stand, and the newest that have ended."""
+    """Return the findings to show: all open ones, and the newest that have ended."""
     ended = [each.index for each in findings if each.state is FindingState.ENDED]
     left_out = set(ended[:-MAX_LISTED])
     return [each for each in findings if each.index not in left_out]
 
 
 def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork | None:
-    """Return what shows that a log put two entries at one index; None where two proofs do not show it."""
+    """Return the proof that a log put two entries at one index; None if the two proofs do not show it."""
     try:
         checkpoint = checkpoints.verify(kept.checkpoint, [key], key.name)
         bare = VerifiedCheckpoint(
@@ -210,9 +209,9 @@ def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork
         return None
 
 
-def conviction(finding: Finding) -> admin_pb2.Conviction:
-    """Write a finding down as the operator is shown it."""
-    shown = admin_pb2.Conviction(
+def misbehaviour_message(finding: Finding) -> admin_pb2.Misbehaviour:
+    """Return a finding in the form sent to the operator."""
+    shown = admin_pb2.Misbehaviour(
         number=finding.index,
         member=finding.member,
         origin=finding.origin,
@@ -228,13 +227,13 @@ def conviction(finding: Finding) -> admin_pb2.Conviction:
 
 
 def fork_sizes(proof: bytes) -> tuple[int, int]:
-    """Return the sizes of the two notes of a finding, as they say; 0 for one that is empty."""
+    """Return the sizes that the two notes of a finding state; 0 for an empty note."""
     notes = fork_proof_pb2.ForkProof.FromString(proof)
     return fork_proofs.read_size(notes.first_note), fork_proofs.read_size(notes.second_note)
 
 
 def fork_digest(proof: bytes) -> bytes:
-    """Return what a log entry names as the evidence of a finding; Rejected("bad_proof") where the proof is none."""
+    """Return the digest that log entries give for the evidence of a finding; Rejected("bad_proof") if malformed."""
     try:
         notes = fork_proof_pb2.ForkProof.FromString(proof)
     except DecodeError as error:
@@ -243,7 +242,7 @@ def fork_digest(proof: bytes) -> bytes:
 
 
 def _write(tx: LogTransaction, begun: Sequence[Default], ended: Sequence[tuple[Default, bool]]) -> None:
-    """Log which logs are in default now and which no more, and keep the findings."""
+    """Log which logs are newly in default and which no longer are, and store the findings."""
     for default in begun:
         if _open_default(tx, default) is None:
             entry = log_entries.default_found(member=default.member, notes_sha256=fork_digest(default.proof))

@@ -60,16 +60,16 @@ class AdminClient:
         """Have a delivery given up."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
-    def convictions(self) -> list[admin_pb2.Conviction]:
+    def misbehaviour(self) -> list[admin_pb2.Misbehaviour]:
         """Ask what was found against other members' logs."""
         request = admin_pb2.ListMisbehaviourRequest(page_size=MAX_PAGE)
-        return [each for page in self._pages(self._stub.ListMisbehaviour, request) for each in page.convictions]
+        return [each for page in self._pages(self._stub.ListMisbehaviour, request) for each in page.misbehaviour]
 
-    def decide(self, number: int, reason: str) -> admin_pb2.Conviction:
+    def restore_trust(self, number: int, reason: str) -> admin_pb2.Misbehaviour:
         """Have a forked log trusted again."""
         request = admin_pb2.RestoreTrustRequest(number=number, reason_text=reason)
         response: admin_pb2.RestoreTrustResponse = self._call(self._stub.RestoreTrust, request)
-        return response.conviction
+        return response.misbehaviour
 
     def note_backup(self) -> bool:
         """Have the last backup logged; says whether it was logged now."""

@@ -49,15 +49,15 @@ class Operate:
         peers: PeerDirectory,
         queues: OutboundQueues,
         checkpoint_exchange: CheckpointExchange,
-        convictions: Callable[[str], list[str]],
+        misbehaviour: Callable[[str], list[str]],
         awaited_from: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """Store what the verbs need.
 
-        ``convictions`` gives the reason codes of what speaks against a member's log, ``awaited_from`` names the members
-        a recovery still waits for.
+        ``misbehaviour`` returns the reason codes recorded against a member's log, ``awaited_from`` the members that a
+        recovery still waits for.
         """
-        self._convictions = convictions
+        self._misbehaviour = misbehaviour
         self._awaited_from = awaited_from
         self._member = core.member
         self._version = version
@@ -101,7 +101,7 @@ class Operate:
                 known_log_size=self._logs.size(member),
                 not_cosigned_reason=self._checkpoint_exchange.reasons.get(member, ""),
                 uncosigned_proofs=uncosigned.get(member, 0),
-                convictions=self._convictions(member),
+                misbehaviour=self._misbehaviour(member),
             )
             if (seen := self._checkpoint_exchange.rounds.seen.get(member)) is not None:
                 peer.cosigned_size = seen.size

@@ -1,4 +1,4 @@
-"""`paiza-node convictions`: what was found against other members' logs; deciding on a fork."""
+"""`paiza-node misbehaviour`: list misbehaviour of other members' logs, restore trust in a forked one."""
 
 import os
 from collections.abc import Iterator
@@ -23,19 +23,19 @@ from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.notes import VerifierKey
 
 
-@click.group("convictions", help=N_("Show what was found against other members' logs, and decide on a fork."))
+@click.group("misbehaviour", help=N_("List misbehaviour of other members' logs, and restore trust in a forked log."))
 def command() -> None:
-    """Look after convictions."""
+    """Group the commands about misbehaviour."""
 
 
-@command.command("list", help=N_("Show everything that was found against other members' logs, oldest first."))
+@command.command("list", help=N_("List all recorded misbehaviour of other members' logs, oldest first."))
 @shared
 @json_option
 def listed(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     """List."""
     found, runs = recorded(settings(config_path, log_level))
     if as_json:
-        print_json({"runs": runs, "convictions": [as_object(each) for each in found]})
+        print_json({"runs": runs, "misbehaviour": [as_object(each) for each in found]})
         return
     if not runs:
         click.echo(_("The node does not run; this is what its database says."), err=True)
@@ -46,8 +46,8 @@ def listed(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
 @command.command(
     "show",
     help=N_(
-        "Show one. Of a fork, -o writes the proof to a file: both signed notes and what contradicts, which anybody can "
-        "check with the log's public key alone, without this node."
+        "Show one record. For a fork, -o writes the proof to a file: both signed notes and their contradiction. Anyone "
+        "can check it with the log's public key alone, without this node."
     ),
 )
 @shared
@@ -83,28 +83,28 @@ def show(config_path: Path, log_level: str | None, number: int, output: Path | N
 
 
 @command.command(
-    "decide",
+    "restore-trust",
     help=N_(
-        "Trust a forked log again: find out first, with that member, which history holds. Your system user name and "
-        "the reason stand in the log; what was found stays."
+        "Trust a forked log again. First establish with that member which history is valid. Your system user name and "
+        "the reason are logged; the record of the fork stays."
     ),
 )
 @shared
 @json_option
 @click.argument("number", type=click.IntRange(0))
 @click.option("--reason", required=True, help=N_("Why, in your own words."))
-def decide(config_path: Path, log_level: str | None, number: int, reason: str, *, as_json: bool) -> None:
-    """Decide."""
+def restore_trust(config_path: Path, log_level: str | None, number: int, reason: str, *, as_json: bool) -> None:
+    """Restore trust in one log."""
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _known(number):
-        decided = client.decide(number, reason)
+        restored = client.restore_trust(number, reason)
     if as_json:
-        print_json(as_object(decided))
+        print_json(as_object(restored))
         return
-    told = _("The log {origin} is trusted again; what it signed up to size {size} counts no more.")
-    click.echo(told.format(origin=decided.origin, size=f"{decided.accepted_up_to:,}"))
+    message = _("The log {origin} is trusted again. What it signed up to size {size} is no longer held against it.")
+    click.echo(message.format(origin=restored.origin, size=f"{restored.accepted_up_to:,}"))
 
 
-def _one(config: Config, number: int) -> admin_pb2.Conviction:
+def _one(config: Config, number: int) -> admin_pb2.Misbehaviour:
     found, _runs = recorded(config)
     for each in found:
         if each.number == number:
@@ -115,9 +115,9 @@ def _one(config: Config, number: int) -> admin_pb2.Conviction:
 def _unknown(number: int) -> NodeStopped:
     return NodeStopped(
         "unknown_id",
-        what=N_("There is no conviction {number}, or nothing is to be decided on it."),
+        what=N_("There is no open fork with number {number}."),
         where="",
-        remedy=N_("See which there are with `paiza-node convictions list`; a default ends by itself."),
+        remedy=N_("List the numbers with `paiza-node misbehaviour list`. A default ends by itself."),
         number=number,
     )
 
@@ -130,7 +130,7 @@ def _known(number: int) -> Iterator[None]:
         if error.reason == "too_large":
             raise NodeStopped(
                 error.reason,
-                what=N_("That log signed a size far beyond what it showed: nothing could count against it again."),
+                what=N_("That log signed a size far beyond its proven one: no later fork of it could be detected."),
                 where="",
                 remedy=N_("Have the members admit a new log for that member (`paiza-trust log`)."),
             ) from error
@@ -139,13 +139,13 @@ def _known(number: int) -> Iterator[None]:
         raise _unknown(number) from error
 
 
-def _proof_file(config: Config, each: admin_pb2.Conviction) -> bytes:
+def _proof_file(config: Config, each: admin_pb2.Misbehaviour) -> bytes:
     if each.reason != FORKED:
         raise NodeStopped(
             "proof_missing",
-            what=N_("A log in default contradicts nothing: there is no proof to write."),
+            what=N_("A log in default has no contradiction: there is no proof to write."),
             where="",
-            remedy=N_("Ask that member's operator why the log is not proven; it ends when it is."),
+            remedy=N_("Ask that member's operator why the log is not proven. The default ends when it is."),
         )
     _reader, register = known_register(config)
     key = VerifierKey.from_vkey(register.member(each.member).log_key(each.origin).vkey)
@@ -168,7 +168,7 @@ def _write(path: Path, data: bytes) -> None:
         ) from error
 
 
-def _row(each: admin_pb2.Conviction) -> tuple[str, ...]:
+def _row(each: admin_pb2.Misbehaviour) -> tuple[str, ...]:
     return (
         str(each.number),
         each.member,
@@ -180,8 +180,8 @@ def _row(each: admin_pb2.Conviction) -> tuple[str, ...]:
     )
 
 
-def as_object(each: admin_pb2.Conviction) -> dict[str, Any]:
-    """Return a conviction for JSON, with both notes as they read."""
+def as_object(each: admin_pb2.Misbehaviour) -> dict[str, Any]:
+    """Return a record of misbehaviour for JSON, with the text of both notes."""
     return {
         "number": each.number,
         "member": each.member,

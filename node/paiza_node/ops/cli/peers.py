@@ -51,6 +51,6 @@ def _row(peer: admin_pb2.PeerStatus, *, runs: bool) -> tuple[str, ...]:
         shown_time(time_of(peer.oldest_waiting_time)),
         f"{peer.known_log_size:,}",
         f"{peer.cosigned_size:,}" if peer.cosigned_size else peer.not_cosigned_reason or "-",
-        told(list(peer.convictions)),
+        told(list(peer.misbehaviour)),
         peer.last_error or "-",
     )

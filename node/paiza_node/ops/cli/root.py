@@ -16,7 +16,7 @@ COMMANDS: Final = {  # the module that defines each
     "status": "paiza_node.ops.cli.status",
     "queue": "paiza_node.ops.cli.queue",
     "peers": "paiza_node.ops.cli.peers",
-    "convictions": "paiza_node.ops.cli.misbehaviour",
+    "misbehaviour": "paiza_node.ops.cli.misbehaviour",
     "audit": "paiza_node.ops.cli.audit",
     "verify": "paiza_node.ops.cli.verify",
     "policy": "paiza_node.ops.cli.policy",

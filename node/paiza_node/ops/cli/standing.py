@@ -10,7 +10,7 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.version import VERSION
 from paiza_node.features.recovery.progress import SETTING, Progress
 from paiza_node.features.witness import store as witness_store
-from paiza_node.features.witness.misbehaviour import conviction
+from paiza_node.features.witness.misbehaviour import misbehaviour_message
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.config import Config
@@ -34,7 +34,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         head = log_store.head(reads)
         queue = {summary.recipient: summary for summary in deliveries_store.queue_summary(reads)}
         known = peers_store.known_logs(reads)
-        stands = [conviction(each) for each in peers_store.findings(reads) if each.state is FindingState.OPEN]
+        stands = [misbehaviour_message(each) for each in peers_store.findings(reads) if each.state is FindingState.OPEN]
         database = store.describe()
         uncosigned = witness_store.uncosigned_counts(reads)
         awaited_from = Progress.from_bytes(settings_store.setting(reads, SETTING)).members
@@ -66,7 +66,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         peer = response.peers.add(
             member=member,
             uncosigned_proofs=uncosigned.get(member, 0),
-            convictions=[each.reason for each in stands if each.member == member],
+            misbehaviour=[each.reason for each in stands if each.member == member],
         )
         if member in known:
             peer.known_log_size = known[member].size

@@ -42,7 +42,10 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("database"), status.database),
             (_("log entries"), f"{log_size(status.checkpoint):,}"),
             (_("witnessed"), _witnessed(status)),
-            *[(_("convictions"), f"{peer.member}: {told(list(peer.convictions))}") for peer in _convicted(status)],
+            *[
+                (_("misbehaviour"), f"{peer.member}: {told(list(peer.misbehaviour))}")
+                for peer in _with_misbehaviour(status)
+            ],
             (_("messages"), f"{status.messages:,}"),
             (_("waiting"), f"{status.waiting:,}"),
             (_("register"), status.register_version.hex()[:16] or "-"),
@@ -61,8 +64,8 @@ def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
     return _("the first {size}; the rest waits for {age}").format(size=f"{status.witnessed_size:,}", age=age)
 
 
-def _convicted(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus]:
-    return [peer for peer in status.peers if peer.convictions]
+def _with_misbehaviour(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus]:
+    return [peer for peer in status.peers if peer.misbehaviour]
 
 
 def log_size(note: bytes) -> int:
@@ -109,5 +112,5 @@ def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
         "cosigned_time": iso(time_of(peer.cosigned_time)),
         "not_cosigned_reason": peer.not_cosigned_reason,
         "uncosigned_proofs": peer.uncosigned_proofs,
-        "convictions": list(peer.convictions),
+        "misbehaviour": list(peer.misbehaviour),
     }

@@ -32,7 +32,7 @@ from paiza_node.ops.verify.earlier_logs import verify_earlier
 from paiza_node.ops.verify.erasures import verify_erasures
 from paiza_node.ops.verify.findings import Part, Step
 from paiza_node.ops.verify.log import Said, verify_log
-from paiza_node.ops.verify.misbehaviour import verify_convictions
+from paiza_node.ops.verify.misbehaviour import verify_misbehaviour
 from paiza_node.ops.verify.peer_audit import verify_oversight
 from paiza_node.ops.verify.rows import Proofs, verify_messages, verify_rows
 from paiza_node.ops.verify.witnesses import Witnesses
@@ -44,7 +44,7 @@ NAMES = {
     "messages": N_("messages"),
     "proofs": N_("proofs"),
     "witnesses": N_("witnesses"),
-    "convictions": N_("convictions"),
+    "misbehaviour": N_("misbehaviour"),
     "approvals": N_("approvals"),
     "attachments": N_("attachments"),
     "erasures": N_("erasures"),
@@ -107,8 +107,8 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
         with _part("witnesses", _count(scan, "witnessed_note", "cosigned_proof"), quiet=quiet) as (part, step):
             Witnesses(scan, reader, register, config.member).verify(part, step)
         yield part
-        with _part("convictions", _count(scan, "finding"), quiet=quiet) as (part, step):
-            verify_convictions(scan, said.convicted, register, part, step)
+        with _part("misbehaviour", _count(scan, "finding"), quiet=quiet) as (part, step):
+            verify_misbehaviour(scan, said.findings, register, part, step)
         yield part
         with _part("approvals", _count(scan, "approval"), quiet=quiet) as (part, step):
             verify_approvals(scan, said.signed, part, step)
@@ -184,7 +184,7 @@ COUNTED = {
     "bodies": N_("bodies"),
     "proofs": N_("proofs"),
     "checkpoints": N_("checkpoints"),
-    "convictions": N_("convictions"),
+    "misbehaviour": N_("misbehaviour"),
     "approvals": N_("approvals"),
     "files": N_("files"),
     "bytes": N_("bytes"),

@@ -91,16 +91,16 @@ def _known_size(register: Register, member: str, note: bytes) -> int:
         return 0
 
 
-def check_convictions(config: Config) -> Iterator[Check]:
+def check_misbehaviour(config: Config) -> Iterator[Check]:
     """Look at what stands against other members' logs."""
-    name = N_("convictions")
+    name = N_("misbehaviour")
     found = {member: reasons for member, reasons in misbehaviour.standing(config).items() if reasons}
     for member, reasons in sorted(found.items()):
         if FORKED in reasons:
             yield fail(
                 name,
                 N_("The log of {member} is forked: it signed two histories, and nothing of it is taken."),
-                N_("See `paiza-node convictions list`; find out with that member what happened, then decide."),
+                N_("See `paiza-node misbehaviour list`. Establish with that member what happened, then restore trust."),
                 member=member,
             )
         else:

@@ -12,7 +12,7 @@ from paiza_node.core.log.model import LogText
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.ops.verify.approvals import Signed
 from paiza_node.ops.verify.findings import Part, Step, Tally
-from paiza_node.ops.verify.misbehaviour import Convicted
+from paiza_node.ops.verify.misbehaviour import LoggedFindings
 from paiza_register import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected
@@ -48,7 +48,7 @@ class Said:
     receipted: Tally = field(default_factory=Tally)
     attached: Tally = field(default_factory=Tally)
     signed: Signed = field(default_factory=Signed)
-    convicted: Convicted = field(default_factory=Convicted)
+    findings: LoggedFindings = field(default_factory=LoggedFindings)
     granted: Tally = field(default_factory=Tally)
     grants_ended: Tally = field(default_factory=Tally)
 
@@ -56,7 +56,7 @@ class Said:
         """Take one entry into the tallies it belongs to."""
         event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
         self.signed.hear(index, entry)
-        self.convicted.hear(index, entry)
+        self.findings.hear(index, entry)
         part = log_entries.part_number(entry)
         if part is not None and event in ATTACHMENT_ENDS:
             self.attached.add(b"%d" % index, digest, b"%d" % part, who)

@@ -1,4 +1,4 @@
-"""Verifying what was found against other members' logs: the log says the same, and what is kept of a fork shows it."""
+"""Verification of recorded misbehaviour: the own log agrees with it, and each stored fork proof holds."""
 
 from dataclasses import dataclass, field
 
@@ -19,14 +19,14 @@ _Entry = tuple[FindingKind, str, bytes]
 
 
 @dataclass
-class Convicted:
-    """What the log says of other members' logs, by index: what was found, and how that ended. There is little of it."""
+class LoggedFindings:
+    """The findings that the own log records, and how they ended, by index. There are few."""
 
     found: dict[int, _Entry] = field(default_factory=dict)
     ended: dict[int, _Entry] = field(default_factory=dict)
 
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
-        """Take one entry."""
+        """Note a log entry if it is about a finding."""
         member = entry.counterpart
         if entry.event == log_pb2.LOG_EVENT_FORK_FOUND:
             self.found[index] = (FindingKind.FORK, member, entry.fork_found.notes_sha256)
@@ -38,12 +38,12 @@ class Convicted:
             self.ended[index] = (FindingKind.DEFAULT, member, entry.default_ended.notes_sha256)
 
 
-def verify_convictions(scan: ReadConnection, said: Convicted, register: Register, part: Part, step: Step) -> None:
+def verify_misbehaviour(scan: ReadConnection, said: LoggedFindings, register: Register, part: Part, step: Step) -> None:
     """Check every finding.
 
-    1. The log says the same: that it was found, of whom and by what; and if it ended, that it did.
-    2. What is kept of a fork shows it, by the key that the register names for that log.
-    3. Nothing that the log says was found is missing.
+    1. The log agrees: member, kind and digest of the evidence; and, if the finding ended, that it did.
+    2. The stored proof of a fork holds by the key that the register names for that log.
+    3. No finding that the log records is missing.
     """
     left = [dict(said.found), dict(said.ended)]
     count = 0
@@ -68,9 +68,11 @@ def verify_convictions(scan: ReadConnection, said: Convicted, register: Register
         step(len(rows))
     # 3.
     for index in (*left[0], *left[1]):
-        part.find("log_damaged", N_("The log tells of it, and it is not kept."), N_("conviction {index}"), index=index)
-    part.counts = {"convictions": count}
+        part.find(
+            "log_damaged", N_("The log tells of it, and it is not kept."), N_("misbehaviour {index}"), index=index
+        )
+    part.counts = {"misbehaviour": count}
 
 
 def _find(part: Part, index: int, what: str, **values: str) -> None:
-    part.find("log_damaged", what, N_("conviction {index}"), index=index, **values)
+    part.find("log_damaged", what, N_("misbehaviour {index}"), index=index, **values)

@@ -142,7 +142,7 @@ class PeerStatus(_message.Message):
     COSIGNED_TIME_FIELD_NUMBER: _builtins.int
     NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
     UNCOSIGNED_PROOFS_FIELD_NUMBER: _builtins.int
-    CONVICTIONS_FIELD_NUMBER: _builtins.int
+    MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
@@ -175,8 +175,8 @@ class PeerStatus(_message.Message):
         """The time it gave to that."""
 
     @_builtins.property
-    def convictions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Reason codes of what speaks against its log here: log_forked, log_in_default, log_stale; empty where nothing does."""
+    def misbehaviour(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Misbehaviour of its log seen here, as reason codes: log_forked, log_in_default, log_stale; empty if none."""
 
     def __init__(
         self,
@@ -192,12 +192,12 @@ class PeerStatus(_message.Message):
         cosigned_time: _timestamp_pb2.Timestamp | None = ...,
         not_cosigned_reason: _builtins.str = ...,
         uncosigned_proofs: _builtins.int = ...,
-        convictions: _abc.Iterable[_builtins.str] | None = ...,
+        misbehaviour: _abc.Iterable[_builtins.str] | None = ...,
         endpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["convictions", b"convictions", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "misbehaviour", b"misbehaviour", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -764,7 +764,7 @@ Global___RecordBackupResponse: _TypeAlias = RecordBackupResponse  # noqa: Y015
 
 @_typing.final
 class ListMisbehaviourRequest(_message.Message):
-    """Asks what was found against other members' logs."""
+    """Which page of the recorded misbehaviour to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -790,35 +790,35 @@ Global___ListMisbehaviourRequest: _TypeAlias = ListMisbehaviourRequest  # noqa: 
 
 @_typing.final
 class ListMisbehaviourResponse(_message.Message):
-    """All of it."""
+    """Recorded misbehaviour."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CONVICTIONS_FIELD_NUMBER: _builtins.int
+    MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
-    def convictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conviction]:
-        """Oldest first: all that stands, and the newest 500 of what has ended."""
+    def misbehaviour(self) -> _containers.RepeatedCompositeFieldContainer[Global___Misbehaviour]:
+        """Oldest first: all that is open, and the newest 500 that have ended."""
 
     def __init__(
         self,
         *,
-        convictions: _abc.Iterable[Global___Conviction] | None = ...,
+        misbehaviour: _abc.Iterable[Global___Misbehaviour] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["convictions", b"convictions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["misbehaviour", b"misbehaviour", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMisbehaviourResponse: _TypeAlias = ListMisbehaviourResponse  # noqa: Y015
 
 @_typing.final
-class Conviction(_message.Message):
-    """What was found against one log."""
+class Misbehaviour(_message.Message):
+    """Misbehaviour of one log."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -832,7 +832,7 @@ class Conviction(_message.Message):
     REASON_TEXT_FIELD_NUMBER: _builtins.int
     ACCEPTED_UP_TO_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Number at this node: the index of the entry of its log that says so."""
+    """Number at this node: the index of the entry in its log that records it."""
     member: _builtins.str
     """Member whose log it is."""
     origin: _builtins.str
@@ -840,13 +840,13 @@ class Conviction(_message.Message):
     reason: _builtins.str
     """Reason code: log_forked or log_in_default."""
     reason_text: _builtins.str
-    """Why the administrator decided so."""
+    """The administrator's reason for restoring trust."""
     accepted_up_to: _builtins.int
-    """Up to this size nothing that the log signed counts against it any more."""
+    """What the log signed up to this size is no longer held against it."""
     @_builtins.property
     def proof(self) -> _fork_proof_pb2.ForkProof:
-        """Forked: what shows it, verifiable by the log's public key alone. In default: the two signed notes that were not led
-        together, which contradict nothing.
+        """Forked: the proof, verifiable with the log's public key alone. In default: the two signed notes that were not proven
+        consistent, which do not contradict each other.
         """
 
     @_builtins.property
@@ -855,7 +855,7 @@ class Conviction(_message.Message):
 
     @_builtins.property
     def ended_time(self) -> _timestamp_pb2.Timestamp:
-        """When an administrator decided, or the log was proven; unset while it stands."""
+        """When an administrator restored trust, or the log was proven; unset while it is open."""
 
     def __init__(
         self,
@@ -876,7 +876,7 @@ class Conviction(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Conviction: _TypeAlias = Conviction  # noqa: Y015
+Global___Misbehaviour: _TypeAlias = Misbehaviour  # noqa: Y015
 
 @_typing.final
 class RestoreTrustRequest(_message.Message):
@@ -887,7 +887,7 @@ class RestoreTrustRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     REASON_TEXT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Number of the conviction."""
+    """Number of the misbehaviour."""
     reason_text: _builtins.str
     """Why, in the operator's words."""
     def __init__(
@@ -910,19 +910,19 @@ class RestoreTrustResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CONVICTION_FIELD_NUMBER: _builtins.int
+    MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def conviction(self) -> Global___Conviction:
-        """The conviction as it stands."""
+    def misbehaviour(self) -> Global___Misbehaviour:
+        """The misbehaviour as recorded now."""
 
     def __init__(
         self,
         *,
-        conviction: Global___Conviction | None = ...,
+        misbehaviour: Global___Misbehaviour | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["conviction", b"conviction"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["misbehaviour", b"misbehaviour"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conviction", b"conviction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["misbehaviour", b"misbehaviour"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

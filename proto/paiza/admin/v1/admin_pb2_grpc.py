@@ -132,14 +132,14 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMisbehaviour(self, request, context):
-        """What was found against other members' logs.
+        """Lists the recorded misbehaviour of other members' logs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreTrust(self, request, context):
-        """Decides that a log found forked is trusted again; logged with the operator's name.
+        """Trusts a forked log again; logged with the operator's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

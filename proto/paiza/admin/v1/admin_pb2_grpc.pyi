@@ -44,9 +44,9 @@ class AdminServiceStub:
     DropDelivery: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]
     """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
     ListMisbehaviour: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListMisbehaviourRequest, _admin_pb2.ListMisbehaviourResponse]
-    """What was found against other members' logs."""
+    """Lists the recorded misbehaviour of other members' logs."""
     RestoreTrust: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]
-    """Decides that a log found forked is trusted again; logged with the operator's name."""
+    """Trusts a forked log again; logged with the operator's name."""
     RecordBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]
     """Logs the backup that was made last, as the record in the data folder says."""
     GrantAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]
@@ -72,9 +72,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     DropDelivery: _aio.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]  # type: ignore[assignment]
     """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
     ListMisbehaviour: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListMisbehaviourRequest, _admin_pb2.ListMisbehaviourResponse]  # type: ignore[assignment]
-    """What was found against other members' logs."""
+    """Lists the recorded misbehaviour of other members' logs."""
     RestoreTrust: _aio.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]  # type: ignore[assignment]
-    """Decides that a log found forked is trusted again; logged with the operator's name."""
+    """Trusts a forked log again; logged with the operator's name."""
     RecordBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]  # type: ignore[assignment]
     """Logs the backup that was made last, as the record in the data folder says."""
     GrantAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]  # type: ignore[assignment]
@@ -133,7 +133,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ListMisbehaviourRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListMisbehaviourResponse, _abc.Awaitable[_admin_pb2.ListMisbehaviourResponse]]:
-        """What was found against other members' logs."""
+        """Lists the recorded misbehaviour of other members' logs."""
 
     @_abc_1.abstractmethod
     def RestoreTrust(
@@ -141,7 +141,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.RestoreTrustRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RestoreTrustResponse, _abc.Awaitable[_admin_pb2.RestoreTrustResponse]]:
-        """Decides that a log found forked is trusted again; logged with the operator's name."""
+        """Trusts a forked log again; logged with the operator's name."""
 
     @_abc_1.abstractmethod
     def RecordBackup(

@@ -254,7 +254,7 @@ class KnownLog(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     ACCEPTED_TIME_FIELD_NUMBER: _builtins.int
-    CONVICTIONS_FIELD_NUMBER: _builtins.int
+    MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     checkpoint: _builtins.bytes
@@ -264,7 +264,7 @@ class KnownLog(_message.Message):
         """When that was."""
 
     @_builtins.property
-    def convictions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def misbehaviour(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Reason codes of what speaks against that log here: forked, in default, stale; empty where nothing does."""
 
     def __init__(
@@ -273,11 +273,11 @@ class KnownLog(_message.Message):
         member: _builtins.str = ...,
         checkpoint: _builtins.bytes = ...,
         accepted_time: _timestamp_pb2.Timestamp | None = ...,
-        convictions: _abc.Iterable[_builtins.str] | None = ...,
+        misbehaviour: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time", "checkpoint", b"checkpoint", "convictions", b"convictions", "member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time", "checkpoint", b"checkpoint", "member", b"member", "misbehaviour", b"misbehaviour"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -152,7 +152,7 @@ class ConsistencyProof(_message.Message):
     from_size: _builtins.int
     """Size the proof begins with."""
     from_root: _builtins.bytes
-    """Root of the log at from_size. Who asks compares it with what that log signed: another one convicts it."""
+    """Root of the log at from_size. The caller compares it with the root that the log signed: a different one proves a fork."""
     @_builtins.property
     def hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Consistency proof (RFC 9162 section 2.1.4), 32 bytes each; empty from 0."""

@@ -144,7 +144,7 @@ def test_overlapping_answers_are_joined_by_a_newer_checkpoint(
     assert logs.note("tjk") == log.note(30)
 
 
-def test_two_roots_of_one_size_convict_without_the_owner(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
+def test_two_roots_of_one_size_prove_a_fork(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
     """Two notes that two members tell of need no answer of the log; and what was proven of it stays."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     logs.hear(member, log.note(12), told_by="uzb")
@@ -159,7 +159,7 @@ def test_two_roots_of_one_size_convict_without_the_owner(logs: PeerLogViews, mem
 def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
     logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
-    """A proof by the log's own key convicts; one by another key, or of two notes that agree, does not."""
+    """A proof by the log's own key shows a fork; one by another key, or of two notes that agree, does not."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     stranger = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
     forged = fork_proof_pb2.ForkProof(first_note=log.note(5), second_note=OtherLog(stranger).note(5))
@@ -206,7 +206,7 @@ def test_large_notes_are_not_remembered_whole(logs: PeerLogViews, member: Member
         tracemalloc.stop()
 
 
-def test_pardon_begins_anew_and_forgives_what_was_signed_before(
+def test_restored_trust_begins_anew_and_accepts_what_was_signed_before(
     logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """After a decision the log shows itself from nothing; old notes count no more, new contradictions do."""
@@ -241,7 +241,7 @@ def test_smaller_note_that_is_not_known_is_a_doubt_until_it_is_proven(
     assert not logs.unverified_checkpoints.members()
 
 
-def test_answer_with_another_root_convicts_also_at_a_power_of_two(
+def test_answer_with_another_root_proves_a_fork_also_at_a_power_of_two(
     logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
     """An answer says the root it proves from: where the log signed another one there, that is the fork."""

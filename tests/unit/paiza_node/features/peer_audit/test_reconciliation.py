@@ -240,7 +240,7 @@ def test_an_answer_that_does_not_hold_closes_nothing(
 
 
 def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -> None:
-    """A log that agrees in a history it shows nobody else is in doubt here, and convicted where both have one size."""
+    """A log that agrees in a history shown to nobody else is in doubt here, and found forked if both have one size."""
     folder = tmp_path / "second"
     folder.mkdir()
     with LogRoom("tjk", folder) as second:

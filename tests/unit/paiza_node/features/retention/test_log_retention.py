@@ -139,7 +139,7 @@ async def test_what_is_not_over_stays_whole(room: Room, reason: str) -> None:
 
 
 async def test_what_others_rest_on_stays(room: Room) -> None:
-    """Keys, registers, convictions, grants, reconciliations and the retiring itself are not retired."""
+    """Keys, registers, misbehaviour, grants, reconciliations and the retiring itself are not retired."""
     kept = [note(room, event) for event in sorted(STANDING)]
     gone = note(room, log_pb2.LOG_EVENT_SEARCHED)
     left = await round_of(room)

@@ -35,7 +35,7 @@ REFUSED = Unavailable("consistency_mismatch", "a size is larger than our log")
 
 
 class Bench:
-    """A judge of kaz, the log of tjk before it, and a clock."""
+    """A monitor of kaz, the log of tjk before it, and a clock."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -51,16 +51,16 @@ class Bench:
     def begin(self, findings: list[Finding]) -> None:
         """Start, with what was found before."""
         self.logs = PeerLogViews({}, lambda: self.now, findings, lambda _member: ORIGIN)
-        self.judge = ConsistencyMonitor("kaz", self.logs, findings)
+        self.monitor = ConsistencyMonitor("kaz", self.logs, findings)
 
     def hear(self, *notes: bytes, teller: str = "uzb", forks: tuple[fork_proof_pb2.ForkProof, ...] = ()) -> None:
         """Be told something."""
-        self.judge.heard(teller, notes, forks, self.register)
+        self.monitor.heard(teller, notes, forks, self.register)
 
     def ask(self, after: timedelta = ASK_AGAIN) -> Question | None:
         """Return what is to be asked after some time."""
         self.now += after
-        due = self.judge.due(self.register, self.now)
+        due = self.monitor.due(self.register, self.now)
         return due[0] if due else None
 
     def fail(self, how: Callable[[Question], None], times: int) -> None:
@@ -75,17 +75,17 @@ class Bench:
         answer = self.log.proof(30, *question.request.sizes)
         for proof in answer.proofs:
             proof.hashes[:] = [bytes(32)]
-        self.judge.answered(self.member, question, answer, self.now)
+        self.monitor.answered(self.member, question, answer, self.now)
 
     def refuse(self, question: Question) -> None:
         """Refuse to answer."""
-        self.judge.not_answered(question, REFUSED, self.now)
+        self.monitor.not_answered(question, REFUSED, self.now)
 
     def be_silent(self, question: Question) -> None:
         """Be reached, but not by this question."""
         accepted = self.logs.counts.accepted
         accepted["tjk"] = accepted.get("tjk", 0) + 1
-        self.judge.not_answered(question, UNREACHABLE, self.now)
+        self.monitor.not_answered(question, UNREACHABLE, self.now)
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ def test_doubt_ends_with_one_proof(bench: Bench) -> None:
     question = bench.ask(FIRST_ASK)
     assert question is not None
     assert list(question.request.sizes) == [9, 12]
-    bench.judge.answered(bench.member, question, bench.log.proof(20, 9, 12), bench.now)
+    bench.monitor.answered(bench.member, question, bench.log.proof(20, 9, 12), bench.now)
     assert bench.ask() is None
     assert bench.logs.size("tjk") == 20
-    assert bench.judge.convictions("tjk") == []
+    assert bench.monitor.misbehaviour("tjk") == []
 
 
 @pytest.mark.parametrize("way", ["prove_nothing", "refuse"])
@@ -114,18 +114,18 @@ def test_log_that_does_not_prove_is_in_default_after_so_many_tries_and_so_long(b
     """Not a try and not a second before; and it ends as soon as all is proven."""
     fail = getattr(bench, way)
     bench.fail(fail, MAX_FAILURES - 1)
-    assert bench.judge.convictions("tjk") == []
+    assert bench.monitor.misbehaviour("tjk") == []
     bench.fail(fail, 2)
     assert bench.now - NOW >= PATIENCE
-    assert bench.judge.convictions("tjk") == ["log_in_default"]
-    (begun,) = bench.judge.begun
+    assert bench.monitor.misbehaviour("tjk") == ["log_in_default"]
+    (begun,) = bench.monitor.begun
     assert (begun.known, begun.doubted) == (bench.log.note(9), bench.log.note(12))
     question = bench.ask(ASK_IN_DEFAULT)
     assert question is not None
     sizes = question.request.sizes
-    bench.judge.answered(bench.member, question, bench.log.proof(31, *sizes), bench.now)
-    assert bench.judge.convictions("tjk") == []
-    assert bench.judge.ended == [(begun, False)]
+    bench.monitor.answered(bench.member, question, bench.log.proof(31, *sizes), bench.now)
+    assert bench.monitor.misbehaviour("tjk") == []
+    assert bench.monitor.ended == [(begun, False)]
 
 
 def test_many_failures_in_a_moment_are_no_default(bench: Bench) -> None:
@@ -133,37 +133,37 @@ def test_many_failures_in_a_moment_are_no_default(bench: Bench) -> None:
     for _ in range(MAX_FAILURES * 2):
         question = Question("tjk", bench.logs.link("tjk"), tuple(bench.logs.unverified_checkpoints.of("tjk", ORIGIN)))
         bench.refuse(question)
-    assert bench.judge.convictions("tjk") == []
+    assert bench.monitor.misbehaviour("tjk") == []
 
 
 def test_whoever_is_not_reached_is_not_in_default(bench: Bench) -> None:
     """A node that is away for days is accused of nothing."""
-    bench.fail(lambda question: bench.judge.not_answered(question, UNREACHABLE, bench.now), 1000)
-    assert bench.judge.convictions("tjk") == []
+    bench.fail(lambda question: bench.monitor.not_answered(question, UNREACHABLE, bench.now), 1000)
+    assert bench.monitor.misbehaviour("tjk") == []
 
 
 def test_whoever_answers_everything_else_is(bench: Bench) -> None:
     """Silence on this one question counts where the log went on being exchanged with, but takes longer."""
     bench.fail(bench.be_silent, MAX_SILENCES - 1)
-    assert bench.judge.convictions("tjk") == []
+    assert bench.monitor.misbehaviour("tjk") == []
     bench.fail(bench.be_silent, 1)
-    assert bench.judge.convictions("tjk") == ["log_in_default"]
+    assert bench.monitor.misbehaviour("tjk") == ["log_in_default"]
 
 
 def test_default_and_its_doubt_outlive_a_restart(bench: Bench) -> None:
     """What it was asked about is asked again; only proof of that ends it."""
     bench.fail(bench.refuse, MAX_FAILURES + 1)
-    (begun,) = bench.judge.begun
+    (begun,) = bench.monitor.begun
     bench.begin([Finding(7, "tjk", ORIGIN, FindingKind.DEFAULT, begun.proof, NOW)])
-    assert bench.judge.convictions("tjk") == ["log_in_default"]
+    assert bench.monitor.misbehaviour("tjk") == ["log_in_default"]
     bench.ask(timedelta(0))
     question = bench.ask(FIRST_ASK)
     assert question is not None
     assert list(question.request.sizes) == [0, 12]
-    bench.judge.answered(bench.member, question, bench.other.proof(30, 0, 12), bench.now)
-    assert bench.judge.convictions("tjk") == ["log_forked"]
+    bench.monitor.answered(bench.member, question, bench.other.proof(30, 0, 12), bench.now)
+    assert bench.monitor.misbehaviour("tjk") == ["log_forked"]
     bench.ask()
-    assert bench.judge.ended == [(begun, True)]
+    assert bench.monitor.ended == [(begun, True)]
 
 
 def test_log_that_proves_itself_every_other_time_fills_no_log(bench: Bench) -> None:
@@ -173,26 +173,26 @@ def test_log_that_proves_itself_every_other_time_fills_no_log(bench: Bench) -> N
         question = bench.ask(ASK_IN_DEFAULT)
         assert question is not None
         answer = bench.log.proof(bench.logs.size("tjk") + 4, *question.request.sizes)
-        bench.judge.answered(bench.member, question, answer, bench.now)
+        bench.monitor.answered(bench.member, question, answer, bench.now)
         bench.hear(bench.log.note(bench.logs.size("tjk") + 2))
         bench.ask(timedelta(0))
-    assert len(bench.judge.begun) == 1
-    assert bench.judge.convictions("tjk") == []
+    assert len(bench.monitor.begun) == 1
+    assert bench.monitor.misbehaviour("tjk") == []
     bench.now += DEFAULT_AGAIN
     bench.fail(bench.refuse, MAX_FAILURES + 1)
-    assert len(bench.judge.begun) == 2
+    assert len(bench.monitor.begun) == 2
 
 
 def test_log_that_claims_to_be_smaller_than_it_was_is_asked(bench: Bench) -> None:
     """Nobody tells anything, and nothing can be accepted: after a while it has to prove what it signed, or is found."""
     question = bench.ask(FIRST_ASK)
     assert question is not None
-    bench.judge.answered(bench.member, question, bench.log.proof(20, 9, 12), bench.now)
+    bench.monitor.answered(bench.member, question, bench.log.proof(20, 9, 12), bench.now)
     assert bench.ask() is None
     bench.ask(QUIET)
     bench.fail(bench.refuse, MAX_FAILURES + 1)
-    assert bench.judge.convictions("tjk") == ["log_in_default"]
-    (begun,) = bench.judge.begun
+    assert bench.monitor.misbehaviour("tjk") == ["log_in_default"]
+    (begun,) = bench.monitor.begun
     assert (begun.known, begun.doubted) == (bench.log.note(20), b"")
 
 
@@ -217,5 +217,5 @@ def test_whatever_is_told_accuses_nobody_without_the_logs_own_signatures(junk: l
         for second in (*junk, bench.log.note(9), bench.log.note(12), stranger.note(9))
     )
     bench.hear(*junk, stranger.note(9), stranger.note(30), forks=forks)
-    assert bench.judge.convictions("tjk") == []
+    assert bench.monitor.misbehaviour("tjk") == []
     assert not bench.logs.unverified_checkpoints.members()

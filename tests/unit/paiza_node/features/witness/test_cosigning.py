@@ -53,8 +53,8 @@ def test_one_log_is_not_cosigned_twice_in_a_moment() -> None:
     assert reason(cosigner, 4, 4, AT - timedelta(hours=1)) == ""
 
 
-def test_a_condemned_log_is_not_cosigned_until_it_is_pardoned() -> None:
-    """Neither considered nor redeemed: a permit given before the conviction is worth nothing."""
+def test_a_distrusted_log_is_not_cosigned_until_trust_is_restored() -> None:
+    """Neither considered nor redeemed: a permit given before the finding is worth nothing."""
     cosigner = Cosigner({}, hold=frozenset)
     permit = cosigner.consider("tjk", checkpoint(2), 2, AT)
     cosigner.stored(checkpoint(2))

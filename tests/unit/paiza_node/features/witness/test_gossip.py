@@ -31,9 +31,9 @@ class Scene:
             _verifier=cast("Any", None),
         )  # fmt: skip
         self.told: list[tuple[str, int, int]] = []
-        self.gossip = LargestKnown("kaz", self.logs, lambda: register, self.judge)
+        self.gossip = LargestKnown("kaz", self.logs, lambda: register, self.on_report)
 
-    def judge(self, teller: str, notes: object, forks: object) -> None:
+    def on_report(self, teller: str, notes: object, forks: object) -> None:
         """Count what is handed on."""
         self.told.append((teller, len(cast("Any", notes)), len(cast("Any", forks))))
 

@@ -22,7 +22,7 @@ from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerLogView
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.witness.consistency_monitor import MAX_FAILURES, ConsistencyMonitor
-from paiza_node.features.witness.misbehaviour import Misbehaviour
+from paiza_node.features.witness.misbehaviour import MisbehaviourRecorder
 from paiza_register import Register
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
@@ -58,7 +58,7 @@ class RegisterCache:
 
 @dataclass
 class Room:
-    """The node of kaz, as far as convictions go. ``answer`` is what tjk answers when it is asked."""
+    """The node of kaz, as far as misbehaviour go. ``answer`` is what tjk answers when it is asked."""
 
     store: Store
     ledger: Ledger
@@ -66,7 +66,7 @@ class Room:
     answer: exchange_pb2.ProveConsistencyResponse | None = None
     asked: list[list[int]] = field(default_factory=list)
     distrusted: set[str] = field(default_factory=set)
-    pardoned: list[dict[str, int]] = field(default_factory=list)
+    restored: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.log, self.other = OtherLog(THEIRS), OtherLog(THEIRS, b"other")
@@ -96,10 +96,10 @@ class Room:
             decryption_keys=nobody,
             clock=lambda: self.now,
         )
-        self.judge = ConsistencyMonitor("kaz", self.logs, findings)
-        self.convictions = Misbehaviour(
+        self.monitor = ConsistencyMonitor("kaz", self.logs, findings)
+        self.misbehaviour = MisbehaviourRecorder(
             core,
-            self.judge,
+            self.monitor,
             directory_of({"tjk": self}),
             distrust=self.distrusted.add,
             restore_trust=self.restore_trust,
@@ -109,7 +109,7 @@ class Room:
         """Have a log cosigned again."""
         self.distrusted.discard(member)
         if sizes:
-            self.pardoned.append(dict(sizes))
+            self.restored.append(dict(sizes))
 
     async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveConsistencyResponse:
         """Be asked, as the session with tjk."""
@@ -128,7 +128,7 @@ class Room:
         """Let time pass, ten seconds a step."""
         for _ in range(count):
             self.now += timedelta(seconds=10)
-            await self.convictions.step()
+            await self.misbehaviour.step()
 
     def findings(self) -> list[Finding]:
         """Return what stands in the database."""
@@ -155,8 +155,8 @@ def room(database_url: str) -> Iterator[Room]:
 async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
     """Whoever finds it at the same moment, one entry and one finding are written; the proof is whole."""
     room.know(9)
-    room.convictions.hear("uzb", [room.other.note(9)], [])
-    await room.convictions.step()
+    room.misbehaviour.hear("uzb", [room.other.note(9)], [])
+    await room.misbehaviour.step()
     with pytest.raises(Rejected, match="log_forked"):
         room.logs.accept(room.member, room.log.consistency_claim(9, 12))
     fork = fork_proofs.verify(room.logs.fork_proofs()[ORIGIN], THEIRS.verifier_key)
@@ -175,24 +175,24 @@ async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
 
 
 async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
-    """Who decided and why stand in the log; what was known is forgotten, what was signed before forgiven, for good."""
+    """Actor and reason are logged; the known history is forgotten, what was signed before is accepted for good."""
     room.know(9)
-    room.convictions.hear("uzb", [room.other.note(9), room.other.note(14)], [])
-    await room.convictions.step()
+    room.misbehaviour.hear("uzb", [room.other.note(9), room.other.note(14)], [])
+    await room.misbehaviour.step()
     (finding,) = room.findings()
     for number, reason in ((finding.index, "  "), (finding.index + 1, "why"), (finding.index, "x" * 1001)):
         with pytest.raises(Rejected):
-            await room.convictions.decide(number, reason, "os-user:aigerim")
+            await room.misbehaviour.restore_trust(number, reason, "os-user:aigerim")
     assert room.logs.forked("tjk")
-    decided = await room.convictions.decide(finding.index, " An old machine. ", "os-user:aigerim")
+    decided = await room.misbehaviour.restore_trust(finding.index, " An old machine. ", "os-user:aigerim")
     assert (decided.state, decided.reason_text) == (FindingState.ENDED, "An old machine.")
     assert decided.ended_index is not None
     entry = room.logged(decided.ended_index)
     assert (entry.event, entry.actor) == (log_pb2.LOG_EVENT_TRUST_RESTORED, "os-user:aigerim")
     assert entry.trust_restored.notes_sha256 == room.logged(finding.index).fork_found.notes_sha256
     with pytest.raises(Rejected, match="unknown_id"):
-        await room.convictions.decide(finding.index, "Again.", "os-user:aigerim")
-    assert room.pardoned == [{ORIGIN: decided.accepted_up_to}]
+        await room.misbehaviour.restore_trust(finding.index, "Again.", "os-user:aigerim")
+    assert room.restored == [{ORIGIN: decided.accepted_up_to}]
     assert not room.distrusted
     for _ in range(2):
         with room.store.reads() as reads:
@@ -203,16 +203,16 @@ async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
     assert room.logs.accept(room.member, room.other.consistency_claim(0, 20)).size == 20
 
 
-async def test_a_log_that_signed_any_size_is_not_forgiven_up_to_there(room: Room) -> None:
-    """Forgiven up to the largest number there is, it could show everybody another history from then on."""
+async def test_a_log_that_signed_any_size_is_not_trusted_again(room: Room) -> None:
+    """Accepted up to the largest number there is, it could show everybody another history from then on."""
     room.know(9)
     largest = checkpoints.sign(Checkpoint(ORIGIN, 2**63 - 1, bytes(32)), THEIRS)
-    room.convictions.hear("uzb", [room.other.note(9), largest], [])
+    room.misbehaviour.hear("uzb", [room.other.note(9), largest], [])
     room.logs.hear(room.member, largest, told_by="uzb")
-    await room.convictions.step()
+    await room.misbehaviour.step()
     (finding,) = room.findings()
     with pytest.raises(Rejected, match="too_large"):
-        await room.convictions.decide(finding.index, "An old machine.", "os-user:aigerim")
+        await room.misbehaviour.restore_trust(finding.index, "An old machine.", "os-user:aigerim")
     assert room.logs.forked("tjk")
     assert [each.state for each in room.findings()] == [FindingState.OPEN]
 
@@ -220,7 +220,7 @@ async def test_a_log_that_signed_any_size_is_not_forgiven_up_to_there(room: Room
 async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> None:
     """The entry says which of both; nothing is written twice, and traffic with that log goes on meanwhile."""
     room.know(9)
-    room.convictions.hear("uzb", [room.log.note(14)], [])
+    room.misbehaviour.hear("uzb", [room.log.note(14)], [])
     await room.steps(MAX_FAILURES + 2)
     (finding,) = room.findings()
     assert (finding.kind, finding.state) == (FindingKind.DEFAULT, FindingState.OPEN)
@@ -239,10 +239,10 @@ async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> 
     assert (logged.event, logged.default_ended.forked) == (log_pb2.LOG_EVENT_DEFAULT_ENDED, False)
     assert not room.distrusted
     with pytest.raises(Rejected, match="unknown_id"):
-        await room.convictions.decide(finding.index, "It is fine.", "os-user:aigerim")
+        await room.misbehaviour.restore_trust(finding.index, "It is fine.", "os-user:aigerim")
 
 
-async def test_two_entries_at_one_index_convict_a_log_that_answers_nothing(room: Room) -> None:
+async def test_two_entries_at_one_index_prove_a_fork_of_a_log_that_answers_nothing(room: Room) -> None:
     """A receipt kept here and an entry told by another, at one index of two signed histories, need no answer."""
     room.know(9)
     kept = ForeignProof(
@@ -268,7 +268,7 @@ async def test_two_entries_at_one_index_convict_a_log_that_answers_nothing(room:
     assert (fork.first.note, fork.second.note) == (room.log.note(9), note)
 
 
-async def test_entry_of_the_same_history_convicts_nobody(room: Room) -> None:
+async def test_entry_of_the_same_history_proves_no_fork(room: Room) -> None:
     """What others prove to a newer checkpoint of an honest log is settled by its answer, and then forgotten."""
     room.know(9)
     note = room.log.note(14)

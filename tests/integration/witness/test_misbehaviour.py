@@ -1,4 +1,4 @@
-"""A node that shows two histories to two others is convicted by both, and trusted again when people decided so."""
+"""A node that shows two histories to two others is found by both, and trusted again after an administrator decides."""
 
 import shutil
 import sqlite3
@@ -76,7 +76,7 @@ def lie(federation: Federation, liar: Officer) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_two_histories_convict_and_a_decision_ends_it(federation: Federation, command: Command) -> None:
+def test_two_histories_are_found_and_trust_can_be_restored(federation: Federation, command: Command) -> None:
     """Both honest nodes keep two signatures within seconds of meeting; that log is not taken from until they decide."""
     register = read_register(federation.folder)
     kaz, uzb = federation.node("kaz"), federation.node("uzb")
@@ -97,14 +97,14 @@ def test_two_histories_convict_and_a_decision_ends_it(federation: Federation, co
     eventually(lambda: federation.node(LIAR).status().peers[0].last_error.startswith("log_forked"))
     assert not received(kaz, late)
     kaz.stop()
-    kaz.start()  # a conviction outlives a restart
-    assert [peer.convictions for peer in kaz.status().peers if peer.member == LIAR] == [["log_forked"]]
+    kaz.start()  # a finding outlives a restart
+    assert [peer.misbehaviour for peer in kaz.status().peers if peer.member == LIAR] == [["log_forked"]]
     for node in (kaz, uzb):
-        decide(node, command)
+        restore_trust(node, command)
     eventually(lambda: received(kaz, late), 90.0)
     size = look(federation.node(LIAR), lambda reads: log_store.head(reads).size)
     eventually(lambda: look(federation.node(LIAR), lambda reads: witness_store.witnessed_after(reads, size)), 60.0)
-    assert [peer.convictions for peer in kaz.status().peers] == [[], []]
+    assert [peer.misbehaviour for peer in kaz.status().peers] == [[], []]
     for node in (kaz, uzb):
         node.stop()
         assert command("verify", "--config", str(node.config))[0] == 0
@@ -126,17 +126,17 @@ def check_finding(node: NodeProcess, finding: Finding, register: Register) -> No
 def check_shown(node: NodeProcess, finding: Finding, command: Command, file: Path) -> None:
     """See that the operator is shown it everywhere, and can hand out the proof."""
     config = ("--config", str(node.config))
-    code, listed = command("convictions", "list", *config)
+    code, listed = command("misbehaviour", "list", *config)
     assert code == 0
-    assert [(each["member"], each["reason"], each["number"]) for each in listed["convictions"]] == [
+    assert [(each["member"], each["reason"], each["number"]) for each in listed["misbehaviour"]] == [
         (LIAR, "log_forked", finding.index)
     ]
-    assert command("convictions", "show", str(finding.index), "-o", str(file), *config)[0] == 0
+    assert command("misbehaviour", "show", str(finding.index), "-o", str(file), *config)[0] == 0
     fork, _key = fork_proofs.verify_file(file.read_bytes())
     assert fork.proof == finding.proof
     code, examined = command("doctor", *config)
     assert code == 11
-    assert "fail" in {each["level"] for each in examined["checks"] if each["check"] == "convictions"}
+    assert "fail" in {each["level"] for each in examined["checks"] if each["check"] == "misbehaviour"}
 
 
 def check_altered(node: NodeProcess, command: Command) -> None:
@@ -150,7 +150,7 @@ def check_altered(node: NodeProcess, command: Command) -> None:
             database.commit()
             code, verified = command("verify", "--config", str(node.config))
             assert code == 5
-            assert [part["part"] for part in verified["parts"] if not part["holds"]] == ["convictions"]
+            assert [part["part"] for part in verified["parts"] if not part["holds"]] == ["misbehaviour"]
 
 
 def check_told(node: NodeProcess) -> None:
@@ -158,23 +158,23 @@ def check_told(node: NodeProcess) -> None:
     (finding,) = found(node, LIAR)
     for language, word in (("en", "forked"), ("ru", "раздвоен")):
         for arguments in (["list"], ["show", str(finding.index)]):
-            command = [sys.executable, "-m", "paiza_node", "--lang", language, "convictions", *arguments]
+            command = [sys.executable, "-m", "paiza_node", "--lang", language, "misbehaviour", *arguments]
             done = subprocess.run([*command, "--config", str(node.config)], capture_output=True, check=True, timeout=60)
             told = done.stdout.decode()
             assert word in told
             assert "An old machine was put back." in told
 
 
-def decide(node: NodeProcess, command: Command) -> None:
+def restore_trust(node: NodeProcess, command: Command) -> None:
     """Be the administrator who found out what happened."""
     config = ("--config", str(node.config))
     (finding,) = found(node, LIAR)
-    assert command("convictions", "decide", str(finding.index), "--reason", " ", *config)[0] == 3
-    assert command("convictions", "decide", str(finding.index + 1), "--reason", "x", *config)[0] == 3
+    assert command("misbehaviour", "restore-trust", str(finding.index), "--reason", " ", *config)[0] == 3
+    assert command("misbehaviour", "restore-trust", str(finding.index + 1), "--reason", "x", *config)[0] == 3
     code, decided = command(
-        "convictions", "decide", str(finding.index), "--reason", "An old machine was put back.", *config
+        "misbehaviour", "restore-trust", str(finding.index), "--reason", "An old machine was put back.", *config
     )
     assert code == 0
     assert decided["ended_time"]
     assert decided["reason_text"] == "An old machine was put back."
-    assert command("convictions", "decide", str(finding.index), "--reason", "Again.", *config)[0] == 3
+    assert command("misbehaviour", "restore-trust", str(finding.index), "--reason", "Again.", *config)[0] == 3
