@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.content.v1 import controlled_delivery_pb2 as cd
-from paiza.content.v1.common_pb2 import MOMENT_PRECISION_MINUTE, Moment, Quantity, Substance, Transport
+from paiza.content.v1.common_pb2 import TIME_PRECISION_MINUTE, PartialTime, Quantity, Substance, Transport
 from paiza.core.v1 import message_pb2 as pb
 from tests.officer import Officer
 
@@ -118,7 +118,7 @@ def plan(members: Sequence[str], now: datetime) -> cd.ControlledDeliveryPlan:
 
 def activation(now: datetime) -> cd.ControlledDeliveryActivation:
     """It begins."""
-    begun = Moment(time=at(now.replace(second=0)), precision=MOMENT_PRECISION_MINUTE)
+    begun = PartialTime(time=at(now.replace(second=0)), precision=TIME_PRECISION_MINUTE)
     return cd.ControlledDeliveryActivation(started_at=begun)
 
 

@@ -18,7 +18,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from paiza.content.v1 import controlled_delivery_pb2 as cd
-from paiza.content.v1.common_pb2 import MOMENT_PRECISION_MINUTE, Moment
+from paiza.content.v1.common_pb2 import TIME_PRECISION_MINUTE, PartialTime
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, workflow_pb2, workflow_pb2_grpc
 from tests import delivery
@@ -45,7 +45,7 @@ class Exercise:
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
     thread: bytes = b""
 
-    async def standing(self, member: str) -> workflow_pb2.GetWorkflowResponse:
+    async def workflow(self, member: str) -> workflow_pb2.GetWorkflowResponse:
         """Ask a node where the delivery stands."""
         stub = workflow_pb2_grpc.WorkflowServiceStub(self.channels[member])
         answer: workflow_pb2.GetWorkflowResponse = await stub.GetWorkflow(
@@ -59,7 +59,7 @@ class Exercise:
         """Have the officers of a member release a step that follows from all their node knows."""
         officer, second = self.liaisons[member], self.authorisers[member] if two else None
         if self.thread:
-            found = await self.standing(member)
+            found = await self.workflow(member)
             changes |= {"thread": self.thread, "parents": found.heads}
             recipients = [each for each in found.participants if each != member]
         else:
@@ -83,7 +83,7 @@ class Exercise:
             for member in members:
                 while True:
                     with contextlib.suppress(grpc.aio.AioRpcError):
-                        found = await self.standing(member)
+                        found = await self.workflow(member)
                         if {*digests} <= {each.message_digest for each in found.steps} and not found.missing_digests:
                             break
                     await asyncio.sleep(POLL_SECONDS)
@@ -129,16 +129,13 @@ async def exercise(tmp_path: Path) -> AsyncIterator[Exercise]:
 
 def _told(found: workflow_pb2.GetWorkflowResponse) -> Any:
     """Return what must be equal everywhere: all but overlaps with other threads and the short name."""
-    standing = found.standing
+    status = found.status
     return (
-        standing.overall,
-        standing.responsible,
-        [(each.member, each.status, each.until_time.seconds) for each in standing.states],
-        [
-            (each.author, each.in_force, sorted(each.acknowledged_by), list(each.waiting_for))
-            for each in standing.alarms
-        ],
-        [(each.code, each.member, each.due_time.seconds) for each in standing.deadlines],
+        status.overall,
+        status.responsible,
+        [(each.member, each.status, each.until_time.seconds) for each in status.states],
+        [(each.author, each.in_force, sorted(each.acknowledged_by), list(each.waiting_for)) for each in status.alarms],
+        [(each.code, each.member, each.due_time.seconds) for each in status.deadlines],
         [
             (each.message_digest, each.effective, each.waiting, [breach.rule for breach in each.breaches])
             for each in found.steps
@@ -171,7 +168,7 @@ async def _begin(exercise: Exercise, now: datetime) -> None:
     await exercise.until(["kgz"], offer)
     accepted = await exercise.release("kgz", "cd-handover-acceptance", _acceptance(offer, now))
     await exercise.until(ROUTE, accepted)
-    assert {(await exercise.standing(each)).standing.responsible for each in ROUTE} == {"kgz"}
+    assert {(await exercise.workflow(each)).status.responsible for each in ROUTE} == {"kgz"}
 
 
 async def test_a_delivery_survives_a_dead_node_and_a_cut_network(exercise: Exercise) -> None:
@@ -189,9 +186,9 @@ async def test_a_delivery_survives_a_dead_node_and_a_cut_network(exercise: Exerc
         "uzb", "cd-stop", delivery.stop(), urgency=pb.URGENCY_FLASH, urgency_reason="controlled-delivery"
     )
     # On the other side nobody knows of it yet, and kgz withdraws nothing: it goes on as the one responsible.
-    across = await exercise.standing("kgz")
+    across = await exercise.workflow("kgz")
     assert stopped not in {each.message_digest for each in across.steps}
-    assert across.standing.responsible == "kgz"
+    assert across.status.responsible == "kgz"
     note = await exercise.release(
         "kgz", "cd-suspension", cd.ControlledDeliverySuspension(reason="Exercise: no answer.")
     )
@@ -199,11 +196,11 @@ async def test_a_delivery_survives_a_dead_node_and_a_cut_network(exercise: Exerc
     exercise.mend()
     await asyncio.to_thread(exercise.federation.start, "kaz")
     await exercise.until(ROUTE, taken, stopped, note)
-    workflow_states = {member: await exercise.standing(member) for member in ROUTE}
+    workflow_states = {member: await exercise.workflow(member) for member in ROUTE}
     assert len({repr(_told(each)) for each in workflow_states.values()}) == 1, {
         m: _told(s) for m, s in workflow_states.items()
     }
-    alarm = next(each for each in workflow_states["rus"].standing.alarms if each.message_digest == stopped)
+    alarm = next(each for each in workflow_states["rus"].status.alarms if each.message_digest == stopped)
     assert alarm.in_force
     assert alarm.author == "uzb"
 
@@ -216,9 +213,9 @@ async def test_a_delivery_survives_a_dead_node_and_a_cut_network(exercise: Exerc
         if each != "uzb"
     ]
     await exercise.until(ROUTE, *notes)
-    workflow_states = {member: await exercise.standing(member) for member in ROUTE}
+    workflow_states = {member: await exercise.workflow(member) for member in ROUTE}
     assert len({repr(_told(each)) for each in workflow_states.values()}) == 1
-    alarm = next(each for each in workflow_states["kaz"].standing.alarms if each.message_digest == stopped)
+    alarm = next(each for each in workflow_states["kaz"].status.alarms if each.message_digest == stopped)
     assert not alarm.waiting_for
 
     # The trail tells the story: released by uzb after the acceptance, received everywhere, on disk in every log.
@@ -239,5 +236,5 @@ def _offer(giver: str, taker: str, now: datetime) -> cd.ControlledDeliveryHandov
 
 def _acceptance(offer: bytes, now: datetime) -> cd.ControlledDeliveryHandoverAcceptance:
     return cd.ControlledDeliveryHandoverAcceptance(
-        offer_digest=offer, taken_at=Moment(time=delivery.at(now), precision=MOMENT_PRECISION_MINUTE)
+        offer_digest=offer, taken_at=PartialTime(time=delivery.at(now), precision=TIME_PRECISION_MINUTE)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paiza_client.cli import as_json, messages
-from paiza_client.cli.options import Moment, shared, split
+from paiza_client.cli.options import TimeParameter, shared, split
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import misused
 from paiza_client.language import N_, _
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @click.option("--event", "events", multiple=True, metavar="EVENTS", help=N_("OPENED, EXPORTED, DENIED, ERASED …"))
 @click.option("--by", "actor", default="", metavar="OFFICER", help=N_("By whom: a name, or part of an id."))
 @click.option("--with", "counterpart", default="", metavar="MEMBER", help=N_("With which other member."))
-@click.option("--since", type=Moment(), help=N_("From this time on: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--until", type=Moment(), help=N_("Before this time."))
+@click.option("--since", type=TimeParameter(), help=N_("From this time on: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--until", type=TimeParameter(), help=N_("Before this time."))
 @click.option("--message", default="", metavar="ID", help=N_("About this message."))
 @click.option("--without-need", is_flag=True, help=N_("Only openings without need by unit, desk, task or authorship."))
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help=N_("At most so many."))

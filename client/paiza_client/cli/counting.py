@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from paiza_client.cli import gathering
-from paiza_client.cli.options import Moment, shared
+from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.exports import marks
@@ -40,8 +40,8 @@ FORMATS: Final = ("csv", "xlsx", "json")
     show_default=True,
     help=N_("Seizures, or kilograms where they are known."),
 )
-@click.option("--since", type=Moment(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--until", type=Moment(), help=N_("Only stored until then."))
+@click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--until", type=TimeParameter(), help=N_("Only stored until then."))
 @click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
 @click.option("--reason", default=REASON, show_default=True, help=N_("Why you open them."))
 @click.option("--format", "form", type=click.Choice(FORMATS), default=None, help=N_("Format of the file; else CSV."))

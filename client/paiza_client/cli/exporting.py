@@ -17,7 +17,7 @@ import click
 from ruamel.yaml import YAML
 
 from paiza_client.cli import as_json, gathering, messages, reading
-from paiza_client.cli.options import Moment, shared
+from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.exports import customs, marks, precursors, printing, unodc
@@ -65,7 +65,7 @@ FORMATS: Final = ("json", "yaml", "csv", "xlsx", "html")
 )
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--form", "name", type=click.Choice(tuple(FORMS)), default="full", show_default=True, help=N_("Form."))
-@click.option("--since", type=Moment(), help=N_("All received and sent since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--since", type=TimeParameter(), help=N_("All received and sent since: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
 @click.option("--annex", is_flag=True, help=N_("Nominal annexes too; with the forms full and print."))

@@ -18,7 +18,7 @@ _AGO: Final = re.compile(r"(?P<count>[1-9][0-9]{0,3})(?P<unit>[mhdw])\Z")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
-class Moment(click.ParamType[datetime]):
+class TimeParameter(click.ParamType[datetime]):
     """A time in the past: 2026-11-23, 2026-11-23T14:30+05:00 (local time where no zone is given), or 8h, 3d, 2w ago."""
 
     name = "time"

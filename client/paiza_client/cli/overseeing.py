@@ -9,7 +9,7 @@ import click
 
 from paiza_client import comparison, container
 from paiza_client.cli import as_json, messages
-from paiza_client.cli.options import Moment, shared
+from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.comparing import compare_logs
 from paiza_client.errors import ExitCode, Refused, misused
@@ -50,8 +50,8 @@ _REMARKS: Final = {
         "those that granted it tell all they exchanged, the others what they exchanged with yours."
     )
 )
-@click.option("--since", type=Moment(), help=N_("From then on: 2026-11-01, or 8h, 3d, 2w ago; else all."))
-@click.option("--until", type=Moment(), help=N_("Up to then; else now."))
+@click.option("--since", type=TimeParameter(), help=N_("From then on: 2026-11-01, or 8h, 3d, 2w ago; else all."))
+@click.option("--until", type=TimeParameter(), help=N_("Up to then; else now."))
 @click.option(
     "--overdue",
     "overdue_minutes",
@@ -111,8 +111,8 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
 )
 @click.argument("one", metavar="MEMBER", required=False, default="")
 @click.argument("other", metavar="MEMBER", required=False, default="")
-@click.option("--since", type=Moment(), help=N_("From then on; else from the beginning of the month."))
-@click.option("--until", type=Moment(), help=N_("Up to then; else now."))
+@click.option("--since", type=TimeParameter(), help=N_("From then on; else from the beginning of the month."))
+@click.option("--until", type=TimeParameter(), help=N_("Up to then; else now."))
 @click.option(
     "--overdue",
     "overdue_minutes",

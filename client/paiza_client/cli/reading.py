@@ -10,13 +10,13 @@ from paiza.core.v1 import message_pb2
 from paiza_client import reference_data
 from paiza_client.cli import as_json, attaching, desks, messages, substance_notes, threads
 from paiza_client.cli.liaison import liaison_object, tell_liaison
-from paiza_client.cli.options import Moment, shared
+from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Misused, Refused, located, misused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary, OpenedPart
-from paiza_domain.threads.request_status import RequestStanding
+from paiza_domain.threads.request_status import RequestStatus
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT
 @click.option("--sent", is_flag=True, help=N_("What your member sent, with its deliveries, instead."))
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
-@click.option("--since", type=Moment(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option(
     "--limit", type=click.IntRange(1, MAX_LISTED), default=100, show_default=True, help=N_("At most so many.")
 )
@@ -117,7 +117,7 @@ def thread(*, message: str, open_too: bool) -> None:
     """List a thread, and how its requests stand."""
     desk = terminal()
 
-    async def work() -> tuple[list[MessageSummary], list[RequestStanding]]:
+    async def work() -> tuple[list[MessageSummary], list[RequestStatus]]:
         async with desk.session() as session:
             found = await threads.listed(session, await threads.find(session, message), subjects=True)
             wanted = threads.is_of_requests if open_too else threads.nothing

@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from paiza_client.cli import as_json, messages
-from paiza_client.cli.options import Moment, shared
+from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import misused
 from paiza_client.language import N_, _
@@ -61,8 +61,8 @@ def _criteria(command: click.Command) -> click.Command:
 @click.option("--by", multiple=True, metavar="FIELD=TEXT", help=N_("Any other field."))
 @click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
-@click.option("--since", type=Moment(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--until", type=Moment(), help=N_("Only events before."))
+@click.option("--since", type=TimeParameter(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--until", type=TimeParameter(), help=N_("Only events before."))
 @click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
 @click.option("--limit", type=click.IntRange(1, PAGE), default=100, show_default=True, help=N_("At most so many."))
 @shared

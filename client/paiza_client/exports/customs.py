@@ -11,7 +11,7 @@ from paiza_client.exports import marks
 from paiza_client.exports.records import Record
 from paiza_client.exports.tables import Cell, Table, amount
 from paiza_client.language import N_, _, language
-from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 
 KIND: Final = "seizure-notice"
@@ -38,7 +38,7 @@ def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
             record.id,
             notice.notice_version,
             _words("seizure_status", [notice.status]),
-            write_moment(notice.seized_at),
+            write_partial_time(notice.seized_at),
             _words("country", [notice.place.country]),
             _words("place_type", [notice.place.place_type]),
             _words("routing", [notice.routing]),

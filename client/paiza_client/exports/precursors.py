@@ -8,7 +8,7 @@ from paiza_client.exports import marks
 from paiza_client.exports.records import Record
 from paiza_client.exports.tables import Cell, Table, amount
 from paiza_client.language import N_, _, language
-from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 
 KIND: Final = "precursor-incident"
@@ -38,7 +38,7 @@ def _rows(incident: Any) -> Iterator[tuple[Cell, ...]]:
             incident.incident_version,
             _words("seizure_status", [incident.status]),
             _words("precursor_incident_type", [incident.incident_type]),
-            write_moment(incident.occurred_at),
+            write_partial_time(incident.occurred_at),
             incident.reporting_agency,
             _words("country", [place.country]),
             where,

@@ -21,7 +21,7 @@ from paiza_client.imports.map_checks import LEGS
 from paiza_client.imports.maps import Entry, ImportMap, load_map
 from paiza_client.language import _
 from paiza_domain import codes
-from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.quantity import MILLION
 
 KIND: Final = "seizure-notice"
@@ -87,7 +87,7 @@ class _Row:
         quantity, unit = self._quantity()
         texts = {
             "member": self._word("member", {"country": self.notice.place.country}, "country"),
-            "date": write_moment(self.notice.seized_at)[:_DAY],
+            "date": write_partial_time(self.notice.seized_at)[:_DAY],
             "region": self.notice.place.admin_area,
             "place": self._place(),
             "drug": self._drug(),

@@ -9,7 +9,7 @@ from paiza.content.v1 import common_pb2
 from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.exports.records import Record
 from paiza_client.language import N_, _, language
-from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 
 KIND: Final = "seizure-notice"
@@ -52,11 +52,11 @@ def observations(records: Iterable[Record]) -> Iterator[Observation]:
 
 
 def _year(seen: Observation) -> str:
-    return write_moment(seen.content.seized_at)[:_YEAR]
+    return write_partial_time(seen.content.seized_at)[:_YEAR]
 
 
 def _month(seen: Observation) -> str:
-    return write_moment(seen.content.seized_at)[:_MONTH]
+    return write_partial_time(seen.content.seized_at)[:_MONTH]
 
 
 def _quarter(seen: Observation) -> str:

@@ -53,7 +53,7 @@ class _Writer:
             source=self._layout.source,
         )
         notice.seized_at.time.FromDatetime(datetime.combine(record.day, time(), UTC))
-        notice.seized_at.precision = pb.MOMENT_PRECISION_DAY
+        notice.seized_at.precision = pb.TIME_PRECISION_DAY
         notice.route_unknown = not notice.route
         if hidden := self._text("concealment", MAX_AS_REPORTED):
             found = entries["concealment"].codes if "concealment" in entries else {}

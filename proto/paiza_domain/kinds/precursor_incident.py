@@ -26,7 +26,7 @@ from paiza_domain.kinds.seizure_notice import (
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -64,7 +64,7 @@ SHAPE: Final = Shape(
         ),
         Field("status", N_("Status"), FieldType.CODE, required=True, codes="seizure_status", default="initial"),
         Field("incident_type", N_("Type of incident"), FieldType.CODE, required=True, codes="precursor_incident_type"),
-        Field("occurred_at", N_("Date and time of the incident"), FieldType.MOMENT, required=True),
+        Field("occurred_at", N_("Date and time of the incident"), FieldType.PARTIAL_TIME, required=True),
         Field("reporting_agency", N_("Reporting agency"), required=True),
         Field("place", N_("Place of the incident"), FieldType.GROUP, required=True, shape=PLACE),
         Field("chemicals", N_("Chemical"), FieldType.GROUP, required=True, most=MAX_CHEMICALS, shape=CHEMICAL),
@@ -99,7 +99,7 @@ def _summary(content: PrecursorIncident, lang: str) -> str:
     what += more(content.chemicals)
     type_of = code_text("precursor_incident_type", content.incident_type, lang)
     where = code_text("country", content.place.country, lang)
-    return f"{content.incident_id}: {type_of}: {what}; {where}; {write_moment(content.occurred_at)}"
+    return f"{content.incident_id}: {type_of}: {what}; {where}; {write_partial_time(content.occurred_at)}"
 
 
 KIND: Final = Kind(

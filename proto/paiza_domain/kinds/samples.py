@@ -10,7 +10,7 @@ from paiza_domain.kinds.seizure_notice import DRUG, NAMES, PLACE, drug_type_prob
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -82,9 +82,9 @@ def _decision_summary(content: pb.SampleDecision, lang: str) -> str:
     return f"{decision}: {code_text('refusal', content.refusal, lang)}" if content.refusal else decision
 
 
-def _act_summary(act: Any, who: str, moment: Any, lang: str) -> str:
+def _act_summary(act: Any, who: str, partial_time: Any, lang: str) -> str:
     count = translate(N_("samples: {number}"), lang).format(number=len(act.samples))
-    return f"{act.act_number}: {who}; {count}; {write_moment(moment)}"
+    return f"{act.act_number}: {who}; {count}; {write_partial_time(partial_time)}"
 
 
 def _handover_summary(content: pb.SampleHandover, lang: str) -> str:
@@ -189,7 +189,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             pb.SampleHandover,
             (
                 _ACT_NUMBER,
-                Field("handed_over_at", N_("Date and time of the handover"), FieldType.MOMENT, required=True),
+                Field("handed_over_at", N_("Date and time of the handover"), FieldType.PARTIAL_TIME, required=True),
                 Field("place", N_("Place of the handover"), FieldType.GROUP, required=True, shape=PLACE),
                 Field("given_by", N_("Given by (authority, office)"), required=True),
                 Field("taken_by", N_("Taken by (authority, office)"), required=True),
@@ -221,7 +221,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             pb.SampleReceipt,
             (
                 _ACT_NUMBER,
-                Field("received_at", N_("Date and time of the receipt"), FieldType.MOMENT, required=True),
+                Field("received_at", N_("Date and time of the receipt"), FieldType.PARTIAL_TIME, required=True),
                 Field("received_by", N_("Received by (authority, office)"), required=True),
                 _samples(FOUND),
                 _REMARKS,
@@ -244,7 +244,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             pb.SampleDestruction,
             (
                 _ACT_NUMBER,
-                Field("destroyed_at", N_("Date and time of the destruction"), FieldType.MOMENT, required=True),
+                Field("destroyed_at", N_("Date and time of the destruction"), FieldType.PARTIAL_TIME, required=True),
                 Field("place", N_("Place of the destruction"), FieldType.GROUP, required=True, shape=PLACE),
                 Field("method", N_("Method of destruction"), FieldType.CODE, required=True, codes="destruction_method"),
                 Field("authority", N_("Authority that answers for it"), required=True),

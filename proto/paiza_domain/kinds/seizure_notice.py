@@ -17,7 +17,7 @@ from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import container_problem, currency_problem, imo_problem, vin_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import moment_start, write_moment
+from paiza_domain.schema.partial_times import partial_time_start, write_partial_time
 from paiza_domain.schema.reading import code_text, more, quantity_text, substance_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -244,7 +244,7 @@ SHAPE: Final = Shape(
             default="1",
         ),
         Field("status", N_("Status"), FieldType.CODE, required=True, codes="seizure_status", default="initial"),
-        Field("seized_at", N_("Date and time of the seizure"), FieldType.MOMENT, required=True),
+        Field("seized_at", N_("Date and time of the seizure"), FieldType.PARTIAL_TIME, required=True),
         Field("reporting_agency", N_("Reporting agency"), required=True),
         Field("place", N_("Place of the seizure"), FieldType.GROUP, required=True, shape=PLACE),
         Field("substances", N_("Substance"), FieldType.GROUP, required=True, most=MAX_SUBSTANCES, shape=SUBSTANCE),
@@ -276,8 +276,8 @@ SHAPE: Final = Shape(
 
 def is_late(content: seizure_notice_pb2.SeizureNotice, reported: datetime) -> bool:
     """Return whether a notice reported then comes more than 72 hours after the seizure (its day, hour or minute)."""
-    spans = {pb.MOMENT_PRECISION_DAY: timedelta(days=1), pb.MOMENT_PRECISION_HOUR: timedelta(hours=1)}
-    end = moment_start(content.seized_at) + spans.get(content.seized_at.precision, timedelta(minutes=1))
+    spans = {pb.TIME_PRECISION_DAY: timedelta(days=1), pb.TIME_PRECISION_HOUR: timedelta(hours=1)}
+    end = partial_time_start(content.seized_at) + spans.get(content.seized_at.precision, timedelta(minutes=1))
     return reported.astimezone(UTC) > end + LATE_AFTER
 
 
@@ -309,7 +309,7 @@ def _summary(content: seizure_notice_pb2.SeizureNotice, lang: str) -> str:
     where = code_text("country", content.place.country, lang)
     if place := content.place.border_point or content.place.town or content.place.admin_area:
         where += f", {place}"
-    return f"{content.notice_id}: {what}; {where}; {write_moment(content.seized_at)}"
+    return f"{content.notice_id}: {what}; {where}; {write_partial_time(content.seized_at)}"
 
 
 KIND: Final = Kind(

@@ -1,6 +1,6 @@
 """Judges of one value, made once per field: each takes the value as it stands in the message, and gives the problem.
 
-The messages Decimal, Quantity and Moment are taken by their fields, so that a national kind may bring its own.
+The messages Decimal, Quantity and PartialTime are taken by their fields, so that a national kind may bring its own.
 """
 
 import re
@@ -25,7 +25,7 @@ MOST_SECONDS: Final = 253_402_300_799
 DIGEST_SIZE: Final = 32  # bytes of SHA-256
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-_PRECISIONS: Final = {1: 86_400, 2: 3_600, 3: 60}  # MomentPrecision: seconds of a day, an hour, a minute
+_PRECISIONS: Final = {1: 86_400, 2: 3_600, 3: 60}  # TimePrecision: seconds of a day, an hour, a minute
 
 
 def both(first: Check, second: Check) -> Check:
@@ -115,8 +115,8 @@ def time(value: Any) -> Problem | None:
     return "time_malformed", {}
 
 
-def moment(value: Any) -> Problem | None:
-    """Judge a Moment: a known precision, and a local time that is whole at that precision."""
+def partial_time(value: Any) -> Problem | None:
+    """Judge a PartialTime: a known precision, and a local time that is whole at that precision."""
     step = _PRECISIONS.get(value.precision)
     if step is None or time(value.time) is not None or value.time.nanos:
         return "moment_malformed", {}

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-DAY, HOUR, MINUTE = 1, 2, 3  # paiza.content.v1.MomentPrecision
+DAY, HOUR, MINUTE = 1, 2, 3  # paiza.content.v1.TimePrecision
 
 _TIME: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::(\d{2}))?)?(Z|[+-]\d{2}:?\d{2}))?", re.ASCII
@@ -53,25 +53,25 @@ def parse_time(text: str, *, begins: bool = False) -> datetime | None:
     return time.replace(hour=23, minute=59, second=59) if precision == DAY and not begins else time
 
 
-def fill_moment(text: str, moment: Any) -> bool:
-    """Read `text` into a Moment, day, hour or minute as precise as it is written; False if it is none."""
+def fill_partial_time(text: str, partial_time: Any) -> bool:
+    """Read `text` into a PartialTime, day, hour or minute as precise as it is written; False if it is none."""
     found = _parts(text)
     if found is None or found[0].second:
         return False
     time, precision = found
-    moment.time.seconds = int(time.timestamp())
-    moment.precision = precision
-    moment.utc_offset_minutes = int((time.utcoffset() or timedelta()).total_seconds()) // 60
+    partial_time.time.seconds = int(time.timestamp())
+    partial_time.precision = precision
+    partial_time.utc_offset_minutes = int((time.utcoffset() or timedelta()).total_seconds()) // 60
     return True
 
 
-def write_moment(moment: Any) -> str:
-    """Write a Moment as `fill_moment` reads it."""
-    zone = timezone(timedelta(minutes=moment.utc_offset_minutes))
-    local = moment_start(moment).astimezone(zone)
-    pattern = {DAY: "%Y-%m-%d", HOUR: "%Y-%m-%dT%H"}.get(moment.precision, "%Y-%m-%dT%H:%M")
+def write_partial_time(partial_time: Any) -> str:
+    """Write a PartialTime as `fill_partial_time` reads it."""
+    zone = timezone(timedelta(minutes=partial_time.utc_offset_minutes))
+    local = partial_time_start(partial_time).astimezone(zone)
+    pattern = {DAY: "%Y-%m-%d", HOUR: "%Y-%m-%dT%H"}.get(partial_time.precision, "%Y-%m-%dT%H:%M")
     text = local.strftime(pattern)
-    return text if moment.precision == DAY else text + _offset_text(moment.utc_offset_minutes)
+    return text if partial_time.precision == DAY else text + _offset_text(partial_time.utc_offset_minutes)
 
 
 def _offset_text(minutes: int) -> str:
@@ -89,6 +89,6 @@ def to_datetime(timestamp: Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=timestamp.seconds)
 
 
-def moment_start(moment: Any) -> datetime:
+def partial_time_start(partial_time: Any) -> datetime:
     """Return when the moment's day, hour or minute begins; a day as if it were a day of UTC."""
-    return to_datetime(moment.time)
+    return to_datetime(partial_time.time)

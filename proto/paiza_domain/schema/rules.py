@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import ContentCheck
-from paiza_domain.schema.partial_times import DAY, moment_start, to_datetime
+from paiza_domain.schema.partial_times import DAY, partial_time_start, to_datetime
 from paiza_domain.schema.shapes import Related
 
 DAY_SPREAD: Final = timedelta(hours=14)  # where the day begins first, it begins this long before UTC's
@@ -62,9 +62,9 @@ def not_in_future(name: str) -> ContentCheck:
     """Return the check that the moment in the field `name`, where it is given, is not ahead of the author's clock."""
 
     def check(content: Any, _annex: object, now: datetime) -> list[FieldError]:
-        moment = getattr(content, name)
-        ahead = DAY_SPREAD if moment.precision == DAY else CLOCK_TOLERANCE
-        future = content.HasField(name) and moment_start(moment) > now + ahead
+        partial_time = getattr(content, name)
+        ahead = DAY_SPREAD if partial_time.precision == DAY else CLOCK_TOLERANCE
+        future = content.HasField(name) and partial_time_start(partial_time) > now + ahead
         return [FieldError(name, "in_future")] if future else []
 
     return check

@@ -42,8 +42,8 @@ def read(field: Field, text: str, owner: Message) -> None:
             target = _target(field, owner)
             target.millionths = _amount(text)
             target.original = unless_canonical(text, target.millionths)
-        case FieldType.MOMENT:
-            if not partial_times.fill_moment(text, _target(field, owner)):
+        case FieldType.PARTIAL_TIME:
+            if not partial_times.fill_partial_time(text, _target(field, owner)):
                 raise ScalarError(("moment_malformed", {}))
         case FieldType.TIME:
             time = partial_times.parse_time(text, begins=field.begins)
@@ -125,8 +125,8 @@ def write(field: Field, value: Any) -> str:  # noqa: PLR0911 - one return a type
             return format_amount(value.millionths)
         case FieldType.DEGREES:
             return format_amount(value)
-        case FieldType.MOMENT:
-            return partial_times.write_moment(value)
+        case FieldType.PARTIAL_TIME:
+            return partial_times.write_partial_time(value)
         case FieldType.TIME:
             return partial_times.write_time(value)
         case FieldType.FLAG:

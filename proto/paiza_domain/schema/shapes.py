@@ -29,7 +29,7 @@ class FieldType(StrEnum):
     QUANTITY = "quantity"  # message Quantity: a decimal with its unit
     DEGREES = "degrees"  # microdegrees
     TIME = "time"  # Timestamp
-    MOMENT = "moment"  # message Moment: a time with its precision
+    PARTIAL_TIME = "moment"  # message PartialTime: a time with its precision
     DATE = "date"  # ISO text; year or month alone allowed
     DIGEST = "digest"  # 32 bytes
     GROUP = "group"  # a message with a shape of its own
@@ -98,8 +98,8 @@ class Field:
                 judge = field_checks.quantity()
             case FieldType.TIME:
                 judge = field_checks.time
-            case FieldType.MOMENT:
-                judge = field_checks.moment
+            case FieldType.PARTIAL_TIME:
+                judge = field_checks.partial_time
             case FieldType.DATE:
                 judge = field_checks.date
             case FieldType.DIGEST:

@@ -30,7 +30,7 @@ HINTS: Final = {
     FieldType.QUANTITY: N_("number, space, unit, for example 12.5 kg"),
     FieldType.DEGREES: N_("degrees with a point, for example 43.238949"),
     FieldType.TIME: N_("2026-11-23T14:30+05:00, or the day alone"),
-    FieldType.MOMENT: N_("2026-11-23T14:30+05:00; 2026-11-23T14+05:00 or 2026-11-23 where less is known"),
+    FieldType.PARTIAL_TIME: N_("2026-11-23T14:30+05:00; 2026-11-23T14+05:00 or 2026-11-23 where less is known"),
     FieldType.DATE: N_("2026-11-23; 2026-11 or 2026 where less is known"),
     FieldType.DIGEST: N_("64 hexadecimal digits"),
     FieldType.GROUP: "",

@@ -10,7 +10,7 @@ import pytest
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import as_json, drafting
 from paiza_client.cli.frame import as_object
-from paiza_client.cli.options import Moment, split
+from paiza_client.cli.options import TimeParameter, split
 from paiza_client.cli.terminal import Terminal, plain
 from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, disk_problem, exit_code, located
 from paiza_wire.errors import Rejected, Unavailable
@@ -41,19 +41,19 @@ def test_ordinary_text_is_printed_as_it_is() -> None:
 )
 def test_a_time_is_read(text: str, expected: datetime) -> None:
     """A time with its zone is that moment."""
-    assert Moment().convert(text, None, None) == expected
+    assert TimeParameter().convert(text, None, None) == expected
 
 
 def test_a_time_ago_is_read() -> None:
     """3d is three days before now."""
-    assert abs(datetime.now(UTC) - timedelta(days=3) - Moment().convert("3d", None, None)) < timedelta(minutes=1)
+    assert abs(datetime.now(UTC) - timedelta(days=3) - TimeParameter().convert("3d", None, None)) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("text", ["soon", "3 days", "0d", "2026-13-01", "99999d", ""])
 def test_what_is_no_time_is_refused(text: str) -> None:
     """Anything else is an error of usage."""
     with pytest.raises(click.BadParameter):
-        Moment().convert(text, None, None)
+        TimeParameter().convert(text, None, None)
 
 
 def test_lists_are_read_with_commas_and_repeated() -> None:

@@ -7,7 +7,7 @@ import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from paiza.content.v1.common_pb2 import MOMENT_PRECISION_DAY, Moment, Place, Quantity, Substance
+from paiza.content.v1.common_pb2 import TIME_PRECISION_DAY, PartialTime, Place, Quantity, Substance
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza.core.v1.message_pb2 import PART_KIND_MAIN, URGENCY_ROUTINE, Handling, Header, PartDescription, Recipient
 
@@ -56,7 +56,7 @@ def notice() -> SeizureNotice:
         notice_id="KAZ-2026-000123",
         notice_version=1,
         status="initial",
-        seized_at=Moment(precision=MOMENT_PRECISION_DAY),
+        seized_at=PartialTime(precision=TIME_PRECISION_DAY),
         reporting_agency="Вымышленная пограничная служба",
         place=Place(country="KAZ"),
         substances=[

@@ -67,7 +67,7 @@ def _set(draw: st.DrawFn, field: Field, owner: Message) -> None:
             target.original = draw(st.sampled_from(["", f"0{number}", f"{number} (со слов)"]))
             if field.value_type is FieldType.QUANTITY:
                 target.unit = draw(st.sampled_from(list(codes.load("unit"))))
-        case FieldType.MOMENT:
+        case FieldType.PARTIAL_TIME:
             _moment(draw, target)
         case FieldType.TIME:
             target.FromDatetime(_LATEST + timedelta(days=30, seconds=draw(st.integers(0, 10**7))))

@@ -19,7 +19,7 @@ import structlog
 
 from paiza_domain import kinds
 from paiza_domain.schema.kind import Kind
-from paiza_domain.schema.partial_times import moment_start
+from paiza_domain.schema.partial_times import partial_time_start
 from paiza_domain.schema.shapes import FieldType
 from paiza_domain.terms.folding import RULES_VERSION
 from paiza_domain.terms.index_terms import Term, terms
@@ -167,6 +167,6 @@ def _store(tx: LogTransaction, *, batch: Sequence[IndexedMessage], last: int, li
 def _event_time(kind: Kind, content: Any) -> datetime | None:
     """Return when what a message reports took place: its first moment; None where it names none."""
     for field in kind.shape.fields:
-        if field.value_type is FieldType.MOMENT and content.HasField(field.name):
-            return moment_start(getattr(content, field.name))
+        if field.value_type is FieldType.PARTIAL_TIME and content.HasField(field.name):
+            return partial_time_start(getattr(content, field.name))
     return None

@@ -25,45 +25,45 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/content/v1/common.proto\x12\x10paiza.content.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"B\n\x0e\x45\x61rlierRequest\x12\x11\n\taddressee\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\x12\x0f\n\x07outcome\x18\x03 \x01(\t\"\x99\x01\n\x06\x41nswer\x12\x17\n\x0fquestion_number\x18\x01 \x01(\r\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07refusal\x18\x04 \x01(\t\x12\x14\n\x0c\x66orwarded_to\x18\x05 \x01(\t\x12\x31\n\rexpected_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x06Moment\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\tprecision\x18\x02 \x01(\x0e\x32!.paiza.content.v1.MomentPrecision\x12\x1a\n\x12utc_offset_minutes\x18\x03 \x01(\x11\"/\n\x07\x44\x65\x63imal\x12\x12\n\nmillionths\x18\x01 \x01(\x03\x12\x10\n\x08original\x18\x02 \x01(\t\">\n\x08Quantity\x12\x12\n\nmillionths\x18\x01 \x01(\x03\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x10\n\x08original\x18\x03 \x01(\t\"\xad\x01\n\x05Place\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x12\n\nadmin_area\x18\x02 \x01(\t\x12\x0c\n\x04town\x18\x03 \x01(\t\x12\x14\n\x0c\x62order_point\x18\x04 \x01(\t\x12\x12\n\nplace_type\x18\x05 \x01(\t\x12\x32\n\x0b\x63oordinates\x18\x06 \x01(\x0b\x32\x1d.paiza.content.v1.Coordinates\x12\x13\n\x0b\x61s_reported\x18\x07 \x01(\t\"\x8b\x01\n\x0b\x43oordinates\x12\"\n\x15latitude_microdegrees\x18\x01 \x01(\x11H\x00\x88\x01\x01\x12#\n\x16longitude_microdegrees\x18\x02 \x01(\x11H\x01\x88\x01\x01\x42\x18\n\x16_latitude_microdegreesB\x19\n\x17_longitude_microdegrees\"\x85\x03\n\tSubstance\x12\x14\n\x0csubstance_id\x18\x01 \x01(\t\x12\x10\n\x08\x61s_named\x18\x02 \x01(\t\x12\x12\n\ndrug_group\x18\x03 \x01(\t\x12\x11\n\tdrug_type\x18\x04 \x01(\t\x12\x0c\n\x04\x66orm\x18\x05 \x01(\t\x12,\n\x08quantity\x18\x06 \x01(\x0b\x32\x1a.paiza.content.v1.Quantity\x12\x14\n\x0cweight_basis\x18\x07 \x01(\t\x12\x16\n\x0equantity_basis\x18\x08 \x01(\t\x12\x35\n\rkg_equivalent\x18\t \x01(\x0b\x32\x1e.paiza.content.v1.KgEquivalent\x12\x31\n\x0epurity_percent\x18\n \x01(\x0b\x32\x19.paiza.content.v1.Decimal\x12\x14\n\x0cpurity_basis\x18\x0b \x01(\t\x12\x19\n\x11laboratory_status\x18\x0c \x01(\t\x12\x16\n\x0e\x63utting_agents\x18\r \x03(\t\x12\x0c\n\x04note\x18\x0e \x01(\t\"c\n\x0cKgEquivalent\x12,\n\tkilograms\x18\x01 \x01(\x0b\x32\x19.paiza.content.v1.Decimal\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\t\x12\x15\n\rfactor_source\x18\x03 \x01(\t\"p\n\x08RouteLeg\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\x12\r\n\x05order\x18\x04 \x01(\r\x12\x12\n\nconfidence\x18\x05 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x06 \x01(\t\"]\n\tPackaging\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x10\n\x08wrapping\x18\x03 \x01(\t\x12\x0c\n\x04logo\x18\x04 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x05 \x01(\t\"D\n\x0b\x43oncealment\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x03 \x01(\t\"\xf2\x01\n\tTransport\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\r\n\x05means\x18\x02 \x01(\t\x12\x0c\n\x04make\x18\x03 \x01(\t\x12\r\n\x05plate\x18\x04 \x01(\t\x12\x0b\n\x03vin\x18\x05 \x01(\t\x12\x13\n\x0bvessel_name\x18\x06 \x01(\t\x12\x12\n\nimo_number\x18\x07 \x01(\t\x12\x0e\n\x06\x66light\x18\x08 \x01(\t\x12\x18\n\x10\x63ontainer_number\x18\t \x01(\t\x12\x13\n\x0b\x61ir_waybill\x18\n \x01(\t\x12\x12\n\ntir_carnet\x18\x0b \x01(\t\x12\r\n\x05seals\x18\x0c \x03(\t\x12\x13\n\x0b\x61s_reported\x18\r \x01(\t\"A\n\tDetection\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0f\n\x07trigger\x18\x02 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x03 \x01(\t\"r\n\x0cPersonCounts\x12\x15\n\x08\x61rrested\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06wanted\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x06minors\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x0b\n\t_arrestedB\t\n\x07_wantedB\t\n\x07_minors*\x85\x01\n\x0fMomentPrecision\x12 \n\x1cMOMENT_PRECISION_UNSPECIFIED\x10\x00\x12\x18\n\x14MOMENT_PRECISION_DAY\x10\x01\x12\x19\n\x15MOMENT_PRECISION_HOUR\x10\x02\x12\x1b\n\x17MOMENT_PRECISION_MINUTE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/content/v1/common.proto\x12\x10paiza.content.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"B\n\x0e\x45\x61rlierRequest\x12\x11\n\taddressee\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\x12\x0f\n\x07outcome\x18\x03 \x01(\t\"\x99\x01\n\x06\x41nswer\x12\x17\n\x0fquestion_number\x18\x01 \x01(\r\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07refusal\x18\x04 \x01(\t\x12\x14\n\x0c\x66orwarded_to\x18\x05 \x01(\t\x12\x31\n\rexpected_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x0bPartialTime\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\tprecision\x18\x02 \x01(\x0e\x32\x1f.paiza.content.v1.TimePrecision\x12\x1a\n\x12utc_offset_minutes\x18\x03 \x01(\x11\"/\n\x07\x44\x65\x63imal\x12\x12\n\nmillionths\x18\x01 \x01(\x03\x12\x10\n\x08original\x18\x02 \x01(\t\">\n\x08Quantity\x12\x12\n\nmillionths\x18\x01 \x01(\x03\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x10\n\x08original\x18\x03 \x01(\t\"\xad\x01\n\x05Place\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x12\n\nadmin_area\x18\x02 \x01(\t\x12\x0c\n\x04town\x18\x03 \x01(\t\x12\x14\n\x0c\x62order_point\x18\x04 \x01(\t\x12\x12\n\nplace_type\x18\x05 \x01(\t\x12\x32\n\x0b\x63oordinates\x18\x06 \x01(\x0b\x32\x1d.paiza.content.v1.Coordinates\x12\x13\n\x0b\x61s_reported\x18\x07 \x01(\t\"\x8b\x01\n\x0b\x43oordinates\x12\"\n\x15latitude_microdegrees\x18\x01 \x01(\x11H\x00\x88\x01\x01\x12#\n\x16longitude_microdegrees\x18\x02 \x01(\x11H\x01\x88\x01\x01\x42\x18\n\x16_latitude_microdegreesB\x19\n\x17_longitude_microdegrees\"\x85\x03\n\tSubstance\x12\x14\n\x0csubstance_id\x18\x01 \x01(\t\x12\x10\n\x08\x61s_named\x18\x02 \x01(\t\x12\x12\n\ndrug_group\x18\x03 \x01(\t\x12\x11\n\tdrug_type\x18\x04 \x01(\t\x12\x0c\n\x04\x66orm\x18\x05 \x01(\t\x12,\n\x08quantity\x18\x06 \x01(\x0b\x32\x1a.paiza.content.v1.Quantity\x12\x14\n\x0cweight_basis\x18\x07 \x01(\t\x12\x16\n\x0equantity_basis\x18\x08 \x01(\t\x12\x35\n\rkg_equivalent\x18\t \x01(\x0b\x32\x1e.paiza.content.v1.KgEquivalent\x12\x31\n\x0epurity_percent\x18\n \x01(\x0b\x32\x19.paiza.content.v1.Decimal\x12\x14\n\x0cpurity_basis\x18\x0b \x01(\t\x12\x19\n\x11laboratory_status\x18\x0c \x01(\t\x12\x16\n\x0e\x63utting_agents\x18\r \x03(\t\x12\x0c\n\x04note\x18\x0e \x01(\t\"c\n\x0cKgEquivalent\x12,\n\tkilograms\x18\x01 \x01(\x0b\x32\x19.paiza.content.v1.Decimal\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\t\x12\x15\n\rfactor_source\x18\x03 \x01(\t\"p\n\x08RouteLeg\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\x12\r\n\x05order\x18\x04 \x01(\r\x12\x12\n\nconfidence\x18\x05 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x06 \x01(\t\"]\n\tPackaging\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x10\n\x08wrapping\x18\x03 \x01(\t\x12\x0c\n\x04logo\x18\x04 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x05 \x01(\t\"D\n\x0b\x43oncealment\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x03 \x01(\t\"\xf2\x01\n\tTransport\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\r\n\x05means\x18\x02 \x01(\t\x12\x0c\n\x04make\x18\x03 \x01(\t\x12\r\n\x05plate\x18\x04 \x01(\t\x12\x0b\n\x03vin\x18\x05 \x01(\t\x12\x13\n\x0bvessel_name\x18\x06 \x01(\t\x12\x12\n\nimo_number\x18\x07 \x01(\t\x12\x0e\n\x06\x66light\x18\x08 \x01(\t\x12\x18\n\x10\x63ontainer_number\x18\t \x01(\t\x12\x13\n\x0b\x61ir_waybill\x18\n \x01(\t\x12\x12\n\ntir_carnet\x18\x0b \x01(\t\x12\r\n\x05seals\x18\x0c \x03(\t\x12\x13\n\x0b\x61s_reported\x18\r \x01(\t\"A\n\tDetection\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0f\n\x07trigger\x18\x02 \x01(\t\x12\x13\n\x0b\x61s_reported\x18\x03 \x01(\t\"r\n\x0cPersonCounts\x12\x15\n\x08\x61rrested\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06wanted\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x06minors\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x0b\n\t_arrestedB\t\n\x07_wantedB\t\n\x07_minors*{\n\rTimePrecision\x12\x1e\n\x1aTIME_PRECISION_UNSPECIFIED\x10\x00\x12\x16\n\x12TIME_PRECISION_DAY\x10\x01\x12\x17\n\x13TIME_PRECISION_HOUR\x10\x02\x12\x19\n\x15TIME_PRECISION_MINUTE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.content.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MOMENTPRECISION']._serialized_start=2117
-  _globals['_MOMENTPRECISION']._serialized_end=2250
+  _globals['_TIMEPRECISION']._serialized_start=2119
+  _globals['_TIMEPRECISION']._serialized_end=2242
   _globals['_QUESTION']._serialized_start=84
   _globals['_QUESTION']._serialized_end=124
   _globals['_EARLIERREQUEST']._serialized_start=126
   _globals['_EARLIERREQUEST']._serialized_end=192
   _globals['_ANSWER']._serialized_start=195
   _globals['_ANSWER']._serialized_end=348
-  _globals['_MOMENT']._serialized_start=351
-  _globals['_MOMENT']._serialized_end=483
-  _globals['_DECIMAL']._serialized_start=485
-  _globals['_DECIMAL']._serialized_end=532
-  _globals['_QUANTITY']._serialized_start=534
-  _globals['_QUANTITY']._serialized_end=596
-  _globals['_PLACE']._serialized_start=599
-  _globals['_PLACE']._serialized_end=772
-  _globals['_COORDINATES']._serialized_start=775
-  _globals['_COORDINATES']._serialized_end=914
-  _globals['_SUBSTANCE']._serialized_start=917
-  _globals['_SUBSTANCE']._serialized_end=1306
-  _globals['_KGEQUIVALENT']._serialized_start=1308
-  _globals['_KGEQUIVALENT']._serialized_end=1407
-  _globals['_ROUTELEG']._serialized_start=1409
-  _globals['_ROUTELEG']._serialized_end=1521
-  _globals['_PACKAGING']._serialized_start=1523
-  _globals['_PACKAGING']._serialized_end=1616
-  _globals['_CONCEALMENT']._serialized_start=1618
-  _globals['_CONCEALMENT']._serialized_end=1686
-  _globals['_TRANSPORT']._serialized_start=1689
-  _globals['_TRANSPORT']._serialized_end=1931
-  _globals['_DETECTION']._serialized_start=1933
-  _globals['_DETECTION']._serialized_end=1998
-  _globals['_PERSONCOUNTS']._serialized_start=2000
-  _globals['_PERSONCOUNTS']._serialized_end=2114
+  _globals['_PARTIALTIME']._serialized_start=351
+  _globals['_PARTIALTIME']._serialized_end=486
+  _globals['_DECIMAL']._serialized_start=488
+  _globals['_DECIMAL']._serialized_end=535
+  _globals['_QUANTITY']._serialized_start=537
+  _globals['_QUANTITY']._serialized_end=599
+  _globals['_PLACE']._serialized_start=602
+  _globals['_PLACE']._serialized_end=775
+  _globals['_COORDINATES']._serialized_start=778
+  _globals['_COORDINATES']._serialized_end=917
+  _globals['_SUBSTANCE']._serialized_start=920
+  _globals['_SUBSTANCE']._serialized_end=1309
+  _globals['_KGEQUIVALENT']._serialized_start=1311
+  _globals['_KGEQUIVALENT']._serialized_end=1410
+  _globals['_ROUTELEG']._serialized_start=1412
+  _globals['_ROUTELEG']._serialized_end=1524
+  _globals['_PACKAGING']._serialized_start=1526
+  _globals['_PACKAGING']._serialized_end=1619
+  _globals['_CONCEALMENT']._serialized_start=1621
+  _globals['_CONCEALMENT']._serialized_end=1689
+  _globals['_TRANSPORT']._serialized_start=1692
+  _globals['_TRANSPORT']._serialized_end=1934
+  _globals['_DETECTION']._serialized_start=1936
+  _globals['_DETECTION']._serialized_end=2001
+  _globals['_PERSONCOUNTS']._serialized_start=2003
+  _globals['_PERSONCOUNTS']._serialized_end=2117
 # @@protoc_insertion_point(module_scope)

@@ -20,33 +20,33 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _MomentPrecision:
+class _TimePrecision:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _MomentPrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MomentPrecision.ValueType], _builtins.type):
+class _TimePrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimePrecision.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    MOMENT_PRECISION_UNSPECIFIED: _MomentPrecision.ValueType  # 0
+    TIME_PRECISION_UNSPECIFIED: _TimePrecision.ValueType  # 0
     """Not set; refused."""
-    MOMENT_PRECISION_DAY: _MomentPrecision.ValueType  # 1
+    TIME_PRECISION_DAY: _TimePrecision.ValueType  # 1
     """The calendar day where it happened."""
-    MOMENT_PRECISION_HOUR: _MomentPrecision.ValueType  # 2
+    TIME_PRECISION_HOUR: _TimePrecision.ValueType  # 2
     """The hour."""
-    MOMENT_PRECISION_MINUTE: _MomentPrecision.ValueType  # 3
+    TIME_PRECISION_MINUTE: _TimePrecision.ValueType  # 3
     """The minute."""
 
-class MomentPrecision(_MomentPrecision, metaclass=_MomentPrecisionEnumTypeWrapper):
+class TimePrecision(_TimePrecision, metaclass=_TimePrecisionEnumTypeWrapper):
     """How precisely a time is known."""
 
-MOMENT_PRECISION_UNSPECIFIED: MomentPrecision.ValueType  # 0
+TIME_PRECISION_UNSPECIFIED: TimePrecision.ValueType  # 0
 """Not set; refused."""
-MOMENT_PRECISION_DAY: MomentPrecision.ValueType  # 1
+TIME_PRECISION_DAY: TimePrecision.ValueType  # 1
 """The calendar day where it happened."""
-MOMENT_PRECISION_HOUR: MomentPrecision.ValueType  # 2
+TIME_PRECISION_HOUR: TimePrecision.ValueType  # 2
 """The hour."""
-MOMENT_PRECISION_MINUTE: MomentPrecision.ValueType  # 3
+TIME_PRECISION_MINUTE: TimePrecision.ValueType  # 3
 """The minute."""
-Global___MomentPrecision: _TypeAlias = MomentPrecision  # noqa: Y015
+Global___TimePrecision: _TypeAlias = TimePrecision  # noqa: Y015
 
 @_typing.final
 class Question(_message.Message):
@@ -149,7 +149,7 @@ class Answer(_message.Message):
 Global___Answer: _TypeAlias = Answer  # noqa: Y015
 
 @_typing.final
-class Moment(_message.Message):
+class PartialTime(_message.Message):
     """A time with its precision, as it was told."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -157,7 +157,7 @@ class Moment(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     UTC_OFFSET_MINUTES_FIELD_NUMBER: _builtins.int
-    precision: Global___MomentPrecision.ValueType
+    precision: Global___TimePrecision.ValueType
     """How precisely it is known."""
     utc_offset_minutes: _builtins.int
     """Offset of the local time from UTC; 0 for a day."""
@@ -169,7 +169,7 @@ class Moment(_message.Message):
         self,
         *,
         time: _timestamp_pb2.Timestamp | None = ...,
-        precision: Global___MomentPrecision.ValueType = ...,
+        precision: Global___TimePrecision.ValueType = ...,
         utc_offset_minutes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
@@ -178,7 +178,7 @@ class Moment(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Moment: _TypeAlias = Moment  # noqa: Y015
+Global___PartialTime: _TypeAlias = PartialTime  # noqa: Y015
 
 @_typing.final
 class Decimal(_message.Message):

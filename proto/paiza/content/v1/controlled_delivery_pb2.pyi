@@ -916,7 +916,7 @@ class ControlledDeliveryActivation(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def started_at(self) -> _common_pb2.Moment:
+    def started_at(self) -> _common_pb2.PartialTime:
         """When it began."""
 
     @_builtins.property
@@ -934,7 +934,7 @@ class ControlledDeliveryActivation(_message.Message):
     def __init__(
         self,
         *,
-        started_at: _common_pb2.Moment | None = ...,
+        started_at: _common_pb2.PartialTime | None = ...,
         place: _common_pb2.Place | None = ...,
         seals: _abc.Iterable[_builtins.str] | None = ...,
         gross_weight: _common_pb2.Quantity | None = ...,
@@ -1020,7 +1020,7 @@ class ControlledDeliveryHandoverAcceptance(_message.Message):
     remarks: _builtins.str
     """What was found otherwise than offered."""
     @_builtins.property
-    def taken_at(self) -> _common_pb2.Moment:
+    def taken_at(self) -> _common_pb2.PartialTime:
         """When it was taken over."""
 
     @_builtins.property
@@ -1039,7 +1039,7 @@ class ControlledDeliveryHandoverAcceptance(_message.Message):
         self,
         *,
         offer_digest: _builtins.bytes = ...,
-        taken_at: _common_pb2.Moment | None = ...,
+        taken_at: _common_pb2.PartialTime | None = ...,
         seals: _abc.Iterable[_builtins.str] | None = ...,
         gross_weight: _common_pb2.Quantity | None = ...,
         taking_officer: Global___ControlledDeliveryContact | None = ...,
@@ -1197,7 +1197,7 @@ class ControlledDeliveryControlLost(_message.Message):
     instructions: _builtins.str
     """What the others are asked to do at once."""
     @_builtins.property
-    def lost_at(self) -> _common_pb2.Moment:
+    def lost_at(self) -> _common_pb2.PartialTime:
         """When it was last under control."""
 
     @_builtins.property
@@ -1207,7 +1207,7 @@ class ControlledDeliveryControlLost(_message.Message):
     def __init__(
         self,
         *,
-        lost_at: _common_pb2.Moment | None = ...,
+        lost_at: _common_pb2.PartialTime | None = ...,
         place: _common_pb2.Place | None = ...,
         circumstances: _builtins.str = ...,
         measures: _builtins.str = ...,
@@ -1297,7 +1297,7 @@ class ControlledDeliveryIntervention(_message.Message):
     text: _builtins.str
     """What happened."""
     @_builtins.property
-    def intervened_at(self) -> _common_pb2.Moment:
+    def intervened_at(self) -> _common_pb2.PartialTime:
         """When."""
 
     @_builtins.property
@@ -1315,7 +1315,7 @@ class ControlledDeliveryIntervention(_message.Message):
     def __init__(
         self,
         *,
-        intervened_at: _common_pb2.Moment | None = ...,
+        intervened_at: _common_pb2.PartialTime | None = ...,
         place: _common_pb2.Place | None = ...,
         text: _builtins.str = ...,
         seized: _abc.Iterable[_common_pb2.Quantity] | None = ...,
@@ -1343,7 +1343,7 @@ class ControlledDeliveryDelivered(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def delivered_at(self) -> _common_pb2.Moment:
+    def delivered_at(self) -> _common_pb2.PartialTime:
         """When."""
 
     @_builtins.property
@@ -1361,7 +1361,7 @@ class ControlledDeliveryDelivered(_message.Message):
     def __init__(
         self,
         *,
-        delivered_at: _common_pb2.Moment | None = ...,
+        delivered_at: _common_pb2.PartialTime | None = ...,
         place: _common_pb2.Place | None = ...,
         seals: _abc.Iterable[_builtins.str] | None = ...,
         gross_weight: _common_pb2.Quantity | None = ...,
@@ -1443,7 +1443,7 @@ class ControlledDeliverySubstitution(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def substituted_at(self) -> _common_pb2.Moment:
+    def substituted_at(self) -> _common_pb2.PartialTime:
         """When."""
 
     @_builtins.property
@@ -1462,7 +1462,7 @@ class ControlledDeliverySubstitution(_message.Message):
         self,
         *,
         mode: _builtins.str = ...,
-        substituted_at: _common_pb2.Moment | None = ...,
+        substituted_at: _common_pb2.PartialTime | None = ...,
         place: _common_pb2.Place | None = ...,
         before: Global___ControlledDeliveryConsignmentState | None = ...,
         after: Global___ControlledDeliveryConsignmentState | None = ...,

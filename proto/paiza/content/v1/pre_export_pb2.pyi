@@ -184,7 +184,7 @@ class PreExportArrival(_message.Message):
     difference: _builtins.str
     """What differs from the notification."""
     @_builtins.property
-    def arrived_at(self) -> _common_pb2.Moment:
+    def arrived_at(self) -> _common_pb2.PartialTime:
         """When it arrived; unset where it did not."""
 
     @_builtins.property
@@ -200,7 +200,7 @@ class PreExportArrival(_message.Message):
         *,
         reference: _builtins.str = ...,
         status: _builtins.str = ...,
-        arrived_at: _common_pb2.Moment | None = ...,
+        arrived_at: _common_pb2.PartialTime | None = ...,
         entry_point: _builtins.str = ...,
         chemicals: _abc.Iterable[_trade_pb2.Chemical] | None = ...,
         consignee_confirmed: _builtins.bool = ...,

@@ -67,7 +67,7 @@ class PrecursorIncident(_message.Message):
     circumstances: _builtins.str
     """Circumstances for which there is no field."""
     @_builtins.property
-    def occurred_at(self) -> _common_pb2.Moment:
+    def occurred_at(self) -> _common_pb2.PartialTime:
         """When it happened or was found; not in the future."""
 
     @_builtins.property
@@ -113,7 +113,7 @@ class PrecursorIncident(_message.Message):
         incident_version: _builtins.int = ...,
         status: _builtins.str = ...,
         incident_type: _builtins.str = ...,
-        occurred_at: _common_pb2.Moment | None = ...,
+        occurred_at: _common_pb2.PartialTime | None = ...,
         reporting_agency: _builtins.str = ...,
         place: _common_pb2.Place | None = ...,
         chemicals: _abc.Iterable[_trade_pb2.Chemical] | None = ...,

@@ -224,7 +224,7 @@ class SampleHandover(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def handed_over_at(self) -> _common_pb2.Moment:
+    def handed_over_at(self) -> _common_pb2.PartialTime:
         """When the samples were handed over."""
 
     @_builtins.property
@@ -239,7 +239,7 @@ class SampleHandover(_message.Message):
         self,
         *,
         act_number: _builtins.str = ...,
-        handed_over_at: _common_pb2.Moment | None = ...,
+        handed_over_at: _common_pb2.PartialTime | None = ...,
         place: _common_pb2.Place | None = ...,
         given_by: _builtins.str = ...,
         taken_by: _builtins.str = ...,
@@ -278,7 +278,7 @@ class SampleReceipt(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def received_at(self) -> _common_pb2.Moment:
+    def received_at(self) -> _common_pb2.PartialTime:
         """When the samples were received."""
 
     @_builtins.property
@@ -289,7 +289,7 @@ class SampleReceipt(_message.Message):
         self,
         *,
         act_number: _builtins.str = ...,
-        received_at: _common_pb2.Moment | None = ...,
+        received_at: _common_pb2.PartialTime | None = ...,
         received_by: _builtins.str = ...,
         samples: _abc.Iterable[Global___SampleFound] | None = ...,
         remarks: _builtins.str = ...,
@@ -363,7 +363,7 @@ class SampleDestruction(_message.Message):
     remarks: _builtins.str
     """What no other field says."""
     @_builtins.property
-    def destroyed_at(self) -> _common_pb2.Moment:
+    def destroyed_at(self) -> _common_pb2.PartialTime:
         """When it was destroyed."""
 
     @_builtins.property
@@ -378,7 +378,7 @@ class SampleDestruction(_message.Message):
         self,
         *,
         act_number: _builtins.str = ...,
-        destroyed_at: _common_pb2.Moment | None = ...,
+        destroyed_at: _common_pb2.PartialTime | None = ...,
         place: _common_pb2.Place | None = ...,
         method: _builtins.str = ...,
         authority: _builtins.str = ...,

@@ -68,7 +68,7 @@ class SeizureNotice(_message.Message):
     routing: _builtins.str
     """Code of the list "routing": which way the consignment was going where it was seized."""
     @_builtins.property
-    def seized_at(self) -> _common_pb2.Moment:
+    def seized_at(self) -> _common_pb2.PartialTime:
         """When the seizure took place; not in the future."""
 
     @_builtins.property
@@ -125,7 +125,7 @@ class SeizureNotice(_message.Message):
         notice_id: _builtins.str = ...,
         notice_version: _builtins.int = ...,
         status: _builtins.str = ...,
-        seized_at: _common_pb2.Moment | None = ...,
+        seized_at: _common_pb2.PartialTime | None = ...,
         reporting_agency: _builtins.str = ...,
         place: _common_pb2.Place | None = ...,
         substances: _abc.Iterable[_common_pb2.Substance] | None = ...,

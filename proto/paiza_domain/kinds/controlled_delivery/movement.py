@@ -18,7 +18,7 @@ from paiza_domain.kinds.controlled_delivery.shapes import (
 )
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
-from paiza_domain.schema.partial_times import write_moment
+from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -38,11 +38,11 @@ def _route_change_summary(content: pb.ControlledDeliveryRouteChange, _lang: str)
 
 
 def _activation_summary(content: pb.ControlledDeliveryActivation, lang: str) -> str:
-    return translate(N_("Begun on {time}"), lang).format(time=write_moment(content.started_at))
+    return translate(N_("Begun on {time}"), lang).format(time=write_partial_time(content.started_at))
 
 
 def _substitution_summary(content: pb.ControlledDeliverySubstitution, lang: str) -> str:
-    return f"{code_text('cd_substituted', content.mode, lang)}, {write_moment(content.substituted_at)}"
+    return f"{code_text('cd_substituted', content.mode, lang)}, {write_partial_time(content.substituted_at)}"
 
 
 def _offer_summary(content: pb.ControlledDeliveryHandoverOffer, _lang: str) -> str:
@@ -50,11 +50,13 @@ def _offer_summary(content: pb.ControlledDeliveryHandoverOffer, _lang: str) -> s
 
 
 def _acceptance_summary(content: pb.ControlledDeliveryHandoverAcceptance, lang: str) -> str:
-    return translate(N_("Taken over on {time}"), lang).format(time=write_moment(content.taken_at))
+    return translate(N_("Taken over on {time}"), lang).format(time=write_partial_time(content.taken_at))
 
 
 def _delivered_summary(content: pb.ControlledDeliveryDelivered, lang: str) -> str:
-    return translate(N_("Delivered under control on {time}"), lang).format(time=write_moment(content.delivered_at))
+    return translate(N_("Delivered under control on {time}"), lang).format(
+        time=write_partial_time(content.delivered_at)
+    )
 
 
 STEPS: Final[tuple[Kind, ...]] = (
@@ -109,7 +111,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         shape=Shape(
             pb.ControlledDeliveryActivation,
             (
-                Field("started_at", N_("Began on"), FieldType.MOMENT, required=True),
+                Field("started_at", N_("Began on"), FieldType.PARTIAL_TIME, required=True),
                 place(opened=True),
                 seals(),
                 gross_weight(),
@@ -129,7 +131,7 @@ STEPS: Final[tuple[Kind, ...]] = (
             pb.ControlledDeliverySubstitution,
             (
                 Field("mode", N_("Mode of substitution"), FieldType.CODE, required=True, codes="cd_substituted"),
-                Field("substituted_at", N_("Substituted on"), FieldType.MOMENT, required=True),
+                Field("substituted_at", N_("Substituted on"), FieldType.PARTIAL_TIME, required=True),
                 place(required=True),
                 Field("before", N_("Before"), FieldType.GROUP, required=True, shape=shapes.CONSIGNMENT_STATE),
                 Field("after", N_("After"), FieldType.GROUP, required=True, shape=shapes.CONSIGNMENT_STATE),
@@ -172,7 +174,7 @@ STEPS: Final[tuple[Kind, ...]] = (
             pb.ControlledDeliveryHandoverAcceptance,
             (
                 Field("offer_digest", N_("Digest of the offer"), FieldType.DIGEST, required=True),
-                Field("taken_at", N_("Taken over on"), FieldType.MOMENT, required=True),
+                Field("taken_at", N_("Taken over on"), FieldType.PARTIAL_TIME, required=True),
                 seals(),
                 gross_weight(),
                 contact("taking_officer", N_("Officer who takes")),
@@ -203,7 +205,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         shape=Shape(
             pb.ControlledDeliveryDelivered,
             (
-                Field("delivered_at", N_("Delivered on"), FieldType.MOMENT, required=True),
+                Field("delivered_at", N_("Delivered on"), FieldType.PARTIAL_TIME, required=True),
                 place(opened=True),
                 seals(),
                 gross_weight(),

@@ -84,7 +84,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         shape=Shape(
             pb.ControlledDeliveryControlLost,
             (
-                Field("lost_at", N_("Last under control on"), FieldType.MOMENT, required=True),
+                Field("lost_at", N_("Last under control on"), FieldType.PARTIAL_TIME, required=True),
                 place(opened=True),
                 paragraph("circumstances", N_("What happened"), required=True),
                 paragraph("measures", N_("What is being done")),

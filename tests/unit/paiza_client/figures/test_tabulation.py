@@ -14,7 +14,7 @@ def notice(number: str, *, version: int = 1, status: str = "initial", country: s
         notice_id=number,
         notice_version=version,
         status=status,
-        seized_at=pb.Moment(precision=pb.MOMENT_PRECISION_DAY),
+        seized_at=pb.PartialTime(precision=pb.TIME_PRECISION_DAY),
         place=pb.Place(country=country),
         route=[pb.RouteLeg(role="departure", country="AFG")],
     )

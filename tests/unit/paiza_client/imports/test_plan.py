@@ -77,7 +77,7 @@ def test_a_good_row_becomes_a_whole_notice() -> None:
     assert found.notice_id == f"KAZ-{planned.digest.hex()[:16]}"
     assert (found.status, found.notice_version, found.source) == ("initial", 1, "UNODC Individual Drug Seizures")
     assert found.seized_at.time.ToDatetime(UTC) == datetime(2011, 5, 31, tzinfo=UTC)
-    assert found.seized_at.precision == common_pb2.MOMENT_PRECISION_DAY
+    assert found.seized_at.precision == common_pb2.TIME_PRECISION_DAY
     assert (found.place.country, found.place.admin_area) == ("KAZ", "Almaty oblast")
     assert (found.place.as_reported, found.place.place_type) == ("Almaty", "airport")
     (substance,) = found.substances

@@ -119,7 +119,7 @@ def filled(shape: Shape, template: str) -> str:
         FieldType.TEXT: "Пример",
         FieldType.LINES: "Пример",
         FieldType.QUANTITY: "12.5 kg",
-        FieldType.MOMENT: "2026-11-20",
+        FieldType.PARTIAL_TIME: "2026-11-20",
         FieldType.DIGEST: "ab" * 32,
         FieldType.INTEGER: "1",
         FieldType.DECIMAL: "1",
