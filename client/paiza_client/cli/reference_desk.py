@@ -12,7 +12,7 @@ from paiza_client.cli.terminal import Terminal, lang, run
 from paiza_client.errors import Unreachable
 from paiza_client.language import _
 from paiza_client.reference_data import ReferenceData
-from paiza_domain.reference.model import Evidence, Span
+from paiza_domain.reference.model import Evidence, Period
 
 MAX_SHOWN: Final = 10  # wrong records told; the coordinator sees them all with paiza-trust reference check
 
@@ -64,7 +64,7 @@ def states(values: tuple[str, ...], otherwise: tuple[str, ...]) -> tuple[str, ..
     return tuple(dict.fromkeys(each.lower() for each in split(values))) or otherwise
 
 
-def days(span: Span) -> str:
+def days(span: Period) -> str:
     """Show a span of days."""
     return f"{span.begin or '…'} – {span.end or '…'}" if span.begin or span.end else ""
 
@@ -80,6 +80,6 @@ def as_object(evidence: Evidence) -> dict[str, object]:
     return {"source": evidence.source, "verified": evidence.verified}
 
 
-def span_object(span: Span) -> dict[str, str]:
+def span_object(span: Period) -> dict[str, str]:
     """Return days for JSON; empty where not known or open."""
     return {"from": span.begin, "to": span.end}

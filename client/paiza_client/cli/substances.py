@@ -13,7 +13,7 @@ from paiza_client.cli.terminal import Terminal, lang, terminal
 from paiza_client.errors import Complaint, ExitCode, Refused
 from paiza_client.language import N_, _
 from paiza_domain import reference
-from paiza_domain.reference import Consistency, Difference, Finding, Reference, Status, Substance, cas_lists
+from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists
 from paiza_domain.schema.reading import code_text
 
 MAX_LIST_BYTES: Final = 16 << 20  # a list of substances; the longest national one has a few thousand lines
@@ -197,11 +197,11 @@ def _as_object(
     }
 
 
-def status_object(known: Reference, found: Status) -> dict[str, object]:
+def status_object(known: Reference, found: ControlStatus) -> dict[str, object]:
     """Return a status for JSON."""
     return {
         "state": found.state,
-        "standing": found.standing.value,
+        "listing": found.listing.value,
         "text": found.text(lang()),
         "controls": [
             {

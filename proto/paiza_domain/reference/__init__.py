@@ -5,6 +5,7 @@ differ between members and versions, so what they say is shown to people and ref
 """
 
 from paiza_domain.reference.consistency import Consistency, Difference, Finding, consistency
+from paiza_domain.reference.control_status import ControlStatus, Listing, international, status
 from paiza_domain.reference.documents import read
 from paiza_domain.reference.law import SharedBasis, crossings, shared_bases, subjects
 from paiza_domain.reference.mentions import NAMING_FIELDS, Mention, mentions, mentions_any
@@ -16,25 +17,24 @@ from paiza_domain.reference.model import (
     Reference,
     Substance,
 )
-from paiza_domain.reference.names import Found, NameIndex
-from paiza_domain.reference.standing import Standing, Status, international, status
+from paiza_domain.reference.names import NameIndex, NameMatch
 
 __all__ = [
     "NAMING_FIELDS",
     "BorderPoint",
     "Consistency",
+    "ControlStatus",
     "Difference",
     "Finding",
-    "Found",
     "LegalBasis",
     "LiaisonOfficer",
+    "Listing",
     "Mention",
     "NameIndex",
+    "NameMatch",
     "Profile",
     "Reference",
     "SharedBasis",
-    "Standing",
-    "Status",
     "Substance",
     "consistency",
     "crossings",

@@ -23,7 +23,7 @@ _ALMOST: Final = re.compile(r"(?<![\d-])\d{2,7}\s*[-–—]+\s*\d{1,2}\s*[-–�
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class InvalidNumber:
     """A number that does not verify; ``line`` counts from 1, ``row`` is what else stands there."""
 
     line: int
@@ -38,14 +38,14 @@ class CasReport:
 
     numbers: int
     rows: int
-    wrong: tuple[Wrong, ...]
+    wrong: tuple[InvalidNumber, ...]
 
 
 def verify(text: str) -> CasReport:
     """Verify every CAS number of a list in CSV (commas, semicolons or tabs)."""
     reader = csv.reader(io.StringIO(text, newline=None), delimiter=_delimiter(text))
     numbers, rows = 0, 0
-    wrong: list[Wrong] = []
+    wrong: list[InvalidNumber] = []
     columns: list[int] | None = None
     for row in _rows(reader):
         rows += 1
@@ -58,7 +58,7 @@ def verify(text: str) -> CasReport:
             for number in _numbers(cell[:MAX_CELL], headed=columns is not None):
                 numbers += 1
                 if problem := cas_problem(number):
-                    wrong.append(Wrong(reader.line_num, number, FieldError("cas", *problem), _rest(row, cell)))
+                    wrong.append(InvalidNumber(reader.line_num, number, FieldError("cas", *problem), _rest(row, cell)))
     return CasReport(numbers, rows, tuple(wrong))
 
 

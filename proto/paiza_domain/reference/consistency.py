@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from paiza_domain.i18n import N_, translate
+from paiza_domain.reference.control_status import ControlStatus, Listing, in_force, is_complete, status
 from paiza_domain.reference.model import Reference, Regime
-from paiza_domain.reference.standing import Standing, Status, holds, is_complete, status
 
 
 class Difference(StrEnum):
@@ -62,7 +62,7 @@ def consistency(reference: Reference, states: Sequence[str], on: date, known_at:
     """Compare the schedules with the lists of some states, and those with each other."""
     schedules: dict[str, list[str]] = {}
     for each in reference.international:
-        if holds(each, on, known_at):
+        if in_force(each, on, known_at):
             schedules.setdefault(each.substance, []).append(each.schedule)
     findings: list[Finding] = []
     for substance in reference.substances:
@@ -72,7 +72,7 @@ def consistency(reference: Reference, states: Sequence[str], on: date, known_at:
     return Consistency(on, known_at, tuple(states), incomplete, tuple(findings))
 
 
-def _compare(substance: str, schedules: tuple[str, ...], found: Sequence[Status]) -> list[Finding]:
+def _compare(substance: str, schedules: tuple[str, ...], found: Sequence[ControlStatus]) -> list[Finding]:
     regimes = tuple((each.state, _regimes(each)) for each in found if each.controls)
 
     def finding(difference: Difference, states: Sequence[str]) -> list[Finding]:
@@ -80,9 +80,9 @@ def _compare(substance: str, schedules: tuple[str, ...], found: Sequence[Status]
 
     findings: list[Finding] = []
     if schedules:
-        standing = {each.state: each.standing for each in found}
-        missing = [state for state, each in standing.items() if each is Standing.NOT_LISTED]
-        unknown = [state for state, each in standing.items() if each is Standing.NOT_RECORDED]
+        listing = {each.state: each.listing for each in found}
+        missing = [state for state, each in listing.items() if each is Listing.NOT_LISTED]
+        unknown = [state for state, each in listing.items() if each is Listing.NOT_RECORDED]
         findings += finding(Difference.NOT_IN_STATE, missing) + finding(Difference.NOT_RECORDED, unknown)
     else:
         findings += finding(Difference.NATIONAL_ONLY, [state for state, _ in regimes])
@@ -91,7 +91,7 @@ def _compare(substance: str, schedules: tuple[str, ...], found: Sequence[Status]
     return findings
 
 
-def _regimes(found: Status) -> tuple[Regime, ...]:
+def _regimes(found: ControlStatus) -> tuple[Regime, ...]:
     """Return the regimes of a state's lists, the strictest first."""
     order = list(Regime)
     return tuple(sorted({listed.regime for _, listed in found.controls}, key=order.index))

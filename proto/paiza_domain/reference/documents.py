@@ -26,7 +26,7 @@ from paiza_domain.reference.model import (
     Substance,
     Threshold,
 )
-from paiza_domain.reference.records import MAX_NOTE, MEMBER, SLUG, STATE, File, Record, WrongRecord
+from paiza_domain.reference.records import MAX_NOTE, MEMBER, SLUG, STATE, File, Record, RecordError
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.identifiers import cas_problem
 
@@ -257,7 +257,7 @@ def _officer(member: str) -> Callable[[Record], LiaisonOfficer]:
         try:
             expiry = date.fromisoformat(text)
         except ValueError:
-            raise WrongRecord(f"{record.where}.expires", ("date_malformed", {})) from None
+            raise RecordError(f"{record.where}.expires", ("date_malformed", {})) from None
         return LiaisonOfficer(
             member=member,
             name=record.text("name"),

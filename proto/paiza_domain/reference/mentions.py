@@ -13,11 +13,11 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from paiza_domain.reference.control_status import ControlStatus, status
 from paiza_domain.reference.model import Reference, Substance
 from paiza_domain.reference.names import NameIndex
-from paiza_domain.reference.standing import Status, status
 from paiza_domain.schema.field_errors import FieldError
-from paiza_domain.schema.partial_times import moment_start
+from paiza_domain.schema.partial_times import partial_time_start
 
 MAX_MENTIONS: Final = 200
 """Substances of one content that are looked up."""
@@ -35,7 +35,7 @@ class Mention:
     path: str
     name: str
     substance: Substance | None
-    statuses: tuple[Status, ...]
+    statuses: tuple[ControlStatus, ...]
     remark: FieldError | None
 
 
@@ -56,7 +56,7 @@ def mentions_any(content: Message) -> bool:
 def day_of(content: Any, reported: datetime) -> date:
     """Return the day whose law counts: that of the seizure, where there is one, else that of the report."""
     if "seized_at" in content.DESCRIPTOR.fields_by_name and content.HasField("seized_at"):
-        return (moment_start(content.seized_at) + timedelta(minutes=content.seized_at.utc_offset_minutes)).date()
+        return (partial_time_start(content.seized_at) + timedelta(minutes=content.seized_at.utc_offset_minutes)).date()
     return reported.astimezone(UTC).date()
 
 

@@ -51,7 +51,7 @@ _REGIMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """A half-open span of days; ``begin`` and ``end`` are YYYY, YYYY-MM or YYYY-MM-DD, empty where not known or open.
 
     A year or a month stands for its first day: what is known to the year only is taken to hold from its beginning.
@@ -71,7 +71,7 @@ class Span:
         return not self.end
 
     @property
-    def is_turned(self) -> bool:
+    def is_reversed(self) -> bool:
         """Whether it ends before it begins."""
         return bool(self.begin and self.end) and self._first(self.end) < self._first(self.begin)
 
@@ -120,8 +120,8 @@ class InternationalControl:
 
     substance: str
     schedule: str
-    valid: Span
-    recorded: Span
+    valid: Period
+    recorded: Period
     evidence: Evidence
 
 
@@ -132,7 +132,7 @@ class Act:
     id: str
     state: str
     titles: Texts
-    valid: Span
+    valid: Period
     evidence: Evidence
 
 
@@ -146,7 +146,7 @@ class NationalList:
     titles: Texts
     regime: Regime
     complete: bool
-    valid: Span
+    valid: Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,8 @@ class NationalControl:
     substance: str
     state: str
     list: str
-    valid: Span
-    recorded: Span
+    valid: Period
+    recorded: Period
     evidence: Evidence
     concentration_percent: int = 0
     thresholds: tuple[Threshold, ...] = ()
@@ -202,8 +202,8 @@ class LegalBasis:
 
     id: str
     titles: Texts
-    valid: Span
-    parties: Mapping[str, Span]
+    valid: Period
+    parties: Mapping[str, Period]
     provisions: tuple[Provision, ...]
     evidence: Evidence
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from paiza_domain.reference.model import Evidence, Span, Texts
+from paiza_domain.reference.model import Evidence, Period, Texts
 from paiza_domain.schema import field_checks
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.text_rules import MAX_LINE, line_problem
@@ -42,7 +42,7 @@ _LANGUAGES: Final = ("ru", "en")
 _Parsed = TypeVar("_Parsed")
 
 
-class WrongRecord(Exception):  # noqa: N818 - it is caught where the record is left out, never shown
+class RecordError(Exception):
     """One field of a record is wrong."""
 
     def __init__(self, path: str, problem: Problem) -> None:
@@ -51,17 +51,17 @@ class WrongRecord(Exception):  # noqa: N818 - it is caught where the record is l
 
 
 class Record:
-    """One JSON object; every reader names the field that is wrong by raising `WrongRecord`."""
+    """One JSON object; every reader names the field that is wrong by raising `RecordError`."""
 
     def __init__(self, where: str, values: object) -> None:
         if not isinstance(values, dict):
-            raise WrongRecord(where, ("expected_group", {}))
+            raise RecordError(where, ("expected_group", {}))
         self.where = where
         self._values: dict[str, Any] = values
 
-    def wrong(self, name: str, code: str, **values: object) -> WrongRecord:
+    def wrong(self, name: str, code: str, **values: object) -> RecordError:
         """Make the error of one field."""
-        return WrongRecord(f"{self.where}.{name}", (code, values))
+        return RecordError(f"{self.where}.{name}", (code, values))
 
     def text(self, name: str, most: int = MAX_LINE, *, needed: bool = True) -> str:
         """Read a line of text; empty where it may be missing."""
@@ -71,7 +71,7 @@ class Record:
         if not value and needed:
             raise self.wrong(name, "missing")
         if problem := line_problem(value, most):
-            raise WrongRecord(f"{self.where}.{name}", problem)
+            raise RecordError(f"{self.where}.{name}", problem)
         return value
 
     def word(self, name: str, pattern: re.Pattern[str] = SLUG, *, needed: bool = True) -> str:
@@ -92,7 +92,7 @@ class Record:
         """Read a code of a code list."""
         value = self.text(name, needed=needed)
         if value and (problem := field_checks.code(codes)(value)):
-            raise WrongRecord(f"{self.where}.{name}", problem)
+            raise RecordError(f"{self.where}.{name}", problem)
         return value
 
     def flag(self, name: str) -> bool:
@@ -128,17 +128,17 @@ class Record:
             if not isinstance(value, str) or not value:
                 raise self.wrong(name, "expected_value")
             if problem := line_problem(value, MAX_LINE) or (check(value) if check else None):
-                raise WrongRecord(f"{self.where}.{name}", problem)
+                raise RecordError(f"{self.where}.{name}", problem)
         return tuple(dict.fromkeys(values))
 
-    def span(self, begin: str, end: str) -> Span:
+    def span(self, begin: str, end: str) -> Period:
         """Read two days, or months, or years."""
         for name in (begin, end):
             value = self.text(name, needed=False)
             if value and (problem := field_checks.date(value)):
-                raise WrongRecord(f"{self.where}.{name}", problem)
-        found = Span(self.text(begin, needed=False), self.text(end, needed=False))
-        if found.is_turned:
+                raise RecordError(f"{self.where}.{name}", problem)
+        found = Period(self.text(begin, needed=False), self.text(end, needed=False))
+        if found.is_reversed:
             raise self.wrong(end, "period_reversed")
         return found
 
@@ -183,14 +183,14 @@ class File:
         """Read a list of records, without those that are wrong."""
         values = self._values.get(name, [])
         if not isinstance(values, list) or len(values) > MAX_RECORDS:
-            self._complain(FieldError(f"{self._path}: {name}", "too_many", {"most": MAX_RECORDS}))
+            self._add_problem(FieldError(f"{self._path}: {name}", "too_many", {"most": MAX_RECORDS}))
             return ()
         found: list[_Parsed] = []
         for at, value in enumerate(values):
             try:
                 found.append(parse(Record(f"{self._path}: {name}[{at}]", value)))
-            except WrongRecord as wrong:
-                self._complain(wrong.error)
+            except RecordError as wrong:
+                self._add_problem(wrong.error)
         return tuple(found)
 
     def whole(self, parse: Callable[[Record], _Parsed]) -> _Parsed | None:
@@ -199,23 +199,23 @@ class File:
             return None
         try:
             return parse(Record(self._path, dict(self._values)))
-        except WrongRecord as wrong:
-            self._complain(wrong.error)
+        except RecordError as wrong:
+            self._add_problem(wrong.error)
             return None
 
     def _load(self, data: bytes) -> Mapping[str, Any]:
         if len(data) > MAX_FILE_BYTES:
-            self._complain(FieldError(self._path, "file_unusable", {"value": FORMAT}))
+            self._add_problem(FieldError(self._path, "file_unusable", {"value": FORMAT}))
             return {}
         try:
             values = json.loads(data)
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict) or values.get("format") != FORMAT:
-            self._complain(FieldError(self._path, "file_unusable", {"value": FORMAT}))
+            self._add_problem(FieldError(self._path, "file_unusable", {"value": FORMAT}))
             return {}
         return values
 
-    def _complain(self, error: FieldError) -> None:
+    def _add_problem(self, error: FieldError) -> None:
         if len(self._problems) < MAX_PROBLEMS:
             self._problems.append(error)

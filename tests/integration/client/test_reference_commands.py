@@ -48,14 +48,14 @@ def test_a_substance_is_shown_with_its_status_in_each_state(paiza: Paiza) -> Non
     (match,) = found["matches"]
     assert match["id"] == "acetic-anhydride"
     assert [each["schedule"] for each in match["international"]] == ["1988-I"]
-    assert [(each["state"], each["standing"]) for each in match["national"]] == [
+    assert [(each["state"], each["listing"]) for each in match["national"]] == [
         ("kaz", "listed"),
         ("tkm", "not-recorded"),
     ]
     before = paiza("kaz-liaison", "substance", "108-24-7", "--on", "1999-01-01", "--in", "kaz", "--json").json
     assert [each["schedule"] for each in before["matches"][0]["international"]] == ["1988-II"]
     unrecorded = paiza("kaz-liaison", "substance", "heroin", "--known-at", "2020-01-01", "--in", "kaz", "--json").json
-    assert unrecorded["matches"][0]["national"][0]["standing"] == "not-recorded"
+    assert unrecorded["matches"][0]["national"][0]["listing"] == "not-recorded"
     assert "нет сведений" in paiza("kaz-liaison", "substance", "героин", "--in", "tkm", "--lang", "ru").out
 
 
@@ -105,7 +105,7 @@ def test_draft_and_notice_show_the_status_of_their_substances(
     checked = paiza("kaz-liaison", "send", "seizure", notice, "--dry-run", "--json").json
     known, unknown = checked["substances"]
     assert known["substance"] == "acetic-anhydride"
-    assert {each["state"]: each["standing"] for each in known["statuses"]} == {"kaz": "listed", "tjk": "listed"}
+    assert {each["state"]: each["listing"] for each in known["statuses"]} == {"kaz": "listed", "tjk": "listed"}
     assert "heroin" in unknown["remark"]
     sent = paiza("kaz-liaison", "send", "seizure", notice, "--json")
     assert "herion" in sent.err

@@ -191,7 +191,7 @@ class Search:
         names = self._names
         if names is None or names[0] != register.version:  # read when first asked for: most nodes' days have no search
             names = self._names = (register.version, NameIndex(reference.read(register.reference)))
-        return [name for each in names[1].meant_by(criterion.text) for name in each.all_names()]
+        return [name for each in names[1].exact_matches(criterion.text) for name in each.all_names()]
 
     async def _note(self, officer: Officer, criteria: Sequence[search_pb2.Criterion], reason: str) -> None:
         """Write down who searched for a person and why, before anything is found."""

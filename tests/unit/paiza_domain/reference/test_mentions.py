@@ -6,7 +6,7 @@ from paiza.content.v1.common_pb2 import Substance
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import reference
-from paiza_domain.reference import NameIndex, Reference, Standing
+from paiza_domain.reference import Listing, NameIndex, Reference
 from paiza_domain.reference.mentions import MAX_MENTIONS, day_of
 
 REPORTED = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -23,9 +23,9 @@ def test_each_substance_stands_with_its_status_on_the_day_of_the_seizure(
     assert found.path == "substances[0]"
     assert found.substance is not None
     assert found.substance.id == "heroin"
-    assert [(each.state, each.on, each.standing) for each in found.statuses] == [
-        ("kaz", date(2009, 1, 1), Standing.NOT_LISTED),
-        ("tjk", date(2009, 1, 1), Standing.NOT_RECORDED),
+    assert [(each.state, each.on, each.listing) for each in found.statuses] == [
+        ("kaz", date(2009, 1, 1), Listing.NOT_LISTED),
+        ("tjk", date(2009, 1, 1), Listing.NOT_RECORDED),
     ]
     notice.ClearField("seized_at")
     assert day_of(notice, REPORTED) == REPORTED.date()

@@ -7,28 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza_domain import reference
-from paiza_domain.reference import Difference, Reference, Standing
-from paiza_domain.reference.model import Span
+from paiza_domain.reference import Difference, Listing, Reference
+from paiza_domain.reference.model import Period
 
 TODAY = date(2026, 11, 24)
 
 
 @pytest.mark.parametrize(
-    ("substance", "state", "on", "standing"),
+    ("substance", "state", "on", "listing"),
     [
-        ("heroin", "kaz", TODAY, Standing.LISTED),
-        ("heroin", "kaz", date(2010, 4, 30), Standing.NOT_LISTED),  # before the list had it, and the list is complete
-        ("heroin", "kaz", date(2010, 5, 1), Standing.LISTED),
-        ("tramadol", "kaz", TODAY, Standing.NOT_LISTED),
-        ("mephedrone", "tjk", TODAY, Standing.NOT_RECORDED),  # the list of tjk is recorded in part
-        ("heroin", "uzb", TODAY, Standing.NOT_RECORDED),  # nothing is recorded of uzb
+        ("heroin", "kaz", TODAY, Listing.LISTED),
+        ("heroin", "kaz", date(2010, 4, 30), Listing.NOT_LISTED),  # before the list had it, and the list is complete
+        ("heroin", "kaz", date(2010, 5, 1), Listing.LISTED),
+        ("tramadol", "kaz", TODAY, Listing.NOT_LISTED),
+        ("mephedrone", "tjk", TODAY, Listing.NOT_RECORDED),  # the list of tjk is recorded in part
+        ("heroin", "uzb", TODAY, Listing.NOT_RECORDED),  # nothing is recorded of uzb
     ],
 )
 def test_absence_means_something_only_in_a_complete_list(
-    known: Reference, substance: str, state: str, on: date, standing: Standing
+    known: Reference, substance: str, state: str, on: date, listing: Listing
 ) -> None:
     """Listed, not listed and not recorded are three answers."""
-    assert reference.status(known, substance, state, on).standing is standing
+    assert reference.status(known, substance, state, on).listing is listing
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_correction_does_not_change_what_was_known_before(
 ) -> None:
     """The law of a day is answered as it was recorded on another day."""
     found = reference.status(known, "tramadol", "tjk", on, known_at)
-    assert (found.standing is Standing.LISTED) == listed
+    assert (found.listing is Listing.LISTED) == listed
 
 
 def test_a_status_says_list_regime_concentration_and_doubt(known: Reference) -> None:
@@ -85,9 +85,9 @@ _days = st.dates(min_value=date(1900, 1, 1), max_value=date(2100, 1, 1))
 @given(begin=_days, end=_days, day=_days)
 def test_a_span_covers_exactly_its_days(begin: date, end: date, day: date) -> None:
     """Whole days compare as dates do; a year or a month begins with its first day."""
-    span = Span(begin.isoformat(), end.isoformat())
+    span = Period(begin.isoformat(), end.isoformat())
     assert span.covers(day) == (begin <= day < end)
-    assert span.is_turned == (end < begin)
-    assert Span(f"{begin:%Y-%m}").covers(day) == (begin.replace(day=1) <= day)
-    assert Span(f"{begin:%Y}").covers(day) == (begin.replace(month=1, day=1) <= day)
-    assert Span().covers(day)
+    assert span.is_reversed == (end < begin)
+    assert Period(f"{begin:%Y-%m}").covers(day) == (begin.replace(day=1) <= day)
+    assert Period(f"{begin:%Y}").covers(day) == (begin.replace(month=1, day=1) <= day)
+    assert Period().covers(day)

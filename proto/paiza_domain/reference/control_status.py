@@ -14,12 +14,12 @@ from paiza_domain.reference.model import (
     InternationalControl,
     NationalControl,
     NationalList,
+    Period,
     Reference,
-    Span,
 )
 
 
-class Standing(StrEnum):
+class Listing(StrEnum):
     """The answer in one word."""
 
     LISTED = "listed"
@@ -32,41 +32,41 @@ class Standing(StrEnum):
 
 
 _TEXTS: Final = {
-    Standing.LISTED: N_("controlled"),
-    Standing.NOT_LISTED: N_("not in the national lists"),
-    Standing.NOT_RECORDED: N_("no record: ask the state"),
+    Listing.LISTED: N_("controlled"),
+    Listing.NOT_LISTED: N_("not in the national lists"),
+    Listing.NOT_RECORDED: N_("no record: ask the state"),
 }
 _UNVERIFIED: Final = N_("not verified")
 _CONCENTRATION: Final = N_("from {n} %")
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ControlStatus:
     """A substance in a state on a day; ``controls`` are the records that say so, with their lists."""
 
     substance: str
     state: str
     on: date
     known_at: date | None
-    standing: Standing
+    listing: Listing
     controls: tuple[tuple[NationalControl, NationalList], ...]
 
     def text(self, lang: str) -> str:
         """Return it as one line."""
         if not self.controls:
-            return self.standing.text(lang)
+            return self.listing.text(lang)
         return "; ".join(_control_text(control, listed, lang) for control, listed in self.controls)
 
 
-class _Dated(Protocol):
+class _DatedRecord(Protocol):
     @property
-    def valid(self) -> Span: ...
+    def valid(self) -> Period: ...
 
     @property
-    def recorded(self) -> Span: ...
+    def recorded(self) -> Period: ...
 
 
-def holds(record: _Dated, on: date, known_at: date | None) -> bool:
+def in_force(record: _DatedRecord, on: date, known_at: date | None) -> bool:
     """Return whether a record holds on a day, as known on a day; None is as known now."""
     known = record.recorded.is_open if known_at is None else record.recorded.covers(known_at)
     return known and record.valid.covers(on)
@@ -76,21 +76,23 @@ def international(
     reference: Reference, substance: str, on: date, known_at: date | None = None
 ) -> tuple[InternationalControl, ...]:
     """Return the schedules and tables a substance stands in."""
-    return tuple(each for each in reference.international if each.substance == substance and holds(each, on, known_at))
+    return tuple(
+        each for each in reference.international if each.substance == substance and in_force(each, on, known_at)
+    )
 
 
-def status(reference: Reference, substance: str, state: str, on: date, known_at: date | None = None) -> Status:
+def status(reference: Reference, substance: str, state: str, on: date, known_at: date | None = None) -> ControlStatus:
     """Return how a substance stands in a state on a day, as known on a day (None: as known now)."""
     controls = tuple(
         (each, reference.lists[each.list])
         for each in reference.national
-        if each.substance == substance and each.state == state and holds(each, on, known_at)
+        if each.substance == substance and each.state == state and in_force(each, on, known_at)
     )
     if controls:
-        standing = Standing.LISTED
+        listing = Listing.LISTED
     else:
-        standing = Standing.NOT_LISTED if is_complete(reference, state, on) else Standing.NOT_RECORDED
-    return Status(substance, state, on, known_at, standing, controls)
+        listing = Listing.NOT_LISTED if is_complete(reference, state, on) else Listing.NOT_RECORDED
+    return ControlStatus(substance, state, on, known_at, listing, controls)
 
 
 def is_complete(reference: Reference, state: str, on: date) -> bool:
