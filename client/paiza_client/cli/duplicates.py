@@ -105,10 +105,10 @@ async def _still_open(session: "Session", prepared: Prepared) -> list[Earlier]:
             continue
         thread = await threads.opened(session, await threads.listed(session, request.header.thread_id))
         asked = next(each for each in thread if each.digest == request.digest)
-        standing = request_status.standing(asked, thread)
-        if standing is None or standing.withdrawn or not addressed & set(standing.silent):
+        status = request_status.of_request(asked, thread)
+        if status is None or status.withdrawn or not addressed & set(status.without_answer):
             continue
-        why = _(_OPEN).format(members=", ".join(sorted(addressed & set(standing.silent))))
+        why = _(_OPEN).format(members=", ".join(sorted(addressed & set(status.without_answer))))
         officer = request.header.required_signers[0].id
         found.append(Earlier(request.digest, request.thread_name, request.stored_time, officer, why))
     return found

@@ -16,7 +16,7 @@ from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.model import MessageSummary
 from paiza_domain.threads import request_status, thread
-from paiza_domain.threads.request_status import AnswerState, RequestStanding
+from paiza_domain.threads.request_status import AnswerState, RequestStatus
 from paiza_domain.threads.thread import ThreadMessage
 from paiza_wire.errors import PaizaError
 from paiza_wire.message import parse_strictly
@@ -28,7 +28,7 @@ MAX_LISTED: Final = 10_000  # messages of one thread
 PAGE: Final = 500  # the most the node gives at once
 
 _STATES: Final = {
-    AnswerState.SILENT: N_("silent"),
+    AnswerState.NO_ANSWER: N_("no answer"),
     AnswerState.UNREAD: N_("answered, not opened"),
     AnswerState.INTERIM: N_("interim answer"),
     AnswerState.FORWARDED: N_("forwarded"),
@@ -115,30 +115,30 @@ def in_workflow(header: message_pb2.Header) -> bool:
     return kind is not None and bool(kind.workflow)
 
 
-async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list[RequestStanding]:
+async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list[RequestStatus]:
     """Return how every request of a thread stands; of our own recalls, with every holder of what they take back.
 
     Steps of a workflow are left out: who owes what there follows from the whole of it, not from the answer to one step.
     """
-    found: list[RequestStanding] = []
+    found: list[RequestStatus] = []
     for message in folded:
         if in_workflow(message.header):
             continue
         holders: list[str] = []
         if message.header.kind == thread.RECALL and message.author == session.profile.member:
-            for digest in thread.concerned(message.header):
+            for digest in thread.affected_digests(message.header):
                 holders += [each.member for each in await session.passing.holders(digest)]
-        standing = request_status.standing(message, folded, holders)
-        if standing is not None:
-            found.append(standing)
+        status = request_status.of_request(message, folded, holders)
+        if status is not None:
+            found.append(status)
     return found
 
 
-def tell(desk: Terminal, found: Sequence[RequestStanding], now: datetime) -> None:
+def tell(desk: Terminal, found: Sequence[RequestStatus], now: datetime) -> None:
     """Print how requests stand: by question and addressee what was said, since when, and what is overdue."""
-    for standing in found:
+    for status in found:
         desk.say()
-        desk.say(_headline(standing, now), "bold red" if standing.overdue(now) else "bold")
+        desk.say(_headline(status, now), "bold red" if status.overdue(now) else "bold")
         rows = [
             (
                 addressee.member,
@@ -148,42 +148,42 @@ def tell(desk: Terminal, found: Sequence[RequestStanding], now: datetime) -> Non
                 messages.when(question.since),
                 messages.when(question.expected) if question.expected else "",
             )
-            for addressee in standing.addressees
+            for addressee in status.addressees
             for question in addressee.questions
         ]
         columns = (_("Member"), _("No."), _("Question"), _("State"), _("Since"), _("Expected"))
         desk.table(columns, rows)
-        if standing.silent and not standing.withdrawn:
+        if status.without_answer and not status.withdrawn:
             text = (
                 _("Not acknowledged by: {members}. Silence is no acknowledgement.")
-                if standing.kind == thread.RECALL
+                if status.kind == thread.RECALL
                 else _("Silent: {members}. Silence is no consent.")
             )
-            desk.warn(text.format(members=", ".join(standing.silent)))
+            desk.warn(text.format(members=", ".join(status.without_answer)))
 
 
-def _headline(standing: RequestStanding, now: datetime) -> str:
+def _headline(status: RequestStatus, now: datetime) -> str:
     from paiza_client.cli.terminal import lang  # noqa: PLC0415
     from paiza_domain import kinds  # noqa: PLC0415
 
-    parts = [f"{kinds.all_kinds()[standing.kind].titles[lang()]} {standing.digest.hex()[: messages.SHORT_ID]}"]
-    parts.append(_("asked {time}").format(time=messages.when(standing.asked)))
-    if standing.withdrawn:
+    parts = [f"{kinds.all_kinds()[status.kind].titles[lang()]} {status.digest.hex()[: messages.SHORT_ID]}"]
+    parts.append(_("asked {time}").format(time=messages.when(status.asked)))
+    if status.withdrawn:
         parts.append(_("WITHDRAWN"))
-    elif standing.due is not None:
-        parts.append(_("due {time}").format(time=messages.when(standing.due)))
-        if standing.overdue(now):
+    elif status.due is not None:
+        parts.append(_("due {time}").format(time=messages.when(status.due)))
+        if status.overdue(now):
             parts.append(_("OVERDUE"))
     return ", ".join(parts)
 
 
-def as_object(standing: RequestStanding, now: datetime) -> dict[str, Any]:
+def as_object(status: RequestStatus, now: datetime) -> dict[str, Any]:
     """Describe how a request stands."""
     return {
-        "due": standing.due,
-        "overdue": standing.overdue(now),
-        "withdrawn": standing.withdrawn,
-        "silent": list(standing.silent),
+        "due": status.due,
+        "overdue": status.overdue(now),
+        "withdrawn": status.withdrawn,
+        "without_answer": list(status.without_answer),
         "addressees": [
             {
                 "member": addressee.member,
@@ -199,7 +199,7 @@ def as_object(standing: RequestStanding, now: datetime) -> dict[str, Any]:
                     for question in addressee.questions
                 ],
             }
-            for addressee in standing.addressees
+            for addressee in status.addressees
         ],
     }
 

@@ -23,8 +23,8 @@ from paiza.content.v1.operation_pb2 import (
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza.core.v1.message_pb2 import Header
 from paiza_domain.operations import figures
-from paiza_domain.schema.partial_times import moment_start, to_datetime
-from paiza_domain.threads.thread import UNMARKED, ThreadMessage, in_order, marks, recalled
+from paiza_domain.schema.partial_times import partial_time_start, to_datetime
+from paiza_domain.threads.thread import UNAMENDED, ThreadMessage, amendments, in_order, is_recalled
 
 OPERATION: Final = "operation"
 REPORT: Final = "situation-report"
@@ -53,13 +53,13 @@ class Computed:
 def current(thread: Iterable[ThreadMessage]) -> tuple[ThreadMessage, Operation] | None:
     """Return the operation as it stands: the highest version by who opened the thread. None if it was not seen."""
     ordered = in_order(thread)
-    known = marks(ordered)
+    known = amendments(ordered)
     opened = [each for each in ordered if each.header.kind == OPERATION and isinstance(each.content, Operation)]
     first = next((each for each in opened if each.header.message_id == each.header.thread_id), None)
     if first is None:
         return None
-    standing = [each for each in opened if each.author == first.author and not recalled(each, known)]
-    best = max(standing, key=lambda each: (_operation(each).operation_version, each.time, each.digest), default=None)
+    versions = [each for each in opened if each.author == first.author and not is_recalled(each, known)]
+    best = max(versions, key=lambda each: (_operation(each).operation_version, each.time, each.digest), default=None)
     return None if best is None else (best, _operation(best))
 
 
@@ -106,16 +106,16 @@ def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> Computed:
     """Compute the result from what was released up to ``as_of``; nothing counts where no operation was seen."""
     ordered = [each for each in in_order(thread) if each.time <= as_of]
     found = current(ordered)
-    known = marks(ordered)
+    known = amendments(ordered)
     left_out: dict[bytes, str] = {}
     counted: list[ThreadMessage] = []
     for message in ordered:
         if message.header.kind not in {REPORT, NOTICE}:
             continue
         reason = _left_out(message, None if found is None else found[1])
-        if recalled(message, known):
+        if is_recalled(message, known):
             reason = "recalled"
-        elif known.get(message.digest, UNMARKED).replaced_by:
+        elif known.get(message.digest, UNAMENDED).replaced_by:
             reason = "replaced"
         if reason:
             left_out[message.digest] = reason
@@ -123,7 +123,7 @@ def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> Computed:
             counted.append(message)
     counted = _latest(counted, left_out)
     counted = _without_contained(counted, left_out)
-    corrected = tuple(each.digest for each in counted if known.get(each.digest, UNMARKED).corrected_by)
+    corrected = tuple(each.digest for each in counted if known.get(each.digest, UNAMENDED).corrected_by)
     return Computed(
         results=figures.add_up(_figures(each) for each in counted),
         contributions=_contributions(counted),
@@ -176,7 +176,7 @@ def _within(message: ThreadMessage, operation: Operation, part: Participant) -> 
     if part.HasField("until_time"):
         last = min(last, to_datetime(part.until_time))
     if isinstance(message.content, SeizureNotice):
-        happened = moment_start(message.content.seized_at)
+        happened = partial_time_start(message.content.seized_at)
         return first - _DAY <= happened <= last + _DAY
     assert isinstance(message.content, SituationReport)
     return to_datetime(message.content.until_time) >= first and to_datetime(message.content.from_time) <= last

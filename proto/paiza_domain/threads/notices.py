@@ -10,7 +10,7 @@ DEADLINE_CODES: Final = "cd_deadline"  # code list of what falls due
 OVERLAP: Final = "overlap"  # code of a notice: another operation is concerned
 
 SHORT_ID: Final = 18  # hex digits of an id that find a message
-MAX_SAID: Final = 300  # characters of what an officer said that are told with it
+MAX_QUOTED: Final = 300  # characters of what an officer said that are told with it
 
 _APPROVALS: Final = {
     "approval_asked": N_("{kind} {id} waits for your signature ({said}): paiza approve {id}"),
@@ -19,7 +19,7 @@ _APPROVALS: Final = {
     "approval_withdrawn": N_("{kind} {id} was taken back."),
     "approval_expired": N_("{kind} {id} was given up: no second officer decided in time."),
 }
-_WORK: Final = {
+_TASKS: Final = {
     "task_assigned": N_("{kind} {id} was given to you."),
     "task_escalated": N_("{kind} {id} was not acknowledged in time and was passed on: act now."),
     "review_due": N_("The review date of {kind} {id} has come: paiza review {id} --keep-until DATE, or --erase."),
@@ -39,12 +39,12 @@ def due_text(thread: str, code: str, member: str, due_time: datetime, *, overdue
 
 def approval_text(code: str, kind: str, short_id: str, said: str, lang: str) -> str:
     """Return how it stands with a message that needs a second officer."""
-    return translate(_APPROVALS[code], lang).format(kind=kind, id=short_id, said=said[:MAX_SAID])
+    return translate(_APPROVALS[code], lang).format(kind=kind, id=short_id, said=said[:MAX_QUOTED])
 
 
 def work_text(code: str, kind: str, short_id: str, lang: str) -> str:
     """Return that work came to somebody."""
-    return translate(_WORK[code], lang).format(kind=kind, id=short_id)
+    return translate(_TASKS[code], lang).format(kind=kind, id=short_id)
 
 
 def overlap_text(thread: str, others: list[str], lang: str) -> str:

@@ -14,7 +14,7 @@ from paiza_domain import kinds
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.threads import deadlines
-from paiza_domain.threads.thread import UNMARKED, Marks, ThreadMessage, in_order, marks, recalled
+from paiza_domain.threads.thread import UNAMENDED, Amendments, ThreadMessage, amendments, in_order, is_recalled
 from paiza_wire.errors import Rejected
 
 ACKNOWLEDGEMENT: Final = "acknowledgement"
@@ -23,7 +23,7 @@ ACKNOWLEDGEMENT: Final = "acknowledgement"
 class AnswerState(StrEnum):
     """How one question stands with one addressee; beyond the first two, codes of the list "answer_status"."""
 
-    SILENT = "silent"
+    NO_ANSWER = "no-answer"
     UNREAD = "unread"  # there is an answer, and its content was not opened
     INTERIM = "interim"
     FORWARDED = "forwarded"
@@ -35,11 +35,11 @@ class AnswerState(StrEnum):
 
 
 _STATES: Final[Mapping[str, AnswerState]] = {each.value: each for each in AnswerState}
-STILL_OPEN: Final = frozenset({AnswerState.SILENT, AnswerState.INTERIM, AnswerState.FORWARDED})
+STILL_OPEN: Final = frozenset({AnswerState.NO_ANSWER, AnswerState.INTERIM, AnswerState.FORWARDED})
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionStanding:
+class QuestionStatus:
     """One question at one addressee. ``number`` is 0 where the request has no numbered questions.
 
     ``since``: the time of the word that stands; of the request itself where there is none.
@@ -59,11 +59,11 @@ class QuestionStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class AddresseeStanding:
+class AddresseeStatus:
     """What one addressee has said. ``acknowledged`` is the digest of its officer's acknowledgement of the request."""
 
     member: str
-    questions: tuple[QuestionStanding, ...]
+    questions: tuple[QuestionStatus, ...]
     acknowledged: bytes = b""
 
     @property
@@ -73,7 +73,7 @@ class AddresseeStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestStanding:
+class RequestStatus:
     """How a request stands. ``due`` is None where no answer is expected by a time."""
 
     digest: bytes
@@ -82,15 +82,15 @@ class RequestStanding:
     asked: datetime
     due: datetime | None
     withdrawn: bool
-    addressees: tuple[AddresseeStanding, ...]
+    addressees: tuple[AddresseeStatus, ...]
 
     @property
-    def silent(self) -> tuple[str, ...]:
+    def without_answer(self) -> tuple[str, ...]:
         """Name those who have not said a word on any question."""
         return tuple(
             each.member
             for each in self.addressees
-            if all(question.state is AnswerState.SILENT for question in each.questions)
+            if all(question.state is AnswerState.NO_ANSWER for question in each.questions)
         )
 
     @property
@@ -103,9 +103,9 @@ class RequestStanding:
         return self.still_open and self.due is not None and self.due < now
 
 
-def standing(
+def of_request(
     request: ThreadMessage, thread: Iterable[ThreadMessage], holders: Iterable[str] | None = None
-) -> RequestStanding | None:
+) -> RequestStatus | None:
     """Return how a message stands with those it was addressed to; None where its kind wants no answer.
 
     ``holders`` are named where more than the recipients owe an answer: whoever holds what a recall takes back.
@@ -114,34 +114,34 @@ def standing(
     if kind is None or not kind.answered_by:
         return None
     ordered = in_order(thread)
-    known = marks([*ordered, request])
-    said = [each for each in ordered if _answers(each, request, known)]
-    answers = [each for each in said if each.header.kind in kind.answered_by]
+    known = amendments([*ordered, request])
+    replies = [each for each in ordered if _answers(each, request, known)]
+    answers = [each for each in replies if each.header.kind in kind.answered_by]
     addressees = dict.fromkeys([recipient.member for recipient in request.header.recipients])
     addressees.update(dict.fromkeys(holders or ()))
     addressees.pop(request.author, None)
-    return RequestStanding(
+    return RequestStatus(
         digest=request.digest,
         kind=kind.name,
         author=request.author,
         asked=request.time,
         due=deadlines.answer_due(request.header, kind, request.content, request.time),
-        withdrawn=recalled(request, known),
+        withdrawn=is_recalled(request, known),
         addressees=tuple(
-            AddresseeStanding(
+            AddresseeStatus(
                 member=member,
                 questions=_questions(request, [each for each in answers if each.author == member]),
-                acknowledged=_acknowledged(said, member),
+                acknowledged=_acknowledged(replies, member),
             )
             for member in addressees
         ),
     )
 
 
-def requests(thread: Iterable[ThreadMessage]) -> list[RequestStanding]:
+def requests(thread: Iterable[ThreadMessage]) -> list[RequestStatus]:
     """Return how every message of a thread stands that wants an answer, in order."""
     ordered = in_order(thread)
-    found = (standing(each, ordered) for each in ordered)
+    found = (of_request(each, ordered) for each in ordered)
     return [each for each in found if each is not None]
 
 
@@ -152,34 +152,36 @@ def _kind(message: ThreadMessage) -> Kind | None:
         return None
 
 
-def _answers(message: ThreadMessage, request: ThreadMessage, known: Mapping[bytes, Marks]) -> bool:
+def _answers(message: ThreadMessage, request: ThreadMessage, known: Mapping[bytes, Amendments]) -> bool:
     return (
         request.digest in message.header.parent_digests
-        and not recalled(message, known)
-        and not known.get(message.digest, UNMARKED).replaced_by
+        and not is_recalled(message, known)
+        and not known.get(message.digest, UNAMENDED).replaced_by
     )
 
 
-def _acknowledged(said: Iterable[ThreadMessage], member: str) -> bytes:
-    return next((each.digest for each in said if each.author == member and each.header.kind == ACKNOWLEDGEMENT), b"")
+def _acknowledged(replies: Iterable[ThreadMessage], member: str) -> bytes:
+    return next((each.digest for each in replies if each.author == member and each.header.kind == ACKNOWLEDGEMENT), b"")
 
 
-def _questions(request: ThreadMessage, answers: list[ThreadMessage]) -> tuple[QuestionStanding, ...]:
+def _questions(request: ThreadMessage, answers: list[ThreadMessage]) -> tuple[QuestionStatus, ...]:
     content: Any = request.content
     texts = {each.number: each.text for each in getattr(content, "questions", ())} or {0: ""}
-    silent = {
-        number: QuestionStanding(number, AnswerState.SILENT, request.time, text=text) for number, text in texts.items()
+    without_answer = {
+        number: QuestionStatus(number, AnswerState.NO_ANSWER, request.time, text=text) for number, text in texts.items()
     }
-    stands = dict(silent)
+    latest = dict(without_answer)
     for answer in answers:
-        for number, state, expected in _words(answer, texts):
-            if state is AnswerState.UNREAD and stands[number].state is not AnswerState.SILENT:
+        for number, state, expected in _answers_by_question(answer, texts):
+            if state is AnswerState.UNREAD and latest[number].state is not AnswerState.NO_ANSWER:
                 continue
-            stands[number] = QuestionStanding(number, state, answer.time, answer.digest, texts[number], expected)
-    return tuple(stands.values())
+            latest[number] = QuestionStatus(number, state, answer.time, answer.digest, texts[number], expected)
+    return tuple(latest.values())
 
 
-def _words(answer: ThreadMessage, texts: Mapping[int, str]) -> Iterator[tuple[int, AnswerState, datetime | None]]:
+def _answers_by_question(
+    answer: ThreadMessage, texts: Mapping[int, str]
+) -> Iterator[tuple[int, AnswerState, datetime | None]]:
     """Yield what an answer says, by question number; numbers that the request does not have are passed over."""
     by_number: Any = getattr(answer.content, "answers", None)
     if answer.header.kind == ACKNOWLEDGEMENT:  # says by its being there what there is to say
@@ -188,7 +190,7 @@ def _words(answer: ThreadMessage, texts: Mapping[int, str]) -> Iterator[tuple[in
         yield from ((number, AnswerState.UNREAD, None) for number in texts)
     elif by_number is None or 0 in texts:
         # The request was not opened, or has no questions: what is said is said of the whole.
-        yield from ((number, _of_the_whole(answer), None) for number in texts)
+        yield from ((number, _whole_answer(answer), None) for number in texts)
     else:
         for each in by_number:
             if each.question_number in texts:
@@ -196,7 +198,7 @@ def _words(answer: ThreadMessage, texts: Mapping[int, str]) -> Iterator[tuple[in
                 yield each.question_number, _STATES.get(each.status, AnswerState.ANSWERED), expected
 
 
-def _of_the_whole(answer: ThreadMessage) -> AnswerState:
+def _whole_answer(answer: ThreadMessage) -> AnswerState:
     kind, content = _kind(answer), answer.content
     states = {_STATES.get(each.status) for each in getattr(content, "answers", ())}
     if states & STILL_OPEN or (kind is not None and kind.leaves_open(content)):

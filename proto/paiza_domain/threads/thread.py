@@ -40,7 +40,7 @@ class ThreadMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Amendments:
     """What its author said of a message afterwards, by the digests of the messages that say so."""
 
     recalled_by: tuple[bytes, ...] = ()
@@ -48,10 +48,10 @@ class Marks:
     replaced_by: bytes = b""
 
 
-UNMARKED: Final = Marks()
+UNAMENDED: Final = Amendments()
 
 
-def concerned(header: Header) -> tuple[bytes, ...]:
+def affected_digests(header: Header) -> tuple[bytes, ...]:
     """Return the digests of the messages that a header takes back or corrects; none for any other kind."""
     if header.kind == RECALL:
         return tuple(header.parent_digests)
@@ -94,7 +94,7 @@ def in_order(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
     return sorted({each.digest: each for each in messages}.values(), key=lambda each: (each.time, each.digest))
 
 
-def marks(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Marks]:
+def amendments(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Amendments]:
     """Return what became of the messages of a thread by recalls and corrections among them.
 
     What nobody took back or corrected is not in it. A correction that was recalled itself corrects nothing.
@@ -104,7 +104,7 @@ def marks(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Marks]:
     recalls: dict[bytes, list[bytes]] = {}
     corrections: dict[bytes, list[ThreadMessage]] = {}
     for message in ordered:
-        for digest in concerned(message.header):
+        for digest in affected_digests(message.header):
             target = by_digest.get(digest)
             if target is None or not takes_effect(message.header, target.author, target.header.kind):
                 continue
@@ -112,18 +112,18 @@ def marks(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Marks]:
                 recalls.setdefault(digest, []).append(message.digest)
             else:
                 corrections.setdefault(digest, []).append(message)
-    found: dict[bytes, Marks] = {}
+    found: dict[bytes, Amendments] = {}
     for digest in recalls.keys() | corrections.keys():
-        standing = [each for each in corrections.get(digest, ()) if each.digest not in recalls and not each.recalled]
-        replacements = [each.header.parent_digests[1] for each in standing if len(each.header.parent_digests) > 1]
-        found[digest] = Marks(
+        in_force = [each for each in corrections.get(digest, ()) if each.digest not in recalls and not each.recalled]
+        replacements = [each.header.parent_digests[1] for each in in_force if len(each.header.parent_digests) > 1]
+        found[digest] = Amendments(
             recalled_by=tuple(recalls.get(digest, ())),
-            corrected_by=tuple(each.digest for each in standing),
+            corrected_by=tuple(each.digest for each in in_force),
             replaced_by=replacements[-1] if replacements else b"",
         )
-    return MappingProxyType({digest: each for digest, each in found.items() if each != UNMARKED})
+    return MappingProxyType({digest: each for digest, each in found.items() if each != UNAMENDED})
 
 
-def recalled(message: ThreadMessage, known: Mapping[bytes, Marks]) -> bool:
+def is_recalled(message: ThreadMessage, known: Mapping[bytes, Amendments]) -> bool:
     """Return whether a message was taken back."""
-    return message.recalled or bool(known.get(message.digest, UNMARKED).recalled_by)
+    return message.recalled or bool(known.get(message.digest, UNAMENDED).recalled_by)

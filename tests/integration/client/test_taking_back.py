@@ -54,12 +54,12 @@ def test_a_recall_is_signed_by_two_reaches_the_holder_and_is_acknowledged(
     assert (refused.code, "recalled" in refused.err) == (3, True)
     assert paiza("tjk-liaison", "open", note, "--reason", "needed for the file").code == 0
     (recall,) = [each for each in paiza("kaz-liaison", "thread", note, "--json").json if each["kind"] == "recall"]
-    assert recall["answers"]["silent"] == ["tjk"]
+    assert recall["answers"]["without_answer"] == ["tjk"]
     assert "Not acknowledged by: tjk" in paiza("kaz-liaison", "thread", note).err
     noted = paiza("tjk-liaison", "acknowledge", sent["id"], "--json").json
     at(federation, "kaz-liaison", noted["id"])
     (recall,) = [each for each in paiza("kaz-liaison", "thread", note, "--json").json if each["kind"] == "recall"]
-    assert recall["answers"]["silent"] == []
+    assert recall["answers"]["without_answer"] == []
     # Evidence tells at both that it was taken back, and who read it nonetheless.
     root = federation.folder / "root.json"
     for profile, events in (("kaz-auditor", ["RECALLED"]), ("tjk-auditor", ["RECALLED", "OPENED"])):
@@ -121,11 +121,11 @@ def test_silence_is_shown_question_by_question(paiza: Paiza, federation: Federat
     sent = paiza("tjk-liaison", "reply", request, answer, "--json").json["id"]
     at(federation, "kaz-liaison", sent)
     closed = paiza("kaz-liaison", "thread", request, "--json").json[0]["answers"]
-    assert closed["silent"] == ["uzb"]
-    assert [each["questions"][0]["state"] for each in closed["addressees"]] == ["unread", "silent"]
+    assert closed["without_answer"] == ["uzb"]
+    assert [each["questions"][0]["state"] for each in closed["addressees"]] == ["unread", "no-answer"]
     shown = paiza("kaz-liaison", "thread", request, "--open", "--json").json[0]["answers"]
     states = {each["member"]: [question["state"] for question in each["questions"]] for each in shown["addressees"]}
-    assert states == {"tjk": ["silent", "interim"], "uzb": ["silent", "silent"]}
+    assert states == {"tjk": ["no-answer", "interim"], "uzb": ["no-answer", "no-answer"]}
     assert (shown["overdue"], shown["due"] is not None) == (False, True)
     text = paiza("kaz-liaison", "thread", request, "--open")
     assert "Who drove it?" in text.out
@@ -164,7 +164,7 @@ def test_a_release_is_asked_for_and_denied_or_granted(paiza: Paiza, federation: 
     assert opened["content"]["recipients"] == ["uzb"]
     thread = paiza("tjk-liaison", "thread", note, "--json").json
     assert opened["parents"] == [thread[1]["digest"], thread[0]["digest"]]
-    assert thread[1]["answers"]["silent"] == []
+    assert thread[1]["answers"]["without_answer"] == []
 
 
 def test_feedback_goes_to_the_author(paiza: Paiza, federation: Federation, draft: Path) -> None:

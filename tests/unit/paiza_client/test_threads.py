@@ -23,5 +23,5 @@ def test_only_requests_outside_a_workflow_stand_by_themselves(name: str) -> None
     header.recipients.add(member="tjk")
     session: Any = SimpleNamespace(profile=SimpleNamespace(member="tjk"))
     found = asyncio.run(threads.standings(session, [ThreadMessage(b"\1" * 32, header, ASKED, None, recalled=False)]))
-    assert [each.silent for each in found] == ([("tjk",)] if kind.answered_by and not kind.workflow else [])
+    assert [each.without_answer for each in found] == ([("tjk",)] if kind.answered_by and not kind.workflow else [])
     assert not (kind.workflow and threads.is_of_requests(header))

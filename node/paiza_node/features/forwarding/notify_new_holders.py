@@ -119,7 +119,7 @@ class NotifyNewHolders:
         reached |= {recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, row.digest)}
         held_by = {
             member
-            for digest in (*thread.concerned(header), *thread.to_be_erased(header))
+            for digest in (*thread.affected_digests(header), *thread.to_be_erased(header))
             for member in holders(reads, digest)
         }
         active = {member.id for member in self._register_cache.current.active_members()}

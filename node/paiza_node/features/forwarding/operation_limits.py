@@ -14,7 +14,7 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_domain.operations import operations
 from paiza_domain.threads import thread
-from paiza_domain.threads.thread import UNMARKED, ThreadMessage
+from paiza_domain.threads.thread import UNAMENDED, ThreadMessage
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.ledger import LogTransaction
@@ -68,7 +68,7 @@ class OperationLimits:
         if not rows:
             return None
         marks = markings.marks(reads, rows)
-        folded = [self._opened(reads, row, recalled=bool(marks.get(row.digest, UNMARKED).recalled_by)) for row in rows]
+        folded = [self._opened(reads, row, recalled=bool(marks.get(row.digest, UNAMENDED).recalled_by)) for row in rows]
         found = operations.current(folded)
         return None if found is None else found[1]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_domain.threads.thread import UNMARKED
+from paiza_domain.threads.thread import UNAMENDED
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import MessageQuery, Viewer
 from paiza_node.core.exchange.model import DeliveryRow
@@ -84,7 +84,7 @@ def _with_facts(conn: ReadConnection, messages: list[MessageRow], officer: str) 
             officer in openers.get(row.digest, ()),
             row.digest in openers,
             deliveries.get(row.seq, []),
-            marks=marks.get(row.digest, UNMARKED),
+            marks=marks.get(row.digest, UNAMENDED),
             attachments=attachments.get(row.digest, []),
             erased=row.digest in erased,
         )

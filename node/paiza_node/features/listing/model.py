@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from paiza_domain.threads.thread import UNMARKED, Marks
+from paiza_domain.threads.thread import UNAMENDED, Amendments
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.attachments.model import AttachmentRow
@@ -16,7 +16,7 @@ class ListedMessage:
     opened_by_caller: bool
     opened: bool
     deliveries: list[DeliveryRow] = field(default_factory=list)
-    marks: Marks = UNMARKED
+    marks: Amendments = UNAMENDED
     attachments: list[AttachmentRow] = field(default_factory=list)
     linked: bool = False
     erased: bool = False

@@ -30,7 +30,7 @@ def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseS
     def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
-            if not thread.concerned(header):
+            if not thread.affected_digests(header):
                 return None
             return refusal(tx.conn, header, member, active().__contains__)
 
@@ -58,7 +58,7 @@ def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_ac
     2. What replaces a corrected message is one message of our own, of the same kind.
     3. It is addressed to every member that holds what it concerns, as far as such a member is active.
     """
-    concerned = thread.concerned(header)
+    concerned = thread.affected_digests(header)
     # 1.
     targets = [own_message(reads, digest, member) for digest in concerned]
     if any(target.kind == thread.RECALL for target in targets):
@@ -115,7 +115,7 @@ def note_released(tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> No
     _announce(tx, messages)
     for each in messages:
         if each.row.kind == thread.RECALL:
-            for digest in thread.concerned(each.header):
+            for digest in thread.affected_digests(each.header):
                 _append(tx, each.actor, "", digest, each.row.digest)
 
 
@@ -131,18 +131,18 @@ def note_received(tx: LogTransaction, node_id: str, messages: Sequence[ReceivedM
         _append(tx, node_id, author, digest, recall)
 
 
-def _recalls(known: Mapping[bytes, thread.Marks], row: MessageRow) -> tuple[bytes, ...]:
-    return known.get(row.digest, thread.UNMARKED).recalled_by
+def _recalls(known: Mapping[bytes, thread.Amendments], row: MessageRow) -> tuple[bytes, ...]:
+    return known.get(row.digest, thread.UNAMENDED).recalled_by
 
 
 def _announce(tx: LogTransaction, messages: Sequence[ReceivedMessage] | Sequence[ReleasedMessage]) -> None:
     """Announce the messages that recalls and corrections are about: what lists show of them has changed."""
-    if concerned := {digest for each in messages for digest in thread.concerned(each.header)}:
+    if concerned := {digest for each in messages for digest in thread.affected_digests(each.header)}:
         tx.announce(MessagesChanged(tuple(concerned)))
 
 
 def _recalled_here(reads: ReadConnection, header: message_pb2.Header) -> list[bytes]:
-    rows = [messages_store.message(reads, digest) for digest in thread.concerned(header)]
+    rows = [messages_store.message(reads, digest) for digest in thread.affected_digests(header)]
     return [
         row.digest
         for row in rows

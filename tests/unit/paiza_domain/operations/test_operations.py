@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from paiza.content.v1.common_pb2 import MOMENT_PRECISION_HOUR, Moment, PersonCounts, Quantity, Substance
+from paiza.content.v1.common_pb2 import TIME_PRECISION_HOUR, PartialTime, PersonCounts, Quantity, Substance
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, Participant, SituationReport, SubstanceResult
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import kinds
@@ -58,7 +58,7 @@ def notice(text: str, author: str, number: str, kilograms: int, *, hours: float 
                 quantity=Quantity(millionths=kilograms * 10**9, unit="g"),
             )
         ],
-        seized_at=Moment(precision=MOMENT_PRECISION_HOUR),
+        seized_at=PartialTime(precision=TIME_PRECISION_HOUR),
         counts=PersonCounts(arrested=2),
     )
     content.seized_at.time.FromDatetime(at(float(str(more.get("seized", hours)))))

@@ -17,7 +17,7 @@ from paiza.core.v1.message_pb2 import (
     URGENCY_URGENT,
 )
 from paiza_domain.threads import request_status
-from paiza_domain.threads.request_status import AnswerState, RequestStanding
+from paiza_domain.threads.request_status import AnswerState, RequestStatus
 from paiza_domain.threads.thread import ThreadMessage
 from tests.unit.paiza_domain.threads.making import at, name, said
 
@@ -33,27 +33,27 @@ def answer(text: str, author: str, hours: float, *parts: Answer, to: str = "requ
     return said(text, "information-answer", author, to, hours=hours, content=content)
 
 
-def stands(thread: list[ThreadMessage]) -> RequestStanding:
-    """Return the standing of the request."""
-    found = request_status.standing(REQUEST, thread)
+def stands(thread: list[ThreadMessage]) -> RequestStatus:
+    """Return the status of the request."""
+    found = request_status.of_request(REQUEST, thread)
     assert found is not None
     return found
 
 
-def states(standing: RequestStanding) -> dict[str, list[str]]:
+def states(status: RequestStatus) -> dict[str, list[str]]:
     """Return the states of the questions by addressee."""
-    return {each.member: [question.state.value for question in each.questions] for each in standing.addressees}
+    return {each.member: [question.state.value for question in each.questions] for each in status.addressees}
 
 
 def test_silence_is_shown_as_silence_however_long_it_lasts() -> None:
     """Nobody who said nothing is ever shown as having agreed, answered or refused; since when is said."""
-    standing = stands([REQUEST])
-    assert states(standing) == {"tjk": ["silent", "silent"], "uzb": ["silent", "silent"]}
-    assert standing.silent == ("tjk", "uzb")
-    assert {question.since for each in standing.addressees for question in each.questions} == {at(0)}
-    assert not standing.overdue(at(24 * 7))
-    assert standing.overdue(at(24 * 7) + timedelta(seconds=1))
-    assert states(stands([REQUEST])) == states(standing)
+    status = stands([REQUEST])
+    assert states(status) == {"tjk": ["no-answer", "no-answer"], "uzb": ["no-answer", "no-answer"]}
+    assert status.without_answer == ("tjk", "uzb")
+    assert {question.since for each in status.addressees for question in each.questions} == {at(0)}
+    assert not status.overdue(at(24 * 7))
+    assert status.overdue(at(24 * 7) + timedelta(seconds=1))
+    assert states(stands([REQUEST])) == states(status)
 
 
 def test_answers_tie_to_numbers_across_messages() -> None:
@@ -62,15 +62,15 @@ def test_answers_tie_to_numbers_across_messages() -> None:
     interim = answer("interim", "tjk", 2, Answer(question_number=2, status="interim"))
     last = answer("last", "tjk", 3, Answer(question_number=2, status="refused", refusal="resources"))
     other = answer("other", "uzb", 1, Answer(question_number=2, status="forwarded", forwarded_to="МВД"))
-    assert states(stands([REQUEST, first, interim])) == {"tjk": ["full", "interim"], "uzb": ["silent", "silent"]}
+    assert states(stands([REQUEST, first, interim])) == {"tjk": ["full", "interim"], "uzb": ["no-answer", "no-answer"]}
     thread = [REQUEST, first, interim, last, other]
-    expected = {"tjk": ["full", "refused"], "uzb": ["silent", "forwarded"]}
+    expected = {"tjk": ["full", "refused"], "uzb": ["no-answer", "forwarded"]}
     assert all(states(stands(list(order))) == expected for order in itertools.permutations(thread))
-    standing = stands(thread)
-    assert [each.member for each in standing.addressees if each.still_open] == ["uzb"]
-    assert standing.silent == ()
-    assert standing.addressees[0].questions[1].answer == last.digest
-    assert standing.addressees[0].questions[1].since == at(3)
+    status = stands(thread)
+    assert [each.member for each in status.addressees if each.still_open] == ["uzb"]
+    assert status.without_answer == ()
+    assert status.addressees[0].questions[1].answer == last.digest
+    assert status.addressees[0].questions[1].since == at(3)
 
 
 def test_a_recalled_answer_was_never_said() -> None:
@@ -78,9 +78,9 @@ def test_a_recalled_answer_was_never_said() -> None:
     interim = answer("interim", "tjk", 1, Answer(question_number=1, status="interim"))
     full = answer("full", "tjk", 2, Answer(question_number=1, status="full", text="А"))
     recall = said("recall", "recall", "tjk", "full", hours=3)
-    assert states(stands([REQUEST, interim, full]))["tjk"] == ["full", "silent"]
-    assert states(stands([REQUEST, interim, full, recall]))["tjk"] == ["interim", "silent"]
-    assert states(stands([REQUEST, interim, replace(full, recalled=True)]))["tjk"] == ["interim", "silent"]
+    assert states(stands([REQUEST, interim, full]))["tjk"] == ["full", "no-answer"]
+    assert states(stands([REQUEST, interim, full, recall]))["tjk"] == ["interim", "no-answer"]
+    assert states(stands([REQUEST, interim, replace(full, recalled=True)]))["tjk"] == ["interim", "no-answer"]
 
 
 def test_a_replaced_answer_is_said_by_what_replaces_it() -> None:
@@ -96,9 +96,9 @@ def test_a_replaced_answer_is_said_by_what_replaces_it() -> None:
 def test_an_answer_that_was_not_opened_is_neither_silence_nor_an_answer() -> None:
     """Who reads headers only learns that there is an answer, not what it says."""
     sealed = said("sealed", "information-answer", "tjk", "request", hours=1)
-    standing = stands([REQUEST, sealed])
-    assert states(standing)["tjk"] == ["unread", "unread"]
-    assert standing.silent == ("uzb",)
+    status = stands([REQUEST, sealed])
+    assert states(status)["tjk"] == ["unread", "unread"]
+    assert status.without_answer == ("uzb",)
 
 
 def test_a_stranger_and_an_unknown_number_answer_nothing() -> None:
@@ -109,39 +109,39 @@ def test_a_stranger_and_an_unknown_number_answer_nothing() -> None:
         answer("number", "tjk", 1, Answer(question_number=9, status="negative")),
         answer("elsewhere", "uzb", 1, Answer(question_number=1, status="negative"), to="another"),
     ]
-    assert states(stands(thread)) == {"tjk": ["silent", "silent"], "uzb": ["silent", "silent"]}
+    assert states(stands(thread)) == {"tjk": ["no-answer", "no-answer"], "uzb": ["no-answer", "no-answer"]}
 
 
 def test_an_acknowledgement_is_no_answer() -> None:
     """Taking note leaves every question open."""
     noted = said("noted", "acknowledgement", "tjk", "request", hours=1)
-    standing = stands([REQUEST, noted])
-    assert standing.addressees[0].acknowledged == noted.digest
-    assert states(standing)["tjk"] == ["silent", "silent"]
+    status = stands([REQUEST, noted])
+    assert status.addressees[0].acknowledged == noted.digest
+    assert states(status)["tjk"] == ["no-answer", "no-answer"]
 
 
 def test_every_holder_owes_an_acknowledgement_of_a_recall() -> None:
     """Those to whom the recalled message was passed on are asked like its recipients."""
     recall = said("recall", "recall", "kaz", "note", to="tjk", hours=1, urgency=URGENCY_PRIORITY)
     noted = said("noted", "acknowledgement", "tjk", "recall", hours=2)
-    standing = request_status.standing(recall, [recall, noted], holders=["tjk", "uzb", "kaz"])
-    assert standing is not None
-    assert states(standing) == {"tjk": ["answered"], "uzb": ["silent"]}
-    assert standing.silent == ("uzb",)
+    status = request_status.of_request(recall, [recall, noted], holders=["tjk", "uzb", "kaz"])
+    assert status is not None
+    assert states(status) == {"tjk": ["answered"], "uzb": ["no-answer"]}
+    assert status.without_answer == ("uzb",)
 
 
 def test_a_request_that_was_taken_back_is_owed_nothing() -> None:
     """A recalled request is marked so and never overdue."""
     recall = said("recall", "recall", "kaz", "request", hours=1)
-    standing = stands([REQUEST, recall])
-    assert standing.withdrawn
-    assert not standing.overdue(at(1000))
+    status = stands([REQUEST, recall])
+    assert status.withdrawn
+    assert not status.overdue(at(1000))
 
 
 def test_a_kind_that_wants_no_answer_has_no_standing() -> None:
     """A free message is owed nothing; a thread lists what wants answers."""
     note = said("note", "free-message", "tjk", "request", hours=1)
-    assert request_status.standing(note, [REQUEST, note]) is None
+    assert request_status.of_request(note, [REQUEST, note]) is None
     assert [each.digest for each in request_status.requests([note, REQUEST])] == [name("request")]
 
 
@@ -158,7 +158,7 @@ def test_a_kind_that_wants_no_answer_has_no_standing() -> None:
 def test_an_answer_is_due_by_urgency(urgency: int, due: timedelta | None) -> None:
     """Without a deadline of its own, a request is due by its urgency; for information, never."""
     request = said("r", "information-request", "kaz", to="tjk", urgency=urgency)  # type: ignore[arg-type]
-    found = request_status.standing(request, [request])
+    found = request_status.of_request(request, [request])
     assert found is not None
     assert found.due == (None if due is None else at(0) + due)
 
@@ -168,7 +168,7 @@ def test_a_deadline_of_its_own_goes_before_urgency() -> None:
     content = InformationRequest(questions=QUESTIONS)
     content.deadline_time.FromDatetime(at(5))
     request = said("r", "information-request", "kaz", to="tjk", urgency=URGENCY_FLASH, content=content)
-    found = request_status.standing(request, [request])
+    found = request_status.of_request(request, [request])
     assert found is not None
     assert found.due == at(5)
 
@@ -178,10 +178,10 @@ def test_what_settles_nothing_leaves_the_question_open() -> None:
     reply = PreExportReply(reply="more-time")
     request = said("r", "pre-export-notification", "kaz", to="tjk")
     more = said("more", "pre-export-reply", "tjk", "r", hours=1, content=reply)
-    found = request_status.standing(request, [request, more])
+    found = request_status.of_request(request, [request, more])
     assert found is not None
     assert states(found) == {"tjk": ["interim"]}
     objection = said("no", "pre-export-reply", "tjk", "r", hours=2, content=PreExportReply(reply="objection"))
-    found = request_status.standing(request, [request, more, objection])
+    found = request_status.of_request(request, [request, more, objection])
     assert found is not None
     assert states(found) == {"tjk": ["answered"]}

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from paiza.core.v1.message_pb2 import Header
-from paiza_domain.threads.thread import Marks
+from paiza_domain.threads.thread import Amendments
 from paiza_node.core.access.model import MessageQuery
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -62,7 +62,7 @@ def test_authors_mark_their_own_messages(store: Store) -> None:
         messages_store.add_messages(conn, [*notes, recall, correction, undone, undo, stranger])
     with store.reads() as reads:
         listed = {each.row.digest: each.marks for each in listing.list_messages(reads, MessageQuery(), "officer")}
-    assert listed.pop(recalled) == Marks(recalled_by=(recall.digest,))
-    assert listed.pop(corrected) == Marks(corrected_by=(correction.digest,), replaced_by=foreign)
-    assert listed.pop(undone.digest) == Marks(recalled_by=(undo.digest,))
-    assert set(listed.values()) == {Marks()}
+    assert listed.pop(recalled) == Amendments(recalled_by=(recall.digest,))
+    assert listed.pop(corrected) == Amendments(corrected_by=(correction.digest,), replaced_by=foreign)
+    assert listed.pop(undone.digest) == Amendments(recalled_by=(undo.digest,))
+    assert set(listed.values()) == {Amendments()}
