@@ -34,7 +34,7 @@ def board(*, over_too: bool) -> None:
 
     found = run(work())
     if desk.wants_json:
-        desk.json([standing_json(each) for each in found])
+        desk.json([status_json(each) for each in found])
         return
     now, own = datetime.now(UTC), desk.profile().member
     columns = [_("Thread"), _("Stands"), _("States"), _("Responsible"), _("Due"), _("Alarms")]
@@ -73,18 +73,18 @@ def show(*, thread: str) -> None:
 
 
 def _tell(desk: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
-    standing, now = found.standing, datetime.now(UTC)
+    status, now = found.status, datetime.now(UTC)
     rows = [
-        (_("Thread"), standing.thread_name),
-        (_("Stands"), text(standing.overall_text)),
-        (_("Responsible"), standing.responsible or "–"),
-        (_("Offered to"), standing.offered_to),
-        *((state.member, state_text(state)) for state in standing.states),
-        *((_("Due"), deadline(each, now)) for each in standing.deadlines),
-        *((_("Alarm"), alarm) for alarm in _alarms(standing)),
-        *((_("Lacking"), breaches.text(each)) for each in standing.lacking),
-        *((_("Shares"), f"{each.thread_name}: {', '.join(each.fields)}") for each in standing.overlaps),
-        (_("Missing steps"), str(standing.missing_count) if standing.missing_count else ""),
+        (_("Thread"), status.thread_name),
+        (_("Stands"), text(status.overall_text)),
+        (_("Responsible"), status.responsible or "–"),
+        (_("Offered to"), status.offered_to),
+        *((state.member, state_text(state)) for state in status.states),
+        *((_("Due"), deadline(each, now)) for each in status.deadlines),
+        *((_("Alarm"), alarm) for alarm in _alarms(status)),
+        *((_("Lacking"), breaches.text(each)) for each in status.lacking),
+        *((_("Shares"), f"{each.thread_name}: {', '.join(each.fields)}") for each in status.overlaps),
+        (_("Missing steps"), str(status.missing_count) if status.missing_count else ""),
     ]
     desk.pairs([(label, value) for label, value in rows if value])
     desk.say()
@@ -127,9 +127,9 @@ def _most_urgent(deadlines: Sequence[workflow_pb2.WorkflowDeadline], own: str) -
     return (ours + [each for each in deadlines if each not in ours])[:2]
 
 
-def _alarms(standing: workflow_pb2.WorkflowStatus) -> list[str]:
+def _alarms(status: workflow_pb2.WorkflowStatus) -> list[str]:
     found = []
-    for each in standing.alarms:
+    for each in status.alarms:
         if not each.in_force:
             continue
         kind = kinds.all_kinds().get(each.kind)
@@ -161,19 +161,19 @@ def text(both: text_pb2.BilingualText) -> str:
     return both.ru if lang() == "ru" else both.en
 
 
-def standing_json(standing: workflow_pb2.WorkflowStatus) -> dict[str, object]:
+def status_json(status: workflow_pb2.WorkflowStatus) -> dict[str, object]:
     """Return a standing as JSON: names of the protocol, ids in hexadecimal digits."""
     shown: dict[str, object] = MessageToDict(
-        standing, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    shown["thread_id"] = standing.thread_id.hex()
+    shown["thread_id"] = status.thread_id.hex()
     shown["alarms"] = [
         {**one, "message_digest": each.message_digest.hex()}
-        for one, each in zip(_dicts(standing.alarms), standing.alarms, strict=True)
+        for one, each in zip(_dicts(status.alarms), status.alarms, strict=True)
     ]
     shown["states"] = [
         {**one, "step_digest": each.step_digest.hex()}
-        for one, each in zip(_dicts(standing.states), standing.states, strict=True)
+        for one, each in zip(_dicts(status.states), status.states, strict=True)
     ]
     return shown
 
@@ -187,7 +187,7 @@ def _dicts(records: Sequence[workflow_pb2.WorkflowAlarm | workflow_pb2.WorkflowS
 
 def _as_json(found: workflow_pb2.GetWorkflowResponse) -> dict[str, object]:
     return {
-        **standing_json(found.standing),
+        **status_json(found.status),
         "participants": list(found.participants),
         "heads": [each.hex() for each in found.heads],
         "missing": [each.hex() for each in found.missing_digests],

@@ -24,14 +24,14 @@ class Filling:
 
 def _to_acknowledge(found: workflow_pb2.GetWorkflowResponse, own: str) -> tuple[str, ...]:
     """Return the oldest stop or loss of control that waits for us; else the newest request or change of route."""
-    waiting = [each for each in found.standing.alarms if each.in_force and own in each.waiting_for]
+    waiting = [each for each in found.status.alarms if each.in_force and own in each.waiting_for]
     if waiting:
         return (min(waiting, key=lambda each: each.release_time.ToNanoseconds()).message_digest.hex(),)
     return _newest(found, "cd-request", "cd-route-change")
 
 
 def _conditions(found: workflow_pb2.GetWorkflowResponse, _own: str) -> tuple[str, ...]:
-    for state in found.standing.states:
+    for state in found.status.states:
         if state.status == _OPEN_CONDITIONS:
             return state.member, state.step_digest.hex()
     return ()
@@ -42,7 +42,7 @@ def _offer(found: workflow_pb2.GetWorkflowResponse, _own: str) -> tuple[str, ...
 
 
 def _own_stop(found: workflow_pb2.GetWorkflowResponse, own: str) -> tuple[str, ...]:
-    for each in found.standing.alarms:
+    for each in found.status.alarms:
         if each.in_force and each.author == own and each.kind == "cd-stop":
             return (each.message_digest.hex(),)
     return ()

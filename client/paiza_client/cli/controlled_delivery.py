@@ -216,7 +216,7 @@ def _in_thread(prepared: Prepared, found: workflow_pb2.GetWorkflowResponse, desk
             for member in members
             if member != own
         ),
-        thread_id=found.standing.thread_id,
+        thread_id=found.status.thread_id,
         parent_digests=tuple(found.heads),
     )
     return replace(prepared, envelope=envelope, parents=())
@@ -228,7 +228,7 @@ def _filled_in(step: Command, found: workflow_pb2.GetWorkflowResponse, own: str,
         return {}
     texts = step.filling.find(found, own)
     if not texts and strictly:
-        thread = found.standing.thread_name
+        thread = found.status.thread_name
         raise Refused("workflow_breach", thread, complaints=[Complaint(thread, _(step.filling.nothing))])
     return dict(zip(step.filling.fields, texts, strict=False))
 
@@ -270,6 +270,6 @@ async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkfl
     if len(threads) > 1:
         await messages.one(session, thread)
     response = await session.workflows.get(thread_id=threads.pop())
-    if response.standing.workflow != WORKFLOW or not response.steps:
+    if response.status.workflow != WORKFLOW or not response.steps:
         raise Refused("unknown_id", thread, "not a controlled delivery")
     return response

@@ -1,4 +1,4 @@
-"""The workflows, by the name that a kind gives: what a thread of signed steps means, and what may come next."""
+"""The registry of workflows, by the name that a kind declares."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from paiza_domain.workflows.step import Step
 __all__ = ["Step", "Workflow", "get"]
 
 
-class _Fold(Protocol):
+class _Reduce(Protocol):
     def __call__(self, steps: Iterable[Step]) -> Any: ...
 
 
@@ -21,26 +21,29 @@ class _CheckNext(Protocol):
 
 
 class _Overdue(Protocol):
-    def __call__(self, standing: Any, now: datetime) -> tuple[Any, ...]: ...
+    def __call__(self, view: Any, now: datetime) -> tuple[Any, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """One workflow: `fold` gives the standing of a thread, `check_next` what a next step would break."""
+    """One workflow: `reduce` returns the view of a thread, `check_next` the rules that a next step would break."""
 
     name: str
-    fold: _Fold
+    reduce: _Reduce
     check_next: _CheckNext
     overdue: _Overdue
 
 
 _WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType({
     controlled_delivery.NAME: Workflow(
-        controlled_delivery.NAME, controlled_delivery.fold, controlled_delivery.check_next, controlled_delivery.overdue
+        controlled_delivery.NAME,
+        controlled_delivery.reduce,
+        controlled_delivery.check_next,
+        controlled_delivery.overdue,
     ),
 })  # fmt: skip
 
 
 def get(name: str) -> Workflow:
-    """Return the workflow of that name; KeyError if there is none, which is a defect of the kind that names it."""
+    """Return the workflow of that name; KeyError if there is none, which is an error in the kind that names it."""
     return _WORKFLOWS[name]

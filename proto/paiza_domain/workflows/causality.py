@@ -1,7 +1,7 @@
-"""What came before what in a thread: ancestors, what is missing, and the one order in which every node reads the steps.
+"""The causal order of a thread: ancestors, missing steps, and the one order in which every node reads the steps.
 
-The order is causal; where that leaves a choice, a stop goes first, then the lower digest. A set of steps is an integer,
-one bit a step, so that questions about ancestors are single operations.
+The order is causal; among concurrent steps a stop comes first, then the lower digest. A set of steps is an integer with
+one bit a step, so that ancestor queries are single operations.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -11,9 +11,9 @@ from paiza_domain.workflows.step import Step
 
 
 class Causality:
-    """The steps of one thread whose ancestors are all there (`steps`, parents before children), and those waiting.
+    """The steps of one thread whose ancestors are all known (`steps`, parents before children), and the waiting steps.
 
-    A step of a kind in `openers` stands at the beginning, whatever its parents: those belong to another matter.
+    A step of a kind in `openers` comes first, whatever its parents: they belong to another matter.
     """
 
     def __init__(self, steps: Iterable[Step], openers: Collection[str], first: Collection[str]) -> None:
@@ -67,9 +67,9 @@ class Causality:
         return not (self.before[one] >> other & 1 or self.before[other] >> one & 1)
 
     def last_of_chain(self, place: int) -> int | None:
-        """Return the step before which only its own ancestors precede the step at `place`, if there is one.
+        """Return the last ancestor of the step at `place` if it follows from all the others, else None.
 
-        Then what the step at `place` follows from is that one step after all that itself follows from.
+        The state before the step is then the state after that ancestor.
         """
         before = self.before[place]
         if not before:
@@ -78,7 +78,7 @@ class Causality:
         return last if self.before[last] | 1 << last == before else None
 
     def order(self, members: int) -> Iterator[int]:
-        """Yield the places of a set that holds the ancestors of all its steps, in the order in which they are read."""
+        """Yield the places of an ancestor-closed set in the order in which they are read."""
         places = [place for place in range(members.bit_length()) if members >> place & 1]
         following: dict[int, list[int]] = {place: [] for place in places}
         unmet: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""A step of a workflow: one signed message of the thread, as far as the workflow looks at it."""
+"""A step of a workflow: the fields of a signed message that the workflow rules use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ class Step:
     """One signed message. `release_time` is that of the author's RELEASED entry, the same for all recipients.
 
     `parents` are the digests that the header names; `signers` are the required signers, (SPIFFE id, role). `content` is
-    the parsed content message, and of a kind that is no step of the workflow it may be anything.
+    the parsed content message; it may be anything if the kind is not a step of the workflow.
     """
 
     digest: bytes
@@ -26,7 +26,7 @@ class Step:
 
     @classmethod
     def of(cls, header: Header, digest: bytes, content: Any, release_time: datetime) -> "Step":
-        """Make the step of a message whose signatures were verified and whose content was judged."""
+        """Build the step of a message whose signatures and content were verified."""
         return cls(
             digest=digest,
             kind=header.kind,

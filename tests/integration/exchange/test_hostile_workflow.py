@@ -96,14 +96,14 @@ async def test_a_request_that_is_dated_back_takes_nothing_over(room: Room) -> No
     """Who keeps his log's clock back and opens the same thread anew neither becomes its requester nor undoes a stop."""
     thread, _ = await _begun(room)
     before = await room.workflow_state(thread)
-    assert (before.standing.author, before.standing.overall) == ("tjk", "stop-ordered")
+    assert (before.status.author, before.status.overall) == ("tjk", "stop-ordered")
     usurper = room.officers["uzb"]
     header = delivery.header(usurper, "cd-request", ["kaz", "tjk"], thread=thread, parents=[bytes(32)])
     usurping = delivery.seal(usurper, header, delivery.request(("uzb", "kaz"), datetime.now(UTC)))
     earlier = min(step.release_time.ToDatetime(tzinfo=UTC) for step in before.steps) - timedelta(seconds=5)
     assert await room.send("uzb", usurping, entry_time=earlier) == [("received", "")]
     after = await room.workflow_state(thread)
-    assert (after.standing.author, after.standing.overall) == ("tjk", "stop-ordered")
+    assert (after.status.author, after.status.overall) == ("tjk", "stop-ordered")
     assert after.participants == before.participants
     broken = {step.message_digest: [each.rule for each in step.breaches] for step in after.steps}
     assert broken[digest_of(usurping)] == ["request_repeated"]
@@ -124,7 +124,7 @@ async def test_a_flood_of_stops_holds_nobody_up(room: Room) -> None:
     rules = [each.rule for step in workflow_state.steps for each in step.breaches]
     assert rules.count("too_many_steps") == 8 * 40 - 128
     assert len(workflow_state.heads) <= MAX_PARENTS
-    assert workflow_state.standing.overall == "stop-ordered"
+    assert workflow_state.status.overall == "stop-ordered"
     assert max(waits) < SERVED_SECONDS
 
 
@@ -143,7 +143,7 @@ async def test_a_stranger_to_a_delivery_changes_nothing(room: Room) -> None:
     answers = await room.send("uzb", *steps)
     assert {event for event, _ in answers} <= {"received", "refused"}
     workflow_state = await room.workflow_state(thread)
-    assert workflow_state.standing.overall == "requested"
+    assert workflow_state.status.overall == "requested"
     assert list(workflow_state.heads) == [digest_of(request)]
     assert "uzb" not in workflow_state.participants
     assert {rule.rule for step in workflow_state.steps for rule in step.breaches} == {"not_participant"}

@@ -124,8 +124,8 @@ def comparable(found: Workflow) -> Workflow:
     """Return a workflow without what each node sees for itself: the clock and the other workflows."""
     plain = Workflow()
     plain.CopyFrom(found)
-    del plain.standing.overlaps[:]
-    for deadline in plain.standing.deadlines:
+    del plain.status.overlaps[:]
+    for deadline in plain.status.deadlines:
         deadline.overdue = False
     return plain
 

@@ -23,10 +23,10 @@ async def authorised(unit_directory: Mapping[str, Desk]) -> tuple[bytes, Workflo
     """Have every state authorise a request of kaz; gives the thread and how it then stands at kaz."""
     thread, request = await unit_directory["kaz"].request(MEMBERS)
     for desk in unit_directory.values():
-        await desk.until(thread, lambda found: found.standing.overall == "requested")
+        await desk.until(thread, lambda found: found.status.overall == "requested")
         permit = delivery.authorisation(MEMBERS, now())
         await desk.send("cd-authorisation", permit, MEMBERS, thread=thread, parents=[request], two=True)
-    return thread, await unit_directory["kaz"].until(thread, lambda found: found.standing.overall == "authorised")
+    return thread, await unit_directory["kaz"].until(thread, lambda found: found.status.overall == "authorised")
 
 
 async def test_step_that_breaks_a_rule_is_refused_by_name_and_logged(unit_directory: Mapping[str, Desk]) -> None:
@@ -52,10 +52,10 @@ async def test_all_nodes_come_to_the_same_standing(unit_directory: Mapping[str, 
     plan = await kaz.send("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=found.heads)
     await kaz.send("cd-activation", delivery.activation(now()), MEMBERS, thread=thread, parents=[plan])
     workflow_state = [
-        await desk.until(thread, lambda each: each.standing.overall == "active") for desk in unit_directory.values()
+        await desk.until(thread, lambda each: each.status.overall == "active") for desk in unit_directory.values()
     ]
-    assert workflow_state[0].standing.responsible == "kaz"
-    assert [(state.member, state.role, state.status) for state in workflow_state[0].standing.states] == [
+    assert workflow_state[0].status.responsible == "kaz"
+    assert [(state.member, state.role, state.status) for state in workflow_state[0].status.states] == [
         ("kaz", "origin", "authorised"),
         ("tjk", "transit", "authorised"),
         ("uzb", "destination", "authorised"),
@@ -64,7 +64,7 @@ async def test_all_nodes_come_to_the_same_standing(unit_directory: Mapping[str, 
     assert comparable(workflow_state[0]) == comparable(workflow_state[1]) == comparable(workflow_state[2])
     for desk in unit_directory.values():
         (line,) = await desk.board()
-        assert (line.thread_name, line.overall) == (found.standing.thread_name, "active")
+        assert (line.thread_name, line.overall) == (found.status.thread_name, "active")
     with pytest.raises(grpc.aio.AioRpcError, match="no workflow"):
         await kaz.workflow(bytes(16))
 
@@ -88,7 +88,7 @@ async def test_stop_overtakes_thousands_and_everyone_acknowledges(
     """Behind 2,000 FLASH and 1,000 bulk messages that wait for a node which was away, a stop arrives before all."""
     kaz, tjk, uzb = (unit_directory[member] for member in MEMBERS)
     thread, request = await kaz.request(MEMBERS)
-    await tjk.until(thread, lambda found: found.standing.overall == "requested")
+    await tjk.until(thread, lambda found: found.status.overall == "requested")
     federation.node("tjk").stop()
     flood = [kaz.liaison.compose(["tjk"], **FLASH) for _ in range(2000)]
     flood += [kaz.liaison.compose(["tjk"]) for _ in range(1000)]
@@ -106,12 +106,12 @@ async def test_stop_overtakes_thousands_and_everyone_acknowledges(
                 break
     flooded = [sequence for digest, sequence in order.items() if digest not in (request, stop)]
     assert order[request] < order[stop] < min(flooded)
-    found = await tjk.until(thread, lambda each: each.standing.overall == "stop-ordered")
-    (alarm,) = found.standing.alarms
+    found = await tjk.until(thread, lambda each: each.status.overall == "stop-ordered")
+    (alarm,) = found.status.alarms
     assert (alarm.message_digest, alarm.in_force, set(alarm.waiting_for)) == (stop, True, {"tjk", "uzb"})
     for desk in (tjk, uzb):
-        await desk.until(thread, lambda each: each.standing.overall == "stop-ordered")
+        await desk.until(thread, lambda each: each.status.overall == "stop-ordered")
         taken = delivery.acknowledgement(stop)
         await desk.send("cd-acknowledgement", taken, MEMBERS, thread=thread, parents=[stop], **FLASH)
-    found = await kaz.until(thread, lambda each: not each.standing.alarms[0].waiting_for)
-    assert set(found.standing.alarms[0].acknowledged_by) == {"tjk", "uzb"}
+    found = await kaz.until(thread, lambda each: not each.status.alarms[0].waiting_for)
+    assert set(found.status.alarms[0].acknowledged_by) == {"tjk", "uzb"}

@@ -25,7 +25,7 @@ async def test_step_of_a_third_is_passed_on_by_who_names_it(
     kaz, tjk, uzb = (unit_directory[member] for member in MEMBERS)
     thread, request = await kaz.request(MEMBERS)
     for desk in (tjk, uzb):
-        await desk.until(thread, lambda found: found.standing.overall == "requested")
+        await desk.until(thread, lambda found: found.status.overall == "requested")
     federation.node("uzb").stop()
     taken = delivery.acknowledgement(request)
     theirs = await tjk.send("cd-acknowledgement", taken, MEMBERS, thread=thread, parents=[request])
@@ -42,7 +42,7 @@ async def test_message_of_its_own_is_given_again(unit_directory: Mapping[str, De
     """What an operator dropped from the queue is given to the recipient that asks for it, as it was released then."""
     kaz, _, uzb = (unit_directory[member] for member in MEMBERS)
     thread, request = await kaz.request(MEMBERS)
-    await uzb.until(thread, lambda found: found.standing.overall == "requested")
+    await uzb.until(thread, lambda found: found.status.overall == "requested")
     federation.node("uzb").stop()
     note = FreeMessage(subject="Exercise", text="Nothing of this is real.")
     dropped = await kaz.send("free-message", note, MEMBERS, thread=thread, parents=[request])
@@ -67,7 +67,7 @@ async def test_who_joins_late_gets_the_whole_thread(unit_directory: Mapping[str,
     kaz, tjk, uzb = (unit_directory[member] for member in MEMBERS)
     pair = ("kaz", "tjk")
     thread, request = await kaz.request(pair)
-    await tjk.until(thread, lambda found: found.standing.overall == "requested")
+    await tjk.until(thread, lambda found: found.status.overall == "requested")
     taken = delivery.acknowledgement(request)
     theirs = await tjk.send("cd-acknowledgement", taken, pair, thread=thread, parents=[request])
     found = await kaz.until(thread, lambda each: theirs in each.heads)
@@ -82,14 +82,14 @@ async def test_who_joins_late_gets_the_whole_thread(unit_directory: Mapping[str,
     assert [step.message_digest for step in joined.steps] == [request, theirs, changed]
     expected = await kaz.workflow(thread)
     assert list(joined.steps) == list(expected.steps)
-    assert joined.standing.states == expected.standing.states
+    assert joined.status.states == expected.status.states
 
 
 async def test_watching_officers_are_reminded(unit_directory: Mapping[str, Desk]) -> None:
     """A watch that begins is told what is due; as the hour before begins, it is told again."""
     kaz = unit_directory["kaz"]
     thread, _ = await kaz.request(MEMBERS, decision=timedelta(hours=1, seconds=8))
-    await kaz.until(thread, lambda found: found.standing.overall == "requested")
+    await kaz.until(thread, lambda found: found.status.overall == "requested")
     told = []
     async with asyncio.timeout(WAIT_SECONDS), kaz.watching() as notifier:
         async for item in notifier:

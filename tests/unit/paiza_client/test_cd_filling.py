@@ -9,7 +9,7 @@ EARLIER, LATER, OTHER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 def _thread(*alarms: workflow_pb2.WorkflowAlarm) -> workflow_pb2.GetWorkflowResponse:
     request = workflow_pb2.WorkflowStep(message_digest=OTHER, kind="cd-request", author="tjk", effective=True)
     return workflow_pb2.GetWorkflowResponse(
-        standing=workflow_pb2.WorkflowStatus(alarms=alarms), steps=[request]
+        status=workflow_pb2.WorkflowStatus(alarms=alarms), steps=[request]
     )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_a_member_lifts_its_own_stop() -> None:
 def test_the_answer_goes_to_conditions_that_are_open() -> None:
     """Conditions that were answered are passed over, whatever came last."""
     found = _thread()
-    found.standing.states.add(member="tjk", status="conditions-answered", step_digest=LATER)
+    found.status.states.add(member="tjk", status="conditions-answered", step_digest=LATER)
     assert cd_filling.CONDITIONS.find(found, "kaz") == ()
-    found.standing.states.add(member="uzb", status="conditions-proposed", step_digest=EARLIER)
+    found.status.states.add(member="uzb", status="conditions-proposed", step_digest=EARLIER)
     assert cd_filling.CONDITIONS.find(found, "kaz") == ("uzb", EARLIER.hex())

@@ -124,7 +124,7 @@ class BackfillServe:
 
     def _takes_part(self, reads: ReadConnection, row: MessageRow, caller: str) -> bool:
         workflow_state = self._workflow_states.of(reads, row.thread_id)
-        return workflow_state is not None and caller in workflow_state.standing.participants
+        return workflow_state is not None and caller in workflow_state.view.participants
 
 
 class BackfillFetch:

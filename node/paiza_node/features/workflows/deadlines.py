@@ -69,7 +69,7 @@ class _Case:
     def open_scope(self) -> str:
         """Name the member that began it; where the beginning is not here, who wrote the first step that is."""
         first = self.workflow_state.steps[0].author if self.workflow_state.steps else ""
-        return str(self.workflow_state.standing.requester) or first
+        return str(self.workflow_state.view.requester) or first
 
 
 class WorkflowDeadlines:
@@ -126,7 +126,7 @@ class WorkflowDeadlines:
         due = [
             (deadline.due_time, case.workflow_state, deadline)
             for case in self._cases.values()
-            for deadline in case.workflow_state.standing.deadlines
+            for deadline in case.workflow_state.view.deadlines
             if deadline.due_time - REMIND_BEFORE[0] <= now
         ]
         return [
@@ -206,7 +206,7 @@ class WorkflowDeadlines:
         """See where a thread stands now; ``tell`` watching officers which others it has come to overlap with."""
         known = self._cases.get(thread_id)
         case = await asyncio.to_thread(self._read, thread_id, known)
-        if case is None or not (case.workflow_state.live or case.workflow_state.standing.waiting_for):
+        if case is None or not (case.workflow_state.live or case.workflow_state.view.waiting_for):
             self._cases.pop(thread_id, None)
             for other in self._cases.values():
                 other.overlaps.pop(thread_id, None)
@@ -217,9 +217,9 @@ class WorkflowDeadlines:
             self._passed_over.add(case.open_scope)
             return
         self._cases[thread_id] = case
-        if case.workflow_state.standing.waiting_for and case.ask_time is None:
+        if case.workflow_state.view.waiting_for and case.ask_time is None:
             case.ask_time = self._clock() + ASK_AFTER
-        elif not case.workflow_state.standing.waiting_for:
+        elif not case.workflow_state.view.waiting_for:
             case.ask_time, case.asked = None, 0
         self._compare(case, tell=tell)
 
@@ -261,12 +261,12 @@ class WorkflowDeadlines:
         """Tell watching officers of what has come near, or past, since they were told last."""
         since, self._told_until = self._told_until, now
         for case in self._cases.values():
-            for deadline in case.workflow_state.standing.deadlines:
+            for deadline in case.workflow_state.view.deadlines:
                 if any(since < deadline.due_time - before <= now for before in REMIND_BEFORE):
                     self._notifier.tell(_reminder(case.workflow_state, deadline, now))
 
     def _moments(self, case: _Case) -> Iterator[datetime]:
-        for deadline in case.workflow_state.standing.deadlines:
+        for deadline in case.workflow_state.view.deadlines:
             yield from (deadline.due_time - before for before in REMIND_BEFORE)
         if case.ask_time is not None:
             yield case.ask_time
@@ -280,7 +280,7 @@ class WorkflowDeadlines:
         if case is None:
             return
         steps = [step for step in case.workflow_state.steps if is_of(step, case.workflow_state.workflow)]
-        for joiner in case.workflow_state.standing.participants:
+        for joiner in case.workflow_state.view.participants:
             invited = next((step for step in _in_order(case.workflow_state, steps) if joiner in step.recipients), None)
             if invited is None or invited.author != self._member or joiner == self._member:
                 continue
@@ -300,12 +300,10 @@ class WorkflowDeadlines:
         if found is None or found.ask_time is None:
             return
         case = found
-        missing = case.workflow_state.standing.waiting_for
+        missing = case.workflow_state.view.waiting_for
         senders = [step.author for step in case.workflow_state.steps if not set(missing).isdisjoint(step.parents)]
         asked = [
-            name
-            for name in dict.fromkeys((*senders, *case.workflow_state.standing.participants))
-            if name != self._member
+            name for name in dict.fromkeys((*senders, *case.workflow_state.view.participants)) if name != self._member
         ]
         pause = backoff(case.asked + 1, ASK_AFTER.total_seconds(), ASK_LONGEST.total_seconds())
         case.ask_time = now + timedelta(seconds=pause)
@@ -317,7 +315,7 @@ class WorkflowDeadlines:
 
 
 def _in_order(workflow_state: WorkflowState, steps: Sequence[Step]) -> list[Step]:
-    place = {digest: number for number, digest in enumerate(workflow_state.standing.order)}
+    place = {digest: number for number, digest in enumerate(workflow_state.view.order)}
     return sorted(steps, key=lambda step: place.get(step.digest, len(place)))
 
 

@@ -111,7 +111,7 @@ class StepLegality:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowState:
-    """Where a thread stands, with the steps it was folded from. ``standing`` is the workflow's own noun.
+    """Where a thread stands, with the steps it was folded from. ``view`` is the workflow's own noun.
 
     ``held`` counts the messages of the thread that are here, the unreadable with them. ``heads`` are what the next step
     names as parents: steps, where steps follow from nothing else, for other messages are not for every participant.
@@ -123,13 +123,13 @@ class WorkflowState:
     last_seq: int
     held: int
     steps: tuple[Step, ...]
-    standing: Any
+    view: Any
     heads: tuple[bytes, ...]
 
     @property
     def live(self) -> bool:
         """Return whether the workflow is not over."""
-        return self.standing.overall not in OVER
+        return self.view.overall not in OVER
 
 
 OVER: Final = frozenset({"refused", "expired", "withdrawn", "closed"})
@@ -157,9 +157,9 @@ class WorkflowStates:
                 return kept
         steps = tuple(self._steps.of_thread(reads, thread_id))
         thread_name = next((row.thread_name for row in rows if row.thread_name), "")
-        standing = workflows.get(name).fold(steps)
+        view = workflows.get(name).reduce(steps)
         workflow_state = WorkflowState(
-            thread_id, thread_name, name, rows[-1].seq, len(rows), steps, standing, _heads(name, steps, standing)
+            thread_id, thread_name, name, rows[-1].seq, len(rows), steps, view, _heads(name, steps, view)
         )
         with self._lock:
             self._kept[thread_id] = workflow_state
@@ -168,11 +168,11 @@ class WorkflowStates:
         return workflow_state
 
 
-def _heads(name: str, steps: Sequence[Step], standing: Any) -> tuple[bytes, ...]:
+def _heads(name: str, steps: Sequence[Step], view: Any) -> tuple[bytes, ...]:
     own = [step for step in steps if is_of(step, name)]
-    if len(own) < len(steps) and not (alone := workflows.get(name).fold(own)).waiting_for:
+    if len(own) < len(steps) and not (alone := workflows.get(name).reduce(own)).waiting_for:
         return tuple(alone.heads)
-    return tuple(standing.heads)
+    return tuple(view.heads)
 
 
 def is_of(step: Step, workflow: str) -> bool:

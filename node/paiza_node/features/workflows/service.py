@@ -94,7 +94,7 @@ class WorkflowService(Service):
         found, more = self._page(request, officer)
         now = self._clock()
         return workflow_pb2.ListWorkflowsResponse(
-            workflows=[self._standing(workflow_state, officer, now) for workflow_state in found],
+            workflows=[self._status(workflow_state, officer, now) for workflow_state in found],
             next_page_token=paging.token_of(more) if more else "",
         )
 
@@ -102,13 +102,13 @@ class WorkflowService(Service):
         workflow_state = self._find(request, officer)
         if workflow_state is None:
             raise Rejected("unknown_id", "no workflow of this node has such a thread")
-        standing = workflow_state.standing
+        view = workflow_state.view
         return workflow_pb2.GetWorkflowResponse(
-            standing=self._standing(workflow_state, officer, self._clock()),
+            status=self._status(workflow_state, officer, self._clock()),
             steps=_steps(workflow_state),
             heads=workflow_state.heads,
-            participants=standing.participants,
-            missing_digests=standing.waiting_for,
+            participants=view.participants,
+            missing_digests=view.waiting_for,
         )
 
     def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[WorkflowState], int]:
@@ -139,25 +139,25 @@ class WorkflowService(Service):
     def _seen(self, reads: ReadConnection, thread_id: bytes, officer: Officer) -> WorkflowState | None:
         return self._workflow_states.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
 
-    def _standing(self, workflow_state: WorkflowState, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStatus:
-        standing = workflow_state.standing
+    def _status(self, workflow_state: WorkflowState, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStatus:
+        view = workflow_state.view
         return workflow_pb2.WorkflowStatus(
             thread_id=workflow_state.thread_id,
             thread_name=workflow_state.thread_name,
             workflow=workflow_state.workflow,
-            overall=standing.overall,
-            overall_text=_code("cd_overall", standing.overall),
+            overall=view.overall,
+            overall_text=_code("cd_overall", view.overall),
             live=workflow_state.live,
-            author=standing.requester,
-            states=_states(standing),
-            responsible=standing.responsible,
-            deadlines=[_deadline(each, now) for each in standing.deadlines],
-            alarms=[_alarm(each) for each in standing.alarms],
-            ineffective_count=len(standing.ineffective),
-            missing_count=len(standing.waiting_for),
+            author=view.requester,
+            states=_states(view),
+            responsible=view.responsible,
+            deadlines=[_deadline(each, now) for each in view.deadlines],
+            alarms=[_alarm(each) for each in view.alarms],
+            ineffective_count=len(view.ineffective),
+            missing_count=len(view.waiting_for),
             overlaps=self._overlaps(workflow_state, officer),
-            lacking=_breaches(standing.lacking),
-            offered_to=standing.offer.taker if standing.offer is not None else "",
+            lacking=_breaches(view.lacking),
+            offered_to=view.offer.taker if view.offer is not None else "",
         )
 
     def _overlaps(self, workflow_state: WorkflowState, officer: Officer) -> list[workflow_pb2.WorkflowOverlap]:
@@ -176,33 +176,33 @@ def sees_thread(reads: ReadConnection, thread_id: bytes, officer: Officer) -> bo
     return not numbers or bool(access_store.visible(reads, numbers, list_scope(officer)))
 
 
-def _states(standing: Any) -> list[workflow_pb2.WorkflowState]:
+def _states(view: Any) -> list[workflow_pb2.WorkflowState]:
     """Return the states in the order of the route; those that are not on it after them."""
-    route = dict.fromkeys(leg.member for leg in standing.route)
-    order = [*(member for member in route if member in standing.states), *(set(standing.states) - set(route))]
+    route = dict.fromkeys(leg.member for leg in view.route)
+    order = [*(member for member in route if member in view.states), *(set(view.states) - set(route))]
     return [
         workflow_pb2.WorkflowState(
             member=member,
-            role=standing.states[member].role,
-            status=standing.states[member].status,
-            status_text=_code("cd_status", standing.states[member].status),
-            until_time=_time(standing.states[member].until),
-            step_digest=standing.states[member].step,
+            role=view.states[member].role,
+            status=view.states[member].status,
+            status_text=_code("cd_status", view.states[member].status),
+            until_time=_time(view.states[member].until),
+            step_digest=view.states[member].step,
         )
         for member in sorted(order, key=order.index)
     ]
 
 
 def _steps(workflow_state: WorkflowState) -> list[workflow_pb2.WorkflowStep]:
-    standing = workflow_state.standing
+    view = workflow_state.view
     by_digest = {step.digest: step for step in workflow_state.steps}
-    waiting = set(standing.waiting)
+    waiting = set(view.waiting)
     found = []
-    for digest in (*standing.order, *standing.waiting):
+    for digest in (*view.order, *view.waiting):
         step = by_digest.pop(digest, None)
         if step is None:
             continue
-        breaches = standing.ineffective.get(digest, ())
+        breaches = view.ineffective.get(digest, ())
         found.append(
             workflow_pb2.WorkflowStep(
                 message_digest=digest,
@@ -225,7 +225,7 @@ def _alarm(alarm: Any) -> workflow_pb2.WorkflowAlarm:
         kind=alarm.kind,
         author=alarm.member,
         release_time=_time(alarm.time),
-        in_force=alarm.standing,
+        in_force=alarm.in_force,
         acknowledged_by=alarm.acknowledged_by,
         waiting_for=alarm.still_to_acknowledge,
     )

@@ -217,7 +217,7 @@ def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
     """Write an attachment down as the queue shows it."""
     found = admin_pb2.QueuedAttachment(
         message_digest=row.digest,
-        standing=standing(row),
+        status=standing(row),
         source=row.source,
         attempts=row.attempts,
         detail=row.detail,

@@ -154,29 +154,29 @@ def _row(each: admin_pb2.QueuedDelivery) -> tuple[str, ...]:
 
 
 def _attachment_row(each: admin_pb2.QueuedAttachment) -> tuple[str, ...]:
-    standing = each.standing
+    status = each.status
     return (
-        f"{each.message_digest.hex()[:16]} #{standing.part_number}",
+        f"{each.message_digest.hex()[:16]} #{status.part_number}",
         each.source or "-",
-        standing.member,
-        f"{standing.ciphertext_size:,}",
-        _(ATTACHMENT_STATES.get(standing.state, str(standing.state))),
+        status.member,
+        f"{status.ciphertext_size:,}",
+        _(ATTACHMENT_STATES.get(status.state, str(status.state))),
         str(each.attempts),
         shown_time(time_of(each.next_attempt_time)) if each.HasField("next_attempt_time") else "-",
-        f"{standing.reason}: {each.detail}" if each.detail else standing.reason or "-",
+        f"{status.reason}: {each.detail}" if each.detail else status.reason or "-",
     )
 
 
 def _attachment_object(each: admin_pb2.QueuedAttachment) -> dict[str, Any]:
-    standing = each.standing
+    status = each.status
     return {
         "message_digest": each.message_digest.hex(),
-        "part": standing.part_number,
+        "part": status.part_number,
         "source": each.source,
-        "member": standing.member,
-        "size": standing.ciphertext_size,
-        "state": delivery_pb2.AttachmentState.Name(standing.state).removeprefix("ATTACHMENT_STATE_").lower(),
-        "reason": standing.reason,
+        "member": status.member,
+        "size": status.ciphertext_size,
+        "state": delivery_pb2.AttachmentState.Name(status.state).removeprefix("ATTACHMENT_STATE_").lower(),
+        "reason": status.reason,
         "detail": each.detail,
         "attempts": each.attempts,
         "next_attempt_time": iso(time_of(each.next_attempt_time)) if each.HasField("next_attempt_time") else None,

@@ -326,7 +326,7 @@ class QueuedAttachment(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
-    STANDING_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
@@ -340,7 +340,7 @@ class QueuedAttachment(_message.Message):
     detail: _builtins.str
     """Detail to the reason."""
     @_builtins.property
-    def standing(self) -> _delivery_pb2.AttachmentStatus:
+    def status(self) -> _delivery_pb2.AttachmentStatus:
         """Where the attachment stands."""
 
     @_builtins.property
@@ -351,15 +351,15 @@ class QueuedAttachment(_message.Message):
         self,
         *,
         message_digest: _builtins.bytes = ...,
-        standing: _delivery_pb2.AttachmentStatus | None = ...,
+        status: _delivery_pb2.AttachmentStatus | None = ...,
         source: _builtins.str = ...,
         attempts: _builtins.int = ...,
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         detail: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time", "standing", b"standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "detail", b"detail", "message_digest", b"message_digest", "next_attempt_time", b"next_attempt_time", "source", b"source", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "detail", b"detail", "message_digest", b"message_digest", "next_attempt_time", b"next_attempt_time", "source", b"source", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -139,13 +139,13 @@ class GetWorkflowResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STANDING_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     MISSING_DIGESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def standing(self) -> Global___WorkflowStatus:
+    def status(self) -> Global___WorkflowStatus:
         """Where it stands."""
 
     @_builtins.property
@@ -167,15 +167,15 @@ class GetWorkflowResponse(_message.Message):
     def __init__(
         self,
         *,
-        standing: Global___WorkflowStatus | None = ...,
+        status: Global___WorkflowStatus | None = ...,
         steps: _abc.Iterable[Global___WorkflowStep] | None = ...,
         heads: _abc.Iterable[_builtins.bytes] | None = ...,
         participants: _abc.Iterable[_builtins.str] | None = ...,
         missing_digests: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "missing_digests", b"missing_digests", "participants", b"participants", "standing", b"standing", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "missing_digests", b"missing_digests", "participants", b"participants", "status", b"status", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,18 +1,26 @@
-"""The workflow "controlled-delivery": a pure fold over the signed steps of one thread.
+"""The workflow "controlled-delivery": a pure reduction of the signed steps of one thread.
 
-Every node that holds the same steps gives the same `Standing`, in whatever order they came. A sender's node asks
-`check_next` before it releases a step. No receiver refuses an authentic one; the fold says what takes no effect, and
-why.
+Every node that holds the same steps computes the same `DeliveryView`, whatever the order of arrival. A sender's node
+calls `check_next` before it releases a step. No receiver refuses an authentic step; the view lists the ineffective
+steps and the reasons.
 """
 
 from collections.abc import Iterable
 
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
-from paiza_domain.workflows.controlled_delivery.reducer import Folding
+from paiza_domain.workflows.controlled_delivery.reducer import Reduction
 from paiza_domain.workflows.controlled_delivery.rules import INVARIANTS, TEXTS, Breach, Rule
-from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateStanding, Status, Stop
-from paiza_domain.workflows.controlled_delivery.status import MOVING, Alarm, Deadline, Due, Overall, Standing, overdue
-from paiza_domain.workflows.controlled_delivery.view import stand
+from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateDecision, Status, Stop
+from paiza_domain.workflows.controlled_delivery.status import (
+    MOVING,
+    Alarm,
+    Deadline,
+    DeadlineKind,
+    DeliveryView,
+    OverallStatus,
+    overdue,
+)
+from paiza_domain.workflows.controlled_delivery.view import build_view
 from paiza_domain.workflows.step import Step
 
 __all__ = [
@@ -23,41 +31,41 @@ __all__ = [
     "Alarm",
     "Breach",
     "Deadline",
-    "Due",
+    "DeadlineKind",
+    "DeliveryView",
     "Event",
     "Offer",
-    "Overall",
+    "OverallStatus",
     "Rule",
-    "Standing",
-    "StateStanding",
+    "StateDecision",
     "Status",
     "Step",
     "Stop",
     "check_next",
-    "fold",
     "overdue",
+    "reduce",
 ]
 
 NAME = "controlled-delivery"
 
 
-def fold(steps: Iterable[Step]) -> Standing:
-    """Fold the steps of one thread, in any order.
+def reduce(steps: Iterable[Step]) -> DeliveryView:
+    """Return the view of the steps of one thread, given in any order.
 
-    A step of a foreign kind counts as a link between others only.
+    A step of a foreign kind counts only as a link between others.
     """
-    return stand(Folding(steps))
+    return build_view(Reduction(steps))
 
 
 def check_next(steps: Iterable[Step], step: Step) -> tuple[Breach, ...]:
-    """Return what `step` would break if it were released now; empty means that it may be.
+    """Return the rules that `step` would break if it were released now; empty if it may be released.
 
-    1. Its ancestors are all there, unless it overtakes or acknowledges.
-    2. It takes effect, beside everything that is known.
-    3. It takes the effect of no other step that is known, unless it is a halt.
+    1. All its ancestors are known, unless it overtakes or acknowledges.
+    2. It takes effect beside all known steps.
+    3. It makes no known step ineffective, unless it is a stopping step.
     """
     known = [each for each in steps if each.digest != step.digest]
-    after = Folding([*known, step])
+    after = Reduction([*known, step])
     # Step 1.
     if step.digest not in after.thread.index:
         if step.kind in kinds.OVERTAKING | kinds.ACKNOWLEDGING:
@@ -67,6 +75,6 @@ def check_next(steps: Iterable[Step], step: Step) -> tuple[Breach, ...]:
     if found := after.ineffective.get(step.digest):
         return found
     # Step 3.
-    if step.kind not in kinds.HALTS and after.ineffective.keys() - Folding(known).ineffective.keys():
+    if step.kind not in kinds.STOPPING and after.ineffective.keys() - Reduction(known).ineffective.keys():
         return (Breach(Rule.UNDOES_OTHERS),)
     return ()

@@ -1,4 +1,4 @@
-"""What a step breaks, judged against a course: the rules of every kind of step, one refusal a line."""
+"""The legality of a step in a given state: the rules of every kind of step, one breach a line."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -9,37 +9,37 @@ from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
 from paiza_domain.workflows.controlled_delivery.scope import lacking, point_breaches, time_text
-from paiza_domain.workflows.controlled_delivery.state import UNDECIDED, Course, Status
+from paiza_domain.workflows.controlled_delivery.state import UNDECIDED, DeliveryState, Status
 from paiza_domain.workflows.controlled_delivery.transitions import planned, regains_control
 from paiza_domain.workflows.step import Step
 
-Check = Callable[[Course, Step], Iterator[Breach]]
+Check = Callable[[DeliveryState, Step], Iterator[Breach]]
 
 AUTHORISER: Final = "authoriser"  # the role one of two signers acts in
 OFFICERS: Final = 2  # who sign an authorisation, and the lifting of a stop
 
 
-def breaches(course: Course, step: Step) -> tuple[Breach, ...]:
-    """Return what `step` breaks if it follows from `course`; empty means legal.
+def breaches(delivery: DeliveryState, step: Step) -> tuple[Breach, ...]:
+    """Return the rules that `step` breaks if it follows from `delivery`; empty if it is legal.
 
-    Not judged here: to whom it was addressed (see `addressing`), and what happened meanwhile elsewhere.
+    Not checked here: the recipients (see `addressing`) and concurrent steps.
     """
     if step.kind == kinds.REQUEST:
-        return (Breach(Rule.REQUEST_REPEATED),) if course.request else ()
-    if not course.request:
+        return (Breach(Rule.REQUEST_REPEATED),) if delivery.request else ()
+    if not delivery.request:
         return (Breach(Rule.REQUEST_MISSING),)
-    if step.author not in course.participants:
+    if step.author not in delivery.participants:
         return (Breach(Rule.NOT_PARTICIPANT, {"member": step.author}),)
-    if course.closed and step.kind not in _ALWAYS:
+    if delivery.closed and step.kind not in _ALWAYS:
         return (Breach(Rule.CLOSED),)
-    return tuple(_CHECKS[step.kind](course, step))
+    return tuple(_CHECKS[step.kind](delivery, step))
 
 
-def addressing(course: Course, step: Step) -> tuple[Breach, ...]:
-    """Return who should have been addressed; what overtakes everything is not held up by this."""
+def addressing(delivery: DeliveryState, step: Step) -> tuple[Breach, ...]:
+    """Return a breach if the step lacks recipients; overtaking steps are exempt."""
     if step.kind in kinds.OVERTAKING:
         return ()
-    needed = set(course.participants)
+    needed = set(delivery.participants)
     if step.kind == kinds.REQUEST:
         needed |= {state.member for state in step.content.states}
     if step.kind == kinds.ROUTE_CHANGE:
@@ -48,32 +48,32 @@ def addressing(course: Course, step: Step) -> tuple[Breach, ...]:
     return (Breach(Rule.NOT_ADDRESSED_TO_ALL, {"members": ", ".join(sorted(missing))}),) if missing else ()
 
 
-def without_state(course: Course, step: Step) -> tuple[Breach, ...]:
-    """Say of a decision that its state is none of this course: the route change that brought it in took no effect."""
+def without_state(delivery: DeliveryState, step: Step) -> tuple[Breach, ...]:
+    """Return a breach if the deciding state is not in the delivery: its route change took no effect."""
     member = step.content.member if step.kind == kinds.CONDITIONS_ANSWER else step.author
-    return () if member in course.states else (Breach(Rule.NOT_ON_ROUTE, {"member": member}),)
+    return () if member in delivery.states else (Breach(Rule.NOT_ON_ROUTE, {"member": member}),)
 
 
-def undecided_too_late(course: Course, member: str, time: datetime) -> datetime | None:
-    """Return the latest time for a state's first decision where it had passed at `time`."""
-    standing = course.states[member]
-    latest = standing.latest_decision
-    return latest if latest is not None and not standing.decided and time > latest else None
+def undecided_too_late(delivery: DeliveryState, member: str, time: datetime) -> datetime | None:
+    """Return the latest time for a state's first decision if it has passed at `time`, else None."""
+    decision = delivery.states[member]
+    latest = decision.latest_decision
+    return latest if latest is not None and not decision.decided and time > latest else None
 
 
-def _acknowledgement(course: Course, step: Step) -> Iterator[Breach]:
-    if step.content.message_digest not in course.acknowledgeable:
+def _acknowledgement(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if step.content.message_digest not in delivery.acknowledgeable:
         yield Breach(Rule.NOTHING_TO_ACKNOWLEDGE)
 
 
-def _state(course: Course, step: Step) -> Iterator[Breach]:
-    if step.author not in course.states:
+def _state(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if step.author not in delivery.states:
         yield Breach(Rule.NOT_ON_ROUTE, {"member": step.author})
 
 
-def _requester(course: Course, step: Step) -> Iterator[Breach]:
-    if step.author != course.requester:
-        yield Breach(Rule.NOT_REQUESTER, {"member": course.requester})
+def _requester(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if step.author != delivery.requester:
+        yield Breach(Rule.NOT_REQUESTER, {"member": delivery.requester})
 
 
 def _two_officers(step: Step) -> Iterator[Breach]:
@@ -83,27 +83,27 @@ def _two_officers(step: Step) -> Iterator[Breach]:
         yield Breach(Rule.AUTHORISER_NEEDED)
 
 
-def _deciding(course: Course, step: Step) -> Iterator[Breach]:
-    if step.author not in course.states:
+def _deciding(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if step.author not in delivery.states:
         yield Breach(Rule.NOT_ON_ROUTE, {"member": step.author})
         return
-    if course.withdrawn:
+    if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
-    if latest := undecided_too_late(course, step.author, step.release_time):
+    if latest := undecided_too_late(delivery, step.author, step.release_time):
         yield Breach(Rule.DECISION_TOO_LATE, {"member": step.author, "time": time_text(latest)})
 
 
-def _conditions(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _deciding(course, step)
-    if step.author in course.states and course.states[step.author].status not in UNDECIDED:
+def _conditions(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _deciding(delivery, step)
+    if step.author in delivery.states and delivery.states[step.author].status not in UNDECIDED:
         yield Breach(Rule.DECIDED_ALREADY, {"member": step.author})
 
 
-def _conditions_answer(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _requester(course, step)
-    if course.withdrawn:
+def _conditions_answer(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _requester(delivery, step)
+    if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
-    asked = course.states.get(step.content.member)
+    asked = delivery.states.get(step.content.member)
     if (
         asked is None
         or asked.status is not Status.CONDITIONS_PROPOSED
@@ -112,269 +112,269 @@ def _conditions_answer(course: Course, step: Step) -> Iterator[Breach]:
         yield Breach(Rule.CONDITIONS_NOT_OPEN, {"member": step.content.member})
 
 
-def _authorisation(course: Course, step: Step) -> Iterator[Breach]:
+def _authorisation(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
     yield from _two_officers(step)
-    yield from _deciding(course, step)
-    if course.ended:
+    yield from _deciding(delivery, step)
+    if delivery.ended:
         yield Breach(Rule.ENDED)
-    if step.author not in course.states:
+    if step.author not in delivery.states:
         return
-    if course.states[step.author].status is Status.CONDITIONS_PROPOSED:
+    if delivery.states[step.author].status is Status.CONDITIONS_PROPOSED:
         yield Breach(Rule.CONDITIONS_UNANSWERED, {"member": step.author})
-    if course.states[step.author].status is Status.REFUSED:
+    if delivery.states[step.author].status is Status.REFUSED:
         yield Breach(Rule.DECIDED_ALREADY, {"member": step.author})
 
 
-def _refusal(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _state(course, step)
-    if course.withdrawn:
+def _refusal(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _state(delivery, step)
+    if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
-    if step.author in course.states and course.states[step.author].status not in UNDECIDED:
+    if step.author in delivery.states and delivery.states[step.author].status not in UNDECIDED:
         yield Breach(Rule.DECIDED_ALREADY, {"member": step.author})
 
 
-def _withdrawal(course: Course, step: Step) -> Iterator[Breach]:
-    if course.ended:
+def _withdrawal(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if delivery.ended:
         yield Breach(Rule.ENDED)
     if step.content.withdrawn == "request":
-        yield from _requester(course, step)
-        if course.active:
+        yield from _requester(delivery, step)
+        if delivery.active:
             yield Breach(Rule.ACTIVE_ALREADY)
-        if course.withdrawn:
+        if delivery.withdrawn:
             yield Breach(Rule.NOTHING_TO_WITHDRAW, {"member": step.author})
         return
-    yield from _state(course, step)
-    if step.author in course.states and course.states[step.author].status is not Status.AUTHORISED:
+    yield from _state(delivery, step)
+    if step.author in delivery.states and delivery.states[step.author].status is not Status.AUTHORISED:
         yield Breach(Rule.NOTHING_TO_WITHDRAW, {"member": step.author})
 
 
-def _confirmation(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _requester(course, step)
-    if course.oral_request is None or course.confirmed:
+def _confirmation(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _requester(delivery, step)
+    if delivery.oral_request is None or delivery.confirmed:
         yield Breach(Rule.NOTHING_TO_CONFIRM)
 
 
-def _plan(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _requester(course, step)
-    if course.withdrawn:
+def _plan(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _requester(delivery, step)
+    if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
-    if course.active:
+    if delivery.active:
         yield Breach(Rule.ACTIVE_ALREADY)
-    if course.ended:
+    if delivery.ended:
         yield Breach(Rule.ENDED)
-    after = planned(course, step)
+    after = planned(delivery, step)
     yield from lacking(after, after.route, step.release_time)
 
 
-def _halted(course: Course) -> Iterator[Breach]:
-    for stop in course.standing_stops:
+def _stopped(delivery: DeliveryState) -> Iterator[Breach]:
+    for stop in delivery.stops_in_force:
         yield Breach(Rule.STOPPED, {"member": stop.member})
-    for loss in course.losses:
+    for loss in delivery.losses:
         yield Breach(Rule.CONTROL_LOST, {"member": loss.member})
-    for suspension in course.suspensions:
+    for suspension in delivery.suspensions:
         yield Breach(Rule.SUSPENDED, {"member": suspension.member})
 
 
-def _activation(course: Course, step: Step) -> Iterator[Breach]:
-    if course.withdrawn:
+def _activation(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
-    if course.active:
+    if delivery.active:
         yield Breach(Rule.ACTIVE_ALREADY)
         return
-    if course.ended:
+    if delivery.ended:
         yield Breach(Rule.ENDED)
-    yield from _halted(course)
-    if not course.plan:
+    yield from _stopped(delivery)
+    if not delivery.plan:
         yield Breach(Rule.PLAN_MISSING)
         return
-    if step.author != course.route[0].member:
-        yield Breach(Rule.ROUTE_BEGINS_ELSEWHERE, {"member": course.route[0].member})
-    yield from lacking(course, course.remaining, step.release_time)
+    if step.author != delivery.route[0].member:
+        yield Breach(Rule.ROUTE_BEGINS_ELSEWHERE, {"member": delivery.route[0].member})
+    yield from lacking(delivery, delivery.remaining, step.release_time)
 
 
-def _under_way(course: Course) -> Iterator[Breach]:
-    if not course.active:
+def _under_way(delivery: DeliveryState) -> Iterator[Breach]:
+    if not delivery.active:
         yield Breach(Rule.NOT_ACTIVE)
-    if course.withdrawn:
+    if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
-    if course.ended:
+    if delivery.ended:
         yield Breach(Rule.ENDED)
-    yield from _halted(course)
+    yield from _stopped(delivery)
 
 
-def _responsible(course: Course, step: Step) -> Iterator[Breach]:
-    if course.active and step.author != course.responsible:
-        yield Breach(Rule.NOT_RESPONSIBLE, {"member": step.author, "responsible": course.responsible})
+def _responsible(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if delivery.active and step.author != delivery.responsible:
+        yield Breach(Rule.NOT_RESPONSIBLE, {"member": step.author, "responsible": delivery.responsible})
 
 
-def _offer_open(course: Course) -> Iterator[Breach]:
-    if course.offer is not None:
-        yield Breach(Rule.OFFER_OPEN, {"member": course.offer.taker})
+def _offer_open(delivery: DeliveryState) -> Iterator[Breach]:
+    if delivery.offer is not None:
+        yield Breach(Rule.OFFER_OPEN, {"member": delivery.offer.taker})
 
 
-def _next_state(course: Course) -> str:
-    return course.route[course.position + 1].member if course.position + 1 < len(course.route) else ""
+def _next_state(delivery: DeliveryState) -> str:
+    return delivery.route[delivery.position + 1].member if delivery.position + 1 < len(delivery.route) else ""
 
 
-def _offer(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _under_way(course)
-    yield from _responsible(course, step)
-    yield from _offer_open(course)
-    if step.content.taker != _next_state(course):
-        yield Breach(Rule.NOT_NEXT_ON_ROUTE, {"member": _next_state(course) or "–"})
-    yield from lacking(course, course.remaining, step.release_time)
+def _offer(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _under_way(delivery)
+    yield from _responsible(delivery, step)
+    yield from _offer_open(delivery)
+    if step.content.taker != _next_state(delivery):
+        yield Breach(Rule.NOT_NEXT_ON_ROUTE, {"member": _next_state(delivery) or "–"})
+    yield from lacking(delivery, delivery.remaining, step.release_time)
     for member in (step.author, step.content.taker):
-        standing = course.states.get(member)
-        if standing is not None and standing.status is Status.AUTHORISED:
-            yield from point_breaches(member, standing, step.content.point)
+        decision = delivery.states.get(member)
+        if decision is not None and decision.status is Status.AUTHORISED:
+            yield from point_breaches(member, decision, step.content.point)
 
 
-def _acceptance(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _under_way(course)
-    offer = course.offer
-    if offer is None or offer.digest != step.content.offer_digest or offer.giver != course.responsible:
+def _acceptance(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _under_way(delivery)
+    offer = delivery.offer
+    if offer is None or offer.digest != step.content.offer_digest or offer.giver != delivery.responsible:
         yield Breach(Rule.OFFER_MISSING)
         return
     if step.author != offer.taker:
         yield Breach(Rule.NOT_THE_TAKER, {"member": offer.taker})
-    yield from lacking(course, course.remaining[1:], step.release_time)
+    yield from lacking(delivery, delivery.remaining[1:], step.release_time)
 
 
-def _handover_refusal(course: Course, step: Step) -> Iterator[Breach]:
-    offer = course.offer
+def _handover_refusal(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    offer = delivery.offer
     if offer is None or offer.digest != step.content.offer_digest:
         yield Breach(Rule.OFFER_MISSING)
     elif step.author not in {offer.taker, offer.giver}:
         yield Breach(Rule.NOT_THE_TAKER, {"member": offer.taker})
 
 
-def _route_change(course: Course, step: Step) -> Iterator[Breach]:
-    if course.withdrawn:
+def _route_change(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
-    if course.ended:
+    if delivery.ended:
         yield Breach(Rule.ENDED)
-    for stop in course.standing_stops:
+    for stop in delivery.stops_in_force:
         yield Breach(Rule.STOPPED, {"member": stop.member})
-    for loss in course.losses:
+    for loss in delivery.losses:
         yield Breach(Rule.CONTROL_LOST, {"member": loss.member})
-    yield from _offer_open(course)
-    if course.active:
-        yield from _responsible(course, step)
-        if step.content.route[0].member != course.responsible:
-            yield Breach(Rule.ROUTE_BEGINS_ELSEWHERE, {"member": course.responsible})
+    yield from _offer_open(delivery)
+    if delivery.active:
+        yield from _responsible(delivery, step)
+        if step.content.route[0].member != delivery.responsible:
+            yield Breach(Rule.ROUTE_BEGINS_ELSEWHERE, {"member": delivery.responsible})
     else:
-        yield from _requester(course, step)
-    known = {*course.states, *(state.member for state in step.content.new_states)}
+        yield from _requester(delivery, step)
+    known = {*delivery.states, *(state.member for state in step.content.new_states)}
     for member in sorted({leg.member for leg in step.content.route} - known):
         yield Breach(Rule.NOT_ON_ROUTE, {"member": member})
 
 
-def _suspension(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _state(course, step)
-    if not course.active:
+def _suspension(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _state(delivery, step)
+    if not delivery.active:
         yield Breach(Rule.NOT_ACTIVE)
-    if course.ended:
+    if delivery.ended:
         yield Breach(Rule.ENDED)
 
 
-def _resumption(course: Course, step: Step) -> Iterator[Breach]:
-    if not any(regains_control(course, step.author, halt.member) for halt in course.losses) and not any(
-        halt.member == step.author for halt in course.suspensions
+def _resumption(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if not any(regains_control(delivery, step.author, each.member) for each in delivery.losses) and not any(
+        each.member == step.author for each in delivery.suspensions
     ):
         yield Breach(Rule.NOTHING_TO_RESUME, {"member": step.author})
 
 
-def _stop(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _state(course, step)
+def _stop(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _state(delivery, step)
 
 
-def _stop_lifting(course: Course, step: Step) -> Iterator[Breach]:
+def _stop_lifting(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
     yield from _two_officers(step)
-    stop = next((each for each in course.standing_stops if each.digest == step.content.stop_digest), None)
+    stop = next((each for each in delivery.stops_in_force if each.digest == step.content.stop_digest), None)
     if stop is None:
         yield Breach(Rule.STOP_MISSING)
     elif stop.member != step.author:
         yield Breach(Rule.NOT_THE_STOPPER, {"member": stop.member})
 
 
-def _intervention(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _state(course, step)
-    if course.interventions or any(stop.member == step.author for stop in course.standing_stops):
+def _intervention(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _state(delivery, step)
+    if delivery.interventions or any(stop.member == step.author for stop in delivery.stops_in_force):
         return
-    if not course.active:
+    if not delivery.active:
         yield Breach(Rule.NOT_ACTIVE)
-    yield from _responsible(course, step)
+    yield from _responsible(delivery, step)
 
 
-def _delivered(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _under_way(course)
-    yield from _responsible(course, step)
-    yield from _offer_open(course)
-    if _next_state(course):
-        yield Breach(Rule.NOT_NEXT_ON_ROUTE, {"member": _next_state(course)})
+def _delivered(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _under_way(delivery)
+    yield from _responsible(delivery, step)
+    yield from _offer_open(delivery)
+    if _next_state(delivery):
+        yield Breach(Rule.NOT_NEXT_ON_ROUTE, {"member": _next_state(delivery)})
 
 
-def _substitution(course: Course, step: Step) -> Iterator[Breach]:
-    if course.ended:
+def _substitution(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if delivery.ended:
         yield Breach(Rule.ENDED)
-    if course.active:
-        yield from _responsible(course, step)
-    elif not course.plan:
+    if delivery.active:
+        yield from _responsible(delivery, step)
+    elif not delivery.plan:
         yield Breach(Rule.PLAN_MISSING)
-    elif step.author != course.route[0].member:
-        yield Breach(Rule.ROUTE_BEGINS_ELSEWHERE, {"member": course.route[0].member})
-    if step.author not in course.states:
+    elif step.author != delivery.route[0].member:
+        yield Breach(Rule.ROUTE_BEGINS_ELSEWHERE, {"member": delivery.route[0].member})
+    if step.author not in delivery.states:
         yield Breach(Rule.NOT_ON_ROUTE, {"member": step.author})
         return
-    standing = course.states[step.author]
-    if standing.status is not Status.AUTHORISED:
+    decision = delivery.states[step.author]
+    if decision.status is not Status.AUTHORISED:
         yield Breach(Rule.AUTHORISATION_MISSING, {"member": step.author})
-    elif step.content.mode not in standing.scope.substitution_modes:
+    elif step.content.mode not in decision.scope.substitution_modes:
         yield Breach(Rule.SCOPE_SUBSTITUTION, {"member": step.author, "mode": step.content.mode})
     for name, state in (("before", step.content.before), ("after", step.content.after)):
         if not (state.gross_weight.millionths and state.seals and state.photograph_digests):
             yield Breach(Rule.SUBSTITUTION_UNRECORDED, {"what": name})
 
 
-def _party(course: Course, step: Step) -> Iterator[Breach]:
-    if step.author != course.requester:
-        yield from _state(course, step)
+def _party(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    if step.author != delivery.requester:
+        yield from _state(delivery, step)
 
 
-def _outcome(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _party(course, step)
-    if course.end is None:
+def _outcome(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _party(delivery, step)
+    if delivery.end is None:
         yield Breach(Rule.NOT_ENDED)
 
 
-def _evidence_return(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _party(course, step)
-    if not course.outcomes:
+def _evidence_return(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _party(delivery, step)
+    if not delivery.outcomes:
         yield Breach(Rule.OUTCOME_MISSING)
 
 
-def _closing(course: Course, step: Step) -> Iterator[Breach]:
-    yield from _requester(course, step)
-    if not course.active and not course.ended and not course.outcomes:
-        if not (course.withdrawn or any(failed(course, member, step.release_time) for member in course.states)):
+def _closing(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    yield from _requester(delivery, step)
+    if not delivery.active and not delivery.ended and not delivery.outcomes:
+        if not (delivery.withdrawn or any(failed(delivery, member, step.release_time) for member in delivery.states)):
             yield Breach(Rule.NOT_ENDED)
         return
-    if course.end is None:
+    if delivery.end is None:
         yield Breach(Rule.NOT_ENDED)
-    elif not course.outcomes:
+    elif not delivery.outcomes:
         yield Breach(Rule.OUTCOME_MISSING)
-    elif not course.evidence_returned:
+    elif not delivery.evidence_returned:
         yield Breach(Rule.EVIDENCE_NOT_RETURNED)
 
 
-def failed(course: Course, member: str, time: datetime) -> bool:
-    """Return whether a state refused, withdrew, was silent for too long, or its authorisation has run out at `time`."""
-    standing = course.states[member]
-    if standing.status in {Status.REFUSED, Status.WITHDRAWN}:
+def failed(delivery: DeliveryState, member: str, time: datetime) -> bool:
+    """Return whether a state refused, withdrew, did not decide in time, or its authorisation expired before `time`."""
+    decision = delivery.states[member]
+    if decision.status in {Status.REFUSED, Status.WITHDRAWN}:
         return True
-    if standing.status is Status.AUTHORISED:
-        return to_datetime(standing.scope.valid_until_time) < time
-    return undecided_too_late(course, member, time) is not None
+    if decision.status is Status.AUTHORISED:
+        return to_datetime(decision.scope.valid_until_time) < time
+    return undecided_too_late(delivery, member, time) is not None
 
 
 _ALWAYS: Final = frozenset({*kinds.ACKNOWLEDGING, *kinds.OVERTAKING})  # also after the closing

@@ -1,14 +1,14 @@
-"""The fold: which steps take effect, and what course they bring about. Pure; the same on every node.
+"""The reducer: the effective steps of a thread, and the state after them. Pure; the same on every node.
 
-1. A step is judged against the course of its own ancestors: legal there or not, for good. What overtakes is legal for
-   want of ancestors.
+1. A step is checked against the state after its own ancestors: it is legal there or not, for good. An overtaking step
+   is legal without its ancestors.
 2. The steps of a set are read in the one order (causal, then a stop first, then the lower digest).
-3. A legal step takes no effect if a halt that is concurrent with it goes before it.
-4. A step that can collide with a concurrent one is judged once more against the course at its place in the order.
-5. All other legal steps take effect: what they record stays true.
+3. A legal step takes no effect if a concurrent stopping step takes precedence over it.
+4. A step that can conflict with a concurrent step is checked again against the state at its place in the order.
+5. All other legal steps take effect: the events they record stay true.
 
-Of several requests in one thread one counts (`Folding._chosen`), and of one member's steps only so many: whoever lies
-about the time or floods a thread takes effect from nobody but himself.
+Only one of several requests in one thread counts (`Reduction._chosen_request`), and the steps of one member are limited
+in number, so a member that lies about the time or floods a thread harms only its own steps.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from paiza_domain.workflows.causality import Causality
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
 from paiza_domain.workflows.controlled_delivery.legality import addressing, breaches, without_state
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
-from paiza_domain.workflows.controlled_delivery.state import START, Course
+from paiza_domain.workflows.controlled_delivery.state import START, DeliveryState
 from paiza_domain.workflows.controlled_delivery.stops import overtakes
 from paiza_domain.workflows.controlled_delivery.transitions import apply
 from paiza_domain.workflows.step import Step
@@ -31,35 +31,35 @@ MAX_STEPS: Final = 128  # of one member in one thread, and as many that overtake
 Breaches = tuple[Breach, ...]
 
 
-class Folding:
-    """One fold over one set of steps; `course` is the outcome, `ineffective` says by digest what a step breaks."""
+class Reduction:
+    """The reduction of a set of steps: `delivery` is the final state, `ineffective` the broken rules by digest."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self.thread = Causality(steps, _OPENERS, kinds.OVERTAKING)
-        self._too_many = _beyond_quota(self.thread.steps)
-        self._request = self._chosen()
-        self._verdicts: list[Breaches] = []
-        self._courses: dict[int, Course] = {0: START}
-        self._halts = 0
+        self._too_many = _over_quota(self.thread.steps)
+        self._request = self._chosen_request()
+        self._breaches: list[Breaches] = []
+        self._states: dict[int, DeliveryState] = {0: START}
+        self._stopping = 0
         for place, step in enumerate(self.thread.steps):
-            self._verdicts.append(self._judged(place, step))
-            if step.kind in kinds.HALTS and not self._verdicts[place]:
-                self._halts |= 1 << place
+            self._breaches.append(self._own_breaches(place, step))
+            if step.kind in kinds.STOPPING and not self._breaches[place]:
+                self._stopping |= 1 << place
         self.ineffective: dict[bytes, Breaches] = {}
         self.order = tuple(self.thread.order(self.thread.everything))
-        self.course = self._read(self.order, self.thread.everything, self.ineffective)
+        self.delivery = self._reduce(self.order, self.thread.everything, self.ineffective)
 
     @property
     def legal(self) -> Iterable[int]:
-        """Return the places of the steps of the workflow that are legal against their own ancestors."""
+        """Return the places of the workflow steps that are legal after their own ancestors."""
         steps = enumerate(self.thread.steps)
-        return (place for place, step in steps if step.kind in kinds.STEPS and not self._verdicts[place])
+        return (place for place, step in steps if step.kind in kinds.STEPS and not self._breaches[place])
 
-    def _chosen(self) -> bytes:
-        """Return the request that counts: the one from which alone the steps of most members follow, then the earliest.
+    def _chosen_request(self) -> bytes:
+        """Return the digest of the valid request: the one that most members follow exclusively, then the earliest.
 
-        The time is what the author's log says, and a log can be kept back: a request that is dated before another takes
-        nothing away from those who have acted on that one.
+        The time comes from the author's log, and an author can withhold its log: a request dated before another one
+        does not invalidate the steps of members that acted on the other.
         """
         requests = [place for place, step in enumerate(self.thread.steps) if step.kind == kinds.REQUEST]
         if not requests:
@@ -77,81 +77,81 @@ class Folding:
 
         return self.thread.steps[min(requests, key=rank)].digest
 
-    def before(self, place: int) -> Course:
-        """Return the course of a step's own ancestors."""
+    def before(self, place: int) -> DeliveryState:
+        """Return the state after a step's own ancestors."""
         members = self.thread.before[place]
-        known = self._courses.get(members)
+        known = self._states.get(members)
         if known is not None:
             return known
         last = self.thread.last_of_chain(place)
         if last is not None:
-            # Nothing in the set is concurrent with `last`: it reads last, and as it was judged.
-            course = self._taken(self.before(last), last)
+            # No step of the set is concurrent with `last`: it is read last and its first check stands.
+            delivery = self._applied(self.before(last), last)
         else:
-            course = self._read(self.thread.order(members), members, {})
-        self._courses[members] = course
-        return course
+            delivery = self._reduce(self.thread.order(members), members, {})
+        self._states[members] = delivery
+        return delivery
 
-    def _judged(self, place: int, step: Step) -> Breaches:
-        """Step 1."""
+    def _own_breaches(self, place: int, step: Step) -> Breaches:
+        """Return the rules broken after the step's own ancestors (step 1)."""
         if step.kind not in kinds.STEPS:
             return ()
         if step.digest in self._too_many:
             return (Breach(Rule.TOO_MANY_STEPS, {"member": step.author}),)
         if step.kind == kinds.REQUEST and step.digest != self._request:
             return (Breach(Rule.REQUEST_REPEATED),)
-        course = self.before(place)
-        return breaches(course, step) or addressing(course, step)
+        delivery = self.before(place)
+        return breaches(delivery, step) or addressing(delivery, step)
 
-    def _taken(self, course: Course, place: int) -> Course:
+    def _applied(self, delivery: DeliveryState, place: int) -> DeliveryState:
         step = self.thread.steps[place]
-        if self._verdicts[place] or step.kind not in kinds.STEPS:
-            return course
-        return apply(course, step, lambda digest: self.thread.is_ancestor(digest, place))
+        if self._breaches[place] or step.kind not in kinds.STEPS:
+            return delivery
+        return apply(delivery, step, lambda digest: self.thread.is_ancestor(digest, place))
 
-    def _read(self, order: Iterable[int], members: int, ineffective: dict[bytes, Breaches]) -> Course:
-        """Read a set in its order (steps 2 to 5); what takes no effect is added to `ineffective`."""
-        course = START
+    def _reduce(self, order: Iterable[int], members: int, ineffective: dict[bytes, Breaches]) -> DeliveryState:
+        """Return the state after a set of steps (steps 2 to 5); ineffective steps are added to `ineffective`."""
+        delivery = START
         for place in order:
-            found = self._verdicts[place] or self._overtaken(place, members) or self._collides(course, place)
+            found = self._breaches[place] or self._overtaken(place, members) or self._conflicts(delivery, place)
             if found:
                 ineffective[self.thread.steps[place].digest] = found
             else:
-                course = self._taken(course, place)
-        return course
+                delivery = self._applied(delivery, place)
+        return delivery
 
     def _overtaken(self, place: int, members: int) -> Breaches:
-        """Step 3."""
+        """Return a breach if a concurrent stopping step takes precedence (step 3)."""
         step = self.thread.steps[place]
-        if step.kind not in kinds.CONTENDED and step.kind != kinds.AUTHORISATION:
+        if step.kind not in kinds.CONFLICTING and step.kind != kinds.AUTHORISATION:
             return ()
-        halts = self._halts & members & ~self.thread.before[place]
+        stopping = self._stopping & members & ~self.thread.before[place]
         first: Step | None = None
-        while halts:
-            other = halts.bit_length() - 1
-            halts ^= 1 << other
-            halt = self.thread.steps[other]
-            if (first is None or halt.digest < first.digest) and self._goes_before(other, place):
-                first = halt
+        while stopping:
+            other = stopping.bit_length() - 1
+            stopping ^= 1 << other
+            stopping_step = self.thread.steps[other]
+            if (first is None or stopping_step.digest < first.digest) and self._takes_precedence(other, place):
+                first = stopping_step
         if first is None:
             return ()
-        # The one of the lowest digest is named: places differ from node to node.
+        # The lowest digest is reported: places differ from node to node.
         return (Breach(Rule.OVERTAKEN, {"member": first.author, "step": first.digest.hex()[:_DIGITS]}),)
 
-    def _goes_before(self, other: int, place: int) -> bool:
-        step, halt = self.thread.steps[place], self.thread.steps[other]
-        return self.thread.concurrent(place, other) and overtakes(halt, step, self.before(place))
+    def _takes_precedence(self, other: int, place: int) -> bool:
+        step, stopping_step = self.thread.steps[place], self.thread.steps[other]
+        return self.thread.concurrent(place, other) and overtakes(stopping_step, step, self.before(place))
 
-    def _collides(self, course: Course, place: int) -> Breaches:
-        """Step 4."""
+    def _conflicts(self, delivery: DeliveryState, place: int) -> Breaches:
+        """Return the rules broken at the step's place in the order (step 4)."""
         step = self.thread.steps[place]
-        if step.kind in kinds.CONTENDED:
-            return breaches(course, step)
-        return without_state(course, step) if step.kind in kinds.DECISIONS else ()
+        if step.kind in kinds.CONFLICTING:
+            return breaches(delivery, step)
+        return without_state(delivery, step) if step.kind in kinds.DECISIONS else ()
 
 
-def _beyond_quota(steps: Iterable[Step]) -> frozenset[bytes]:
-    """Name the steps that one member has too many of: the latest by its own log. Stops have a share of their own."""
+def _over_quota(steps: Iterable[Step]) -> frozenset[bytes]:
+    """Return the digests of the steps beyond a member's quota, the latest by its log. Stops have their own quota."""
     used: Counter[tuple[str, bool]] = Counter()
     beyond: set[bytes] = set()
     for step in sorted(steps, key=lambda each: (each.release_time, each.digest)):

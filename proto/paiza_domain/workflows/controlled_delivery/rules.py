@@ -1,4 +1,4 @@
-"""The rules a step may break: a stable code, the invariant it belongs to, and a sentence in either language."""
+"""The rules of a controlled delivery: a stable code, the invariant, and a sentence in either language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from paiza_domain.i18n import N_, translate
 
 
 class Rule(StrEnum):
-    """What a step breaks. The code is stable."""
+    """A rule that a step may break. The code is stable."""
 
     AUTHORISATION_MISSING = "authorisation_missing"
     AUTHORISATION_EXPIRED = "authorisation_expired"
@@ -127,18 +127,18 @@ INVARIANTS: Final[Mapping[Rule, int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One rule that a step breaks, with what is missing."""
+    """One broken rule, with the values for its sentence."""
 
     rule: Rule
     values: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, lang: str) -> str:
-        """Say it in `lang`."""
+        """Return the sentence in `lang`."""
         return translate(TEXTS[self.rule], lang).format(**self.values)
 
 
 def breach_text(rule: str, values: Mapping[str, str], lang: str) -> str:
-    """Return the sentence for a breach that a node tells; the code alone where this version does not know the rule."""
+    """Return the sentence for a breach that a node reports; the code alone if this version does not know the rule."""
     try:
         return Breach(Rule(rule), values).text(lang)
     except (ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Whether authorisations cover a route: dates, border points, quantity and mode of substitution (invariant 1)."""
+"""The scope of authorisations: dates, border points, quantity and mode of substitution of a route (invariant 1)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -11,42 +11,42 @@ from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg, Cont
 from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.schema.quantity import GRAMS_PER_UNIT, format_amount
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
-from paiza_domain.workflows.controlled_delivery.state import Course, StateStanding, Status
+from paiza_domain.workflows.controlled_delivery.state import DeliveryState, StateDecision, Status
 
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 _POINTS_KEPT: Final = 1_024  # names of border points; a region has a few hundred
 
 
 def time_text(time: datetime) -> str:
-    """Write a time for a person."""
+    """Format a time for display."""
     return time.strftime(_TIME)
 
 
-def lacking(course: Course, legs: Iterable[ControlledDeliveryLeg], time: datetime) -> Iterator[Breach]:
-    """Yield what is lacking for the consignment to go these legs, judged at `time`."""
+def lacking(delivery: DeliveryState, legs: Iterable[ControlledDeliveryLeg], time: datetime) -> Iterator[Breach]:
+    """Yield the breaches that keep the consignment from these legs at `time`."""
     for leg in legs:
-        yield from leg_breaches(leg, course.states, course.quantities, course.substitution_mode, time)
+        yield from leg_breaches(leg, delivery.states, delivery.quantities, delivery.substitution_mode, time)
 
 
 def leg_breaches(
     leg: ControlledDeliveryLeg,
-    states: Mapping[str, StateStanding],
+    states: Mapping[str, StateDecision],
     quantities: Iterable[Quantity],
     mode: str,
     time: datetime,
 ) -> Iterator[Breach]:
-    """Yield what the state's authorisation lacks for one leg."""
-    standing = states.get(leg.member)
-    if standing is None or standing.status is not Status.AUTHORISED:
+    """Yield the breaches of the state's authorisation for one leg."""
+    decision = states.get(leg.member)
+    if decision is None or decision.status is not Status.AUTHORISED:
         yield Breach(Rule.AUTHORISATION_MISSING, {"member": leg.member})
         return
-    scope: ControlledDeliveryScope = standing.scope
+    scope: ControlledDeliveryScope = decision.scope
     until = to_datetime(scope.valid_until_time)
     if until < time:
         yield Breach(Rule.AUTHORISATION_EXPIRED, {"member": leg.member, "time": time_text(until)})
     yield from _dates(leg, scope)
     for point in (leg.entry_point, leg.exit_point):
-        yield from point_breaches(leg.member, standing, point)
+        yield from point_breaches(leg.member, decision, point)
     for quantity in quantities:
         if not _holds(scope.quantities, quantity):
             text = f"{format_amount(quantity.millionths)} {quantity.unit}"
@@ -55,9 +55,9 @@ def leg_breaches(
         yield Breach(Rule.SCOPE_SUBSTITUTION, {"member": leg.member, "mode": mode})
 
 
-def point_breaches(member: str, standing: StateStanding, point: str) -> Iterator[Breach]:
-    """Return whether the state's authorisation covers a border point; an empty one is none."""
-    if point and _plain(point) not in {_plain(each) for each in standing.scope.border_points}:
+def point_breaches(member: str, decision: StateDecision, point: str) -> Iterator[Breach]:
+    """Yield a breach if the state's authorisation does not cover the border point; an empty point is ignored."""
+    if point and _plain(point) not in {_plain(each) for each in decision.scope.border_points}:
         yield Breach(Rule.SCOPE_BORDER_POINT, {"member": member, "point": point})
 
 

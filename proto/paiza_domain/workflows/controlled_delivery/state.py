@@ -1,4 +1,4 @@
-"""The course of a delivery: everything the steps so far have brought about. Values only."""
+"""The state of a delivery after a set of steps. Values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
 
 
 class Status(StrEnum):
-    """Where one state is on the way to its decision. The values are the codes of the list "cd_status"."""
+    """The status of one state's decision. The values are the codes of the list "cd_status"."""
 
     REQUESTED = "requested"
     ACKNOWLEDGED = "acknowledged"
@@ -30,11 +30,12 @@ UNDECIDED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class StateStanding:
-    """One state of the delivery. `scope` is a ControlledDeliveryScope, `until` its end, both of an authorisation only.
+class StateDecision:
+    """The decision of one state of the route.
 
+    `scope` is a ControlledDeliveryScope, `until` its end; both are set for an authorisation only.
     `conditions` are those proposed or, once authorised, those that hold; `answers` answer the proposed ones.
-    `step` is the digest of what brought the state to its status, `conditions_step` of its last proposed conditions.
+    `step` is the digest of the step that set the status, `conditions_step` that of the last proposed conditions.
     """
 
     role: str
@@ -52,7 +53,7 @@ class StateStanding:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something one state did at a time."""
+    """An event: its step, the member and the time."""
 
     digest: bytes
     member: str
@@ -61,7 +62,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stop(Event):
-    """A stop; `lifted_by` is the digest of its lifting, empty while it stands."""
+    """A stop; `lifted_by` is the digest of its lifting, empty while it is in force."""
 
     lifted_by: bytes = b""
 
@@ -76,11 +77,11 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What holds after a set of steps. `responsible` is empty until the delivery begins.
+class DeliveryState:
+    """The state of a delivery. `responsible` is empty until the delivery begins.
 
-    `route` is the way planned last, `position` the leg on which the consignment is, `movement` the kind of the last
-    step that moved it. `rerouted` is the digest of the last route change, if no plan came after it.
+    `route` is the last planned route, `position` the index of the current leg, `movement` the kind of the last step
+    that moved the consignment. `rerouted` is the digest of the last route change, if no plan came after it.
     """
 
     request: bytes = b""
@@ -88,7 +89,7 @@ class Course:
     oral_request: datetime | None = None
     confirmed: bool = False
     withdrawn: bool = False
-    states: Mapping[str, StateStanding] = field(default_factory=lambda: MappingProxyType({}))
+    states: Mapping[str, StateDecision] = field(default_factory=lambda: MappingProxyType({}))
     participants: frozenset[str] = frozenset()
     route: tuple[ControlledDeliveryLeg, ...] = ()
     position: int = 0
@@ -113,31 +114,31 @@ class Course:
 
     @property
     def active(self) -> bool:
-        """Return whether the delivery has begun; it has then for good, also when it is halted or has ended."""
+        """Return whether the delivery has begun; it stays True when the delivery is stopped or has ended."""
         return bool(self.responsible)
 
     @property
     def ended(self) -> bool:
-        """Return whether it was delivered or intervened in."""
+        """Return whether the consignment was delivered or an intervention took place."""
         return self.delivered is not None or bool(self.interventions)
 
     @property
-    def standing_stops(self) -> tuple[Stop, ...]:
+    def stops_in_force(self) -> tuple[Stop, ...]:
         """Return the stops that were not lifted."""
         return tuple(stop for stop in self.stops if not stop.lifted_by)
 
     @property
     def remaining(self) -> tuple[ControlledDeliveryLeg, ...]:
-        """Return the legs from where the consignment is."""
+        """Return the legs from the current one on."""
         return self.route[self.position :]
 
     @property
     def end(self) -> Event | None:
-        """Return what ended the delivery, the earliest first; a standing stop or loss of control does too."""
-        events = [*self.interventions, *self.losses, *self.standing_stops]
+        """Return the earliest event that ended the delivery; a stop in force or a loss of control ends it too."""
+        events = [*self.interventions, *self.losses, *self.stops_in_force]
         if self.delivered is not None:
             events.append(self.delivered)
         return min(events, key=lambda event: (event.time, event.digest), default=None)
 
 
-START: Final = Course()
+START: Final = DeliveryState()

@@ -1,4 +1,4 @@
-"""What the board shows: the folded state of a delivery as a whole."""
+"""The types of the view of a delivery: overall status, deadlines, alarms."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from typing import Final
 from paiza.content.v1.common_pb2 import Quantity
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
 from paiza_domain.workflows.controlled_delivery.rules import Breach
-from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateStanding, Stop
+from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateDecision, Stop
 
 CONFIRM_WITHIN: Final = timedelta(days=3)  # an oral request, in writing
 REPORT_WITHIN: Final = timedelta(days=30)  # the outcome, after the end
 
 
-class Overall(StrEnum):
-    """Where the delivery is. The values are the codes of the list "cd_overall"."""
+class OverallStatus(StrEnum):
+    """The overall status of a delivery. The values are the codes of the list "cd_overall"."""
 
     WAITING = "waiting"
     REQUESTED = "requested"
@@ -39,12 +39,12 @@ class Overall(StrEnum):
     CLOSED = "closed"
 
 
-MOVING: Final = frozenset({Overall.ACTIVE, Overall.HANDOVER_OFFERED, Overall.HANDOVER_ACCEPTED})
-"""Under way and not halted: "ACTIVE" in the sense of the first invariant."""
+MOVING: Final = frozenset({OverallStatus.ACTIVE, OverallStatus.HANDOVER_OFFERED, OverallStatus.HANDOVER_ACCEPTED})
+"""Under way and not stopped: "ACTIVE" in the sense of the first invariant."""
 
 
-class Due(StrEnum):
-    """What a deadline is for. The values are the codes of the list "cd_deadline"."""
+class DeadlineKind(StrEnum):
+    """The kind of a deadline. The values are the codes of the list "cd_deadline"."""
 
     DECISION = "decision"
     AUTHORISATION_END = "authorisation-end"
@@ -55,40 +55,41 @@ class Due(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deadline:
-    """Something still to be done by `member` until `due_time`; what was done has no deadline any more."""
+    """A task that `member` must complete by `due_time`; a completed task has no deadline."""
 
     due_time: datetime
-    code: Due
+    code: DeadlineKind
     member: str
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A stop or a loss of control, and who has taken note of it."""
+    """A stop or a loss of control, with the members that acknowledged it."""
 
     digest: bytes
     kind: str
     member: str
     time: datetime
-    standing: bool
+    in_force: bool
     acknowledged_by: tuple[str, ...]
     still_to_acknowledge: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """The folded state; equal on every node that holds the same steps.
+class DeliveryView:
+    """The view of a delivery; equal on every node that holds the same steps.
 
-    `order` is the thread in the one order of all nodes, ineffective steps included. `waiting_for` are the digests of
-    missing ancestors, `waiting` of the steps that therefore count for nothing yet (a stop counts at once). `heads` are
-    what a next step names as parents. `custody` is who became responsible by which step; the last is `responsible`.
-    `lacking` is what keeps the consignment from moving on while the delivery is under way.
+    `order` holds the digests of all steps in the order that is common to all nodes, ineffective steps included.
+    `waiting_for` holds the digests of missing ancestors, `waiting` those of the steps that have no effect until these
+    arrive (a stop takes effect at once). `heads` are the parents of a next step. `custody` lists each member that
+    became responsible, with the step; the last is `responsible`. `lacking` lists the breaches that keep the consignment
+    from moving on while the delivery is under way.
     """
 
-    overall: Overall
+    overall: OverallStatus
     request: bytes
     requester: str
-    states: Mapping[str, StateStanding]
+    states: Mapping[str, StateDecision]
     participants: tuple[str, ...]
     responsible: str
     custody: tuple[Event, ...]
@@ -114,11 +115,11 @@ class Standing:
     heads: tuple[bytes, ...]
 
 
-def overdue(standing: Standing, now: datetime) -> tuple[Deadline, ...]:
-    """Return the deadlines that have passed; `now` only colours the display."""
-    return passed(standing.deadlines, now)
+def overdue(view: DeliveryView, now: datetime) -> tuple[Deadline, ...]:
+    """Return the deadlines that have passed at `now`."""
+    return passed(view.deadlines, now)
 
 
 def passed(deadlines: Iterable[Deadline], now: datetime) -> tuple[Deadline, ...]:
-    """Return those that lie before `now`."""
+    """Return the deadlines before `now`."""
     return tuple(each for each in deadlines if each.due_time < now)

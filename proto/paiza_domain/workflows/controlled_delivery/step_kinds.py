@@ -1,8 +1,8 @@
-"""The kinds of step, and what they are to each other.
+"""The kinds of step, and the groups that the reducer treats alike.
 
-HALTS go before every movement that did not know of them. CONTENDED steps are judged once more where they stand in the
-order, because two of them may each be right alone and wrong together. All others are judged against their own ancestors
-only: what they record stays true.
+A STOPPING step takes precedence over every concurrent movement. A CONFLICTING step is checked again at its place in the
+order, because two such steps may each be legal alone and illegal together. All other steps are checked against their
+own ancestors only: the events they record stay true.
 """
 
 from typing import Final
@@ -39,8 +39,8 @@ STEPS: Final = frozenset({
     STOP_LIFTING, INTERVENTION, DELIVERED, SUBSTITUTION, OUTCOME, EVIDENCE_RETURN, CLOSING,
 })  # fmt: skip
 OVERTAKING: Final = frozenset({STOP, CONTROL_LOST})
-HALTS: Final = frozenset({STOP, CONTROL_LOST, INTERVENTION, SUSPENSION, WITHDRAWAL, REFUSAL, HANDOVER_REFUSAL})
+STOPPING: Final = frozenset({STOP, CONTROL_LOST, INTERVENTION, SUSPENSION, WITHDRAWAL, REFUSAL, HANDOVER_REFUSAL})
 MOVEMENTS: Final = frozenset({ACTIVATION, OFFER, ACCEPTANCE, DELIVERED})
-CONTENDED: Final = MOVEMENTS | {PLAN, ROUTE_CHANGE}
+CONFLICTING: Final = MOVEMENTS | {PLAN, ROUTE_CHANGE}
 DECISIONS: Final = frozenset({CONDITIONS, CONDITIONS_ANSWER, AUTHORISATION, REFUSAL})
 ACKNOWLEDGING: Final = frozenset({ACKNOWLEDGEMENT, "acknowledgement"})

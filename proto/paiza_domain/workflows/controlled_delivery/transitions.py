@@ -1,6 +1,7 @@
-"""What an effective step brings about. Every effect is defined on every course; whether it may happen was judged.
+"""The transitions: the state after an effective step. Every transition is defined on every state.
 
-`knows` tells of a digest whether it is among the step's ancestors: a step ends only what its author knew of.
+The legality of the step was checked before. `is_ancestor` returns whether a digest is among the step's ancestors: a
+step ends only what its author knew of.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,28 +16,28 @@ from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
 from paiza_domain.workflows.controlled_delivery.state import (
     UNDECIDED,
-    Course,
+    DeliveryState,
     Event,
     Offer,
-    StateStanding,
+    StateDecision,
     Status,
     Stop,
 )
 from paiza_domain.workflows.step import Step
 
-Knows = Callable[[bytes], bool]
-Effect = Callable[[Course, Step, Knows], Course]
+IsAncestor = Callable[[bytes], bool]
+Transition = Callable[[DeliveryState, Step, IsAncestor], DeliveryState]
 
 
-def apply(course: Course, step: Step, knows: Knows) -> Course:
-    """Return the course after `step`."""
-    return _EFFECTS[step.kind](course, step, knows)
+def apply(delivery: DeliveryState, step: Step, is_ancestor: IsAncestor) -> DeliveryState:
+    """Return the state after `step`."""
+    return _TRANSITIONS[step.kind](delivery, step, is_ancestor)
 
 
-def planned(course: Course, step: Step) -> Course:
-    """Return the course with the route of a plan."""
+def planned(delivery: DeliveryState, step: Step) -> DeliveryState:
+    """Return the state with the route of a plan."""
     return replace(
-        course,
+        delivery,
         plan=step.digest,
         route=tuple(step.content.route),
         position=0,
@@ -46,9 +47,9 @@ def planned(course: Course, step: Step) -> Course:
     )
 
 
-def regains_control(course: Course, author: str, loser: str) -> bool:
+def regains_control(delivery: DeliveryState, author: str, loser: str) -> bool:
     """Return whether the loss of control that `loser` reported ends when `author` resumes."""
-    return author in {loser, course.responsible}
+    return author in {loser, delivery.responsible}
 
 
 def _event(step: Step) -> Event:
@@ -59,18 +60,18 @@ def _time(timestamp: Timestamp) -> datetime | None:
     return to_datetime(timestamp) if timestamp.seconds else None
 
 
-def _asked(states: Iterable[Any], latest: datetime | None, step: bytes) -> dict[str, StateStanding]:
-    return {state.member: StateStanding(state.role, latest_decision=latest, step=step) for state in states}
+def _asked(states: Iterable[Any], latest: datetime | None, step: bytes) -> dict[str, StateDecision]:
+    return {state.member: StateDecision(state.role, latest_decision=latest, step=step) for state in states}
 
 
-def _with(course: Course, member: str, standing: StateStanding) -> Mapping[str, StateStanding]:
-    return MappingProxyType({**course.states, member: standing})
+def _with(delivery: DeliveryState, member: str, decision: StateDecision) -> Mapping[str, StateDecision]:
+    return MappingProxyType({**delivery.states, member: decision})
 
 
-def _request(_course: Course, step: Step, _knows: Knows) -> Course:
+def _request(_course: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     content = step.content
     states = _asked(content.states, _time(content.latest_decision_time), step.digest)
-    return Course(
+    return DeliveryState(
         request=step.digest,
         requester=step.author,
         oral_request=_time(content.oral_request_time),
@@ -83,43 +84,43 @@ def _request(_course: Course, step: Step, _knows: Knows) -> Course:
     )
 
 
-def _acknowledgement(course: Course, step: Step, _knows: Knows) -> Course:
-    standing = course.states.get(step.author)
-    if standing is None or standing.status is not Status.REQUESTED or step.content.message_digest != standing.step:
-        return course
-    acknowledged = replace(standing, status=Status.ACKNOWLEDGED, step=step.digest)
-    return replace(course, states=_with(course, step.author, acknowledged))
+def _acknowledgement(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    decision = delivery.states.get(step.author)
+    if decision is None or decision.status is not Status.REQUESTED or step.content.message_digest != decision.step:
+        return delivery
+    acknowledged = replace(decision, status=Status.ACKNOWLEDGED, step=step.digest)
+    return replace(delivery, states=_with(delivery, step.author, acknowledged))
 
 
-def _conditions(course: Course, step: Step, _knows: Knows) -> Course:
-    standing = course.states[step.author]
-    if standing.status not in UNDECIDED:  # its own decision, released at the same time, stands
-        return course
+def _conditions(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    decision = delivery.states[step.author]
+    if decision.status not in UNDECIDED:  # its own decision, released at the same time, stands
+        return delivery
     proposed = replace(
-        standing,
+        decision,
         status=Status.CONDITIONS_PROPOSED,
         conditions=tuple(step.content.conditions),
         answers=(),
         conditions_step=step.digest,
         step=step.digest,
     )
-    return replace(course, states=_with(course, step.author, proposed))
+    return replace(delivery, states=_with(delivery, step.author, proposed))
 
 
-def _conditions_answer(course: Course, step: Step, _knows: Knows) -> Course:
+def _conditions_answer(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     content = step.content
-    standing = course.states[content.member]
-    if standing.status is not Status.CONDITIONS_PROPOSED or standing.conditions_step != content.conditions_digest:
-        return course
+    decision = delivery.states[content.member]
+    if decision.status is not Status.CONDITIONS_PROPOSED or decision.conditions_step != content.conditions_digest:
+        return delivery
     answered = replace(
-        standing, status=Status.CONDITIONS_ANSWERED, answers=tuple(content.answers), step=step.digest
+        decision, status=Status.CONDITIONS_ANSWERED, answers=tuple(content.answers), step=step.digest
     )  # fmt: skip
-    return replace(course, states=_with(course, content.member, answered))
+    return replace(delivery, states=_with(delivery, content.member, answered))
 
 
-def _authorisation(course: Course, step: Step, _knows: Knows) -> Course:
+def _authorisation(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     authorised = replace(
-        course.states[step.author],
+        delivery.states[step.author],
         status=Status.AUTHORISED,
         decided=True,
         scope=step.content.scope,
@@ -127,12 +128,12 @@ def _authorisation(course: Course, step: Step, _knows: Knows) -> Course:
         conditions=tuple(step.content.conditions),
         step=step.digest,
     )
-    return replace(course, states=_with(course, step.author, authorised))
+    return replace(delivery, states=_with(delivery, step.author, authorised))
 
 
-def _refusal(course: Course, step: Step, _knows: Knows) -> Course:
+def _refusal(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     refused = replace(
-        course.states[step.author],
+        delivery.states[step.author],
         status=Status.REFUSED,
         decided=True,
         scope=None,
@@ -140,142 +141,142 @@ def _refusal(course: Course, step: Step, _knows: Knows) -> Course:
         refusal=step.content.refusal,
         step=step.digest,
     )
-    return replace(course, states=_with(course, step.author, refused))
+    return replace(delivery, states=_with(delivery, step.author, refused))
 
 
-def _withdrawal(course: Course, step: Step, _knows: Knows) -> Course:
+def _withdrawal(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     if step.content.withdrawn == "request":
-        return replace(course, withdrawn=True)
-    if step.author not in course.states:  # the route change that brought it in took no effect
-        return course
+        return replace(delivery, withdrawn=True)
+    if step.author not in delivery.states:  # the route change that brought it in took no effect
+        return delivery
     withdrawn = replace(
-        course.states[step.author], status=Status.WITHDRAWN, scope=None, until=None, step=step.digest
+        delivery.states[step.author], status=Status.WITHDRAWN, scope=None, until=None, step=step.digest
     )  # fmt: skip
-    return replace(course, states=_with(course, step.author, withdrawn))
+    return replace(delivery, states=_with(delivery, step.author, withdrawn))
 
 
-def _confirmation(course: Course, _step: Step, _knows: Knows) -> Course:
-    return replace(course, confirmed=True)
+def _confirmation(delivery: DeliveryState, _step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, confirmed=True)
 
 
-def _plan(course: Course, step: Step, _knows: Knows) -> Course:
-    return planned(course, step)
+def _plan(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return planned(delivery, step)
 
 
-def _activation(course: Course, step: Step, _knows: Knows) -> Course:
-    return replace(course, responsible=step.author, movement=step.kind, custody=(_event(step),))
+def _activation(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, responsible=step.author, movement=step.kind, custody=(_event(step),))
 
 
-def _offer(course: Course, step: Step, _knows: Knows) -> Course:
-    return replace(course, offer=Offer(step.digest, step.author, step.content.taker), movement=step.kind)
+def _offer(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, offer=Offer(step.digest, step.author, step.content.taker), movement=step.kind)
 
 
-def _acceptance(course: Course, step: Step, _knows: Knows) -> Course:
+def _acceptance(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     return replace(
-        course,
+        delivery,
         responsible=step.author,
-        position=course.position + 1,
+        position=delivery.position + 1,
         offer=None,
         movement=step.kind,
-        custody=(*course.custody, _event(step)),
+        custody=(*delivery.custody, _event(step)),
     )
 
 
-def _handover_refusal(course: Course, step: Step, _knows: Knows) -> Course:
-    if course.offer is None or course.offer.digest != step.content.offer_digest:
-        return course
-    return _without_offer(course)
+def _handover_refusal(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    if delivery.offer is None or delivery.offer.digest != step.content.offer_digest:
+        return delivery
+    return _without_offer(delivery)
 
 
-def _without_offer(course: Course) -> Course:
-    if course.offer is None:
-        return course
-    return replace(course, offer=None, movement=kinds.ACTIVATION if len(course.custody) == 1 else kinds.ACCEPTANCE)
+def _without_offer(delivery: DeliveryState) -> DeliveryState:
+    if delivery.offer is None:
+        return delivery
+    return replace(delivery, offer=None, movement=kinds.ACTIVATION if len(delivery.custody) == 1 else kinds.ACCEPTANCE)
 
 
-def _route_change(course: Course, step: Step, _knows: Knows) -> Course:
+def _route_change(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     content = step.content
     asked = _asked(content.new_states, _time(content.latest_decision_time), step.digest)
-    new = {member: standing for member, standing in asked.items() if member not in course.states}
+    new = {member: decision for member, decision in asked.items() if member not in delivery.states}
     return replace(
-        _without_offer(course),
-        plan=course.plan if course.active else b"",
+        _without_offer(delivery),
+        plan=delivery.plan if delivery.active else b"",
         rerouted=step.digest,
         route=tuple(content.route),
         position=0,
-        states=MappingProxyType({**course.states, **new}),
-        participants=course.participants | set(new) | set(step.recipients),
-        acknowledgeable=course.acknowledgeable | {step.digest},
+        states=MappingProxyType({**delivery.states, **new}),
+        participants=delivery.participants | set(new) | set(step.recipients),
+        acknowledgeable=delivery.acknowledgeable | {step.digest},
     )
 
 
-def _suspension(course: Course, step: Step, _knows: Knows) -> Course:
-    return replace(_without_offer(course), suspensions=(*course.suspensions, _event(step)))
+def _suspension(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(_without_offer(delivery), suspensions=(*delivery.suspensions, _event(step)))
 
 
-def _resumption(course: Course, step: Step, knows: Knows) -> Course:
+def _resumption(delivery: DeliveryState, step: Step, is_ancestor: IsAncestor) -> DeliveryState:
     return replace(
-        course,
+        delivery,
         suspensions=tuple(
-            each for each in course.suspensions if not (each.member == step.author and knows(each.digest))
+            each for each in delivery.suspensions if not (each.member == step.author and is_ancestor(each.digest))
         ),
         losses=tuple(
             each
-            for each in course.losses
-            if not (regains_control(course, step.author, each.member) and knows(each.digest))
+            for each in delivery.losses
+            if not (regains_control(delivery, step.author, each.member) and is_ancestor(each.digest))
         ),
     )
 
 
-def _control_lost(course: Course, step: Step, _knows: Knows) -> Course:
+def _control_lost(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     return replace(
-        _without_offer(course),
-        losses=(*course.losses, _event(step)),
-        acknowledgeable=course.acknowledgeable | {step.digest},
+        _without_offer(delivery),
+        losses=(*delivery.losses, _event(step)),
+        acknowledgeable=delivery.acknowledgeable | {step.digest},
     )
 
 
-def _stop(course: Course, step: Step, _knows: Knows) -> Course:
+def _stop(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
     return replace(
-        _without_offer(course),
-        stops=(*course.stops, Stop(step.digest, step.author, step.release_time)),
-        acknowledgeable=course.acknowledgeable | {step.digest},
+        _without_offer(delivery),
+        stops=(*delivery.stops, Stop(step.digest, step.author, step.release_time)),
+        acknowledgeable=delivery.acknowledgeable | {step.digest},
     )
 
 
-def _stop_lifting(course: Course, step: Step, knows: Knows) -> Course:
+def _stop_lifting(delivery: DeliveryState, step: Step, is_ancestor: IsAncestor) -> DeliveryState:
     def lifted(stop: Stop) -> Stop:
-        mine = stop.member == step.author and not stop.lifted_by and knows(stop.digest)
+        mine = stop.member == step.author and not stop.lifted_by and is_ancestor(stop.digest)
         return replace(stop, lifted_by=step.digest) if mine else stop
 
-    return replace(course, stops=tuple(lifted(stop) for stop in course.stops))
+    return replace(delivery, stops=tuple(lifted(stop) for stop in delivery.stops))
 
 
-def _intervention(course: Course, step: Step, _knows: Knows) -> Course:
-    return replace(_without_offer(course), interventions=(*course.interventions, _event(step)))
+def _intervention(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(_without_offer(delivery), interventions=(*delivery.interventions, _event(step)))
 
 
-def _delivered(course: Course, step: Step, _knows: Knows) -> Course:
-    return replace(course, delivered=_event(step))
+def _delivered(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, delivered=_event(step))
 
 
-def _substitution(course: Course, step: Step, _knows: Knows) -> Course:
-    return replace(course, substitutions=(*course.substitutions, _event(step)))
+def _substitution(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, substitutions=(*delivery.substitutions, _event(step)))
 
 
-def _outcome(course: Course, step: Step, _knows: Knows) -> Course:
-    return replace(course, outcomes=(*course.outcomes, _event(step)))
+def _outcome(delivery: DeliveryState, step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, outcomes=(*delivery.outcomes, _event(step)))
 
 
-def _evidence_return(course: Course, _step: Step, _knows: Knows) -> Course:
-    return replace(course, evidence_returned=True)
+def _evidence_return(delivery: DeliveryState, _step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, evidence_returned=True)
 
 
-def _closing(course: Course, _step: Step, _knows: Knows) -> Course:
-    return replace(course, closed=True)
+def _closing(delivery: DeliveryState, _step: Step, _is_ancestor: IsAncestor) -> DeliveryState:
+    return replace(delivery, closed=True)
 
 
-_EFFECTS: Final[Mapping[str, Effect]] = MappingProxyType({
+_TRANSITIONS: Final[Mapping[str, Transition]] = MappingProxyType({
     kinds.REQUEST: _request,
     kinds.ACKNOWLEDGEMENT: _acknowledgement,
     kinds.CONDITIONS: _conditions,

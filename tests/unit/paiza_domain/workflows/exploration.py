@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.workflows import controlled_delivery
 from paiza_domain.workflows.controlled_delivery.legality import addressing, breaches
-from paiza_domain.workflows.controlled_delivery.reducer import Folding
+from paiza_domain.workflows.controlled_delivery.reducer import Reduction
 from paiza_domain.workflows.step import Step
 from tests.unit.paiza_domain.workflows import deliveries
 from tests.unit.paiza_domain.workflows.oracle import Oracle
@@ -145,8 +145,10 @@ class Exploration:
                 deliveries.make(kind, author, parents, content, time=time, to=self.thread.states, salt=self.thread.salt)
                 for kind, author, content in self.moves(seen, self.thread.states)
             )
-            course = Folding(seen).course
-            new = {step.digest: step for step in made if not breaches(course, step) and not addressing(course, step)}
+            delivery = Reduction(seen).delivery
+            new = {
+                step.digest: step for step in made if not breaches(delivery, step) and not addressing(delivery, step)
+            }
             legal = tuple(self._known.setdefault(digest, step) for digest, step in new.items())
             for step in legal:
                 self._before[step.digest] = view
@@ -163,12 +165,12 @@ class Exploration:
     def _judge(self, steps: list[Step], random: Random) -> list[str]:
         self.met += 1
         self.steps = max(self.steps, len(steps))
-        standing = controlled_delivery.fold(steps)
-        self.concurrent += len(standing.heads) > 1
+        view = controlled_delivery.reduce(steps)
+        self.concurrent += len(view.heads) > 1
         shuffled = list(steps)
         random.shuffle(shuffled)
-        complaints = list(Oracle(steps, standing).complaints())
-        if controlled_delivery.fold(shuffled) != standing:
+        complaints = list(Oracle(steps, view).complaints())
+        if controlled_delivery.reduce(shuffled) != view:
             complaints.append("two orders of arrival differ")
         return [*complaints, *map(tell, steps)] if complaints else []
 

@@ -1,13 +1,13 @@
 """The six invariants, judged naively: only from the steps, which of them took effect, and what the standing shows.
 
-Shares no code with the fold. Everything is looked up anew in lists; ancestors are found by walking parents.
+Shares no code with the reducer. Everything is looked up anew in lists; ancestors are found by walking parents.
 """
 
 from collections.abc import Iterable
 from datetime import timedelta
 
 from paiza.content.v1.common_pb2 import Quantity
-from paiza_domain.workflows.controlled_delivery import Standing
+from paiza_domain.workflows.controlled_delivery import DeliveryView
 from paiza_domain.workflows.step import Step
 from tests.unit.paiza_domain.workflows.deliveries import ancestors
 
@@ -17,13 +17,13 @@ KILOGRAMS = {"kg": 1_000_000, "g": 1_000, "mg": 1}  # milligrams of a unit
 
 
 class Oracle:
-    """Judges one set of steps, all of whose ancestors are there, against what the fold says of them."""
+    """Judges one set of steps, all of whose ancestors are there, against the view that the reducer computes."""
 
-    def __init__(self, steps: Iterable[Step], standing: Standing) -> None:
+    def __init__(self, steps: Iterable[Step], view: DeliveryView) -> None:
         self.steps = {step.digest: step for step in steps}
-        self.standing = standing
+        self.view = view
         self.before = ancestors(self.steps.values())
-        self.effective = [self.steps[digest] for digest in standing.order if digest not in standing.ineffective]
+        self.effective = [self.steps[digest] for digest in view.order if digest not in view.ineffective]
 
     def complaints(self) -> list[str]:
         """Return everything that does not hold; empty means that all invariants hold."""
@@ -39,7 +39,7 @@ class Oracle:
 
     def order_is_causal(self) -> Iterable[str]:
         """Every step is read once, after its ancestors."""
-        order = self.standing.order
+        order = self.view.order
         if sorted(order) != sorted(self.steps):
             yield "order: not every step once"
         seen: set[bytes] = set()
@@ -98,10 +98,10 @@ class Oracle:
             for leg in legs:
                 if not self._consents(leg, step):
                     yield f"1: {step.kind} without consent of {leg.member}"  # type: ignore[attr-defined]
-        if self.standing.overall in MOVING:
+        if self.view.overall in MOVING:
             for leg in self._remaining(None):
                 if not self._consents(leg, None):
-                    yield f"1: {self.standing.overall} without consent of {leg.member}"  # type: ignore[attr-defined]
+                    yield f"1: {self.view.overall} without consent of {leg.member}"  # type: ignore[attr-defined]
 
     def second(self) -> Iterable[str]:
         """From the activation on exactly one state is responsible; it changes only by offer and acceptance."""
@@ -125,8 +125,8 @@ class Oracle:
                 responsible = step.author
             if step.kind == "cd-delivered" and step.author != responsible:
                 yield "2: delivered by who is not responsible"
-        if responsible != self.standing.responsible:
-            yield f"2: {self.standing.responsible} is shown as responsible, {responsible} is"
+        if responsible != self.view.responsible:
+            yield f"2: {self.view.responsible} is shown as responsible, {responsible} is"
 
     def third(self) -> Iterable[str]:
         """No movement takes effect that was released without knowing of a stop, or against one."""
@@ -150,9 +150,9 @@ class Oracle:
                 if not any(lift.digest in self.before[step.digest] for lift in lifts):
                     yield f"3: {step.kind} in spite of a stop"
             going = {*MOVING, "suspended", "route-changed", "requested", "authorised", "plan-signed"}
-            if not lifts and self.standing.overall in going:
-                yield f"3: {self.standing.overall} although stopped"
-            if stop.digest not in {alarm.digest for alarm in self.standing.alarms}:
+            if not lifts and self.view.overall in going:
+                yield f"3: {self.view.overall} although stopped"
+            if stop.digest not in {alarm.digest for alarm in self.view.alarms}:
                 yield "3: a stop raises no alarm"
 
     def fourth(self) -> Iterable[str]:
@@ -179,14 +179,14 @@ class Oracle:
         """A loss of control alerts everyone; an end without outcome has a deadline thirty days after it."""
         for step in self.effective:
             if step.kind == "cd-control-lost":
-                alarm = [each for each in self.standing.alarms if each.digest == step.digest]
+                alarm = [each for each in self.view.alarms if each.digest == step.digest]
                 told = {*alarm[0].acknowledged_by, *alarm[0].still_to_acknowledge, step.author} if alarm else set()
-                if told != set(self.standing.participants):
+                if told != set(self.view.participants):
                     yield "6: a loss of control that does not alert everyone"
         ends = [each for each in self.effective if each.kind in {"cd-delivered", "cd-intervention"}]
         reported = any(each.kind == "cd-outcome" for each in self.effective)
         closed = any(each.kind == "cd-closing" for each in self.effective)
-        due = [each.due_time for each in self.standing.deadlines if each.code == "outcome"]
+        due = [each.due_time for each in self.view.deadlines if each.code == "outcome"]
         if ends and not reported and not closed:
             latest = min(each.release_time for each in ends) + timedelta(days=30)
             if not due or due[0] > latest:

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.workflows.controlled_delivery.legality import breaches
-from paiza_domain.workflows.controlled_delivery.reducer import Folding
+from paiza_domain.workflows.controlled_delivery.reducer import Reduction
 from paiza_domain.workflows.step import Step
 from tests.unit.paiza_domain.workflows import deliveries
 
@@ -66,9 +66,9 @@ class RandomRun:
             self.time += timedelta(days=4)
         step = self._drawn(view)
         if random.random() < 0.85:  # an honest node asks first, and its officer tries something else
-            course = Folding(view).course
+            delivery = Reduction(view).delivery
             for _ in range(6):
-                if not breaches(course, step):
+                if not breaches(delivery, step):
                     break
                 step = self._drawn(view)
         self.steps.append(step)

@@ -13,15 +13,15 @@ from paiza_domain.workflows.controlled_delivery import (
     INVARIANTS,
     TEXTS,
     Breach,
-    Due,
-    Overall,
+    DeadlineKind,
+    DeliveryView,
+    OverallStatus,
     Rule,
-    Standing,
     Status,
     Step,
     check_next,
-    fold,
     overdue,
+    reduce,
 )
 from paiza_domain.workflows.controlled_delivery.reducer import MAX_STEPS
 from paiza_domain.workflows.controlled_delivery.view import MAX_HEADS
@@ -36,12 +36,12 @@ DAY = timedelta(days=1)
 
 def broken(thread: Thread, step: Step) -> set[Rule]:
     """Return the rules a step of a thread breaks."""
-    return {breach.rule for breach in fold(thread.steps).ineffective.get(step.digest, ())}
+    return {breach.rule for breach in reduce(thread.steps).ineffective.get(step.digest, ())}
 
 
-def standing(thread: Thread) -> Standing:
+def view(thread: Thread) -> DeliveryView:
     """Fold a thread that has no ineffective steps."""
-    found = fold(thread.steps)
+    found = reduce(thread.steps)
     assert not found.ineffective
     return found
 
@@ -52,7 +52,7 @@ def test_a_delivery_from_request_to_closing() -> None:
     seen = []
 
     def now(step: Step) -> Step:
-        seen.append(str(standing(thread).overall))
+        seen.append(str(view(thread).overall))
         return step
 
     now(thread.request())
@@ -70,7 +70,7 @@ def test_a_delivery_from_request_to_closing() -> None:
         *("handover-offered", "handover-accepted", "handover-offered", "handover-accepted"),
         *("delivered", "intervened", "outcome-reported", "evidence-returned", "closed"),
     ]
-    found = standing(thread)
+    found = view(thread)
     assert [event.member for event in found.custody] == ["tjk", "uzb", "kaz"]
     assert (found.responsible, found.deadlines, found.participants) == ("kaz", (), ("kaz", "tjk", "uzb"))
     assert set(seen) <= set(codes.load("cd_overall"))
@@ -78,9 +78,9 @@ def test_a_delivery_from_request_to_closing() -> None:
 
 def test_every_code_has_its_words() -> None:
     """Every state, status, deadline and rule has a name or a sentence in both languages."""
-    assert set(codes.load("cd_overall")) == set(Overall)
+    assert set(codes.load("cd_overall")) == set(OverallStatus)
     assert set(codes.load("cd_status")) == set(Status)
-    assert set(codes.load("cd_deadline")) == set(Due)
+    assert set(codes.load("cd_deadline")) == set(DeadlineKind)
     assert set(TEXTS) == set(Rule)
     assert set(INVARIANTS.values()) == {1, 2, 3, 4, 5, 6}
 
@@ -101,8 +101,8 @@ def test_silence_is_not_consent() -> None:
     thread.authorise("tjk")
     thread.authorise("uzb")
     plan = thread.plan()
-    assert fold(thread.steps).ineffective[plan.digest] == (Breach(Rule.AUTHORISATION_MISSING, {"member": "kaz"}),)
-    breach = fold(thread.steps).ineffective[plan.digest][0]
+    assert reduce(thread.steps).ineffective[plan.digest] == (Breach(Rule.AUTHORISATION_MISSING, {"member": "kaz"}),)
+    breach = reduce(thread.steps).ineffective[plan.digest][0]
     assert (breach.text("en"), breach.text("ru")) == (
         "There is no authorisation of kaz.",
         "Нет разрешения государства kaz.",
@@ -150,8 +150,8 @@ def test_an_expired_authorisation_starts_nothing_and_moves_nothing() -> None:
     thread.activate()
     offer = thread.offer("tjk", "uzb", time=BEGIN + 10 * DAY + HOUR)
     assert broken(thread, offer) == {Rule.AUTHORISATION_EXPIRED}
-    found = fold(thread.steps)
-    assert (found.overall, found.states["uzb"].status) == (Overall.SUSPENDED, Status.EXPIRED)
+    found = reduce(thread.steps)
+    assert (found.overall, found.states["uzb"].status) == (OverallStatus.SUSPENDED, Status.EXPIRED)
     assert {breach.rule for breach in found.lacking} == {Rule.AUTHORISATION_EXPIRED}
 
 
@@ -165,7 +165,7 @@ def test_an_authorisation_is_two_officers_one_of_them_an_authoriser() -> None:
     two = thread.add("authorisation", "uzb", content, signers=[("a", "liaison"), ("b", "duty")])
     assert broken(thread, one) == broken(thread, twice) == {Rule.TWO_OFFICERS_NEEDED}
     assert broken(thread, two) == {Rule.AUTHORISER_NEEDED}
-    assert fold(thread.steps).states["uzb"].status is Status.REQUESTED
+    assert reduce(thread.steps).states["uzb"].status is Status.REQUESTED
 
 
 def test_a_handover_takes_who_holds_and_who_is_named_next() -> None:
@@ -177,11 +177,11 @@ def test_a_handover_takes_who_holds_and_who_is_named_next() -> None:
     offer = thread.offer("tjk", "uzb")
     assert broken(thread, thread.offer("tjk", "uzb")) == {Rule.OFFER_OPEN}
     assert broken(thread, thread.accept("kaz", offer)) == {Rule.NOT_THE_TAKER}
-    assert fold(thread.steps).responsible == "tjk"
+    assert reduce(thread.steps).responsible == "tjk"
     assert not broken(thread, thread.accept("uzb", offer))
     assert broken(thread, thread.accept("uzb", offer)) == {Rule.OFFER_MISSING}
     assert broken(thread, thread.add("delivered", "uzb")) == {Rule.NOT_NEXT_ON_ROUTE}
-    assert fold(thread.steps).responsible == "uzb"
+    assert reduce(thread.steps).responsible == "uzb"
 
 
 def test_two_offers_in_parallel_branches_make_one_state_responsible() -> None:
@@ -193,10 +193,10 @@ def test_two_offers_in_parallel_branches_make_one_state_responsible() -> None:
         for _branch in range(2):
             offer = thread.offer("tjk", "uzb", after=[active])
             branches.append((offer, thread.accept("uzb", offer, after=[offer])))
-        found = fold(thread.steps)
+        found = reduce(thread.steps)
         effective = [pair for pair in branches if not {step.digest for step in pair} & found.ineffective.keys()]
         assert (len(effective), found.responsible, found.position) == (1, "uzb", 1)
-        assert fold(reversed(thread.steps)) == found
+        assert reduce(reversed(thread.steps)) == found
 
 
 def test_a_stop_wins_the_race_against_a_handover() -> None:
@@ -207,16 +207,16 @@ def test_a_stop_wins_the_race_against_a_handover() -> None:
         offer = thread.offer("tjk", "uzb")
         accepted = thread.accept("uzb", offer, after=[offer])
         stop = thread.add("stop", "kaz", after=[offer])
-        found = fold(thread.steps)
+        found = reduce(thread.steps)
         assert broken(thread, accepted) == {Rule.OVERTAKEN}
-        assert (found.overall, found.responsible) == (Overall.STOP_ORDERED, "tjk")
+        assert (found.overall, found.responsible) == (OverallStatus.STOP_ORDERED, "tjk")
         assert found.alarms[0].still_to_acknowledge == ("tjk", "uzb")
         thread.add(
             "acknowledgement", "uzb", pb.ControlledDeliveryAcknowledgement(message_digest=stop.digest), after=[stop]
         )
-        alarm = fold(thread.steps).alarms[0]
+        alarm = reduce(thread.steps).alarms[0]
         assert (alarm.acknowledged_by, alarm.still_to_acknowledge) == (("uzb",), ("tjk",))
-        due = [each for each in fold(thread.steps).deadlines if each.code is Due.STOP_ACKNOWLEDGEMENT]
+        due = [each for each in reduce(thread.steps).deadlines if each.code is DeadlineKind.STOP_ACKNOWLEDGEMENT]
         assert [(each.member, each.due_time) for each in due] == [("tjk", stop.release_time + HOUR)]
 
 
@@ -233,10 +233,10 @@ def test_only_who_stopped_lifts_by_two_officers_and_then_it_goes_on() -> None:
     assert broken(thread, alone) == {Rule.TWO_OFFICERS_NEEDED}
     thread.lift(stop)
     assert broken(thread, thread.lift(stop)) == {Rule.STOP_MISSING}
-    assert fold(thread.steps).overall is Overall.ACTIVE
+    assert reduce(thread.steps).overall is OverallStatus.ACTIVE
     assert broken(thread, thread.accept("uzb", offer)) == {Rule.OFFER_MISSING}
     thread.hand_over("tjk", "uzb")
-    assert fold(thread.steps).responsible == "uzb"
+    assert reduce(thread.steps).responsible == "uzb"
 
 
 @pytest.mark.parametrize(("kind", "overall"), [("stop", "stop-ordered"), ("control-lost", "control-lost")])
@@ -247,10 +247,10 @@ def test_a_stop_counts_before_its_ancestors_have_arrived(kind: str, overall: str
     offer = thread.offer("tjk", "uzb")
     alarm = thread.add(kind, "kaz")
     held = [step for step in thread.steps if step is not offer]
-    found = fold(held)
+    found = reduce(held)
     assert (str(found.overall), found.responsible) == (overall, "tjk")
     assert (found.waiting, found.waiting_for) == ((alarm.digest,), (offer.digest,))
-    assert found.alarms[0].standing
+    assert found.alarms[0].in_force
     assert found.heads == tuple(sorted([thread.steps[-3].digest, alarm.digest]))
     taken = pb.ControlledDeliveryAcknowledgement(message_digest=alarm.digest)
     assert check_next(held, make("acknowledgement", "tjk", [alarm], taken, to=THREE)) == ()
@@ -266,7 +266,7 @@ def test_a_stop_by_who_has_no_territory_on_the_route_is_none() -> None:
     thread.activate()
     assert broken(thread, thread.add("stop", "centre")) == {Rule.NOT_ON_ROUTE}
     assert broken(thread, thread.add("stop", "xyz")) == {Rule.NOT_PARTICIPANT}
-    assert fold(thread.steps).overall is Overall.ACTIVE
+    assert reduce(thread.steps).overall is OverallStatus.ACTIVE
 
 
 def test_control_lost_halts_until_it_is_regained() -> None:
@@ -274,11 +274,11 @@ def test_control_lost_halts_until_it_is_regained() -> None:
     thread = Thread(THREE)
     thread.activate()
     thread.add("control-lost", "uzb")
-    assert fold(thread.steps).overall is Overall.CONTROL_LOST
+    assert reduce(thread.steps).overall is OverallStatus.CONTROL_LOST
     assert broken(thread, thread.offer("tjk", "uzb")) == {Rule.CONTROL_LOST}
     assert broken(thread, thread.add("resumption", "kaz")) == {Rule.NOTHING_TO_RESUME}
     thread.add("resumption", "tjk")
-    assert fold(thread.steps).overall is Overall.ACTIVE
+    assert reduce(thread.steps).overall is OverallStatus.ACTIVE
 
 
 def test_a_suspension_is_ended_by_who_suspended() -> None:
@@ -288,9 +288,9 @@ def test_a_suspension_is_ended_by_who_suspended() -> None:
     thread.add("suspension", "uzb", after=[active])
     thread.add("suspension", "kaz", after=[active])
     thread.add("resumption", "uzb")
-    assert standing(thread).overall is Overall.SUSPENDED
+    assert view(thread).overall is OverallStatus.SUSPENDED
     thread.add("resumption", "kaz")
-    assert standing(thread).overall is Overall.ACTIVE
+    assert view(thread).overall is OverallStatus.ACTIVE
 
 
 def test_an_authorisation_withdrawn_on_the_way_halts_until_there_is_a_new_one() -> None:
@@ -299,13 +299,13 @@ def test_an_authorisation_withdrawn_on_the_way_halts_until_there_is_a_new_one() 
     thread.activate()
     back = pb.ControlledDeliveryWithdrawal(withdrawn="authorisation")
     thread.add("withdrawal", "uzb", back)
-    assert fold(thread.steps).overall is Overall.SUSPENDED
+    assert reduce(thread.steps).overall is OverallStatus.SUSPENDED
     assert broken(thread, thread.offer("tjk", "uzb")) == {Rule.AUTHORISATION_MISSING}
     thread.authorise("uzb")
     thread.hand_over("tjk", "uzb")
     thread.add("withdrawal", "tjk", back)
     thread.hand_over("uzb", "kaz")
-    assert fold(thread.steps).responsible == "kaz"
+    assert reduce(thread.steps).responsible == "kaz"
 
 
 def test_a_withdrawal_wins_the_race_against_the_activation() -> None:
@@ -319,7 +319,7 @@ def test_a_withdrawal_wins_the_race_against_the_activation() -> None:
         thread.add("withdrawal", author, pb.ControlledDeliveryWithdrawal(withdrawn=what), after=[plan])
         activation = thread.add("activation", "tjk", after=[plan])
         assert broken(thread, activation) == {Rule.OVERTAKEN}
-        assert fold(thread.steps).responsible == ""
+        assert reduce(thread.steps).responsible == ""
 
 
 def test_a_new_state_enters_only_by_its_own_authorisation() -> None:
@@ -335,12 +335,12 @@ def test_a_new_state_enters_only_by_its_own_authorisation() -> None:
     thread.to = ("tjk", "uzb", "kgz")
     assert broken(thread, thread.add("route-change", "uzb", change)) == {Rule.NOT_RESPONSIBLE}
     thread.add("route-change", "tjk", change)
-    assert fold(thread.steps).overall is Overall.ROUTE_CHANGED
+    assert reduce(thread.steps).overall is OverallStatus.ROUTE_CHANGED
     assert broken(thread, thread.offer("tjk", "kgz")) == {Rule.AUTHORISATION_MISSING}
     thread.authorise("kgz")
-    assert fold(thread.steps).overall is Overall.ACTIVE
+    assert reduce(thread.steps).overall is OverallStatus.ACTIVE
     thread.hand_over("tjk", "kgz")
-    assert fold(thread.steps).responsible == "kgz"
+    assert reduce(thread.steps).responsible == "kgz"
     elsewhere = pb.ControlledDeliveryRouteChange(route=deliveries.legs(("uzb", "kaz")))
     assert broken(thread, thread.add("route-change", "kgz", elsewhere)) == {
         Rule.ROUTE_BEGINS_ELSEWHERE,
@@ -355,13 +355,13 @@ def test_a_substitution_is_recorded_and_within_the_authorisation() -> None:
     before, after = deliveries.recorded(12), deliveries.recorded(11)
     partial = pb.ControlledDeliverySubstitution(mode="partial", before=before, after=after)
     thread.add("substitution", "tjk", partial)
-    assert len(standing(thread).substitutions) == 1
+    assert len(view(thread).substitutions) == 1
     full = thread.add("substitution", "tjk", pb.ControlledDeliverySubstitution(mode="full", before=before, after=after))
     other = thread.add("substitution", "uzb", partial)
     bare = thread.add("substitution", "tjk", pb.ControlledDeliverySubstitution(mode="partial", after=after))
     assert broken(thread, full) == {Rule.SCOPE_SUBSTITUTION}
     assert broken(thread, other) == {Rule.NOT_RESPONSIBLE}
-    assert fold(thread.steps).ineffective[bare.digest] == (
+    assert reduce(thread.steps).ineffective[bare.digest] == (
         Breach(Rule.SUBSTITUTION_UNRECORDED, {"what": "before"}),
     )  # fmt: skip
 
@@ -373,13 +373,13 @@ def test_the_outcome_is_due_thirty_days_after_the_end() -> None:
     assert broken(thread, thread.add("outcome", "uzb")) == {Rule.NOT_ENDED}
     thread.hand_over("tjk", "uzb")
     end = thread.add("delivered", "uzb")
-    found = fold(thread.steps)
+    found = reduce(thread.steps)
     due = [(each.code, each.member, each.due_time) for each in found.deadlines]
-    assert due == [(Due.OUTCOME, "uzb", end.release_time + 30 * DAY)]
+    assert due == [(DeadlineKind.OUTCOME, "uzb", end.release_time + 30 * DAY)]
     assert overdue(found, end.release_time + 30 * DAY) == ()
     assert overdue(found, end.release_time + 30 * DAY + HOUR) == found.deadlines
     thread.add("outcome", "uzb")
-    assert fold(thread.steps).deadlines == ()
+    assert reduce(thread.steps).deadlines == ()
 
 
 def test_an_oral_request_is_confirmed_within_three_days() -> None:
@@ -387,11 +387,11 @@ def test_an_oral_request_is_confirmed_within_three_days() -> None:
     thread = Thread()
     oral = BEGIN - timedelta(hours=13)
     thread.request(oral=oral)
-    due = [each for each in fold(thread.steps).deadlines if each.code is Due.CONFIRMATION]
+    due = [each for each in reduce(thread.steps).deadlines if each.code is DeadlineKind.CONFIRMATION]
     assert [(each.member, each.due_time) for each in due] == [("tjk", oral + 3 * DAY)]
     assert broken(thread, thread.add("confirmation", "uzb")) == {Rule.NOT_REQUESTER}
     thread.add("confirmation", "tjk")
-    assert not [each for each in fold(thread.steps).deadlines if each.code is Due.CONFIRMATION]
+    assert not [each for each in reduce(thread.steps).deadlines if each.code is DeadlineKind.CONFIRMATION]
     assert broken(thread, thread.add("confirmation", "tjk")) == {Rule.NOTHING_TO_CONFIRM}
 
 
@@ -399,18 +399,18 @@ def test_who_is_silent_beyond_the_latest_time_has_let_it_expire() -> None:
     """A decision released too late takes no effect; the release counts, not when it arrived."""
     thread = Thread()
     thread.request(latest=BEGIN)
-    assert {(each.code, each.member) for each in standing(thread).deadlines} == {
-        (Due.DECISION, "tjk"),
-        (Due.DECISION, "uzb"),
+    assert {(each.code, each.member) for each in view(thread).deadlines} == {
+        (DeadlineKind.DECISION, "tjk"),
+        (DeadlineKind.DECISION, "uzb"),
     }
     thread.authorise("tjk")
     content = pb.ControlledDeliveryAuthorisation(scope=deliveries.scope())
     late = thread.add("authorisation", "uzb", content, time=BEGIN + HOUR)
     assert broken(thread, late) == {Rule.DECISION_TOO_LATE}
-    found = fold(thread.steps)
-    assert (found.overall, found.states["uzb"].status) == (Overall.EXPIRED, Status.EXPIRED)
+    found = reduce(thread.steps)
+    assert (found.overall, found.states["uzb"].status) == (OverallStatus.EXPIRED, Status.EXPIRED)
     thread.add("closing", "tjk")
-    assert fold(thread.steps).overall is Overall.CLOSED
+    assert reduce(thread.steps).overall is OverallStatus.CLOSED
 
 
 def test_conditions_go_back_and_forth() -> None:
@@ -418,18 +418,18 @@ def test_conditions_go_back_and_forth() -> None:
     thread = Thread()
     thread.request()
     thread.add("acknowledgement", "uzb", pb.ControlledDeliveryAcknowledgement(message_digest=thread.steps[0].digest))
-    assert standing(thread).states["uzb"].status is Status.ACKNOWLEDGED
+    assert view(thread).states["uzb"].status is Status.ACKNOWLEDGED
     first = thread.add("conditions", "uzb", pb.ControlledDeliveryConditions(reference="1"))
     content = pb.ControlledDeliveryAuthorisation(scope=deliveries.scope())
     assert broken(thread, thread.add("authorisation", "uzb", content)) == {Rule.CONDITIONS_UNANSWERED}
     thread.add("conditions", "uzb", pb.ControlledDeliveryConditions(reference="2"))
     answer = pb.ControlledDeliveryConditionsAnswer(member="uzb", conditions_digest=first.digest)
     assert broken(thread, thread.add("conditions-answer", "tjk", answer)) == {Rule.CONDITIONS_NOT_OPEN}
-    answer.conditions_digest = fold(thread.steps).states["uzb"].conditions_step
+    answer.conditions_digest = reduce(thread.steps).states["uzb"].conditions_step
     thread.add("conditions-answer", "tjk", answer)
-    assert fold(thread.steps).states["uzb"].status is Status.CONDITIONS_ANSWERED
+    assert reduce(thread.steps).states["uzb"].status is Status.CONDITIONS_ANSWERED
     thread.add("authorisation", "uzb", content)
-    assert fold(thread.steps).states["uzb"].status is Status.AUTHORISED
+    assert reduce(thread.steps).states["uzb"].status is Status.AUTHORISED
 
 
 def test_a_refusal_is_final_and_ends_the_request() -> None:
@@ -437,8 +437,8 @@ def test_a_refusal_is_final_and_ends_the_request() -> None:
     thread = Thread()
     thread.request()
     thread.add("refusal", "uzb", pb.ControlledDeliveryRefusal(refusal="resources"))
-    found = standing(thread)
-    assert (found.overall, found.states["uzb"].refusal) == (Overall.REFUSED, "resources")
+    found = view(thread)
+    assert (found.overall, found.states["uzb"].refusal) == (OverallStatus.REFUSED, "resources")
     content = pb.ControlledDeliveryAuthorisation(scope=deliveries.scope())
     assert broken(thread, thread.add("authorisation", "uzb", content)) == {Rule.DECIDED_ALREADY}
     assert broken(thread, thread.add("closing", "uzb")) == {Rule.NOT_REQUESTER}
@@ -453,7 +453,7 @@ def test_intervention_is_for_who_holds_the_consignment_or_has_stopped_it() -> No
     accepted = thread.accept("uzb", offer, after=[offer])
     thread.add("intervention", "tjk", after=[offer])
     assert broken(thread, accepted) == {Rule.OVERTAKEN}
-    assert fold(thread.steps).overall is Overall.INTERVENED
+    assert reduce(thread.steps).overall is OverallStatus.INTERVENED
     assert broken(thread, thread.offer("tjk", "uzb")) == {Rule.ENDED}
 
 
@@ -466,7 +466,7 @@ def test_who_takes_no_part_and_who_is_left_out() -> None:
     assert broken(thread, second) == {Rule.REQUEST_REPEATED}
     unheard = make("refusal", "uzb", [thread.steps[0]], to=[])
     thread.steps.append(unheard)
-    assert fold(thread.steps).ineffective[unheard.digest] == (
+    assert reduce(thread.steps).ineffective[unheard.digest] == (
         Breach(Rule.NOT_ADDRESSED_TO_ALL, {"members": "tjk"}),
     )  # fmt: skip
 
@@ -476,10 +476,10 @@ def test_request_that_is_dated_back_takes_nothing_away_from_those_who_acted() ->
     thread = Thread(THREE)
     thread.activate()
     thread.add("stop", "kaz", pb.ControlledDeliveryStop())
-    before = fold(thread.steps)
+    before = reduce(thread.steps)
     usurping = make("request", "uzb", [], request_content(["uzb", "tjk"]), time=BEGIN - timedelta(days=30), to=THREE)
     own = [make("suspension", "uzb", [usurping], time=BEGIN, to=THREE, salt=str(number)) for number in range(3)]
-    after = fold([*thread.steps, usurping, *own])
+    after = reduce([*thread.steps, usurping, *own])
     assert (after.requester, after.overall, after.stops) == (before.requester, before.overall, before.stops)
     assert after.ineffective[usurping.digest] == (Breach(Rule.REQUEST_REPEATED),)
     assert after.heads == before.heads
@@ -494,14 +494,14 @@ def test_flood_of_one_member_is_bounded_and_crowds_nobody_out() -> None:
     deep = [make("suspension", "uzb", flood[at : at + 32], to=THREE, salt=str(at)) for at in range(2 * MAX_STEPS - 32)]
     stop = make("stop", "kaz", end, time=thread.time + timedelta(days=1), to=THREE)
     steps = [*thread.steps, *flood, *deep, stop]
-    found = fold(steps)
+    found = reduce(steps)
     too_many = {digest for digest, rules in found.ineffective.items() if rules[0].rule is Rule.TOO_MANY_STEPS}
     own = 1  # the authorisation that began it
     assert len(too_many) == len(flood) + len(deep) + own - 2 * MAX_STEPS
     assert stop.digest in {each.digest for each in found.stops}
     assert len(found.heads) == MAX_HEADS == MAX_PARENTS
     assert stop.digest in found.heads
-    assert fold(reversed(steps)) == found
+    assert reduce(reversed(steps)) == found
 
 
 def test_illegal_steps_are_nobodys_heads() -> None:
@@ -509,7 +509,7 @@ def test_illegal_steps_are_nobodys_heads() -> None:
     thread = Thread()
     request = thread.request()
     strange = [make("acknowledgement", "xyz", [request], salt=str(number)) for number in range(MAX_HEADS + 1)]
-    assert fold([*thread.steps, *strange]).heads == (request.digest,)
+    assert reduce([*thread.steps, *strange]).heads == (request.digest,)
 
 
 def test_messages_of_other_kinds_are_links_and_nothing_else() -> None:
@@ -517,11 +517,11 @@ def test_messages_of_other_kinds_are_links_and_nothing_else() -> None:
     thread = Thread()
     request = thread.request()
     talk = Step(b"t" * 32, "free-message", "uzb", (request.digest,), BEGIN, ("tjk",), (), None)
-    assert fold([request, talk]).heads == (request.digest,)
+    assert reduce([request, talk]).heads == (request.digest,)
     thread.steps.append(talk)
     thread.authorise("uzb")
-    assert standing(thread).states["uzb"].status is Status.AUTHORISED
-    assert fold([step for step in thread.steps if step is not talk]).waiting_for == (talk.digest,)
+    assert view(thread).states["uzb"].status is Status.AUTHORISED
+    assert reduce([step for step in thread.steps if step is not talk]).waiting_for == (talk.digest,)
 
 
 def test_a_sender_is_told_before_release() -> None:
@@ -542,11 +542,11 @@ def test_a_sender_is_told_before_release() -> None:
     }
     assert workflow.check_next(thread.steps, make("stop", "kaz", [active], to=THREE)) == ()
     going = pb.ControlledDeliveryHandoverOffer(taker="kaz", point="uzb-kaz")
-    heads = [step for step in thread.steps if step.digest in workflow.fold(thread.steps).heads]
+    heads = [step for step in thread.steps if step.digest in workflow.reduce(thread.steps).heads]
     assert workflow.check_next(thread.steps, make("handover-offer", "uzb", heads, going, to=THREE)) == ()
 
 
 def test_nothing_known_is_waiting() -> None:
     """Without the request there is nothing to show."""
-    found = fold([])
-    assert (found.overall, found.responsible, found.heads, found.order) == (Overall.WAITING, "", (), ())
+    found = reduce([])
+    assert (found.overall, found.responsible, found.heads, found.order) == (OverallStatus.WAITING, "", (), ())

@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import override
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
-from paiza_domain.workflows.controlled_delivery import fold
+from paiza_domain.workflows.controlled_delivery import reduce
 from tests.unit.paiza_domain.workflows import deliveries
 from tests.unit.paiza_domain.workflows.exploration import (
     Exploration,
@@ -100,14 +100,14 @@ def test_long_threads_at_random_hold_the_invariants() -> None:
     moved = 0
     for seed in range(SEED * 100_000, SEED * 100_000 + RUNS):
         run = RandomRun(seed, states=2 + seed % 3, length=12 + seed % 30)
-        standing = fold(run.steps)
-        complaints = list(Oracle(run.steps, standing).complaints())
+        view = reduce(run.steps)
+        complaints = list(Oracle(run.steps, view).complaints())
         part = run.known_somewhere()
-        complaints += Oracle(part, fold(part)).complaints()
-        if fold(run.in_some_order()) != standing:
+        complaints += Oracle(part, reduce(part)).complaints()
+        if reduce(run.in_some_order()) != view:
             complaints.append("two orders of arrival differ")
         assert complaints == [], [seed, *map(tell, run.steps)]
-        moved += len(standing.custody) > 1
+        moved += len(view.custody) > 1
     assert moved > RUNS // 10  # the threads are not all of them stuck
 
 
@@ -122,15 +122,15 @@ def test_every_order_of_arrival_gives_the_same_standing() -> None:
     thread.accept("uzb", other, after=[other])
     stop = thread.add("stop", "kaz", after=[active])
     thread.add("acknowledgement", "tjk", after=[stop])
-    expected = fold(thread.steps)
+    expected = reduce(thread.steps)
     orders = 0
     for order in linear_extensions(thread.steps, 5_000 if EXPLORE else 300):
-        assert fold(order) == expected
+        assert reduce(order) == expected
         orders += 1
     assert orders > 50
     for length in range(1, len(thread.steps) + 1):
         held = thread.steps[:length]
-        assert list(Oracle(held, fold(held)).complaints()) == []
+        assert list(Oracle(held, reduce(held)).complaints()) == []
 
 
 def told_wrong(salt: str) -> list[str]:
@@ -143,7 +143,7 @@ def told_wrong(salt: str) -> list[str]:
     thread.authorise("kaz")
     thread.plan()
     thread.add("activation", "tjk")
-    complaints = list(Oracle(thread.steps, fold(thread.steps)).complaints())
+    complaints = list(Oracle(thread.steps, reduce(thread.steps)).complaints())
     thread = deliveries.Thread(states=deliveries.NAMES[:3], salt=salt)
     active = thread.activate()
     for _branch in range(2):
@@ -151,25 +151,25 @@ def told_wrong(salt: str) -> list[str]:
     noted = pb.ControlledDeliveryAcknowledgement(message_digest=thread.steps[0].digest)
     thread.add("stop", "kaz", after=[thread.add("acknowledgement", "kaz", noted, after=[active])])
     thread.offer("tjk", "uzb")
-    return complaints + list(Oracle(thread.steps, fold(thread.steps)).complaints())
+    return complaints + list(Oracle(thread.steps, reduce(thread.steps)).complaints())
 
 
 @pytest.mark.parametrize(
     ("rule", "invariant"),
     [
         ("reducer.overtakes", "3"),
-        ("reducer.Folding._collides", "2"),
-        ("legality._halted", "3"),
+        ("reducer.Reduction._conflicts", "2"),
+        ("legality._stopped", "3"),
         ("legality._two_officers", "4"),
         ("legality.lacking", "1"),
     ],
 )
-def test_the_oracle_sees_a_fold_without_one_of_its_rules(
+def test_the_oracle_sees_a_reducer_without_one_of_its_rules(
     rule: str, invariant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each rule taken away breaks the invariant it is there for, so the oracle is not blind."""
     assert not [each for salt in "abcdefgh" for each in told_wrong(salt)]
-    if rule == "reducer.Folding._collides":  # the stop would settle the collision before it is met
+    if rule == "reducer.Reduction._conflicts":  # the stop would settle the collision before it is met
         monkeypatch.setattr("paiza_domain.workflows.controlled_delivery.reducer.overtakes", lambda *_: False)
     monkeypatch.setattr(f"paiza_domain.workflows.controlled_delivery.{rule}", lambda *_: ())
     complaints = [each for salt in "abcdefgh" for each in told_wrong(salt)]

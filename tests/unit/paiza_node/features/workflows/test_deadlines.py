@@ -33,7 +33,7 @@ def decision_time(room: Room) -> datetime:
     """Say by when the states of the only live delivery must have decided."""
     (thread,) = room.duties.live
     found: datetime = next(
-        each.due_time for each in room.workflow_state(thread).standing.deadlines if each.code == "decision"
+        each.due_time for each in room.workflow_state(thread).view.deadlines if each.code == "decision"
     )
     return found
 
@@ -93,11 +93,11 @@ async def test_everyones_acknowledgement_of_a_stop_is_tracked(room: Room) -> Non
     thread = request.header.thread_id
     stop = room.put(room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[request.digest]))
     await room.duties.round()
-    (alarm,) = room.workflow_state(thread).standing.alarms
+    (alarm,) = room.workflow_state(thread).view.alarms
     assert (alarm.acknowledged_by, set(alarm.still_to_acknowledge)) == ((), {"kaz", "uzb"})
     taken = delivery.acknowledgement(stop)
     room.put(room.message("kaz", "cd-acknowledgement", taken, thread=thread, parents=[stop]))
-    (alarm,) = room.workflow_state(thread).standing.alarms
+    (alarm,) = room.workflow_state(thread).view.alarms
     assert (alarm.acknowledged_by, alarm.still_to_acknowledge) == (("kaz",), ("uzb",))
     await room.duties.round()
     watch = room.notifier.subscribe()
@@ -107,7 +107,7 @@ async def test_everyones_acknowledgement_of_a_stop_is_tracked(room: Room) -> Non
     assert [(notice.member, notice.overdue) for notice in told] == [("uzb", True)]
     plain = Acknowledgement(message_digest=stop)
     room.put(room.message("uzb", "acknowledgement", plain, thread=thread, parents=[stop]))
-    (alarm,) = room.workflow_state(thread).standing.alarms
+    (alarm,) = room.workflow_state(thread).view.alarms
     assert alarm.still_to_acknowledge == ()
 
 

@@ -80,7 +80,7 @@ def test_what_came_between_check_and_release_counts(room: Room) -> None:
     for member in MEMBERS:
         permit = delivery.authorisation(MEMBERS, room.clock.now)
         room.put(room.message(member, "cd-authorisation", permit, thread=thread, parents=[request.digest], two=True))
-    heads = room.workflow_state(thread).standing.heads
+    heads = room.workflow_state(thread).view.heads
     plan = room.message("kaz", "cd-plan", delivery.plan(MEMBERS, room.clock.now), thread=thread, parents=heads)
     assert judged(room, plan) == [None]
     room.put(plan)
@@ -137,11 +137,11 @@ def test_arrival_out_of_order_converges(room: Room, tmp_path: Path) -> None:
     )
     stop = room.message("uzb", "cd-stop", delivery.stop(), thread=thread, parents=[note.digest])
     room.put(stop)
-    early = room.workflow_state(thread).standing
+    early = room.workflow_state(thread).view
     assert [alarm.digest for alarm in early.alarms] == [stop.digest]
     assert early.waiting_for == (note.digest,)
     room.put(note)
-    assert room.workflow_state(thread).standing.waiting_for == (request.digest,)
+    assert room.workflow_state(thread).view.waiting_for == (request.digest,)
     room.put(request)
     (tmp_path / "other").mkdir()
     with open_room(tmp_path / "other") as other:
@@ -149,7 +149,7 @@ def test_arrival_out_of_order_converges(room: Room, tmp_path: Path) -> None:
         other.restart()
         for message in (request, note, stop):
             other.put(message)
-        assert other.workflow_state(thread).standing == room.workflow_state(thread).standing
+        assert other.workflow_state(thread).view == room.workflow_state(thread).view
 
 
 def test_own_step_takes_its_time_from_the_release_that_lasted(room: Room) -> None:

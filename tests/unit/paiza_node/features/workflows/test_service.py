@@ -70,7 +70,7 @@ async def test_ineffective_step_is_shown_with_its_rule(room: Room) -> None:
     assert not shown[bad].effective
     assert "not_requester" in {breach.rule for breach in shown[bad].breaches}
     assert [dict(each.values) for each in shown[bad].breaches if each.rule == "not_requester"] == [{"member": "kaz"}]
-    assert found.standing.ineffective_count == 1
+    assert found.status.ineffective_count == 1
 
 
 async def test_board_is_paged_and_leaves_out_what_is_over(room: Room) -> None:
@@ -98,6 +98,6 @@ async def test_nobody_is_told_of_what_he_does_not_need_to_know(room: Room) -> No
     one = workflow_pb2.GetWorkflowRequest(thread_id=first.header.thread_id)
     with pytest.raises(Rejected, match="unknown_id"):
         await service(room).get_workflow(asks(STRANGER), one)
-    told = (await service(room).get_workflow(asks(DUTY), one)).standing.overlaps
+    told = (await service(room).get_workflow(asks(DUTY), one)).status.overlaps
     assert [(each.thread_name, list(each.fields)) for each in told] == [("KAZ-2026-00002", ["place", "plate"])]
-    assert list((await service(room, entitled=False).get_workflow(asks(DUTY), one)).standing.overlaps) == []
+    assert list((await service(room, entitled=False).get_workflow(asks(DUTY), one)).status.overlaps) == []
