@@ -387,7 +387,7 @@ class Ledger:
             return note.partition(b"\n")[0].decode() in {former.origin for former in log_store.former_logs(reads)}
 
     def _read_tile(self, level: int, index: int) -> bytes:
-        with self._store.reads() as reads:
+        with self._store.tile_reads() as reads:
             return log_store.tile(reads, level, index)
 
 

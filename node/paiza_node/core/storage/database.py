@@ -5,7 +5,7 @@ answer to a COMMIT is lost, the ledger looks the batch up by its id (`Head.batch
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -32,6 +32,9 @@ class Store:
         """Open the database and, unless ``read_only``, take the writer's lock and bring the schema up to date."""
         self._url = parse_url(url)
         self._readers = reader_engine(self._url)
+        # One who reads and asks for a proof holds a connection of the pool: were tiles read over the pool as well, as
+        # many such callers as it has connections would wait for each other, and the ledger for them.
+        self._tile_readers = reader_engine(self._url, connections=1)
         self._lock: WriterLock | None = None
         self._writer_engine: Engine | None = None
         self._writer: Connection | None = None
@@ -88,16 +91,13 @@ class Store:
             self._writer.close()
             self._writer = None
 
-    @contextmanager
-    def reads(self) -> Iterator[ReadConnection]:
-        """Ask questions over one connection of the pool, all of one moment."""
-        try:
-            with self._readers.connect() as connection, connection.begin():
-                yield ReadConnection(connection)
-        except OperationalError as error:
-            raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
-        except PoolTimeout as error:
-            raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
+    def reads(self) -> AbstractContextManager[ReadConnection]:
+        """Ask questions over one connection of the pool, all of one moment (`reader_engine`)."""
+        return _reads(self._readers)
+
+    def tile_reads(self) -> AbstractContextManager[ReadConnection]:
+        """Ask for the log's tiles, one caller at a time; whoever asks may hold a connection of `reads`."""
+        return _reads(self._tile_readers)
 
     def purge(self, tables: Collection[Table]) -> None:
         """Empty what the database keeps of what was deleted from these tables; Unavailable("busy") where it cannot now.
@@ -127,8 +127,20 @@ class Store:
         if self._writer_engine is not None:
             self._writer_engine.dispose()
         self._readers.dispose()
+        self._tile_readers.dispose()
         if self._lock is not None:
             self._lock.release()
+
+
+@contextmanager
+def _reads(readers: Engine) -> Iterator[ReadConnection]:
+    try:
+        with readers.connect() as connection, connection.begin():
+            yield ReadConnection(connection)
+    except OperationalError as error:
+        raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
+    except PoolTimeout as error:
+        raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
 
 
 def open_store(url: str, *, read_only: bool = False) -> Store:

@@ -40,12 +40,17 @@ def writer_engine(url: URL) -> Engine:
     return engine
 
 
-def reader_engine(url: URL) -> Engine:
-    """Open the small pool that reads; what one transaction reads is of one moment in both databases."""
+def reader_engine(url: URL, connections: int = READ_CONNECTIONS) -> Engine:
+    """Open a small pool that reads; what one transaction reads is of one moment in both databases.
+
+    PostgreSQL: REPEATABLE READ sees the snapshot of the transaction's first statement, whatever is committed since
+    (its manual, §13.2.2). SQLite in WAL mode: a read transaction sees the database as it was at its first statement
+    (its manual, "Isolation In SQLite").
+    """
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=READ_CONNECTIONS,
+        pool_size=connections,
         max_overflow=0,
         hide_parameters=True,  # an error of a statement must not bring headers and reasons into the node's log
         pool_pre_ping=url.get_backend_name() != "sqlite",

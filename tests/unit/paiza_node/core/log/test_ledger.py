@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -15,12 +15,14 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.storage.engine import READ_CONNECTIONS
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.notes import SignerKey, parse_note
+from paiza_wire.tlog.tiles import TILE_WIDTH
 
 ORIGIN = "kaz.paiza.example/log/1"
 SIGNER = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
@@ -263,3 +265,19 @@ def test_another_writer_stops_this_one(store: FailingStore, file: CheckpointInMe
             ledger.commit_now(note_down("b"))
         assert isinstance(ledger.stopped.exception(), NodeStopped)
         assert actors(store) == ["a"]
+
+
+def test_proofs_are_made_while_every_reader_holds_its_connection(store: FailingStore, file: CheckpointInMemory) -> None:
+    """Whoever reads and asks for a proof waits for no connection of the pool, though the tile must be read."""
+
+    def fill(tx: LogTransaction) -> None:
+        for _ in range(TILE_WIDTH + 1):
+            tx.append(log_entries.searched(actor=""))
+
+    with opened(store, file) as ledger:
+        ledger.commit_now(fill)
+    with opened(store, file) as ledger, ExitStack() as readers:  # a new ledger remembers no tile
+        for _ in range(READ_CONNECTIONS):
+            readers.enter_context(store.reads())
+        (hashes,) = ledger.prove([0], ledger.checkpoint.size)
+    assert hashes
