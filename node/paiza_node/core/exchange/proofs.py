@@ -1,6 +1,7 @@
 """Proofs of one message, as officers and auditors are shown them: entries of our own log, and those kept of others."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from paiza.core.v1 import log_pb2
@@ -11,7 +12,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.storage import Store
+from paiza_node.core.storage import ReadConnection
 from paiza_wire.tlog.merkle import split_hashes
 
 
@@ -35,41 +36,38 @@ class KeptProof(Protocol):
         """The signed checkpoint that the proof leads to."""
 
 
-def proofs_of(
-    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
-) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof]]:
-    """Return releases and answers of one message, each proven: our own entries to our checkpoint, others as kept."""
-    with store.reads() as reads:
-        foreign = exchange_store.proofs(reads, row.digest)
-        if row.state is MessageState.RELEASED:
-            own = log_store.entries_at(
-                reads, [delivery.released_index for delivery in deliveries_store.deliveries_of(reads, row.digest)]
-            )
-        else:
-            own = list(exchange_store.answers(reads, [row.digest]).values())
-            own += log_store.entries_at(
-                reads,
-                [
-                    each.log_index
-                    for each in exchange_store.forwardings_of_message(reads, row.digest)
-                    if not each.denied
-                ],
-            )
-    # What was committed a moment ago may still wait for the checkpoint that proves it.
-    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
+@dataclass(frozen=True, slots=True)
+class ExchangeProofs:
+    """Releases of one message, the answers to them, and its FORWARDED entries, each proven."""
+
+    released: list[log_pb2.LogProof]
+    answers: list[log_pb2.LogProof]
+    forwarded: list[log_pb2.LogProof]
+
+
+def proofs_of(reads: ReadConnection, ledger: Ledger, row: MessageRow, size: int, note: bytes) -> ExchangeProofs:
+    """Prove what this node knows of one message's exchange: our own entries to our checkpoint, others as kept."""
+
+    def ours(entries: Sequence[StoredEntry]) -> list[log_pb2.LogProof]:
+        # What was committed a moment ago may still wait for the checkpoint that proves it.
+        return [own_proof(ledger, entry, size, note) for entry in entries if entry.index < size]
+
+    foreign = exchange_store.proofs(reads, row.digest)
+    shown = [each for each in exchange_store.forwardings_of_message(reads, row.digest) if not each.denied]
     if row.state is MessageState.RELEASED:
-        return ours, _foreign(foreign, ProofKind.ANSWER)
-    released = _foreign(foreign, ProofKind.RELEASED) or _foreign(foreign, ProofKind.ORIGIN)
-    return released, [*ours, *_foreign(foreign, ProofKind.ANSWER)]
-
-
-def forwardings_of(store: Store, ledger: Ledger, digest: bytes, size: int, note: bytes) -> list[log_pb2.LogProof]:
-    """Return the FORWARDED entries this node knows for one message, each proven: its own, and those it was shown."""
-    with store.reads() as reads:
-        own = log_store.entries_at(reads, [index for _, index, _ in deliveries_store.forwarded_indices(reads, digest)])
-        shown = [each for each in exchange_store.forwardings_of_message(reads, digest) if not each.denied]
-    ours = [own_proof(ledger, entry, size, note) for entry in own if entry.index < size]
-    return [*ours, *map(foreign_proof, shown)]
+        deliveries = deliveries_store.deliveries_of(reads, row.digest)
+        released = ours(log_store.entries_at(reads, [delivery.released_index for delivery in deliveries]))
+        answers = []
+    else:
+        released = _foreign(foreign, ProofKind.RELEASED) or _foreign(foreign, ProofKind.ORIGIN)
+        answered = exchange_store.answers(reads, [row.digest]).values()
+        answers = ours([*answered, *log_store.entries_at(reads, [each.log_index for each in shown])])
+    indices = [index for _, index, _ in deliveries_store.forwarded_indices(reads, row.digest)]
+    return ExchangeProofs(
+        released=released,
+        answers=[*answers, *_foreign(foreign, ProofKind.ANSWER)],
+        forwarded=[*ours(log_store.entries_at(reads, indices)), *map(foreign_proof, shown)],
+    )
 
 
 def own_proof(

@@ -8,7 +8,7 @@ from paiza.officer.v1 import audit_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_list
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.proofs import foreign_proof, forwardings_of, proofs_of
+from paiza_node.core.exchange.proofs import foreign_proof, proofs_of
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
@@ -16,7 +16,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.register.sync import RegisterCache
-from paiza_node.core.storage import Store
+from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.audit.evidence import others_of, spans_of
@@ -69,15 +69,19 @@ class Audit:
         )
 
     def evidence(self, digest: bytes, *, with_openings: bool = False) -> audit_pb2.GetEvidenceResponse:
-        """Return the signed message and all proofs of it, with the registers they are judged by."""
-        row, signed = self._message(digest)
-        checkpoint = self._ledger.checkpoint
+        """Return the signed message and all proofs of it, with the registers they are judged by.
+
+        Message and proofs are of one moment: what is committed in between shows in none of them. Tiles are read over
+        another connection, which changes nothing: a tile only grows, and proofs to one size are always the same.
+        """
+        checkpoint = self._ledger.checkpoint  # before the transaction, which then sees every entry it covers
         size, note = checkpoint.size, checkpoint.note
-        released, answers = proofs_of(self._store, self._ledger, row, size, note)
-        forwarded = forwardings_of(self._store, self._ledger, digest, size, note)
+        # One transaction of `Store.reads` sees one snapshot, on both databases (`reader_engine` says what ensures it).
         with self._store.reads() as reads:
+            row, signed = _message(reads, digest)
+            exchanged = proofs_of(reads, self._ledger, row, size, note)
             others = others_of(reads, self._ledger, digest, size, note, with_openings=with_openings)
-            proofs = (*released, *answers, *forwarded, *others)
+            proofs = (*exchanged.released, *exchanged.answers, *exchanged.forwarded, *others)
             spans = spans_of(reads, self._ledger, self._register_cache, proofs)
             versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
             versions.extend(span.register_version for span in spans)
@@ -87,10 +91,10 @@ class Audit:
         here = [version for version in dict.fromkeys(versions) if self._has(version)]
         return audit_pb2.GetEvidenceResponse(
             message=signed,
-            released=released,
-            answers=answers,
+            released=exchanged.released,
+            answers=exchanged.answers,
             register_versions=here,
-            forwarded=forwarded,
+            forwarded=exchanged.forwarded,
             others=others,
             spans=spans,
         )
@@ -115,14 +119,6 @@ class Audit:
                 log.accepted_time.FromDatetime(known.accepted_time)
         return response
 
-    def _message(self, digest: bytes) -> tuple[MessageRow, bytes]:
-        with self._store.reads() as reads:
-            row, tombstone = messages_store.message(reads, digest), messages_store.tombstone(reads, digest)
-        signed = tombstone or messages_store.read_signed(self._store, digest)
-        if row is None or signed is None:
-            raise Rejected("unknown_id", "there is no such message here, or it was refused")
-        return row, signed
-
     def _proven(
         self, entries: Sequence[StoredEntry], listed: Mapping[int, list[bytes]], size: int
     ) -> list[log_pb2.ProvenEntry]:
@@ -143,3 +139,11 @@ class Audit:
         except Exception:  # noqa: BLE001 - not here, for whatever reason
             return False
         return True
+
+
+def _message(reads: ReadConnection, digest: bytes) -> tuple[MessageRow, bytes]:
+    row = messages_store.message(reads, digest)
+    signed = messages_store.tombstone(reads, digest) or messages_store.signed(reads, digest)
+    if row is None or signed is None:
+        raise Rejected("unknown_id", "there is no such message here, or it was refused")
+    return row, signed

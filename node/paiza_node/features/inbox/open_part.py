@@ -8,14 +8,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paiza.core.v1 import log_pb2, message_pb2
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.proofs import forwardings_of, own_proof, proofs_of
+from paiza_node.core.exchange.proofs import ExchangeProofs, own_proof, proofs_of
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.model import StoredEntry
@@ -64,9 +64,8 @@ class OpenPart:
         if not isinstance(committed.result, _Opened):
             raise committed.result
         row, message, number = committed.result.row, committed.result.message, asked.number
-        released, answers, forwarded = await asyncio.to_thread(
-            proofs_of_opened, self._store, self._ledger, row, committed.checkpoint.size, committed.checkpoint.note
-        )
+        size, note = committed.checkpoint.size, committed.checkpoint.note
+        proofs = await asyncio.to_thread(proofs_of_opened, self._store, self._ledger, row, size, note)
         return officer_pb2.OpenMessageResponse(
             message=message_pb2.SignedMessage(
                 header=message.signed.header,
@@ -75,13 +74,11 @@ class OpenPart:
                 parts=[part for part in message.signed.parts if part.part_number == number],
             ),
             part_key=committed.result.part_key,
-            opened=own_proof(
-                self._ledger, committed.result.entry, committed.checkpoint.size, committed.checkpoint.note
-            ),
-            released=released,
-            answers=answers,
+            opened=own_proof(self._ledger, committed.result.entry, size, note),
+            released=proofs.released,
+            answers=proofs.answers,
             thread_name=row.thread_name,
-            forwarded=forwarded,
+            forwarded=proofs.forwarded,
         )
 
     def _open(self, tx: LogTransaction, officer: Officer, asked: Asked) -> _Opened | Rejected | Unavailable:
@@ -100,19 +97,10 @@ class OpenPart:
         return _Opened(row, message, part_key, _log_opened(tx, officer, row, asked.number, asked.reason))
 
 
-def proofs_of_opened(
-    store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes
-) -> tuple[list[log_pb2.LogProof], list[log_pb2.LogProof], list[log_pb2.LogProof]]:
+def proofs_of_opened(store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes) -> ExchangeProofs:
     """Return what is shown with an opened message: its releases, the answers to them, and its forwardings."""
-    released, answers = proofs_of(store, ledger, row, size, note)
-    return released, answers, forwardings_of(store, ledger, row.digest, size, note)
-
-
-def proof_of_list(
-    ledger: Ledger, entry: StoredEntry, size: int, note: bytes, listed: Sequence[bytes]
-) -> log_pb2.LogProof:
-    """Return the proof of an entry about several messages, with the list of them."""
-    return own_proof(ledger, entry, size, note, listed)
+    with store.reads() as reads:
+        return proofs_of(reads, ledger, row, size, note)
 
 
 def _log_opened(tx: LogTransaction, officer: Officer, row: MessageRow, number: int, reason: str) -> StoredEntry:

@@ -19,13 +19,14 @@ from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied, unknow
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection, retry
+from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.features.inbox.open_part import proof_of_list, proofs_of_opened
+from paiza_node.features.inbox.open_part import proofs_of_opened
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -94,7 +95,7 @@ class OpenTogether:
             results=await asyncio.to_thread(self._results, opened.outcomes, size, note)
         )
         if opened.entry is not None:
-            response.opened.CopyFrom(proof_of_list(self._core.ledger, opened.entry, size, note, opened.listed))
+            response.opened.CopyFrom(own_proof(self._core.ledger, opened.entry, size, note, opened.listed))
         return response
 
     def _read(self, officer: Officer, digests: Sequence[bytes], reason: str) -> list[_Outcome]:
@@ -163,8 +164,8 @@ class OpenTogether:
             return officer_pb2.OpenMessagesResult(rejection=rejection(outcome))
         if isinstance(outcome, Unavailable):
             return officer_pb2.OpenMessagesResult(retry=retry(outcome))
-        store, ledger, signed = self._core.store, self._core.ledger, outcome.message.signed
-        released, answers, forwarded = proofs_of_opened(store, ledger, outcome.row, size, note)
+        signed = outcome.message.signed
+        proofs = proofs_of_opened(self._core.store, self._core.ledger, outcome.row, size, note)
         opened = officer_pb2.OpenedMessage(
             message=message_pb2.SignedMessage(
                 header=signed.header,
@@ -173,9 +174,9 @@ class OpenTogether:
                 parts=[part for part in signed.parts if part.part_number == 0],
             ),
             part_key=outcome.part_key,
-            released=released,
-            answers=answers,
+            released=proofs.released,
+            answers=proofs.answers,
             thread_name=outcome.row.thread_name,
-            forwarded=forwarded,
+            forwarded=proofs.forwarded,
         )
         return officer_pb2.OpenMessagesResult(opened=opened)

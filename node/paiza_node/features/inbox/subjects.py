@@ -15,13 +15,13 @@ from paiza_node.core.access.need_to_know import openable
 from paiza_node.core.access.open import Judge
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
+from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.features.inbox.open_part import proof_of_list
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -66,7 +66,7 @@ class ShowSubjects:
             return ShownSubjects()
         entry, listed = committed.result
         checkpoint = committed.checkpoint
-        proof = proof_of_list(self._core.ledger, entry, checkpoint.size, checkpoint.note, listed)
+        proof = own_proof(self._core.ledger, entry, checkpoint.size, checkpoint.note, listed)
         return ShownSubjects({digest: found[digest] for digest in listed}, proof)
 
     def _found(self, officer: Officer, rows: Sequence[MessageRow]) -> dict[bytes, tuple[bytes, bytes]]:
