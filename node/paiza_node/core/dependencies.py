@@ -1,4 +1,4 @@
-"""What every capability builds on: whose node it is, ledger, store, register, notifier, executors and keys."""
+"""The dependencies of every capability: identity, ledger, store, register, notifier, executors and keys."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from paiza_node.core.storage import Store
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """Built once, at the start. ``node_id`` is the SPIFFE id the node's own acts are logged under."""
+    """The shared dependencies, built once at the start. The node's own acts are logged under its SPIFFE ``node_id``."""
 
     member: str
     node_id: str

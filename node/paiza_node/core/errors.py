@@ -1,4 +1,4 @@
-"""The node's own failures, and how those of the wire (`Rejected`, `Unavailable`) are told to the other side."""
+"""The node's own failures, and the form in which `Rejected` and `Unavailable` are sent to the other side."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -10,18 +10,18 @@ from paiza_wire.errors import Rejected, Unavailable
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
-    """Mark a text for translation where it stands; it is translated when shown."""
+    """Mark a text for translation in place; it is translated when shown."""
     return text
 
 
 class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
-    """The node must not go on, and what an operator has to do: ``what``, ``where`` and ``remedy`` in his terms.
+    """The node must stop until an operator acts: ``what``, ``where`` and ``remedy`` tell them.
 
-    All three are templates (`str.format`) that are filled with ``values`` after they were translated.
+    All three are templates (`str.format`) that are filled with ``values`` after translation.
     """
 
     def __init__(self, reason: str, *, what: str, where: str, remedy: str, **values: object) -> None:
-        """Store a reason code, three templates and what they are filled with."""
+        """Store a reason code, three templates and the values for them."""
         self.reason = reason
         self.values = values
         self._templates = (what, where, remedy)
@@ -29,7 +29,7 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
         super().__init__(f"{reason}: {self.what} ({self.where}). {self.remedy}")
 
     def told(self, translate: Callable[[str], str]) -> tuple[str, str, str]:
-        """Return what, where and remedy as ``translate`` says them."""
+        """Return what, where and remedy, translated by ``translate``."""
         what, where, remedy = (_filled(translate(template), self.values) for template in self._templates)
         return what, where, remedy
 
@@ -40,7 +40,7 @@ def _filled(template: str, values: dict[str, object]) -> str:
 
 
 class BrokenRules(Rejected):
-    """A step of a workflow is refused, for the rules it breaks: each a stable code and what its sentence names."""
+    """A refused step of a workflow, with the rules it breaks: for each a stable code and the values of its sentence."""
 
     def __init__(self, breaches: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         self.breaches = tuple(breaches)
@@ -52,19 +52,19 @@ def _told(rule: str, values: Mapping[str, str]) -> str:
 
 
 def breaches_of(error: Rejected) -> list[workflow_pb2.WorkflowBreach]:
-    """Write the rules that a refused step breaks down for the officer; none for another refusal."""
+    """Return the rules that a refused step breaks, for the officer; empty for any other refusal."""
     if not isinstance(error, BrokenRules):
         return []
     return [workflow_pb2.WorkflowBreach(rule=rule, values=values) for rule, values in error.breaches]
 
 
 def rejection(error: Rejected) -> outcome_pb2.Rejection:
-    """Write a final refusal down for the other side."""
+    """Return a final refusal as a message for the other side."""
     return outcome_pb2.Rejection(reason=error.reason, detail=error.detail)
 
 
 def retry(error: Unavailable) -> outcome_pb2.Retry:
-    """Write down for the other side that nothing was decided."""
+    """Return a message for the other side that nothing was decided and the call may be repeated."""
     answer = outcome_pb2.Retry(reason=error.reason, detail=error.detail)
     answer.retry_after.FromTimedelta(timedelta(seconds=error.retry_after_seconds or 1.0))
     return answer

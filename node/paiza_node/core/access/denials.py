@@ -1,7 +1,7 @@
-"""Denials at the door: an officer's call that the rules do not permit at all stands in the log, as every denial does.
+"""Denials: calls that the policy forbids an officer altogether are logged, as every denial is.
 
-What a verb denies, with a message at hand, the verb logs itself. Here the log is kept from being filled: of each
-officer a few denials a minute are entries, the others stand in what the node prints.
+A denial that concerns a particular message is logged by its handler. This module limits the number of entries: a few
+denials a minute for each officer; the others are written only to the program's log.
 """
 
 from collections import deque
@@ -15,24 +15,24 @@ from paiza_node.core.log.ledger import Ledger
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 
-MAX_DENIALS: Final = 10  # of one officer that are logged within a minute
-MAX_OFFICERS: Final = 1000  # remembered; a member has fewer
+MAX_DENIALS: Final = 10  # per minute, of one officer
+MAX_OFFICERS: Final = 1000  # officers remembered; a member has fewer
 MINUTE: Final = timedelta(minutes=1)
 
 log = structlog.get_logger("paiza.access")
 
 
 class Denials:
-    """Logs what officers were denied at the door. Belongs to one event loop."""
+    """Logs calls denied to officers. Belongs to one event loop."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], datetime]) -> None:
-        """Store where it is logged, and the time."""
+        """Store the ledger and the clock."""
         self._ledger = ledger
         self._clock = clock
         self._recent: dict[str, deque[datetime]] = {}
 
     async def note(self, officer: str, method: str, detail: str) -> None:
-        """Log that an officer was denied a call; where nothing can be logged now, the denial stands all the same."""
+        """Log that an officer was denied a call. The denial takes effect even if nothing can be logged now."""
         if not self._in_share(officer):
             log.warning("denied", officer=officer, method=method, detail=detail, logged=False)
             return

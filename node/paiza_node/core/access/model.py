@@ -1,4 +1,4 @@
-"""Officers, and what they see and opened. Times are UTC; digests are 32 bytes."""
+"""Officers, what they may see and what they opened. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """An officer of the own member, as this node knows him."""
+    """An officer of the own member, as recorded at this node."""
 
     id: str
     roles: frozenset[str]
@@ -17,7 +17,7 @@ class Officer:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A part handed to an officer, and the entry that records it."""
+    """A part that an officer opened, and the log entry that records it."""
 
     digest: bytes
     part_number: int
@@ -27,7 +27,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """An officer as far as need-to-know goes: the units whose messages he sees; None for all."""
+    """The need-to-know scope of an officer: the units whose messages they see; None for all."""
 
     officer: str
     units: tuple[str, ...] | None
@@ -35,7 +35,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class MessageQuery:
-    """Which messages to list; unset fields do not restrict. Newest first, below ``before_seq`` where that is given."""
+    """Conditions of a list of messages; unset fields do not restrict. Newest first, below ``before_seq`` if set."""
 
     received: bool | None = None
     unread_by: str = ""

@@ -1,11 +1,10 @@
-"""Need to know: which unit a message belongs to, and which officers of the own member see it.
+"""Need to know: the unit that a message belongs to, and the officers of the own member who may see it.
 
-A message received belongs to the unit it is addressed to; else to the unit whose message it follows from; else to the
-duty desk. A message sent belongs to the unit of the officer who sent it. Officers see what belongs to their unit, what
-was given to them, and what they signed; duty officers see all of it; coordinators and auditors see in lists that
-it is there. Where the member has named no duty desk, all its officers work at one common desk (unit ""), where
-everything goes that is not addressed to a unit. What was stored without a unit is seen by those who see all: the safe
-side.
+A received message belongs to the unit it is addressed to; else to the unit of the message it follows from; else to the
+duty unit. A sent message belongs to the unit of the officer who sent it. Officers see the messages of their unit, those
+assigned to them and those they signed. Duty officers see all messages; coordinators and auditors see in lists that they
+exist. If the member has named no duty unit, all its officers share one common unit (""), which gets everything that is
+not addressed to a unit. A message stored without a unit is seen only by those who see all messages.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,18 +21,18 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
-COMMON: Final = ""  # the desk of a member that has named no duty desk
+COMMON: Final = ""  # the unit of a member that has named no duty unit
 SEES_ALL: Final = frozenset({"duty"})
 LISTS_ALL: Final = frozenset({"duty", "coordinator", "auditor"})
 
 
 def list_scope(officer: Officer) -> Viewer:
-    """Return which messages an officer sees in lists."""
+    """Return the messages that an officer sees in lists."""
     return _viewer(officer, LISTS_ALL)
 
 
 def open_scope(officer: Officer) -> Viewer:
-    """Return which messages an officer may open, export and pass on, as far as need-to-know goes."""
+    """Return the messages that need-to-know allows an officer to open, export and forward."""
     return _viewer(officer, SEES_ALL)
 
 
@@ -44,22 +43,22 @@ def _viewer(officer: Officer, overseeing: Collection[str]) -> Viewer:
 
 
 def may_see(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
-    """Return whether an officer may open a message, as far as need-to-know goes."""
+    """Return whether need-to-know allows an officer to open a message."""
     return bool(openable(reads, officer, [row]))
 
 
 def openable(reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
-    """Return the numbers of those messages an officer may open, as far as need-to-know goes."""
+    """Return the numbers of those messages that need-to-know allows an officer to open."""
     return access_store.visible(reads, [row.seq for row in rows], open_scope(officer))
 
 
 def may_list(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
-    """Return whether an officer may know that a message is there."""
+    """Return whether an officer may know that a message exists."""
     return bool(access_store.visible(reads, [row.seq], list_scope(officer)))
 
 
 def denied(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
-    """Log that an officer does not need to know of a message; gives the refusal, which whoever commits raises."""
+    """Log that need-to-know denied an officer a message; return the refusal, to be raised after the commit."""
     refusal = Rejected("policy_denied", "need-to-know")
     entry = log_entries.denied(actor=officer.id, reason=refusal.reason, digest=digest)
     tx.append(entry, text=refusal.detail)
@@ -67,30 +66,30 @@ def denied(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
 
 
 class UnitDirectory:
-    """The units of the member, and the unit and officer that messages go to."""
+    """The units of the member, and the unit and officer that each message is assigned to."""
 
     def __init__(self, member: str, duty_desk: str, officers: Callable[[], dict[str, Officer]]) -> None:
-        """Store whose officers they are, and the unit of the duty desk (empty: one common desk)."""
+        """Store the officers and the name of the duty unit (empty: one common unit)."""
         self._member = member
         self.duty_desk = duty_desk
         self._officers = officers
 
     def units(self) -> frozenset[str]:
-        """Name the units of the member: those its officers belong to."""
+        """Return the units of the member: those of its officers."""
         return frozenset(each.unit for each in self._officers().values() if each.unit) | ({self.duty_desk} - {""})
 
     def on_duty(self) -> list[Officer]:
-        """Return the officers who have duty, in the order they are called."""
+        """Return the officers on duty, in the order in which they are called."""
         found = [each for each in self._officers().values() if "duty" in each.roles and not each.suspended]
         return sorted(found, key=lambda each: each.id)
 
     def desk_of(self, officer: Officer) -> Viewer:
-        """Return of which messages an officer has need by unit or desk, or because they were given to him."""
+        """Return the messages an officer may see by unit, duty, or assignment."""
         units = {COMMON, officer.unit} | ({self.duty_desk} if "duty" in officer.roles else set())
         return Viewer(officer.id, tuple(sorted(units)))
 
     def officer(self, named: str) -> Officer | None:
-        """Find an officer of ours by id or name."""
+        """Return the own officer with this id or name."""
         return next(
             (
                 each
@@ -101,16 +100,17 @@ class UnitDirectory:
         )
 
     def sent(self, officer: Officer, messages: Sequence[MessageRow]) -> list[MessageRow]:
-        """Return to which unit messages belong that an officer sends."""
+        """Return the unit of the messages that an officer sends."""
         unit = officer.unit if self.duty_desk else COMMON
         return [replace(row, unit=unit) for row in messages]
 
     def received(
         self, conn: WriteConnection, messages: Sequence[tuple[MessageRow, message_pb2.Header]]
     ) -> list[tuple[MessageRow, str]]:
-        """Return received messages with their unit, each with the officer it is for (empty where none is named).
+        """Return received messages with their unit, and the officer each is for (empty if none is named).
 
-        Runs before they are written: what follows from an earlier message of the same batch goes to the same unit.
+        Runs before the messages are written: a message that follows from an earlier one of the same batch gets its
+        unit.
         """
         placed: list[tuple[MessageRow, str]] = []
         units: dict[bytes, tuple[int, str]] = {}
@@ -123,9 +123,9 @@ class UnitDirectory:
     def _addressed(
         self, conn: WriteConnection, row: MessageRow, header: message_pb2.Header, batch: Mapping[bytes, tuple[int, str]]
     ) -> tuple[str, str]:
-        """Return the unit and, where one is named, the officer whom a received message is for.
+        """Return the unit of a received message, and the officer it is for if one is named.
 
-        ``batch``: numbers and units of the messages of the same batch before it.
+        ``batch`` holds the numbers and units of the preceding messages of the same batch.
         """
         attention = next((each.attention for each in header.recipients if each.member == self._member), "")
         if attention:

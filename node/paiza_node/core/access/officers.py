@@ -15,7 +15,7 @@ from paiza_wire.identity import SpiffeId
 
 
 def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer]:
-    """Read officers.toml: the officers this node knows, with roles, unit and certificate."""
+    """Return the officers in officers.toml, with roles, unit and certificate."""
     try:
         rows = tomllib.loads(path.read_text()).get("officer", [])
         officers = [
@@ -53,7 +53,7 @@ def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer
 
 
 def note_officers(tx: LogTransaction, officers: dict[str, Officer]) -> None:
-    """Log which officers are new, changed or gone since the last start, and store them so."""
+    """Log the officers that are new, changed or removed since the last start, and store the present ones."""
     known = access_store.officers(tx.conn)
     for officer in officers.values():
         before = known.get(officer.id)

@@ -1,4 +1,4 @@
-"""Who may open a part of a message, and what forbids it: need-to-know, policy, and the rules of capabilities."""
+"""Authorisation of opening a part of a message: need-to-know, policy, and the rules of capabilities."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ DENIED: Final = "policy_denied"  # the one refusal that is logged
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an officer asks to open, checked as far as it never changes. ``forbidden``: what rules have against it."""
+    """A request to open a part, after the checks that never change. ``forbidden``: the policy rules against it."""
 
     digest: bytes
     header: message_pb2.Header
@@ -38,10 +38,10 @@ class Asked:
 
 
 class Judge:
-    """What decides whether an officer may open a part of a message."""
+    """Decides whether an officer may open a part of a message."""
 
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
-        """Build the judge; ``rules`` are what capabilities have against opening a part, in their order."""
+        """Store the core and the ``rules`` of capabilities against opening a part, in the order of evaluation."""
         self._rules = rules
         self._member = core.member
         self._register_cache = core.register_cache
@@ -49,9 +49,9 @@ class Judge:
         self._ledger = core.ledger
 
     def asked(self, officer: Officer, digest: bytes, number: int, reason: str) -> Asked:
-        """Check what header and rules alone decide, which never changes for a message.
+        """Check what depends only on the header and the policy, and therefore never changes for a message.
 
-        What the rules forbid is only noted: whether the officer needs to know of the message comes first.
+        A policy refusal is only recorded in the result: need-to-know is checked before it.
         """
         with self._store.reads() as reads:
             row = messages_store.message(reads, digest)
@@ -76,11 +76,11 @@ class Judge:
         return Asked(row.digest, header, number, reason, forbidden)
 
     def refusal(self, reads: ReadConnection, officer: Officer, asked: Asked) -> Rejected | Unavailable | None:
-        """Return why a part is not opened at this moment; None where it may be.
+        """Return the reason for which a part may not be opened at this moment; None if it may.
 
-        1. Its content is here: neither retired nor erased.
-        2. The officer needs to know of it, and the policy allows it.
-        3. No capability has a rule against it: a recalled message is opened only with a reason, for example.
+        1. Its content is stored: neither retired nor erased.
+        2. Need-to-know includes the message, and the policy allows opening it.
+        3. No capability has a rule against it. A recalled message, for example, is opened only with a reason.
         """
         # 1.
         row = messages_store.message(reads, asked.digest)
@@ -97,7 +97,7 @@ class Judge:
         return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
 
     async def check(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
-        """Refuse a part as opening it would, at one moment and without opening it; gives the message's header."""
+        """Raise the refusal that opening the part would raise now, without opening it; return the message's header."""
         asked = await asyncio.to_thread(
             self.asked, officer, request.message_digest, request.part_number, request.reason_text
         )
@@ -114,11 +114,11 @@ class Judge:
 
 
 def unknown() -> Rejected:
-    """Return the refusal of what is not here."""
+    """Return the refusal for a part that is not stored here."""
     return Rejected("unknown_id", "there is no such message here, or its content was refused")
 
 
 def log_denied(tx: LogTransaction, officer: Officer, digest: bytes, detail: str) -> None:
-    """Log that an opening was denied."""
+    """Log the denial of a request to open."""
     entry = log_entries.denied(actor=officer.id, reason=DENIED, digest=digest)
     tx.append(entry, text=detail)

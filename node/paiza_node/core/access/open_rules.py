@@ -1,4 +1,4 @@
-"""Rules of capabilities about what an officer may not open at this moment."""
+"""Rules of capabilities that forbid opening a part at this moment."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from paiza_wire.errors import Rejected, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One part of a message that an officer wants to open, and the reason that they state."""
+    """A part of a message that an officer requests to open, and the reason they state."""
 
     row: MessageRow
     header: message_pb2.Header
@@ -20,4 +20,4 @@ class Opening:
 
 
 OpenRule = Callable[[ReadConnection, Opening], Rejected | Unavailable | None]
-"""Returns why a part is not opened now, None where nothing speaks against it. It is asked in OPENED's transaction."""
+"""Returns the reason for which a part may not be opened now, or None. Called in the transaction that logs OPENED."""

@@ -1,8 +1,8 @@
-"""The name under which an operator's acts are logged."""
+"""The name under which acts of an operator are logged."""
 
 import getpass
 
 
 def operator() -> str:
-    """Name the operating-system user the node runs as: nobody else can open its admin socket."""
+    """Return the name of the operating-system user of the node: no other user can open its admin socket."""
     return f"os-user:{getpass.getuser()}"

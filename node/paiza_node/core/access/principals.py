@@ -5,5 +5,5 @@ from paiza_node.core.policy import Principal
 
 
 def principal_of(officer: Officer) -> Principal:
-    """Return an officer as the rules see him."""
+    """Return an officer as a principal for the policy."""
     return Principal(officer.id, officer.roles, officer.unit, officer.suspended)

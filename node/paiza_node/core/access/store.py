@@ -1,4 +1,4 @@
-"""Officers of the own member, who sees which message, and who opened which."""
+"""Officers of the own member, the messages they may see, and the parts they opened."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -49,7 +49,7 @@ opened_table = Table(
 )
 Index("ix_opened_digest_officer", opened_table.c.digest, opened_table.c.officer)
 
-# How many messages each officer opened together on the last day that they did.
+# Number of messages that each officer opened together on the last day they did so.
 opened_together_table = Table(
     "opened_together",
     METADATA,
@@ -58,7 +58,7 @@ opened_together_table = Table(
     Column("count", Integer, nullable=False),
 )
 
-# Officers who see a message besides those of its unit: those it was given to, and those who signed it.
+# Officers who see a message in addition to those of its unit: those it was assigned to, and its signers.
 reader_table = Table(
     "reader",
     METADATA,
@@ -79,7 +79,7 @@ def put_officer(conn: WriteConnection, officer: Officer) -> None:
 
 
 def openers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, set[str]]:
-    """Return the officers to whom the main part of each of these messages was handed."""
+    """Return the officers who opened the main part of each of these messages."""
     o = opened_table.c
     found: dict[bytes, set[str]] = {}
     for block in blocks(list(digests)):
@@ -91,7 +91,7 @@ def openers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, set
 
 
 def add_opened(conn: WriteConnection, opened: Opened) -> None:
-    """Store that a part was handed to an officer."""
+    """Store that an officer opened a part."""
     _OPENED.add(conn, [opened])
 
 
@@ -114,7 +114,7 @@ def visible(conn: ReadConnection, seqs: Collection[int], viewer: Viewer) -> set[
 
 
 def add_readers(conn: WriteConnection, readers: Sequence[tuple[str, int]]) -> None:
-    """Allow officers to see messages, whatever unit these belong to."""
+    """Allow officers to see messages regardless of the messages' unit."""
     _ADD_READER.run(conn, list(readers))
 
 
@@ -122,7 +122,7 @@ _ADD_READER: Final = insertion(reader_table, ignore_known=True)
 
 
 def seen_by(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition that a viewer sees a message; for questions that another condition narrows already."""
+    """Return the condition that a viewer sees a message; for queries that another condition already narrows."""
     assert viewer.units is not None
     r = reader_table.c
     given = exists().where(and_(r.officer == viewer.officer, r.seq == message_table.c.seq))
@@ -130,7 +130,7 @@ def seen_by(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def find_messages(conn: ReadConnection, query: MessageQuery) -> list[MessageRow]:
-    """Return the messages that match, newest first: a page that costs no more than the messages on it."""
+    """Return the messages that match, newest first. The cost depends on the page size alone."""
     m = message_table.c
     order = m.seq.asc() if query.oldest_first else m.seq.desc()
     conditions = _conditions(query)
@@ -142,7 +142,7 @@ def find_messages(conn: ReadConnection, query: MessageQuery) -> list[MessageRow]
 
 
 def seen_messages(conn: ReadConnection, digests: Collection[bytes], viewer: Viewer | None = None) -> list[MessageRow]:
-    """Return these messages, in order of arrival; only those that ``viewer`` sees."""
+    """Return those of these messages that ``viewer`` sees, in order of arrival."""
     found: list[MessageRow] = []
     seen = [] if viewer is None or viewer.units is None else [seen_by(viewer)]
     for block in blocks(list(digests)):
@@ -181,14 +181,14 @@ def _conditions(query: MessageQuery) -> list[ColumnElement[bool]]:
 
 
 def _begins(column: Any, prefix: str) -> ColumnElement[bool]:
-    """Compare the beginning of bytes with hex digits, as a range that an index can serve."""
+    """Return the condition that bytes begin with these hex digits, as a range that an index can serve."""
     low = bytes.fromhex(prefix + "0" * (len(prefix) % 2))
     high = bytes.fromhex(prefix + "f" * (len(prefix) % 2)) + b"\xff" * 32
     return and_(column >= low, column <= high)
 
 
 def _page_seqs(query: MessageQuery, conditions: Sequence[ColumnElement[bool]]) -> Any:
-    """Return a subquery of the numbers of a page that a viewer sees: each unit's newest, from an index of its own."""
+    """Return a subquery of the numbers of a page that a viewer sees: the newest of each unit, through an index."""
     assert query.seen_by is not None
     assert query.seen_by.units is not None
     m, r = message_table.c, reader_table.c

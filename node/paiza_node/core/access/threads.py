@@ -1,4 +1,4 @@
-"""Which threads an officer may know of."""
+"""The threads that an officer may know of."""
 
 from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
@@ -14,10 +14,10 @@ from paiza_wire.identity import SpiffeId
 
 
 class ThreadAccess:
-    """Whether an officer may open what began a thread; else it is not named where they did not ask for it."""
+    """Decides whether a thread is named to an officer: only if they may open its first message or asked for it."""
 
     def __init__(self, register_cache: RegisterCache, store: Store) -> None:
-        """Store the register with its policy, and the store."""
+        """Store the register cache with its policy, and the store."""
         self._register_cache = register_cache
         self._store = store
 

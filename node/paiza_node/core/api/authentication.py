@@ -1,13 +1,13 @@
-"""The checks each call passes before it reaches its handler.
+"""Checks of each call before its handler runs.
 
-1. The RPC says in its .proto who may call it. (One that does not makes the node refuse to start.)
-2. The register has not expired: otherwise nobody can be believed.
-3. The caller showed a certificate. It is looked at again here, since TLS accepts the union of all CAs.
-4. It is of the kind the RPC is for, issued by the right CA of the one member it names, valid now, not revoked.
-5. A node's member is active and not ourselves; an officer is our own, known here, with the very certificate on record.
-6. The rules permit the action.
-7. The caller has not more calls under way than its share.
-8. What another member's node is answered is signed only after that member was asked what it holds of our log
+1. The RPC declares in its .proto who may call it. (The node does not start if one declares nothing.)
+2. The register has not expired: otherwise no identity can be verified.
+3. The caller presented a certificate. It is verified again here, since TLS accepts the union of all CAs.
+4. It is of the kind that the RPC requires, issued by the CA of the one member it names, valid now, not revoked.
+5. The member of a calling node is active and not our own; an officer is our own, with the certificate on record.
+6. The policy permits the action.
+7. The caller does not exceed its share of concurrent calls.
+8. Responses to another member's node are signed only after that member was asked what it holds of our log
    (`paiza_node.core.peers.startup_comparison`).
 """
 
@@ -29,13 +29,13 @@ from paiza_register import Member, Register
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
-CALLS_PER_CALLER: Final = 16  # under way at once; a watching officer who submits in parallel needs about 8
+CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: another member's node, or an officer of our own."""
+    """The caller: another member's node, or an officer of our own."""
 
     id: str
     member: Member | None = None
@@ -43,19 +43,19 @@ class Caller:
 
 
 def officer_of(caller: Caller) -> Officer:
-    """Return the officer who calls an RPC that is for officers."""
+    """Return the calling officer of an RPC for officers."""
     assert caller.officer is not None, "only officers are admitted here"
     return caller.officer
 
 
 def member_of(caller: Caller) -> Member:
-    """Return the member whose node calls an RPC that is for nodes."""
+    """Return the member whose node calls an RPC for nodes."""
     assert caller.member is not None, "only nodes are admitted here"
     return caller.member
 
 
 class _Denied(Rejected):
-    """Denied by the rules, to an officer whom the node knows."""
+    """Raised if the policy denies a call to a known officer."""
 
     def __init__(self, officer: str, detail: str) -> None:
         super().__init__("policy_denied", detail)
@@ -63,7 +63,7 @@ class _Denied(Rejected):
 
 
 class Authenticator:
-    """Admits callers. Belongs to one event loop."""
+    """Authenticates and authorises callers. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -74,10 +74,10 @@ class Authenticator:
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
         denied: Callable[[str, str, str], Awaitable[None]] | None = None,
     ) -> None:
-        """Store whose node this is, the register in force and the officers known.
+        """Store the own member, the register in force and the known officers.
 
-        ``denied`` hears which officer the rules denied which call, and by which rule.
-        ``compared`` takes a member, a method and a request, and returns when that member may be given what is signed.
+        ``denied`` is called with the officer, the call and the rule that denied it. ``compared`` is called with a
+        member, a method and a request; it returns when signed data may be sent to that member.
         """
         self._access = services.accesses()
         self._compared = compared
@@ -90,7 +90,7 @@ class Authenticator:
 
     @asynccontextmanager
     async def admit(self, method: str, context: Any) -> AsyncIterator[Caller]:
-        """Check a call and count it as under way while the block runs."""
+        """Check a call and count it as concurrent while the block runs."""
         # 1.
         access = self._access[method]
         # 2.-6.
@@ -112,12 +112,12 @@ class Authenticator:
                 del self._under_way[caller.id]
 
     async def check_compared(self, method: str, caller: Caller, request: Any) -> None:
-        """Step 8. Of an officer nothing is asked: it is our own log that he sees."""
+        """Step 8. Not applied to officers: they read their own member's log."""
         if caller.member is not None and self._compared is not None:
             await self._compared(caller.member.id, method, request)
 
     def check_again(self, method: str, context: Any) -> None:
-        """Refuse the rest of a stream whose caller would no longer be admitted: revoked, suspended, expired."""
+        """Raise if the caller of a stream would no longer be admitted: revoked, suspended, expired."""
         self._identify(self._access[method], context)
 
     def _identify(self, access: Access, context: Any) -> Caller:

@@ -1,4 +1,4 @@
-"""What other members' nodes ask about messages."""
+"""RPCs of other members' nodes about messages."""
 
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.api.authentication import Caller, member_of
@@ -8,7 +8,7 @@ from paiza_node.core.peers.log_answers import LogAnswers
 
 
 class ExchangeService(Service):
-    """Requests of other members' nodes about messages; what is fetched is served by the features that hold it."""
+    """Handles requests of other members' nodes about messages; features serve the data that is fetched."""
 
     service = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
 

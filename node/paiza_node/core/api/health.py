@@ -1,7 +1,7 @@
-"""The standard gRPC health service: serving, or no longer. It stands behind the gate like every other service.
+"""The standard gRPC health service, behind the same authentication as every other service.
 
-The ready-made servicer would answer whoever completes a handshake, a revoked or suspended one too, and let him hold
-streams without limit.
+The ready-made servicer would answer every caller that completes a TLS handshake, also a revoked or suspended one, and
+would allow streams without limit.
 """
 
 import asyncio
@@ -20,32 +20,32 @@ _Response = health_pb2.HealthCheckResponse
 
 
 class Health:
-    """What the node says of itself, as a whole ("") and of each service by its name. Belongs to one event loop."""
+    """The health status of the node ("") and of each service by name. Belongs to one event loop."""
 
     def __init__(self, services: Collection[str]) -> None:
-        """Store the names of the services; until `serve` none of them serves."""
+        """Store the names of the services; they are not serving until `serve` is called."""
         self._services = frozenset(("", *services))
         self._status = _Response.NOT_SERVING
         self._stopped = False
         self._changed = asyncio.Event()
 
     async def serve(self) -> None:
-        """Say that the node serves."""
+        """Set the status to serving."""
         self._change(_Response.SERVING)
 
     async def stop(self) -> None:
-        """Say that the node is being stopped: callers go elsewhere or wait. Whoever watches is told, and let go."""
+        """Set the status to not serving, so that callers go elsewhere or wait; end all watches."""
         self._stopped = True
         self._change(_Response.NOT_SERVING)
 
     async def check(self, _caller: Caller, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckResponse:
-        """Answer for one service; Rejected("unknown_id") where there is none of that name."""
+        """Return the status of one service; Rejected("unknown_id") if there is none of that name."""
         if request.service not in self._services:
             raise Rejected("unknown_id", "there is no service of that name")
         return _Response(status=self._status)
 
     async def check_all(self, _caller: Caller, _request: health_pb2.HealthListRequest) -> health_pb2.HealthListResponse:
-        """Answer for all services."""
+        """Return the status of all services."""
         return health_pb2.HealthListResponse(
             statuses={service: _Response(status=self._status) for service in self._services}
         )

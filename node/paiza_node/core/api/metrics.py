@@ -1,4 +1,4 @@
-"""What Prometheus sees. Numbers and member ids only: no message, no officer."""
+"""Prometheus metrics. They contain numbers and member ids only: no message, no officer."""
 
 from typing import Final
 
@@ -37,6 +37,6 @@ REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "When 
 
 
 def serve(listen: str, registry: CollectorRegistry = REGISTRY) -> None:
-    """Serve the numbers over plain HTTP at "host:port"; meant for loopback or a management network."""
+    """Serve the metrics over plain HTTP at "host:port"; meant for loopback or a management network."""
     host, _, port = listen.rpartition(":")
     start_http_server(int(port), addr=host.strip("[]"), registry=registry)

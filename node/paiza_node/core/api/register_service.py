@@ -1,4 +1,4 @@
-"""The calls of RegisterService: files of the register and archived sets."""
+"""The RPCs of RegisterService: files of the register and archived sets."""
 
 import asyncio
 from typing import Final
@@ -13,7 +13,7 @@ MAX_PATH: Final = 256  # characters of a file's path in the register
 
 
 class RegisterService(Service):
-    """Requests for files of the register; who asks verifies what comes."""
+    """Handles requests for files of the register; the caller verifies them."""
 
     service = register_pb2.DESCRIPTOR.services_by_name["RegisterService"]
 

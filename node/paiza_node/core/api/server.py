@@ -27,8 +27,8 @@ from paiza_register import Register
 from paiza_wire.errors import PaizaError, Rejected
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
-MAX_CALLS: Final = 256  # under way at once, all callers together
-TIMES_DEPTH: Final = 2  # messages in one another in which a request's times are looked for: a question, its period
+MAX_CALLS: Final = 256  # concurrent, of all callers together
+TIMES_DEPTH: Final = 2  # depth of nested messages in which the times of a request are checked: a query, its period
 REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
 AHEAD_BYTES: Final = 1024 * 1024  # of one call; 10 MB/s over a line of 100 ms; many callers share the memory
@@ -38,10 +38,10 @@ SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_concurrent_streams", 64),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # So many bytes of one call may have come that nobody has read yet: gRPC's own estimate has no such bound.
+    # The most unread bytes of one call: gRPC's own estimate is unbounded.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
-    ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share it
+    ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share the port
 )
 
 
@@ -58,7 +58,7 @@ def public_server(
 ) -> tuple[grpc.aio.Server, Health]:
     """Build the server for peers and officers. TLS roots follow the register without a restart.
 
-    TypeError where an RPC has no handler, or a handler no RPC: such a node must not start.
+    Raises TypeError if an RPC has no handler or a handler no RPC: such a node must not start.
     """
     server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
     served = (*services.public(), services.HEALTH)
@@ -79,7 +79,7 @@ def public_server(
     roots_served: list[bytes] = []
 
     def configuration() -> grpc.ServerCertificateConfiguration | None:
-        """Return the certificates to serve with, or None while nothing changed; called at every handshake."""
+        """Return the certificates to serve with, or None if unchanged; called at every handshake."""
         roots = _roots(register(), member)
         if roots_served == [roots]:
             return None
@@ -109,13 +109,13 @@ def public_server(
 
 
 def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
-    """Build the operator's server. Whoever can open the socket (0600, the node's own user) is the operator."""
+    """Build the operator's server. Everyone who can open the socket (0600, the node's own user) is the operator."""
     server = grpc.aio.server()
     found = services.handlers_of(handlers, services.for_operator())
     for service in services.for_operator():
         plain = {method.name: _plain(method, found[method_name(method)]) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, plain),))
-    path.unlink(missing_ok=True)  # left by a process that was killed; the store's lock says that none runs
+    path.unlink(missing_ok=True)  # left by a killed process; the store's lock shows that none runs
     previous = os.umask(0o177)
     try:
         server.add_insecure_port(f"unix:{path}")
@@ -125,7 +125,7 @@ def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
 
 
 def _roots(register: Register, member: str) -> bytes:
-    """Return the CAs a caller may come from: every active member's node CA, and our own officer CA."""
+    """Return the CAs that a caller's certificate may be from: every active member's node CA, and our own officer CA."""
     ders = [other.authority.node_ca for other in register.active_members()]
     ders.append(register.member(member).authority.officer_ca)
     return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
@@ -168,16 +168,16 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
         finally:
             CALLS.labels(name, reason).inc()
 
-    # Bytes in, bytes out: what does not parse is refused by us, with a reason, not by the library. And a stream of
-    # requests, though there is one: so the gate counts a call before its request has come, and nobody can take up all
-    # places with calls that never send anything.
+    # Bytes in, bytes out: this server, not the library, refuses malformed requests, with a reason. Declared as a
+    # stream of requests although there is one: a call is then authenticated and counted before its request arrives,
+    # so nobody can occupy all places with calls that send nothing.
     if method.server_streaming:
         return grpc.stream_stream_rpc_method_handler(stream)
     return grpc.stream_unary_rpc_method_handler(unary)
 
 
 async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
-    """Wait for the one request of a call; Rejected("malformed") where it does not come."""
+    """Return the one request of a call; Rejected("malformed") if it does not arrive in time."""
     try:
         async with asyncio.timeout(REQUEST_SECONDS):
             return await anext(requests)
@@ -190,7 +190,7 @@ async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
 async def _arrivals(
     request_type: type[Message], requests: AsyncIterator[bytes], check_again: Callable[[], None]
 ) -> AsyncIterator[Message]:
-    """Yield the requests of a call that has many, each in its time, for as long as its caller is admitted."""
+    """Yield the requests of a streaming call, each with its own timeout, while its caller remains admitted."""
     while True:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
@@ -228,7 +228,7 @@ def _parse(request_type: type[Message], data: bytes) -> Message:
 
 @cache
 def _times(kind: Descriptor, depth: int = TIMES_DEPTH) -> tuple[tuple[str, ...], ...]:
-    """Name the times of a request: its own, and those of what stands in it once."""
+    """Yield the times of a request: its own, and those of its nested messages."""
     found: list[tuple[str, ...]] = []
     for field in kind.fields:
         if field.message_type is None or field.is_repeated:
@@ -241,7 +241,7 @@ def _times(kind: Descriptor, depth: int = TIMES_DEPTH) -> tuple[tuple[str, ...],
 
 
 def _check_time(request: Message, path: Sequence[str]) -> None:
-    """Refuse a time that is none; what is not set is none to refuse."""
+    """Raise if a time of a request is invalid; an unset one is valid."""
     at: Any = request
     for name in path:
         if not at.HasField(name):

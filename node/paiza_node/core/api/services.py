@@ -1,4 +1,4 @@
-"""The services of the protocol: who may call each RPC, as its .proto says, and which method handles it."""
+"""The services of the protocol: for each RPC, who may call it (declared in its .proto) and its handler method."""
 
 import importlib
 import inspect
@@ -44,18 +44,18 @@ class Access:
 
 
 class Service:
-    """What handles RPCs of a service: each public method is named as one of them, in snake_case."""
+    """A handler class for RPCs of one service: each public method has the name of an RPC in snake_case."""
 
     service: ClassVar[ServiceDescriptor]
 
 
 def method_name(method: MethodDescriptor) -> str:
-    """Return the name of an RPC as it is called."""
+    """Return the method path of an RPC."""
     return f"/{method.containing_service.full_name}/{method.name}"
 
 
 def access_of(method: MethodDescriptor) -> Access:
-    """Return who may call an RPC; TypeError where its .proto does not say so."""
+    """Return who may call an RPC; TypeError if its .proto does not declare it."""
     declared = method.GetOptions().Extensions[access_pb2.access]
     who = _WHO.get(declared.caller)
     if who is None:
@@ -89,14 +89,14 @@ def for_operator() -> tuple[ServiceDescriptor, ...]:
 
 @cache
 def accesses() -> Mapping[str, Access]:
-    """Return who may call each RPC for nodes and officers, by its name; health is for every known caller."""
+    """Return who may call each RPC for nodes and officers, by name; health is open to every known caller."""
     found = {method_name(method): Access("either") for method in HEALTH.methods}
     found.update((method_name(method), access_of(method)) for service in public() for method in service.methods)
     return MappingProxyType(found)
 
 
 def handlers_of(objects: Iterable[Service], services: Collection[ServiceDescriptor]) -> dict[str, Any]:
-    """Return the handler of every RPC of these services by its name; TypeError names what is missing or too much."""
+    """Return the handler of every RPC of these services by name; TypeError names missing and surplus handlers."""
     expected = {method_name(method): method for service in services for method in service.methods}
     found: dict[str, list[Any]] = defaultdict(list)
     for each in objects:

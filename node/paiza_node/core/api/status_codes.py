@@ -1,4 +1,4 @@
-"""How refusals become gRPC statuses. The reason code travels in trailing metadata, for the status is too coarse."""
+"""Mapping of refusals to gRPC statuses. Trailing metadata carry the reason code, since the status is too coarse."""
 
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ _CODES: Final = {
 
 
 async def refuse(context: Any, error: Exception) -> None:
-    """End a call with the status of a refusal; what is not one of ours is logged whole and told as internal_error."""
+    """End a call with the status of a refusal. Any other error is logged in full and returned as internal_error."""
     if not isinstance(error, PaizaError):
         log.error("internal_error", exc_info=error)
         context.set_trailing_metadata(((REASON_KEY, "internal_error"),))

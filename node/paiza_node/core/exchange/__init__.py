@@ -1,1 +1,1 @@
-"""The exchange of messages between members, and how capabilities take part in it."""
+"""The exchange of messages between members, and its extension points for capabilities."""

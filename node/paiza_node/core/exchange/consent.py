@@ -1,4 +1,4 @@
-"""The originator's consent to forwarding, as the exchange asks for it. What a grant says the capability judges."""
+"""The originator's consent to forwarding, as a check that a capability supplies to the exchange."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Final
 
 from paiza_wire.message import VerifiedMessage
 
-MAX_GRANT_BYTES: Final = 64 * 1024  # of a grant that is shown to a member: it travels beside the message
+MAX_GRANT_BYTES: Final = 64 * 1024  # of a grant that is shown to a member: it is sent with the message
 
 
 @dataclass(frozen=True, slots=True)
 class GrantQuery:
-    """What somebody wants to do with a message, and when. ``recipient`` is a member id."""
+    """An intended use of a message, and its time. ``recipient`` is a member id."""
 
     digest: bytes
     author: str
@@ -23,4 +23,4 @@ class GrantQuery:
 
 
 CheckGrant = Callable[[VerifiedMessage, GrantQuery], None]
-"""Raises Rejected("grant_missing") where a verified message is no grant of the originator that covers a wish."""
+"""Raises Rejected("grant_missing") unless a verified message is the originator's grant and covers the intended use."""

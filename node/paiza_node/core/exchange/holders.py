@@ -11,9 +11,9 @@ _NOT_HELD: Final = frozenset({delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.
 
 
 def holders(reads: ReadConnection, digest: bytes) -> tuple[str, ...]:
-    """Return the members that hold a message of our own or may: those it was sent to, and those it was forwarded to.
+    """Return the members that hold or may hold a message of our own: its recipients, and those it was forwarded to.
 
-    A member that proved its refusal is left out; one that has not answered may hold the message.
+    A member that proved its refusal is left out; one that has not answered is included.
     """
     sent = [each.recipient for each in deliveries_store.deliveries_of(reads, digest) if each.state not in _NOT_HELD]
     forwarded = [

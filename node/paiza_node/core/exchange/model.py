@@ -1,4 +1,4 @@
-"""Deliveries, and what others' logs prove. Times are UTC; digests are 32 bytes."""
+"""Deliveries, and proofs from other members' logs. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,27 +8,27 @@ from paiza.core.v1 import delivery_pb2
 
 
 class ProofKind(IntEnum):
-    """What a proof from another member's log shows. Stored as the number: never renumber."""
+    """The kind of entry that a proof from another member's log shows. Stored as the number: never renumber."""
 
     RELEASED = 1
     ANSWER = 2
     ORIGIN = 3
-    """The author's release to somebody else, of a message that was passed on to us."""
+    """The author's release to another member of a message that was forwarded to us."""
 
 
 class DeliveryKind(IntEnum):
-    """What a delivery is part of. Stored as the number: never renumber."""
+    """What a delivery carries. Stored as the number: never renumber."""
 
     OWN = 0
-    """Of a message of our own, to one of its recipients."""
+    """A message of our own, to one of its recipients."""
     FORWARDED = 1
-    """Of a message to a member it was not addressed to."""
+    """A message, to a member it was not addressed to."""
     NOTICE = 2
-    """Of the notice to the author that its message was passed on."""
+    """The notice to the author that its message was forwarded."""
 
 
 class Slot(IntEnum):
-    """Which slot of an outbound queue a delivery waits for."""
+    """The slot of an outbound queue in which a delivery waits."""
 
     BULK = 0
     URGENT = 1
@@ -62,7 +62,7 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of one delivery."""
+    """The result of one delivery."""
 
     id: int
     state: int
@@ -72,7 +72,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Postponement:
-    """A delivery to be tried again, when, and why."""
+    """A delivery to be tried again, with the time and the reason."""
 
     id: int
     next_attempt_time: datetime
@@ -82,7 +82,7 @@ class Postponement:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A waiting delivery with what must be sent for it."""
+    """A waiting delivery with the data to send."""
 
     id: int
     digest: bytes
@@ -95,10 +95,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class ForwardingRow:
-    """That a member passed a message on, by its own log: to us, or (told to us as the author) to another.
+    """A member forwarded a message, by its own log: to us, or (reported to us as the author) to another member.
 
-    ``log_index`` is our entry that answers it, ``denied`` says that this entry is a denial, ``held`` that the message
-    row rests on it. Named by ``forwarder`` and ``index``, the entry's place in its log.
+    ``log_index`` is our entry that answers it; ``denied``: this entry is a denial; ``held``: the stored message depends
+    on it. Identified by ``forwarder`` and ``index``, the entry's place in its log.
     """
 
     forwarder: str
@@ -130,7 +130,7 @@ class ForeignProof:
 
 @dataclass(frozen=True, slots=True)
 class QueueSummary:
-    """What waits for one recipient."""
+    """The waiting deliveries to one recipient, counted."""
 
     recipient: str
     waiting: int

@@ -1,7 +1,7 @@
-"""Answers that ride on a Deliver: entries of the caller's log about something we asked of it earlier.
+"""Answers carried by a Deliver: entries of the caller's log about our earlier requests.
 
-An entry that does not hold is passed over: it is the caller's own loss, since what it answers stays open here. A repeat
-changes nothing.
+An invalid entry is ignored: the loss is the caller's, since our request stays open here. A repeated one changes
+nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ log = structlog.get_logger("paiza.exchange")
 
 @dataclass(frozen=True, slots=True)
 class ProvenAnswer:
-    """An entry of another member's log that answers us, proven to its checkpoint."""
+    """An entry of another member's log that answers a request of ours, proven to its checkpoint."""
 
     entry: receipts.VerifiedEntry
     hashes: bytes
@@ -29,12 +29,11 @@ class ProvenAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Piggyback:
-    """One kind of answers that ride on a Deliver.
+    """One kind of answers carried by a Deliver.
 
-    ``proven`` returns those that a request brings, ``limit`` is how many it may bring. ``check`` raises Rejected for an
+    ``proven`` returns those of a request, ``limit`` is the most a request may carry. ``check`` raises Rejected for an
     entry that is no such answer; it runs off the event loop. ``record`` writes answers of a member in the transaction,
-    and returns the messages that they change something of. ``refused`` is what the program's log calls an answer that
-    does not hold.
+    and returns the messages that they affect. ``refused`` is the event in the program's log for an invalid answer.
     """
 
     name: str
@@ -48,7 +47,7 @@ class Piggyback:
 def check_answers(
     piggyback: Piggyback, proven: Sequence[log_pb2.ProvenEntry], checkpoint: VerifiedCheckpoint, member: str
 ) -> list[ProvenAnswer]:
-    """Return those answers that hold; Rejected("too_large") where there are too many."""
+    """Return the valid answers; Rejected("too_large") if there are too many."""
     if len(proven) > piggyback.limit:
         raise Rejected("too_large", f"at most {piggyback.limit} {piggyback.name} answers are given at once")
     answers: list[ProvenAnswer] = []

@@ -1,7 +1,7 @@
-"""What goes ahead of everything in every queue: a stop, and word that control over a consignment was lost.
+"""Messages that overtake all others in every queue: a stop, and the report that a consignment is out of control.
 
-Which kinds they are the kinds say (`Kind.overtakes`). A claim to go first is believed from the unverified header: it
-moves a message forward in our queues and nothing else, and only in batches so small that nobody is held up by them.
+The kinds declare it (`Kind.overtakes`). A claim to go first is taken from the unverified header: it only moves a
+message forward in our queues, and only in batches so small that they delay nobody noticeably.
 """
 
 from collections import deque
@@ -16,20 +16,20 @@ from paiza_wire.errors import Rejected
 
 AHEAD_OF_FLASH: Final = int(message_pb2.URGENCY_FLASH) + 1  # urgency of a delivery that overtakes; no header has it
 MAX_FIRST: Final = 8  # messages of a batch that may go first: some milliseconds of work
-MAX_FIRST_CALLS: Final = 30  # calls of one member that go first in `SHARE_SECONDS`; others take their turn
+MAX_FIRST_CALLS: Final = 30  # calls of one member that go first in `SHARE_SECONDS`; further ones wait their turn
 SHARE_SECONDS: Final = 60.0
 
 
 class Share:
-    """How often in a while each member's calls may do what costs others: a member that cries wolf holds nobody up."""
+    """A rate limit for each member's calls that go first, so that a member that abuses them delays nobody."""
 
     def __init__(self, most: int = MAX_FIRST_CALLS) -> None:
-        """Begin with nobody having called; ``most`` calls of one member count in `SHARE_SECONDS`."""
+        """Begin without calls; ``most`` calls of one member are allowed in `SHARE_SECONDS`."""
         self._most = most
         self._calls: dict[str, deque[float]] = {}
 
     def take(self, member: str, now: float) -> bool:
-        """Count a call at a time in seconds, and say whether it is within the member's share."""
+        """Count a call at a time in seconds, and return whether it is within the member's share."""
         calls = self._calls.setdefault(member, deque(maxlen=self._most))
         if len(calls) == self._most and now - calls[0] < SHARE_SECONDS:
             return False
@@ -43,17 +43,17 @@ def _overtaking() -> frozenset[str]:
 
 
 def overtakes(kind: str) -> bool:
-    """Return whether messages of a kind go ahead of everything."""
+    """Return whether messages of a kind overtake all others."""
     return kind in _overtaking()
 
 
 def urgency_of(header: message_pb2.Header) -> int:
-    """Return the urgency by which a delivery waits: that of the header, or one above all where the kind overtakes."""
+    """Return the urgency of a delivery: that of the header, or the highest if the kind overtakes."""
     return AHEAD_OF_FLASH if overtakes(header.kind) else header.urgency
 
 
 def first(kind_names: Iterable[str]) -> bool:
-    """Return whether a batch with messages of these kinds goes ahead."""
+    """Return whether a batch with messages of these kinds goes first."""
     return any(map(overtakes, kind_names))
 
 

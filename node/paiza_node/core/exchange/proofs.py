@@ -1,4 +1,4 @@
-"""Proofs of one message, as officers and auditors are shown them: entries of our own log, and those kept of others."""
+"""Proofs of one message for officers and auditors: entries of our own log, and stored ones of other members' logs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from paiza_wire.tlog.merkle import split_hashes
 
 
 class KeptProof(Protocol):
-    """An entry of another member's log as it is kept: the entry's bytes, its index, and joined inclusion hashes."""
+    """An entry of another member's log as stored: the entry's bytes, its index, and joined inclusion hashes."""
 
     @property
     def entry(self) -> bytes:
@@ -25,7 +25,7 @@ class KeptProof(Protocol):
 
     @property
     def index(self) -> int:
-        """Where it stands in that log."""
+        """Its index in that log."""
 
     @property
     def hashes(self) -> bytes:
@@ -73,7 +73,7 @@ def proofs_of(reads: ReadConnection, ledger: Ledger, row: MessageRow, size: int,
 def own_proof(
     ledger: Ledger, entry: StoredEntry, size: int, note: bytes, listed: Sequence[bytes] = ()
 ) -> log_pb2.LogProof:
-    """Prove an entry of our own log to a checkpoint of ours; ``listed`` are the messages of one about several."""
+    """Prove an entry of our own log to a checkpoint of ours; ``listed`` are the messages of an entry about several."""
     (hashes,) = ledger.prove([entry.index], size)
     return log_pb2.LogProof(
         proven=log_pb2.ProvenEntry(
@@ -84,7 +84,7 @@ def own_proof(
 
 
 def foreign_proof(proof: KeptProof) -> log_pb2.LogProof:
-    """Return a kept proof of another member's log as it is shown."""
+    """Return a stored proof of another member's log in the form sent to officers."""
     return log_pb2.LogProof(
         proven=log_pb2.ProvenEntry(entry=proof.entry, index=proof.index, inclusion_hashes=split_hashes(proof.hashes)),
         checkpoint=proof.checkpoint,

@@ -1,8 +1,8 @@
 """Reactions: what capabilities do about messages that the exchange has just written.
 
-A reaction is called once a batch, in the transaction, after the rows of its messages. It writes its own tables and log
-entries, and it refuses nothing: what may be refused was judged before. It reads the messages and its own tables, no
-table of another reaction, so that the order of the reactions makes no difference to what is written.
+A reaction runs once a batch, in the transaction, after the rows of its messages. It writes its own tables and log
+entries and refuses nothing: refusals are decided before. It reads the messages and its own tables, but no table of
+another reaction, so that the order of the reactions does not change what is written.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +17,7 @@ from paiza_node.core.messages.model import MessageRow
 class ReceivedMessage:
     """A message of another member that was received and not refused.
 
-    ``source`` is the member whose node handed it over, ``assignee`` the officer whom it is for, empty where it names
-    none.
+    ``source`` is the member whose node delivered it; ``assignee`` is the officer it is for, empty if it names none.
     """
 
     row: MessageRow
@@ -29,9 +28,9 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReleasedMessage:
-    """A message of this member that was released by an officer, ``actor``.
+    """A message of this member that was released by the officer ``actor``.
 
-    ``recovered``: it was released in a log that was lost, and is back; what followed from it may be here already.
+    ``recovered``: it was released in a log that was lost, and was restored; its follow-ups may already be stored here.
     """
 
     row: MessageRow
@@ -42,14 +41,14 @@ class ReleasedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """The part of one capability in what was written; it leaves out what it has no part in."""
+    """A capability's reaction to written messages; a method left out does nothing."""
 
     on_received: Callable[[LogTransaction, Sequence[ReceivedMessage]], None] | None = None
     on_released: Callable[[LogTransaction, Sequence[ReleasedMessage]], None] | None = None
 
 
 def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
-    """Have every reaction act on received messages; nothing where there are none."""
+    """Run every reaction to received messages; nothing happens if there are none."""
     if not messages:
         return
     for reaction in reactions:
@@ -58,7 +57,7 @@ def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequen
 
 
 def released(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
-    """Have every reaction act on released messages; nothing where there are none."""
+    """Run every reaction to released messages; nothing happens if there are none."""
     if not messages:
         return
     for reaction in reactions:

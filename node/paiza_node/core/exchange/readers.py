@@ -1,4 +1,4 @@
-"""Officers who see a message besides those of its unit."""
+"""Officers who see a message in addition to those of its unit."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,4 +20,4 @@ def _read_by_signers(tx: LogTransaction, messages: Sequence[ReleasedMessage]) ->
 
 
 READERS: Final = Reaction(_read_by_assignees, _read_by_signers)
-"""Officers see a message that names them, and one that they signed with others, whatever their unit."""
+"""Officers see a message that names them or that they co-signed, regardless of their unit."""

@@ -1,6 +1,6 @@
-"""Rewrap: the part keys of a message are wrapped for another key, or for another member.
+"""Rewrap: wrapping the part keys of a message for another key or another member.
 
-The wraps stand outside the signature, so nothing has to be signed anew.
+The wraps are outside the signature, so that no new signature is needed.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def rewrap(
 ) -> bytes:
     """Replace a recipient's wraps in a message of our own by new ones.
 
-    The part keys come from our own wraps. Rejected("cannot_open") where ours do not open either.
+    The part keys come from our own wraps. Rejected("cannot_open") if ours do not open either.
     """
     message = stored(signed)
     fresh = _wraps(message, range(len(message.header.parts)), recipient, decryption_keys, register, now)
@@ -42,9 +42,9 @@ def wrap_for(
     now: datetime,
     without_annex: bool = False,
 ) -> bytes:
-    """Return a message as it is passed on: wrapped for this one member and nobody else; the annex may stay behind.
+    """Return a message as it is forwarded: wrapped for this one member only; the annex may be left out.
 
-    Rejected("cannot_open") where a part that is to go along was not passed on to us.
+    Rejected("cannot_open") if a part to be forwarded was not forwarded to us.
     """
     message = stored(signed)
     annex = message_pb2.PART_KIND_NOMINAL_ANNEX

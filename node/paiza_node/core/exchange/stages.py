@@ -1,16 +1,16 @@
-"""Stages of a release: how capabilities take part in releasing a message, each without knowledge of the others.
+"""Stages of a release: how capabilities take part in releasing a message, each independent of the others.
 
-A stage prepares what it needs of a message off the event loop, before the transaction. In the transaction it opens one
-session for the batch, which is asked of each message in turn, in the order in which the stages are registered:
+A stage prepares its data for a message off the event loop, before the transaction. In the transaction it opens one
+session for the batch, which is called for each message, in the order in which the stages are registered:
 
-1. `ReleaseSession.known`: whether the message came before, and what the answer of that time was.
+1. `ReleaseSession.known`: whether the message came before, and how it was answered then.
 2. `ReleaseSession.judge`: what forbids its release at this moment, or that it waits for a second officer. The session
-   sees the messages that the same batch releases ahead of it.
+   sees the messages that the same batch releases before it.
 3. `ReleaseSession.releasing`: nothing forbids it; the session writes its own rows and entries. The RELEASED entries
    follow.
 
-The first answer ends the matter. A stage returns a refusal and never raises: raising would undo the whole batch, and
-with it the DENIED entry of the refusal. The stage of approvals is the last to judge, since it keeps what it holds.
+The first answer decides. A stage returns a refusal and never raises: raising would undo the whole batch, and with it
+the DENIED entry of the refusal. The stage of approvals comes last, since it stores the messages it holds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +33,8 @@ NOTHING_PREPARED: Final[Mapping[str, Any]] = MappingProxyType({})
 class Submission:
     """A submitted message that passed every check that needs no database.
 
-    ``prepared`` holds what the stages made of it, by the name of the stage. ``approved``: the caller signed a message
-    that another officer had submitted.
+    ``prepared`` holds the stages' data by the name of the stage. ``approved``: the caller signed a message that another
+    officer had submitted.
     """
 
     message: VerifiedMessage | PendingMessage
@@ -72,16 +72,16 @@ class Held:
 
 
 Outcome = Released | Held | Rejected | Unavailable
-"""What became of one submitted message."""
+"""The result of one submitted message."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSession:
-    """One stage in one batch; a stage leaves out what it has no part in.
+    """One stage in one batch; a function left out does nothing.
 
-    ``known`` returns the answer for a message that came before, None for a new one. ``judge`` returns what speaks
-    against releasing a message now; it also sees the messages that the batch releases ahead of it. ``releasing`` writes
-    what belongs to a message that is released next.
+    ``known`` returns the answer for a message that came before, None for a new one. ``judge`` returns what forbids
+    releasing a message now; it also sees the messages that the batch releases before it. ``releasing`` writes the
+    stage's rows and entries for a message that is released next.
     """
 
     known: Callable[[Submission], Outcome | None] | None = None
@@ -93,9 +93,9 @@ class ReleaseSession:
 class ReleaseStage:
     """The part of one capability in releasing messages.
 
-    ``open`` begins the session of a batch that an officer submits; it runs in the transaction. ``prepare`` returns what
-    the session needs of a message, None where that is nothing; it runs off the event loop, and raises Rejected where no
-    recipient would accept the message.
+    ``open`` begins the session of a batch that an officer submits; it runs in the transaction. ``prepare`` returns the
+    data that the session needs of a message, or None; it runs off the event loop, and raises Rejected if no recipient
+    would accept the message.
     """
 
     name: str
@@ -106,6 +106,6 @@ class ReleaseStage:
 def prepare(
     stages: Sequence[ReleaseStage], message: VerifiedMessage | PendingMessage, now: datetime
 ) -> Mapping[str, Any]:
-    """Return what the stages make of a message, by the name of the stage."""
+    """Return the stages' data for a message, by the name of the stage."""
     prepared = {stage.name: stage.prepare(message, now) for stage in stages if stage.prepare is not None}
     return {name: made for name, made in prepared.items() if made is not None} or NOTHING_PREPARED

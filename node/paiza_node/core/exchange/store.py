@@ -1,4 +1,4 @@
-"""What other members' logs prove of messages: releases, answers, and what was passed on to whom."""
+"""What other members' logs prove about messages: releases, answers, and forwarding."""
 
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
@@ -47,7 +47,7 @@ proof_table = Table(
     Column("register_version", LargeBinary, nullable=False),
 )
 
-# Entries of other members' logs that say they passed a message on, to us or (of our own messages) to others.
+# Entries of other members' logs that they forwarded a message, to us or (of our own messages) to others.
 forwarding_table = Table(
     "forwarding",
     METADATA,
@@ -80,14 +80,14 @@ _PASSED_ON: Final = select(forwarding_table, note_table.c.note).join(
 
 
 def forwarding(conn: ReadConnection, forwarder: str, index: int) -> ForwardingRow | None:
-    """Return what we know by one entry of a member's log that says it passed something on."""
+    """Return the forwarding that an entry of a member's log records, as far as it is known here."""
     p = forwarding_table.c
     found = _passed_on_rows(conn, _PASSED_ON.where(p.forwarder == forwarder, p.entry_index == index))
     return found[0] if found else None
 
 
 def forwardings_of_message(conn: ReadConnection, digest: bytes) -> list[ForwardingRow]:
-    """Return everything others told us of passing one message on, in order of our answers."""
+    """Return all known forwarding of one message, in order of our answers."""
     p = forwarding_table.c
     return _passed_on_rows(conn, _PASSED_ON.where(p.digest == digest).order_by(p.log_index))
 
@@ -97,7 +97,7 @@ def _passed_on_rows(conn: ReadConnection, statement: Select[Any]) -> list[Forwar
 
 
 def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> None:
-    """Keep entries of other members' logs that say they passed a message on."""
+    """Store entries of other members' logs about forwarded messages."""
     notes = add_notes(conn, [row.checkpoint for row in rows])
     _ADD_PASSED_ON.run(
         conn,
@@ -121,7 +121,7 @@ def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> Non
 
 
 def came_directly(conn: WriteConnection, digest: bytes) -> None:
-    """Store that a message held because it was passed on has come from its author as well."""
+    """Store that a message held because it was forwarded has also come from its author."""
     p = forwarding_table
     conn.execute(update(p).where(p.c.digest == digest).values(held=False))
 
@@ -177,14 +177,14 @@ _ANSWERS: Final = Lookup(
 
 
 def add_notes(conn: WriteConnection, notes: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Keep checkpoint notes that proofs lead to; returns the digest that names each."""
+    """Store checkpoint notes that proofs lead to; return the digest that identifies each."""
     digests = {note: sha256(note).digest() for note in notes}
     _ADD_NOTE.run(conn, [(digest, note) for note, digest in digests.items()])
     return digests
 
 
 def add_proofs(conn: WriteConnection, proofs: Sequence[ForeignProof]) -> None:
-    """Keep proofs from other members' logs; one that is there already stays as it is."""
+    """Store proofs from other members' logs; one that is stored already is unchanged."""
     notes = add_notes(conn, [proof.checkpoint for proof in proofs])
     rows = [
         (p.digest, p.member, int(p.kind), p.entry, p.index, p.hashes, notes[p.checkpoint], p.register_version)
@@ -204,7 +204,7 @@ _ADD_ANSWER: Final = insertion(answer_table)
 
 
 def proofs_at(conn: ReadConnection, member: str, index: int) -> list[ForeignProof]:
-    """Return the proofs kept of one entry of a member's log. Reads every proof there is: for rare suspicion alone."""
+    """Return the stored proofs of one entry of a member's log. Reads every proof: only for rare suspicion."""
     p = proof_table.c
     rows = conn.execute(
         select(proof_table, note_table.c.note)
@@ -218,7 +218,7 @@ def proofs_at(conn: ReadConnection, member: str, index: int) -> list[ForeignProo
 
 
 def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -> dict[bytes, list[ForeignProof]]:
-    """Return the proofs kept of one member's log about these messages: that it released, passed on or answered."""
+    """Return the stored proofs of one member's log about these messages: releases, forwarding and answers."""
     p, o = proof_table.c, forwarding_table.c
     found: dict[bytes, list[ForeignProof]] = {}
     for block in blocks(list(digests)):
@@ -275,7 +275,7 @@ KEPT_PROOFS: Final = (
         forwarding_table.c.digest,
     ),
 )
-"""Find the entries of other members' logs that are kept about messages: (member, index, entry, digest of the note)."""
+"""Finds the stored entries of other members' logs about messages: (member, index, entry, digest of the note)."""
 
 LIFECYCLES: Final = (
     Lifecycle(answer_table, Key.DIGEST, answer_table.c.digest),

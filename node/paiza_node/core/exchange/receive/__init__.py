@@ -1,1 +1,1 @@
-"""Receiving: validation, storing and answering of what peers deliver."""
+"""Receiving: validating, storing and answering messages that peers deliver."""

@@ -1,12 +1,12 @@
-"""Arrivals: what another member's node handed over is written, with the log entry that answers it.
+"""Arrivals: writing what another member's node delivered, and the log entry that answers it.
 
 A message comes from its author (RELEASED), or another member forwards it (FORWARDED). The notice that a message of ours
-was forwarded is an arrival without a message. All of them are written in one way, in the ledger's transaction, and what
-the capabilities have to do about received messages (`paiza_node.core.exchange.reactions`) follows once a batch.
+was forwarded is an arrival without a message. All are written in the same way, in the ledger's transaction; the
+reactions of the capabilities (`paiza_node.core.exchange.reactions`) then run once for the batch.
 
-What differs is what a refusal claims. A message that its author released to us is answered under its id: its refusal is
-logged as REFUSED, is the answer to every repeat, and takes the id. Of what is forwarded only what is received is stored
-and claims anything: a refusal is logged as DENIED, once per entry of the forwarder's log.
+A refusal differs. A message that its author released to us is answered under its id: its refusal is logged as REFUSED,
+answers every repeat, and occupies the id. A refused forwarded message is not stored and occupies nothing: the refusal
+is logged as DENIED, once per entry of the forwarder's log.
 """
 
 from collections.abc import Sequence
@@ -30,19 +30,19 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.receipts import VerifiedEntry
 
-MAX_IN_THREAD: Final = 2048  # messages of one member in one thread: to see where it stands it is read whole
+MAX_IN_THREAD: Final = 2048  # messages of one member in one thread: a thread is read whole to compute its state
 
 Answer = StoredEntry | Rejected | Unavailable
-"""What one arrival is answered with: an entry of our log, or a refusal that is not logged under its id."""
+"""The answer to one arrival: an entry of our log, or a refusal that is not logged under its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What another member's node handed over, checked as far as it goes without the database.
+    """A delivered message or notice, after the checks that need no database.
 
-    ``entry`` is the entry of that node's log which hands it over, proven by ``hashes``; ``release`` is the entry by
-    which the author's log released it, to us or (``forwarded``) to another member. A notice that a message of ours was
-    forwarded has neither ``message`` nor ``release``. ``refusal``: why it is refused; None where it is received.
+    ``entry`` is the entry of the delivering node's log for it, proven by ``hashes``; ``release`` is the entry by which
+    the author's log released it, to us or (``forwarded``) to another member. A notice that a message of ours was
+    forwarded has neither ``message`` nor ``release``. ``refusal``: the reason for refusing it; None if it is received.
     """
 
     digest: bytes
@@ -57,12 +57,12 @@ class Arrival:
 
     @property
     def goes_first(self) -> bool:
-        """Whether it goes ahead of everything else."""
+        """Whether it goes ahead of all other work."""
         return self.message is not None and precedence.overtakes(self.message.header.kind)
 
     @property
     def thread(self) -> bytes:
-        """The thread of the message; empty where there is no message."""
+        """The thread of the message; empty if there is no message."""
         return b"" if self.message is None else self.message.header.thread_id
 
 
@@ -70,18 +70,18 @@ Checked = Arrival | Rejected | Unavailable
 
 
 class Arrivals:
-    """Writes what arrives. Used in the ledger's transaction."""
+    """Writes arrivals. Used in the ledger's transaction."""
 
     def __init__(self, *, node_id: str, unit_directory: UnitDirectory, reactions: Sequence[Reaction]) -> None:
-        """Build it; ``unit_directory`` knows to which unit a message goes, ``reactions`` act on what was received."""
+        """Store ``unit_directory``, which assigns units, and the ``reactions`` to received messages."""
         self._node_id = node_id
         self._unit_directory = unit_directory
         self._reactions = reactions
 
     def __call__(self, tx: LogTransaction, source: str, checked: Sequence[Checked]) -> list[Answer]:
-        """Write the batch that the node of ``source`` handed over: rows, proofs, and the entries that answer it.
+        """Write the batch that the node of ``source`` delivered: rows, proofs, and the entries that answer it.
 
-        What is forwarded comes last: it is judged by the messages that came from their author in the same batch.
+        Forwarded messages come last: they are checked against those of the same batch that came from their author.
         """
         bounded = in_bounds(tx, source, checked)
         batch = _Batch(tx, self._node_id, source, [item for item in bounded if isinstance(item, Arrival)])
@@ -100,7 +100,7 @@ class Arrivals:
 
 
 class _Batch:
-    """One batch of one member's node: what is known of its messages, and what is to be written of them."""
+    """One batch of one member's node: what is known of its messages, and the rows to write."""
 
     def __init__(self, tx: LogTransaction, node_id: str, source: str, items: Sequence[Arrival]) -> None:
         self._tx = tx
@@ -117,14 +117,14 @@ class _Batch:
         self._proofs: list[ForeignProof] = []
 
     def take(self, item: Arrival) -> Answer:
-        """Log what came from its author; a repeat gets the same entry at the same index."""
+        """Log a message delivered by its author; a repeat gets the same entry at the same index."""
         assert item.message is not None
         digest, message_id = item.digest, item.message.header.message_id
         if digest in self._answers:
             return self._answers[digest]
         held = self._claimed.get(message_id)
         refusal = item.refusal
-        if held == digest:  # it was forwarded to us before: what is here and valid is not refused
+        if held == digest:  # it was forwarded to us before: a stored, valid message is not refused
             refusal = None
             exchange_store.came_directly(self._tx.conn, digest)
         elif held is not None:
@@ -139,7 +139,7 @@ class _Batch:
         return entry
 
     def take_forwarded(self, item: Arrival) -> StoredEntry | Rejected:
-        """Log what another member forwarded, once per entry of its log."""
+        """Log a message that another member forwarded, once per entry of its log."""
         index = item.entry.index
         earlier = self._forwardings.get(index) or exchange_store.forwarding(self._tx.conn, self._source, index)
         if earlier is not None and earlier.denied:
@@ -172,7 +172,7 @@ class _Batch:
         return refusal or entry
 
     def write(self, unit_directory: UnitDirectory, reactions: Sequence[Reaction]) -> None:
-        """Write the rows of the batch, and have the reactions act on what was received."""
+        """Write the rows of the batch, and run the reactions to the received messages."""
         conn = self._tx.conn
         placed = unit_directory.received(
             conn, [(row, self._messages[digest].header) for digest, row in self._rows.items()]
@@ -189,7 +189,7 @@ class _Batch:
         received(reactions, self._tx, written)
 
     def _misfit(self, item: Arrival, row: MessageRow | None) -> Rejected | None:
-        """Return what is stored here that speaks against something forwarded."""
+        """Return the conflict between a forwarded message and what is stored here, if any."""
         if item.message is None:
             if row is None or row.state is not MessageState.RELEASED:
                 return Rejected("unknown_id", "there is no such message of ours")
@@ -207,7 +207,7 @@ class _Batch:
         return None
 
     def _recalls(self, digest: bytes, author: str) -> bool:
-        """Return whether this batch holds the author's recall of a message."""
+        """Return whether this batch contains the author's recall of a message."""
         return any(
             row.kind == thread.RECALL
             and row.author == author
@@ -243,7 +243,7 @@ class _Batch:
         return self._tx.append(entry, text=refusal.detail)
 
     def _add(self, item: Arrival, message: VerifiedMessage, refusal: Rejected | None) -> None:
-        """Keep a message; of one that is refused only the header."""
+        """Add a message to store; of a refused one only the header."""
         assert item.release is not None
         header = message.header
         thread_name = item.release.entry.released.thread_name or self._threads.get(header.thread_id, "")
@@ -266,7 +266,7 @@ class _Batch:
         )
 
     def _prove(self, item: Arrival, message: VerifiedMessage, kind: ProofKind) -> None:
-        """Keep the author's release, as evidence."""
+        """Add the author's release, as evidence."""
         assert item.release is not None
         self._proofs.append(
             ForeignProof(
@@ -283,9 +283,9 @@ class _Batch:
 
 
 def in_bounds(tx: LogTransaction, source: str, checked: Sequence[Checked]) -> list[Checked]:
-    """Refuse what was here until its retention ended, and what a member has too much of in one thread.
+    """Refuse messages that were retired here, and those beyond a member's limit in one thread.
 
-    Nothing of it is kept, not even the refusal.
+    Nothing of them is stored, not even the refusal.
     """
     items = [item for item in checked if isinstance(item, Arrival) and item.message is not None]
     followed = [item for item in items if not item.forwarded and item.message and item.message.header.parent_digests]
@@ -308,7 +308,7 @@ def in_bounds(tx: LogTransaction, source: str, checked: Sequence[Checked]) -> li
 
 
 def _unnamed(items: Sequence[Arrival]) -> set[bytes]:
-    """Return the threads whose names the arrivals do not bring with them."""
+    """Return the threads that have no name in the arrivals themselves."""
     return {
         item.message.header.thread_id
         for item in items
@@ -317,6 +317,6 @@ def _unnamed(items: Sequence[Arrival]) -> set[bytes]:
 
 
 def _entry_at(tx: LogTransaction, index: int) -> StoredEntry:
-    """Return an entry of the own log, one of this very commit perhaps."""
+    """Return an entry of the own log, possibly one of this commit."""
     stored = log_store.entries_at(tx.conn, [index])
     return stored[0] if stored else tx.appended(index)

@@ -1,6 +1,6 @@
-"""Validation of incoming messages: each is its author's, was released to us, and is valid.
+"""Validation of incoming messages: each is from its author, was released to us, and is valid.
 
-Nothing here asks the database: what was answered before, and what else claims the id, is seen in the transaction
+Nothing here reads the database: earlier answers and conflicting ids are found in the transaction
 (`paiza_node.core.exchange.receive.arrivals`). A forwarded message is checked in
 `paiza_node.core.exchange.receive.forwarded`.
 """
@@ -34,10 +34,10 @@ _THREAD_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{5,12}")
 
 
 class ValidateIncoming:
-    """The part of receiving that needs no database."""
+    """The checks of received messages that need no database."""
 
     def __init__(self, core: Core, forwarding: ReceiveForwarded) -> None:
-        """Store what the checks need; ``forwarding`` checks what comes from another than its author."""
+        """Store what the checks need; ``forwarding`` checks messages that do not come from their author."""
         self._member = core.member
         self._register_cache = core.register_cache
         self._decryption_keys = core.decryption_keys
@@ -49,17 +49,17 @@ class ValidateIncoming:
     ) -> list[Checked]:
         """Check a batch.
 
-        What fails before step 5 is not ascribed to the author, and claims nothing.
+        A message that fails before step 5 is not attributed to the author, and does not occupy its id.
 
-        1. The caller's log holds the entry it shows, and its time is not in our future.
-        2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release. What
-           does not, and names a register we do not know, is tried again after a refresh.
-        3. Its author is the member whose node calls.
+        1. The caller's log holds the given entry, and the entry's time is not in our future.
+        2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release. One
+           that does not, and names a register we do not have, is tried again after a refresh.
+        3. Its author is the calling node's member.
         4. It is addressed to us, and the entry is its release to us, by its signers, in their roles.
-        5. Its register version is one we know; else it is tried again after a refresh.
+        5. We have its register version; else it is tried again after a refresh.
         6. Its key opens; else the author is asked to wrap it again.
-        7. The rules let us take this kind with these marks from that member.
-        8. Its content is valid for its kind, and its subject is what the kind says of it.
+        7. The policy allows us to receive this kind with these markings from that member.
+        8. Its content is valid for its kind, and its subject is the one that the kind derives from it.
         """
         register, now = self._register_cache.current, self._clock()
         released = each(dispatches, self._prove, checkpoint, now)
@@ -95,7 +95,7 @@ class ValidateIncoming:
         try:
             message = wire.verify(dispatch.release.message, register.certificate_verifier(), at=released.time)
         except Rejected:
-            # By the register it was made under it may hold: a new officer CA, for example. That one is to be had first.
+            # It may verify under its own register, which may name a new officer CA: that one is fetched first.
             self._register_cache.check_known(_named_register(dispatch.release.message, otherwise=register.version))
             raise
         # 3.
@@ -120,7 +120,7 @@ class ValidateIncoming:
         # 6.
         message = item.message
         try:
-            # They are fetched later, but a wrap that does not open is told now.
+            # They are fetched later, but a wrap that does not open is reported now.
             for number in attachment.numbers(message.header):
                 self._decryption_keys.part_key(message, number)
             return item, self._decryption_keys.parts(message)
@@ -156,7 +156,7 @@ class ValidateIncoming:
 
 
 def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
-    """Return which register a message names that did not verify; ``otherwise`` where it cannot be read."""
+    """Return a request to retry if an unverified message names an unknown register; ``otherwise`` if unreadable."""
     try:
         return wire.parse_header(
             wire.parse_strictly(message_pb2.SignedMessage, signed, "the message").header
@@ -166,7 +166,7 @@ def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
 
 
 def _names_thread(name: str, header: message_pb2.Header) -> bool:
-    """Return whether a release names its thread rightly: by its own member, and only where it opens one."""
+    """Return whether a release names its thread correctly: by its own member, and only if it begins the thread."""
     if header.thread_id != header.message_id:
         return not name
     return _THREAD_NAME.fullmatch(name) is not None and name.startswith(f"{header.author.upper()}-")

@@ -1,8 +1,8 @@
-"""What another member than the author hands over: a message it forwards to us, or the notice that it forwarded ours.
+"""Validation of forwarding: a message forwarded to us by another member than its author, or the notice of it.
 
-The forwarder can forge nothing in a message: the author's officers signed its header, the author's log holds its
-release, and its keys open just what was signed. What is left to judge is whether it may be forwarded: by the author's
-marks and, where these forbid it, by its grant, which is judged here as it was at the forwarder's node.
+The forwarder cannot forge a message: the author's officers signed its header, the author's log holds its release, and
+its keys open only what was signed. Checked here is whether it may be forwarded: by the author's markings and, if these
+forbid it, by the author's grant, which is checked by the same rules as at the forwarder's node.
 """
 
 from paiza.core.v1 import log_pb2, message_pb2
@@ -25,10 +25,10 @@ from paiza_wire.tlog.notes import VerifierKey
 
 
 class ReceiveForwarded:
-    """Checks what another member than the author hands over."""
+    """Checks deliveries of members that are not the author."""
 
     def __init__(self, core: Core, check_grant: CheckGrant) -> None:
-        """Build the check; ``check_grant`` judges the consent that a forwarder shows."""
+        """Store the core; ``check_grant`` checks the consent that a forwarder presents."""
         self._member = core.member
         self._check_consent = check_grant
         self._register_cache = core.register_cache
@@ -36,17 +36,18 @@ class ReceiveForwarded:
         self._logs = core.logs
 
     def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Arrival:
-        """Check a dispatch whose entry ``forwarded`` is proven to stand in the log of ``member``.
+        """Check a dispatch whose entry ``forwarded`` is proven to be in the log of ``member``.
 
-        What fails before step 7 is not ascribed to anybody, and is not logged.
+        What fails before step 7 is not attributed to anybody, and is not logged.
 
-        1. The entry says that this member passed the message on, and to whom.
-        2. Word of a message of ours needs no more; everything else is passed on to us, by another than ourselves.
+        1. The entry states that this member forwarded the message, and to whom.
+        2. A notice about a message of ours needs no more; everything else is forwarded to us, by another than
+           ourselves.
         3. A log of the author's, by a key in the register, holds a release of it to one of its recipients.
-        4. The message verifies with certificates valid when it was released, under the author's register of then.
-        5. The release names these signers in these roles, and the message was passed on after it.
+        4. The message verifies with certificates valid when it was released, under the author's register at that time.
+        5. The release names these signers in these roles, and the message was forwarded after it.
         6. Its keys open; else the forwarder is asked to wrap them again.
-        7. It is of a known kind and valid; the rules let it be passed on, with the grant the entry relies on.
+        7. It is of a known kind and valid; the policy allows forwarding it, with the grant that the entry relies on.
         """
         entry = forwarded.entry
         # 1.
@@ -89,9 +90,9 @@ class ReceiveForwarded:
         )
 
     def _verified(self, raw: bytes, origin: log_pb2.LogProof, teller: Member) -> tuple[VerifiedMessage, VerifiedEntry]:
-        """Verify a message by the proof of its release, which is years old perhaps.
+        """Verify a message by the proof of its release, which may be years old.
 
-        What the author signed there is heard: where it tells us of another history, it is found out.
+        The author's signed checkpoint is noted: if it belongs to another history, the fork is detected.
         """
         register = self._register_cache.current
         # 3.
@@ -176,7 +177,7 @@ class ReceiveForwarded:
     def _check_grant(
         self, shown: exchange_pb2.ForwardingGrant | None, entry: log_pb2.LogEntry, wish: GrantQuery, teller: Member
     ) -> None:
-        """Check the one grant that is shown as the message itself is, and that the forwarder's entry relies on it."""
+        """Check the one presented grant like a message; the forwarder's entry must rely on it."""
         if shown is None or len(shown.message) > MAX_GRANT_BYTES:
             raise Rejected("grant_missing", "the entry and the dispatch do not rely on one grant")
         grant, _released = self._verified(shown.message, shown.released, teller)
@@ -186,7 +187,7 @@ class ReceiveForwarded:
 
 
 def _unverified_header(raw: bytes) -> message_pb2.Header:
-    """Read the header of a message that is verified next; Rejected where there is none to be read."""
+    """Return the header of a message that is verified next; Rejected if unreadable."""
     if len(raw) > wire.MAX_MESSAGE_BYTES:
         raise Rejected("too_large", f"a message is at most {wire.MAX_MESSAGE_BYTES} bytes")
     return wire.parse_header(wire.parse_strictly(message_pb2.SignedMessage, raw, "the message").header)

@@ -1,9 +1,9 @@
-"""Receive: another member's node hands over messages, and each is answered with a receipt, a refusal or a retry.
+"""Receive: another member's node delivers messages, and each is answered with a receipt, a refusal or a retry.
 
-A receipt (RECEIVED) says: on disk, key opened, whole ciphertext checked, content valid for its kind. One bad message
-never fails its batch; a bad checkpoint or an unproven growth fails the whole call, and nothing is taken. What cannot
-be ascribed to its author is answered and counted but never logged under its id, so that nobody can claim an id that
-is not theirs. The checks that need no database are in `check`.
+A receipt (RECEIVED) states: on disk, key opened, whole ciphertext checked, content valid for its kind. One bad message
+never fails its batch; a bad checkpoint or an unproven consistency claim fails the whole call, and nothing is stored. A
+message that cannot be attributed to its author is answered and counted but never logged under its id, so that nobody
+can occupy a foreign id. The checks that need no database are in `check`.
 
 A crash before the commit leaves nothing, and the peer sends again; after it, before the answer, the peer sends again
 and is given the same entries.
@@ -43,11 +43,11 @@ log = structlog.get_logger("paiza.exchange")
 
 
 _Riding = tuple[Piggyback, Sequence[ProvenAnswer]]
-"""Answers of one kind that ride on a Deliver, checked."""
+"""Checked answers of one kind, carried by a Deliver."""
 
 
 class Receive:
-    """The verb of the receiving side."""
+    """Handles deliveries of other members' nodes."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Receive:
         piggybacks: Sequence[Piggyback],
         check_grant: CheckGrant,
     ) -> None:
-        """Build the verb.
+        """Store the collaborators.
 
-        ``arrivals`` writes what is handed over, ``piggybacks`` are the answers that ride on it, and ``check_grant``
-        judges the consent that a forwarder shows. ``suspect`` has a member asked what it holds of our log.
+        ``arrivals`` writes deliveries, ``piggybacks`` are the kinds of answers they may carry, and ``check_grant``
+        checks the consent that a forwarder presents. ``suspect`` requests a comparison of our log with a member.
         """
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -75,14 +75,14 @@ class Receive:
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
     async def __call__(self, member: Member, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
-        """Receive a batch from the node of ``member``, whose certificate was verified by authentication."""
+        """Receive a batch from the node of ``member``, whose certificate authentication has verified."""
         if len(request.dispatches) > MAX_DISPATCHES:
             raise Rejected("too_large", f"a batch has at most {MAX_DISPATCHES} messages")
         if len(request.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "register_version is not 32 bytes long")
         self._register_cache.note_version(request.register_version)
         if request.consistency_claim.known_size > self._ledger.checkpoint.size:
-            # It may be wrong, or we were rolled back: the handshake finds out. Nothing is signed until then.
+            # The claim may be wrong, or our log was rolled back: the handshake decides. Nothing is signed until then.
             self._suspect(member.id)
             raise Unavailable("consistency_mismatch", "the caller claims to know more of our log than there is")
         try:
@@ -106,7 +106,7 @@ class Receive:
     async def _check_piggybacked(
         self, member: Member, request: exchange_pb2.DeliverRequest, checkpoint: VerifiedCheckpoint
     ) -> list[_Riding]:
-        """Check in a thread the answers that ride on a request: hundreds of proofs."""
+        """Check the answers carried by a request in a thread: there may be hundreds of proofs."""
         riding = [(each, proven) for each in self._piggybacks if (proven := each.proven(request))]
         if not riding:
             return []
@@ -126,11 +126,11 @@ class Receive:
         ahead: bool = True,
         before: Callable[[LogTransaction], object] = lambda _tx: None,
     ) -> Committed[list[Answer]]:
-        """Check and store messages that a member's node handed over, proven to a checkpoint that was accepted.
+        """Check and store messages that a member's node delivered, proven to an accepted checkpoint.
 
-        ``first``: ahead of all other work. ``answers``: those that ride on it. ``ahead``: whether what overtakes does
-        so here; not where that member has used up its share. ``before``: what is written in the same transaction before
-        any of it.
+        ``first``: ahead of all other work. ``answers``: those carried by the delivery. ``ahead``: whether overtaking
+        kinds go first; False once the member has used up its share. ``before``: work done first in the same
+        transaction.
         """
         checked = await self._executor.run(
             len(dispatches), lambda: self._admit(member, dispatches, checkpoint), first=first
@@ -164,7 +164,7 @@ class Receive:
     def _answer(
         self, member: Member, committed: Committed[list[Answer]], caller_knows: int
     ) -> exchange_pb2.DeliverResponse:
-        """Prove every answer to the checkpoint, and the checkpoint's growth from the size the caller knows."""
+        """Prove every answer to the checkpoint, and the checkpoint's consistency from the size the caller knows."""
         outcomes, checkpoint = committed.result, committed.checkpoint
         stored = [outcome for outcome in outcomes if isinstance(outcome, StoredEntry)]
         proofs = dict(
@@ -174,8 +174,8 @@ class Receive:
                 strict=True,
             )
         )
-        # Where two of its calls overlap, the caller knows by now what we answered to the one before; if that answer was
-        # lost it asks (ProveGrowth).
+        # If two of its calls overlap, the caller already knows the size in our answer to the earlier one. If that
+        # answer was lost, it asks (ProveConsistency).
         from_size = max(caller_knows, self._answered.get(member.id, 0))
         self._answered[member.id] = checkpoint.size
         return exchange_pb2.DeliverResponse(
@@ -200,7 +200,7 @@ def _announce(
     told: Collection[bytes],
     alarms: frozenset[bytes],
 ) -> None:
-    """Announce a batch: messages that arrived, those its answers are about, and those of ours that were forwarded."""
+    """Announce a batch: stored messages, those that its answers concern, and own messages that were forwarded."""
     if arrived or told:
         tx.announce(MessagesChanged((*arrived, *told), alarms))
     if forwarded := tuple(item.digest for item in checked if isinstance(item, Arrival) and item.message is None):

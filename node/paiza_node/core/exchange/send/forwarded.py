@@ -1,4 +1,4 @@
-"""Forwarded messages on their way: what the next holder's node is sent of a message, and its author of the notice."""
+"""The data sent for forwarded messages: to the next holder's node, and to the author as a notice."""
 
 import structlog
 
@@ -19,9 +19,9 @@ log = structlog.get_logger("paiza.exchange")
 
 
 def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:
-    """Return what is sent for a delivery of something forwarded.
+    """Return the data to send for a delivery of a forwarded message.
 
-    Where a key cannot be wrapped now, the message goes without it: the peer answers that it cannot open the message,
+    If a key cannot be wrapped now, the message is sent without it: the peer answers that it cannot open the message,
     and it is tried again.
     """
     if outgoing.delivery_kind == DeliveryKind.NOTICE:
@@ -41,7 +41,7 @@ def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: st
 
 
 def _origin(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
-    """Return a release by the author's log, to any member; an empty proof where none is here."""
+    """Return a release by the author's log, to any member; an empty proof if none is stored."""
     for kind in (ProofKind.RELEASED, ProofKind.ORIGIN):
         for proof in exchange_store.proofs(reads, digest, kind):
             return foreign_proof(proof)

@@ -1,12 +1,12 @@
-"""The outbound queue of one member: what waits for it in the store is delivered, for as long as the node runs.
+"""The outbound queue of one member: delivers the stored messages that wait for it, as long as the node runs.
 
-The queue has three slots: one for bulk, one for what is URGENT or FLASH, so that a moving consignment never waits
-behind statistics, and one for a stop, which waits behind nothing: while it is tried the other slots wait. A slot takes
-what waits in the store, oldest first, builds a batch with the proof of each release and sends it. Of bulk two batches
-are under way, so that the peer checks one while it commits the other. Nothing is kept in memory that the store does not
-hold: after a crash between sending and recording, the batch is sent again and the peer answers with the same entries.
+The queue has three slots: one for bulk, one for URGENT and FLASH, so that a moving consignment never waits behind
+statistics, and one for a stop, which waits behind nothing: the other slots pause while it is tried. A slot reads the
+waiting deliveries from the store, oldest first, builds a batch with the proof of each release and sends it. Two bulk
+batches are in flight, so that the peer checks one while it commits the other. Memory holds nothing that the store does
+not: after a crash between sending and recording, the batch is sent again and the peer answers with the same entries.
 
-A peer that cannot be reached is tried again with growing, jittered pauses.
+An unreachable peer is tried again with growing, jittered pauses.
 """
 
 import asyncio
@@ -34,36 +34,36 @@ from paiza_wire.errors import Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
-BULK_FLIGHTS: Final = 2  # batches under way to one peer: it checks the second while it commits the first
+BULK_FLIGHTS: Final = 2  # concurrent batches to one peer: it checks the second while it commits the first
 URGENT_BATCH: Final = 32  # messages; small, so that the answer is quick
 BATCHES: Final = {Slot.BULK: BULK_BATCH, Slot.URGENT: URGENT_BATCH, Slot.FIRST: MAX_FIRST}  # messages, by slot
 MAX_BATCH_BYTES: Final = 6 * 1024 * 1024  # bytes of messages in one call; the receiver takes 8 MiB
-MAX_FORWARDED: Final = 16  # messages of a batch that are passed on: each may carry a grant and a proof more
-URGENT_PAUSE_SECONDS: Final = 5.0  # a peer that is back is found within this time by what is urgent
-LEAST_PAUSE_SECONDS: Final = 0.05  # where something is due that cannot be proven yet
-PATIENCE_SECONDS: Final = 5.0  # that the other slots wait for what goes ahead: one that cannot be sent holds up nothing
-IDLE_SECONDS: Final = 30.0  # look into the store at least this often
+MAX_FORWARDED: Final = 16  # forwarded messages of a batch: each may carry another grant and proof
+URGENT_PAUSE_SECONDS: Final = 5.0  # an urgent delivery finds within this time that a peer is back
+LEAST_PAUSE_SECONDS: Final = 0.05  # if a due delivery cannot be proven yet
+PATIENCE_SECONDS: Final = 5.0  # longest pause of the other slots: an undeliverable stop holds up nothing
+IDLE_SECONDS: Final = 30.0  # query the store at least this often
 
 
 class PeerQueue:
     """The outbound queue of one member. Belongs to one event loop."""
 
     def __init__(self, core: Core, session: PeerSession) -> None:
-        """Deliver over this session; `run` begins."""
+        """Deliver over this session; `run` starts it."""
         self._core = core
         self.session = session
         self._wakers = {slot: asyncio.Event() for slot in Slot}
-        self._way = asyncio.Event()  # clear while what goes ahead is looked for or sent
-        self._held = False  # what goes ahead was tried in vain
-        self._poked = asyncio.Event()  # it is to be tried again, before the others are
+        self._way = asyncio.Event()  # clear while overtaking deliveries are looked for or sent
+        self._held = False  # an overtaking delivery failed
+        self._poked = asyncio.Event()  # it is to be tried again before the other slots continue
 
     def wake(self) -> None:
-        """Note that something may be waiting."""
+        """Note that deliveries may wait."""
         for event in self._wakers.values():
             event.set()
 
     async def run(self) -> None:
-        """Deliver for as long as the node runs; cancelled between batches or within one, nothing is lost."""
+        """Deliver as long as the node runs. Cancelling it between or within batches loses nothing."""
         slots = [asyncio.create_task(self._serve(slot)) for slot in Slot]
         try:
             await asyncio.gather(*slots)
@@ -73,10 +73,10 @@ class PeerQueue:
             await asyncio.gather(*slots, return_exceptions=True)
 
     async def _serve(self, slot: Slot) -> None:
-        """Send batch after batch: while one is under way the next is sent as well, and the one before is settled."""
+        """Send batch after batch: the next is sent while one is in flight and the one before is being recorded."""
         flights: deque[asyncio.Task[Sent]] = deque()
         settling: asyncio.Task[None] | None = None
-        last_id = 0  # deliveries up to here are under way or being settled: not to be taken again before they are
+        last_id = 0  # deliveries up to here are in flight or being recorded: not to be selected again before
         failures = 0
         try:
             while True:
@@ -88,7 +88,7 @@ class PeerQueue:
                             break
                         if slot is Slot.FIRST:
                             self._way.clear()
-                        # What is urgent is not taken in the order of ids.
+                        # Urgent deliveries are not in the order of ids.
                         last_id = batch[-1].id if slot is Slot.BULK else 0
                         flights.append(asyncio.create_task(self._send(slot, batch)))
                     if flights:
@@ -102,7 +102,7 @@ class PeerQueue:
                         await _done(settling)
                         settling = None
                     if flights or settling is not None or last_id:
-                        last_id = last_id if flights else 0  # look again from the beginning before pausing
+                        last_id = last_id if flights else 0  # query from the beginning before pausing
                         continue
                 except NodeStopped:
                     raise
@@ -112,7 +112,7 @@ class PeerQueue:
                     await _ended(settling, *flights)
                     flights.clear()
                     settling, last_id = None, 0
-                    self.session.agreement.forget()  # begin anew with what the peer says it knows
+                    self.session.agreement.forget()  # start again from the size the peer reports
                     self._held = self._held or slot is Slot.FIRST
                 if slot is Slot.FIRST:
                     self._way.set()
@@ -120,10 +120,10 @@ class PeerQueue:
         finally:
             for flight in flights:
                 flight.cancel()
-            await _ended(settling, *flights)  # the node stops: what the peer answered is still committed
+            await _ended(settling, *flights)  # the node stops: the peer's answer is still committed
 
     async def _give_way(self) -> None:
-        """Let what goes ahead be tried first. Where it was tried in vain, it is tried once more now."""
+        """Pause until overtaking deliveries were tried. If they failed before, they are tried once more now."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._way.wait()
@@ -133,7 +133,7 @@ class PeerQueue:
                     await self._way.wait()
 
     async def _pause(self, slot: Slot, failures: int) -> None:
-        """Wait for something to do: being woken, the next attempt falling due, or the peer's pause being over."""
+        """Wait for a wake-up, the next attempt that falls due, or the end of the peer's pause."""
         if failures:
             longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
             if slot is not Slot.FIRST:
@@ -160,20 +160,20 @@ class PeerQueue:
             with self._core.store.reads() as reads:
                 return deliveries_store.next_attempt(reads, self.session.member, slot=slot)
         except Unavailable:
-            return self._core.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is away for now
+            return self._core.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is unavailable now
 
     async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
-        """Return the next batch of what is due."""
+        """Return the next batch of due deliveries."""
         self._core.register_cache.current.active_member(self.session.member)
         return await self._core.executors.deliver.run(
             BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
         )
 
     async def _send(self, slot: Slot, batch: list[Outgoing]) -> Sent:
-        """Send a batch and check that the peer's log grew honestly."""
+        """Send a batch and check that the peer's log is consistent."""
         await self.session.agreement.agree()
         if slot is not Slot.FIRST:
-            # Not before it was taken: until the peer is there, and the batch before it under way, a stop may come.
+            # Checked only now: a stop may be queued while the peer is unreachable or the last batch is in flight.
             await self._give_way()
         response, checkpoint = await self.session.deliver(len(batch), partial(self._request, batch))
         return Sent(batch, response.results, checkpoint)
@@ -194,13 +194,13 @@ class PeerQueue:
                 max_bytes=MAX_BATCH_BYTES,
                 after_id=after_id,
             )
-        # What was committed a moment ago may still wait for the checkpoint that proves it; it goes with the next.
+        # An entry committed a moment ago may still wait for the checkpoint that proves it; it is in the next batch.
         batch = list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
         passed = [at for at, outgoing in enumerate(batch) if outgoing.delivery_kind != DeliveryKind.OWN]
         return batch if len(passed) <= MAX_FORWARDED else batch[: passed[MAX_FORWARDED]]
 
     def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
-        """Build the request but for what it claims of growth."""
+        """Return the request without its consistency claim."""
         core = self._core
         proofs = core.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
         return exchange_pb2.DeliverRequest(
@@ -223,11 +223,11 @@ class PeerQueue:
 
 
 async def _done(task: asyncio.Task[None] | None) -> None:
-    """Wait for a task, if there is one, and raise what it raised."""
+    """Wait for a task, if there is one, and raise its exception."""
     if task is not None:
         await task
 
 
 async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
-    """Wait for tasks that are under way; that they fail as well changes nothing: their batches are sent again."""
+    """Wait for running tasks. Their failures change nothing: their batches are sent again."""
     await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)

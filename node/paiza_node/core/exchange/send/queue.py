@@ -1,8 +1,8 @@
-"""The outbound queues: how released messages get to the other members' nodes.
+"""The outbound queues: they send released messages to the other members' nodes.
 
-Every other active member of the register has one queue (`peer_queue`), which sends what waits for that member over its
-session and records its answers (`results`). A message whose lifetime is over is given up, which is logged and shown to
-its officers.
+Every other active member of the register has one queue (`peer_queue`), which sends its waiting deliveries over the
+member's session and records the answers (`results`). A message whose lifetime is over is given up, which is logged and
+shown to its officers.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ log = structlog.get_logger("paiza.exchange")
 
 
 class OutboundQueues:
-    """One outbound queue for each session of the peer directory."""
+    """Runs one outbound queue for each session of the peer directory."""
 
     def __init__(self, core: Core, peers: PeerDirectory) -> None:
-        """Begin without queues; `run` makes them."""
+        """Begin without queues; `run` creates them."""
         self._core = core
         self._peers = peers
         self._queues: dict[str, PeerQueue] = {}
@@ -40,19 +40,19 @@ class OutboundQueues:
         self._ending: set[asyncio.Task[None]] = set()
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Wake the queues of members for which something waits."""
+        """Wake the queues of members with new deliveries."""
         for change in changes:
             if isinstance(change, DeliveriesQueued):
                 for member in change.members & self._queues.keys():
                     self._queues[member].wake()
 
     def catch_up(self) -> None:
-        """Have every queue look at what waits."""
+        """Wake every queue."""
         for queue in self._queues.values():
             queue.wake()
 
     async def run(self) -> None:
-        """Keep a queue for each session and give up what expired, for as long as the node runs."""
+        """Run a queue for each session and give up expired deliveries, as long as the node runs."""
         try:
             while True:
                 changed = self._peers.changed
@@ -71,7 +71,7 @@ class OutboundQueues:
             await asyncio.gather(*self._tasks.values(), *self._ending, return_exceptions=True)
 
     def _follow_sessions(self) -> None:
-        """Make queues for new sessions; let those of ended sessions finish what is being recorded."""
+        """Create queues for new sessions; let queues of ended sessions finish recording."""
         sessions = self._peers.sessions
         for member, task in list(self._tasks.items()):
             if task.done():

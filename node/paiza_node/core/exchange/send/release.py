@@ -1,8 +1,8 @@
-"""Release: checked messages are released inside the ledger's transaction, or kept until other officers have signed.
+"""Release: checked messages are released in the ledger's transaction, or held until other officers have signed.
 
-Only the moment of the commit can say whether a message was released before, what stands in its thread, and who may act
-on what it follows from; the stages of the capabilities (`paiza_node.core.exchange.stages`) judge that. Before the
-commit nothing of a message is on disk, after it all of it is.
+Some checks are only valid at the moment of the commit: whether a message was released before, the state of its thread,
+and who may act on the messages it follows from; the stages of the capabilities (`paiza_node.core.exchange.stages`) make
+them. Before the commit nothing of a message is on disk, after it all of it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
-DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach", "marks_lowered"})  # somebody may not
+DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach", "marks_lowered"})  # permission denied
 
 
 class Release:
@@ -42,7 +42,7 @@ class Release:
         unit_directory: UnitDirectory,
         delivery_life: timedelta,
     ) -> None:
-        """Build the verb; ``stages`` are asked in their order, that of approvals is the last."""
+        """Store the ``stages``, which are evaluated in this order; that of approvals is the last."""
         self._member = member
         self._stages = stages
         self._reactions = reactions
@@ -52,12 +52,13 @@ class Release:
     def __call__(
         self, tx: LogTransaction, officer: Officer, checked: Sequence[Submission | Rejected | Unavailable]
     ) -> list[Outcome]:
-        """Write a batch: rows, log entries, deliveries. The first of these that applies is what becomes of a message.
+        """Write a batch: rows, log entries, deliveries. The first rule that applies decides a message.
 
         1. A repeat is answered with the entries of its release, another message under its id with a conflict.
-        2. What a stage knows from before is answered as it was then.
-        3. What a stage judges against is refused (and DENIED where somebody may not), or waits for a second officer.
-        4. The rest is RELEASED, once per recipient, behind what the stages write of it; then the reactions act on it.
+        2. A message that a stage knows is answered as it was then.
+        3. A message that a stage refuses is refused (and DENIED if permission is lacking), or held for a second
+           officer.
+        4. Every other message is RELEASED, once per recipient, after the stages' own entries; then the reactions run.
         """
         items = [item for item in checked if isinstance(item, Submission)]
         sessions = _Sessions([stage.open(tx, officer, items) for stage in self._stages])
@@ -173,7 +174,7 @@ class Release:
         return Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
 
     def repeat(self, tx: LogTransaction, digest: bytes) -> Released | Unavailable:
-        """Return the answer for a message released before; one that is in this batch twice is answered next time."""
+        """Return the answer for a message released before; one that is twice in this batch is answered next time."""
         row = messages_store.message(tx.conn, digest)
         if row is None:
             return Unavailable("busy", "the same message or source row stands twice in this batch", 0.0)
@@ -189,7 +190,7 @@ class Release:
 
 
 def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage]) -> None:
-    """Announce messages of our own that are released in this transaction."""
+    """Announce messages of our own that this transaction releases."""
     if not messages:
         return
     headers = [message.header for message in messages]
@@ -207,7 +208,7 @@ class _Sessions:
         self._releasing = [each.releasing for each in sessions if each.releasing is not None]
 
     def decided(self, item: Submission, before: Sequence[MessageRow]) -> Outcome | None:
-        """Return the first answer of a stage that knows the message or judges against it; None where none does."""
+        """Return the first answer of a stage that knows or refuses the message; None if there is none."""
         for known in self._known:
             if (outcome := known(item)) is not None:
                 return outcome
@@ -217,13 +218,13 @@ class _Sessions:
         return None
 
     def releasing(self, item: Submission) -> None:
-        """Have every stage write what belongs to a message that is released next."""
+        """Run every stage's writes for a message that is released next."""
         for releasing in self._releasing:
             releasing(item)
 
 
 class _Denials:
-    """Logs what an officer was denied, as far as one batch may fill the log with it."""
+    """Logs denials, up to the limit of one batch."""
 
     def __init__(self, tx: LogTransaction, officer: Officer) -> None:
         self._tx = tx
@@ -231,7 +232,7 @@ class _Denials:
         self._left = MAX_DENIALS
 
     def note(self, refusal: Rejected | Unavailable, digest: bytes = b"") -> None:
-        """Log a refusal, where it says that the officer may not."""
+        """Log a refusal if it denies permission."""
         if refusal.reason not in DENIALS or self._left == 0:
             return
         self._left -= 1
@@ -240,7 +241,7 @@ class _Denials:
 
 
 class _ThreadNames:
-    """Short names of threads: member, year and a number without gaps, as in a register of letters."""
+    """Short names of threads: member, year and a consecutive number without gaps."""
 
     def __init__(self, tx: LogTransaction, member: str, threads: set[bytes]) -> None:
         self._tx = tx
@@ -249,14 +250,14 @@ class _ThreadNames:
         self._first = self._last = settings_store.counter(tx.conn, f"thread {self._prefix}")
 
     def name(self, thread_id: bytes, *, new: bool) -> str:
-        """Return a thread's name, a new one where the thread begins; empty where its beginning was never seen here."""
+        """Return a thread's name, a new one if the thread begins; empty if its first message was never stored here."""
         if new:
             self._last += 1
             self._names[thread_id] = f"{self._prefix}-{self._last:05d}"
         return self._names.get(thread_id, "")
 
     def store(self) -> None:
-        """Remember how far the numbers have come."""
+        """Store the last numbers used."""
         if self._last != self._first:
             settings_store.put_counter(self._tx.conn, f"thread {self._prefix}", self._last)
 

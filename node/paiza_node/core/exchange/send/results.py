@@ -1,6 +1,6 @@
-"""Receipts: what a peer answered to a batch is verified, and what became of the batch is committed with the proofs.
+"""Receipts: a peer's answers to a batch are verified, and the results are committed with the proofs.
 
-An answer that does not hold is not believed: its message is sent again later, and the peer answers with the same entry.
+An invalid answer is ignored: its message is sent again later, and the peer answers with the same entry.
 """
 
 from collections.abc import Sequence
@@ -30,16 +30,16 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.reasons import REASONS
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-FIRST_RETRY_SECONDS: Final = 2.0  # of one message that the peer asks to have again
+FIRST_RETRY_SECONDS: Final = 2.0  # parts of one message that the peer asks to have again
 LONGEST_RETRY_SECONDS: Final = 3600.0
-MAX_DETAIL: Final = 500  # characters of what a peer says beside its reason
+MAX_DETAIL: Final = 500  # characters of a peer's detail to a reason
 
 log = structlog.get_logger("paiza.exchange")
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A batch that was sent, what the peer answered, and its checkpoint that the answers are proven to."""
+    """A sent batch, the peer's answer, and the peer's checkpoint that the answers are proven to."""
 
     batch: list[Outgoing]
     results: Sequence[exchange_pb2.DeliverResult]
@@ -48,7 +48,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What the answers to one batch come to."""
+    """The results of the answers to one batch."""
 
     settlements: list[tuple[Settlement, Outgoing, bytes]]  # the last: digest of the answer relied on
     proofs: list[ForeignProof]
@@ -57,7 +57,7 @@ class Outcomes:
 
 
 async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
-    """Verify every answer of a batch and commit what became of it."""
+    """Verify every answer of a batch and commit the results."""
     check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
     outcomes = await core.executors.deliver.run(len(sent.batch), lambda: check.check_all(sent))
     known = core.logs.to_store(peer, sent.checkpoint)
@@ -67,7 +67,7 @@ async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
 
 
 class _AnswerCheck:
-    """Checks the answers of one peer to one batch, and gathers what they come to. For use in a plain thread."""
+    """Checks the answers of one peer to one batch, and collects the results. For use in a plain thread."""
 
     def __init__(self, core: Core, peer: str, checkpoint: VerifiedCheckpoint, register: Register) -> None:
         self._core = core
@@ -83,7 +83,7 @@ class _AnswerCheck:
             try:
                 self._check(outgoing, result)
             except PaizaError as error:
-                # The peer's answer does not hold. It is not believed, and asked for again later.
+                # The peer's answer is invalid. It is ignored, and requested again later.
                 log.warning("answer_refused", peer=self._peer, reason=error.reason, detail=error.detail)
                 self._outcomes.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
         return self._outcomes
@@ -98,7 +98,7 @@ class _AnswerCheck:
             state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED
             settlement = Settlement(outgoing.id, state, log_entries.reason(answer.entry))
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
-            if outgoing.delivery_kind == DeliveryKind.NOTICE:  # that the author knows is no receipt of the message
+            if outgoing.delivery_kind == DeliveryKind.NOTICE:  # its receipt is not one of the message
                 outcomes.settlements.append((settlement, outgoing, b""))
                 return
             outcomes.settlements.append((settlement, outgoing, evidence))
@@ -122,7 +122,7 @@ class _AnswerCheck:
             reason = _bounded(result.retry.reason)
             if (
                 reason == "cannot_open" and outgoing.delivery_kind == DeliveryKind.OWN
-            ):  # what is passed on is always wrapped anew
+            ):  # forwarded messages are always wrapped anew
                 outcomes.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
             detail, seconds = _printable(result.retry.detail), float(result.retry.retry_after.seconds)
             outcomes.postponements.append(self._again(outgoing, reason, detail, seconds))
@@ -148,7 +148,7 @@ class _AnswerCheck:
 
 
 def _write(tx: LogTransaction, actor: str, peer: str, outcomes: Outcomes, known: PeerLogView) -> None:
-    """Write what became of a batch, with the proofs: runs in the ledger's transaction."""
+    """Write the results of a batch, with the proofs: runs in the ledger's transaction."""
     peers_store.put_known_log(tx.conn, known)
     ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _, _ in outcomes.settlements], tx.now))
     for settlement, outgoing, answer_sha256 in outcomes.settlements:
@@ -171,10 +171,10 @@ def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_
 
 
 def _bounded(reason: str) -> str:
-    """Return a reason code of the other side where it is a known one."""
+    """Return a reason code of the other side if it is a known one."""
     return reason if reason in REASONS else "unexpected_answer"
 
 
 def _printable(detail: str) -> str:
-    """Return a detail of the other side: bounded, and without what steers a terminal or no database stores."""
+    """Return a detail of the other side, bounded and without control characters or those no database stores."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in detail[:MAX_DETAIL])

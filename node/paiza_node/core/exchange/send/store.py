@@ -1,4 +1,4 @@
-"""What is on its way to other members: what waits, what may be tried now, and what became of it."""
+"""Deliveries to other members: which wait, which may be tried now, and their results."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -59,7 +59,7 @@ delivery_table = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("recipient", Text, nullable=False),
     Column("urgency", SmallInteger, nullable=False),
-    Column("urgent", Boolean, nullable=False),  # which slot of an outbound queue it waits for
+    Column("urgent", Boolean, nullable=False),  # the slot of an outbound queue
     Column("released_index", BigInteger, nullable=False),
     Column("released_time", BigInteger, nullable=False),
     Column("expires_time", BigInteger, nullable=False),
@@ -71,7 +71,7 @@ delivery_table = Table(
     Column("settled_time", BigInteger, nullable=True),
     Column("delivery_kind", SmallInteger, nullable=False, server_default="0"),  # `Passing`
 )
-# Only what waits stands in these, so that they stay small however many messages were ever sent.
+# These hold waiting deliveries only, so that they stay small regardless of how many messages were ever sent.
 _WHERE_WAITING: Final = text("state = 1")
 Index(
     "ix_delivery_waiting",
@@ -94,7 +94,7 @@ Index(
 _WHERE_FAILED: Final = text("state > 2")
 Index("ix_delivery_failed", delivery_table.c.id, sqlite_where=_WHERE_FAILED, postgresql_where=_WHERE_FAILED)
 
-# What is counted over all messages there ever were: nothing wide is read, and nothing is written when one is settled.
+# For counts over all messages: no wide column is read, and nothing is written when a delivery is settled.
 Index(
     "ix_delivery_recipient_delivery_kind_id",
     delivery_table.c.recipient,
@@ -102,12 +102,12 @@ Index(
     delivery_table.c.id,
 )
 
-# A literal, so that the databases see that the partial indexes over what waits apply.
+# A literal, so that the databases see that the partial indexes over waiting deliveries apply.
 WAITING: Final[Any] = literal_column("1", Integer())
 
 
 def delivery_row(row: Row[Any]) -> DeliveryRow:
-    """Return a delivery, of which the kind of its message is read with it."""
+    """Return a delivery from a row that includes the kind of its message."""
     return DeliveryRow(
         id=row.id,
         message_seq=row.message_seq,
@@ -137,7 +137,7 @@ def still_waiting(conn: ReadConnection, ids: Collection[int]) -> set[int]:
 
 
 def deliveries_of(conn: ReadConnection, digest: bytes) -> list[DeliveryRow]:
-    """Return the deliveries of one message to those it is addressed to, in the order of its recipients."""
+    """Return the deliveries of one message to its addressees, in the order of its recipients."""
     rows = conn.execute(
         _DELIVERIES.where(
             message_table.c.digest == digest, delivery_table.c.delivery_kind == literal_column("0")
@@ -155,9 +155,9 @@ def delivery(conn: ReadConnection, delivery_id: int) -> DeliveryRow | None:
 def due(
     conn: ReadConnection, recipient: str, now: datetime, *, slot: Slot, limit: int, max_bytes: int, after_id: int
 ) -> list[Outgoing]:
-    """Return deliveries to one member that may be tried now, FLASH first, then by age, behind ``after_id``.
+    """Return deliveries to one member that may be tried now, FLASH first, then by age, after ``after_id``.
 
-    At least one, else as many as fit into ``max_bytes``: no more bodies are read than are sent.
+    At least one, else as many as fit into ``max_bytes``: only bodies that are sent are read.
     """
     asked = {"recipient": recipient, "now": to_micros(now), "wanted": limit, "after": after_id}
     ids: list[int] = []
@@ -173,7 +173,7 @@ def due(
 
 
 def next_attempt(conn: ReadConnection, recipient: str, *, slot: Slot) -> datetime | None:
-    """Return when the next waiting delivery to one member may be tried; None where none waits."""
+    """Return when the next waiting delivery to one member may be tried; None if none waits."""
     d = delivery_table.c
     found = conn.execute(
         select(func.min(d.next_attempt_time)).where(d.state == WAITING, d.recipient == recipient, *_WAITS_FOR[slot])
@@ -182,7 +182,7 @@ def next_attempt(conn: ReadConnection, recipient: str, *, slot: Slot) -> datetim
 
 
 def expired(conn: ReadConnection, now: datetime, limit: int) -> list[DeliveryRow]:
-    """Return waiting deliveries whose life time is over."""
+    """Return waiting deliveries whose lifetime is over."""
     d = delivery_table.c
     rows = conn.execute(
         _DELIVERIES.where(d.state == WAITING, d.expires_time <= to_micros(now)).order_by(d.expires_time).limit(limit)
@@ -191,7 +191,7 @@ def expired(conn: ReadConnection, now: datetime, limit: int) -> list[DeliveryRow
 
 
 def queue(conn: ReadConnection, recipient: str, limit: int, after_id: int = 0) -> list[DeliveryRow]:
-    """Return deliveries that wait or failed, oldest first, behind one."""
+    """Return waiting and failed deliveries, oldest first, after one."""
     d = delivery_table.c
     to_one = [d.recipient == recipient] if recipient else []
     rows: list[DeliveryRow] = []
@@ -202,7 +202,7 @@ def queue(conn: ReadConnection, recipient: str, limit: int, after_id: int = 0) -
 
 
 def queue_summary(conn: ReadConnection) -> list[QueueSummary]:
-    """Count what waits for each member."""
+    """Count the waiting deliveries of each member."""
     d = delivery_table.c
     rows = conn.execute(
         select(d.recipient, func.count(), func.min(d.released_time)).where(d.state == WAITING).group_by(d.recipient)
@@ -211,7 +211,7 @@ def queue_summary(conn: ReadConnection) -> list[QueueSummary]:
 
 
 def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
-    """Return the deliveries of these messages to those they are addressed to, by the number of the message."""
+    """Return the deliveries of these messages to their addressees, by the number of the message."""
     found: dict[int, list[DeliveryRow]] = {}
     for block in blocks(list(seqs)):
         rows = conn.execute(
@@ -233,7 +233,7 @@ _DELIVERIES: Final = select(delivery_table, message_table.c.kind).join(
 )
 
 
-# Literals, so that the databases see that the partial index over what overtakes applies.
+# Literals, so that the databases see that the partial index over overtaking deliveries applies.
 _FLASH: Final[Any] = literal_column(str(int(message_pb2.URGENCY_FLASH)), Integer())
 
 _WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
@@ -243,7 +243,7 @@ _WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
 }
 
 
-# What was erased is not sent; word that it was passed on needs no body, and goes all the same.
+# An erased message is not sent; a notice that it was forwarded needs no body and is sent.
 _CAN_GO: Final = or_(
     message_body_table.c.signed.is_not(None),
     delivery_table.c.delivery_kind == literal_column(str(int(DeliveryKind.NOTICE))),
@@ -295,7 +295,7 @@ _DUE: Final = {
 URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
 
 
-MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
+MAX_DETAIL: Final = 500  # stored characters of a reason's detail
 
 
 def add_deliveries(conn: WriteConnection, deliveries: Sequence[DeliveryRow]) -> None:
@@ -325,7 +325,7 @@ def add_deliveries(conn: WriteConnection, deliveries: Sequence[DeliveryRow]) -> 
 
 
 def settle(conn: WriteConnection, settlements: Sequence[Settlement], now: datetime) -> list[int]:
-    """End deliveries that still wait; returns their ids. Those settled before are left as they are."""
+    """End deliveries that still wait; return their ids. Deliveries settled before are unchanged."""
     waiting = still_waiting(conn, [settlement.id for settlement in settlements])
     ended = [settlement for settlement in settlements if settlement.id in waiting]
     micros = to_micros(now)
@@ -334,7 +334,7 @@ def settle(conn: WriteConnection, settlements: Sequence[Settlement], now: dateti
 
 
 def postpone(conn: WriteConnection, postponements: Sequence[Postponement]) -> None:
-    """Plan another attempt for deliveries that wait."""
+    """Plan another attempt for waiting deliveries."""
     rows = [(to_micros(p.next_attempt_time), p.reason, p.detail[:MAX_DETAIL], p.id) for p in postponements]
     _POSTPONE.run(conn, rows)
 
@@ -358,7 +358,7 @@ _POSTPONE: Final = Statement(lambda _: _attempted(next_attempt_time=bindparam("n
 
 
 def waiting_deliveries(conn: ReadConnection, seq: int) -> list[tuple[int, str, int]]:
-    """Return (id, recipient, what it is part of) of the deliveries of a message that still wait."""
+    """Return (id, recipient, kind of delivery) of the deliveries of a message that still wait."""
     d = delivery_table.c
     rows = conn.execute(
         select(d.id, d.recipient, d.delivery_kind).where(d.message_seq == seq, d.state == WAITING).order_by(d.id)
@@ -367,7 +367,7 @@ def waiting_deliveries(conn: ReadConnection, seq: int) -> list[tuple[int, str, i
 
 
 def forwarded_indices(conn: ReadConnection, digest: bytes) -> list[tuple[str, int, int]]:
-    """Return (recipient, index of our FORWARDED entry, delivery state) of what we passed on of one message."""
+    """Return (recipient, index of our FORWARDED entry, delivery state) for each member one message was forwarded to."""
     d = delivery_table.c
     joined = delivery_table.join(message_table, message_table.c.seq == d.message_seq)
     rows = conn.execute(

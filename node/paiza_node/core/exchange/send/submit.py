@@ -1,10 +1,10 @@
 """Submit: an officer hands over signed and sealed messages, and the node releases them.
 
-Every item of a batch is answered for itself: released, refused for good, or to be tried again. A message that was
-released before (same id, same digest, or same source row) is answered with the entries of then. A message is not opened
-here, unless it is a step of a workflow: its author's client validated the content and every recipient will. One that
-lacks signatures of officers its header requires is kept until they have signed: SUBMITTED
-(`features.approvals.pending`). What runs inside the commit stands in `release`.
+Every item of a batch is answered separately: released, refused for good, or to be tried again. A message that was
+released before (same id, same digest, or same source row) is answered with its earlier entries. A message is not opened
+here, unless it is a step of a workflow: its author's client validated the content and every recipient will. A message
+that lacks signatures its header requires is held until those officers have signed: SUBMITTED
+(`features.approvals.pending`). The part that runs inside the commit is in `release`.
 
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
 """
@@ -42,7 +42,7 @@ log = structlog.get_logger("paiza.exchange")
 
 
 class Submit:
-    """The verb of the sending side."""
+    """Handles submissions of officers."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Submit:
         delivery_life: timedelta,
         unit_directory: UnitDirectory,
     ) -> None:
-        """Build the verb; ``stages`` take part in a release, in their order, and ``reactions`` act on it."""
+        """Store the ``stages`` that take part in a release, in their order, and the ``reactions`` to it."""
         self._member = core.member
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -71,7 +71,7 @@ class Submit:
         self._clock = core.clock
 
     async def __call__(self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]) -> officer_pb2.SubmitResponse:
-        """Release what may be released. Unavailable where nothing was decided for the whole batch."""
+        """Release each message that may be released. Unavailable if nothing was decided for the whole batch."""
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
         checked = await self._executor.run(len(items), lambda: self._check_all(officer, items))
@@ -83,13 +83,13 @@ class Submit:
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
 
     def log_released(self, officer: Officer, outcomes: Sequence[Outcome]) -> None:
-        """Write to the program's log what an officer released now."""
+        """Write to the program's log what an officer has released."""
         fresh = [outcome.digest for outcome in outcomes if isinstance(outcome, Released) and not outcome.repeated]
         if fresh:
             log.info("released", officer=officer.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in fresh])
 
     def examine(self, officer: Officer, raw: bytes) -> Submission:
-        """Check a message that another officer submitted, with the caller's signature added, as if it came anew."""
+        """Check a message that another officer submitted, with the caller's signature added, like a new one."""
         register = self._register_cache.current
         item = self._verify(officer_pb2.SubmitItem(message=raw), register, self._clock())
         return replace(self._allow(item, officer, register), approved=True)
@@ -99,11 +99,11 @@ class Submit:
         return self._release(tx, officer, [item])[0]
 
     def repeated(self, tx: LogTransaction, digest: bytes) -> Outcome:
-        """Answer for a message that was released before."""
+        """Return the answer for a message that was released before."""
         return self._release.repeat(tx, digest)
 
     def answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
-        """Write down what became of a message, proven to the log of this size."""
+        """Return the result of a message for the officer, proven to the log of this size."""
         return self._answer(outcome, size)
 
     def _check_all(
@@ -112,14 +112,15 @@ class Submit:
         """Check a batch.
 
         1. The message verifies (`paiza_wire.message.verify`) with certificates valid now; or it lacks signatures, and
-           those there are do (`verify_pending`).
+           those it has verify (`verify_pending`).
         2. It is this member's own, and the caller is one of its signers.
-        3. Its register version is one we know.
+        3. We have its register version.
         4. Every recipient is an active member, and its part keys are wrapped for all of them and for us.
         5. Its signers are known officers of ours, as many as its kind needs, who hold the roles they claim; and the
-           rules let the caller send this kind in his role, to these recipients.
-        6. The stages prepare what they need of it: a step of a workflow, for example, opens with our own key and is
-           valid. What they judge of it is judged where it is released (`paiza_node.core.exchange.send.release`).
+           policy allows the caller to send this kind in this role, to these recipients.
+        6. The stages prepare their data: a step of a workflow, for example, opens with our own key and is valid. Checks
+           that depend on the moment of the commit are made in the transaction
+           (`paiza_node.core.exchange.send.release`).
         """
         register, now = self._register_cache.current, self._clock()
         verified = each(items, self._verify, register, now)
