@@ -1,12 +1,14 @@
-"""Changes: what was committed is passed on to those who act on it or show it, once it is proven and on disk.
+"""Changes: notifications about committed data for the code that acts on it or shows it.
+
+They are sent once the data is proven and on disk.
 
 A piece of work announces typed changes (`LogTransaction.announce`); the ledger publishes those of a commit group
-together, after the group's checkpoint was signed and saved. So a caller who hangs up during a commit loses nobody a
-notification.
+together, after the group's checkpoint was signed and saved. A caller that disconnects during a commit therefore
+suppresses no notification.
 
 A change is a hint, the rows are the truth: a subscriber marks what may have changed and wakes, and its own loop reads
-the rows. What was announced and not published (a crash after the commit) is found by `Subscriber.catch_up`, at the
-start and periodically after it, and at once where a subscriber failed to hear it.
+the rows. Changes that were announced and not published (a crash after the commit) are found by `Subscriber.catch_up`:
+at the start, periodically, and at once if a subscriber's `hear` failed.
 """
 
 import asyncio
@@ -19,20 +21,20 @@ import structlog
 
 from paiza_node.core.executors.periodic import PeriodicTask
 
-CATCH_UP_SECONDS: Final = 300.0  # between two looks for what no change spoke of; each costs some queries
+CATCH_UP_SECONDS: Final = 300.0  # between two full checks for unannounced changes; each costs some queries
 
 log = structlog.get_logger("paiza.log")
 
 
 class Change:
-    """Something that was committed. Subclasses are frozen dataclasses; a capability's own stand in its folder."""
+    """A committed change. Subclasses are frozen dataclasses; those of a capability are declared in its folder."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MessagesChanged(Change):
-    """Messages were stored, or what lists show of them changed; officers are shown those in ``ahead`` first."""
+    """Messages were stored, or their data in lists changed; those in ``ahead`` are shown to officers first."""
 
     digests: tuple[bytes, ...]
     ahead: frozenset[bytes] = frozenset()
@@ -40,26 +42,26 @@ class MessagesChanged(Change):
 
 @dataclass(frozen=True, slots=True)
 class WorkflowsMoved(Change):
-    """Threads got a step of a workflow."""
+    """Threads received a step of a workflow."""
 
     thread_ids: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveriesQueued(Change):
-    """Something waits to be delivered to these members, now."""
+    """Deliveries to these members are due now."""
 
     members: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class AttachmentsExpected(Change):
-    """Attachments may be due: to be fetched, or to be answered for."""
+    """Attachments may be due: for download, or for an answer to their holder."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldersChanged(Change):
-    """Messages of our own were passed on to other members."""
+    """Messages of our own were forwarded to other members."""
 
     digests: tuple[bytes, ...]
 
@@ -67,25 +69,25 @@ class HoldersChanged(Change):
 class Subscriber(Protocol):
     """Acts on changes. Belongs to one event loop; neither method blocks, awaits or raises.
 
-    A subscriber whose `hear` raises all the same, by a defect, is told to catch up at once.
+    If `hear` raises nevertheless, by an internal error, `catch_up` is called at once.
     """
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Mark what may have changed, and wake who looks at it."""
+        """Mark what may have changed, and wake the loop that reads it."""
 
     def catch_up(self) -> None:
-        """Have the rows looked at as if every change since the last look had been missed."""
+        """Mark everything, as if all changes since the last check had been missed."""
 
 
 class ChangeFeed:
-    """Passes the changes of every commit group on to the subscribers, in the thread of their event loop."""
+    """Delivers the changes of every commit group to the subscribers, in the thread of their event loop."""
 
     def __init__(self) -> None:
-        """Begin without subscribers: what is published before there are any is found when they catch up."""
+        """Begin without subscribers: changes published before there are any are found when they catch up."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscribers: tuple[Subscriber, ...] = ()
         self.task = PeriodicTask(self._catch_up, period=CATCH_UP_SECONDS, failed="not_caught_up")
-        """Has subscribers catch up at the start and periodically."""
+        """Makes subscribers catch up at the start and periodically."""
 
     def subscribe(self, subscribers: Sequence[Subscriber]) -> None:
         """Set the subscribers. Called once, in the thread of the event loop they belong to."""
@@ -93,7 +95,7 @@ class ChangeFeed:
         self._subscribers = tuple(subscribers)
 
     def publish(self, changes: Sequence[Change]) -> None:
-        """Pass changes on, from any thread and without waiting: one call into the event loop for all of them."""
+        """Publish changes from any thread without waiting: one call into the event loop for all of them."""
         if self._loop is not None and changes:
             with suppress(RuntimeError):  # the loop is closed: no subscriber is left
                 self._loop.call_soon_threadsafe(self._hear, changes)
@@ -106,6 +108,6 @@ class ChangeFeed:
         for subscriber in self._subscribers:
             try:
                 subscriber.hear(changes)
-            except Exception:  # one subscriber's error must not keep the changes from the others
+            except Exception:  # one subscriber's error must not withhold the changes from the others
                 log.exception("change_not_heard", subscriber=type(subscriber).__name__)
                 subscriber.catch_up()

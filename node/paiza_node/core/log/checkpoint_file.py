@@ -1,4 +1,4 @@
-"""The last signed checkpoint, on disk outside the database, so that an old database put back is found out."""
+"""The last signed checkpoint, on disk outside the database, so that a restored old database is detected."""
 
 import os
 import struct
@@ -17,27 +17,27 @@ MAX_NOTE_BYTES: Final = SLOT_BYTES - _DIGEST_BYTES - _HEAD.size
 class CheckpointSlots:
     """A file of two slots, written in turn with one fsync.
 
-    A crash while one slot is written leaves the other whole: `load` takes the newest slot whose digest holds.
+    A crash while one slot is written leaves the other intact: `load` reads the newest slot whose digest matches.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, making it where there is none."""
+        """Open the file; create it if missing."""
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.fstat(self._file).st_size < 2 * SLOT_BYTES:
             os.ftruncate(self._file, 2 * SLOT_BYTES)
             os.fsync(self._file)
             folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)  # the file's name, too, must survive
+            os.fsync(folder)  # the file's name must survive, too
             os.close(folder)
         self._number, self._note = _newest(self._file)
 
     def load(self) -> bytes | None:
-        """Return the note saved last; None where none ever was."""
+        """Return the note saved last; None if there is none."""
         return self._note or None
 
     def save(self, note: bytes) -> None:
-        """Put a note on disk; Unavailable("checkpoint_unsaved") where the disk refuses."""
+        """Put a note on disk; Unavailable("checkpoint_unsaved") if the disk fails."""
         assert len(note) <= MAX_NOTE_BYTES, "a longer note would reach into the other slot"
         number = self._number + 1
         body = _HEAD.pack(number, len(note)) + note
@@ -54,7 +54,7 @@ class CheckpointSlots:
 
 
 def read_checkpoint(path: Path) -> bytes | None:
-    """Return the note saved last without writing anything, while the node may run; None where there is none."""
+    """Return the note saved last without writing anything, while the node may run; None if there is none."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -45,7 +45,7 @@ from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.notes import SignerKey
 
 MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
-MAX_WAITING: Final = 1024  # pieces of work that may wait; more is answered "busy"
+MAX_WAITING: Final = 1024  # pieces of work that may wait; beyond that "busy" is returned
 BATCH_ID_BYTES: Final = 16
 FIRST, IN_TURN, LAST = range(3)  # ranks of what waits: ahead of all, as it came, and the end of the thread
 
@@ -54,10 +54,10 @@ log = structlog.get_logger("paiza.log")
 
 
 class CheckpointFile(Protocol):
-    """Where the last signed checkpoint stands outside the database."""
+    """Storage of the last signed checkpoint outside the database."""
 
     def load(self) -> bytes | None:
-        """Return the note saved last; None where none ever was."""
+        """Return the note saved last; None if there is none."""
 
     def save(self, note: bytes) -> None:
         """Put a note on disk; returns when it would survive loss of power."""
@@ -65,17 +65,17 @@ class CheckpointFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Committed(Generic[T]):
-    """What a piece of work gave, and a checkpoint of the log that holds its entries."""
+    """The result of a piece of work, and a checkpoint of the log that contains its entries."""
 
     result: T
     checkpoint: VerifiedCheckpoint
 
 
 class LogTransaction:
-    """What a piece of work writes with. Valid only while the work runs."""
+    """The write access of a piece of work. Valid only while the work runs."""
 
     def __init__(self, conn: WriteConnection, head: Head, now: datetime, register_version: bytes) -> None:
-        """Begin behind ``head``; ``now`` is the time of every entry of this commit."""
+        """Begin after ``head``; ``now`` is the time of every entry of this commit."""
         self.conn = conn
         self.now = now
         self.register_version = register_version
@@ -89,11 +89,11 @@ class LogTransaction:
 
     @property
     def size(self) -> int:
-        """Return the size of the log with what was appended so far."""
+        """Return the size of the log including the entries appended so far."""
         return self._size + len(self.entries)
 
     def append(self, entry: log_pb2.LogEntry, *, text: str = "") -> StoredEntry:
-        """Append an entry, with salt, time, register version and the digest of ``text``; return it as it is stored."""
+        """Append an entry, with salt, time, register version and the digest of ``text``; return it as stored."""
         index = self.size
         entry.salt = receipts.new_salt()
         entry.entry_time.CopyFrom(self._stamp)
@@ -107,13 +107,13 @@ class LogTransaction:
         return StoredEntry(index, data)
 
     def appended(self, index: int) -> StoredEntry:
-        """Return an entry that was appended in this commit; LookupError where it is older."""
+        """Return an entry that was appended in this commit; LookupError if it is older."""
         if index < self._size:
             raise LookupError(index)
         return StoredEntry(index, self.entries[index - self._size][1])
 
     def announce(self, change: Change) -> None:
-        """Have a change published once this commit is on disk; dropped if the work or the commit fails."""
+        """Publish a change once this commit is on disk; dropped if the work or the commit fails."""
         self.changes.append(change)
 
     def next_message_seq(self) -> int:
@@ -127,17 +127,17 @@ class LogTransaction:
         return self._deliveries
 
     def savepoint(self) -> tuple[int, int, int, int]:
-        """Return the present position, to come back to it with `rollback_to`."""
+        """Return the present position, for `rollback_to`."""
         return len(self.entries), self._messages, self._deliveries, len(self.changes)
 
     def rollback_to(self, mark: tuple[int, int, int, int]) -> None:
-        """Undo what was appended, counted and announced since the mark."""
+        """Undo everything appended, counted and announced since the savepoint."""
         entries, self._messages, self._deliveries, changes = mark
         del self.entries[entries:]
         del self.changes[changes:]
 
     def head(self, root: bytes, batch: bytes) -> Head:
-        """Return the head as it is after this commit."""
+        """Return the head after this commit."""
         return Head(self.size, root, self._messages, self._deliveries, self.now, batch)
 
 
@@ -146,7 +146,7 @@ Work = Callable[[LogTransaction], T]
 
 @dataclass(frozen=True, slots=True)
 class _Uncertain:
-    """A batch of which it is not known whether its COMMIT took place: the head it would have made, and its changes."""
+    """A batch whose COMMIT had no known result: the head it would have made, and its changes."""
 
     head: Head
     tiles: tiles.TileBatch | None
@@ -171,13 +171,13 @@ class Ledger:
         register_version: Callable[[], bytes],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Store over the store: compare its head with the last signed checkpoint, sign it anew, begin the thread."""
+        """Open over the store: compare its head with the last signed checkpoint, sign it anew, start the thread."""
         self._store = store
         self._signer = signer
         self._file = file
         self._register_version = register_version
         self._clock = clock
-        self._lock = threading.Lock()  # the tree is read by provers while the thread appends
+        self._lock = threading.Lock()  # provers read the tree while the thread appends
         self._waiting: queue.PriorityQueue[tuple[int, int, _Waiting | None]] = queue.PriorityQueue()
         self._numbers = itertools.count()
         with store.reads() as reads:
@@ -186,7 +186,7 @@ class Ledger:
         self._check_start()
         self._checkpoint = self._sign()
         self._uncertain: _Uncertain | None = None
-        self._unpublished: list[Change] = []  # committed, and not proven on disk yet
+        self._unpublished: list[Change] = []  # committed, and not yet proven on disk
         self.changes = ChangeFeed()
         self.stopped: Future[None] = Future()
         """Fails with NodeStopped when this process must not write any more."""
@@ -204,14 +204,14 @@ class Ledger:
         return self._checkpoint
 
     async def commit(self, work: Work[T], *, first: bool = False) -> Committed[T]:
-        """Have work done in the next commit. What the work or the commit raises is raised here; then nothing happened.
+        """Run work in the next commit. Exceptions of the work or the commit are raised here; then nothing happened.
 
-        ``first``: ahead of all that waits. Unavailable("busy") where too much waits already.
+        ``first``: ahead of all waiting work. Unavailable("busy") if too much waits already.
         """
         return await asyncio.wrap_future(self._enqueue(work, FIRST if first else IN_TURN))
 
     def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
-        """Do the same from a plain thread."""
+        """Run `commit` from a plain thread."""
         return self._enqueue(work, IN_TURN).result(timeout_seconds)
 
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
@@ -225,12 +225,12 @@ class Ledger:
             return self._tree.consistency_proof(size1, size2)
 
     def root(self, size: int) -> bytes:
-        """Return the root that the log had at a size."""
+        """Return the root of the log at a size."""
         with self._lock:
             return self._tree.root(size)
 
     def close(self) -> None:
-        """Finish what waits, then end the thread."""
+        """Finish the waiting work, then end the thread."""
         self._waiting.put((LAST, next(self._numbers), None))
         self._thread.join()
 
@@ -250,12 +250,12 @@ class Ledger:
                 return
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
-        """Wait for work, then take all that waits."""
+        """Wait for work, then return all that waits."""
         group: list[_Waiting] = []
         _, _, item = self._waiting.get()
         while item is not None:
-            # From here on the caller can no longer cancel; whoever did before is passed over, nothing was begun for
-            # him.
+            # From here on the caller can no longer cancel. Callers that did before are skipped; nothing was begun for
+            # them.
             if item.future.set_running_or_notify_cancel():
                 group.append(item)
             if len(group) == MAX_GROUP:
@@ -283,7 +283,7 @@ class Ledger:
         attempt: _Uncertain | None = None
         try:
             with self._store.transaction() as conn:
-                # Re-read under the database's lock: another writer, or a restored database, is found here.
+                # Re-read under the database's lock: this detects another writer and a restored database.
                 self._meet(log_store.head(conn))
                 tx = LogTransaction(
                     conn, self._head, max(self._clock(), self._head.last_time), self._register_version()
@@ -299,7 +299,7 @@ class Ledger:
                 attempt = _Uncertain(head, tile_batch, tuple(tx.changes))
                 log_store.set_head(conn, head)
         except Unavailable as error:
-            # The COMMIT may have taken place although its answer was lost: the batch id tells. It is never repeated.
+            # The COMMIT may have taken place although its answer was lost: the batch id shows it. It is never repeated.
             self._uncertain = attempt or self._uncertain
             self._look_up(error)
             if self._head.batch != batch:
@@ -316,7 +316,7 @@ class Ledger:
                 item.future.set_result(Committed(item.outcome, self._checkpoint))
 
     def _look_up(self, error: Unavailable) -> None:
-        """Ask the database how the last batch ended. Where it cannot be asked, the next commit begins with that."""
+        """Query the result of the last batch. If the database cannot be queried, the next commit does so first."""
         try:
             if error.reason == "standby":
                 with self._store.reads() as reads:
@@ -336,7 +336,7 @@ class Ledger:
         self._take_over(self._uncertain)
 
     def _take_over(self, done: _Uncertain | None) -> None:
-        """Make a committed batch the state of this process. It is answered for and published only after `_sign`."""
+        """Make a committed batch the state of this process. Callers and subscribers get it only after `_sign`."""
         self._uncertain = None
         if done is None:
             return
@@ -347,7 +347,7 @@ class Ledger:
                 self._tree.commit(done.tiles)
 
     def _sign(self) -> VerifiedCheckpoint:
-        """Sign the committed head. Nobody may be answered with it before it is on disk outside the database.
+        """Sign the committed head. No caller may be answered with it before it is on disk outside the database.
 
         A crash before `save` returns leaves the old checkpoint in the file; the next start signs the head again.
         """
@@ -382,7 +382,7 @@ class Ledger:
             )
 
     def _is_former(self, note: bytes) -> bool:
-        """Return whether the file holds a checkpoint of an earlier log: a restore broke off before it was saved."""
+        """Return whether the file holds a checkpoint of an earlier log: a restore stopped before saving the new one."""
         with self._store.reads() as reads:
             return note.partition(b"\n")[0].decode() in {former.origin for former in log_store.former_logs(reads)}
 
@@ -392,12 +392,12 @@ class Ledger:
 
 
 def _do(item: _Waiting, tx: LogTransaction) -> None:
-    """Run one piece of work; if it fails only its own writes are undone, and only its caller hears of it."""
+    """Run one piece of work; if it fails only its own writes are undone, and only its caller gets the error."""
     mark = tx.savepoint()
     try:
         with tx.conn.savepoint():
             item.outcome = item.work(tx)
-            # Now, not with the batch: the next piece of work may ask for these entries, to answer a repeat.
+            # Now, not with the batch: the next piece of work may read these entries, to answer a repeat.
             log_store.add_entries(tx.conn, tx.entries[mark[0] :])
     except Exception as error:
         if isinstance(error, Unavailable) and error.reason == "database_unavailable":

@@ -6,15 +6,15 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2
 
-MAX_REASON: Final = 1000  # characters of why an officer or operator did something
+MAX_REASON: Final = 1000  # characters of an officer's or operator's reason
 LogEvent = log_pb2.LogEvent
 
 
 @dataclass(frozen=True, slots=True)
 class FormerLog:
-    """An earlier log of this node. Its ``size`` entries stand in the present one from ``first_index`` on.
+    """An earlier log of this node. Its ``size`` entries are in the present one from ``first_index`` on.
 
-    They lead to ``kept_note``; ``largest_note`` is the largest checkpoint of it that anybody showed.
+    They lead to ``kept_note``; ``largest_note`` is the largest checkpoint of it that another member presented.
     """
 
     origin: str
@@ -26,7 +26,7 @@ class FormerLog:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far the own log has come, and the counters that grow with it. ``batch`` names the last commit."""
+    """The size of the own log, and the counters that grow with it. ``batch`` identifies the last commit."""
 
     size: int
     root: bytes
@@ -53,5 +53,5 @@ class LogText:
 
 
 def origin_of(note: bytes) -> str:
-    """Return the name of the log of a checkpoint note that was verified before: its first line."""
+    """Return the name of the log from a checkpoint note that was verified before: its first line."""
     return note.split(b"\n", 1)[0].decode()

@@ -1,4 +1,4 @@
-"""Telling officers who watch what arrived and what became of what they sent. Holds nothing on disk."""
+"""Notifies officers with an open watch of new messages and of results. Stores nothing on disk."""
 
 import asyncio
 from collections import deque
@@ -8,17 +8,17 @@ from typing import Final
 from paiza.officer.v1 import notice_pb2
 from paiza_node.core.log.changes import Change, MessagesChanged
 
-MAX_PENDING: Final = 1024  # items a watcher may lag behind; then it is told to list anew
+MAX_PENDING: Final = 1024  # items a watch may lag behind; beyond that it ends and the client lists anew
 
 Item = bytes | notice_pb2.Notice
 """The digest of a message that changed, or a notice."""
 
 
 class Subscription:
-    """What one watcher is told: what goes ahead first, the rest in order. Belongs to one event loop."""
+    """The items for one watch: urgent ones first, the others in order. Belongs to one event loop."""
 
     def __init__(self, officer: str = "") -> None:
-        """Begin with nothing to tell; ``officer`` is who watches."""
+        """Begin without items; ``officer`` is the watching officer."""
         self.officer = officer
         self._ahead: deque[Item] = deque()
         self._rest: deque[Item] = deque()
@@ -26,7 +26,7 @@ class Subscription:
         self._over = False
 
     def put(self, item: Item, *, first: bool) -> bool:
-        """Tell something; False where the watcher lags too far behind, and the watch is over."""
+        """Add an item; False if the watch lags too far behind and has ended."""
         waiting = self._ahead if first else self._rest
         if len(waiting) >= MAX_PENDING:
             self.end()
@@ -36,7 +36,7 @@ class Subscription:
         return True
 
     def end(self) -> None:
-        """End the watch: what was told before is still given."""
+        """End the watch; items added before are still delivered."""
         self._over = True
         self._came.set()
 
@@ -50,20 +50,20 @@ class Subscription:
         return self._rest.popleft() if self._rest else None
 
     def get_ahead(self) -> Item | None:
-        """Return the next item that goes ahead, if there is one, without waiting."""
+        """Return the next urgent item, if there is one, without waiting."""
         return self._ahead.popleft() if self._ahead else None
 
 
 class Notifier:
-    """Fans digests of changed messages, and notices, out to whoever watches. Belongs to one event loop."""
+    """Distributes digests of changed messages, and notices, to all watches. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        """Begin with nobody watching."""
+        """Begin without watches."""
         self._watches: set[Subscription] = set()
         self._closed = False
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Notify every watcher of messages that changed; if that fails every watch ends and begins anew."""
+        """Notify every watch of changed messages; on failure end every watch, so that clients list anew."""
         try:
             for change in changes:
                 if isinstance(change, MessagesChanged):
@@ -73,17 +73,17 @@ class Notifier:
             raise
 
     def catch_up(self) -> None:
-        """Do nothing: a watch that begins reads what is there, and one that was not told of a change has ended."""
+        """Do nothing: a watch begins with the stored state, and one that missed a change has ended."""
 
     def publish(self, digests: Iterable[bytes], ahead: Collection[bytes] = ()) -> None:
-        """Tell every watcher of messages; of those in ``ahead`` before all that waits to be told."""
-        fresh = sorted(digests, key=lambda digest: digest not in ahead)  # a watch that ends here hears of these
+        """Notify every watch of messages; of those in ``ahead`` before all waiting items."""
+        fresh = sorted(digests, key=lambda digest: digest not in ahead)  # watches that ended here get these too
         for watch in list(self._watches):
             if not all(watch.put(digest, first=digest in ahead) for digest in fresh):
                 self._watches.discard(watch)
 
     def tell(self, notice: notice_pb2.Notice, *, first: bool = False, only: Collection[str] = ()) -> None:
-        """Tell every watcher a notice, or ``only`` these officers."""
+        """Send a notice to every watch, or to ``only`` these officers."""
         for watch in list(self._watches):
             if only and watch.officer not in only:
                 continue
@@ -91,7 +91,7 @@ class Notifier:
                 self._watches.discard(watch)
 
     def subscribe(self, officer: str = "") -> Subscription:
-        """Begin to watch; once all was closed it is over before it began. End it with `unsubscribe`."""
+        """Begin a watch; it has ended already if all are closed. End it with `unsubscribe`."""
         watch = Subscription(officer)
         if self._closed:
             watch.end()
@@ -104,7 +104,7 @@ class Notifier:
         self._watches.discard(watch)
 
     def close(self) -> None:
-        """End every watch, and every one that comes later: a call may have been on its way when the node stopped."""
+        """End every watch, and every later one: a call may have been on its way when the node stopped."""
         self._closed = True
         self._end_all()
 

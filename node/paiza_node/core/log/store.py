@@ -1,4 +1,4 @@
-"""The node's own log in the database: head, entries, tiles, texts beside entries, and logs it goes on from."""
+"""The node's own log in the database: head, entries, tiles, texts beside entries, and earlier logs it continues."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -69,7 +69,7 @@ log_text_table = Table(
     Column("text", Text, nullable=False),
 )
 
-# The messages that entries about several are about: the entry commits to them.
+# The messages that an entry about several concerns: the entry commits to them.
 log_listed_table = Table(
     "log_listed",
     METADATA,
@@ -78,7 +78,7 @@ log_listed_table = Table(
 )
 Index("ix_log_listed_digest", log_listed_table.c.digest, log_listed_table.c.index)
 
-# Entries that audit retention took: what stays is the hash that the tree is built of.
+# Entries removed by audit retention: their leaf hashes, of which the tree is built.
 retired_table = Table(
     "retired",
     METADATA,
@@ -86,9 +86,9 @@ retired_table = Table(
     Column("leaf", LargeBinary, nullable=False),
 )
 
-# Earlier logs of this node, each of which the next one goes on from: `first_index` is where its entries stand in the
-# present log, `size` how many of them there are, `kept_note` a checkpoint of it that they lead to, and `largest_note`
-# the largest that anybody showed. Between the two is what was lost.
+# Earlier logs of this node, each continued by the next: `first_index` is the place of its entries in the present
+# log, `size` their number, `kept_note` a checkpoint of it that they lead to, and `largest_note` the largest that
+# another member presented. The entries between the two were lost.
 former_log_table = Table(
     "former_log",
     METADATA,
@@ -101,7 +101,7 @@ former_log_table = Table(
 
 
 def head(conn: ReadConnection) -> Head:
-    """Return the head of the log; of an empty one where nothing was ever committed."""
+    """Return the head of the log; an empty one if nothing was ever committed."""
     row = conn.execute(select(log_head_table)).one_or_none()
     if row is None:
         return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
@@ -109,7 +109,7 @@ def head(conn: ReadConnection) -> Head:
 
 
 def tile(conn: ReadConnection, level: int, index: int) -> bytes:
-    """Return one tile of the log's tree; Unavailable("log_damaged") where it is missing."""
+    """Return one tile of the log's tree; Unavailable("log_damaged") if it is missing."""
     found = conn.execute(_TILE, {"level": level, "tile": index}).scalar_one_or_none()
     if found is None:
         raise Unavailable("log_damaged", f"tile {level}/{index} of the log is missing in the database")
@@ -165,7 +165,7 @@ def entries_at(conn: ReadConnection, indices: Collection[int]) -> list[StoredEnt
 
 
 def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, LogText]:
-    """Return the free texts kept beside these entries, each with its salt."""
+    """Return the free texts stored beside these entries, each with its salt."""
     t = log_text_table.c
     found: dict[int, LogText] = {}
     for block in blocks(sorted(indices)):
@@ -204,7 +204,7 @@ def add_entries(conn: WriteConnection, entries: Sequence[tuple[int, bytes, bytes
 
 
 def add_texts(conn: WriteConnection, texts: Mapping[int, LogText]) -> None:
-    """Keep free texts beside entries."""
+    """Store free texts beside entries."""
     _ADD_TEXT.run(conn, [(index, each.salt, each.text) for index, each in texts.items()])
 
 
@@ -222,7 +222,7 @@ def drop_texts(conn: WriteConnection, indices: Collection[int]) -> None:
 
 
 def retired_end(conn: ReadConnection) -> int:
-    """Return the index below which audit retention took entries; 0 where it took none."""
+    """Return the index below which audit retention removed entries; 0 if it removed none."""
     last = conn.execute(select(func.max(retired_table.c.index))).scalar_one()
     return 0 if last is None else int(last) + 1
 
@@ -250,14 +250,14 @@ def last_entry_of(conn: ReadConnection, digest: bytes) -> int | None:
 def entry_rows(conn: ReadConnection, first: int, size: int) -> Iterator[Rows]:
     """Return (index, entry, digest) of the entries from ``first`` on, below ``size``.
 
-    Of one that retention took: (index, None, leaf hash).
+    For an entry that retention removed: (index, None, leaf hash).
     """
     e = log_entry_table.c
     for start in range(first, size, BLOCK):
         end = min(start + BLOCK, size)
         columns = select(e.index, e.entry, e.digest)
         found = conn.execute(columns.where(e.index >= start, e.index < end).order_by(e.index))
-        # The driver's own tuples: a fifth of the time of a long log went into wrapping them.
+        # The driver's own tuples: wrapping them took a fifth of the time for a long log.
         assert found.cursor is not None
         rows = found.cursor.fetchall()
         found.close()
@@ -267,14 +267,14 @@ def entry_rows(conn: ReadConnection, first: int, size: int) -> Iterator[Rows]:
 
 
 def _retired(conn: ReadConnection, first: int, end: int) -> list[tuple[int, None, bytes]]:
-    """Return (index, nothing, leaf hash) of the entries that retention took."""
+    """Return (index, None, leaf hash) of the entries that retention removed."""
     r = retired_table.c
     found = conn.execute(select(r.index, r.leaf).where(r.index >= first, r.index < end))
     return [(row[0], None, row[1]) for row in found]
 
 
 def is_retired(conn: ReadConnection, index: int) -> bool:
-    """Return whether retention took an entry of the log."""
+    """Return whether retention removed an entry of the log."""
     return bool(_retired(conn, index, index + 1))
 
 
@@ -302,7 +302,7 @@ def listed_between(conn: ReadConnection, first: int, last: int) -> dict[int, lis
 
 
 def entry_leaves(conn: ReadConnection, first: int, end: int) -> Iterator[list[bytes]]:
-    """Return the leaf hashes of the log in order, block by block: of entries, and of those that retention took."""
+    """Return the leaf hashes of the log in order, block by block: of entries, and of those that retention removed."""
     e, r = log_entry_table.c, retired_table.c
     for start in range(first, end, BLOCK):
         stop = min(start + BLOCK, end)
@@ -314,7 +314,7 @@ def entry_leaves(conn: ReadConnection, first: int, end: int) -> Iterator[list[by
 
 
 def add_retired(conn: WriteConnection, entries: Sequence[StoredEntry]) -> None:
-    """Keep the hashes of entries whose retention ended."""
+    """Store the hashes of entries whose retention ended."""
     _ADD_RETIRED.run(conn, [(entry.index, merkle.leaf_hash(entry.entry)) for entry in entries])
 
 

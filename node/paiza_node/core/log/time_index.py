@@ -1,4 +1,4 @@
-"""Entries of the own log by their time, which never decreases."""
+"""Entries of the own log by time. The time of entries never decreases."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from paiza_node.core.storage import ReadConnection
 
 
 def index_at(reads: ReadConnection, time: datetime | None, size: int) -> int | None:
-    """Return the index of the first entry at or after a time, by bisection: the time of entries never decreases."""
+    """Return the index of the first entry at or after a time, by bisection."""
     if time is None:
         return None
     low, high = 0, size

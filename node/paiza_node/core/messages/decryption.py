@@ -1,7 +1,7 @@
-"""Decryption: what a message says, read with the node's own keys. Nothing that was opened is kept here.
+"""Decryption of messages with the node's own keys. Decrypted content is not stored here.
 
-A message of the store was verified when it was taken, and is not verified again. Whoever opens one of this node's own
-cannot take it for valid: the node releases most kinds unopened, and their content is what an officer's client made it.
+A stored message was verified when it was received, and is not verified again. The content of one of this node's own
+messages is not known to be valid: the node releases most kinds unopened, and an officer's client made the content.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ from paiza_wire.message.part_cipher import subject_key
 
 
 def stored(signed: bytes) -> VerifiedMessage:
-    """Return a message as it lies in the store. Who signed it was checked when it was taken: ``signers`` is empty."""
+    """Return a message as stored. Its signers were verified when it was received: ``signers`` is empty."""
     message = message_pb2.SignedMessage.FromString(signed)
     return VerifiedMessage(wire.message_digest(message.header), wire.parse_header(message.header), message, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Unsealed:
-    """What came sealed with a message: the main part and the nominal annex, and the subject."""
+    """The decrypted parts of a message: the main part and the nominal annex, and the subject."""
 
     parts: tuple[bytes, ...]
     subject: bytes
@@ -34,10 +34,10 @@ class Unsealed:
 
 @dataclass(frozen=True, slots=True)
 class DecryptionKeys:
-    """The decryption keys of this node's member, by key id, and what is opened with them.
+    """The decryption keys of this node's member, by key id.
 
-    Everything is Rejected where it does not open: "cannot_open" without a wrap for us, "part_missing" where the part
-    did not come along, "part_altered" where it does not fit its key.
+    Every method raises Rejected if decryption fails: "cannot_open" without a wrap for us, "part_missing" if the part
+    was not sent with the message, "part_altered" if it does not match its key.
     """
 
     member: str
@@ -48,7 +48,7 @@ class DecryptionKeys:
         return wire.unwrap_key(message, number, self.member, self.by_id)
 
     def parts(self, message: VerifiedMessage | PendingMessage) -> Unsealed:
-        """Open every part that came along, in order: the main part, and the nominal annex where it is there."""
+        """Open every part that was sent along, in order: the main part, and the nominal annex if present."""
         keys = [self.part_key(message, each.part_number) for each in message.signed.parts]
         parts = tuple(
             wire.open_part(message.header, each.part_number, each.ciphertext, key)
@@ -57,11 +57,11 @@ class DecryptionKeys:
         return Unsealed(parts, wire.open_subject(message.header, message.signed.subject, subject_key(keys[0])))
 
     def content(self, message: VerifiedMessage | PendingMessage, kind: Kind) -> Any:
-        """Open and parse the main part; Rejected("malformed") where it is not what the kind says."""
+        """Open and parse the main part; Rejected("malformed") if it is not the content of its kind."""
         return _parsed(kind.content, wire.unseal(message, 0, self.member, self.by_id))
 
     def annex(self, message: VerifiedMessage | PendingMessage, kind: Kind) -> Any | None:
-        """Open and parse the nominal annex; None where the kind has none, or the message came without."""
+        """Open and parse the nominal annex; None if the kind has none, or the message came without."""
         for part in message.signed.parts:
             if kind.annex and message.header.parts[part.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX:
                 return _parsed(kind.annex, wire.unseal(message, part.part_number, self.member, self.by_id))

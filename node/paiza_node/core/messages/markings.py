@@ -1,4 +1,4 @@
-"""What authors said of their messages afterwards: recalls and corrections, as far as this node knows them."""
+"""Authors' later markings of their messages: recalls and corrections, as far as this node knows them."""
 
 from collections.abc import Collection, Mapping
 from typing import Final

@@ -9,7 +9,7 @@ LOGGED_DIGITS: Final = 16  # hex digits of a digest in what the node prints: eno
 
 
 class MessageState(IntEnum):
-    """What this node did with a message. Stored as the number: never renumber."""
+    """The state of a message at this node. Stored as the number: never renumber."""
 
     RELEASED = 1
     RECEIVED = 2
@@ -20,7 +20,7 @@ class MessageState(IntEnum):
 class MessageRow:
     """A message as stored. ``signed`` is the serialized SignedMessage; None for one refused.
 
-    ``parents`` is given when a row is written; a row that was read has none, and its header says them.
+    ``parents`` is set when a row is written; a row that was read has none: see its header.
     """
 
     seq: int
@@ -47,7 +47,7 @@ class MessageRow:
 
 @dataclass(frozen=True, slots=True)
 class ThreadRow:
-    """A thread: its id, its short name (empty where its beginning was never seen here), its newest message's number."""
+    """A thread: its id, its short name (empty if its first message was never stored), its newest message's number."""
 
     thread_id: bytes
     thread_name: str
@@ -56,7 +56,7 @@ class ThreadRow:
 
 @dataclass(frozen=True, slots=True)
 class Possession:
-    """What is left of a message here: its header, and whether its ciphertexts are there."""
+    """The data of a message present here: its header, and whether its ciphertexts are stored."""
 
     author: str
     header: bytes

@@ -1,4 +1,4 @@
-"""Messages in the database: headers, bodies, parents, and what is left of those erased or retired."""
+"""Messages in the database: headers, bodies, parents, and the remaining data of erased or retired ones."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -55,7 +55,7 @@ message_table = Table(
     Column("stored_time", BigInteger, nullable=False),
     Column("source_row", LargeBinary, nullable=True, unique=True),
     Column("header", LargeBinary, nullable=False),
-    Column("unit", Text, nullable=True),  # whose it is; what has none is seen by those who see all
+    Column("unit", Text, nullable=True),  # the unit it belongs to; one without a unit is seen only by those who see all
     UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
 )
 Index("ix_message_thread_id_seq", message_table.c.thread_id, message_table.c.seq)
@@ -65,16 +65,16 @@ Index("ix_message_kind_seq", message_table.c.kind, message_table.c.seq)
 Index("ix_message_unit_received_seq", message_table.c.unit, message_table.c.received, message_table.c.seq)
 Index("ix_message_author_seq", message_table.c.author, message_table.c.seq)
 
-# Which messages follow from which. A parent is named by its digest: it may come later, or never.
+# The parents of each message. A parent is named by its digest: it may come later, or never.
 message_parent_table = Table(
     "message_parent",
     METADATA,
     Column("parent", LargeBinary, primary_key=True),
-    Column("kind", Text, primary_key=True),  # of the message that follows: an operation has thousands, of many kinds
+    Column("kind", Text, primary_key=True),  # kind of the following message: an operation has thousands, of many kinds
     Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
 )
 
-# Apart from `message`, so that lists never read past ciphertexts and erasure is the deletion of a row.
+# Separate from `message`, so that lists never read ciphertexts and erasure is the deletion of a row.
 message_body_table = Table(
     "message_body",
     METADATA,
@@ -82,7 +82,7 @@ message_body_table = Table(
     Column("signed", LargeBinary, nullable=False),
 )
 
-# What stays of an erased message: its header and signatures, so that everything that was proven of it still is.
+# The header and signatures of an erased message, so that everything proven about it still is.
 erased_table = Table(
     "erased",
     METADATA,
@@ -90,7 +90,7 @@ erased_table = Table(
     Column("signed", LargeBinary, nullable=False),
 )
 
-# Messages whose headers retention took with everything about them: their digests, so that none is taken anew.
+# Digests of retired messages, so that none is received again.
 retired_message_table = Table(
     "retired_message",
     METADATA,
@@ -129,7 +129,7 @@ def message_row(row: Row[Any]) -> MessageRow:
 def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str, ...]) -> dict[bytes, list[bytes]]:
     """Return, by parent, the digests of messages of these kinds that name it as a parent, in order of arrival.
 
-    Messages that this node refused follow from nothing.
+    Messages that this node refused are left out.
     """
     found: dict[bytes, list[bytes]] = {}
     rows = (row[:3] for row in _children(kinds).run(conn, digests))
@@ -154,7 +154,7 @@ def add_parents(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
 
 @cache
 def _children(kinds: tuple[str, ...]) -> Lookup:
-    """Return the question for some kinds: they are of a fixed number, and part of the statement."""
+    """Return the query for some kinds: their number is fixed, and they are part of the statement."""
     assert all(KIND_NAME.fullmatch(kind) for kind in kinds), "names of kinds need no quoting"
     p, m = message_parent_table.c, message_table.c
     return Lookup(
@@ -176,7 +176,7 @@ def thread(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
 
 
 def thread_sizes(conn: ReadConnection, author: str, threads: Collection[bytes]) -> dict[bytes, int]:
-    """Count the messages of one member in each of these threads, those that were refused too."""
+    """Count the messages of one member in each of these threads, including refused ones."""
     m = message_table.c
     found: dict[bytes, int] = dict.fromkeys(threads, 0)
     for thread_id in found:
@@ -186,7 +186,7 @@ def thread_sizes(conn: ReadConnection, author: str, threads: Collection[bytes]) 
 
 
 def operations(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
-    """Return the messages that describe the operation a thread belongs to; none where it begins with another kind."""
+    """Return the messages that describe the operation of a thread; none if it begins with another kind."""
     m = message_table.c
     wanted = m.message_id == thread_id, m.kind == OPERATION, m.state != int(MessageState.REFUSED)
     if conn.execute(select(m.seq).where(*wanted).limit(1)).one_or_none() is None:
@@ -196,7 +196,7 @@ def operations(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
 
 
 def thread_id(conn: ReadConnection, thread_name: str) -> bytes | None:
-    """Return the thread of a short name; None where there is none."""
+    """Return the thread of a short name; None if there is none."""
     m = message_table.c
     found = conn.execute(select(m.thread_id).where(m.thread_name == thread_name).limit(1)).scalar()
     return None if found is None else bytes(found)
@@ -205,7 +205,7 @@ def thread_id(conn: ReadConnection, thread_name: str) -> bytes | None:
 def threads_of(
     conn: ReadConnection, kinds: Collection[str], *, before_seq: int | None = None, limit: int = 100
 ) -> list[ThreadRow]:
-    """Return the threads that hold messages of these kinds, the one that moved last first."""
+    """Return the threads that hold messages of these kinds, the last changed one first."""
     m = message_table.c
     last = func.max(m.seq)
     statement = (
@@ -221,14 +221,14 @@ def threads_of(
 
 
 def body(conn: ReadConnection, seq: int) -> bytes | None:
-    """Return the serialized SignedMessage of a message; None where it was erased."""
+    """Return the serialized SignedMessage of a message; None if it was erased."""
     b = message_body_table.c
     found = conn.execute(select(b.signed).where(b.seq == seq)).scalar_one_or_none()
     return None if found is None else bytes(found)
 
 
 def front(conn: ReadConnection, seq: int, size: int) -> bytes | None:
-    """Return the first bytes of a serialized SignedMessage (`read_front`); None where it was erased."""
+    """Return the first bytes of a serialized SignedMessage (`read_front`); None if it was erased."""
     b = message_body_table.c
     read = func.substr(b.signed, 1, size, type_=LargeBinary)
     found = conn.execute(select(read).where(b.seq == seq)).scalar_one_or_none()
@@ -302,7 +302,7 @@ def add_messages(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
 
 
 def replace_signed(conn: WriteConnection, digest: bytes, signed: bytes) -> None:
-    """Replace the body of a message, whose wraps were made anew."""
+    """Replace the body of a message after its keys were wrapped again."""
     row = message(conn, digest)
     if row is not None:
         b = message_body_table
@@ -315,14 +315,14 @@ _ADD_BODY: Final = insertion(message_body_table)
 
 
 def unit_of(conn: ReadConnection, digests: Collection[bytes]) -> str:
-    """Return the unit to which the first known of these messages belongs; empty where none is known."""
+    """Return the unit of the first known of these messages; empty if none is known."""
     m = message_table.c
     found = select(m.unit).where(m.digest.in_(list(digests)), m.unit.is_not(None)).order_by(m.seq).limit(1)
     return conn.execute(found).scalar_one_or_none() or ""
 
 
 def put_unit(conn: WriteConnection, seq: int, unit: str) -> None:
-    """Store the unit that a message belongs to."""
+    """Store the unit of a message."""
     conn.execute(update(message_table).where(message_table.c.seq == seq), {"unit": unit})
 
 
@@ -353,7 +353,7 @@ _ERASED_OF: Final = Lookup(select(erased_table.c.digest), erased_table.c.digest)
 
 
 def possessions(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, Possession]:
-    """Return the headers of these messages, as far as they are there, and whether their ciphertexts are."""
+    """Return the headers of these messages, as far as stored, and whether their ciphertexts are stored."""
     m = message_table.c
     body = exists().where(message_body_table.c.seq == m.seq)
     found: dict[bytes, Possession] = {}
@@ -364,7 +364,7 @@ def possessions(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes,
 
 
 def retired_messages(conn: ReadConnection, digests: Collection[bytes]) -> set[bytes]:
-    """Return those of these messages that were here until their retention ended."""
+    """Return those of these messages that were retired here."""
     return {row[0] for row in _RETIRED_OF.run(conn, digests)}
 
 
@@ -372,7 +372,7 @@ _RETIRED_OF: Final[Any] = Lookup(select(retired_message_table.c.digest), retired
 
 
 def messages(conn: ReadConnection) -> Iterator[Rows]:
-    """Return every message with its body, which is None where there is none."""
+    """Return every message with its body, None for one without."""
     joined = message_table.outerjoin(message_body_table, message_body_table.c.seq == message_table.c.seq)
     yield from scanning.pages(
         conn, select(message_table, message_body_table.c.signed).select_from(joined), message_table, BLOCK // 16
@@ -380,7 +380,7 @@ def messages(conn: ReadConnection) -> Iterator[Rows]:
 
 
 def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[MessageRow]:
-    """Return stored messages behind the cursor, oldest first, refused ones too."""
+    """Return stored messages after the cursor, oldest first, including refused ones."""
     rows = conn.execute(
         select(message_table).where(message_table.c.seq > after_seq).order_by(message_table.c.seq).limit(limit)
     )
@@ -396,7 +396,7 @@ def messages_at(conn: ReadConnection, seqs: Collection[int]) -> list[MessageRow]
 
 
 def signed(conn: ReadConnection, digest: bytes) -> bytes | None:
-    """Return the serialized SignedMessage with this digest; None where there is none or it was erased."""
+    """Return the serialized SignedMessage with this digest; None if there is none or it was erased."""
     joined = message_body_table.join(message_table, message_table.c.seq == message_body_table.c.seq)
     found: bytes | None = conn.scalar(
         select(message_body_table.c.signed).select_from(joined).where(message_table.c.digest == digest)
@@ -411,7 +411,7 @@ def read_signed(store: Store, digest: bytes) -> bytes | None:
 
 
 def add_erased(conn: WriteConnection, digest: bytes, tombstone: bytes) -> None:
-    """Keep what stays of an erased message."""
+    """Store the remaining data of an erased message."""
     _ADD_ERASED.run(conn, [(digest, tombstone)])
 
 

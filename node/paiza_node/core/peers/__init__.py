@@ -1,1 +1,1 @@
-"""The other members' nodes: channels, sessions, agreement on logs, and the files of the register they serve."""
+"""The other members' nodes: channels, sessions, comparison of logs, and the register files they serve."""

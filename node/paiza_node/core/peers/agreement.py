@@ -1,9 +1,9 @@
-"""The agreement with one peer on what it knows of our log, and every claim that rests on it.
+"""The agreement with one peer on what it knows of our log, and the consistency claims based on it.
 
-Each consistency claim names the size of our log that the peer is assumed to know, and moves that on: so claims go out
-in the order in which they build on each other, whatever carries them. Where they arrive in another order, or one was
-lost, the peer says what it knows, and the claim is made again from there. Before the first claim, and whenever there is
-doubt, the peer is asked: if it holds more of our log than there is, we were rolled back, and the node stops.
+Each consistency claim names the size of our log that the peer is assumed to know, and advances it; claims are therefore
+sent in the order in which they build on each other. If they arrive in another order, or one was lost, the peer returns
+the size it knows, and the claim is made again from there. Before the first claim, and after any doubt, the peer is
+asked: if it holds more of our log than exists here, our log was rolled back, and the node stops.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.notes import VerifierKey
 
-CLAIMS: Final = 3  # times that one claim is made, each from the size that the peer named
-OVERTAKEN: Final = 3  # times in a row that a submitted checkpoint makes way for batches it has overtaken
+CLAIMS: Final = 3  # attempts at one claim, each from the size that the peer named
+OVERTAKEN: Final = 3  # times in a row that a submitted checkpoint yields to batches it has overtaken
 
 log = structlog.get_logger("paiza.peers")
 
 Build = Callable[[VerifiedCheckpoint], exchange_pb2.DeliverRequest]
-"""Builds a request that proves its entries to this checkpoint of ours; in a thread."""
+"""Builds a request that proves its entries to this checkpoint of ours; runs in a thread."""
 
 
 class LogAgreement:
-    """What one peer is assumed to know of our log. Belongs to one event loop."""
+    """The size of our log that one peer is assumed to know. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class LogAgreement:
         executor: Executor,
         clock: Callable[[], datetime],
     ) -> None:
-        """Begin with nothing agreed; ``executor`` runs what a batch takes to be built."""
+        """Begin without an agreed size; ``executor`` builds the requests of batches."""
         self._channel = channel
         self._health = health
         self._own_member = own_member
@@ -65,23 +65,23 @@ class LogAgreement:
         self._clock = clock
         self._handshake = asyncio.Lock()
         self._asked = asyncio.Event()
-        self._claiming = 0  # batches under way whose consistency claims the peer may not have read yet
+        self._claiming = 0  # batches in flight whose consistency claims the peer may not have read yet
         self._overtaken = 0
         self._assumed: int | None = None  # size of our log that the peer knows; None before the first handshake
         self.compared = asyncio.Event()
-        """Set once the peer was asked, since the start, and our log leads to all that it holds of it."""
+        """Set once the peer was asked, since the start, and our log is consistent with all that it holds of it."""
 
     def ask(self) -> None:
-        """Have the peer asked what it holds of our log, before anything else is sent to it."""
+        """Request a handshake with the peer before anything else is sent to it."""
         self._assumed = None
         self._asked.set()
 
     def forget(self) -> None:
-        """Assume nothing any more: the next claim begins with what the peer says it knows."""
+        """Forget the agreed size: the next claim begins with the size the peer reports."""
         self._assumed = None
 
     async def keep(self) -> None:
-        """Compare logs with the peer at the start and whenever there is doubt: a rolled-back node must find out."""
+        """Compare logs with the peer at the start and after any doubt: a rolled-back node must find out."""
         failures = 0
         while True:
             self._asked.clear()
@@ -94,12 +94,12 @@ class LogAgreement:
                 self._health.failed(error, failures)
                 await asyncio.sleep(backoff(1, FIRST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS))
                 if self._assumed is None:
-                    with suppress(TimeoutError):  # whoever calls in the meantime can be reached perhaps
+                    with suppress(TimeoutError):  # a caller that comes meanwhile may reach the peer
                         pause = backoff(failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
                         await asyncio.wait_for(self._asked.wait(), pause)
 
     async def agree(self) -> None:
-        """Ask the peer what it knows of our log, unless that is known; NodeStopped where that is more than there is."""
+        """Ask the peer for the size it knows of our log, unless known; NodeStopped if that exceeds our log."""
         if self._assumed is None:
             async with self._handshake:
                 await self._compare()
@@ -123,12 +123,12 @@ class LogAgreement:
         self._register_cache.note_version(response.register_version)
 
     async def deliver(self, size: int, build: Build) -> exchange_pb2.DeliverResponse:
-        """Deliver a batch of so many items; where the peer knows another size of our log, once more from that size."""
+        """Deliver a batch of so many items; if the peer knows another size of our log, once more from that size."""
         for _ in range(CLAIMS):
             own = self._ledger.checkpoint
             request = await self._executor.run(size, partial(build, own))
             self._check_active()
-            # From here to the call nothing waits: claims go out in the order in which they build on each other.
+            # No await from here to the call: claims are sent in the order in which they build on each other.
             assumed = self._assumed or 0
             request.consistency_claim.CopyFrom(
                 consistency_claim(self._ledger, own, assumed, self._logs.size(self._channel.member))
@@ -149,10 +149,10 @@ class LogAgreement:
     async def submit_checkpoint(
         self, candidate: VerifiedCheckpoint, request: witness_pb2.ExchangeCheckpointsRequest
     ) -> witness_pb2.ExchangeCheckpointsResponse:
-        """Submit a checkpoint of ours; where the peer knows another size of our log, once more from that size.
+        """Submit a checkpoint of ours; if the peer knows another size of our log, once more from that size.
 
-        But a checkpoint is small and overtakes batches on their way: then it makes way, and is submitted in the next
-        round; else the batch would have to be sent again.
+        A checkpoint is small and overtakes batches in flight. It then yields to them and is submitted in the next
+        round, since otherwise a batch would have to be sent again.
         """
         await self.agree()
         for _ in range(CLAIMS):
@@ -182,16 +182,16 @@ class LogAgreement:
         raise Unavailable("consistency_mismatch", "the peer and we did not agree on what it knows of our log")
 
     def _take_back(self, submitted: VerifiedCheckpoint, assumed: int) -> None:
-        """Assume what was assumed before a checkpoint was submitted: no batch is to be sent twice for it."""
+        """Restore the size assumed before a checkpoint was submitted, so that no batch is sent twice because of it."""
         if self._assumed == submitted.size:
             self._assumed = assumed
 
     def _check_active(self) -> None:
-        """Raise where the register in force does not name the peer as active, or none is in force."""
+        """Raise unless the register in force names the peer as active."""
         self._register_cache.current.active_member(self._channel.member)
 
     def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
-        """Stop where our log does not lead to what the peer holds of it: it is old, or already another history."""
+        """Stop if our log is not consistent with what the peer holds of it: it is old, or has another history."""
         ledger = self._ledger
         own = ledger.checkpoint
         if known.size <= own.size and ledger.root(known.size) == known.root:
@@ -214,7 +214,7 @@ class LogAgreement:
 
 
 def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoint:
-    """Check that what a peer shows as our checkpoint was signed by us."""
+    """Check that we signed the checkpoint that a peer presents as ours."""
     try:
         return checkpoints.verify(note, [VerifierKey.from_vkey(vkey)], ledger.origin)
     except Rejected as error:

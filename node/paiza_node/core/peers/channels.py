@@ -1,7 +1,7 @@
 """Channels to other members' nodes: gRPC over TLS 1.3, each with that one member's node CA as its only root.
 
-Python gRPC does not show a dialler the server's certificate. So the CA is the pin: whoever holds a certificate of that
-member's node CA for that member's DNS name is that member's node, and no other CA counts on the channel.
+Python gRPC does not show the server's certificate to a client. The CA is therefore the pin: a holder of a certificate
+of that member's node CA for that member's DNS name is that member's node, and no other CA is trusted on the channel.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from paiza_wire.reasons import REASONS
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 REASON_KEY: Final = "paiza-reason"  # trailing metadata of a refused call
-DRAIN_SECONDS: Final = BATCH_SECONDS  # calls under way on a channel that was replaced may take as long as ever
+DRAIN_SECONDS: Final = BATCH_SECONDS  # longest duration of calls in flight on a channel that was replaced
 
 CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -36,13 +36,13 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
 )
 Options = tuple[tuple[str, Any], ...]
 ATTACHMENT_AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms
-# Attachments come over a connection of their own, so that no message waits behind one; and no more of one than a piece
-# is taken at once, whoever sends it.
+# Attachments have a connection of their own, so that no message waits behind one; and at most one piece of one is
+# buffered, regardless of the sender.
 ATTACHMENT_OPTIONS: Final[Options] = (
     *(option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"),
     ("grpc.max_receive_message_length", 1024 * 1024),
     ("grpc.use_local_subchannel_pool", 1),
-    # So many bytes may have come that nobody has read yet: gRPC's own estimate has no such bound.
+    # The most unread bytes: gRPC's own estimate is unbounded.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", ATTACHMENT_AHEAD_BYTES),
 )
@@ -55,7 +55,7 @@ _FINAL: Final = frozenset({
     grpc.StatusCode.FAILED_PRECONDITION,
 })  # fmt: skip
 
-# Statuses that gRPC gives itself where no node answers at an endpoint; a node that answers gives its reason with them.
+# Statuses that gRPC itself sets if no node answers at an endpoint; a node that answers adds a reason to them.
 _NOBODY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 
 
@@ -68,7 +68,7 @@ class ChannelKeys:
 
 
 class GrpcChannel:
-    """The way to one member's node over gRPC.
+    """The gRPC channel to one member's node.
 
     It dials another endpoint when one fails, and anew when the register names other ones, or another CA.
     """
@@ -81,7 +81,7 @@ class GrpcChannel:
         endpoints: Endpoints,
         options: Options = CHANNEL_OPTIONS,
     ) -> None:
-        """Connect with the first call; ``register`` is the one that names the member's endpoints and CA."""
+        """Connect with the first call; ``register`` returns the register with the member's endpoints and CA."""
         self.member = member
         self._endpoints = endpoints
         self._options = options
@@ -108,12 +108,12 @@ class GrpcChannel:
                 raise
             raise self._cut_off() from None
         self._endpoints.answered(endpoint)
-        if answer is None:  # what gRPC gives for bytes that do not parse
+        if answer is None:  # gRPC's status for bytes that do not parse
             raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
         return answer
 
     async def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
-        """Yield the responses of a stream; Unavailable where it breaks off or stands still."""
+        """Yield the responses of a stream; Unavailable if it breaks off or stalls."""
         channel, endpoint = self._open()
         method: Any = channel.unary_stream(
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
@@ -191,7 +191,7 @@ class GrpcChannel:
         return grpc.aio.secure_channel(endpoint, credentials, options=options)
 
     def _drain(self) -> None:
-        """Close the channel that is replaced once its calls under way have ended."""
+        """Close the replaced channel once its calls in flight have ended."""
         if self._channel is not None:
             task = asyncio.create_task(self._channel.close(DRAIN_SECONDS))
             self._draining.add(task)
@@ -203,7 +203,7 @@ class GrpcChannel:
     def _failure(
         self, error: grpc.aio.AioRpcError, endpoint: str, *, refusal_is_answer: bool = False
     ) -> Rejected | Unavailable:
-        """Return what a failed call at an endpoint means. Unless the refusal is the answer, the call is tried again."""
+        """Return the error for a failed call at an endpoint. The call is retried unless the refusal is the answer."""
         reason = dict(error.trailing_metadata() or ()).get(REASON_KEY, "")
         if isinstance(reason, bytes):
             reason = reason.decode("ascii", "replace")
@@ -218,7 +218,7 @@ class GrpcChannel:
 
 
 def _task_is_cancelled() -> bool:
-    """Return whether the running task is being cancelled; else a CancelledError of a call means a closed channel."""
+    """Return whether the running task is being cancelled; otherwise CancelledError of a call means a closed channel."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -1,7 +1,7 @@
-"""Chains: of each log the checkpoints that are proven to belong together, and those that it signed at all.
+"""Checkpoint history: for each log the checkpoints proven consistent with each other, and all others that it signed.
 
-What is in a chain leads to its last link, the largest checkpoint that was accepted of that log. What was only signed
-is remembered too: two roots for one size prove that a log is forked.
+Each accepted checkpoint is consistent with the last one, the largest accepted checkpoint of that log. Checkpoints that
+were only signed are remembered too: two roots for one size prove that a log is forked.
 """
 
 from collections import OrderedDict
@@ -13,8 +13,8 @@ import structlog
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-MAX_PAST: Final = 256  # checkpoints of one log that are remembered behind the known one: what others hold matches them
-MAX_SIGNED: Final = 512  # checkpoints of one log that are remembered to see whether it signs one size with two roots
+MAX_PAST: Final = 256  # checkpoints of one log remembered before the known one: those that others hold match them
+MAX_SIGNED: Final = 512  # signed checkpoints of one log that are remembered to detect two roots of one size
 STALE_ALARM: Final = 16  # claims in a row in which a log shows less than is known of it
 
 _BySize = OrderedDict[int, VerifiedCheckpoint]
@@ -23,10 +23,10 @@ log = structlog.get_logger("paiza.peers")
 
 
 class ClaimCounts:
-    """How many claims of each member's log were accepted, and how many in a row showed less than is known of it."""
+    """Counts of accepted claims of each member's log, and of claims in a row that showed less than is known."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin with zero counts."""
         self.accepted: dict[str, int] = {}
         self.stale: dict[str, int] = {}
 
@@ -39,26 +39,26 @@ class ClaimCounts:
 
 
 class CheckpointHistory:
-    """The chain of each log, by its origin. Whoever calls keeps others out meanwhile."""
+    """The accepted checkpoints of each log, by its origin. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, links: Iterable[VerifiedCheckpoint]) -> None:
-        """Begin with the last link of each chain."""
+        """Begin with the last accepted checkpoint of each log."""
         self._links = {link.origin: link for link in links}
         self._past: dict[str, _BySize] = {}
         self._signed: dict[str, _BySize] = {}
         self._largest: dict[str, VerifiedCheckpoint] = {}
 
     def link(self, origin: str) -> VerifiedCheckpoint:
-        """Return the largest accepted checkpoint of a log; that of the empty tree where none is."""
+        """Return the largest accepted checkpoint of a log; that of the empty tree if there is none."""
         return self._links.get(origin) or VerifiedCheckpoint(origin, 0, merkle.EMPTY_ROOT, b"")
 
     def largest(self, origin: str) -> VerifiedCheckpoint:
-        """Return the largest checkpoint that a log signed, accepted or not, as far as was heard since the start."""
+        """Return the largest checkpoint that a log signed, accepted or not, among those seen since the start."""
         link, shown = self.link(origin), self._largest.get(origin)
         return shown if shown is not None and shown.size > link.size else link
 
     def at(self, origin: str, size: int) -> VerifiedCheckpoint | None:
-        """Return the checkpoint of this size that is in the chain, if it is remembered."""
+        """Return the accepted checkpoint of this size, if it is remembered."""
         link = self.link(origin)
         return link if link.size == size else self._past.get(origin, OrderedDict()).get(size)
 
@@ -67,7 +67,7 @@ class CheckpointHistory:
         return self._signed.get(origin, OrderedDict()).get(size)
 
     def extend(self, checkpoint: VerifiedCheckpoint) -> None:
-        """Put a checkpoint into its chain that was proven to lead to the last link, or the last link to it."""
+        """Add a checkpoint that was proven consistent with the last accepted one, in either direction."""
         link = self.link(checkpoint.origin)
         if checkpoint.size > link.size:
             self._links[checkpoint.origin] = checkpoint
@@ -75,7 +75,7 @@ class CheckpointHistory:
         self.remember(checkpoint)
 
     def remember(self, checkpoint: VerifiedCheckpoint) -> None:
-        """Remember a checkpoint that was proven not to contradict the chain."""
+        """Remember a checkpoint that was proven not to contradict the accepted ones."""
         if checkpoint.note:
             _put(self._past, checkpoint, MAX_PAST)
 
@@ -88,7 +88,7 @@ class CheckpointHistory:
             self._largest[checkpoint.origin] = checkpoint
 
     def forget(self, origin: str) -> None:
-        """Forget all of a log: it begins anew."""
+        """Forget everything about a log: its history begins anew."""
         for held in (self._links, self._past, self._signed, self._largest):
             held.pop(origin, None)
 

@@ -1,4 +1,4 @@
-"""Consistency claims: what is claimed of our own log, and the acceptance of what peers claim of theirs."""
+"""Consistency claims: those about our own log, and the acceptance of those that peers make about theirs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ log = structlog.get_logger("paiza.peers")
 def consistency_claim(
     ledger: Ledger, checkpoint: VerifiedCheckpoint, from_size: int, known_size: int
 ) -> log_pb2.ConsistencyClaim:
-    """Return a claim of our checkpoint, consistent with the size that the other knows; ``known_size`` is of its log."""
+    """Return a claim of our checkpoint, consistent with the size that the peer knows; ``known_size`` is of its log."""
     first, second = sorted((from_size, checkpoint.size))
     return log_pb2.ConsistencyClaim(
         checkpoint=checkpoint.note,
@@ -39,10 +39,10 @@ def consistency_claim(
 async def accept_claim(
     ledger: Ledger, logs: PeerLogViews, member: Member, claim: log_pb2.ConsistencyClaim
 ) -> VerifiedCheckpoint:
-    """Accept a claim as `PeerLogViews.accept` does, and record the fork where it shows one.
+    """Accept a claim as `PeerLogViews.accept` does, and record the fork if it shows one.
 
-    A long claim is verified in a thread, since it takes up to 30 ms to refuse; for a usual one a thread would take as
-    long, and could change the order of claims.
+    A long claim is verified in a thread, since refusing one takes up to 30 ms. For a usual one a thread would take as
+    long and could change the order of claims.
     """
     try:
         if claim.ByteSize() <= SHORT_CLAIM_BYTES:
@@ -54,16 +54,17 @@ async def accept_claim(
 
 
 async def record_fork(ledger: Ledger, logs: PeerLogViews) -> None:
-    """Have what `PeerLogViews` found committed to our own log; nothing where it found nothing."""
+    """Commit the forks found by `PeerLogViews` to our own log; nothing happens if there are none."""
     if found := list(logs.forks.unrecorded):
         await ledger.commit(lambda tx: write_forks(tx, found))
         logs.recorded(found)
 
 
 def learn_fork(logs: PeerLogViews, member: Member, proof: bytes) -> bool:
-    """Keep what somebody else says shows a fork; return whether it is one that is new here.
+    """Store a reported fork proof; return whether the fork is new here.
 
-    Rejected where it does not hold by the key that the register names for that log: nobody's word counts.
+    Rejected if it does not verify with the key that the register names for that log. The report itself counts for
+    nothing.
     """
     key = VerifierKey.from_vkey(member.log_key(fork_proofs.proof_origin(proof)).vkey)
     if logs.forks.stand(key.name):
@@ -78,9 +79,9 @@ def learn_fork(logs: PeerLogViews, member: Member, proof: bytes) -> bool:
 def note_told_entry(
     logs: PeerLogViews, member: Member, entry: VerifiedEntry, hashes: Sequence[bytes], told_by: str
 ) -> None:
-    """Note an entry of a member's log that somebody else proved, to a checkpoint of that log's newest origin.
+    """Note an entry of a member's log that another member proved, to a checkpoint of that log's newest origin.
 
-    Raises nothing: what it comes to is found by the witness's monitor.
+    Raises nothing: the witness's monitor evaluates the entry.
     """
     try:
         logs.hear(member, entry.checkpoint.note, told_by)

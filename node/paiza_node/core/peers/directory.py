@@ -8,25 +8,25 @@ from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Unavailable
 
-FOLLOW_SECONDS: Final = 30.0  # the register is looked at this often, also where nobody asks for a session
+FOLLOW_SECONDS: Final = 30.0  # the register is checked at least this often
 
 
 class PeerDirectory:
-    """Begins and ends sessions as the register names members. Belongs to one event loop."""
+    """Starts and ends sessions as the register names members. Belongs to one event loop."""
 
     def __init__(
         self, own_member: str, register_cache: RegisterCache, open_session: Callable[[str], PeerSession]
     ) -> None:
-        """Begin with the members of the register verified last; `run` begins their sessions' own work."""
+        """Begin with the members of the register verified last; `run` starts the sessions' own work."""
         self._own_member = own_member
         self._register_cache = register_cache
         self._open_session = open_session
         self._sessions: Mapping[str, PeerSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._version: bytes | None = None  # of the register that the sessions follow
+        self._version: bytes | None = None  # of the register that the sessions reflect
         self.changed = asyncio.Event()
-        """Set once sessions begin or end; then another event takes its place."""
+        """Set once sessions start or end; then replaced by another event."""
 
     @property
     def sessions(self) -> Mapping[str, PeerSession]:
@@ -35,24 +35,24 @@ class PeerDirectory:
         return self._sessions
 
     def session(self, member: str) -> PeerSession:
-        """Return a member's session; Unavailable where it is no other active member."""
+        """Return a member's session; Unavailable if it is no other active member."""
         session = self.sessions.get(member)
         if session is None:
             raise Unavailable("peer_unreachable", f"{member} is no active member, or not known yet")
         return session
 
     def ask(self, member: str) -> None:
-        """Have a member asked what it holds of our log."""
+        """Request a handshake with a member."""
         if (session := self.sessions.get(member)) is not None:
             session.ask()
 
     def compared(self, member: str) -> bool:
-        """Return whether a member was asked since the start, and our log leads to all it holds of it."""
+        """Return whether a member was asked since the start, and our log is consistent with all it holds of it."""
         session = self.sessions.get(member)
         return session is not None and session.compared.is_set()
 
     async def run(self) -> None:
-        """Keep the sessions for as long as the node runs; NodeStopped where a peer shows that we were rolled back."""
+        """Run the sessions as long as the node runs; NodeStopped if a peer shows that our log was rolled back."""
         try:
             while True:
                 self._begin_tasks()
@@ -76,7 +76,7 @@ class PeerDirectory:
                 self._tasks[member] = asyncio.create_task(session.run(), name=f"peer {member}")
 
     def _follow_register(self) -> None:
-        register = self._register_cache.last  # also where it has expired: its members are asked for a newer one
+        register = self._register_cache.last  # also used if expired: its members are asked for a newer one
         if register.version == self._version:
             return
         self._version = register.version
@@ -85,7 +85,7 @@ class PeerDirectory:
             ending = asyncio.create_task(_end(self._sessions[member], self._tasks.pop(member, None)))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
-        # Replaced, not changed: whoever goes through the sessions of before may go on.
+        # Replaced, not changed: callers that iterate over the previous mapping continue.
         self._sessions = {
             member: self._sessions.get(member) or self._open_session(member) for member in sorted(members)
         }

@@ -1,4 +1,4 @@
-"""Which of a member's endpoints is dialled."""
+"""The choice of a member's endpoint to dial."""
 
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -8,10 +8,10 @@ from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECO
 
 
 class Endpoints:
-    """Keeps to one endpoint of a member until it fails, then chooses the one whose pause ends first.
+    """Keeps one endpoint of a member until it fails, then chooses the one whose pause ends first.
 
-    An endpoint that keeps failing is paused longer each time, so it is tried less often; where all are paused, one is
-    tried all the same. What failed on an endpoint that is no longer dialled changes nothing.
+    An endpoint that keeps failing is paused longer each time, so it is tried less often; if all are paused, one is
+    tried nevertheless. Failures on an endpoint that is no longer dialled are ignored.
     """
 
     def __init__(self, seconds: Callable[[], float] = monotonic) -> None:
@@ -24,7 +24,7 @@ class Endpoints:
         """The endpoint chosen last; empty before the first."""
 
     def choose(self, listed: Sequence[str]) -> str:
-        """Return the endpoint to dial, of those that the register lists, in its order."""
+        """Return the endpoint to dial among those that the register lists, in its order."""
         if not self._kept or self.dialled not in listed:
             self.dialled = min(listed, key=lambda endpoint: self._paused_until.get(endpoint, float("-inf")))
             self._kept = True
@@ -36,7 +36,7 @@ class Endpoints:
         self._paused_until.pop(endpoint, None)
 
     def failed(self, endpoint: str) -> None:
-        """Note that nobody answered at an endpoint: another one is chosen next, if the register lists one."""
+        """Note that an endpoint did not answer: another one is chosen next, if the register lists one."""
         if endpoint == self.dialled and self._kept:
             failures = self._failures[endpoint] = self._failures.get(endpoint, 0) + 1
             self._paused_until[endpoint] = self._seconds() + backoff(

@@ -20,11 +20,11 @@ class Forks:
     """The open forks, by the origin of the log. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        """Begin with what was found before."""
+        """Begin with the stored findings."""
         self._proofs: dict[str, bytes] = {}
         self._accepted_up_to: dict[str, int] = {}
         self.unrecorded: list[tuple[str, Fork]] = []
-        """Forks that do not yet stand in our own log, with the member."""
+        """Forks that are not yet recorded in our own log, with the member."""
         for finding in findings:
             if finding.kind is FindingKind.FORK:
                 if finding.state is FindingState.OPEN:
@@ -32,11 +32,11 @@ class Forks:
                 self._accept(finding.origin, finding.accepted_up_to)
 
     def stand(self, origin: str) -> bool:
-        """Return whether a log was found forked and nobody decided on it."""
+        """Return whether a fork of this log is open."""
         return origin in self._proofs
 
     def proofs(self) -> dict[str, bytes]:
-        """Return what shows each fork, by the origin of the log."""
+        """Return the proof of each open fork, by the origin of the log."""
         return dict(self._proofs)
 
     def trust_restored_up_to(self, origin: str, size: int) -> bool:
@@ -48,7 +48,7 @@ class Forks:
         return self.trust_restored_up_to(checkpoint.origin, checkpoint.size)
 
     def add(self, member: str, fork: Fork) -> bool:
-        """Keep what shows that a member's log is forked; False where it stands already."""
+        """Add a fork of a member's log; False if one is open already."""
         if fork.origin in self._proofs:
             return False
         self._proofs[fork.origin] = fork.proof
@@ -67,7 +67,7 @@ class Forks:
 
 
 def write_forks(tx: LogTransaction, forks: Collection[tuple[str, Fork]]) -> None:
-    """Log forks, and keep what shows each: the proof needs no more than it. Those that are kept already are left."""
+    """Log forks and store their proofs. Forks that are stored already are left unchanged."""
     for member, fork in forks:
         stands = (FindingKind.FORK, fork.origin, FindingState.OPEN)
         if stands in {(each.kind, each.origin, each.state) for each in peers_store.findings(tx.conn, member)}:
@@ -81,9 +81,9 @@ def write_forks(tx: LogTransaction, forks: Collection[tuple[str, Fork]]) -> None
 def find_fork(
     smaller: VerifiedCheckpoint, larger: VerifiedCheckpoint, hashes: Sequence[bytes], root: bytes
 ) -> Fork | None:
-    """Return the fork that a consistency proof shows: it leads to the larger root from another smaller one than this.
+    """Return the fork that a consistency proof shows: the larger root does not contain ``smaller`` as signed.
 
-    ``root`` is the smaller one as the log's owner states it; where it is empty it is computed, if that can be.
+    ``root`` is the smaller root as the log's owner states it; if empty, it is computed if possible.
     """
     if not smaller.note:
         return None

@@ -1,4 +1,4 @@
-"""How reaching one peer goes."""
+"""The reachability of one peer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ log = structlog.get_logger("paiza.peers")
 
 @dataclass(slots=True)
 class PeerHealth:
-    """What is known of reaching one peer, for status and metrics."""
+    """The successes and failures of calls to one peer, for status and metrics."""
 
     member: str
     reachable: bool = False
@@ -29,7 +29,7 @@ class PeerHealth:
         self.reachable, self.last_error, self.last_seen = True, "", now
 
     def failed(self, error: Exception, failures: int) -> None:
-        """Note and log a failure, after so many in a row."""
+        """Note a failure; log every so many in a row."""
         self.reachable = False
         if not isinstance(error, PaizaError):
             log.error("peer_queue_failed", peer=self.member, failures=failures, exc_info=error)

@@ -1,4 +1,4 @@
-"""What this node answers to other members' nodes about logs: the handshake, and proofs that its own log grew."""
+"""Answers to other members' nodes about logs: the handshake, and proofs that our own log is consistent."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,12 +10,12 @@ from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
-MAX_SIZES: Final = 32  # of one proof of growth; what is known of a log and every doubt about it
+MAX_SIZES: Final = 32  # of one consistency proof: the known size and every unverified one
 PROTOCOL_VERSION: Final = 1
 
 
 class LogAnswers:
-    """Answers about the own log, and about what is known of the caller's."""
+    """Answers about the own log, and about the known state of the caller's."""
 
     def __init__(
         self,
@@ -27,10 +27,10 @@ class LogAnswers:
         suspect: Callable[[str], None],
         compared: Callable[[str], bool],
     ) -> None:
-        """Build it.
+        """Store the collaborators.
 
-        ``note_version`` is told which register a caller has. ``suspect`` has a member asked what it holds of our log;
-        ``compared`` returns whether a member was asked since the start.
+        ``note_version`` is called with the register version of a caller. ``suspect`` requests a comparison of our log
+        with a member; ``compared`` returns whether one succeeded since the start.
         """
         self._ledger = ledger
         self._logs = logs
@@ -40,7 +40,7 @@ class LogAnswers:
         self._compared = compared
 
     async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
-        """Return which protocol version to use and what is known of the caller's log."""
+        """Return which protocol version to use and the known size of the caller's log."""
         if request.protocol_version < 1:
             raise Rejected("unsupported_version", "protocol_version is not set")
         if len(request.register_version) == wire.DIGEST_SIZE:
@@ -49,19 +49,19 @@ class LogAnswers:
             protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
             register_version=self._register_version(),
             known_checkpoint=self._logs.largest_note(member.id),
-            # Nothing is signed for a member that was not asked itself.
+            # Nothing is signed for a member before the comparison with it.
             own_checkpoint=self._ledger.checkpoint.note if self._compared(member.id) else b"",
         )
 
     async def prove_consistency(
         self, member: Member, request: exchange_pb2.ProveConsistencyRequest
     ) -> exchange_pb2.ProveConsistencyResponse:
-        """Prove that our log grew from each of these sizes to its current checkpoint."""
+        """Prove that our log at each of these sizes is consistent with its current checkpoint."""
         if len(request.sizes) > MAX_SIZES:
             raise Rejected("too_large", f"at most {MAX_SIZES} sizes are proven at once")
         checkpoint = self._ledger.checkpoint
         if any(size > checkpoint.size for size in request.sizes):
-            self._suspect(member.id)  # it may hold more of our log than there is, which its handshake must show
+            self._suspect(member.id)  # it may hold more of our log than exists here, which its handshake must show
             raise Rejected("consistency_mismatch", "a size is larger than our log")
         return exchange_pb2.ProveConsistencyResponse(
             checkpoint=checkpoint.note,

@@ -1,12 +1,13 @@
-"""Views of the other members' logs: the largest checkpoint of each that was accepted, and that each log only grows.
+"""Views of the other members' logs: the largest accepted checkpoint of each, and the proof that each log only grows.
 
-Every exchange names the size of the other's log that is known and proves one's own consistency from the size the other
-is assumed to know ("Log", *Growth*, in proto/README.md). What is accepted here is chained in memory at once and stored
-in the same commit as what it carried; after a crash the stored one is an earlier link of the same chain.
+Every exchange names the known size of the other's log and proves one's own consistency from the size the other is
+assumed to know ("Log", *Growth*, in proto/README.md). An accepted checkpoint takes effect in memory at once and is
+stored in the same commit as the data it came with; after a crash the stored one is an earlier checkpoint of the same
+history.
 
-Where two checkpoints that a log signed contradict each other, that log is forked: both are kept, and nothing of it is
-accepted until an administrator decides. What it signed and was not proven is an unverified checkpoint, which the
-witness's monitor settles.
+If two checkpoints that a log signed contradict each other, that log is forked: both are stored, and nothing of it is
+accepted until an administrator restores trust. A signed but unproven checkpoint is an unverified checkpoint, which the
+witness's monitor resolves.
 """
 
 import threading
@@ -32,15 +33,15 @@ class ConsistencyMismatch(Exception):  # noqa: N818 - an answer, not a mistake
     """The caller assumed another size of its own log than we know; ``known_size`` is what we know."""
 
     def __init__(self, known_size: int) -> None:
-        """Hold the size we know."""
+        """Store the size we know."""
         super().__init__(known_size)
         self.known_size = known_size
 
 
 class PeerLogViews:
-    """The largest accepted checkpoint of every other member's log. Safe between threads.
+    """The largest accepted checkpoint of every other member's log. Thread-safe.
 
-    Known is the newest log of a member, by its origin; a log that follows another one begins at size 0.
+    A member's newest log is tracked, by its origin; a log that follows another one begins at size 0.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class PeerLogViews:
         findings: Iterable[Finding] = (),
         newest_origin: Callable[[str], str] | None = None,
     ) -> None:
-        """Begin with what was stored. ``newest_origin`` names a member's newest log; else the one seen last is it."""
+        """Begin with the stored state. ``newest_origin`` returns a member's newest log; default: the log seen last."""
         self._newest = {member: fork_proofs.read_origin(known.note) for member, known in stored.items()}
         self._history = CheckpointHistory(
             VerifiedCheckpoint(self._newest[member], known.size, known.root, known.note)
@@ -62,45 +63,45 @@ class PeerLogViews:
         self._notes = VerifiedNotes()
         self.forks = Forks(findings)
         self.unverified_checkpoints = UnverifiedCheckpoints()
-        """Checkpoints that a member's log signed and did not prove to belong to what is known of it."""
+        """Checkpoints that a member's log signed and that are not proven consistent with its known state."""
         self.counts = ClaimCounts()
 
     def size(self, member: str) -> int:
-        """Return the size known of a member's log; 0 where none is."""
+        """Return the known size of a member's log; 0 if unknown."""
         return self._history.link(self._origin(member)).size
 
     def note(self, member: str) -> bytes:
-        """Return the largest accepted checkpoint note of a member's log; empty where none is."""
+        """Return the largest accepted checkpoint note of a member's log; empty if there is none."""
         return self._history.link(self._origin(member)).note
 
     def link(self, member: str) -> VerifiedCheckpoint:
-        """Return the largest accepted checkpoint of a member's log; that of the empty tree where none is."""
+        """Return the largest accepted checkpoint of a member's log; that of the empty tree if there is none."""
         return self._history.link(self._origin(member))
 
     def largest_note(self, member: str) -> bytes:
-        """Return the largest checkpoint note that a member's log signed, as far as was heard; empty where none is."""
+        """Return the largest checkpoint note that a member's log signed, among those seen; empty if there is none."""
         return self._history.largest(self._origin(member)).note
 
     def forked(self, member: str) -> bool:
-        """Return whether a member's log was found forked and nobody decided on it."""
+        """Return whether a fork of a member's log is open."""
         return self.forks.stand(self._origin(member))
 
     def fork_proofs(self) -> dict[str, bytes]:
-        """Return what shows the forks that nobody decided on, by the origin of the log."""
+        """Return the proofs of open forks, by the origin of the log."""
         with self._lock:
             return self.forks.proofs()
 
     def accept(self, member: Member, claim: log_pb2.ConsistencyClaim) -> VerifiedCheckpoint:
-        """Check the checkpoint and the proof of growth in a claim, and chain it on.
+        """Check the checkpoint and the consistency proof in a claim, and accept it.
 
-        0. That log has not shown two histories on which nobody decided.
-        1. The checkpoint is signed by a key of that member's log in the register; its size has not another root.
-        2. The claim begins at the size we know; ConsistencyMismatch says which that is.
-        3. A smaller or equal checkpoint than the known one is proven to be on its way to it.
+        0. No fork of that log is open.
+        1. The checkpoint is signed by a key of that member's log in the register; its size has no other known root.
+        2. The claim begins at the size we know; ConsistencyMismatch states that size.
+        3. A smaller or equal checkpoint is proven to be contained in the known one.
         4. A larger one is proven to contain the known one.
 
-        Rejected("log_forked") where the checkpoint and the known one contradict each other: see `claims.record_fork`.
-        What is merely not proven is a doubt.
+        Rejected("log_forked") if the checkpoint and the known one contradict each other: see `claims.record_fork`. A
+        checkpoint that is merely not proven becomes unverified.
         """
         # 0.
         self.check_trusted(member.id)
@@ -124,12 +125,12 @@ class PeerLogViews:
         return checkpoint
 
     def check_trusted(self, member: str) -> None:
-        """Refuse a member whose log was found forked."""
+        """Raise if a fork of a member's log is open."""
         if self.forked(member):
             raise Rejected("log_forked", f"the log of {member} showed two histories")
 
     def compare(self, member: str, checkpoint: VerifiedCheckpoint) -> bool:
-        """Return whether a checkpoint is one that is known; Rejected("log_forked") where its size has another root."""
+        """Return whether a checkpoint is a known one; Rejected("log_forked") if its size has another root."""
         with self._lock:
             same = self._history.at(checkpoint.origin, checkpoint.size)
             other = same or self._history.signed_at(checkpoint.origin, checkpoint.size)
@@ -140,10 +141,10 @@ class PeerLogViews:
             return same is not None
 
     def hear(self, member: Member, note: bytes, told_by: str) -> None:
-        """Note a checkpoint of a member's log that somebody else holds; it is unverified unless that log proved it.
+        """Note a checkpoint of a member's log that another member holds; it is unverified unless that log proved it.
 
-        Unavailable("bad_checkpoint") where that log did not sign it, Rejected("log_forked") where it contradicts what
-        that log signed.
+        Unavailable("bad_checkpoint") if that log did not sign it, Rejected("log_forked") if it contradicts another
+        signed checkpoint.
         """
         checkpoint = self.verify(member, note)
         with self._lock:
@@ -153,7 +154,7 @@ class PeerLogViews:
                 self._doubt(member.id, checkpoint, told_by)
 
     def doubted(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
-        """Return the doubts about a member's log of this origin; those about an earlier log of its are dropped."""
+        """Return the unverified checkpoints of a member's log of this origin; those of an earlier log are dropped."""
         with self._lock:
             return self.unverified_checkpoints.of(member, origin)
 
@@ -165,29 +166,29 @@ class PeerLogViews:
         return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
 
     def recorded(self, forks: Collection[tuple[str, Fork]]) -> None:
-        """Note that these forks stand in our own log now; one that was found meanwhile, in a thread, does not yet."""
+        """Note that these forks are recorded in our own log now; one found meanwhile in another thread is not yet."""
         with self._lock:
             self.forks.unrecorded = [fork for fork in self.forks.unrecorded if fork not in forks]
 
     def restore_trust(self, member: str, sizes: Mapping[str, int]) -> None:
-        """Trust a member's logs again: of what they signed up to these sizes, by origin, nothing counts against them.
+        """Trust a member's logs again: what they signed up to these sizes, by origin, no longer counts against them.
 
-        What was known of them is forgotten: which of its histories a log goes on with is for it to show, from nothing.
+        The known state is forgotten: each log shows which of its histories it continues, from size 0.
         """
         with self._lock:
             self.forks.restore_trust(sizes)
             for origin in sizes:
                 self._history.forget(origin)
-            self._notes.forget(sizes)  # what is shown again is remembered again
+            self._notes.forget(sizes)  # notes that are shown again are remembered again
             self.unverified_checkpoints.forget(member)
             self.counts.stale.pop(member, None)
 
     def largest_shown(self, origin: str) -> int:
-        """Return the largest size that the log of this origin signed, as far as was heard since the start."""
+        """Return the largest size that the log of this origin signed, among those seen since the start."""
         return self._history.largest(origin).size
 
     def verify(self, member: Member, note: bytes) -> VerifiedCheckpoint:
-        """Check that a checkpoint was signed by that member's newest log, and nothing else."""
+        """Check that a checkpoint was signed by that member's newest log, and drop all other signatures."""
         identity = note_identity(member, note)
         with self._lock:
             if (verified := self._notes.find(identity)) is not None:
@@ -202,9 +203,9 @@ class PeerLogViews:
     def accept_between(
         self, member: Member, checkpoint: VerifiedCheckpoint, proof: exchange_pb2.ProveConsistencyResponse
     ) -> VerifiedCheckpoint:
-        """Accept a checkpoint whose proof begins elsewhere: it and the known one must both lead to one newer one.
+        """Accept a checkpoint whose proof begins elsewhere, if it and the known one are consistent with a newer one.
 
-        That is so where two exchanges with one peer overlapped. Unavailable where the log moved on in between.
+        This happens if two exchanges with one peer overlapped. Unavailable if the log grew in between.
         """
         with self._lock:
             self.compare(member.id, checkpoint)
@@ -221,11 +222,11 @@ class PeerLogViews:
         doubted: Sequence[VerifiedCheckpoint],
         proof: exchange_pb2.ProveConsistencyResponse,
     ) -> VerifiedCheckpoint:
-        """Check that a link of the chain, and other checkpoints of the log, all lead to the one that the log now shows.
+        """Check that an accepted and other checkpoints of the log are consistent with the one it now shows.
 
-        Return the newer one, which is then the known one; where the known one moved on meanwhile, it is a doubt of its
-        own. Rejected("log_forked") where the proof of any shows another history, Unavailable where something is not
-        proven: what is proven then counts all the same, if the link is.
+        Return the newer one, which is then the known one; if the known one advanced meanwhile, the newer one is
+        unverified. Rejected("log_forked") if any proof shows another history, Unavailable if something is not proven:
+        what is proven then counts nevertheless, if the accepted checkpoint is.
         """
         self.check_trusted(member.id)
         newest = self.verify(member, proof.checkpoint)
@@ -255,7 +256,7 @@ class PeerLogViews:
     def _take_newer(
         self, member: str, base: VerifiedCheckpoint, newest: VerifiedCheckpoint, proven: Sequence[VerifiedCheckpoint]
     ) -> None:
-        # Both lead to the newest, so they do not contradict each other, whatever became known meanwhile.
+        # Both are consistent with the newest, so they do not contradict each other, whatever became known meanwhile.
         for earlier in proven:
             self._history.remember(earlier)
             self.unverified_checkpoints.settled(member, earlier)
@@ -266,7 +267,7 @@ class PeerLogViews:
             self._doubt(member, newest, told_by=member)
 
     def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> PeerLogView:
-        """Return what is to be stored in the commit of what the checkpoint carried."""
+        """Return the state to store in the commit of the data that came with the checkpoint."""
         return PeerLogView(member, checkpoint.size, checkpoint.root, checkpoint.note, self._clock())
 
     def _check_contains(
@@ -277,7 +278,7 @@ class PeerLogViews:
         hashes: Sequence[bytes],
         root: bytes = b"",
     ) -> None:
-        """Check that a checkpoint contains a smaller one; where its own proof shows that it does not, it is forked."""
+        """Check that a checkpoint contains a smaller one; if its own proof disproves it, the log is forked."""
         try:
             check_contains(member, larger, smaller, hashes)
         except Unavailable as error:

@@ -1,4 +1,4 @@
-"""What is known of other members' logs. Times are UTC; digests are 32 bytes."""
+"""The known state of other members' logs. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +17,14 @@ class PeerLogView:
 
 
 class FindingKind(IntEnum):
-    """What was found against another member's log."""
+    """The kind of a finding against another member's log."""
 
     FORK = 1
     DEFAULT = 2
 
 
 class FindingState(IntEnum):
-    """Where a finding stands: a fork until an administrator decides, a default until the log proves its growth."""
+    """The state of a finding: open until an administrator restores trust (fork) or the log proves itself (default)."""
 
     OPEN = 1
     ENDED = 2
@@ -32,10 +32,11 @@ class FindingState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found against another member's log. Named by ``index``, the entry of our log that says so.
+    """Misbehaviour of another member's log. Identified by ``index``, the entry of our log that records it.
 
-    ``proof`` is a serialized ForkProof; of a default it holds the two signed notes that the log did not lead together,
-    and shows no contradiction. ``accepted_up_to``: what the log signed up to there counts no more.
+    ``proof`` is a serialized ForkProof; for a default it holds the two signed notes that the log did not prove
+    consistent, and shows no contradiction. What the log signed up to the size ``accepted_up_to`` no longer counts
+    against it.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""The register's files as other members' nodes serve them. What they serve is verified by whoever asks."""
+"""The register's files as other members' nodes serve them. The caller verifies them."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 
 class RegisterFiles:
-    """The register's files at one member's node. Asked for also while no register is in force: to get a newer one."""
+    """The register's files at one member's node. Also used while no register is in force: to get a newer one."""
 
     def __init__(self, channel: PeerChannel) -> None:
         """Use this channel."""
@@ -18,7 +18,7 @@ class RegisterFiles:
         self._channel = channel
 
     async def get(self, path: str) -> bytes:
-        """Fetch one file of the set in force there; FetchMissing where there is none of that path."""
+        """Fetch one file of the set in force there; FetchMissing if there is none of that path."""
         try:
             response = await self._channel.call(GET_FILE, register_pb2.GetFileRequest(path=path))
         except Rejected as error:
@@ -28,22 +28,22 @@ class RegisterFiles:
         return bytes(response.data)
 
     async def get_archived_set(self, version: bytes) -> dict[str, bytes]:
-        """Fetch a whole set by its version; Unavailable where there is none."""
+        """Fetch a whole set by its version; Unavailable if there is none."""
         request = register_pb2.GetArchivedSetRequest(register_version=version)
         response = await self._channel.call(GET_ARCHIVED_SET, request)
         return {file.path: bytes(file.data) for file in response.files}
 
 
 Sources = Callable[[], Sequence[RegisterFiles]]
-"""Names who can be asked; on the event loop."""
+"""Returns the members that can be asked; called on the event loop."""
 
 
 class PeersFetch:
     """Fetches the register's files from the other members' nodes; for use in plain threads.
 
-    All files of one refresh come from one peer, and the next refresh asks the next (`turn`): whoever answers with what
-    is old or does not verify keeps nothing from us. Before `connect` (at the start of the process) there is nobody to
-    ask: the last verified set is used.
+    All files of one refresh come from one peer, and the next refresh asks the next (`turn`): a peer that serves old or
+    invalid files withholds nothing from us. Before `connect` (at the start of the process) there is no peer to ask: the
+    last verified set is used.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -53,12 +53,12 @@ class PeersFetch:
         self._turn = 0
 
     def turn(self) -> int:
-        """Turn to the next peer; return how many can be asked in turn, at least 1. On the event loop."""
+        """Advance to the next peer; return how many can be asked in turn, at least 1. On the event loop."""
         self._turn += 1
         return max(1, len(self._sources()))
 
     def connect(self, sources: Sources) -> None:
-        """Ask these from now on."""
+        """Set the peers to ask from now on."""
         self._sources = sources
 
     def __call__(self, path: str, _max_bytes: int) -> bytes:
@@ -80,7 +80,7 @@ async def fetch_archived_set(
 ) -> None:
     """Fetch a set that is no longer in force from the first peer that has one which ``learn`` accepts.
 
-    Raise the last failure where nobody has.
+    Raises the last failure if no peer has one.
     """
     failure: PaizaError = Unavailable("register_unknown", "the register names no other active member")
     for source in sources:

@@ -1,4 +1,4 @@
-"""The RPCs that this node calls at other members' nodes, and what a channel to such a node offers."""
+"""The RPCs that this node calls at other members' nodes, and the interface of a channel to such a node."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Rpc(Generic[RequestT, ResponseT]):
     """An RPC of another member's node.
 
     ``seconds`` is the deadline of a call, or of the next response of a stream. ``refusal_is_answer``: a refusal is
-    Rejected, for whoever had this node ask; else it is Unavailable, and the call is tried again.
+    raised as Rejected, for the caller that caused the call; else as Unavailable, and the call is tried again.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Rpc(Generic[RequestT, ResponseT]):
 
 
 class PeerChannel(Protocol):
-    """The way to one member's node. Raises Unavailable where it cannot be reached or answers nonsense."""
+    """The channel to one member's node. Raises Unavailable if it cannot be reached or returns malformed data."""
 
     member: str
 
@@ -45,7 +45,7 @@ class PeerChannel(Protocol):
         """Call once and wait for the answer."""
 
     def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
-        """Yield the responses of a stream; Unavailable where it breaks off or stands still."""
+        """Yield the responses of a stream; Unavailable if it breaks off or stalls."""
 
     async def close(self) -> None:
         """Close the channel for good; calls under way fail."""

@@ -24,14 +24,14 @@ from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-ASK_SECONDS: Final = 5.0  # a caller waits so long for the question to be answered, then tries again
+ASK_SECONDS: Final = 5.0  # longest time that a caller waits for the comparison, then tries again
 
 
 class PeerSession:
-    """Everything between this node and one other member's. Belongs to one event loop.
+    """The connection between this node and one other member's. Belongs to one event loop.
 
-    Each call raises Unavailable where the peer cannot be reached or what it answers does not hold. A checkpoint that is
-    returned was accepted: it is signed by that member's newest log, which grew honestly to it.
+    Each call raises Unavailable if the peer cannot be reached or its answer is invalid. A returned checkpoint was
+    accepted: it is signed by that member's newest log and consistent with what was known of it.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class PeerSession:
         executor: Executor,
         clock: Callable[[], datetime],
     ) -> None:
-        """Begin with nothing known; ``attachments`` is a channel of their own, so that no message waits behind one."""
+        """Begin without state; ``attachments`` is a separate channel: no message waits behind an attachment."""
         self._channel = channel
         self._attachments = attachments
         self._register_cache = register_cache
@@ -68,7 +68,7 @@ class PeerSession:
 
     @property
     def compared(self) -> asyncio.Event:
-        """Set once the peer was asked, since the start, and our log leads to all that it holds of it."""
+        """Set once the peer was asked, since the start, and our log is consistent with all that it holds of it."""
         return self.agreement.compared
 
     @property
@@ -77,20 +77,20 @@ class PeerSession:
         return self._channel.endpoint
 
     def ask(self) -> None:
-        """Have the peer asked what it holds of our log, before anything else is sent to it."""
+        """Request a handshake with the peer before anything else is sent to it."""
         self.agreement.ask()
 
     def require_compared(self) -> None:
-        """Refuse ("not_compared") to send what we signed before the peer was asked what it holds of our log."""
+        """Raise Unavailable("not_compared") if the peer was not yet asked what it holds of our log."""
         if not self.compared.is_set():
             raise Unavailable("not_compared", f"{self.member} was not asked yet what it holds of our log", ASK_SECONDS)
 
     async def run(self) -> None:
-        """Keep the agreement on logs for as long as the session lasts; NodeStopped where we were rolled back."""
+        """Run the agreement on logs as long as the session lasts; NodeStopped if our log was rolled back."""
         await self.agreement.keep()
 
     async def close(self) -> None:
-        """Close the channels; what is still called fails."""
+        """Close the channels; calls in flight fail."""
         await asyncio.gather(self._channel.close(), self._attachments.close())
 
     # Claims of our log
@@ -98,7 +98,7 @@ class PeerSession:
     async def deliver(self, size: int, build: Build) -> tuple[exchange_pb2.DeliverResponse, VerifiedCheckpoint]:
         """Deliver a batch of so many items; return the answer and the peer's checkpoint that it is proven to.
 
-        `agreement.agree` comes first.
+        Call `agreement.agree` first.
         """
         response = await self.agreement.deliver(size, build)
         return response, await self.accept(response.consistency_claim)
@@ -111,11 +111,11 @@ class PeerSession:
         return response, await self.accept(response.consistency_claim)
 
     async def send_attachment_answers(self, entries: Sequence[StoredEntry]) -> None:
-        """Send what our log says of attachments the peer handed over; return when it has recorded that."""
+        """Send our log's entries about attachments the peer transferred to us; return when it has recorded them."""
         await self._send_answers(entries, "attachment_answers")
 
     async def send_erasure_answers(self, entries: Sequence[StoredEntry]) -> None:
-        """Send what our log says of the peer's requests to erase; return when it has recorded that."""
+        """Send our log's entries about the peer's requests to erase; return when it has recorded them."""
         await self._send_answers(entries, "erasure_answers")
 
     async def _send_answers(self, entries: Sequence[StoredEntry], field: str) -> None:
@@ -138,13 +138,13 @@ class PeerSession:
     # Questions about the peer's log
 
     async def accept(self, claim: log_pb2.ConsistencyClaim) -> VerifiedCheckpoint:
-        """Check that the peer's log grew honestly to the checkpoint it answers with."""
+        """Check that the peer's log is consistent up to the checkpoint it answers with."""
         logs = self._logs
         peer = self._register_cache.current.active_member(self.member)
         try:
             return await accept_claim(self._ledger, logs, peer, claim)
         except ConsistencyMismatch:
-            # Another call's answer overtook this one, so this proof begins behind what is known now.
+            # Another call's answer overtook this one, so this proof begins before the size known now.
             checkpoint = await asyncio.to_thread(logs.verify, peer, claim.checkpoint)
             proof = await self.prove_consistency([logs.size(peer.id), checkpoint.size])
             try:
@@ -154,13 +154,13 @@ class PeerSession:
                 raise
 
     async def prove_consistency(self, sizes: Sequence[int]) -> exchange_pb2.ProveConsistencyResponse:
-        """Ask for proofs that the peer's log grew from each of these sizes; nothing of the answer is verified here."""
+        """Return proofs that the peer's log is consistent from each of these sizes; not verified here."""
         return await self._call(rpcs.PROVE_CONSISTENCY, exchange_pb2.ProveConsistencyRequest(sizes=sizes))
 
     async def prove_history(self, shown: VerifiedCheckpoint) -> None:
-        """Have the peer prove that a checkpoint of its log and the accepted one both lead to its newest one.
+        """Verify with the peer that a checkpoint of its log and the accepted one are consistent with its newest.
 
-        Rejected("log_forked"), and recorded, where they do not; Unavailable where it is merely not proven.
+        Rejected("log_forked"), and recorded, if they are not; Unavailable if it is merely not proven.
         """
         peer, known = self._register_cache.current.member(self.member), self._logs.link(self.member)
         proof = await self.prove_consistency(sorted({known.size, shown.size}))
@@ -171,23 +171,23 @@ class PeerSession:
             raise
 
     async def prove_entries(self, indices: Sequence[int]) -> witness_pb2.ProveEntriesResponse:
-        """Ask for proofs of entries to checkpoints that a quorum cosigned; nothing is verified here."""
+        """Return proofs of entries to checkpoints that a quorum cosigned; the answer is not verified here."""
         return await self._call(rpcs.PROVE_ENTRIES, witness_pb2.ProveEntriesRequest(indices=indices))
 
     async def list_granted_entries(
         self, request: peer_audit_pb2.ListGrantedEntriesRequest
     ) -> peer_audit_pb2.ListGrantedEntriesResponse:
-        """Ask for entries that we may see; Rejected where the peer refuses. Nothing is verified here."""
+        """Return entries that we may see; Rejected if the peer refuses. The answer is not verified here."""
         return await self._call(rpcs.LIST_GRANTED_ENTRIES, request)
 
     async def count_granted_messages(
         self, request: peer_audit_pb2.CountGrantedMessagesRequest
     ) -> peer_audit_pb2.CountGrantedMessagesResponse:
-        """Ask how many messages the peer exchanged; Rejected where it refuses. Nothing is verified here."""
+        """Return how many messages the peer exchanged; Rejected if it refuses. The answer is not verified here."""
         return await self._call(rpcs.COUNT_GRANTED_MESSAGES, request)
 
     async def agree_period(self, request: peer_audit_pb2.AgreePeriodRequest) -> peer_audit_pb2.AgreePeriodResponse:
-        """Propose that a period be closed; Rejected where the peer knows something else of it."""
+        """Propose that a period be closed; Rejected if the peer knows something different of it."""
         return await self._call(rpcs.AGREE_PERIOD, request)
 
     # Messages and attachments
@@ -195,7 +195,7 @@ class PeerSession:
     async def fetch_messages(
         self, digests: Sequence[bytes]
     ) -> tuple[exchange_pb2.FetchMessagesResponse, VerifiedCheckpoint]:
-        """Ask for messages; return the answer and the peer's checkpoint that it is proven to."""
+        """Fetch messages; return the answer and the peer's checkpoint that it is proven to."""
         request = exchange_pb2.FetchMessagesRequest(
             known_size=self._logs.size(self.member),
             register_version=self._register_cache.version,
@@ -205,7 +205,7 @@ class PeerSession:
         return response, await self.accept(response.consistency_claim)
 
     async def fetch_attachment(self, request: exchange_pb2.FetchAttachmentRequest) -> AsyncGenerator[bytes]:
-        """Yield the ciphertext of an attachment from an offset on; Unavailable where it breaks off or stands still."""
+        """Yield the ciphertext of an attachment from an offset on; Unavailable if it breaks off or stalls."""
         self._register_cache.current.active_member(self.member)
         async with aclosing(self._attachments.stream(rpcs.FETCH_ATTACHMENT, request)) as responses:
             async for response in responses:
@@ -214,7 +214,7 @@ class PeerSession:
     # Recovery
 
     async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.ListHeldCheckpointsResponse:
-        """Ask for the largest checkpoints that the peer holds; nothing is verified here."""
+        """Return the largest checkpoints that the peer holds; the answer is not verified here."""
         request = recovery_pb2.ListHeldCheckpointsRequest(
             register_version=self._register_cache.version, tell_again=tell_again
         )
@@ -223,12 +223,12 @@ class PeerSession:
     async def list_lost_entries(
         self, request: recovery_pb2.ListLostEntriesRequest
     ) -> tuple[recovery_pb2.ListLostEntriesResponse, VerifiedCheckpoint]:
-        """Ask for a page of what our lost log was about; return it and the peer's checkpoint it is proven to."""
+        """Fetch a page of what our lost log was about; return it and the peer's checkpoint it is proven to."""
         request.known_size = self._logs.size(self.member)
         request.register_version = self._register_cache.version
         response = await self._call(rpcs.LIST_LOST_ENTRIES, request)
         return response, await self.accept(response.consistency_claim)
 
     async def _call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
-        self._register_cache.current.active_member(self.member)  # nobody is called while no register is in force
+        self._register_cache.current.active_member(self.member)  # no call is made while no register is in force
         return await self._channel.call(rpc, request)

@@ -1,10 +1,10 @@
-"""The comparison at start-up: before anything is signed for a member, it was asked what it holds of our log.
+"""The comparison at start-up: before anything is signed for a member, it is asked what it holds of our log.
 
-A node whose database is older than it knows (a backup, a disk or a machine put back) would sign a second history, and
-whoever holds the first one could prove it. The checkpoint file tells where it was not put back with the database;
-the other members tell where it was. So whatever carries a checkpoint of ours goes to a member only once that member's
-answer was compared with our log: the same root at the size it holds, or the node stops (`peer.agreement`). A member
-that knows nothing of our log saw nothing that could contradict, and need not be asked.
+A node with an unnoticed old database (a restored backup, disk or machine) would sign a second history, and members that
+hold the first one could prove it. The checkpoint file shows this if it was not restored together with the database; the
+other members show it otherwise. Data with a checkpoint of ours is therefore sent to a member only once that member's
+answer was compared with our log: the same root at the size it holds, or the node stops (`peers.agreement`). A member
+that knows nothing of our log has nothing that could contradict, and is not asked.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, GET_ARCHIVED_SET, GET_F
 from paiza_node.core.peers.session import ASK_SECONDS
 from paiza_wire.errors import Unavailable
 
-# What another member's node may call without having been asked: nothing of ours that is signed stands in the answers.
+# RPCs that another member's node may call before the comparison: their answers contain nothing that we sign.
 UNSIGNED: Final = frozenset(
     rpc.path for rpc in (HANDSHAKE, FETCH_ATTACHMENT, LIST_HELD_CHECKPOINTS, GET_FILE, GET_ARCHIVED_SET)
 )
 
 
 class StartupComparison:
-    """Lets calls of members through that were asked since the start. Belongs to one event loop."""
+    """Admits calls of members that were compared since the start. Belongs to one event loop."""
 
     def __init__(self, peers: PeerDirectory) -> None:
-        """Have these peers asked."""
+        """Store the peers to compare with."""
         self._peers = peers
 
     async def check_compared(self, member: str, method: str, request: Any, own_size: int) -> None:
-        """Let a call of a member's node through once that member was asked; "not_compared" where it does not answer.
+        """Admit a call of a member's node once that member was compared; else raise Unavailable("not_compared").
 
-        A caller that claims to know more of our log than there is gets through as well: every verb refuses that, and
-        has it asked.
+        A caller that claims to know more of our log than exists is admitted as well: every handler refuses that and
+        requests a comparison.
         """
         session = self._peers.sessions.get(member)
         if method in UNSIGNED or (session is not None and session.compared.is_set()):
@@ -55,7 +55,7 @@ class StartupComparison:
 
 
 def claimed_size(request: Any) -> int | None:
-    """Return how much of our log the caller of a request knows; None where it does not say."""
+    """Return the size of our log that the caller of a request knows; None if the request does not state it."""
     names = request.DESCRIPTOR.fields_by_name
     if "consistency_claim" in names:
         return int(request.consistency_claim.known_size)

@@ -1,4 +1,4 @@
-"""What is known of other members' logs, and what was found against them."""
+"""The known state of other members' logs, and the findings against them."""
 
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ known_log_table = Table(
     Column("accepted_time", BigInteger, nullable=False),
 )
 
-# What was found against other members' logs, by the entry of our log that says so.
+# Findings against other members' logs, by the entry of our log that records each.
 finding_table = Table(
     "finding",
     METADATA,
@@ -42,7 +42,7 @@ finding_table = Table(
 )
 Index("ix_finding_member", finding_table.c.member)
 
-# The largest accepted checkpoints of logs that other members have since left behind.
+# The largest accepted checkpoints of former logs of other members.
 former_known_log_table = Table(
     "former_known_log",
     METADATA,
@@ -56,21 +56,21 @@ former_known_log_table = Table(
 
 
 def findings(conn: ReadConnection, member: str = "") -> list[Finding]:
-    """Return what was found against one member's log, or against any, oldest first; also what has ended."""
+    """Return the findings against one member's log, or against any, oldest first; including ended ones."""
     f = finding_table.c
     statement = select(finding_table).order_by(f.index)
     return _FINDINGS.find(conn, statement.where(f.member == member) if member else statement)
 
 
 def add_finding(conn: WriteConnection, finding: Finding) -> None:
-    """Keep a new finding."""
+    """Store a new finding."""
     _FINDINGS.add(conn, [finding])
 
 
 def end_finding(
     conn: WriteConnection, index: int, now: datetime, ended_index: int, reason_text: str = "", accepted_up_to: int = 0
 ) -> None:
-    """Store the end of a finding: the entry of our log that ends it, and why."""
+    """Store the end of a finding: the entry of our log that ends it, and the reason."""
     conn.execute(
         update(finding_table)
         .where(finding_table.c.index == index)
@@ -102,7 +102,7 @@ def known_logs(conn: ReadConnection) -> dict[str, PeerLogView]:
 def put_known_log(conn: WriteConnection, known: PeerLogView) -> None:
     """Store the largest accepted checkpoint of another member's newest log; a smaller one changes nothing.
 
-    Where the member has left the log behind that is stored, that one's stays beside.
+    If the stored one is of a former log of the member, it is kept as such.
     """
     k = known_log_table.c
     stored = _KNOWN_LOGS.first(conn, select(known_log_table).where(k.member == known.member))
@@ -118,7 +118,7 @@ def put_known_log(conn: WriteConnection, known: PeerLogView) -> None:
 
 
 def drop_known_log(conn: WriteConnection, member: str) -> None:
-    """Forget what is known of a member's log: a person decided that it begins anew."""
+    """Forget the known state of a member's log: trust was restored and it begins anew."""
     conn.execute(delete(known_log_table).where(known_log_table.c.member == member))
 
 
@@ -126,7 +126,7 @@ _KNOWN_LOGS: Final = Records(known_log_table, PeerLogView, accepted_time=TIME)
 
 
 def former_known_logs(conn: ReadConnection, member: str) -> list[PeerLogView]:
-    """Return the largest checkpoints accepted of logs that a member has left behind."""
+    """Return the largest checkpoints accepted of former logs of a member."""
     f = former_known_log_table.c
     rows = conn.execute(select(former_known_log_table).where(f.member == member).order_by(f.accepted_time))
     return [PeerLogView(r.member, r.size, r.root, r.note, from_micros(r.accepted_time)) for r in rows]

@@ -1,4 +1,4 @@
-"""Checkpoint notes and consistency proofs of members' logs, verified: pure, but for what is remembered."""
+"""Verified checkpoint notes and consistency proofs of members' logs: pure, except for the cache of notes."""
 
 from collections import OrderedDict
 from collections.abc import Container, Sequence
@@ -13,15 +13,15 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.notes import VerifierKey
 
 MAX_CONSISTENCY_HASHES: Final = 128  # a consistency proof between any two sizes has fewer
-MAX_VERIFIED: Final = 1024  # notes that are remembered
+MAX_VERIFIED: Final = 1024  # notes in the cache
 
 NoteIdentity = tuple[str, bytes]
 
 
 class VerifiedNotes:
-    """Notes whose signature was checked and need not be again: the same come with every exchange.
+    """A cache of notes whose signature was verified: the same notes come with every exchange.
 
-    Callers keep others out meanwhile.
+    Not thread-safe: the caller holds a lock.
     """
 
     def __init__(self) -> None:
@@ -29,11 +29,11 @@ class VerifiedNotes:
         self._verified: OrderedDict[NoteIdentity, VerifiedCheckpoint] = OrderedDict()
 
     def find(self, identity: NoteIdentity) -> VerifiedCheckpoint | None:
-        """Return the checkpoint of a note that was verified before, if it is remembered."""
+        """Return the checkpoint of a note that was verified before, if it is cached."""
         return self._verified.get(identity)
 
     def add(self, identity: NoteIdentity, checkpoint: VerifiedCheckpoint) -> None:
-        """Remember a verified note."""
+        """Add a verified note."""
         self._verified[identity] = checkpoint
         if len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
@@ -45,14 +45,14 @@ class VerifiedNotes:
 
 
 def note_identity(member: Member, note: bytes) -> NoteIdentity:
-    """Return what a note of a member's newest log is remembered by: it may be large with what others wrote below it."""
+    """Return the cache key of a note of a member's newest log: the note may be large with signatures of others."""
     return member.log_keys[-1].vkey, sha256(note).digest()
 
 
 def verify_note(member: Member, note: bytes) -> VerifiedCheckpoint:
-    """Check that a checkpoint was signed by that member's newest log; Unavailable("bad_checkpoint") where it was not.
+    """Check that a checkpoint was signed by that member's newest log; Unavailable("bad_checkpoint") if it was not.
 
-    What others wrote below it is left behind: it is not ours to hand on, and takes room.
+    Other signatures on the note are dropped: they are not ours to pass on, and take space.
     """
     newest = member.log_keys[-1]
     try:
@@ -67,7 +67,7 @@ def verify_note(member: Member, note: bytes) -> VerifiedCheckpoint:
 def check_contains(
     member: str, larger: VerifiedCheckpoint, smaller: VerifiedCheckpoint, hashes: Sequence[bytes]
 ) -> None:
-    """Check that a checkpoint contains a smaller one; Unavailable("consistency_not_proven") where that is not shown."""
+    """Check that a checkpoint contains a smaller one; Unavailable("consistency_not_proven") if that is not proven."""
     if len(hashes) > MAX_CONSISTENCY_HASHES:
         detail = f"the proof of consistency has over {MAX_CONSISTENCY_HASHES} hashes"
         raise Unavailable("consistency_not_proven", detail)

@@ -1,7 +1,7 @@
-"""Decisions: who may do what to which kind of message, by role. Rules are Cedar policies, checked against their schema.
+"""The policy: who may do what to which kind of message, by role. Rules are Cedar policies, checked against a schema.
 
-The base rules ship with the node. The parties' agreement comes from the register. The member's own file can only
-forbid more (`member_rules`). Forbidding wins whichever of them it stands in, and what nothing permits is denied.
+The base rules ship with the node. The parties' agreements come from the register. The member's own file can only forbid
+more (`member_rules`). A rule that forbids overrides all that permit, in any of these, and the default is to deny.
 """
 
 import json
@@ -20,13 +20,13 @@ from paiza_domain import handling
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_wire.errors import Rejected
 
-REMEMBERED: Final = 4096  # decisions; they depend on nothing but what they are asked about
-REMEMBERED_BYTES: Final = 512  # of the marks and recipients of a decision worth remembering; longer ones are rare
-REMEMBERED_FACTS: Final = 2048  # facts of messages that are alike
+REMEMBERED: Final = 4096  # cached decisions; they depend only on their arguments
+REMEMBERED_BYTES: Final = 512  # length of the markings and recipients of a decision worth caching; longer ones are rare
+REMEMBERED_FACTS: Final = 2048  # cached attributes of similar messages
 
 
 NEEDS_GRANT: Final = "-needs-grant"
-"""How the ids of rules end that forbid only what the originator did not consent to."""
+"""The suffix of the ids of rules that forbid only what the originator did not consent to."""
 
 CONTEXTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "forward": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),
@@ -38,7 +38,7 @@ CONTEXTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts: an officer of the own member, or (``node``) another member's node."""
+    """The actor: an officer of the own member, or (``node``) another member's node."""
 
     id: str
     roles: frozenset[str] = frozenset()
@@ -52,7 +52,7 @@ UNLIMITED: Final = handling.Marks(tlp="CLEAR", code="H0")
 
 @dataclass(frozen=True, slots=True)
 class MessageAttributes:
-    """What a decision about a message depends on. ``ceiling`` is the lowest of those who would hold it."""
+    """The attributes of a message that a decision depends on. ``ceiling`` is the lowest of the intended holders."""
 
     kind: str
     author: str
@@ -64,24 +64,24 @@ class MessageAttributes:
     marks: handling.Marks = UNLIMITED
     recipients: frozenset[str] = frozenset()
     workflow: str = ""
-    is_short: bool = True  # whether what is decided about it is worth the memory: authors choose the marks
+    is_short: bool = True  # whether a decision about it is worth caching: authors choose the markings
     _hash: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
-        """Compute the hash once: the same facts are asked about over and over."""
+        """Compute the hash once: the same attributes are looked up repeatedly."""
         facts = (self.kind, self.author, self.urgency, self.ceiling, self.sender_roles, self.has_annex, self.marks)
         object.__setattr__(self, "_hash", hash((facts, self.recipients, self.workflow)))
 
     @override
     def __hash__(self) -> int:
-        """Return the hash computed at the beginning."""
+        """Return the hash computed at construction."""
         return self._hash
 
     @classmethod
     def of(
         cls, header: message_pb2.Header, sender_roles: frozenset[str], ceiling: int, workflow: str = ""
     ) -> "MessageAttributes":
-        """Take the facts from a header; its marks are the strictest of all its parts."""
+        """Return the attributes of a message from its header; its markings are the strictest of all its parts."""
         annex = False
         marks = [header.handling.SerializeToString()]
         for part in header.parts:
@@ -117,7 +117,7 @@ def _facts(
     workflow: str,
     is_short: bool,  # noqa: FBT001
 ) -> MessageAttributes:
-    """Make facts; almost all messages have one of a few."""
+    """Return attributes from the cache; almost all messages have one of a few."""
     strictest = handling.merge([message_pb2.Handling.FromString(each) for each in marks])
     return MessageAttributes(
         kind=kind,
@@ -136,11 +136,11 @@ def _facts(
 
 @dataclass(frozen=True, slots=True)
 class PolicyContext:
-    """What a decision about passing on, exporting or deriving depends on beside who and what.
+    """The context of a decision about forwarding, exporting or deriving.
 
-    ``recipient`` is the member a message is passed on to, ``audience`` whom an export is for. ``granted``: by the
-    originator, or the actor speaks for it. ``consented``: the rules of the workflow make the recipient take part.
-    ``recalled``: the author took it back. ``covered``: the marks are at least those of what it is derived from.
+    ``recipient`` is the member a message is forwarded to, ``audience`` the recipients of an export. ``granted``: by the
+    originator, or the actor acts for it. ``consented``: the rules of the workflow make the recipient take part.
+    ``recalled``: the author recalled it. ``covered``: the markings are at least those of the source message.
     """
 
     recipient: str = ""
@@ -154,12 +154,12 @@ class PolicyContext:
 
 
 class Policy:
-    """The rules in force. Immutable: a new register makes a new one."""
+    """The policy rules in force. Immutable: a new register makes a new instance."""
 
     def __init__(self, agreements: Sequence[tuple[str, str]] = (), own: Sequence[tuple[str, str]] = ()) -> None:
         """Read the base rules, the agreements, and the member's own rules, which only forbid (`member_rules`).
 
-        NodeStopped names the one that does not fit the schema.
+        NodeStopped names rules that do not fit the schema.
         """
         folder = files(__package__)
         schema = (folder / "paiza.cedarschema").read_text()
@@ -192,9 +192,9 @@ class Policy:
         roles: frozenset[str] = frozenset(),
         policy_context: PolicyContext | None = None,
     ) -> None:
-        """Allow, or raise Rejected whose detail names the rules that forbid it.
+        """Return if the action is allowed; else raise Rejected whose detail names the rules that forbid it.
 
-        The reason is "grant_missing" where the originator's grant is all that is missing, else "policy_denied".
+        The reason is "grant_missing" if only the originator's grant is missing, else "policy_denied".
         """
         decide = self._decide if message is None or message.is_short else self._ask
         denied = decide(principal, action, message, roles, policy_context)
@@ -221,9 +221,9 @@ class Policy:
         roles: frozenset[str] = frozenset(),
         policy_context: PolicyContext | None = None,
     ) -> tuple[bool, tuple[str, ...]]:
-        """Decide, and give the ids of the rules that decided: those that permit, or those that forbid.
+        """Return the decision and the ids of the rules that decided: those that permit, or those that forbid.
 
-        None where nothing permits.
+        No ids if nothing permits.
         """
         who = _principal(principal)
         what = _resource(action, message)

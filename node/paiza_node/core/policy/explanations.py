@@ -1,4 +1,4 @@
-"""What each base rule says, in a sentence for a person. Rules of agreements and members speak for themselves."""
+"""The meaning of each base rule in a sentence for a person. Rules of agreements and members have no sentence."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,6 +1,6 @@
 """The member's own rules: a file that can only forbid more.
 
-Whatever else it says is refused when it is read, so that nobody believes it to be in force.
+Anything else in it is refused when it is read, so that no ineffective rule seems to be in force.
 """
 
 import json
@@ -15,7 +15,7 @@ MAX_FILE_BYTES: Final = 64 * 1024
 
 
 def read(path: Path) -> tuple[str, str]:
-    """Return (name, text) of the file; NodeStopped("policy_invalid") names what it may not say."""
+    """Return (name, text) of the file; NodeStopped("policy_invalid") names rules that are not allowed."""
     try:
         data = path.read_bytes()
         text = data.decode()
@@ -30,7 +30,7 @@ def read(path: Path) -> tuple[str, str]:
 
 
 def effects(text: str, path: Path) -> list[tuple[str, str]]:
-    """Return (id, effect) of every rule in a text, in order; a rule without an id goes by its number."""
+    """Return (id, effect) of every rule in a text, in order; a rule without an id is identified by its number."""
     if not text.strip():
         return []
     try:

@@ -1,1 +1,1 @@
-"""The register in force, and how a newer one comes into force."""
+"""The register in force, and its updates."""

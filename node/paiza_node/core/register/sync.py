@@ -1,7 +1,7 @@
-"""The register in force, and how a newer one comes into force.
+"""The register in force, and its updates.
 
-Reading it is synchronous (python-tuf) and done in a thread. A new version takes effect for everything at once; what was
-accepted under an older one stays provable by it, since every verified set is archived.
+Reading it is synchronous (python-tuf) and done in a thread. A new version takes effect for everything at once; messages
+accepted under an older one stay provable by it, since every verified set is archived.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from paiza_register import Register, RegisterReader
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Unavailable
 
-LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, however many messages name a version we do not have
-REFRESH_SECONDS: Final = 600  # also the longest a revocation waits at a node that can reach the register
-MAX_WANTED: Final = 16  # versions asked for at a time; messages of two weeks name about as many
-SOURCES_ASKED: Final = 3  # peers asked at each refresh, others at the next: one of them may keep what is new from us
+LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, regardless of how many messages name a version we do not have
+REFRESH_SECONDS: Final = 600  # also the longest delay of a revocation at a node that can reach the register
+MAX_WANTED: Final = 16  # versions fetched at a time; messages of two weeks name about as many
+SOURCES_ASKED: Final = 3  # peers asked at each refresh, others at the next: one of them may withhold a new version
 SETTING_VERSION: Final = "register_version"
 
 Learn = Callable[[Mapping[str, bytes]], None]
-"""Verifies and archives a set; Rejected where it does not hold."""
+"""Verifies and archives a set; raises Rejected if it is invalid."""
 
 FetchSet = Callable[[bytes, Learn], Awaitable[None]]
 
@@ -36,7 +36,7 @@ log = structlog.get_logger("paiza.register")
 
 
 class RegisterCache:
-    """The register and the policy in force. Safe between threads: both are replaced, never changed."""
+    """The register and the policy in force. Thread-safe: both are replaced, never changed."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class RegisterCache:
         turn: Callable[[], int] = lambda: 1,
         own_rules: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Fetch what is new; where nobody serves it, begin with what was verified last.
+        """Fetch a newer version; if no source serves one, begin with the last verified one.
 
-        ``own_rules`` are the member's own, which hold under every register. ``turn`` makes the reader ask the next
-        source, and gives how many there are.
+        ``own_rules`` are the member's own, which apply under every register. ``turn`` makes the reader ask the next
+        source, and returns how many there are.
         """
         self._reader = reader
         self._turn = turn
@@ -62,23 +62,23 @@ class RegisterCache:
 
     @property
     def current(self) -> Register:
-        """Return the register in force; Unavailable("register_expired") once its grace is over."""
+        """Return the register in force; Unavailable("register_expired") once its grace period is over."""
         if self._clock() > self._register.expiry_time:
-            found = self._reader.current(self._clock())  # raises when the grace is over
+            found = self._reader.current(self._clock())  # raises when the grace period is over
             if found is not None and found.version == self._register.version:
-                self._register = found  # the same, marked late
+                self._register = found  # the same register, marked late
             elif found is not None:
                 self._policy, self._register = self._rules(found), found
         return self._register
 
     def newest_origin(self, member: str) -> str:
-        """Return the origin of a member's newest log; empty where the register does not know the member."""
+        """Return the origin of a member's newest log; empty if the register does not know the member."""
         found = self._register.members.get(member)
         return "" if found is None else found.log_keys[-1].origin
 
     @property
     def last(self) -> Register:
-        """Return the register verified last, expired or not: only to find who can be asked for a newer one."""
+        """Return the register verified last, expired or not: only to find peers that may serve a newer one."""
         return self._register
 
     @property
@@ -88,27 +88,27 @@ class RegisterCache:
 
     @property
     def expiry_time(self) -> datetime:
-        """Return when the register in force must have been renewed."""
+        """Return when the register in force expires."""
         return self._register.expiry_time
 
     @property
     def policy(self) -> Policy:
-        """Return the rules in force."""
+        """Return the policy in force."""
         return self._policy
 
     def _rules(self, register: Register) -> Policy:
-        """Build the rules of a register; one whose agreement does not fit the schema does not come into force."""
+        """Return the policy of a register; Unavailable("policy_invalid") if an agreement does not fit the schema."""
         try:
             return Policy(register.agreements, self._own_rules)
         except NodeStopped as error:
             raise Unavailable("policy_invalid", str(error)) from error
 
     def archived(self, version: bytes) -> Register:
-        """Return a register that was in force here; Unavailable("register_unknown") where it never was."""
+        """Return a register that was in force here; Unavailable("register_unknown") if it never was."""
         return self._register if version == self._register.version else self._reader.archived(version)
 
     def check_known(self, version: bytes) -> None:
-        """Refuse for now what was made under a register we do not have, and have ours refreshed. From any thread."""
+        """Raise Unavailable if a message names a register we do not have; request a refresh. From any thread."""
         if version == self._register.version:
             return
         try:
@@ -119,7 +119,7 @@ class RegisterCache:
             raise
 
     def note_version(self, version: bytes) -> None:
-        """Take note that a peer has another register than ours: ours is refreshed. On the event loop."""
+        """Note that a peer has another register version; a refresh is requested. On the event loop."""
         if version != self._register.version:
             self._asked.set()
 
@@ -129,7 +129,7 @@ class RegisterCache:
         self._asked.set()
 
     async def refresh(self, ledger: Ledger) -> None:
-        """Fetch what is new from several sources in turn. A failure leaves the old one in force, within its grace."""
+        """Fetch a newer version from several sources in turn. On failure the old one remains, within its grace."""
         failures: list[PaizaError] = []
         for asked in range(1, SOURCES_ASKED + 1):
             sources = self._turn()
@@ -137,11 +137,11 @@ class RegisterCache:
                 await self._refresh(ledger)
             except PaizaError as error:
                 failures.append(error)
-            except OSError as error:  # our own disk: what is in force stays in force
+            except OSError as error:  # our own disk failed: the register in force stays in force
                 failures.append(Unavailable("disk_full", f"the register could not be stored: {error.strerror}"))
             if asked >= sources:
                 break
-        # A source that is merely behind the others is refused as well: no reason to warn while another one answers.
+        # A source that is merely behind the others is refused as well: no warning is logged if another one answers.
         if len(failures) == asked:
             log.warning("register_not_refreshed", reason=failures[-1].reason, detail=failures[-1].detail)
 
@@ -154,7 +154,7 @@ class RegisterCache:
         self._register = register
 
     def note(self, tx: LogTransaction) -> None:
-        """Log that the register in force is another than the one logged last; nothing where it is the same."""
+        """Log the register in force if it differs from the one logged last."""
         if settings_store.setting(tx.conn, SETTING_VERSION) == self._register.version:
             return
         tx.register_version = self._register.version
@@ -162,24 +162,24 @@ class RegisterCache:
         settings_store.put_setting(tx.conn, SETTING_VERSION, self._register.version)
 
     async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:
-        """Refresh for as long as the node runs, and ask the peers for older versions that messages name."""
+        """Refresh as long as the node runs, and fetch older versions that messages name from the peers."""
         self._loop = asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), REFRESH_SECONDS)
             try:
                 await self.refresh(ledger)
-                await ledger.commit(self.note)  # does nothing, unless a change found earlier could not be logged
+                await ledger.commit(self.note)  # changes nothing unless a change found earlier could not be logged
             except Unavailable as error:
                 log.warning("register_not_logged", reason=error.reason, detail=error.detail)
             self._asked.clear()
-            wanted, self._wanted = self._wanted, set()  # what is asked for meanwhile waits for the next round
+            wanted, self._wanted = self._wanted, set()  # versions requested meanwhile wait for the next round
             for version in wanted:
                 await self._learn(version, fetch_set)
             await asyncio.sleep(LEAST_REFRESH_SECONDS)
 
     async def _learn(self, version: bytes, fetch_set: FetchSet) -> None:
-        """Archive a version that came and went while this node was away; it is verified, but never in force."""
+        """Archive a version that was superseded while this node was offline; it is verified, but never in force."""
         try:
             await asyncio.to_thread(self.archived, version)
         except Unavailable:

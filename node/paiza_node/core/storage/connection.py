@@ -1,6 +1,6 @@
-"""Connections to the database as the packages that own tables see them: one that reads, one that writes.
+"""Database connections for the packages that own tables: one type that reads, one that writes.
 
-What `ReadConnection.execute` accepts finds rows; changes are accepted by a `WriteConnection` alone, so that a function
+`ReadConnection.execute` accepts only statements that find rows; changes need a `WriteConnection`, so that a function
 that only reads cannot write.
 """
 
@@ -20,10 +20,10 @@ Columns = TypeVarTuple("Columns")
 
 
 class ReadConnection:
-    """Questions within one transaction: all answers are of one moment."""
+    """Queries within one transaction: all results are of one moment."""
 
     def __init__(self, connection: Connection) -> None:
-        """Ask over this connection, within whatever transaction it is in."""
+        """Use this connection, within its current transaction."""
         self._connection = connection
 
     @property
@@ -66,7 +66,7 @@ class WriteConnection(ReadConnection):
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block wrote if it raises, and nothing else."""
+        """Undo the writes of the block if it raises, and nothing else."""
         try:
             with self._connection.begin_nested():
                 yield
@@ -75,5 +75,5 @@ class WriteConnection(ReadConnection):
 
 
 def said(error: DBAPIError) -> str:
-    """Return the first line of what the database said."""
+    """Return the first line of the database's error message."""
     return str(error.orig).strip().splitlines()[0] if error.orig is not None else type(error).__name__

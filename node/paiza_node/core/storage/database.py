@@ -1,7 +1,7 @@
-"""The store: one writing connection for the ledger, a small pool for everybody else.
+"""The store: one writing connection for the ledger, a small pool of reading ones.
 
-What a crash leaves: a transaction is whole or absent. `Store.transaction` commits when its block ends; where the
-answer to a COMMIT is lost, the ledger looks the batch up by its id (`Head.batch`) and does not repeat it.
+What a crash leaves: a transaction is whole or absent. `Store.transaction` commits when its block ends; if the answer to
+a COMMIT is lost, the ledger finds the batch by its id (`Head.batch`) and does not repeat it.
 """
 
 from collections.abc import Collection, Iterator
@@ -55,7 +55,7 @@ class Store:
         return self._writer
 
     def _reconnect(self) -> None:
-        """Open the writing connection and take the database's lock; Unavailable where another process holds it."""
+        """Open the writing connection and take the database's lock; Unavailable if another process holds it."""
         assert self._writer_engine is not None, "a store that is only read has no writer"
         try:
             connection = self._writer_engine.connect()
@@ -64,22 +64,22 @@ class Store:
             raise Unavailable("database_unavailable", f"the database cannot be opened: {said(error)}") from error
         if not taken:
             connection.close()
-            self._writer_engine.dispose()  # a session that waits holds no connection
+            self._writer_engine.dispose()  # a waiting session holds no connection
             raise Unavailable("standby", "another node process is the writer of this database")
         self._writer = connection
 
     @contextmanager
     def transaction(self) -> Iterator[WriteConnection]:
-        """Run the block in one transaction and commit it; Unavailable("database_unavailable") where that failed.
+        """Run the block in one transaction and commit it; Unavailable("database_unavailable") on failure.
 
-        After a failure it is not known whether the commit took place: compare `Head.batch`.
+        After a failure the result of the commit is unknown: compare `Head.batch`.
         """
         connection = self._connected()
         try:
             with connection.begin():
                 yield WriteConnection(connection)
         except DBAPIError as error:
-            # The connection is not trusted after a failed commit: the next one begins with a new one, and its lock.
+            # The connection is not reused after a failed commit: the next transaction opens a new one, with a new lock.
             self._drop_writer()
             if isinstance(error, OperationalError) or error.connection_invalidated:
                 raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
@@ -100,11 +100,11 @@ class Store:
         return _reads(self._tile_readers)
 
     def purge(self, tables: Collection[Table]) -> None:
-        """Empty what the database keeps of what was deleted from these tables; Unavailable("busy") where it cannot now.
+        """Remove what the database keeps of rows deleted from these tables; Unavailable("busy") if it cannot now.
 
-        SQLite: the write-ahead log is folded in and cut to nothing; pages were overwritten when rows were deleted.
-        PostgreSQL: dead rows are taken away. What it wrote ahead, and the blocks of a disk, are beyond its reach: that
-        is why disks are encrypted.
+        SQLite: the write-ahead log is checkpointed and truncated; pages were overwritten when rows were deleted.
+        PostgreSQL: dead rows are vacuumed. Its write-ahead log, and the blocks of a disk, cannot be cleaned from here:
+        disks are therefore encrypted.
         """
         try:
             with self._readers.connect() as connection:
@@ -115,13 +115,13 @@ class Store:
             raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
 
     def describe(self) -> str:
-        """Name the database and its version."""
+        """Return the name of the database and its version."""
         with self._readers.connect() as connection:
             version = ".".join(str(part) for part in (connection.dialect.server_version_info or ()))
             return f"{connection.dialect.name} {version}"
 
     def close(self) -> None:
-        """Close every connection and give the writer's lock back."""
+        """Close every connection and release the writer's lock."""
         if self._writer is not None:
             self._writer.close()
         if self._writer_engine is not None:
@@ -144,7 +144,7 @@ def _reads(readers: Engine) -> Iterator[ReadConnection]:
 
 
 def open_store(url: str, *, read_only: bool = False) -> Store:
-    """Open the store at a database URL; NodeStopped with the remedy where that cannot be."""
+    """Open the store at a database URL; NodeStopped with the remedy if that fails."""
     try:
         return Store(url, read_only=read_only)
     except OperationalError as error:

@@ -1,4 +1,4 @@
-"""Opening a database so that what was committed is on disk, and so that one process at a time writes."""
+"""Engines for the database: committed data is on disk, and one process at a time writes."""
 
 import fcntl
 import os
@@ -14,11 +14,11 @@ from paiza_node.core.errors import N_, NodeStopped
 from paiza_wire.errors import Unavailable
 
 READ_CONNECTIONS: Final = 4  # reads are short and the machine has few cores
-SQLITE_CACHE_KIB: Final = 16 * 1024  # page cache of the writer; the memory aim under load is 250 MB
+SQLITE_CACHE_KIB: Final = 16 * 1024  # page cache of the writer; the memory target under load is 250 MB
 SQLITE_READ_CACHE_KIB: Final = 4 * 1024  # page cache of each reader
 SQLITE_WAL_PAGES: Final = 4000  # checkpoint the WAL at about 16 MiB
 BUSY_SECONDS: Final = 30  # a reader of another process (status, verify) may hold the file for a moment
-PURGE_WAIT_MILLISECONDS: Final = 500  # for readers to end before the write-ahead log is cut
+PURGE_WAIT_MILLISECONDS: Final = 500  # wait for readers to end before the write-ahead log is truncated
 ADVISORY_LOCK: Final = 0x7061697A61  # "paiza": one writer per PostgreSQL database
 
 
@@ -31,7 +31,7 @@ def parse_url(text: str) -> URL:
 
 
 def writer_engine(url: URL) -> Engine:
-    """Open the one connection that writes."""
+    """Return the engine of the one connection that writes."""
     engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0, hide_parameters=True)
     if url.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, SQLITE_CACHE_KIB, read_only=False)
@@ -52,7 +52,7 @@ def reader_engine(url: URL, connections: int = READ_CONNECTIONS) -> Engine:
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        hide_parameters=True,  # an error of a statement must not bring headers and reasons into the node's log
+        hide_parameters=True,  # an error of a statement must not bring headers and reasons into the program's log
         pool_pre_ping=url.get_backend_name() != "sqlite",
         **({} if url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}),
     )
@@ -66,7 +66,7 @@ def reader_engine(url: URL, connections: int = READ_CONNECTIONS) -> Engine:
 def _prepare_sqlite(engine: Engine, cache_kib: int, *, read_only: bool) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
-        # The driver must not open transactions by itself: BEGIN is ours (SQLAlchemy, "pysqlite" notes).
+        # The driver must not open transactions by itself: this code issues BEGIN (SQLAlchemy, "pysqlite" notes).
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
@@ -77,9 +77,9 @@ def _prepare_sqlite(engine: Engine, cache_kib: int, *, read_only: bool) -> None:
         cursor.execute(f"PRAGMA wal_autocheckpoint = {SQLITE_WAL_PAGES}")
         cursor.execute(
             "PRAGMA foreign_keys = OFF"
-        )  # the ledger writes parents first; the check would cost a look-up a row
+        )  # the ledger writes parents first; the check would cost a look-up per row
         cursor.execute("PRAGMA temp_store = MEMORY")
-        # What is deleted is overwritten with zeros: an erased ciphertext must not lie on in a free page.
+        # Deleted data is overwritten with zeros: an erased ciphertext must not stay in a free page.
         cursor.execute("PRAGMA secure_delete = ON")
         if read_only:
             cursor.execute("PRAGMA query_only = ON")
@@ -101,7 +101,7 @@ def _prepare_postgresql(engine: Engine) -> None:
 
 
 def purge(connection: Connection, tables: Collection[Table]) -> None:
-    """Purge the database of what was deleted from these tables; Unavailable("busy") where somebody still reads it.
+    """Remove what the database keeps of rows deleted from these tables; Unavailable("busy") if it is being read.
 
     The connection must be in no transaction.
     """
@@ -117,7 +117,7 @@ def _cut_wal(connection: Connection) -> None:
     assert raw is not None
     cursor = raw.cursor()
     try:
-        # While it waits for readers nobody writes: not long, it is tried again.
+        # While it waits for readers nothing can be written: a short wait, it is tried again.
         cursor.execute(f"PRAGMA busy_timeout = {PURGE_WAIT_MILLISECONDS}")
         busy, _pages, _moved = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
@@ -134,7 +134,7 @@ class WriterLock:
     """
 
     def __init__(self, url: URL) -> None:
-        """Store the lock of the SQLite file; PostgreSQL's is taken by `take_advisory_lock`."""
+        """Take the lock of the SQLite file; PostgreSQL's is taken by `take_advisory_lock`."""
         self._file: int | None = None
         if url.get_backend_name() != "sqlite":
             return
@@ -154,7 +154,7 @@ class WriterLock:
             ) from error
 
     def release(self) -> None:
-        """Return the lock back."""
+        """Release the lock."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

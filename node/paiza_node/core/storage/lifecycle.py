@@ -1,7 +1,7 @@
-"""What becomes of the rows of each table: when a message's content is erased, and when the log's retention ends.
+"""The lifecycle of each table's rows: what happens when a message's content is erased, and at the end of retention.
 
-Every table has one `Lifecycle`, declared beside it by its owner. Retention runs the list of all of them, so that a new
-table is neither forgotten by an erasure nor kept beyond the retention.
+Every table has one `Lifecycle`, declared beside it by its owner. Retention runs the list of all of them, so that no
+table is omitted from erasure or kept beyond retention.
 """
 
 from collections.abc import Callable, Collection
@@ -15,7 +15,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 
 class Key(Enum):
-    """What names the rows that go with a message or an entry."""
+    """The key by which rows belong to a message or an entry."""
 
     DIGEST = auto()
     """The digest of a message."""
@@ -27,7 +27,7 @@ class Key(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A message by its digest; ``seq`` is None where no row of it is stored.
+    """A message by its digest; ``seq`` is None if no row of it is stored.
 
     ``keeps_body``: its content must be erased before it may be retired.
     """
@@ -39,12 +39,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """One table: what an erasure changes in it, what goes at the end of retention, and what keeps a message from going.
+    """One table: its changes on erasure and on retirement, and the rows that prevent a message's retirement.
 
-    Rows are found by ``column``, which holds what ``key`` says. Without these the rows concern no message or entry, or
-    stay when those go. ``content``: they repeat what messages say, so that the database must not keep their bytes
-    once they are deleted. ``on_erase`` makes the statement that an erasure runs, from the message and the time;
-    ``in_use`` the condition under which a message may not be retired.
+    Rows are found by ``column``, which holds the value that ``key`` names. Without these, rows concern no message or
+    entry, or remain when those are retired. ``content``: the rows repeat message content, so that the database must not
+    keep their bytes after deletion. ``on_erase`` returns the statement that an erasure runs, from the message and the
+    time; ``in_use`` the condition under which a message may not be retired.
     """
 
     table: Table

@@ -1,4 +1,4 @@
-"""Bringing the schema up to date, at every start: by Alembic, in one transaction."""
+"""Schema migration at every start: by Alembic, in one transaction."""
 
 from pathlib import Path
 from typing import Final
@@ -11,17 +11,17 @@ NEWEST: Final = "0001"
 """The revision this program works with; the newest module in `migrations/versions`."""
 
 KNOWN: Final = ("0001",)
-"""Every revision this program can bring up to date, oldest first."""
+"""Every revision this program can migrate, oldest first."""
 
 FOLDER: Final = Path(__file__).parent / "migrations"
 _VERSION_TABLE: Final = "alembic_version"
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the database to `NEWEST`; NodeStopped where a newer program made it, or something else did.
+    """Migrate the database to `NEWEST`; NodeStopped if a newer or a different program created it.
 
-    A crash leaves the revision it had: everything happens in one transaction. Nothing is imported or written where
-    the database is up to date, which is so at nearly every start.
+    A crash leaves the former revision: everything happens in one transaction. Nothing is imported or written if the
+    database is up to date, as at nearly every start.
     """
     with connection.begin():
         found = revision(connection)
@@ -54,7 +54,7 @@ def _url(connection: Connection) -> str:
 
 
 def revision(connection: Connection) -> str | None:
-    """Return the database's revision; None where no revision was ever run."""
+    """Return the database's revision; None if no revision was ever run."""
     if not inspect(connection).has_table(_VERSION_TABLE):
         return None
     return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar_one_or_none()  # noqa: S608 - a constant

@@ -1,6 +1,6 @@
-"""Rows of one table as values of a dataclass: one declaration says how they are written and read.
+"""Rows of one table as values of a dataclass: one declaration of how they are written and read.
 
-For the hot path rows are written as tuples (`statements`): what is declared here costs a microsecond a row.
+Rows of the hot path are written as tuples (`statements`): the conversion here costs a microsecond a row.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How a field is kept in its column, and read from it. None stays None."""
+    """The conversion of a field to its column and back. None stays None."""
 
     to_column: Callable[[Any], Any]
     to_field: Callable[[Any], Any]
@@ -35,7 +35,7 @@ class Records(Generic[R]):
     def __init__(
         self, table: Table, record: Callable[..., R], *, renamed: Mapping[str, str] | None = None, **kept: Kept
     ) -> None:
-        """Match columns and fields by name; ``renamed`` gives the field of a column that is named otherwise."""
+        """Match columns and fields by name; ``renamed`` maps fields whose column has another name."""
         names = [column.name for column in table.columns]
         fields = [(renamed or {}).get(name, name) for name in names]
         self._record = record
@@ -48,11 +48,11 @@ class Records(Generic[R]):
         self._add.run(conn, [self._row(record) for record in records])
 
     def add_new(self, conn: WriteConnection, records: Iterable[R]) -> None:
-        """Insert rows; those whose key is there already stay as they are."""
+        """Insert rows; those whose key exists already are unchanged."""
         self._add_new.run(conn, [self._row(record) for record in records])
 
     def put(self, conn: WriteConnection, records: Iterable[R]) -> None:
-        """Insert rows instead of those of the same key."""
+        """Insert rows; they replace those of the same key."""
         self._put.run(conn, [self._row(record) for record in records])
 
     def find(self, conn: ReadConnection, statement: Select[Any]) -> list[R]:
@@ -65,7 +65,7 @@ class Records(Generic[R]):
         return None if row is None else self.read(row)
 
     def read(self, row: Iterable[Any]) -> R:
-        """Return the value of a row; columns left out at its end keep the defaults of their fields."""
+        """Return the value of a row; columns missing at its end take the defaults of their fields."""
         values = {
             field: value if kept is None or value is None else kept.to_field(value)
             for (field, kept), value in zip(self._columns, row, strict=False)

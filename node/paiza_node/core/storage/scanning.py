@@ -1,4 +1,4 @@
-"""Reading whole tables, block by block and all of one moment, while the node may go on writing."""
+"""Reads of whole tables, block by block and all of one moment, while the node may continue writing."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def pages(conn: ReadConnection, statement: Select[Any], table: Table, block: int
 
 @contextmanager
 def open_scan(url: str) -> Iterator[ReadConnection]:
-    """Open a database for reading all of it; Unavailable("database_unavailable") where it fails."""
+    """Open a database for reading all of it; Unavailable("database_unavailable") on failure."""
     engine = reader_engine(parse_url(url))
     try:
         with engine.connect() as connection, connection.begin():

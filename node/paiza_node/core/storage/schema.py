@@ -1,4 +1,4 @@
-"""What the tables of all packages share. Each table stands with its owner, in its module `store`.
+"""The schema parts that the tables of all packages share. Each table is declared by its owner, in its module `store`.
 
 Times are microseconds since 1970 in UTC, so that both databases compare and index them alike. Every update finds its
 row by primary key; every list is served by an index that ends where the list ends.

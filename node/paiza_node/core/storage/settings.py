@@ -1,4 +1,4 @@
-"""Values and counters that the node remembers across restarts."""
+"""Values and counters that persist across restarts."""
 
 from typing import Final
 
@@ -25,23 +25,23 @@ counter_table = Table(
 
 
 def setting(conn: ReadConnection, name: str) -> bytes | None:
-    """Return a value the node remembers across restarts."""
+    """Return a persistent value."""
     return conn.execute(select(setting_table.c.value).where(setting_table.c.name == name)).scalar_one_or_none()
 
 
 def counter(conn: ReadConnection, name: str) -> int:
-    """Return the last number that was given out under a name; 0 where none was."""
+    """Return the last number used under a name; 0 if there is none."""
     c = counter_table.c
     return conn.execute(select(c.value).where(c.name == name)).scalar_one_or_none() or 0
 
 
 def put_setting(conn: WriteConnection, name: str, value: bytes) -> None:
-    """Remember a value across restarts."""
+    """Store a persistent value."""
     _PUT_SETTING.run(conn, [(name, value)])
 
 
 def put_counter(conn: WriteConnection, name: str, value: int) -> None:
-    """Remember the last number given out; undone with the transaction, so that numbers have no gaps."""
+    """Store the last number used; rolled back with the transaction, so that numbers have no gaps."""
     _PUT_COUNTER.run(conn, [(name, value)])
 
 

@@ -1,8 +1,8 @@
 """Statements of the hot path: written with SQLAlchemy, compiled once per database, run by the driver with plain tuples.
 
-SQLAlchemy's own execution converts every parameter of every row, which costs more than the database does. Nothing is
-lost by leaving it out: the columns written here are integers, texts, bytes and booleans, which both drivers take as
-they are.
+SQLAlchemy's own execution converts every parameter of every row, which costs more than the database does. The
+conversion is not needed: the columns written here are integers, texts, bytes and booleans, which both drivers accept
+directly.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,8 +17,8 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from paiza_node.core.storage.connection import ReadConnection, WriteConnection
 
-LOOKED_UP_AT_ONCE: Final = 500  # values of one question; both databases allow far more
-_VALUES: Final = "(:values:)"  # where the values are put; a mark that stands in no statement
+LOOKED_UP_AT_ONCE: Final = 500  # values of one query; both databases allow far more
+_VALUES: Final = "(:values:)"  # placeholder for the values; a mark that occurs in no statement
 _DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
     "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
     "postgresql": lambda: postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
@@ -31,11 +31,11 @@ class Statement:
     """A statement with named parameters; rows are tuples in the order of ``parameters``."""
 
     def __init__(self, build: Callable[[str], UpdateBase], parameters: Sequence[str]) -> None:
-        """Compile what ``build`` returns for a database, once, when it is first run there."""
+        """Compile what ``build`` returns for a database once, at its first use there."""
         self._compiled = cache(lambda name: _compile(build(name), _DIALECTS[name](), parameters))
 
     def run(self, conn: WriteConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run it for every row; nothing where there are none."""
+        """Run it for every row; nothing happens without rows."""
         if not rows:
             return
         sql, arrange = self._compiled(conn.database)
@@ -43,7 +43,7 @@ class Statement:
 
 
 def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
-    """Return the insertion of whole rows, in the order of the table's columns; known keys may be passed over."""
+    """Return the insertion of whole rows, in the order of the table's columns; existing keys may be ignored."""
     names = [column.name for column in table.columns]
 
     def build(database: str) -> UpdateBase:
@@ -69,15 +69,15 @@ def replacement(table: Table) -> Statement:
 
 
 class Lookup:
-    """A question for the rows in which one column has any of many values; answered with plain tuples."""
+    """A query for the rows in which one column has any of many values; returns plain tuples."""
 
     def __init__(self, question: Select[Any], column: ColumnElement[Any]) -> None:
-        """Look values of ``column`` up in ``question``, which has no parameters of its own."""
+        """Store ``column`` and the ``question``, a query without parameters of its own."""
         narrowed = question.where(column.op("IN")(literal_column(_VALUES)))
         self._compiled = cache(lambda name: str(narrowed.compile(dialect=_DIALECTS[name]())))
 
     def run(self, conn: ReadConnection, values: Collection[Any]) -> Iterator[Any]:
-        """Return the rows, in no particular order of the values."""
+        """Return the rows, in no particular order."""
         sql = self._compiled(conn.database)
         mark = "%s" if conn.database == "postgresql" else "?"
         wanted = list(values)
@@ -95,5 +95,5 @@ def _compile(
 
 
 def blocks(values: list[Any]) -> list[list[Any]]:
-    """Cut values into lists that fit into one IN."""
+    """Split values into lists that fit into one IN."""
     return [values[first : first + IN_LIMIT] for first in range(0, len(values), IN_LIMIT)]

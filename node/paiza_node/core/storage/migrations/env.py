@@ -1,4 +1,4 @@
-"""Run by Alembic: brings the database behind the given connection to the newest revision, in its one transaction."""
+"""Run by Alembic: migrates the database of the given connection to the newest revision, in its one transaction."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""The first schema. What the tables hold is explained where each package declares its own."""
+"""The first schema. Each package explains its tables where it declares them."""
 
 from typing import Final
 
