@@ -21,8 +21,9 @@ from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2
-from paiza_client import container, evidence, evidence_members
-from paiza_client.evidence_entries import Filed
+from paiza_client.evidence import container, evidence
+from paiza_client.evidence import members as evidence_members
+from paiza_client.evidence.entries import Filed
 from paiza_node.ops.keys import Keys, load_keys
 from paiza_register import Register, load_set
 from paiza_trust import dev

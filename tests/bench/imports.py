@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from paiza_client.imports.map_checks import LEGS
-from paiza_client.imports.maps import load_map
+from paiza_client.data.imports.map_checks import LEGS
+from paiza_client.data.imports.maps import load_map
 from tests.bench import machine
 from tests.bench.corpus import text
 from tests.bench.figures import Figure, Missing, at_most, number

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from paiza.core.v1 import log_pb2
-from paiza_client import container, evidence_members
-from paiza_client.model import LogState
+from paiza_client.evidence import container
+from paiza_client.evidence import members as evidence_members
+from paiza_client.verify.model import LogState
 from paiza_register import Register
 from paiza_wire.tlog import checkpoint
 from paiza_wire.tlog.notes import VerifierKey

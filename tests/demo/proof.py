@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from paiza.core.v1 import message_pb2
-from paiza_client import evidence
-from paiza_client.evidence import Evidence
-from paiza_client.model import MessageSummary
+from paiza_client.evidence import evidence
+from paiza_client.evidence.evidence import Evidence
+from paiza_client.sdk.model import MessageSummary
 from tests.demo import waiting
 from tests.demo.day import MEMBERS, NOT_PROVEN, Day
 from tests.demo.desk import DemoFailedError

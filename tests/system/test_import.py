@@ -23,8 +23,8 @@ import pytest
 from paiza.content.v1.common_pb2 import Quantity
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza.core.v1 import message_pb2
-from paiza_client import profiles
-from paiza_client.session import connect
+from paiza_client.local import profiles
+from paiza_client.sdk import connect
 from paiza_wire.message import verify
 from tests.bench import machine
 from tests.federation import Federation
@@ -265,7 +265,7 @@ def test_a_killed_import_goes_on_where_it_was(desk: Desk, records: list[Row]) ->
 
 def test_the_worked_example_of_the_documentation(desk: Desk, root: Path) -> None:
     """Windows-1251, semicolons, decimal comma, day first, pounds: the Russian report is as documented."""
-    text = (root / "client/paiza_client/imports/README.md").read_text(encoding="utf-8")
+    text = (root / "client/paiza_client/data/imports/README.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"```csv\n(.*?)```", text, re.DOTALL)
     (layout,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (desk.folder / "example.csv").write_text(table, encoding="cp1251")

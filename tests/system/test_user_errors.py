@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client import language, remedies
+from paiza_client import error_help, language
 from paiza_client.__main__ import run
-from paiza_client.session.channel import pem_certificate
+from paiza_client.sdk.channel import pem_certificate
 from paiza_trust import dev
 from paiza_wire.identity import SpiffeId, certificates, keys
 from tests.federation import Federation
@@ -126,7 +126,7 @@ def _full_disk(desk: Desk) -> list[str]:
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    desk.patch.setattr("paiza_client.outbox.os.fsync", full)
+    desk.patch.setattr("paiza_client.local.outbox.os.fsync", full)
     return ["send", "free-message", desk.write("draft.yaml", DRAFT)]
 
 
@@ -287,7 +287,7 @@ def test_each_error_is_told_and_loses_nothing(
 
     assert run(arguments) == row.code
     text = capsys.readouterr().err
-    told = remedies.remedy(row.reason)
+    told = error_help.remedy(row.reason)
     language.use("ru" if lang == "ru" else "en")
     what, where, to_do, reason = LABELS[lang]
     assert re.search(rf"^{what} {re.escape(language._(told.what))}$", text, re.MULTILINE), text

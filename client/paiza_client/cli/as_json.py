@@ -9,13 +9,14 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.core.v1 import message_pb2
-from paiza_client.model import AttachmentStatus, Delivery, LogState, MessageSummary, OpenedPart, Outcome, Proof
+from paiza_client.sdk.model import AttachmentStatus, Delivery, MessageSummary
+from paiza_client.verify.model import LogState, OpenedPart, Outcome, Proof
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema import subjects
 
 if TYPE_CHECKING:
-    from paiza_client.compose import Sealed  # brings the register and TUF, which not every command needs
-    from paiza_client.oversight_checks import Word
+    from paiza_client.compose.composer import Sealed  # brings the register and TUF, which not every command needs
+    from paiza_client.verify.log_query_checks import Word
 
 URGENCIES: Final = {number: name.removeprefix("URGENCY_") for name, number in message_pb2.Urgency.items()}
 PARTS: Final = {

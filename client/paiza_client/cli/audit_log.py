@@ -14,8 +14,8 @@ from paiza_client.errors import misused
 from paiza_client.language import N_, _
 
 if TYPE_CHECKING:
-    from paiza_client.oversight_checks import Shown
-    from paiza_client.questions import Question
+    from paiza_client.reconciliation.log_queries import Question
+    from paiza_client.verify.log_query_checks import Shown
 
 
 @click.command(
@@ -45,8 +45,8 @@ def log(
     limit: int,
 ) -> None:
     """Read the log."""
-    from paiza_client.logs import event_numbers  # noqa: PLC0415 - help does not need the protocol
-    from paiza_client.questions import Question  # noqa: PLC0415 - as above
+    from paiza_client.reconciliation.log_queries import Question  # noqa: PLC0415 - as above
+    from paiza_client.verify.logs import event_numbers  # noqa: PLC0415 - help does not need the protocol
 
     desk = terminal()
     named = tuple(name.upper() for name in split(tuple(events)))

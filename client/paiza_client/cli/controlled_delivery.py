@@ -13,10 +13,10 @@ import click
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.cli import cd_board, cd_filling, drafting, messages, sending
-from paiza_client.cli.cd_filling import Filling
+from paiza_client.cli import board, drafting, messages, sending, step_fields
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared
+from paiza_client.cli.step_fields import Filling
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Complaint, Refused, misused
 from paiza_client.language import N_, _
@@ -24,7 +24,7 @@ from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 
 if TYPE_CHECKING:
-    from paiza_client.session import Session
+    from paiza_client.sdk import Session
     from paiza_domain.schema.kind import Kind
 
 WORKFLOW: Final = "controlled-delivery"
@@ -45,12 +45,12 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "acknowledge": Command(
         "cd-acknowledgement",
         N_("Say that the request, a stop or a loss of control was taken note of."),
-        filling=cd_filling.ACKNOWLEDGED,
+        filling=step_fields.ACKNOWLEDGED,
     ),
     "answer": Command(
         "cd-conditions-answer",
         N_("Answer the conditions that a state set."),
-        filling=cd_filling.CONDITIONS,
+        filling=step_fields.CONDITIONS,
     ),
     "withdraw": Command("cd-withdrawal", N_("Withdraw the request, or your own authorisation.")),
     "confirm": Command("cd-confirmation", N_("Confirm an oral request in writing, within three days.")),
@@ -61,10 +61,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "cd-handover-acceptance",
         N_("Take the consignment over: you are responsible from now on."),
         "flash",
-        filling=cd_filling.OFFER,
+        filling=step_fields.OFFER,
     ),
     "decline": Command(
-        "cd-handover-refusal", N_("Decline a handover that was offered."), "flash", filling=cd_filling.OFFER
+        "cd-handover-refusal", N_("Decline a handover that was offered."), "flash", filling=step_fields.OFFER
     ),
     "reroute": Command(
         "cd-route-change", N_("Change the route; a new state enters by its own authorisation."), "flash"
@@ -73,7 +73,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "resume": Command("cd-resumption", N_("Lift your suspension.")),
     "lost": Command("cd-control-lost", N_("Tell everybody at once that control was lost."), "flash"),
     "stop": Command("cd-stop", N_("Stop the delivery on your territory; it goes ahead of everything."), "flash"),
-    "lift": Command("cd-stop-lifting", N_("Lift your stop; two officers sign."), filling=cd_filling.OWN_STOP),
+    "lift": Command("cd-stop-lifting", N_("Lift your stop; two officers sign."), filling=step_fields.OWN_STOP),
     "intervene": Command("cd-intervention", N_("Report the seizure or arrest that ended the delivery."), "flash"),
     "delivered": Command("cd-delivered", N_("Report that the consignment reached its destination."), "flash"),
     "substitute": Command("cd-substitution", N_("Record a substitution, with weights and seals before and after.")),
@@ -158,8 +158,8 @@ def _command(name: str, step: Command) -> click.Command:
 
 for _name, _command_of in COMMANDS.items():
     _command(_name, _command_of)
-cd.add_command(cd_board.board)
-cd.add_command(cd_board.show)
+cd.add_command(board.board)
+cd.add_command(board.show)
 
 
 def _take(

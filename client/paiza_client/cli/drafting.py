@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client import attaching
 from paiza_client.cli import classification, messages
 from paiza_client.cli.terminal import lang
-from paiza_client.compose import Envelope, complain
+from paiza_client.compose.composer import Envelope, complain
 from paiza_client.errors import Complaint, Refused, misused
+from paiza_client.files import attaching
 from paiza_client.language import _
-from paiza_client.model import MessageSummary
+from paiza_client.sdk.model import MessageSummary
 from paiza_domain import handling as marks
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts
@@ -26,7 +26,7 @@ from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
 if TYPE_CHECKING:
-    from paiza_client.session import Session
+    from paiza_client.sdk import Session
 
 MAX_DRAFT_BYTES: Final = 4 * 1024 * 1024  # a content and an annex of at most 1 MiB each, with room for comments
 STDIN: Final = "-"

@@ -17,13 +17,13 @@ from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
-from paiza_client.session.search import Criterion
+from paiza_client.sdk.search import Criterion
 from paiza_domain.terms import index_terms
 from paiza_domain.threads import request_status
 from paiza_wire.errors import PaizaError
 
 if TYPE_CHECKING:
-    from paiza_client.session import Session
+    from paiza_client.sdk import Session
 
 MAX_CRITERIA: Final = 200  # things compared; a request speaks of fewer
 MAX_LOOKED_AT: Final = 20  # requests of the same kind, the newest, whose threads are looked at

@@ -19,11 +19,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from paiza_client import language, profiles, remedies
+from paiza_client import error_help, language
 from paiza_client.cli import as_json
 from paiza_client.cli.terminal import WIDE, plain
 from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_client.language import N_, _
+from paiza_client.local import profiles
 from paiza_wire.errors import PaizaError, Rejected
 
 MAX_COMPLAINTS: Final = 50  # shown on a terminal; JSON holds them all
@@ -58,7 +59,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:  # noqa: P
 
 def as_object(error: PaizaError, code: ExitCode) -> dict[str, object]:
     """Return an error as the object that `--json` prints."""
-    told = remedies.remedy(error.reason)
+    told = error_help.remedy(error.reason)
     complaints = _complaints(error)
     shown: dict[str, object] = {
         "reason": error.reason,

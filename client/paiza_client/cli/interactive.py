@@ -14,9 +14,9 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import substance_notes
 from paiza_client.cli.terminal import Terminal, lang
-from paiza_client.compose import complain
+from paiza_client.compose.composer import complain
 from paiza_client.language import N_, _
-from paiza_client.profiles import write_private
+from paiza_client.local.profiles import write_private
 from paiza_domain import codes, reference
 from paiza_domain import handling as marks
 from paiza_domain.drafts import drafts, forms

@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from paiza_client.cli.options import shared
-from paiza_client.cli.reference_desk import Day, as_object, data, days, shown, span_object
+from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object
 from paiza_client.cli.terminal import Terminal, lang, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _

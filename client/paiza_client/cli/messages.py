@@ -10,17 +10,18 @@ from paiza.core.v1 import message_pb2
 from paiza_client.cli import classification
 from paiza_client.cli.as_json import URGENCIES
 from paiza_client.cli.terminal import Terminal, lang
+from paiza_client.data.exports import marks
 from paiza_client.errors import Complaint, Refused
-from paiza_client.exports import marks
 from paiza_client.language import N_, _
-from paiza_client.model import Delivery, MessageSummary, OpenedPart, Proof
+from paiza_client.sdk.model import Delivery, MessageSummary
+from paiza_client.verify.model import OpenedPart, Proof
 from paiza_domain import kinds
 from paiza_domain.schema import subjects
 from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
 if TYPE_CHECKING:
-    from paiza_client.session import Session
+    from paiza_client.sdk import Session
 
 SHORT_ID: Final = 18  # hex digits shown in lists: 48 bits of time, and 20 bits that are random
 MAX_CANDIDATES: Final = 20  # messages named when an id is not unique

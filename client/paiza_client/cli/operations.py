@@ -9,14 +9,14 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import as_json, drafting, following, messages, sending, threads
+from paiza_client.cli import as_json, drafting, messages, replies, sending, threads
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.options import shared
-from paiza_client.cli.taking_back import wish, written
+from paiza_client.cli.recalls import wish, written
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.model import MessageSummary
+from paiza_client.sdk.model import MessageSummary
 from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
 from paiza_domain.operations import operations
@@ -27,7 +27,7 @@ from paiza_domain.threads.thread import ThreadMessage
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
-    from paiza_client.session import Session
+    from paiza_client.sdk import Session
 
 _COUNTED: Final = frozenset({OPERATION, REPORT, NOTICE, SHEET})
 
@@ -104,9 +104,7 @@ def share(*, thread: str, notice: str, is_draft: bool, urgency: str | None, reas
         found = run(_look(desk, thread, {OPERATION}))
     else:
         found, source, content = run(_own_notice(desk, thread, notice))
-        prepared = following.prepared(
-            following.kind(NOTICE), content, source.header, [], [], wish(urgency, reason_code)
-        )
+        prepared = replies.prepared(replies.kind(NOTICE), content, source.header, [], [], wish(urgency, reason_code))
     sending.finish(desk, _within(prepared, found, desk), None, dry_run=dry_run)
 
 
@@ -155,9 +153,7 @@ def results(
     if not send:
         _tell_results(desk, computed, content)
         return
-    prepared = following.prepared(
-        following.kind(SHEET), content, found.message.header, [], [], wish(urgency, reason_code)
-    )
+    prepared = replies.prepared(replies.kind(SHEET), content, found.message.header, [], [], wish(urgency, reason_code))
     sending.finish(desk, _within(prepared, found, desk), None, dry_run=dry_run)
 
 
@@ -195,7 +191,7 @@ def show(*, thread: str) -> None:
     messages.listing(desk, found.listed)
     for each, agrees in sheets:
         state = _("agrees with the messages") if agrees else _("does not agree with the messages that were opened here")
-        desk.say(f"{each.digest.hex()[: messages.SHORT_ID]}  {following.kind(SHEET).summary(_content(each), lang())}")
+        desk.say(f"{each.digest.hex()[: messages.SHORT_ID]}  {replies.kind(SHEET).summary(_content(each), lang())}")
         desk.say(f"  {state}", "" if agrees else "yellow")
 
 
@@ -222,7 +218,7 @@ async def _operation(session: "Session", thread: str, wanted: frozenset[str] | s
 async def _own_notice(desk: Terminal, thread: str, notice: str) -> tuple[_Found, MessageSummary, Message]:
     async with desk.session() as session:
         found = await _operation(session, thread, {OPERATION})
-        source = await following.own(session, notice)
+        source = await replies.own(session, notice)
         if source.header.kind != NOTICE:
             raise misused(notice, _("this is no seizure notice"))
         part = await session.open_part(source.digest)
@@ -231,7 +227,7 @@ async def _own_notice(desk: Terminal, thread: str, notice: str) -> tuple[_Found,
 
 def _template(kind: str) -> None:
     click.echo(
-        following.kind(kind).template(lang()).replace("to: []", "# to: by the participants' limits, filled in"),
+        replies.kind(kind).template(lang()).replace("to: []", "# to: by the participants' limits, filled in"),
         nl=False,
     )
 

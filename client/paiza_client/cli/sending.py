@@ -8,19 +8,19 @@ from typing import Any
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client import register
 from paiza_client.cli import as_json, breaches, drafting, duplicates, interactive, messages, substance_notes
-from paiza_client.cli.attaching import bars, tell_removed
+from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.drafting import Prepared, Wish
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.substance_notes import Notes
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
-from paiza_client.compose import Composer, Sealed
+from paiza_client.compose.composer import Composer, Sealed
 from paiza_client.errors import Refused, Unreachable, misused
 from paiza_client.language import N_, _
-from paiza_client.model import Outcome
-from paiza_client.outbox import Outbox
-from paiza_client.profiles import open_credentials, remembered_roles
+from paiza_client.local import register_cache
+from paiza_client.local.outbox import Outbox
+from paiza_client.local.profiles import open_credentials, remembered_roles
+from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
@@ -188,7 +188,7 @@ def _compose(desk: Terminal, composer: Composer, prepared: Prepared, now: dateti
 def _compose_offline(desk: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool) -> None:
     """Seal and sign, by the register and roles last known, into the outbox; what needs the node stays a draft."""
     profile = desk.profile()
-    known = register.cached(profile)
+    known = register_cache.cached(profile)
     roles = remembered_roles(profile)
     if known is None or not roles or prepared.parents or prepared.second:
         raise cause

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from paiza_client import reference_data, register
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.substances import status_object
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.language import _
+from paiza_client.local import reference_data, register_cache
 from paiza_domain import codes, reference
 from paiza_domain.reference import Mention, Reference
 from paiza_register import Register
@@ -107,7 +107,7 @@ def tell_name(desk: Terminal, name: str, members: Sequence[str]) -> None:
 
 def _verified_last(desk: Terminal) -> Register | None:
     try:
-        return register.cached(desk.profile())
+        return register_cache.cached(desk.profile())
     except PaizaError:  # whether the register may be used is for the sending to say
         return None
 

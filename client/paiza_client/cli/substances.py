@@ -8,7 +8,7 @@ import click
 from typing_extensions import override
 
 from paiza_client.cli.options import shared
-from paiza_client.cli.reference_desk import Day, as_object, data, days, shown, span_object, states
+from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
 from paiza_client.cli.terminal import Terminal, lang, terminal
 from paiza_client.errors import Complaint, ExitCode, Refused
 from paiza_client.language import N_, _

@@ -21,15 +21,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from paiza_client import language, profiles
+from paiza_client import language
 from paiza_client.cli import as_json
 from paiza_client.errors import ProfileProblem, Unreachable
 from paiza_client.language import _, ngettext
-from paiza_client.outbox import Outbox
-from paiza_client.profiles import Profile
+from paiza_client.local import profiles
+from paiza_client.local.outbox import Outbox
+from paiza_client.local.profiles import Profile
 
 if TYPE_CHECKING:
-    from paiza_client.session import Session
+    from paiza_client.sdk import Session
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs"})  # controls, marks of direction, halves of characters
 _UNUSUAL: Final = re.compile(r"[^ -~\u0400-\u045f]")  # what is looked at: neither ASCII that is seen nor Cyrillic
@@ -73,7 +74,7 @@ class Terminal:
     @asynccontextmanager
     async def session(self, profile: Profile | None = None) -> AsyncIterator["Session"]:
         """Connect, send what waits in the outbox, and say what became of it."""
-        from paiza_client.session import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
+        from paiza_client.sdk import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
         async with connect(profile or self.profile(), self.passphrase) as session:
             await self._send_waiting(session)

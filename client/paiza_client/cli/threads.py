@@ -14,7 +14,7 @@ from paiza_client.cli import messages
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
-from paiza_client.model import MessageSummary
+from paiza_client.sdk.model import MessageSummary
 from paiza_domain.threads import request_status, thread
 from paiza_domain.threads.request_status import AnswerState, RequestStatus
 from paiza_domain.threads.thread import ThreadMessage
@@ -22,7 +22,7 @@ from paiza_wire.errors import PaizaError
 from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
-    from paiza_client.session import Session
+    from paiza_client.sdk import Session
 
 MAX_LISTED: Final = 10_000  # messages of one thread
 PAGE: Final = 500  # the most the node gives at once

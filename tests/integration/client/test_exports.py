@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from paiza.officer.v1 import forwarding_pb2
-from paiza_client import profiles
+from paiza_client.data.imports.rows import EXPORT_COLUMN
 from paiza_client.errors import NotProven
-from paiza_client.imports.rows import EXPORT_COLUMN
-from paiza_client.session import connect
-from paiza_client.session.exports import Intent
+from paiza_client.local import profiles
+from paiza_client.sdk import connect
+from paiza_client.sdk.exports import Intent
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 from tests.integration.client.test_commands import arrives

@@ -9,12 +9,13 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_client import checks, profiles
 from paiza_client.cli import drafting
 from paiza_client.errors import NotProven
-from paiza_client.logs import Registers
-from paiza_client.model import OpenedPart
-from paiza_client.session import connect
+from paiza_client.local import profiles
+from paiza_client.sdk import connect
+from paiza_client.verify import checks
+from paiza_client.verify.logs import Registers
+from paiza_client.verify.model import OpenedPart
 from paiza_domain.drafts import drafts
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import VerifiedMessage

@@ -6,7 +6,7 @@ from ruamel.yaml import YAML
 
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
-from tests.integration.client.test_taking_back import at
+from tests.integration.client.test_recalls import at
 
 OPERATION = """\
 kind: operation

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client import profiles
-from paiza_client.imports.maps import load_map
-from paiza_client.session import Session, connect
+from paiza_client.data.imports.maps import load_map
+from paiza_client.local import profiles
+from paiza_client.sdk import Session, connect
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 
@@ -46,7 +46,7 @@ def test_a_lost_answer_sends_nothing_twice(paiza: Paiza, draft: Path, monkeypatc
         raise PowerCutError
 
     with monkeypatch.context() as patched:
-        patched.setattr("paiza_client.outbox.Outbox.settle", cut)
+        patched.setattr("paiza_client.local.outbox.Outbox.settle", cut)
         assert paiza("kaz-liaison", "send", "free", draft).code == 1
     (waiting,) = paiza("kaz-liaison", "outbox", "list", "--json").json
     (outcome,) = paiza("kaz-liaison", "outbox", "flush", "--json").json

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from paiza_client import container
+from paiza_client.evidence import container
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.client.test_exports import LEAVE, sent

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from paiza.core.v1 import message_pb2
-from paiza_client import comparison, container
 from paiza_client.__main__ import run
 from paiza_client.errors import NotProven
+from paiza_client.evidence import container
+from paiza_client.reconciliation import file as comparison_file
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.oversight.conftest import DROPPING, Scene
@@ -52,21 +53,21 @@ def test_the_finding_is_proven_to_anybody(
     assert again["officer"].endswith("/officer/coordinator")
     members = container.unpack(file.read_bytes())
     pages = sorted(name for name in members if name.endswith(".page"))
-    what = json.loads(members[comparison.WHAT])
+    what = json.loads(members[comparison_file.WHAT])
     for name in pages:
         changed = bytearray(members[name])
         changed[len(changed) // 2] ^= 1
         with pytest.raises(NotProven):
-            comparison.check(container.pack({**members, name: bytes(changed)}, {}), root.read_bytes())
+            comparison_file.check(container.pack({**members, name: bytes(changed)}, {}), root.read_bytes())
     last = pages[-1].removesuffix(".page")
     fewer = {name: data for name, data in members.items() if not name.startswith(last)}
-    fewer[comparison.WHAT] = json.dumps({**what, "members": what["members"][:-1]}).encode()
+    fewer[comparison_file.WHAT] = json.dumps({**what, "members": what["members"][:-1]}).encode()
     with pytest.raises(NotProven, match="proof_missing"):
-        comparison.check(container.pack(fewer, {}), root.read_bytes())
+        comparison_file.check(container.pack(fewer, {}), root.read_bytes())
     for change in ({"officer": what["officer"].replace("coordinator", "liaison")}, {"own": "tjk"}, {"other": "kaz"}):
-        bent = {**members, comparison.WHAT: json.dumps({**what, **change}).encode()}
+        bent = {**members, comparison_file.WHAT: json.dumps({**what, **change}).encode()}
         with pytest.raises(NotProven):
-            comparison.check(container.pack(bent, {}), root.read_bytes())
+            comparison_file.check(container.pack(bent, {}), root.read_bytes())
 
 
 def test_what_was_dropped_after_the_receipt_is_found(broken: tuple[Scene, str], paiza: Paiza) -> None:

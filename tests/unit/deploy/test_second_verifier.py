@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza_client import container
+from paiza_client.evidence import container
 from paiza_wire import log_entries
 from tests.evidence import ANNEX, PHOTO, PLAINTEXT, Case, Court
 from tests.log_entries import entry_of

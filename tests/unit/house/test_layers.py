@@ -46,7 +46,9 @@ VIOLATIONS = {
     "cryptography outside the wire": ("proto/paiza_domain/stray.py", "import cryptography.x509", "cryptography"),
     "sqlalchemy outside a store": ("node/paiza_node/features/tasks/assign.py", "import sqlalchemy.orm", "sqlalchemy"),
     "grpc in a verb": ("node/paiza_node/core/exchange/stray.py", "import grpc.aio", "grpc"),
-    "grpc in the command line": ("client/paiza_client/stray.py", "import grpc", "grpc"),
+    "grpc in the command line": ("client/paiza_client/cli/stray.py", "import grpc", "grpc"),
+    "a client module outside the layers": ("client/paiza_client/stray.py", "", "client"),
+    "an SDK that imports a command": ("client/paiza_client/sdk/stray.py", "import paiza_client.cli.root", "client"),
 }
 PERMITTED = {
     "cryptography in the wire": ("proto/paiza_wire/stray.py", "import cryptography.x509"),
@@ -58,7 +60,7 @@ PERMITTED = {
     "sqlalchemy in the storage": ("node/paiza_node/core/storage/stray.py", "import sqlalchemy.orm"),
     "grpc in the servers": ("node/paiza_node/core/api/stray.py", "import grpc.aio"),
     "grpc in the channels": ("node/paiza_node/core/peers/channels.py", "import grpc.aio"),
-    "grpc in the session": ("client/paiza_client/session.py", "import grpc.aio"),
+    "grpc in the session": ("client/paiza_client/sdk/stray.py", "import grpc.aio"),
 }
 
 
@@ -72,9 +74,10 @@ def skeleton(root: Path, tmp_path: Path) -> Path:
     root_contracts = tomllib.loads((root / "pyproject.toml").read_text())
     for contract in root_contracts["tool"]["importlinter"]["contracts"]:
         for container in contract.get("containers", []):
+            source_root = next(each for each in SOURCE_ROOTS if container.split(".")[0] in SOURCE_ROOTS[each])
             for name in re.findall(r"\w+", " ".join(contract["layers"])):
-                single = (root / "node" / Path(*container.split("."), name).with_suffix(".py")).exists()
-                folder = f"node/{container.replace('.', '/')}/{name}"
+                folder = f"{source_root}/{container.replace('.', '/')}/{name}"
+                single = (root / folder).with_suffix(".py").exists()
                 plant(tmp_path, f"{folder}.py" if single else f"{folder}/__init__.py")
     return tmp_path
 

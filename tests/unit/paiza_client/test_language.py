@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po
 
 from paiza_client import language
 from paiza_client.__main__ import run
-from paiza_client.remedies import REMEDIES, UNKNOWN, remedy
+from paiza_client.error_help import REMEDIES, UNKNOWN, remedy
 from paiza_wire.reasons import REASONS
 
 PACKAGE = Path(language.__file__).parent

@@ -9,9 +9,9 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
-from paiza_client.logs import LogReader
-from paiza_client.logs import Registers as Sets
-from paiza_client.proven_time import Before, interval
+from paiza_client.verify.logs import LogReader
+from paiza_client.verify.logs import Registers as Sets
+from paiza_client.verify.proven_time import Before, interval
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction

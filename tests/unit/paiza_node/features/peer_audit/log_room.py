@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client.errors import NotProven
-from paiza_client.logs import LogReader
+from paiza_client.verify.logs import LogReader
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store

@@ -1,0 +1,254 @@
+"""The command of the second officer: what waits, the whole message, and his decision."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from paiza.core.v1 import message_pb2
+from paiza_client.cli import as_json, breaches, messages
+from paiza_client.cli.attachments import bars
+from paiza_client.cli.options import shared
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.errors import Complaint, Refused, misused
+from paiza_client.language import N_, _
+from paiza_client.verify.approval_checks import OpenedWaiting
+from paiza_client.verify.model import Outcome, Proof
+from paiza_wire.message import attachment, parse_strictly
+
+if TYPE_CHECKING:
+    from paiza_client.sdk import Session
+    from paiza_client.sdk.approvals import Colleague, SavedWaiting, WaitingSummary
+
+Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]
+
+
+@click.command(
+    help=N_("See what waits for a second officer; without ID the list. With ID: read it whole, then sign or decline.")
+)
+@click.argument("message", metavar="[ID]", required=False)
+@click.option("--list", "only_list", is_flag=True, help=N_("Only list what waits."))
+@click.option("--officers", is_flag=True, help=N_("List the officers of your member, to choose a second one from."))
+@click.option("--decline", is_flag=True, help=N_("Do not sign; what you wrote yourself is taken back."))
+@click.option("--reason", default="", metavar="TEXT", help=N_("Why you decline; told to whoever wrote it."))
+@click.option(
+    "--attachments",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help=N_("Save the attachments here, to look at them before you decide. Each opening is logged."),
+)
+@click.option("--yes", is_flag=True, help=N_("Do not ask."))
+@shared
+def approve(
+    *,
+    message: str | None,
+    only_list: bool,
+    officers: bool,
+    decline: bool,
+    reason: str,
+    folder: Path | None,
+    yes: bool,
+) -> None:
+    """Approve."""
+    desk = terminal()
+    if officers:
+        _tell_officers(desk, run(_officers(desk)))
+    elif message is None or only_list:
+        _tell_waiting(desk, run(_waiting(desk)))
+    elif decline:
+        proof = run(_decline(desk, message, reason.strip()))
+        if desk.wants_json:
+            desk.json({"state": "declined", "declined": as_json.proof(proof)})
+            return
+        desk.say(_("It will not be sent. Whoever wrote it is told."), "bold")
+        desk.pairs([(messages.event(proof), messages.proof_text(proof))])
+    else:
+        run(_approve(desk, message, folder, ask=not yes))
+
+
+async def _officers(desk: Terminal) -> "list[Colleague]":
+    async with desk.session() as session:
+        return await session.approvals.officers()
+
+
+async def _waiting(desk: Terminal) -> "list[WaitingSummary]":
+    async with desk.session() as session:
+        return await session.approvals.waiting()
+
+
+async def _decline(desk: Terminal, message: str, reason: str) -> Proof:
+    async with desk.session() as session:
+        found = await _one(session, message)
+        if found.submitted_by != str(session.profile.id) and not reason:
+            raise Refused("reason_missing", found.id)
+        return await session.approvals.decline(found.digest, reason)
+
+
+async def _approve(desk: Terminal, message: str, folder: Path | None, *, ask: bool) -> None:
+    async with desk.session() as session:
+        found = await _one(session, message)
+        if found.submitted_by == str(session.profile.id):
+            raise Refused("self_approval", found.id)
+        opened = await session.approvals.open(found.digest)
+        shown = content(opened)
+        saved: list[SavedWaiting] = []
+        if folder is not None:
+            with bars(desk, _("Fetching")) as told:
+                session.attachments.progress = told
+                saved = await session.approvals.save_attachments(opened, folder)
+        if not desk.wants_json:
+            _show(desk, opened, shown)
+            _show_attachments(desk, opened, saved)
+        if ask:
+            if desk.wants_json:
+                raise misused("paiza approve", _("with --json nobody is asked: give --yes or --decline"))
+            if not click.confirm(_("Sign this message?"), default=False, err=True):
+                desk.note(_("Nothing was signed."))
+                return
+        outcome = await session.approvals.approve(opened)
+        _tell_outcome(desk, opened, shown, saved, outcome)
+
+
+async def _one(session: "Session", wanted: str) -> "WaitingSummary":
+    """Find the waiting message an officer means, by (the beginning of) its id or digest."""
+    prefix = wanted.strip().replace("-", "").lower()
+    found = [
+        each
+        for each in await session.approvals.waiting()
+        if prefix and (each.id.startswith(prefix) or each.digest.hex().startswith(prefix))
+    ]
+    if not found:
+        raise Refused("unknown_id", wanted)
+    if len(found) > 1:
+        complaints = [Complaint(each.id, f"{each.header.kind}, {each.submitted_by}") for each in found]
+        raise Refused("ambiguous_id", wanted, complaints=complaints)
+    return found[0]
+
+
+def content(opened: OpenedWaiting) -> Content:
+    """Return every part that was opened: its name, its content as an object, and as rows for reading."""
+    header = opened.message.header
+    kind = messages.kind_of(header)
+    found: Content = []
+    for number, plain in sorted(opened.parts.items()):
+        annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+        content_type = kind.annex if annex else kind.content
+        if content_type is None:
+            raise Refused("part_missing", f"{header.message_id.hex()}: {number}")
+        parsed = parse_strictly(content_type, plain, "the content")
+        rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
+        found.append((messages.part_name(header, number), as_json.message(parsed), rows))
+    return found
+
+
+def _show(desk: Terminal, opened: OpenedWaiting, shown: Content) -> None:
+    header = opened.message.header
+    desk.say(messages.kind_title(header), "bold")
+    desk.pairs(messages.header_rows(header, ""))
+    for name, _values, rows in shown:
+        desk.say()
+        desk.say(name, "bold")
+        desk.pairs(rows)
+    desk.say()
+    desk.say(_("Proven:"), "bold green")
+    signed = [
+        (
+            _("signed"),
+            _("{id} as {role}, certificate {fingerprint}").format(
+                id=signer.id, role=signer.role, fingerprint=certificate.fingerprint.hex()[:16]
+            ),
+        )
+        for signer, certificate in opened.message.signers
+    ]
+    desk.pairs([*signed, *((messages.event(each), messages.proof_text(each)) for each in opened.opened)])
+    desk.pairs([(_("You would sign"), opened.message.digest.hex()), (_("Until"), messages.when(opened.expires_time))])
+
+
+def _show_attachments(desk: Terminal, opened: OpenedWaiting, saved: "list[SavedWaiting]") -> None:
+    """Name what was saved; without that their names are not known here, and the officer is told how to see them."""
+    header = opened.message.header
+    sizes = [f"{header.parts[number].ciphertext_size:,}" for number in attachment.numbers(header)]
+    if saved:
+        columns = (_("Part"), _("Name"), _("Type"), _("Size"), _("Saved as"))
+        rows = [
+            (str(each.number), each.info.name, each.info.media_type, f"{each.info.size:,}", str(each.path))
+            for each in saved
+        ]
+        desk.table(columns, rows)
+        desk.pairs([(messages.event(each.opened), messages.proof_text(each.opened)) for each in saved])
+    elif sizes:
+        text = _("{n} attachments belong to it ({sizes} bytes): see them with --attachments FOLDER before you sign.")
+        desk.warn(text.format(n=len(sizes), sizes=", ".join(sizes)))
+
+
+def _tell_outcome(
+    desk: Terminal, opened: OpenedWaiting, shown: Content, saved: "list[SavedWaiting]", outcome: Outcome
+) -> None:
+    message_id = opened.message.header.message_id.hex()
+    if outcome.state == "refused":
+        raise Refused(outcome.reason, message_id, outcome.detail, breaches.complaints(outcome.breaches))
+    if desk.wants_json:
+        desk.json(
+            {
+                "id": message_id,
+                "digest": opened.message.digest,
+                "state": outcome.state,
+                "thread": outcome.thread_name,
+                "missing": list(outcome.missing),
+                "content": [values for _name, values, _rows in shown],
+                "attachments": [
+                    {"part": each.number, **as_json.saved(each.info, each.path), "opened": as_json.proof(each.opened)}
+                    for each in saved
+                ],
+                "released": [as_json.proof(each) for each in outcome.proofs if each.event == "RELEASED"],
+                "approved": [as_json.proof(each) for each in outcome.proofs if each.event == "APPROVED"],
+            }
+        )
+        return
+    if outcome.state == "released":
+        desk.say(_("Signed, and released as {thread}").format(thread=outcome.thread_name), "bold green")
+    else:
+        desk.say(_("Signed. It waits for: {officers}").format(officers=", ".join(outcome.missing)), "bold")
+    desk.pairs([(messages.event(each), messages.proof_text(each)) for each in outcome.proofs])
+
+
+def _tell_waiting(desk: Terminal, found: "list[WaitingSummary]") -> None:
+    own = str(desk.profile().id)
+    if desk.wants_json:
+        desk.json(
+            [
+                {
+                    **as_json.header(each.header),
+                    "digest": each.digest,
+                    "submitted_by": each.submitted_by,
+                    "submitted_time": each.submitted_time,
+                    "expires_time": each.expires_time,
+                    "missing": list(each.missing),
+                    "for_me": own in each.missing,
+                }
+                for each in found
+            ]
+        )
+        return
+    rows = [
+        (
+            each.id[: messages.SHORT_ID],
+            messages.kind_title(each.header),
+            messages.recipients(each.header),
+            _("yours") if each.submitted_by == own else each.submitted_by,
+            _("your signature") if own in each.missing else ", ".join(each.missing),
+            messages.when(each.expires_time),
+        )
+        for each in found
+    ]
+    columns = (_("Id"), _("Kind"), _("To"), _("Written by"), _("Waits for"), _("Until"))
+    desk.table(columns, rows, empty=_("Nothing waits for a second officer."))
+
+
+def _tell_officers(desk: Terminal, found: "list[Colleague]") -> None:
+    if desk.wants_json:
+        desk.json([{"id": each.id, "name": each.name, "roles": list(each.roles), "unit": each.unit} for each in found])
+        return
+    rows = [(each.name, ", ".join(each.roles), each.unit, each.id) for each in found]
+    desk.table((_("Name"), _("Roles"), _("Unit"), _("Id")), rows)

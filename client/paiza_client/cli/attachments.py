@@ -1,0 +1,179 @@
+"""Commands about attachments: look at a file before it is sent, list those of a message, fetch and open one."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import shared
+from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.errors import Refused
+from paiza_client.files import attaching, file_types, location
+from paiza_client.files.attaching import Attachment
+from paiza_client.language import N_, _
+from paiza_client.sdk.model import AttachmentStatus, MessageSummary
+from paiza_wire.message import attachment
+
+if TYPE_CHECKING:
+    from paiza_client.sdk.attachments import SavedAttachment
+
+STATES: Final = {
+    "awaited": N_("awaited"),
+    "received": N_("received"),
+    "refused": N_("refused"),
+    "expired": N_("given up"),
+    "erased": N_("erased"),
+    "unknown": N_("unknown"),
+}
+
+
+@click.group(help=N_("Look at files before they are sent; list and fetch the attachments of messages."))
+def attach() -> None:
+    """Keep attachments."""
+
+
+@attach.command(help=N_("Say what a file is, whether it may be sent, and whether it tells where it was made."))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@shared
+def check(*, files: tuple[Path, ...]) -> None:
+    """Look at files."""
+    desk = terminal()
+    rows: list[dict[str, Any]] = []
+    for path in files:
+        looked = attaching.look_at(path)
+        place: list[str] | None
+        try:
+            place = location.find(path, file_types.recognise(path)).found
+        except Refused:
+            place = None
+        rows.append({"file": str(path), "media_type": looked.info.media_type, "size": looked.info.size, "place": place})
+    if desk.wants_json:
+        desk.json(rows)
+        return
+    shown = [(each["file"], each["media_type"], f"{each['size']:,}", _place(each["place"])) for each in rows]
+    desk.table((_("File"), _("Type"), _("Size"), _("Place it was made")), shown)
+
+
+@attach.command("list", help=N_("List the attachments of a message and where they stand. Nothing is opened."))
+@click.argument("message", metavar="ID")
+@shared
+def list_(*, message: str) -> None:
+    """List attachments."""
+    desk = terminal()
+
+    async def work() -> MessageSummary:
+        async with desk.session() as session:
+            return await messages.one(session, message)
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json([as_json.attachment_standing(each) for each in found.attachments])
+        return
+    rows = [
+        (str(each.part_number), f"{each.size:,}", each.member, state(each), each.reason) for each in found.attachments
+    ]
+    columns = (_("Part"), _("Size"), _("At"), _("State"), _("Reason"))
+    desk.table(columns, rows, empty=_("The message has no attachments."))
+
+
+@attach.command(help=N_("Fetch attachment N of a message, check it and save it. The opening is logged."))
+@click.argument("message", metavar="ID")
+@click.argument("number", type=click.IntRange(1), metavar="N")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=N_("Where to; else here, under its name.")
+)
+@click.option("--reason", default="", help=N_("Why you open it."))
+@shared
+def get(*, message: str, number: int, output: Path | None, reason: str) -> None:
+    """Fetch one."""
+    fetch(terminal(), message, number, output, reason)
+
+
+def fetch(desk: Terminal, message: str, number: int, output: Path | None, reason: str) -> None:
+    """Fetch attachment ``number`` (its part number) of a message and say what is proven."""
+
+    async def work() -> "SavedAttachment":
+        async with desk.session() as session:
+            found = await messages.one(session, message)
+            if number not in attachment.numbers(found.header):
+                known = ", ".join(map(str, attachment.numbers(found.header))) or "-"
+                raise Refused("part_missing", f"{found.id}: {number}", _("attachments: {known}").format(known=known))
+            with bars(desk, _("Fetching")) as told:
+                session.attachments.progress = told
+                return await session.save_attachment(found, number, output, reason.strip())
+
+    saved = run(work())
+    if desk.wants_json:
+        desk.json({**as_json.opened(saved.opened), "saved": as_json.saved(saved.info, saved.path)})
+        return
+    desk.say(_("Saved as {path}").format(path=saved.path), "bold green")
+    note = [(_("Note"), saved.info.note)] if saved.info.note else []
+    desk.pairs(
+        [
+            (_("Name"), saved.info.name),
+            (_("Type"), saved.info.media_type),
+            (_("Size"), f"{saved.info.size:,}"),
+            *note,
+            *messages.proof_rows(saved.opened),
+        ]
+    )
+
+
+@contextmanager
+def bars(desk: Terminal, what: str) -> Iterator[attaching.Progress]:
+    """Show how far transfers are, a bar for each; nothing where nobody watches."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=desk.err,
+        disable=desk.wants_json or not desk.err.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def told(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = progress.add_task(f"{what} {name}", total=total)
+        progress.update(tasks[name], completed=done)
+
+    with progress:
+        yield told
+
+
+def tell_removed(desk: Terminal, attachments: Sequence[Attachment]) -> None:
+    """Say, for each file whose place was to be taken out, what was."""
+    for each in attachments:
+        if not each.stripped:
+            continue
+        found = ", ".join(_(what) for what in each.removal.found)
+        text = _("{file}: taken out: {what}") if found else _("{file}: it does not tell where it was made.")
+        desk.note(text.format(file=each.info.name, what=found))
+
+
+def as_objects(attachments: Sequence[Attachment]) -> list[dict[str, Any]]:
+    """Describe what was attached."""
+    return [
+        {
+            "name": each.info.name,
+            "media_type": each.info.media_type,
+            "size": each.info.size,
+            "removed": list(each.removal.found),
+        }
+        for each in attachments
+    ]
+
+
+def state(standing: AttachmentStatus) -> str:
+    """Name where an attachment stands."""
+    return _(STATES[standing.state])
+
+
+def _place(found: list[str] | None) -> str:
+    if found is None:
+        return _("cannot be told for this kind of file")
+    return ", ".join(_(what) for what in found) or _("not told")

@@ -1,0 +1,291 @@
+"""`paiza audit evidence` and `verify`: a file that proves what became of a message, and what such a file proves."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from google.protobuf.message import Message
+
+from paiza.core.v1 import message_pb2
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import shared
+from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.errors import NotProven, Refused, located, misused
+from paiza_client.evidence import container, evidence
+from paiza_client.evidence.evidence import Claim, Evidence
+from paiza_client.evidence.signers import Signed
+from paiza_client.language import N_, _
+from paiza_client.local.profiles import write_private
+from paiza_client.local.register_cache import bootstrap_root
+from paiza_domain import codes, kinds
+from paiza_wire.errors import Rejected
+from paiza_wire.message import attachment, parse_strictly
+
+DEFAULT_PURPOSE: Final = "prosecute"
+_BETWEEN_MEMBERS: Final = frozenset({"RELEASED", "FORWARDED"})
+
+
+@click.command("evidence", help=N_("Write one file that proves what became of a message, to anybody, without a node."))
+@click.argument("message", metavar="ID")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=N_("File to write."))
+@click.option("--openings", is_flag=True, help=N_("Say in it, too, who of your member was shown or took out what."))
+@click.option(
+    "--disclose-part",
+    "parts",
+    multiple=True,
+    metavar="PART",
+    help=N_("Put the key of this part in (a number, main or annex), so that whoever has the file can read that part."),
+)
+@click.option("--reason", default="", help=N_("Why the part is disclosed; logged."))
+@click.option("--whom", default="", metavar="TEXT", help=N_("To whom the part is disclosed; logged."))
+@click.option(
+    "--purpose",
+    default=DEFAULT_PURPOSE,
+    show_default=True,
+    metavar="CODE",
+    help=N_("What it is to be used for: a code of the purposes."),
+)
+@shared
+def evidence_(
+    *, message: str, output: Path, openings: bool, parts: tuple[str, ...], reason: str, whom: str, purpose: str
+) -> None:
+    """Write evidence."""
+    if output.exists():
+        raise Refused("file_unwritable", str(output), _("it exists"))
+    if parts and not reason.strip():
+        raise Refused("reason_missing", "--disclose-part")
+    if parts and not whom.strip():
+        raise misused("--whom", _("say who exactly gets it"))
+    if purpose not in codes.load("purpose"):
+        raise misused("--purpose", _("one of: {codes}").format(codes=", ".join(codes.load("purpose"))))
+    desk = terminal()
+    data = run(_made(desk, message, parts, (reason.strip(), whom.strip(), purpose), openings=openings))
+    try:
+        write_private(output, data)
+    except OSError as error:
+        raise Refused("file_unwritable", str(output), error.strerror or "") from error
+    found = evidence.verify_file(data, bootstrap_root(desk.profile().root))
+    if desk.wants_json:
+        desk.json({**as_object(found), "file": str(output), "bytes": len(data)})
+        return
+    desk.say(_("Written to {path} ({n} bytes).").format(path=output, n=len(data)))
+    _print(desk, found)
+
+
+@click.command(help=N_("Verify an evidence file: no node, no network, no account. Trusts only the bootstrap root."))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--root", type=click.Path(path_type=Path), help=N_("Bootstrap root of the federation; else the profile's.")
+)
+@click.option(
+    "--extract",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help=N_("Write the disclosed parts into this folder."),
+)
+@shared
+def verify(*, file: Path, root: Path | None, extract: Path | None) -> None:
+    """Verify evidence."""
+    desk = terminal()
+    trusted = bootstrap_root(root if root is not None else desk.profile().root)
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(container.MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", str(file), error.strerror or "") from error
+    try:
+        found = evidence.verify_file(data, trusted)
+    except NotProven as error:
+        where = f"{file}: {error.where}" if error.where else str(file)
+        raise NotProven(error.reason, where, error.detail) from error
+    written = [] if extract is None else _extract(found, extract)
+    if desk.wants_json:
+        desk.json({**as_object(found), "extracted": [str(path) for path in written]})
+        return
+    _print(desk, found)
+    for path in written:
+        desk.note(_("Written to {path}.").format(path=path))
+
+
+def as_object(found: Evidence) -> dict[str, Any]:
+    """Describe what a file proves as `--json` prints it."""
+    return {
+        "verified": True,
+        **as_json.header(found.message.header),
+        "digest": found.message.digest,
+        "federation": found.federation,
+        "signed": [
+            {
+                "id": each.officer,
+                "role": each.role,
+                "certificate_sha256": each.certificate_sha256,
+                "certificate_not_before": each.not_before,
+                "certificate_not_after": each.not_after,
+                "witnessed": each.witnessed,
+                "revoked_by": [version.hex() for version in each.revoked_by],
+            }
+            for each in found.signed
+        ],
+        "released": [_claim(each) for each in found.released],
+        "answers": [_claim(each) for each in found.answers],
+        "forwarded": [_claim(each) for each in found.forwarded],
+        "others": [_claim(each) for each in found.others],
+        "parts_present": list(found.present),
+        "parts_disclosed": sorted(found.disclosed),
+        "unproven_releases": list(found.unproven_releases),
+        "unproven_answers": list(found.unproven_answers),
+        "register_versions": [version.hex() for version in found.register_versions],
+    }
+
+
+async def _made(
+    desk: Terminal, message: str, parts: Sequence[str], why: tuple[str, str, str], *, openings: bool
+) -> bytes:
+    from paiza_client.sdk.evidence_files import Disclosure  # noqa: PLC0415 - grpc is slow to load, and not always needed
+
+    reason, whom, purpose = why
+    async with desk.session() as session:
+        found = await messages.one(session, message)
+        disclosure: Disclosure | None = None
+        if parts:
+            numbers = sorted({messages.part_number(found.header, part) for part in parts})
+            annexed = any(found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX for number in numbers)
+            disclosure = Disclosure(tuple(numbers), whom, purpose, reason, with_annex=annexed)
+        return await session.proving.evidence(found.digest, found.header, with_openings=openings, disclosure=disclosure)
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    known = claim.interval
+    return {
+        **as_json.proof(claim.proof),
+        "not_before": None if known is None else known.not_before,
+        "not_after": None if known is None else known.not_after,
+        "witnesses": [] if known is None else list(known.witnesses),
+        "witnesses_of": 0 if known is None else known.others,
+        "time_contradicted": claim.contradicted,
+    }
+
+
+def _extract(found: Evidence, folder: Path) -> list[Path]:
+    """Write each disclosed part as it was sealed and, where this program knows the kind, as JSON; never over a file."""
+    if not found.disclosed:
+        raise Refused("part_missing", str(folder), _("no part is disclosed in this file"))
+    contents: dict[str, bytes] = {}
+    for number, plaintext in found.disclosed.items():
+        described, content = _readable(found, number, plaintext)
+        contents[f"part-{number}.bin"] = content
+        if described is not None:
+            text = json.dumps(as_json.message(described), ensure_ascii=False, indent=1) + "\n"
+            contents[f"part-{number}.json"] = text.encode()
+    for name in contents:
+        if (folder / name).exists():
+            raise Refused("file_unwritable", str(folder / name), _("it exists"))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, data in contents.items():
+            write_private(folder / name, data)
+    except OSError as error:
+        raise Refused("file_unwritable", str(folder), error.strerror or "") from error
+    return [folder / name for name in contents]
+
+
+def _readable(found: Evidence, number: int, plaintext: bytes) -> tuple[Message | None, bytes]:
+    """Return a part as a message where this program knows its kind, and its bytes.
+
+    Of an attachment what describes it.
+    """
+    header = found.message.header
+    with located(f"keys/{number}.key", NotProven):
+        if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+            return attachment.taken_apart(plaintext)
+        try:
+            kind = kinds.get(header.kind, header.kind_version)
+        except Rejected:
+            return None, plaintext
+        content = kind.content if header.parts[number].kind == message_pb2.PART_KIND_MAIN else kind.annex
+        return None if content is None else parse_strictly(content, plaintext, "the content"), plaintext
+
+
+def _print(desk: Terminal, found: Evidence) -> None:
+    header = found.message.header
+    desk.say(_("The evidence holds."), "bold green")
+    desk.pairs(
+        [
+            (_("Federation"), found.federation),
+            (_("Message"), f"{header.message_id.hex()}  {messages.kind_title(header)}"),
+            (_("Digest"), found.message.digest.hex()),
+            (_("From"), header.author),
+            (_("To"), messages.recipients(header)),
+        ]
+    )
+    desk.say()
+    rows = [_signed_row(each, found.released) for each in found.signed]
+    rows += [_claim_row(each) for each in found.claims]
+    desk.table((_("Claim"), _("By"), _("Time in the log"), _("Proven time"), _("Proof")), rows)
+    _warn(desk, found)
+    for number, plaintext in found.disclosed.items():
+        text = _("Disclosed and proven: {part}, {n} bytes; --extract writes it.")
+        desk.note(text.format(part=messages.part_name(header, number), n=len(plaintext)))
+
+
+def _warn(desk: Terminal, found: Evidence) -> None:
+    """Say what the file does not hold, and what speaks against what it holds."""
+    for claim in found.claims:
+        if claim.contradicted:
+            text = _("{log}, entry {index}: its witnesses contradict the time that the log gives it.")
+            desk.warn(text.format(log=claim.proof.origin, index=claim.proof.index))
+    for each in found.signed:
+        if not each.witnessed:
+            text = _(
+                "That the certificate of {officer} was valid when it signed is the word of the author's log alone."
+            )
+            desk.warn(text.format(officer=each.officer))
+        if each.revoked_by:
+            text = _("The certificate of {officer} is revoked in a register of this file; no proof says since before.")
+            desk.warn(text.format(officer=each.officer))
+    for number, part in enumerate(found.message.header.parts):
+        if number not in found.present and part.kind != message_pb2.PART_KIND_ATTACHMENT:
+            text = _("Not in this file: the ciphertext of part {number}, which was erased or left out.")
+            desk.warn(text.format(number=number))
+    for member in found.unproven_releases:
+        desk.warn(_("Not in this file: a release to {member}.").format(member=member))
+    for member in found.unproven_answers:
+        desk.warn(_("Not in this file: an answer of {member}.").format(member=member))
+
+
+def _signed_row(signed: Signed, released: Sequence[Claim]) -> tuple[str, ...]:
+    first = min(released, key=lambda each: (each.proof.time, each.proof.index))
+    return (
+        _("signed"),
+        f"{signed.officer} ({signed.role})",
+        messages.when(first.proof.time),
+        _proven(first) if signed.witnessed else _("this log's own word"),
+        _("certificate {id}").format(id=signed.certificate_sha256.hex()[:16]),
+    )
+
+
+def _claim_row(claim: Claim) -> tuple[str, ...]:
+    proof = claim.proof
+    what = messages.event(proof)
+    what += "" if proof.part_number is None else " " + _("part {number}").format(number=proof.part_number)
+    what += ", " + _("without the annex") if proof.without_annex else ""
+    what += f" ({proof.reason})" if proof.reason else ""
+    who = f"{proof.member} → {proof.counterpart}" if proof.event in _BETWEEN_MEMBERS else proof.member
+    # A receipt is the node's doing, which says nothing more.
+    who += f", {proof.actor}" if proof.actor and proof.event not in {"RECEIVED", "REFUSED"} else ""
+    place = _("{log}, entry {index} of {size}").format(log=proof.origin, index=proof.index, size=proof.tree_size)
+    return what, who, messages.when(proof.time), _proven(claim), place
+
+
+def _proven(claim: Claim) -> str:
+    known = claim.interval
+    if known is None:
+        return _("this log's own word")
+    ends = messages.when(known.not_after)
+    count = _("{n} of {others} witnesses").format(n=len(known.witnesses), others=known.others)
+    if known.not_before is None:
+        return _("not after {end} ({count})").format(end=ends, count=count)
+    begins = messages.when(known.not_before)
+    return _("not before {begin}, not after {end} ({count})").format(begin=begins, end=ends, count=count)

@@ -1,0 +1,119 @@
+"""`paiza forward` and `paiza holders`: passing a message on as it is, and who holds it."""
+
+from datetime import UTC
+from typing import Any
+
+import click
+
+from paiza_client import error_help
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import shared, split
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.errors import Refused, misused
+from paiza_client.language import N_, _
+from paiza_client.sdk.forwarding import Leave
+from paiza_client.sdk.model import MessageSummary
+from paiza_domain import codes, handling
+from paiza_wire.reasons import REASONS
+
+
+@click.command(
+    help=N_("Pass a message on as it is, with its author's marks. Limited material needs the author's consent.")
+)
+@click.argument("message", metavar="ID")
+@click.option("--to", multiple=True, required=True, metavar="MEMBERS", help=N_("To whom: uzb,kgz."))
+@click.option("--reason", required=True, help=N_("Why you pass it on; your node's log keeps it."))
+@click.option(
+    "--purpose", default="investigate", show_default=True, metavar="CODE", help=N_("What they are to use it for.")
+)
+@click.option("--without-annex", is_flag=True, help=N_("Leave the nominal annex behind."))
+@shared
+def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, without_annex: bool) -> None:
+    """Pass a message on."""
+    if purpose not in codes.load("purpose"):
+        raise misused("--purpose", _("there are: {codes}").format(codes=", ".join(codes.load("purpose"))))
+    desk = terminal()
+    recipients = list(dict.fromkeys(split(to)))
+    summary, leaves = run(_forward(desk, message, recipients, purpose, reason, without_annex=without_annex))
+    refused = [leave for leave in leaves if leave.proof is None]
+    if desk.wants_json:
+        desk.json({"id": summary.id, "results": [_object(leave) for leave in leaves]})
+    else:
+        desk.pairs(
+            [
+                (
+                    leave.recipient,
+                    messages.proof_text(leave.proof) if leave.proof else f"{_('refused')}: {_why(leave)}",
+                )
+                for leave in leaves
+            ]
+        )
+        desk.pairs(marks(summary))
+    if refused:
+        raise Refused(
+            refused[0].reason if refused[0].reason in REASONS else "unexpected_answer", summary.id, refused[0].detail
+        )
+
+
+@click.command(help=N_("Show who holds a message, as far as your node was told."))
+@click.argument("message", metavar="ID")
+@shared
+def holders(*, message: str) -> None:
+    """Show who holds a message."""
+    desk = terminal()
+    found = run(_holders(desk, message))
+    if desk.wants_json:
+        desk.json([_holder(each) for each in found])
+        return
+    desk.table(
+        (_("Member"), _("Passed on by"), _("Time")),
+        [
+            (
+                each.member,
+                each.forwarded_by,
+                messages.when(each.forwarded_time.ToDatetime(tzinfo=UTC)) if each.forwarded_by else "",
+            )
+            for each in found
+        ],
+    )
+
+
+def marks(summary: MessageSummary) -> list[tuple[str, str]]:
+    """Return the strictest marks of a message, each with what it allows."""
+    found = handling.of_message(summary.header)
+    labels = [f"TLP:{found.tlp}", found.code, *([f"PAP:{found.pap}"] if found.pap else [])]
+    return [(label, handling.meaning(label.removeprefix("TLP:"), lang())) for label in labels]
+
+
+async def _forward(
+    desk: Terminal, message: str, recipients: list[str], purpose: str, reason: str, *, without_annex: bool
+) -> tuple[MessageSummary, list[Leave]]:
+    async with desk.session() as session:
+        summary = await messages.one(session, message)
+        holding = {desk.profile().member, summary.header.author}.intersection(recipients)
+        if holding:
+            what = _("{members}: your own member, or the author of the message; it has the message")
+            raise misused("--to", what.format(members=", ".join(sorted(holding))))
+        return summary, await session.passing.forward(
+            summary.digest, recipients, purpose=purpose, reason=reason, without_annex=without_annex
+        )
+
+
+async def _holders(desk: Terminal, message: str) -> list[Any]:
+    async with desk.session() as session:
+        return await session.passing.holders((await messages.one(session, message)).digest)
+
+
+def _why(leave: Leave) -> str:
+    return f"{_(error_help.remedy(leave.reason).what)} ({leave.detail})"
+
+
+def _object(leave: Leave) -> dict[str, Any]:
+    if leave.proof is None:
+        return {"recipient": leave.recipient, "state": "refused", "reason": leave.reason, "detail": leave.detail}
+    return {"recipient": leave.recipient, "state": "forwarded", "proof": as_json.proof(leave.proof)}
+
+
+def _holder(holder: Any) -> dict[str, Any]:
+    when = holder.forwarded_time.ToDatetime(tzinfo=UTC).isoformat() if holder.forwarded_by else None
+    return {"member": holder.member, "passed_on_by": holder.forwarded_by, "passed_on_time": when}

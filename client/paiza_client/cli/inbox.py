@@ -1,0 +1,246 @@
+"""Commands that read: inbox, open, thread, watch, contacts."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from paiza.core.v1 import message_pb2
+from paiza_client.cli import as_json, attachments, messages, substance_notes, tasks, threads
+from paiza_client.cli.liaison import liaison_object, tell_liaison
+from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.substance_notes import NOTHING, Notes
+from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.errors import Misused, Refused, located, misused
+from paiza_client.language import N_, _
+from paiza_client.local import reference_data
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.verify.model import OpenedPart
+from paiza_domain.threads.request_status import RequestStatus
+from paiza_wire.message import parse_strictly
+
+if TYPE_CHECKING:
+    from paiza_client.sdk import Session
+    from paiza_client.sdk.tasks import Work
+
+MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
+PAGE: Final = 500  # the most the node gives at once
+URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT})
+
+
+@click.command(help=N_("List messages without opening them, newest first."))
+@click.option("--unread", is_flag=True, help=N_("Only what you have not opened."))
+@click.option("--sent", is_flag=True, help=N_("What your member sent, with its deliveries, instead."))
+@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
+@click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
+@click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_LISTED), default=100, show_default=True, help=N_("At most so many.")
+)
+@shared
+def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime | None, limit: int) -> None:
+    """List messages."""
+    desk = terminal()
+
+    async def work() -> "tuple[list[MessageSummary], dict[bytes, Work]]":
+        async with desk.session() as session:
+            found = await listed(
+                session,
+                limit,
+                box="sent" if sent else "inbox",
+                unread_only=unread,
+                kind=kind,
+                author=author,
+                since=since,
+                subjects=True,
+            )
+            return found, {} if sent or not found else await tasks.on_desk(session)
+
+    found, works = run(work())
+    if desk.wants_json:
+        desk.json([_with_work(as_json.summary(each), works.get(each.digest)) for each in found])
+    else:
+        remarks = {digest: tasks.in_words(each) for digest, each in works.items()}
+        messages.listing(desk, found, sent=sent, remarks=remarks)
+
+
+def _with_work(summary: dict[str, Any], work: "Work | None") -> dict[str, Any]:
+    return {**summary, "work": None if work is None else tasks.as_object(work)}
+
+
+@click.command("open", help=N_("Open a message: check its signatures and proofs, and show it. The opening is logged."))
+@click.argument("message", metavar="ID")
+@click.option("--part", default="main", metavar="PART", help=N_("main (as is), annex, or the number of a part."))
+@click.option("--reason", default="", help=N_("Why you open it; required for the annex."))
+@click.option("--attachment", type=click.IntRange(1), metavar="N", help=N_("Fetch and save this attachment instead."))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=N_("Where to save the attachment.")
+)
+@shared
+def open_(*, message: str, part: str, reason: str, attachment: int | None, output: Path | None) -> None:
+    """Open one part."""
+    desk = terminal()
+    if attachment is not None or output is not None:
+        if attachment is None:
+            raise misused("paiza open", _("-o goes with --attachment"))
+        attachments.fetch(desk, message, attachment, output, reason)
+        return
+
+    async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
+        async with desk.session() as session:
+            found = await messages.one(session, message)
+            number = messages.part_number(found.header, part)
+            if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
+                raise Refused("opening_reason_missing", found.id)
+            if found.header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+                raise misused("paiza open", _("part {n} is an attachment: use --attachment {n}").format(n=number))
+            opened = await session.open_part(found.digest, number, reason.strip())
+            return opened, *content(opened), _substances(session, opened)
+
+    opened, values, rows, notes = run(work())
+    if desk.wants_json:
+        desk.json({**as_json.opened(opened), "content": values, "substances": notes.as_objects()})
+    else:
+        show(desk, opened, rows + notes.rows())
+
+
+@click.command(help=N_("List the messages of a thread, oldest first, with what became of them."))
+@click.argument("message", metavar="ID")
+@click.option(
+    "--open",
+    "open_too",
+    is_flag=True,
+    help=N_("Open requests and answers, to show what was said question by question."),
+)
+@shared
+def thread(*, message: str, open_too: bool) -> None:
+    """List a thread, and how its requests stand."""
+    desk = terminal()
+
+    async def work() -> tuple[list[MessageSummary], list[RequestStatus]]:
+        async with desk.session() as session:
+            found = await threads.listed(session, await threads.find(session, message), subjects=True)
+            wanted = threads.is_of_requests if open_too else threads.nothing
+            return found, await threads.standings(session, await threads.opened(session, found, wanted))
+
+    found, standings = run(work())
+    now = threads.now()
+    if desk.wants_json:
+        by_digest = {each.digest: threads.as_object(each, now) for each in standings}
+        desk.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
+    else:
+        messages.listing(desk, found)
+        threads.tell(desk, standings, now)
+        if any(threads.in_workflow(each.header) for each in found):
+            desk.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
+
+
+@click.command(help=N_("List the members of the federation, by the verified register."))
+@shared
+def contacts() -> None:
+    """List members."""
+    desk = terminal()
+
+    async def work() -> Any:
+        async with desk.session() as session:
+            return session.register()
+
+    register = run(work())
+    liaison = reference_data.of(register).reference.liaison
+    if desk.wants_json:
+        desk.json(
+            [
+                {
+                    "member": each.id,
+                    "names": dict(each.names),
+                    "status": each.status,
+                    "classification_ceiling": each.classification_ceiling,
+                    "endpoints": list(each.endpoints),
+                    "logs": [key.origin for key in each.log_keys],
+                    "liaison": [liaison_object(officer) for officer in liaison.get(each.id, ())],
+                }
+                for _id, each in sorted(register.members.items())
+            ]
+        )
+        return
+    if register.late:
+        desk.warn(
+            _("The register should have been renewed by {time}.").format(time=messages.when(register.expiry_time))
+        )
+    rows = [
+        (each.id, each.names.get(lang(), each.id), _(_STATUSES[each.status]), str(each.classification_ceiling))
+        for _id, each in sorted(register.members.items())
+    ]
+    desk.table((_("Member"), _("Name"), _("Status"), _("Highest level")), rows)
+    tell_liaison(desk, [officer for _id, officers in sorted(liaison.items()) for officer in officers])
+
+
+_STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended")}
+
+
+async def listed(session: "Session", limit: int, **filters: Any) -> list[MessageSummary]:
+    """List messages over as many pages as it takes, at most ``limit``."""
+    found: list[MessageSummary] = []
+    token = ""
+    while len(found) < limit:
+        page = await session.list_messages(page_size=min(PAGE, limit - len(found)), page_token=token, **filters)
+        found += page.messages
+        token = page.next_token
+        if not token:
+            break
+    return found[:limit]
+
+
+def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return an opened part's content as an object and as rows for reading."""
+    header = opened.message.header
+    kind = messages.kind_of(header)
+    annex = header.parts[opened.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+    content_type = kind.annex if annex else kind.content
+    if content_type is None or header.parts[opened.part_number].kind == message_pb2.PART_KIND_ATTACHMENT:
+        raise Misused("part_missing", f"{header.message_id.hex()}: {opened.part_number}")
+    with located(header.message_id.hex()):
+        parsed = parse_strictly(content_type, opened.plaintext, "the content")
+    rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
+    if not annex:
+        rows += [("!", remark) for remark in kind.remarks(parsed, header.author_time.ToDatetime(tzinfo=UTC), lang())]
+    return as_json.message(parsed), rows
+
+
+def _substances(session: "Session", opened: OpenedPart) -> Notes:
+    """Return the status of the substances a main part speaks of, in its author's and its recipients' states."""
+    header = opened.message.header
+    if header.parts[opened.part_number].kind != message_pb2.PART_KIND_MAIN:
+        return NOTHING
+    parsed = parse_strictly(messages.kind_of(header).content, opened.plaintext, "the content")
+    members = [header.author, *(each.member for each in header.recipients)]
+    return substance_notes.of(session.register(), parsed, members, header.author_time.ToDatetime(tzinfo=UTC))
+
+
+def show(desk: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> None:
+    """Print an opened part: header, content, what is proven, what else there is."""
+    header = opened.message.header
+    style = "bold red" if header.urgency in URGENT else "bold"
+    desk.say(f"{messages.kind_title(header)} — {messages.part_name(header, opened.part_number)}", style)
+    desk.pairs(messages.header_rows(header, opened.thread_name))
+    desk.say()
+    desk.pairs(rows)
+    desk.say()
+    desk.say(_("Proven:"), "bold green")
+    desk.pairs(messages.proof_rows(opened))
+    for number in range(len(header.parts)):
+        if number != opened.part_number:
+            if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
+                desk.note(
+                    _("Also: attachment {n}. To fetch it: paiza open {id} --attachment {n} -o FILE").format(
+                        n=number, id=header.message_id.hex()[: messages.SHORT_ID]
+                    )
+                )
+                continue
+            part = "annex" if header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX else str(number)
+            desk.note(
+                _('Also: {part}. To open it: paiza open {id} --part {name} --reason "…"').format(
+                    part=messages.part_name(header, number), id=header.message_id.hex()[: messages.SHORT_ID], name=part
+                )
+            )

@@ -1,0 +1,128 @@
+"""Commands about what is kept on this machine: the outbox, and the profiles."""
+
+import click
+
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import shared
+from paiza_client.cli.terminal import run, terminal
+from paiza_client.errors import Refused, Unreachable
+from paiza_client.language import N_, _
+from paiza_client.local import profiles as stored
+from paiza_client.local.outbox import Outbox
+from paiza_client.verify.model import Outcome
+from paiza_wire.errors import PaizaError
+
+
+@click.group(help=N_("See, send or drop what waits to be sent. It is sealed: nobody can read it on this machine."))
+def outbox() -> None:
+    """Keep the outbox."""
+
+
+@outbox.command("list", help=N_("List the messages that wait, and those the node refused."))
+@shared
+def list_() -> None:
+    """List what waits."""
+    desk = terminal()
+    waiting = Outbox(desk.profile().outbox).listing()
+    if desk.wants_json:
+        desk.json([{**as_json.header(each.header), "refused": each.refused, "second": each.second} for each in waiting])
+        return
+    rows = [
+        (
+            each.header.message_id.hex()[: messages.SHORT_ID],
+            messages.urgency(each.header),
+            messages.kind_title(each.header),
+            messages.recipients(each.header),
+            _("refused: {reason}").format(reason=each.refused)
+            if each.refused
+            else _("waits for a second officer")
+            if each.second
+            else _("waiting"),
+        )
+        for each in waiting
+    ]
+    desk.table((_("Id"), _("Urgency"), _("Kind"), _("To"), _("State")), rows, empty=_("The outbox is empty."))
+
+
+@outbox.command(help=N_("Send everything that waits, now."))
+@shared
+def flush() -> None:
+    """Send what waits."""
+    desk = terminal()
+    profile = desk.profile()
+
+    async def work() -> list[Outcome]:
+        from paiza_client.sdk import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
+
+        async with connect(profile, desk.passphrase) as session:
+            return await session.flush()
+
+    kept = Outbox(profile.outbox)
+    if not any(kept.batches()) and not any(kept.at_second_officers()):
+        outcomes: list[Outcome] = []
+    else:
+        try:
+            outcomes = run(work())
+        except Unreachable as error:
+            error.saved = True
+            raise
+    if desk.wants_json:
+        desk.json(
+            [
+                {"digest": each.digest, "state": each.state, "reason": each.reason, "thread": each.thread_name}
+                for each in outcomes
+            ]
+        )
+        return
+    counts = {state: sum(each.state == state for each in outcomes) for state in ("released", "refused", "retry")}
+    desk.say(_("Sent: {released}, refused: {refused}, still waiting: {retry}").format(**counts))
+    if second := sum(each.state == "waiting" for each in outcomes):
+        desk.say(_("Waiting for a second officer: {n}").format(n=second))
+
+
+@outbox.command(help=N_("Give a waiting or refused message up. It cannot be brought back."))
+@click.argument("message", metavar="ID")
+@click.option("--yes", is_flag=True, help=N_("Do not ask."))
+@shared
+def drop(*, message: str, yes: bool) -> None:
+    """Drop a message."""
+    desk = terminal()
+    box = Outbox(desk.profile().outbox)
+    wanted = message.replace("-", "").lower()
+    found = {each.header.message_id for each in box.listing() if each.header.message_id.hex().startswith(wanted)}
+    if not found:
+        raise Refused("unknown_id", message)
+    if len(found) > 1:
+        raise Refused("ambiguous_id", message, ", ".join(each.hex() for each in sorted(found)))
+    if not yes:
+        click.confirm(_("Give this message up? Nobody can read or send it after that."), abort=True, err=True)
+    dropped = box.drop(found.pop())
+    if desk.wants_json:
+        desk.json({"dropped": dropped})
+    else:
+        desk.say(_("Dropped."))
+
+
+@click.command(help=N_("List the profiles of this machine: who can act, at which node."))
+@shared
+def profiles() -> None:
+    """List profiles."""
+    desk = terminal()
+    folder = stored.home()
+    rows: list[tuple[str, str, str, str]] = []
+    for name in stored.names(folder):
+        try:
+            profile = stored.load(folder / name)
+            rows.append((name, str(profile.id), profile.node, ""))
+        except PaizaError as error:
+            rows.append((name, "", "", error.reason))
+    if desk.wants_json:
+        desk.json(
+            [
+                {"profile": name, "id": officer, "node": node, "problem": problem}
+                for name, officer, node, problem in rows
+            ]
+        )
+        return
+    empty = _("No profiles in {folder}.").format(folder=folder)
+    desk.table((_("Profile"), _("Officer"), _("Node"), _("Problem")), rows, empty=empty)

@@ -1,0 +1,350 @@
+"""`paiza audit matrix` and `reconcile`: what was exchanged between members, by whose word, and what does not agree."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.errors import ExitCode, Refused, misused
+from paiza_client.evidence import container
+from paiza_client.language import N_, _
+from paiza_client.local.profiles import write_private
+from paiza_client.local.register_cache import bootstrap_root
+from paiza_client.reconciliation import file as comparison_file
+from paiza_client.reconciliation.compare import Difference, Result, Wish
+from paiza_client.reconciliation.matrix import Cell, cells
+from paiza_client.reconciliation.plan import compare_logs
+from paiza_wire.errors import PaizaError
+
+DEFAULT_OVERDUE_MINUTES: Final = 60
+
+_KINDS: Final = {
+    "lost": N_("lost"),
+    "late": N_("late"),
+    "refused": N_("refused"),
+    "denied": N_("denied"),
+    "only-here": N_("only here"),
+}
+_REMARKS: Final = {
+    "content_missing": N_("{recipient} gave a receipt, and says now that the message is not there"),
+    "receipt_not_shown": N_("{recipient} gave a receipt, and its log does not show it"),
+    "answered_late": N_("answered after more than the time allowed"),
+    "not_answered": N_("no answer of {recipient}; nothing proves whose fault"),
+    "given_up": N_("given up by {sender} without an answer"),
+    "refused": N_("{recipient} refused it"),
+    "refused_unproven": N_("refused by {recipient}, by the word of {sender} alone"),
+    "denied": N_("passed on, and not taken by {recipient}"),
+    "release_not_shown": N_("{recipient} holds the proof that {sender} released it, and {sender} does not show it"),
+    "no_release": N_("{recipient} says it came, {sender} says it never went, and no proof is shown"),
+}
+
+
+@click.command(
+    help=N_(
+        "Who sent how many messages to whom: sent, received, receipted, overdue, and where the figures of both sides "
+        "do not fit (disputed). Each figure stands under the member whose word it is. Your node asks every other; "
+        "those that granted it tell all they exchanged, the others what they exchanged with yours."
+    )
+)
+@click.option("--since", type=TimeParameter(), help=N_("From then on: 2026-11-01, or 8h, 3d, 2w ago; else all."))
+@click.option("--until", type=TimeParameter(), help=N_("Up to then; else now."))
+@click.option(
+    "--overdue",
+    "overdue_minutes",
+    type=click.IntRange(1, 366 * 24 * 60),
+    default=DEFAULT_OVERDUE_MINUTES,
+    show_default=True,
+    help=N_("Minutes without an answer after which a message is overdue."),
+)
+@shared
+def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: int) -> None:
+    """Show the matrix."""
+    desk = terminal()
+
+    async def work() -> Any:
+        async with desk.session() as session:
+            return await session.coordination.matrix(since, until, overdue_minutes * 60)
+
+    found = run(work())
+    rows = cells(found.words)
+    if desk.wants_json:
+        desk.json(
+            {
+                "cells": [_cell_object(cell) for cell in rows],
+                "words": [as_json.word(word) for word in found.words],
+                "silent": [{"member": member, "reason": reason} for member, reason in found.silent],
+            }
+        )
+        return
+    columns = (
+        _("From"),
+        _("To"),
+        _("Sent"),
+        _("Receipted"),
+        _("Refused"),
+        _("Overdue"),
+        _("Received"),
+        _("Disputed"),
+        _("By the word of"),
+    )
+    desk.table(columns, [_cell_row(cell) for cell in rows], empty=_("Nothing was exchanged."))
+    desk.note(_("Sent, receipted, refused, overdue: the sender's word. Received: the recipient's. A dash: no word."))
+    for word in found.words:
+        if word.only_with_asker:
+            desk.note(_("{member} tells only what it exchanged with your member.").format(member=word.member))
+    for member, reason in found.silent:
+        desk.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
+    if any(cell.disputed for cell in rows):
+        desk.warn(_("Figures do not fit. Name the messages with: paiza audit reconcile A B"))
+
+
+@click.command(
+    help=N_(
+        "Compare what one member's log released with what the other's received, both ways, entry by entry, with "
+        "proofs. Names each difference and what stands against whom. Where your member is one of the two and nothing "
+        "differs, the period is closed with an entry in both logs. Exit code 5 where a proof stands against somebody."
+    )
+)
+@click.argument("one", metavar="MEMBER", required=False, default="")
+@click.argument("other", metavar="MEMBER", required=False, default="")
+@click.option("--since", type=TimeParameter(), help=N_("From then on; else from the beginning of the month."))
+@click.option("--until", type=TimeParameter(), help=N_("Up to then; else now."))
+@click.option(
+    "--overdue",
+    "overdue_minutes",
+    type=click.IntRange(1, 366 * 24 * 60),
+    default=DEFAULT_OVERDUE_MINUTES,
+    show_default=True,
+    help=N_("Minutes after which an answer is late."),
+)
+@click.option("--keep-open", is_flag=True, help=N_("Compare only; do not close the period."))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help=N_("Write all questions and answers to this file, so that anybody can compare again without a node."),
+)
+@click.option(
+    "--check",
+    "kept",
+    type=click.Path(path_type=Path),
+    help=N_("Compare again from such a file: no node, no network, no account."),
+)
+@click.option("--root", type=click.Path(path_type=Path), help=N_("With --check: bootstrap root; else the profile's."))
+@shared
+def reconcile(
+    *,
+    one: str,
+    other: str,
+    since: datetime | None,
+    until: datetime | None,
+    overdue_minutes: int,
+    keep_open: bool,
+    output: Path | None,
+    kept: Path | None,
+    root: Path | None,
+) -> None:
+    """Reconcile two members."""
+    if kept is not None:
+        _check(terminal(), kept, root)
+        return
+    if not one or not other:
+        raise misused("paiza audit reconcile", _("Name two members."))
+    if output is not None and output.exists():
+        raise Refused("file_unwritable", str(output), _("it exists"))
+    desk = terminal()
+    now = datetime.now(UTC)
+    ends = until or now
+    begins = since or ends.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    if begins >= ends or ends > now:
+        raise misused("paiza audit reconcile", _("The period must begin before it ends, and be over."))
+    if one == other:
+        raise misused("paiza audit reconcile", _("Name two different members."))
+    wish = Wish(one, other, begins, ends, timedelta(minutes=overdue_minutes))
+
+    async def work() -> tuple[Result, Any, PaizaError | None]:
+        async with desk.session() as session:
+            own = desk.profile().member
+            for member in (one, other):
+                session.register().member(member)
+            if output is not None:
+                session.coordination.kept = []
+            result = await compare_logs(session.coordination, wish, own=own, now=now)
+            if output is not None:
+                made = comparison_file.Made(wish, own, str(desk.profile().id), now)
+                answers = session.coordination.kept or []
+                files = await session.archived_set(session.register().version)
+                trusted = bootstrap_root(desk.profile().root)
+                data = await asyncio.to_thread(comparison_file.pack, made, answers, files, trusted)
+                await asyncio.to_thread(_write, output, data)
+            if keep_open or own not in (one, other) or not result.agrees:
+                return result, None, None
+            counterpart = other if own == one else one
+            try:
+                return result, await session.coordination.close(counterpart, begins, ends, result.digest), None
+            except PaizaError as error:
+                return result, None, error
+
+    result, closed, problem = run(work())
+    if desk.wants_json:
+        desk.json(_result_object(wish, result, closed, problem))
+    else:
+        _print(desk, wish, result, closed, problem, own=desk.profile().member, keep_open=keep_open)
+    _end(result)
+
+
+def _check(desk: Terminal, file: Path, root: Path | None) -> None:
+    """Compare again from a file."""
+    trusted = bootstrap_root(root if root is not None else desk.profile().root)
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(container.MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", str(file), error.strerror or "") from error
+    made, result = comparison_file.check(data, trusted)
+    if desk.wants_json:
+        desk.json({**_result_object(made.wish, result, None, None), "officer": made.officer, "compared": made.now})
+    else:
+        told = _("Asked by {officer}; compared, by his word, at {time}.")
+        desk.note(told.format(officer=made.officer, time=messages.when(made.now)))
+        _print(desk, made.wish, result, None, None, own=made.own, keep_open=True)
+    _end(result)
+
+
+def _end(result: Result) -> None:
+    """End with the exit code that says whether a proof stands against somebody."""
+    if any(each.against for each in result.differences):
+        click.get_current_context().exit(ExitCode.NOT_PROVEN)
+
+
+def _write(output: Path, data: bytes) -> None:
+    try:
+        write_private(output, data)
+    except OSError as error:
+        raise Refused("file_unwritable", str(output), error.strerror or "") from error
+
+
+def _print(
+    desk: Terminal,
+    wish: Any,
+    result: Result,
+    closed: Any,
+    problem: PaizaError | None,
+    *,
+    own: str,
+    keep_open: bool,
+) -> None:
+    span = f"{messages.when(wish.since)} – {messages.when(wish.until)}"
+    desk.say(
+        _("{one} and {other}, {span}: {agreed} agree, {waiting} under way, {n} differ.").format(
+            one=wish.one,
+            other=wish.other,
+            span=span,
+            agreed=result.agreed,
+            waiting=result.under_way,
+            n=len(result.differences),
+        ),
+        "bold",
+    )
+    rows = [_difference_row(each) for each in result.differences]
+    desk.table((_("What"), _("Message"), _("From"), _("To"), _("Sent"), _("Why"), _("Stands against")), rows)
+    for each in result.differences:
+        if each.proofs:
+            places = "; ".join(f"{proof.event} {proof.origin} #{proof.index}" for proof in each.proofs)
+            desk.say(_("Proof of {id}: {places}").format(id=each.digest.hex()[:16], places=places))
+    if closed is not None:
+        places = f"{closed.own.origin} #{closed.own.index}, {closed.theirs.origin} #{closed.theirs.index}"
+        desk.say(_("Closed: both logs say so ({places}).").format(places=places), "bold green")
+    elif problem is not None:
+        desk.warn(_("Not closed: {reason}").format(reason=f"{problem.reason} ({problem.detail})"))
+    elif keep_open:
+        desk.note(_("Compared only."))
+    elif own not in (wish.one, wish.other):
+        desk.note(_("A period is closed by the coordinators of its two members."))
+    elif result.under_way:
+        desk.note(_("Not closed: messages are still under way."))
+    else:
+        desk.note(_("Not closed: clear up what differs first."))
+
+
+def _difference_row(each: Difference) -> tuple[str, ...]:
+    remark = _(_REMARKS[each.remark]).format(sender=each.sender, recipient=each.recipient)
+    return (
+        _(_KINDS[each.kind]),
+        each.digest.hex()[:16],
+        each.sender,
+        each.recipient,
+        messages.when(each.sent.time) if each.sent is not None else "-",
+        f"{remark} ({each.reason})" if each.reason else remark,
+        each.against or "-",
+    )
+
+
+def _result_object(wish: Any, result: Result, closed: Any, problem: PaizaError | None) -> dict[str, Any]:
+    return {
+        "members": [wish.one, wish.other],
+        "since": wish.since,
+        "until": wish.until,
+        "agreed": result.agreed,
+        "under_way": result.under_way,
+        "differences": [_difference_object(each) for each in result.differences],
+        "digest": result.digest,
+        "closed": None
+        if closed is None
+        else {"own": as_json.proof(closed.own), "theirs": as_json.proof(closed.theirs)},
+        "not_closed": "" if problem is None else problem.reason,
+    }
+
+
+def _difference_object(each: Difference) -> dict[str, Any]:
+    return {
+        "what": each.kind,
+        "why": each.remark,
+        "digest": each.digest,
+        "from": each.sender,
+        "to": each.recipient,
+        "reason": each.reason,
+        "sent": None if each.sent is None else as_json.proof(each.sent),
+        "answered": None if each.answered is None else as_json.proof(each.answered),
+        "against": each.against,
+        "proofs": [as_json.proof(proof) for proof in each.proofs],
+    }
+
+
+def _cell_row(cell: Cell) -> tuple[str, ...]:
+    def number(value: int | None) -> str:
+        return "-" if value is None else f"{value:,}"
+
+    told = ((cell.sender, cell.sent), (cell.recipient, cell.received))
+    words = [member for member, figure in told if figure is not None]
+    return (
+        cell.sender,
+        cell.recipient,
+        number(cell.sent),
+        number(cell.receipted),
+        number(cell.refused),
+        number(cell.overdue),
+        number(cell.received),
+        number(cell.disputed),
+        ", ".join(words),
+    )
+
+
+def _cell_object(cell: Cell) -> dict[str, Any]:
+    return {
+        "from": cell.sender,
+        "to": cell.recipient,
+        "sent": cell.sent,
+        "receipted": cell.receipted,
+        "refused": cell.refused,
+        "overdue": cell.overdue,
+        "received": cell.received,
+        "disputed": cell.disputed,
+        "word_of_sender": cell.sent is not None,
+        "word_of_recipient": cell.received is not None,
+    }

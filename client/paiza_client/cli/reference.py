@@ -1,0 +1,85 @@
+"""What the commands on reference data share: the data in use, days and states asked about, evidence in words."""
+
+from datetime import date
+from typing import Any, Final
+
+import click
+from typing_extensions import override
+
+from paiza_client.cli.options import split
+from paiza_client.cli.terminal import Terminal, lang, run
+from paiza_client.errors import Unreachable
+from paiza_client.language import _
+from paiza_client.local import reference_data, register_cache
+from paiza_client.local.reference_data import ReferenceData
+from paiza_domain.reference.model import Evidence, Period
+
+MAX_SHOWN: Final = 10  # wrong records told; the coordinator sees them all with paiza-trust reference check
+
+
+class Day(click.ParamType[date]):
+    """A calendar day: 2026-11-23."""
+
+    name = "day"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(_("{value!r} is not a day such as 2026-11-23.").format(value=value), param, ctx)
+
+
+def data(desk: Terminal) -> ReferenceData:
+    """Return the reference data of the newest register; without the node, those of the one verified last."""
+
+    async def work() -> ReferenceData:
+        async with desk.session() as session:
+            return reference_data.of(session.register())
+
+    try:
+        found = run(work())
+    except Unreachable as error:
+        known = register_cache.cached(desk.profile())
+        if known is None:
+            raise
+        desk.warn(
+            _("The node is away ({reason}): these are the data of the register verified last.").format(
+                reason=error.reason
+            )
+        )
+        found = reference_data.of(known)
+    if found.reference.problems:
+        desk.warn(_("Some reference data of the register cannot be used and are left out:"))
+        for each in found.reference.problems[:MAX_SHOWN]:
+            desk.warn(f"  {each.path}: {each.message(lang())}")
+    return found
+
+
+def states(values: tuple[str, ...], otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    """Read the states asked about."""
+    return tuple(dict.fromkeys(each.lower() for each in split(values))) or otherwise
+
+
+def days(span: Period) -> str:
+    """Show a span of days."""
+    return f"{span.begin or '…'} – {span.end or '…'}" if span.begin or span.end else ""
+
+
+def shown(evidence: Evidence) -> str:
+    """Show where a record comes from."""
+    word = _("verified") if evidence.verified else _("not verified")
+    return f"{evidence.source} ({word})"
+
+
+def as_object(evidence: Evidence) -> dict[str, object]:
+    """Return it for JSON."""
+    return {"source": evidence.source, "verified": evidence.verified}
+
+
+def span_object(span: Period) -> dict[str, str]:
+    """Return days for JSON; empty where not known or open."""
+    return {"from": span.begin, "to": span.end}

@@ -1,0 +1,280 @@
+"""Commands of lawfulness: have messages erased, see how that stands; legal hold; review dates."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from paiza.content.v1.erasure_pb2 import ErasureRequest
+from paiza_client.cli import as_json, messages, replies, sending
+from paiza_client.cli.options import shared
+from paiza_client.cli.recalls import SECOND, wish, written
+from paiza_client.cli.terminal import run, terminal
+from paiza_client.errors import Refused, misused
+from paiza_client.language import N_, _
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.verify.model import Proof
+
+if TYPE_CHECKING:
+    from paiza_client.sdk.retention import Erasure, Hold, Review
+
+MAX_DAYS: Final = 36_525  # days ahead that can be asked for: a century
+
+_STATES: Final = {
+    "asked": N_("no answer yet"),
+    "erased": N_("erased"),
+    "held": N_("under legal hold"),
+    "not_held": N_("never held it"),
+    "unknown": N_("unknown"),
+}
+
+
+@click.command(
+    help=N_(
+        "Have messages of your member erased by everyone who holds them; two officers sign. All are of one thread. "
+        "Headers and proofs stay. This cannot be undone."
+    )
+)
+@click.argument("erased", metavar="ID...", nargs=-1, required=True)
+@click.option("--reason", required=True, help=N_("Why, in words."))
+@click.option("--because", required=True, metavar="CODE", help=N_("Reason code: review, inaccurate, unlawful, legal …"))
+@SECOND
+@written
+def erase(
+    *,
+    erased: Sequence[str],
+    reason: str,
+    because: str,
+    second: str,
+    urgency: str | None,
+    reason_code: str,
+    dry_run: bool,
+) -> None:
+    """Have messages erased."""
+    desk = terminal()
+    content = ErasureRequest(reason=because, explanation=reason)
+
+    async def look() -> tuple[list[MessageSummary], list[str]]:
+        async with desk.session() as session:
+            found = [await replies.own(session, each) for each in erased]
+            return found, await replies.holders(session, found)
+
+    found, recipients = run(look())
+    prepared = replies.prepared(
+        replies.kind("erasure-request"),
+        content,
+        found[0].header,
+        [each.digest for each in found],
+        recipients,
+        wish(urgency, reason_code, second, otherwise="priority"),
+    )
+    sending.finish(desk, prepared, None, dry_run=dry_run)
+    desk.note(
+        _("It goes to: {members}. Who has not erased it yet is shown by: paiza erasures").format(
+            members=", ".join(recipients)
+        )
+    )
+
+
+@click.command(help=N_("Show how erasures stand: those your member asked for, by holder, and those asked of it."))
+@click.option("--overdue", is_flag=True, help=N_("Only those not acknowledged in time, and those under legal hold."))
+@shared
+def erasures(*, overdue: bool) -> None:
+    """Show erasures."""
+    desk = terminal()
+
+    async def work() -> "list[Erasure]":
+        async with desk.session() as session:
+            return await session.lawful.erasures(overdue_only=overdue)
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json([_erasure_object(each) for each in found])
+        return
+    rows = [
+        (
+            each.digest.hex()[:16],
+            each.thread_name,
+            each.requester,
+            each.holder,
+            _(_STATES[each.state]),
+            messages.when(each.asked_time),
+            messages.when(each.answer.time if each.answer else each.due_time),
+            f"{each.answer.origin} #{each.answer.index}" if each.answer else "",
+            _("OVERDUE") if each.overdue else "",
+        )
+        for each in found
+    ]
+    columns = (
+        _("Message"),
+        _("Thread"),
+        _("Asked by"),
+        _("Holder"),
+        _("State"),
+        _("Asked"),
+        _("Answered, or due"),
+        _("Entry"),
+        "",
+    )
+    desk.table(columns, rows, empty=_("Nothing is overdue.") if overdue else _("Nothing was to be erased."))
+    if rows:
+        desk.note(_("What a holder says is proven to be in its log. That it did so is its statement, not a proof."))
+
+
+@click.command(help=N_("Put a message under legal hold: nothing erases it at your node until that is lifted."))
+@click.argument("message", metavar="ID")
+@click.option("--reason", default="", help=N_("Why; stands beside the log."))
+@click.option("--lift", is_flag=True, help=N_("Lift the hold. What was to be erased meanwhile is erased then."))
+@shared
+def hold(*, message: str, reason: str, lift: bool) -> None:
+    """Change a hold."""
+    if not reason.strip():
+        raise misused("--reason", _("say why"))
+    desk = terminal()
+
+    async def work() -> tuple[MessageSummary, Proof]:
+        async with desk.session() as session:
+            found = await messages.one(session, message)
+            act = session.lawful.release_hold if lift else session.lawful.place_hold
+            return found, await act(found.digest, reason)
+
+    found, proof = run(work())
+    if desk.wants_json:
+        desk.json({"id": found.id, "held": not lift, "proof": as_json.proof(proof)})
+        return
+    words = _("The hold on {id} is lifted") if lift else _("{id} is under legal hold")
+    desk.say(f"{words.format(id=found.id[: messages.SHORT_ID])} ({proof.origin} #{proof.index}).")
+
+
+@click.command(help=N_("Show what is under legal hold at your node, by whom and why."))
+@shared
+def holds() -> None:
+    """Show holds."""
+    desk = terminal()
+
+    async def work() -> "list[Hold]":
+        async with desk.session() as session:
+            return await session.lawful.holds()
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json([
+            {
+                "digest": each.digest,
+                "thread": each.thread_name,
+                "by": each.actor,
+                "since_time": each.since_time,
+                "reason": each.reason,
+            }
+            for each in found
+        ])  # fmt: skip
+        return
+    rows = [
+        (
+            each.digest.hex()[:16],
+            each.thread_name,
+            each.actor.rpartition("/")[2],
+            messages.when(each.since_time),
+            each.reason,
+        )
+        for each in found
+    ]
+    desk.table((_("Message"), _("Thread"), _("By"), _("Since"), _("Why")), rows, empty=_("Nothing is under hold."))
+
+
+@click.command(help=N_("Show the messages whose review date has come; decide on each with paiza review."))
+@click.option("--days", type=click.IntRange(0, MAX_DAYS), default=0, help=N_("Also those due within so many days."))
+@shared
+def reviews(*, days: int) -> None:
+    """Show reviews."""
+    desk = terminal()
+
+    async def work() -> "list[Review]":
+        async with desk.session() as session:
+            return await session.lawful.reviews(days)
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json([
+            {
+                **as_json.header(each.header),
+                "digest": each.digest,
+                "thread": each.thread_name,
+                "unit": each.unit,
+                "due_time": each.review_time,
+                "overdue": each.overdue,
+                "held": each.held,
+            }
+            for each in found
+        ])  # fmt: skip
+        return
+    rows = [
+        (
+            each.header.message_id.hex()[: messages.SHORT_ID],
+            each.thread_name,
+            messages.kind_title(each.header),
+            each.header.author,
+            each.unit or _("common desk"),
+            f"{each.review_time:%Y-%m-%d}",
+            _("OVERDUE") if each.overdue else "",
+            _("HELD") if each.held else "",
+        )
+        for each in found
+    ]
+    columns = (_("Id"), _("Thread"), _("Kind"), _("From"), _("With"), _("Review by"), "", "")
+    desk.table(columns, rows, empty=_("Nothing is to be reviewed."))
+
+
+@click.command(help=N_("Decide on a message: keep it until a date, or erase your member's copy. Others keep theirs."))
+@click.argument("message", metavar="ID")
+@click.option("--keep-until", default="", metavar="DATE", help=N_("Keep it, to be reviewed again on that day."))
+@click.option("--erase", "erased", is_flag=True, help=N_("Erase your member's copy. This cannot be undone."))
+@click.option("--reason", required=True, help=N_("Why; stands beside the log."))
+@shared
+def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
+    """Decide on a message."""
+    if bool(keep_until) == erased:
+        raise misused("paiza review", _("name either --keep-until or --erase"))
+    until = _date(keep_until) if keep_until else None
+    desk = terminal()
+
+    async def work() -> tuple[MessageSummary, Proof]:
+        async with desk.session() as session:
+            found = await messages.one(session, message)
+            if until is None:
+                return found, await session.lawful.erase_own_copy(found.digest, reason)
+            return found, await session.lawful.keep(found.digest, reason, until)
+
+    found, proof = run(work())
+    if desk.wants_json:
+        desk.json({"id": found.id, "keep_until_time": until, "proof": as_json.proof(proof)})
+        return
+    short = found.id[: messages.SHORT_ID]
+    said = _("{id} is erased here").format(id=short) if erased else _("{id} is kept").format(id=short)
+    desk.say(f"{said} ({proof.origin} #{proof.index}).")
+
+
+def _date(text: str) -> datetime:
+    try:
+        found = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise misused("--keep-until", _("{value!r} is not a date such as 2027-12-31").format(value=text)) from None
+    if found <= datetime.now(UTC):
+        raise Refused("usage", "--keep-until", _("that day is past"))
+    return found
+
+
+def _erasure_object(each: "Erasure") -> dict[str, Any]:
+    return {
+        "request": each.request,
+        "digest": each.digest,
+        "thread": each.thread_name,
+        "requester": each.requester,
+        "holder": each.holder,
+        "state": each.state,
+        "asked_time": each.asked_time,
+        "due_time": each.due_time,
+        "overdue": each.overdue,
+        "answer": None if each.answer is None else as_json.proof(each.answer),
+    }

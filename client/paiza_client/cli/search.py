@@ -1,0 +1,140 @@
+"""Commands that find: search by what messages speak of, and the links between messages."""
+
+from datetime import datetime
+from typing import Final
+
+import click
+
+from paiza_client.cli import as_json, messages
+from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.terminal import run, terminal
+from paiza_client.errors import misused
+from paiza_client.language import N_, _
+from paiza_client.sdk.search import Criterion, FoundPage, LinkedMessage
+
+PAGE: Final = 500  # the most the node gives at once
+
+_FIELDS: Final = {
+    "substance": N_("Substance: code or name, Russian or English."),
+    "place": N_("Place, border point, province: words in any order, either alphabet."),
+    "country": N_("Country: code or name."),
+    "route": N_("Role and country on the route, such as: transit KAZ"),
+    "name": N_("Person or company; needs --reason."),
+    "phone": N_("Telephone number; needs --reason."),
+    "plate": N_("Registration plate, Cyrillic or Latin."),
+    "container": N_("Container number."),
+    "document": N_("Identity document; needs --reason."),
+}
+_SHARED: Final = {
+    "plate": N_("plate"),
+    "vin": N_("VIN"),
+    "container": N_("container"),
+    "vessel": N_("vessel"),
+    "flight": N_("flight"),
+    "waybill": N_("air waybill"),
+    "carnet": N_("TIR carnet"),
+    "seal": N_("seal"),
+    "document": N_("document"),
+    "personal-number": N_("personal number"),
+    "account": N_("account"),
+    "registration": N_("registration number"),
+    "phone": N_("telephone"),
+    "imei": N_("IMEI"),
+    "person": N_("person"),
+    "company": N_("company"),
+    "logo": N_("logo"),
+    "subject": N_("subject"),
+}
+
+
+def _criteria(command: click.Command) -> click.Command:
+    for field, told in _FIELDS.items():
+        command.params.append(click.Option([f"--{field}"], multiple=True, metavar="TEXT", help=told))
+    return command
+
+
+@_criteria
+@click.command(
+    help=N_("Find messages by what they speak of. Several options must all hold. A search for persons is logged."),
+    epilog=N_("--by FIELD=TEXT searches by any other identifier: vin, vessel, seal, imei, account, reference …"),
+)
+@click.option("--by", multiple=True, metavar="FIELD=TEXT", help=N_("Any other field."))
+@click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
+@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
+@click.option("--since", type=TimeParameter(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--until", type=TimeParameter(), help=N_("Only events before."))
+@click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
+@click.option("--limit", type=click.IntRange(1, PAGE), default=100, show_default=True, help=N_("At most so many."))
+@shared
+def search(
+    *,
+    by: tuple[str, ...],
+    author: str,
+    kind: str,
+    since: datetime | None,
+    until: datetime | None,
+    reason: str,
+    limit: int,
+    **texts: tuple[str, ...],
+) -> None:
+    """Find messages."""
+    desk = terminal()
+    criteria: list[Criterion] = [(field, text) for field, given in texts.items() for text in given]
+    for each in by:
+        field, separator, text = each.partition("=")
+        if not separator:
+            raise misused("--by", _("{value!r} is not FIELD=TEXT").format(value=each))
+        criteria.append((field.strip(), text))
+
+    async def work() -> FoundPage:
+        async with desk.session() as session:
+            return await session.searching.search(
+                criteria, since=since, until=until, author=author, kind=kind, reason=reason, page_size=limit
+            )
+
+    page = run(work())
+    if desk.wants_json:
+        desk.json([
+            {**as_json.summary(each.message), "event_time": each.event_time} for each in page.messages
+        ])  # fmt: skip
+    else:
+        messages.listing(desk, [each.message for each in page.messages])
+        if page.next_page_token:
+            desk.note(_("There are more; narrow the search, or raise --limit."))
+    if page.behind:
+        desk.warn(_("{n} messages are not searchable yet; search again in a moment.").format(n=page.behind))
+
+
+@click.command(help=N_("Show the messages that share an identifier with one: a plate, a telephone, a person …"))
+@click.argument("message", metavar="ID")
+@shared
+def links(*, message: str) -> None:
+    """Show links."""
+    desk = terminal()
+
+    async def work() -> tuple[LinkedMessage, ...]:
+        async with desk.session() as session:
+            return await session.searching.links((await messages.one(session, message)).digest)
+
+    found = run(work())
+    if desk.wants_json:
+        desk.json([{**as_json.summary(each.message), "fields": each.fields} for each in found])
+        return
+    columns = [_("Id"), _("Thread"), _("Stored"), _("Kind"), _("From"), _("Shares")]
+    rows = [
+        (
+            each.message.id[: messages.SHORT_ID],
+            each.message.thread_name,
+            messages.when(each.message.stored_time),
+            messages.kind_title(each.message.header),
+            each.message.header.author,
+            shared_text(each.fields),
+        )
+        for each in found
+    ]
+    desk.table(columns, rows, empty=_("It shares no identifier with a message you may see."))
+
+
+def shared_text(fields: tuple[str, ...]) -> str:
+    """Name what messages share, in words."""
+    return ", ".join(_(_SHARED[field]) if field in _SHARED else field for field in fields)

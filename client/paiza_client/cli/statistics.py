@@ -1,0 +1,105 @@
+"""`paiza statistics`: seizures counted by period, substance, route, place or member, small numbers hidden."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_client.cli import open_many
+from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.data.exports import marks
+from paiza_client.data.exports.records import Record
+from paiza_client.data.exports.tables import Table
+from paiza_client.data.statistics import observations, tabulation
+from paiza_client.data.statistics.tabulation import HIDDEN, Measure
+from paiza_client.errors import Refused, misused
+from paiza_client.language import N_, _
+from paiza_client.local.profiles import write_private
+
+REASON: Final = "statistics"  # why each notice is opened, where the officer says nothing else
+FORMATS: Final = ("csv", "xlsx", "json")
+
+
+@click.command(
+    help=N_(
+        "Count seizures by one or two of: year, quarter, month, group, substance, route, place, place-type, member. "
+        "Numbers behind which fewer than three notices stand are hidden, and whatever would give them away. Each "
+        "notice is opened, which your node logs."
+    )
+)
+@click.option(
+    "--by", type=click.Choice(tuple(observations.DIMENSIONS)), default="substance", show_default=True, help=N_("Rows.")
+)
+@click.option("--across", type=click.Choice(tuple(observations.DIMENSIONS)), default=None, help=N_("Columns."))
+@click.option(
+    "--measure",
+    type=click.Choice(("count", "kg")),
+    default="count",
+    show_default=True,
+    help=N_("Seizures, or kilograms where they are known."),
+)
+@click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
+@click.option("--until", type=TimeParameter(), help=N_("Only stored until then."))
+@click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
+@click.option("--reason", default=REASON, show_default=True, help=N_("Why you open them."))
+@click.option("--format", "form", type=click.Choice(FORMATS), default=None, help=N_("Format of the file; else CSV."))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help=N_("File to write; else a table is shown."))
+@shared
+def statistics(
+    *,
+    by: str,
+    across: str | None,
+    measure: Measure,
+    since: datetime | None,
+    until: datetime | None,
+    author: str,
+    reason: str,
+    form: str | None,
+    output: Path | None,
+) -> None:
+    """Count seizures."""
+    if across == by:
+        raise misused("--across", _("rows and columns are the same"))
+    if form and output is None:
+        raise misused("--format", _("name the file with --output"))
+    if output is not None and output.exists():
+        raise Refused("file_unwritable", str(output), _("it exists"))
+    desk = terminal()
+    records = run(_records(desk, author, since, until, reason.strip() or REASON))
+    counted = tabulation.tabulate(observations.observations(records), by, across or "")
+    table = tabulation.as_table(counted, by, across or "", measure, marks.strictest(records))
+    _give(desk, table, form or FORMATS[0], output)
+
+
+async def _records(
+    desk: Terminal, author: str, since: datetime | None, until: datetime | None, reason: str
+) -> list[Record]:
+    async with desk.session() as session:
+        found = await open_many.chosen(session, (), kind=observations.KIND, author=author, since=since)
+        counted = open_many.standing(desk, open_many.stored_until(found, until))
+        return [record for record, _part in await open_many.opened(desk, session, counted, reason, annex=False)]
+
+
+def _give(desk: Terminal, table: Table, form: str, output: Path | None) -> None:
+    if output is not None:
+        from paiza_client.data.exports.writing import WRITERS  # noqa: PLC0415 - a table on the screen needs no writer
+
+        write_private(output, WRITERS[form](table))
+        desk.note(_("Written to {path}").format(path=output))
+    elif desk.wants_json:
+        rows = [
+            {
+                column: None if cell == HIDDEN else cell if isinstance(cell, int) else str(cell)
+                for column, cell in zip(table.columns, row, strict=True)
+            }
+            for row in table.rows
+        ]
+        desk.json({"title": table.title, "handling": marks.text(table.mark), "notes": list(table.notes), "rows": rows})
+    else:
+        desk.say(table.title, "bold")
+        desk.say(marks.text(table.mark))
+        desk.table(table.columns, [[str(cell) for cell in row] for row in table.rows])
+        for note in table.notes:
+            desk.note(note)

@@ -1,0 +1,1 @@
+"""From a validated draft to a sealed and signed message."""

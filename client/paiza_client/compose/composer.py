@@ -1,0 +1,227 @@
+"""From a valid draft to a sealed and signed message. Validation comes before anything is encrypted.
+
+The order is the promise: `compose` refuses a draft that any receiver would refuse, names every field, and only what
+passed is sealed for the recipients and the own member with the keys of the register, and signed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import officer_pb2
+from paiza_client import language
+from paiza_client.errors import Complaint, Refused, located
+from paiza_client.files import attaching
+from paiza_client.files.attaching import Attachment, Progress
+from paiza_client.local.profiles import Credentials, Profile
+from paiza_domain import validation
+from paiza_domain.schema.field_checks import nearest
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
+from paiza_register import Register
+from paiza_wire.identity import keys
+from paiza_wire.message import (
+    OfficerSigner,
+    PlainPart,
+    RecipientKey,
+    key_wrapping,
+    message_digest,
+    new_message_id,
+    seal,
+    sign,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What stands in the header beside the content. Times are aware; ``thread_id`` is empty for a new thread."""
+
+    recipients: tuple[message_pb2.Recipient, ...]
+    urgency: message_pb2.Urgency.ValueType
+    handling: message_pb2.Handling
+    review_time: datetime
+    urgency_reason: str = ""
+    legal_bases: tuple[str, ...] = ()
+    thread_id: bytes = b""
+    parent_digests: tuple[bytes, ...] = ()
+    annex_handling: message_pb2.Handling | None = None
+    second: tuple[str, str] | None = None
+    """SPIFFE ID of the officer who must sign as well, and the role he acts in."""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A signed message, sealed to the members: nobody on this machine can read it again."""
+
+    data: bytes
+    header: message_pb2.Header
+    digest: bytes
+    source_row: bytes = b""
+
+    @property
+    def id(self) -> str:
+        """Message id as 32 hex digits."""
+        return self.header.message_id.hex()
+
+    def item(self) -> officer_pb2.SubmitItem:
+        """Return it as the outbox keeps and Submit takes it."""
+        return officer_pb2.SubmitItem(message=self.data, source_row_sha256=self.source_row)
+
+
+class Composer:
+    """Seals and signs for one officer under one version of the register; recipients' keys are parsed once."""
+
+    def __init__(self, profile: Profile, credentials: Credentials, register: Register, roles: Sequence[str]) -> None:
+        self._profile = profile
+        self._register = register
+        self._roles = tuple(roles)
+        self._signer = OfficerSigner(
+            str(profile.id), credentials.certificate_der, lambda data: keys.sign(credentials.key, data)
+        )
+        self._keys: dict[str, RecipientKey] = {}
+
+    def check(self, kind: Kind, content: Message, annex: Message | None, envelope: Envelope, now: datetime) -> None:
+        """Refuse what a receiver would refuse, and a sender or recipient that cannot be; seals nothing."""
+        self._header(kind, annex, envelope, now)
+        for recipient in envelope.recipients:
+            self._recipient_key(recipient.member, now)
+        self._validate(kind, content, annex, envelope, now)
+
+    def compose(
+        self,
+        kind: Kind,
+        content: Message,
+        annex: Message | None,
+        envelope: Envelope,
+        *,
+        now: datetime,
+        source_row: bytes = b"",
+        progress: Progress | None = None,
+    ) -> Sealed:
+        """Make the message: validate, seal for the recipients and our own member, sign; attachments go first."""
+        header = self._header(kind, annex, envelope, now)
+        plain, annexed = self._validate(kind, content, annex, envelope, now)
+        parts = [PlainPart(message_pb2.PART_KIND_MAIN, plain)]
+        if annexed is not None:
+            parts.append(PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, annexed, envelope.annex_handling))
+        members = [*(recipient.member for recipient in envelope.recipients), self._profile.member]
+        recipient_keys = [self._recipient_key(member, now) for member in members]
+        attached = [
+            attaching.seal(each, header, number, self._profile.outbox, progress)
+            for number, each in enumerate(envelope.attachments, len(parts))
+        ]
+        with located(header.message_id.hex()):
+            unsigned = seal(header, parts, recipient_keys, attached, subject=kind.subject_of(content))
+            data = sign(unsigned, [self._signer])
+        return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
+
+    def _validate(
+        self, kind: Kind, content: Message, annex: Message | None, envelope: Envelope, now: datetime
+    ) -> tuple[bytes, bytes | None]:
+        header = self._header(kind, annex, envelope, now)
+        header.parts.add(kind=message_pb2.PART_KIND_MAIN)
+        if annex is not None:
+            header.parts.add(kind=message_pb2.PART_KIND_NOMINAL_ANNEX)
+        plain = content.SerializeToString(deterministic=True)
+        annexed = annex.SerializeToString(deterministic=True) if annex is not None else None
+        errors = [*validation.header_errors(header, kind, now), *self._unknown_bases(envelope)]
+        complain(kind.name, [*errors, *kind.validate(content, annex, now)])
+        # The same function that every receiver runs has the last word.
+        with located(kind.name):
+            validation.check_message(header, plain, annexed, now, subject=kind.subject_of(content))
+        return plain, annexed
+
+    def _unknown_bases(self, envelope: Envelope) -> list[FieldError]:
+        """Find legal bases that the federation does not list; nothing where it lists none."""
+        known = self._register.legal_bases
+        return [
+            FieldError(
+                f"legal_bases[{place}]",
+                "legal_basis_unknown",
+                {"value": basis, "suggestion": nearest(basis, known)},
+            )
+            for place, basis in enumerate(envelope.legal_bases)
+            if known and basis not in known
+        ]
+
+    def _header(self, kind: Kind, annex: Message | None, envelope: Envelope, now: datetime) -> message_pb2.Header:
+        del annex
+        message_id = new_message_id(now)
+        header = message_pb2.Header(
+            suite=message_pb2.SUITE_1,
+            message_id=message_id,
+            thread_id=envelope.thread_id or message_id,
+            parent_digests=envelope.parent_digests,
+            kind=kind.name,
+            kind_version=kind.version,
+            author=self._profile.member,
+            required_signers=self._signers(kind, envelope),
+            recipients=envelope.recipients,
+            urgency=envelope.urgency,
+            urgency_reason=envelope.urgency_reason,
+            handling=envelope.handling,
+            legal_bases=envelope.legal_bases,
+            register_version=self._register.version,
+        )
+        header.author_time.CopyFrom(_timestamp(now))
+        header.review_time.CopyFrom(_timestamp(envelope.review_time))
+        return header
+
+    def _signers(self, kind: Kind, envelope: Envelope) -> list[message_pb2.RequiredSigner]:
+        """Name ourselves, and the second officer where there is one; his signature comes later."""
+        signers = [message_pb2.RequiredSigner(id=str(self._profile.id), role=self._role(kind))]
+        if envelope.second is not None:
+            signers.append(message_pb2.RequiredSigner(id=envelope.second[0], role=envelope.second[1]))
+        return signers
+
+    def _role(self, kind: Kind) -> str:
+        """Choose the role to act in: the first of the officer's own that may send this kind."""
+        for role in self._roles:
+            if role in kind.sender_roles:
+                return role
+        raise Refused(
+            "role_missing",
+            kind.name,
+            f"has {', '.join(self._roles) or 'none'}; needs {', '.join(sorted(kind.sender_roles))}",
+        )
+
+    def _recipient_key(self, member: str, now: datetime) -> RecipientKey:
+        if member not in self._keys:
+            known = self._register.members.get(member)
+            if known is None or known.status != "active":
+                raise Refused("unknown_recipient", member)
+            with located(member):
+                key = known.current_encryption_key(now)
+                self._keys[member] = RecipientKey(member, key_wrapping.public_key_from_bytes(key.public))
+        return self._keys[member]
+
+
+def complain(source: str, errors: Sequence[FieldError]) -> None:
+    """Refuse a draft with these errors, each at its line of the source; nothing happens where there are none."""
+    if not errors:
+        return
+    complaints = [
+        Complaint(
+            " ".join(filter(None, (f"{source}:{each.line}:{each.column}" if each.line else source, each.path))),
+            each.message(language.language()),
+            each.code,
+        )
+        for each in errors
+    ]
+    raise Refused("invalid_draft", source, f"{errors[0].path}: {errors[0].code}", complaints)
+
+
+def recipients_of(register: Register, author: str) -> list[str]:
+    """Name every active member but the author: whom an import addresses."""
+    return [member.id for member in register.active_members() if member.id != author]
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp

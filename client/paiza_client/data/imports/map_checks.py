@@ -1,0 +1,191 @@
+"""What a map may hold, and the check of one: every fault with its key and its remedy."""
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from paiza_client.data.imports.values import compile_date_format
+from paiza_client.language import N_, _
+from paiza_domain import codes
+from paiza_wire.identity import MEMBER_ID
+
+MAX_SOURCE: Final = 200  # characters, as the field "source" of a notice
+FIELDS: Final = (
+    *("member", "date", "region", "place", "drug", "quantity", "unit", "concealment", "place_type", "transport"),
+    *("production", "departure", "destination", "routing", "agency"),
+)
+REQUIRED: Final = ("member", "date", "drug", "quantity", "unit", "agency")
+PLAIN: Final = frozenset({"date", "region", "place", "quantity", "agency"})
+"""Fields that are read as they stand; every other one is looked up in a table."""
+LEGS: Final = ("production", "departure", "destination")
+
+TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "member": {"member": "", "country": "country"},
+        "drug": {"group": "drug_group", "type": "drug_type", "form": "form", "substance": ""},
+        "unit": {"unit": "unit", "form": "form", "factor": ""},
+        "concealment": {"concealment": "concealment", "packaging": "packaging"},
+        "place_type": {"place_type": "place_type"},
+        "transport": {"mode": "transport_mode", "means": "transport_means"},
+        "country": {"country": "country"},
+        "routing": {"routing": "routing"},
+    }
+)
+"""Table → keys an entry may have → the code list of the key; an empty name means free text, checked otherwise."""
+
+_SECTIONS: Final = {
+    "file": {"encoding", "separator", "quote"},
+    "numbers": {"decimal", "thousands"},
+    "dates": {"formats"},
+    "columns": set(FIELDS),
+    "constants": set(FIELDS),
+    "identity": {"columns"},
+    "tables": set(TABLES),
+}
+_ENCODINGS: Final = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp1252", "cp866", "koi8-r", "latin-1"}
+
+Problem = tuple[str, str]
+
+
+def problems(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Say everything that is wrong, as key and sentence with the remedy; later checks rely on earlier ones."""
+    wrong = list(_shape_problems(raw))
+    yield from wrong
+    if wrong:
+        return
+    yield from _file_problems(raw)
+    yield from _column_problems(raw)
+    for table, entries in raw.get("tables", {}).items():
+        for text, entry in entries.items():
+            yield from _entry_problems(table, text, entry)
+
+
+def _shape_problems(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Check that only known sections and keys are there and that each holds the type it must."""
+    if not isinstance(raw.get("source"), str) or not 0 < len(raw["source"]) <= MAX_SOURCE:
+        yield (
+            "source",
+            _(N_("must be a text of at most {most} characters, naming where the records come from")).format(
+                most=MAX_SOURCE
+            ),
+        )
+    for section, content in raw.items():
+        if section == "source":
+            continue
+        if section not in _SECTIONS:
+            yield (
+                section,
+                _(N_("there is no such section; the sections are: {known}")).format(known=", ".join(_SECTIONS)),
+            )
+        elif not isinstance(content, dict):
+            yield section, _(N_("must be a section, written [{section}]")).format(section=section)
+        else:
+            yield from _key_problems(section, content)
+    for section, key in (("columns", ""), ("dates", "formats")):
+        content = raw.get(section)
+        if content is None or (key and isinstance(content, dict) and key not in content):
+            yield f"{section}.{key}".rstrip("."), _(N_("is missing; every map needs it"))
+
+
+def _key_problems(section: str, content: dict[str, Any]) -> Iterator[Problem]:
+    for key, value in content.items():
+        if key not in _SECTIONS[section]:
+            known = ", ".join(sorted(_SECTIONS[section]))
+            yield f"{section}.{key}", _(N_("there is no such key; the keys here are: {known}")).format(known=known)
+        elif section == "tables":
+            entries = value.values() if isinstance(value, dict) else [None]
+            if not all(
+                isinstance(entry, dict) and all(isinstance(word, str) for word in entry.values()) for entry in entries
+            ):
+                yield f"tables.{key}", _(N_('every line must be: "spelling" = {{ key = "code" }}')).format()
+        elif key in {"formats", "columns"}:
+            if not (isinstance(value, list) and value and all(isinstance(each, str) and each for each in value)):
+                yield f"{section}.{key}", _(N_("must be a list of texts with at least one entry"))
+        elif not isinstance(value, str):
+            yield f"{section}.{key}", _(N_("must be a text in quotation marks"))
+
+
+def _file_problems(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Check encoding, separators, marks of numbers and formats of dates."""
+    file, numbers = raw.get("file", {}), raw.get("numbers", {})
+    if file.get("encoding", "utf-8").lower() not in _ENCODINGS:
+        yield "file.encoding", _(N_("is not one of: {known}")).format(known=", ".join(sorted(_ENCODINGS)))
+    separator, quote = file.get("separator", ","), file.get("quote", '"')
+    for key, mark in (("separator", separator), ("quote", quote)):
+        if len(mark) != 1 or mark.isalnum() or mark in "\r\n\0 ":
+            yield f"file.{key}", _(N_("must be one character that is no letter, digit, blank or line end"))
+    if separator == quote:
+        yield "file.quote", _(N_("must differ from the separator"))
+    decimal, thousands = numbers.get("decimal", "."), numbers.get("thousands", "")
+    if decimal not in {".", ","}:
+        yield "numbers.decimal", _(N_('must be "." or ","'))
+    if thousands not in {"", " ", ".", ",", "'", "’", "_"} or thousands == decimal:
+        yield "numbers.thousands", _(N_("must be empty or one of blank . , ' _ and differ from the decimal mark"))
+    for place, text in enumerate(raw["dates"]["formats"]):
+        try:
+            compile_date_format(text)
+        except ValueError:
+            yield (
+                f"dates.formats[{place}]",
+                _(N_("must hold YYYY, MM (or M) and DD (or D) once each, such as DD.MM.YYYY")),
+            )
+
+
+def _column_problems(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Check that each field has one source and that a notice can be made of them."""
+    columns, constants = raw["columns"], raw.get("constants", {})
+    for field in REQUIRED:
+        if field not in columns and field not in constants:
+            yield f"columns.{field}", _(N_("is missing; name its column here, or give it under [constants]"))
+    for field in sorted(set(columns) & set(constants)):
+        yield f"constants.{field}", _(N_("is given under [columns] as well; keep one of the two"))
+    for field, column in columns.items():
+        if not column or column != " ".join(column.split()):
+            yield f"columns.{field}", _(N_("must be the name of a column, without blanks around it"))
+    named = list(columns.values())
+    for column in sorted({each for each in named if named.count(each) > 1}):
+        yield "columns", _(N_("the column “{column}” is named for two fields; keep one")).format(column=column)
+    identity = raw.get("identity", {}).get("columns")
+    for column in sorted(set(named) - set(identity or named)):
+        yield "identity.columns", _(N_("must name the column “{column}” too, for it is used")).format(column=column)
+    tables = raw.get("tables", {})
+    for field in {*columns, *constants} - PLAIN:
+        table = "country" if field in LEGS else field
+        if table not in tables:
+            yield f"tables.{table}", _(N_("is missing; the field “{field}” is looked up in it")).format(field=field)
+
+
+def _entry_problems(table: str, text: str, entry: dict[str, str]) -> Iterator[Problem]:
+    """Check one line of a table."""
+    where = f'tables.{table}."{text}"'
+    if not text or text != " ".join(text.split()):
+        yield where, _(N_("the spelling must be written without blanks around it and with single blanks inside"))
+    said = {"unmapped", "nothing"} & set(entry)
+    known = TABLES[table]
+    if unknown := sorted(set(entry) - set(known) - {"unmapped", "nothing"}):
+        yield (
+            where,
+            _(N_("there is no such key: {unknown}; the keys here are: {known}")).format(
+                unknown=", ".join(unknown), known=", ".join([*known, "unmapped", "nothing"])
+            ),
+        )
+    if not entry or (said and set(entry) - said - {"substance"}) or len(said) > 1 or not all(entry.values()):
+        yield where, _(N_("needs codes, or why there are none: unmapped or nothing, and no empty text"))
+    for key in {"member": ("member", "country"), "unit": ("unit",)}.get(table, ()):
+        if key not in entry and (table == "member" or not said):
+            yield where, _(N_("needs the key {key}")).format(key=key)
+    for key in sorted(set(entry) & {key for key, name in known.items() if name}):
+        if entry[key] not in codes.load(known[key]):
+            yield where, _(N_("“{code}” is not in the code list “{name}”")).format(code=entry[key], name=known[key])
+        elif key == "type" and codes.load("drug_type")[entry[key]].group != entry.get("group"):
+            yield (
+                where,
+                _(N_("the type belongs to the group “{group}”")).format(
+                    group=codes.load("drug_type")[entry[key]].group
+                ),
+            )
+    if table == "member" and not MEMBER_ID.fullmatch(entry.get("member", "none")):
+        yield where, _(N_("is not a member id such as kaz"))
+    if "factor" in entry and not re.fullmatch(r"[1-9]\d{0,17}(/[1-9]\d{0,17})?", entry["factor"]):
+        yield where, _(N_('the factor must be a whole number or a ratio of two, such as "45359237/100000"'))

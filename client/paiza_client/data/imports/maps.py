@@ -1,0 +1,120 @@
+"""Maps: how one layout of a file is read, and what its words mean in our code lists. README.md describes the format.
+
+A map is checked in full before the first row is read: every key known, every code in its list, every field present that
+a notice cannot do without. All that is wrong is said at once, with the file and the key.
+"""
+
+import codecs
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from paiza_client.data.imports.map_checks import LEGS, TABLES, problems
+from paiza_client.data.imports.values import compile_date_format
+from paiza_client.errors import Complaint, Refused
+
+MAX_MAP_BYTES: Final = 4 * 1024 * 1024  # bytes of a map: a table of tens of thousands of spellings fits
+SHIPPED: Final = ("ids",)
+
+_TOO_MANY: Final = 50  # complaints: a map with more wrong is wrong altogether
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one spelling means: its codes; or why it has none (`unmapped`); or that it says nothing (`nothing`)."""
+
+    codes: Mapping[str, str]
+    unmapped: str = ""
+    nothing: str = ""
+    factor: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportMap:
+    """One layout, checked. `columns` and `constants` are by field; `identity` are the columns a row is known by."""
+
+    name: str
+    source: str
+    encoding: str
+    separator: str
+    quote: str
+    decimal: str
+    thousands: str
+    dates: tuple[re.Pattern[str], ...]
+    columns: Mapping[str, str]
+    constants: Mapping[str, str]
+    identity: tuple[str, ...]
+    tables: Mapping[str, Mapping[str, Entry]]
+
+    def column(self, field: str) -> str:
+        """Name the column of `field`, or the field itself where the map gives it as a constant."""
+        return self.columns.get(field, field)
+
+    def table(self, field: str) -> Mapping[str, Entry]:
+        """Return the table that the values of `field` are looked up in; the three legs of a route share one."""
+        return self.tables["country" if field in LEGS else field]
+
+
+def load_map(name: str) -> ImportMap:
+    """Read a map by the name of one shipped with the program, or by its path; Refused if it is not a good map."""
+    if name in SHIPPED:
+        data = resources.files(__package__).joinpath(f"{name}.toml").read_bytes()
+    else:
+        try:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_MAP_BYTES + 1)
+        except (OSError, ValueError) as error:
+            raise Refused("file_unreadable", name, str(error)) from error
+    return parse_map(data, name)
+
+
+def parse_map(data: bytes, name: str) -> ImportMap:
+    """Check the bytes of a map; Refused("bad_map") carries one complaint per key that is wrong."""
+    if len(data) > MAX_MAP_BYTES:
+        raise Refused("bad_map", name, "larger than a map may be")
+    try:
+        raw = tomllib.loads(data.decode("utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise Refused("bad_map", name, str(error), [Complaint(name, str(error), "not_toml")]) from error
+    complaints = [Complaint(f"{name}: {key}", problem, "bad_map") for key, problem in problems(raw)]
+    if complaints:
+        raise Refused("bad_map", complaints[0].where, complaints[0].what, complaints[:_TOO_MANY])
+    columns: dict[str, str] = raw["columns"]
+    numbers, file = raw.get("numbers", {}), raw.get("file", {})
+    return ImportMap(
+        name=name,
+        source=raw["source"],
+        encoding=codecs.lookup(file.get("encoding", "utf-8")).name,
+        separator=file.get("separator", ","),
+        quote=file.get("quote", '"'),
+        decimal=numbers.get("decimal", "."),
+        thousands=numbers.get("thousands", ""),
+        dates=tuple(compile_date_format(each) for each in raw["dates"]["formats"]),
+        columns=MappingProxyType(columns),
+        constants=MappingProxyType(raw.get("constants", {})),
+        identity=tuple(raw.get("identity", {}).get("columns") or sorted(columns.values())),
+        tables=MappingProxyType(
+            {
+                table: MappingProxyType(
+                    {text: _entry(value) for text, value in raw.get("tables", {}).get(table, {}).items()}
+                )
+                for table in TABLES
+            }
+        ),
+    )
+
+
+def _entry(raw: dict[str, str]) -> Entry:
+    """Make an entry of what was checked before."""
+    return Entry(
+        codes=MappingProxyType({k: v for k, v in raw.items() if k not in {"unmapped", "nothing", "factor"}}),
+        unmapped=raw.get("unmapped", ""),
+        nothing=raw.get("nothing", ""),
+        factor=Fraction(raw.get("factor", "1")),
+    )

@@ -1,0 +1,119 @@
+"""What is counted: one observation per substance of a notice, in its newest version; cancelled notices are left out."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from paiza.content.v1 import common_pb2
+from paiza.content.v1 import seizure_notice_pb2 as pb
+from paiza_client.data.exports.records import Record
+from paiza_client.language import N_, _, language
+from paiza_domain.schema.partial_times import write_partial_time
+from paiza_domain.schema.reading import code_text
+
+KIND: Final = "seizure-notice"
+UNKNOWN: Final = "XXX"  # the code of an unknown country
+CANCELLED: Final = "cancel"
+_YEAR, _MONTH = 4, 7  # characters of an ISO date
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One substance of one notice. ``notice`` tells notices apart: small cells count notices, not substances."""
+
+    notice: tuple[str, str]
+    author: str
+    content: pb.SeizureNotice
+    substance: common_pb2.Substance
+
+    @property
+    def milligrams(self) -> int:
+        """Return the kilogram equivalent, in millionths of a kilogram; 0 where there is none."""
+        return self.substance.kg_equivalent.kilograms.millionths
+
+
+def observations(records: Iterable[Record]) -> Iterator[Observation]:
+    """Yield the observations of all seizure notices among the records, each notice once, in its newest version."""
+    newest: dict[tuple[str, str], tuple[Any, Record]] = {}
+    for record in records:
+        if record.kind.name != KIND:
+            continue
+        content: Any = record.content
+        notice = (record.header.author, content.notice_id)
+        age = (content.notice_version, record.written)
+        if notice not in newest or age > newest[notice][0]:
+            newest[notice] = (age, record)
+    for notice, (_age, record) in newest.items():
+        content = record.content
+        if content.status != CANCELLED:
+            for substance in content.substances:
+                yield Observation(notice, record.header.author, content, substance)
+
+
+def _year(seen: Observation) -> str:
+    return write_partial_time(seen.content.seized_at)[:_YEAR]
+
+
+def _month(seen: Observation) -> str:
+    return write_partial_time(seen.content.seized_at)[:_MONTH]
+
+
+def _quarter(seen: Observation) -> str:
+    year, month = _month(seen).split("-")
+    return f"{year} Q{(int(month) + 2) // 3}"
+
+
+def _group(seen: Observation) -> str:
+    return code_text("drug_group", seen.substance.drug_group, language())
+
+
+def _substance(seen: Observation) -> str:
+    if seen.substance.drug_type:
+        return code_text("drug_type", seen.substance.drug_type, language())
+    return _("{group}, type not stated").format(group=_group(seen))
+
+
+def _route(seen: Observation) -> str:
+    """Return where the route begins and where it ends, as far as known; one route a notice, so that cells add up."""
+    legs = sorted(seen.content.route, key=lambda leg: leg.order)
+    start = next((leg.country for leg in legs if leg.role in {"departure", "obtained", "production"}), UNKNOWN)
+    end = next((leg.country for leg in legs if leg.role == "destination"), UNKNOWN)
+    return " → ".join(code_text("country", country, language()) for country in (start, end))
+
+
+def _country(seen: Observation) -> str:
+    return code_text("country", seen.content.place.country, language())
+
+
+def _place_type(seen: Observation) -> str:
+    place_type = seen.content.place.place_type
+    return code_text("place_type", place_type, language()) if place_type else _("not stated")
+
+
+def _member(seen: Observation) -> str:
+    return seen.author
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One way to sort observations; ``title`` is a marked text."""
+
+    title: str
+    value: Callable[[Observation], str]
+
+
+DIMENSIONS: Final[Mapping[str, Dimension]] = MappingProxyType(
+    {
+        "year": Dimension(N_("Year"), _year),
+        "quarter": Dimension(N_("Quarter"), _quarter),
+        "month": Dimension(N_("Month"), _month),
+        "group": Dimension(N_("Drug group"), _group),
+        "substance": Dimension(N_("Substance"), _substance),
+        "route": Dimension(N_("Route"), _route),
+        "place": Dimension(N_("Country of the seizure"), _country),
+        "place-type": Dimension(N_("Type of place"), _place_type),
+        "member": Dimension(N_("Member"), _member),
+    }
+)
+"""By the name an officer writes."""

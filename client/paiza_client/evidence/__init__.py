@@ -1,0 +1,1 @@
+"""Evidence files: what became of one message, as anybody with the bootstrap root can verify it. Pure."""

@@ -1,0 +1,104 @@
+"""Entries of evidence: how one lies in the file, and what must hold of all of them and of those of no other rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza_client.errors import NotProven, located
+from paiza_client.verify.logs import LogReader
+from paiza_client.verify.model import Proof
+from paiza_client.verify.proven_time import Before
+from paiza_wire import receipts
+from paiza_wire.identity import SpiffeId
+from paiza_wire.tlog.tlog_proof import TlogProof
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_OPENINGS: Final = frozenset({"OPENED", "EXPORTED", "OPENED_TOGETHER", "SUBJECTS_SHOWN"})
+_FATES: Final = frozenset({"RECALLED", "ERASED", "NEVER_HELD", "ERASURE_DENIED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """An entry as it lies in the file: ``name`` of its members without their endings, its proof, nothing verified."""
+
+    name: str
+    entry: bytes
+    proof: TlogProof
+    before: Before | None = None
+    listed: tuple[bytes, ...] = ()
+    """The messages of an entry about several."""
+
+    def log_proof(self) -> log_pb2.LogProof:
+        """Return it as the protocol shows a proof."""
+        return log_pb2.LogProof(
+            proven=log_pb2.ProvenEntry(
+                entry=self.entry,
+                index=self.proof.index,
+                inclusion_hashes=self.proof.hashes,
+                message_digests=self.listed,
+            ),
+            checkpoint=self.proof.note,
+        )
+
+
+def check_consistent(proofs: Sequence[Proof], filed: Sequence[Filed], reader: LogReader) -> None:
+    """Refuse what contradicts itself: one size of a log with two roots, an entry twice, times that run backwards."""
+    roots: dict[tuple[str, int], bytes] = {}
+    for note in (note for each in filed for note in _notes(each)):
+        _owner, checkpoint = reader.checkpoint(note)
+        if roots.setdefault((checkpoint.origin, checkpoint.size), checkpoint.root) != checkpoint.root:
+            raise NotProven("log_forked", checkpoint.origin, f"two roots of size {checkpoint.size} are signed")
+    last: dict[str, tuple[int, datetime]] = {}
+    for proof in sorted(proofs, key=lambda proof: (proof.origin, proof.index)):
+        where = f"{proof.origin} #{proof.index}"
+        if proof.origin in last and last[proof.origin][0] == proof.index:
+            raise NotProven("bad_evidence", where, "the entry stands twice")
+        if proof.origin in last and last[proof.origin][1] > proof.time:
+            raise NotProven("bad_proof", where, "the entry is of an earlier time than one before it")
+        last[proof.origin] = proof.index, proof.time
+
+
+def check_other(
+    proof: Proof,
+    entry: log_pb2.LogEntry,
+    header: message_pb2.Header,
+    digest: bytes,
+    handed: set[tuple[str, str]],
+) -> None:
+    """Check an entry that is neither release nor passing on nor answer: what became of a message or of a part of it.
+
+    ``handed`` are those to whom the message went, each with who handed it over. RECEIVED and REFUSED are of an
+    attachment; OPENED, EXPORTED, RECALLED, ERASED, NEVER_HELD and ERASURE_DENIED are of one who was sent the message.
+    """
+    where = f"{proof.event} ({proof.origin} #{proof.index})"
+    holders = {header.author} | {member for _, member in handed}
+    if not proof.concerns(digest):
+        raise NotProven("bad_proof", where, "the entry is of another message")
+    if proof.member not in holders:
+        raise NotProven("bad_proof", where, "the entry is of a member to whom the message did not go")
+    part = proof.part_number
+    if part is not None and part >= len(header.parts):
+        raise NotProven("bad_proof", where, "the entry is of a part that the message has not")
+    if proof.event in {"RECEIVED", "REFUSED"}:
+        if (proof.counterpart, proof.member) not in handed:
+            raise NotProven("bad_proof", where, "the attachment was not handed over by that member")
+        if part is None or header.parts[part].kind != message_pb2.PART_KIND_ATTACHMENT:
+            raise NotProven("bad_proof", where, "the entry is not of an attachment")
+        with located(where, NotProven):
+            receipts.check_attachment_answer(entry, proof.counterpart)
+        return
+    if proof.event in _OPENINGS:
+        with located(where, NotProven):
+            if SpiffeId.parse(proof.actor).member != proof.member:
+                raise NotProven("wrong_member", where, "the entry names an actor of another member")
+        return
+    if proof.event in _FATES:
+        return
+    raise NotProven("bad_evidence", where, "an entry of no place in evidence")
+
+
+def _notes(filed: Filed) -> tuple[bytes, ...]:
+    return (filed.proof.note,) if filed.before is None else (filed.proof.note, filed.before.note)

@@ -1,0 +1,77 @@
+"""Questions about entries of a log, as they are asked page by page. Pure."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from paiza.core.v1 import log_query_pb2 as pb
+from paiza_client.verify.log_query_checks import ShownPage
+from paiza_wire.tlog import consultations
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which entries of a log to show; empty fields ask for all.
+
+    ``actor``, ``without_need`` and ``texts`` are answered by the own member's node alone. Whether an officer had need
+    of a message is the node's own judgement.
+    """
+
+    events: Sequence[int] = ()
+    counterpart: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    digests: Sequence[bytes] = ()
+    held: bool = False
+    headers: bool = False
+    actor: str = ""
+    without_need: bool = False
+    texts: bool = False
+    page_size: int = consultations.MAX_PAGE
+
+    def queries(self) -> Iterator[pb.EntryQuery]:
+        """Yield what to ask: of more messages than one question may name, some at a time."""
+        digests = list(self.digests)
+        most = consultations.MAX_QUERY_DIGESTS
+        for first in range(0, max(len(digests), 1), most):
+            query = pb.EntryQuery(
+                nonce=secrets.token_bytes(consultations.NONCE_SIZE),
+                events=sorted(self.events),  # type: ignore[arg-type]  # numbers of the enum
+                counterpart=self.counterpart,
+                message_digests=digests[first : first + most],
+                page_size=self.page_size,
+                with_held_proofs=self.held,
+                with_headers=self.headers,
+                actor=self.actor,
+                without_need=self.without_need,
+                with_texts=self.texts,
+            )
+            if self.since is not None:
+                query.since_time.FromDatetime(self.since)
+            if self.until is not None:
+                query.until_time.FromDatetime(self.until)
+            yield query
+
+
+def go_on(query: pb.EntryQuery, page: ShownPage) -> None:
+    """Make a question that of the next page."""
+    query.from_index = page.next_index
+    query.nonce = secrets.token_bytes(consultations.NONCE_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a log answered, as bytes: the question as it was asked, and the page as it came."""
+
+    member: str
+    query: bytes
+    page: bytes
+
+
+class Asking(Protocol):
+    """Who answers questions: the own node, or answers of before that were kept."""
+
+    def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
+        """Yield the answers to a question, checked, until the log was looked through."""

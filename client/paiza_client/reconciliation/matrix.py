@@ -1,0 +1,69 @@
+"""The matrix: how many messages each member sent to each other, from what both sides say. Pure; numbers, not proofs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paiza_client.verify.log_query_checks import Counts, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one member sent to one other. None where nobody whose word it is told it.
+
+    ``sent``, ``receipted``, ``refused`` and ``overdue`` are the sender's word; ``received`` is the recipient's.
+    ``disputed`` is by how many messages the two cannot both be right: more receipts than were received, or more
+    received than were sent. Where a period cuts through messages under way that need not be anybody's fault; which
+    messages they are, and what is proven, is `compare`'s to say.
+    """
+
+    sender: str
+    recipient: str
+    sent: int | None = None
+    receipted: int | None = None
+    refused: int | None = None
+    overdue: int | None = None
+    received: int | None = None
+    disputed: int | None = None
+
+
+def cells(words: Sequence[Word]) -> list[Cell]:
+    """Put the words together: one cell for each sender and recipient of whom anything was told, in order of both.
+
+    ``words``: the asking member's first. What a member did not name, of those whom it told of, is 0.
+    """
+    told = {(word.member, each.counterpart): each for word in words for each in word.counts}
+    whole = {word.member for word in words if not word.only_with_asker}
+    spoke = {word.member for word in words}
+    own = words[0].member if words else ""
+
+    def word_of(member: str, counterpart: str) -> Counts | None:
+        none_named = member in whole or (member in spoke and counterpart == own)
+        return told.get((member, counterpart)) or _nothing(none_named, counterpart)
+
+    pairs = sorted({*told, *((other, member) for member, other in told)})
+    made = [
+        _cell(sender, recipient, word_of(sender, recipient), word_of(recipient, sender)) for sender, recipient in pairs
+    ]
+    return [each for each in made if each.sent or each.received or each.disputed]
+
+
+def _cell(sender: str, recipient: str, sent: Counts | None, received: Counts | None) -> Cell:
+    disputed = None
+    if sent is not None and received is not None:
+        taken = received.received + received.refused_here
+        disputed = max(0, sent.receipted - received.received, taken - sent.sent)
+    return Cell(
+        sender,
+        recipient,
+        sent.sent if sent is not None else None,
+        sent.receipted if sent is not None else None,
+        sent.refused if sent is not None else None,
+        sent.overdue if sent is not None else None,
+        received.received if received is not None else None,
+        disputed,
+    )
+
+
+def _nothing(none_named: bool, counterpart: str) -> Counts | None:  # noqa: FBT001 - whether silence is a word
+    """Return zeros where a member would have named this one; None where it told nothing."""
+    return Counts(counterpart, 0, 0, 0, 0, 0, 0) if none_named else None

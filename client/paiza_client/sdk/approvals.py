@@ -1,0 +1,204 @@
+"""Second officers: who there is, what waits for a signature, and signing or declining it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from paiza.content.v1 import attachment_info_pb2
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
+from paiza_client.errors import Refused, located, misused
+from paiza_client.language import _
+from paiza_client.local.profiles import Credentials, Profile
+from paiza_client.sdk import channel
+from paiza_client.sdk.attachments import Attachments
+from paiza_client.verify import approval_checks, checks
+from paiza_client.verify.approval_checks import OpenedWaiting
+from paiza_client.verify.logs import LogReader, Registers
+from paiza_client.verify.model import Outcome, Proof
+from paiza_domain.schema.kind import Kind
+from paiza_wire.identity import SpiffeId, keys
+from paiza_wire.message import OfficerSigner, add_signature, attachment, countersign, verify, verify_pending
+
+MAX_PAGE: Final = 500  # the most the node gives at once
+SHOWN_BECAUSE: Final = "second signature"
+"""Why the annex is opened to the second officer, where he says nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """An officer of the own member, as the own node knows him."""
+
+    id: str
+    roles: tuple[str, ...]
+    unit: str
+
+    @property
+    def name(self) -> str:
+        """Return the last part of the id, by which colleagues call him."""
+        return SpiffeId.parse(self.id).name
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSummary:
+    """A message that waits for signatures; its header fits its digest."""
+
+    digest: bytes
+    header: message_pb2.Header
+    submitted_by: str
+    submitted_time: datetime
+    expires_time: datetime
+    missing: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Message id as 32 hex digits."""
+        return self.header.message_id.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedWaiting:
+    """An attachment of a waiting message, where it was saved, and the proof that it was opened."""
+
+    number: int
+    info: attachment_info_pb2.AttachmentInfo
+    path: Path
+    opened: Proof
+
+
+class Approvals:
+    """What a session can do about second signatures."""
+
+    def __init__(
+        self,
+        connection: grpc.aio.Channel,
+        call: channel.Call,
+        profile: Profile,
+        credentials: Credentials,
+        registers: Registers,
+        attachments: Attachments,
+    ) -> None:
+        self._stub = approval_pb2_grpc.ApprovalServiceStub(connection)
+        self._call = call
+        self._profile = profile
+        self._credentials = credentials
+        self._registers = registers
+        self._attachments = attachments
+
+    async def officers(self) -> list[Colleague]:
+        """Return the officers of the own member, by id."""
+        request = approval_pb2.ListOfficersRequest(page_size=MAX_PAGE)
+        return [
+            Colleague(each.id, tuple(each.roles), each.unit)
+            async for page in channel.pages(self._call, self._stub.ListOfficers, request)
+            for each in page.officers
+        ]
+
+    async def second(self, wanted: str, kind: Kind) -> tuple[str, str]:
+        """Find a second officer by id or name, with the role to act in; Refused says what is wrong."""
+        name = wanted.removeprefix(f"{self._profile.member}-")
+        found = [each for each in await self.officers() if wanted == each.id or each.name in (wanted, name)]
+        if not found or str(self._profile.id) == found[0].id:
+            if found:
+                raise Refused("self_approval", wanted)
+            raise misused(wanted, _("Your member has no such officer; paiza approve --officers lists them."))
+        roles = [role for role in (kind.second_role, *found[0].roles) if role in found[0].roles]
+        role = next((role for role in roles if role in kind.sender_roles), None)
+        if role is None:
+            raise Refused("role_missing", wanted, f"needs {', '.join(sorted(kind.sender_roles))}")
+        return found[0].id, role
+
+    async def waiting(self) -> list[WaitingSummary]:
+        """Return what waits for us, and what we submitted that waits, oldest first."""
+        request = approval_pb2.ListPendingApprovalsRequest(page_size=MAX_PAGE)
+        return [
+            WaitingSummary(
+                digest=each.message_digest,
+                header=checks.check_header(each.message_digest, each.header),
+                submitted_by=each.submitted_by,
+                submitted_time=each.submitted_time.ToDatetime(tzinfo=UTC),
+                expires_time=each.expires_time.ToDatetime(tzinfo=UTC),
+                missing=tuple(each.missing_signers),
+            )
+            async for page in channel.pages(self._call, self._stub.ListPendingApprovals, request)
+            for each in page.messages
+        ]
+
+    async def open(self, digest: bytes, reason: str = SHOWN_BECAUSE) -> OpenedWaiting:
+        """Open a waiting message whole: the node logs it, and everything is checked before it is shown."""
+        request = approval_pb2.GetPendingApprovalRequest(message_digest=digest, reason_text=reason)
+        answer: approval_pb2.GetPendingApprovalResponse = await self._call(
+            lambda: self._stub.GetPendingApproval(request, timeout=channel.CALL_SECONDS)
+        )
+        return approval_checks.check_waiting(
+            answer, digest=digest, officer=self._profile.id, registers=self._registers, now=datetime.now(UTC)
+        )
+
+    async def save_attachments(self, waiting: OpenedWaiting, folder: Path) -> list[SavedWaiting]:
+        """Fetch every attachment of a waiting message, have each opening logged, check it and save it in a folder."""
+        return [await self._save(waiting, number, folder) for number in attachment.numbers(waiting.message.header)]
+
+    async def _save(self, waiting: OpenedWaiting, number: int, folder: Path) -> SavedWaiting:
+        digest = waiting.message.digest
+        request = approval_pb2.GetPendingApprovalRequest(message_digest=digest, attachment_number=number)
+        proofs: list[Proof] = []
+
+        async def ask_key() -> bytes:
+            answer: approval_pb2.GetPendingApprovalResponse = await self._call(
+                lambda: self._stub.GetPendingApproval(request, timeout=channel.CALL_SECONDS)
+            )
+            proof, key = approval_checks.check_waiting_attachment(
+                answer, digest=digest, number=number, officer=self._profile.id, registers=self._registers
+            )
+            proofs.append(proof)
+            return key
+
+        saved = await self._attachments.save(digest, waiting.message.header, number, folder, ask_key)
+        return SavedWaiting(number, *saved, proofs[0])
+
+    async def approve(self, waiting: OpenedWaiting) -> Outcome:
+        """Sign what was opened: the same header bytes. What became of it is proven by our node's log."""
+        approval_checks.check_read(waiting)
+        signer = OfficerSigner(
+            str(self._profile.id),
+            self._credentials.certificate_der,
+            lambda data: keys.sign(self._credentials.key, data),
+        )
+        signature = countersign(waiting.message.signed.header, signer)
+        request = approval_pb2.ApproveRequest(message_digest=waiting.message.digest, signature=signature)
+        answer: approval_pb2.ApproveResponse = await self._call(
+            lambda: self._stub.Approve(request, timeout=channel.SUBMIT_SECONDS)
+        )
+        return self._outcome(answer, waiting, signature)
+
+    async def decline(self, digest: bytes, reason: str) -> Proof:
+        """Decline to sign, or take back what we submitted."""
+        request = approval_pb2.DeclineRequest(message_digest=digest, reason_text=reason)
+        answer: approval_pb2.DeclineResponse = await self._call(
+            lambda: self._stub.Decline(request, timeout=channel.CALL_SECONDS)
+        )
+        return approval_checks.check_declined(answer, digest, self._profile.id, LogReader(self._registers))
+
+    def _outcome(
+        self, answer: approval_pb2.ApproveResponse, waiting: OpenedWaiting, signature: message_pb2.Signature
+    ) -> Outcome:
+        """Check what became of our signature: with all signatures it must be released to exactly the recipients."""
+        message, now = waiting.message, datetime.now(UTC)
+        ours = LogReader(self._registers)
+        if answer.HasField("approved"):
+            approval_checks.check_approved(answer.approved, answer.checkpoint, message.digest, self._profile.id, ours)
+        data = add_signature(message.signed.SerializeToString(deterministic=True), signature)
+        for other in answer.signatures:  # of officers who signed since it was opened
+            if other.signer_id not in {each.signer_id for each in message.signed.signatures} | {signature.signer_id}:
+                data = add_signature(data, other)
+        certificates = self._registers.current.certificate_verifier()
+        with located(message.header.message_id.hex()):
+            complete = len(message_pb2.SignedMessage.FromString(data).signatures) == len(
+                message.header.required_signers
+            )
+            checked = (verify if complete else verify_pending)(data, certificates, at=now)
+        submitted = officer_pb2.SubmitResponse(checkpoint=answer.checkpoint, results=[answer.result])
+        return checks.check_submitted(submitted, [checked], self._profile.member, self._registers)[0]

@@ -1,0 +1,132 @@
+"""What coordinators and auditors ask of logs, their own and others', through their own node; all is checked."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import grpc
+
+from paiza.core.v1 import log_query_pb2
+from paiza.officer.v1 import audit_query_pb2 as pb
+from paiza.officer.v1 import audit_query_pb2_grpc
+from paiza_client.errors import NotProven
+from paiza_client.reconciliation.log_queries import Answer, Question, go_on
+from paiza_client.sdk import channel
+from paiza_client.verify import log_query_checks as checks
+from paiza_client.verify.log_query_checks import Asked, Shown, ShownPage, Word
+from paiza_client.verify.logs import LogReader, Registers
+from paiza_client.verify.model import Proof
+from paiza_wire.identity import SpiffeId
+from paiza_wire.tlog import consultations
+
+ASK_SECONDS: Final = 30.0  # the own node asks another one, which looks through its log
+CLOSE_SECONDS: Final = 120.0  # both nodes go through the period
+MAX_PAGES: Final = 20_000  # of one question: ten million entries
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What members say they exchanged, and who said nothing, with the reason code."""
+
+    words: tuple[Word, ...]
+    silent: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The RECONCILED entries of both logs; ``digest`` is what they agree on."""
+
+    digest: bytes
+    own: Proof
+    theirs: Proof
+
+
+class Coordination:
+    """What a session can do across logs."""
+
+    def __init__(
+        self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
+    ) -> None:
+        self._stub = audit_query_pb2_grpc.AuditQueryServiceStub(connection)
+        self._call = call
+        self._registers = registers
+        self._officer = officer
+        self.kept: list[Answer] | None = None
+        """Where a list is put here, the answers about entries are kept in it, as they came."""
+
+    async def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
+        """Yield the answers to a question, checked, page by page, until the log was looked through."""
+        for query in question.queries():
+            for _ in range(MAX_PAGES):
+                page = await self._page(member, query)
+                yield page
+                if page.complete:
+                    break
+                go_on(query, page)
+            else:
+                raise NotProven("too_large", member, "the answers do not come to an end")
+
+    async def read_own(self, question: Question, limit: int) -> list[Shown]:
+        """Return at most so many entries of the own log, in order of index; each is proven and meets the question.
+
+        The node can withhold an entry or a text; it cannot alter or invent any. That the log was read is logged.
+        """
+        found: list[Shown] = []
+        async for page in self.pages(self._officer.member, question):
+            found += page.entries
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def matrix(self, since: datetime | None, until: datetime | None, overdue_seconds: int) -> Matrix:
+        """Ask for counts: the own member's word first, then that of every other that gave one."""
+        query = log_query_pb2.CountQuery(
+            nonce=secrets.token_bytes(consultations.NONCE_SIZE), overdue_seconds=overdue_seconds
+        )
+        _set(query.period, since, until)
+        data = query.SerializeToString(deterministic=True)
+        answer: pb.GetMatrixResponse = await self._call(
+            lambda: self._stub.GetMatrix(pb.GetMatrixRequest(query=data), timeout=ASK_SECONDS)
+        )
+        logs = LogReader(self._registers)
+        words = tuple(checks.check_word(page, self._asked(page.member, data), logs) for page in answer.pages)
+        named = [word.member for word in words]
+        if named[:1] != [self._officer.member] or len(set(named)) != len(named):
+            raise NotProven("unexpected_answer", "matrix", "the words are not the own member's first, then others'")
+        return Matrix(words, tuple((each.member, each.reason) for each in answer.silent))
+
+    async def close(self, counterpart: str, since: datetime, until: datetime, digest: bytes) -> Closed:
+        """Have a period closed; both entries must say what ``digest`` stands for, computed from what was shown."""
+        request = pb.ClosePeriodRequest(counterpart=counterpart)
+        _set(request.period, since, until)
+        answer: pb.ClosePeriodResponse = await self._call(
+            lambda: self._stub.ClosePeriod(request, timeout=CLOSE_SECONDS)
+        )
+        logs, own = LogReader(self._registers), self._officer.member
+        return Closed(
+            digest,
+            checks.check_reconciled(answer.own, own, counterpart, digest, logs),
+            checks.check_reconciled(answer.theirs, counterpart, own, digest, logs),
+        )
+
+    async def _page(self, member: str, query: log_query_pb2.EntryQuery) -> ShownPage:
+        data = query.SerializeToString(deterministic=True)
+        answer: pb.ListLogEntriesResponse = await self._call(
+            lambda: self._stub.ListLogEntries(pb.ListLogEntriesRequest(member=member, query=data), timeout=ASK_SECONDS)
+        )
+        page = checks.check_page(answer.page, self._asked(member, data), LogReader(self._registers))
+        if self.kept is not None:
+            self.kept.append(Answer(member, data, answer.page.SerializeToString()))
+        return page
+
+    def _asked(self, member: str, query: bytes) -> Asked:
+        return Asked(self._officer.member, str(self._officer), member, query)
+
+
+def _set(period: log_query_pb2.Period, since: datetime | None, until: datetime | None) -> None:
+    if since is not None:
+        period.since_time.FromDatetime(since)
+    if until is not None:
+        period.until_time.FromDatetime(until)

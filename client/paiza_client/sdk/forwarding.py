@@ -1,0 +1,75 @@
+"""Passing messages on, as the own node allows; what it says it logged is checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import forwarding_pb2, forwarding_pb2_grpc
+from paiza_client.errors import NotProven
+from paiza_client.sdk import channel
+from paiza_client.verify.logs import LogReader, Registers
+from paiza_client.verify.model import Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What the node decided: ``proof`` of its log entry, or ``reason`` and ``detail`` of the refusal.
+
+    ``recipient`` is the member to whom a message was to be passed on.
+    """
+
+    recipient: str
+    proof: Proof | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+class Passing:
+    """What a session can do with messages that others wrote."""
+
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
+        self._stub = forwarding_pb2_grpc.ForwardingServiceStub(connection)
+        self._call = call
+        self._registers = registers
+        self._member = member
+
+    async def forward(
+        self, digest: bytes, recipients: Sequence[str], *, purpose: str, reason: str, without_annex: bool = False
+    ) -> list[Leave]:
+        """Pass a message on as it is; one checked result per recipient, in order."""
+        request = forwarding_pb2.ForwardRequest(
+            message_digest=digest,
+            recipients=recipients,
+            purpose=purpose,
+            reason_text=reason,
+            without_annex=without_annex,
+        )
+        answer: forwarding_pb2.ForwardResponse = await self._call(
+            lambda: self._stub.Forward(request, timeout=channel.CALL_SECONDS)
+        )
+        if [result.recipient for result in answer.results] != list(recipients):
+            raise NotProven("unexpected_answer", digest.hex()[:16], "the results are not those of the recipients")
+        leaves = []
+        for result in answer.results:
+            if result.WhichOneof("result") == "rejection":
+                leaves.append(Leave(result.recipient, None, result.rejection.reason, result.rejection.detail))
+                continue
+            proof = self._entry(result.forwarded, answer.checkpoint, "FORWARDED", digest)
+            if proof.counterpart != result.recipient:
+                raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry names another recipient")
+            leaves.append(Leave(result.recipient, proof))
+        return leaves
+
+    async def holders(self, digest: bytes) -> list[forwarding_pb2.Holder]:
+        """Return who holds a message, and who passed it on to them, as far as the own node was told."""
+        request = forwarding_pb2.ListHoldersRequest(message_digest=digest)
+        pages = channel.pages(self._call, self._stub.ListHolders, request)
+        return [holder async for page in pages for holder in page.holders]
+
+    def _entry(self, proven: log_pb2.ProvenEntry, note: bytes, event: str, digest: bytes) -> Proof:
+        proof, _entry = LogReader(self._registers).entry(proven, note)
+        if (proof.event, proof.member, proof.digest) != (event, self._member, digest):
+            raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry is not of this act")
+        return proof

@@ -1,0 +1,125 @@
+"""Searching at the own node: by what messages speak of, by links, and for requests that asked the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import grpc
+
+from paiza.officer.v1 import search_pb2, search_pb2_grpc
+from paiza_client.sdk import channel
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.summaries import summary
+
+Criterion = tuple[str, str]
+"""What a text is ("plate", "name", "substance" …), and the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMessage:
+    """A message found; ``event_time`` is when what it reports took place, None where it names no day."""
+
+    message: MessageSummary
+    event_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """One page of what was found, newest first; ``behind`` messages are not searchable yet."""
+
+    messages: tuple[FoundMessage, ...]
+    next_page_token: str
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedMessage:
+    """A message that shares identifiers of these kinds with another."""
+
+    message: MessageSummary
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarRequest:
+    """An earlier request of the own member about the same."""
+
+    thread_name: str
+    digest: bytes
+    officer_id: str
+    stored_time: datetime
+    fields: tuple[str, ...]
+    recipients: tuple[str, ...]
+
+
+class Searching:
+    """What a session can search for."""
+
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
+        self._stub = search_pb2_grpc.SearchServiceStub(connection)
+        self._call = call
+
+    async def search(
+        self,
+        criteria: Sequence[Criterion],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        author: str = "",
+        kind: str = "",
+        reason: str = "",
+        page_size: int = 100,
+        page_token: str = "",
+    ) -> FoundPage:
+        """Find messages that meet every criterion; a search that leads to a person needs a reason and is logged."""
+        request = search_pb2.SearchRequest(
+            criteria=[search_pb2.Criterion(field=field, text=text) for field, text in criteria],
+            author=author,
+            kind=kind,
+            reason_text=reason,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        if since is not None:
+            request.since_time.FromDatetime(since)
+        if until is not None:
+            request.until_time.FromDatetime(until)
+        answer: search_pb2.SearchResponse = await self._call(
+            lambda: self._stub.Search(request, timeout=channel.CALL_SECONDS)
+        )
+        found = tuple(
+            FoundMessage(
+                summary(each.message),
+                each.event_time.ToDatetime(tzinfo=UTC) if each.HasField("event_time") else None,
+            )
+            for each in answer.messages
+        )
+        return FoundPage(found, answer.next_page_token, answer.behind)
+
+    async def links(self, digest: bytes) -> tuple[LinkedMessage, ...]:
+        """Return the messages that share an identifier with one."""
+        request = search_pb2.ListLinksRequest(message_digest=digest)
+        pages = channel.pages(self._call, self._stub.ListLinks, request)
+        return tuple(
+            [LinkedMessage(summary(each.message), tuple(each.fields)) async for page in pages for each in page.messages]
+        )
+
+    async def similar(self, kind: str, criteria: Sequence[Criterion]) -> tuple[SimilarRequest, ...]:
+        """Find requests of the own member, of this kind, that asked about the same in the last year."""
+        request = search_pb2.FindSimilarRequest(
+            kind=kind, criteria=[search_pb2.Criterion(field=field, text=text) for field, text in criteria]
+        )
+        answer: search_pb2.FindSimilarResponse = await self._call(
+            lambda: self._stub.FindSimilar(request, timeout=channel.CALL_SECONDS)
+        )
+        return tuple(
+            SimilarRequest(
+                each.thread_name,
+                each.message_digest,
+                each.officer_id,
+                each.stored_time.ToDatetime(tzinfo=UTC),
+                tuple(each.fields),
+                tuple(each.recipients),
+            )
+            for each in answer.messages
+        )

@@ -1,0 +1,377 @@
+"""The typed asynchronous SDK: what an officer, or an agency's own case system, does at the own node.
+
+    profile = profiles.find("kaz-liaison")
+    async with connect(profile) as session:
+        page = await session.list_messages(box="inbox", unread_only=True)
+        opened = await session.open_part(page.messages[0].digest)
+
+Whatever comes back has been checked (`paiza_client.verify.checks`) against the register, and the register against the
+profile's bootstrap root. Every call has a deadline, bounded sizes and bounded retries, and raises only the package's
+own errors.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import grpc
+
+from paiza.core.v1 import message_pb2, register_pb2, register_pb2_grpc
+from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, notice_pb2, officer_pb2, officer_pb2_grpc
+from paiza_client.compose.composer import Composer, Sealed
+from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
+from paiza_client.local import register_cache
+from paiza_client.local.outbox import Batch, Outbox
+from paiza_client.local.profiles import Credentials, Profile, remember_roles
+from paiza_client.reconciliation.log_queries import Question
+from paiza_client.sdk import channel
+from paiza_client.sdk.approvals import Approvals
+from paiza_client.sdk.attachments import Attachments, SavedAttachment
+from paiza_client.sdk.audit_query import Coordination
+from paiza_client.sdk.evidence_files import Proving
+from paiza_client.sdk.exports import Exports
+from paiza_client.sdk.forwarding import Passing
+from paiza_client.sdk.model import Box, MessageSummary, Page, Whoami
+from paiza_client.sdk.retention import Lawful
+from paiza_client.sdk.search import Searching
+from paiza_client.sdk.summaries import summary
+from paiza_client.sdk.tasks import Desks
+from paiza_client.sdk.workflows import Workflows
+from paiza_client.verify import checks
+from paiza_client.verify.logs import Registers
+from paiza_client.verify.model import LogState, OpenedPart, Outcome, Trail
+from paiza_register import Register, load_set
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.message import (
+    PendingMessage,
+    VerifiedMessage,
+    parse_header,
+    parse_strictly,
+    verify,
+    verify_pending,
+)
+
+MAX_TOGETHER: Final = 256  # messages opened in one call
+MAX_SOURCE_ROWS: Final = 10_000  # of one question
+MAX_SET_BYTES: Final = 16 * 1024 * 1024  # an archived set: metadata and a few files per member
+SUBMITS_IN_FLIGHT: Final = 2  # one is committed by the node while the next is on its way
+
+_T = TypeVar("_T")
+
+_BOXES: Final[dict[Box, officer_pb2.Box.ValueType]] = {
+    "inbox": officer_pb2.BOX_INBOX,
+    "sent": officer_pb2.BOX_SENT,
+    "both": officer_pb2.BOX_UNSPECIFIED,
+}
+
+
+class Session:
+    """A verified connection; made by `connect`. Not safe for use from several event loops."""
+
+    def __init__(
+        self, profile: Profile, credentials: Credentials, connection: grpc.aio.Channel, current: Register
+    ) -> None:
+        self.profile = profile
+        self.outbox = Outbox(profile.outbox)
+        self._credentials = credentials
+        self._registers = Registers(current)
+        self._officer = officer_pb2_grpc.OfficerServiceStub(connection)
+        self._audit = audit_pb2_grpc.AuditServiceStub(connection)
+        self._register = register_pb2_grpc.RegisterServiceStub(connection)
+        self.passing = Passing(connection, self._call, self._registers, profile.member)
+        self.coordination = Coordination(connection, self._call, self._registers, profile.id)
+        self.lawful = Lawful(connection, self._call, self._registers, profile.member)
+        self.searching = Searching(connection, self._call)
+        self.exports = Exports(connection, self._call, self._registers, profile.id)
+        self.workflows = Workflows(connection, self._call)
+        self.desks = Desks(connection, self._call)
+        self.attachments = Attachments(connection, profile, self.outbox, self._call)
+        self.proving = Proving(
+            connection, self._call, profile, self.exports, self.attachments, self.archived_set, self._open
+        )
+        self.approvals = Approvals(connection, self._call, profile, credentials, self._registers, self.attachments)
+        self._session: Whoami | None = None
+
+    def register(self) -> Register:
+        """Return the verified set in force, as of the start of the session."""
+        return self._registers.current
+
+    async def whoami(self) -> Whoami:
+        """Ask whom the node takes us for; asked once, and kept for composing without the node."""
+        if self._session is None:
+            answer = await self._call(
+                lambda: self._officer.GetSession(officer_pb2.GetSessionRequest(), timeout=channel.CALL_SECONDS)
+            )
+            if answer.officer_id != str(self.profile.id):
+                raise ProfileProblem("wrong_member", self.profile.node, "the node takes us for another officer")
+            self._session = Whoami(
+                officer_id=answer.officer_id,
+                roles=tuple(answer.roles),
+                unit=answer.unit,
+                protocol_version=answer.protocol_version,
+                node_version=answer.node_version,
+                node_time=answer.node_time.ToDatetime(tzinfo=UTC),
+                register_version=answer.register_version,
+            )
+            remember_roles(self.profile, self._session.roles)
+        return self._session
+
+    async def composer(self) -> Composer:
+        """Return what makes messages for this officer under the register in force."""
+        return Composer(self.profile, self._credentials, self.register(), (await self.whoami()).roles)
+
+    async def submit(self, messages: Sequence[Sealed]) -> list[Outcome]:
+        """Send messages: into the outbox first, then to the node; one checked outcome each, in order.
+
+        Where the node does not answer, Unreachable says so with ``saved``: the messages wait in the outbox.
+        """
+        batches = await asyncio.to_thread(self.outbox.put, [message.item() for message in messages])
+        return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
+
+    async def flush(self) -> list[Outcome]:
+        """Send what waits in the outbox; one checked outcome per message, oldest first.
+
+        The node is asked anew about what waits for a second officer.
+        """
+        batches = [*self.outbox.batches(), *self.outbox.at_second_officers()]
+        return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
+
+    async def list_messages(
+        self,
+        *,
+        box: Box = "inbox",
+        unread_only: bool = False,
+        kind: str = "",
+        author: str = "",
+        since: datetime | None = None,
+        thread_id: bytes = b"",
+        id_prefix: str = "",
+        page_size: int = 100,
+        page_token: str = "",
+        subjects: bool = False,
+    ) -> Page:
+        """List messages without content, newest first. Headers match their digests; nothing else is proven yet.
+
+        ``subjects``: with the subjects of those that the officer may open, which our log says they were shown.
+        """
+        request = officer_pb2.ListMessagesRequest(
+            box=_BOXES[box],
+            unread_only=unread_only,
+            kind=kind,
+            author=author,
+            thread_id=thread_id,
+            id_prefix=id_prefix,
+            page_size=page_size,
+            page_token=page_token,
+            with_subjects=subjects,
+        )
+        if since is not None:
+            request.since_time.FromDatetime(since)
+        answer = await self._call(lambda: self._officer.ListMessages(request, timeout=channel.CALL_SECONDS))
+        checks.check_subjects_shown(answer, self.profile.id, self._registers)
+        return Page(tuple(summary(info) for info in answer.messages), answer.next_page_token)
+
+    async def open_together(
+        self, digests: Sequence[bytes], reason: str
+    ) -> dict[bytes, OpenedPart | Refused | Unreachable]:
+        """Open the main parts of messages for one reason, as many at a time as the node gives; none is marked as read.
+
+        Each is checked as a single opening is; those that the node does not open have its reason.
+        """
+        opened: dict[bytes, OpenedPart | Refused | Unreachable] = {}
+        left = list(dict.fromkeys(digests))
+        while left:
+            request = officer_pb2.OpenMessagesRequest(message_digests=left[:MAX_TOGETHER], reason_text=reason)
+            answer = await self._open_messages(request)
+            await self._fetch_sets(
+                checks.versions_needed([proof for each in answer.results for proof in each.opened.released])
+            )
+            found = checks.check_opened_together(
+                answer, list(request.message_digests), officer=self.profile.id, registers=self._registers
+            )
+            opened |= found
+            left = left[len(found) :]
+        return opened
+
+    async def _open_messages(self, request: officer_pb2.OpenMessagesRequest) -> officer_pb2.OpenMessagesResponse:
+        return await self._call(lambda: self._officer.OpenMessages(request, timeout=channel.SUBMIT_SECONDS))
+
+    async def open_part(self, digest: bytes, part: int = 0, reason: str = "") -> OpenedPart:
+        """Open one part: the node logs it first, then hands over ciphertext, key and proofs, and all is checked."""
+        request = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=part, reason_text=reason)
+        return (await self._open(request))[0]
+
+    async def save_attachment(
+        self, message: MessageSummary, part: int, target: Path | None = None, reason: str = ""
+    ) -> SavedAttachment:
+        """Fetch an attachment, have its opening logged, check everything, and save it; never over another file."""
+        request = officer_pb2.OpenMessageRequest(message_digest=message.digest, part_number=part, reason_text=reason)
+        return await self.attachments.fetch(message.digest, message.header, part, target, lambda: self._open(request))
+
+    async def _open(self, request: officer_pb2.OpenMessageRequest) -> tuple[OpenedPart, bytes]:
+        answer = await self._call(lambda: self._officer.OpenMessage(request, timeout=channel.CALL_SECONDS))
+        await self._fetch_sets(checks.versions_needed(answer.released))
+        opened = checks.check_opened(
+            answer,
+            digest=request.message_digest,
+            part_number=request.part_number,
+            officer=self.profile.id,
+            registers=self._registers,
+        )
+        return opened, answer.part_key
+
+    async def watch(self, after: int | None = None) -> AsyncIterator[MessageSummary]:
+        """Yield messages as they arrive and news of those sent; Unreachable when the node ends the stream.
+
+        ``after``: first every message of a greater sequence, so that a broken watch misses nothing.
+        """
+        async for item in self.news(after):
+            if isinstance(item, MessageSummary):
+                yield item
+
+    async def news(self, after: int | None = None) -> AsyncIterator[MessageSummary | notice_pb2.Notice]:
+        """Yield what `watch` yields, and notices: what falls due, what waits for a signature, work that was given."""
+        stream = self._officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
+        try:
+            async for answer in stream:
+                yield summary(answer.message) if answer.HasField("message") else answer.notice
+        except grpc.aio.AioRpcError as error:
+            raise channel.translated(error, self.profile.node) from error
+        finally:
+            stream.cancel()
+
+    async def trail(self, digest: bytes) -> Trail:
+        """Return everything that the own log and the proofs held of others say about one message, each verified."""
+        request = audit_pb2.GetTrailRequest(message_digest=digest)
+        answer = await self._call(lambda: self._audit.GetTrail(request, timeout=channel.CALL_SECONDS))
+        return checks.check_trail(answer, digest, self.profile.member, self._registers)
+
+    async def ask_others(
+        self, said: Trail, digest: bytes, members: Sequence[str]
+    ) -> tuple[Trail, list[tuple[str, str]]]:
+        """Add to a trail what other members' logs show of the message; with it, who gave no answer, and why.
+
+        NotProven where an answer does not hold: it is not left out silently.
+        """
+        foreign = {(each.origin, each.index): each for each in said.foreign}
+        silent: list[tuple[str, str]] = []
+        for member in members:
+            if member == self.profile.member:
+                continue
+            try:
+                async for page in self.coordination.pages(member, Question(digests=[digest])):
+                    foreign.update(((each.proof.origin, each.proof.index), each.proof) for each in page.entries)
+            except NotProven:
+                raise
+            except PaizaError as error:
+                silent.append((member, error.reason))
+        return Trail(said.own, tuple(foreign.values())), silent
+
+    async def log_status(self) -> list[LogState]:
+        """Return the verified checkpoints of the own log (first) and of the others', as the node knows them."""
+        answer = await self._call(
+            lambda: self._audit.GetLogStatus(audit_pb2.GetLogStatusRequest(), timeout=channel.CALL_SECONDS)
+        )
+        return checks.check_log_status(answer, self.profile.member, self._registers)
+
+    async def evidence(self, digest: bytes) -> bytes:
+        """Return the evidence file of one message; `proving` has more to choose."""
+        return await self.proving.evidence(digest)
+
+    async def archived_set(self, version: bytes) -> dict[str, bytes]:
+        """Fetch all files of an older set of the register; whoever uses them verifies them (`load_set`)."""
+        request = register_pb2.GetArchivedSetRequest(register_version=version)
+        answer = await self._call(lambda: self._register.GetArchivedSet(request, timeout=channel.CALL_SECONDS))
+        if sum(len(file.data) for file in answer.files) > MAX_SET_BYTES:
+            raise NotProven("too_large", version.hex()[:16], "the archived set is over its limit")
+        return {file.path: file.data for file in answer.files}
+
+    async def find_source_rows(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return which source rows were sent before: message digest by row digest."""
+        wanted = list(digests)
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(wanted), MAX_SOURCE_ROWS):
+            request = officer_pb2.FindSourceRowsRequest(source_row_sha256=wanted[start : start + MAX_SOURCE_ROWS])
+            answer = await self._source_rows(request)
+            found.update((row.source_row_sha256, row.message_digest) for row in answer.rows)
+        return {row: found[row] for row in wanted if row in found}
+
+    async def _source_rows(self, request: officer_pb2.FindSourceRowsRequest) -> officer_pb2.FindSourceRowsResponse:
+        return await self._call(lambda: self._officer.FindSourceRows(request, timeout=channel.CALL_SECONDS))
+
+    async def _call(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        return await channel.call(self.profile.node, attempt)
+
+    async def _submit_all(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
+        """Submit batches, a few at a time, each settled as soon as its receipt is verified."""
+        gate = asyncio.Semaphore(SUBMITS_IN_FLIGHT)
+
+        async def one(batch: Batch) -> list[Outcome]:
+            async with gate:
+                return await self._submit(batch)
+
+        answers = await asyncio.gather(*(one(batch) for batch in batches), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, Unreachable):
+                answer.saved = True
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    async def _submit(self, batch: Batch) -> list[Outcome]:
+        verified: dict[int, VerifiedMessage | PendingMessage] = {}
+        outcomes: dict[int, Outcome] = {}
+        for place, item in enumerate(batch.items):
+            try:
+                verified[place] = self._own(item.message)
+            except Rejected as error:
+                # Damaged on disk, or its certificate was revoked while it waited: it must not hold up the others.
+                outcomes[place] = Outcome("refused", b"", reason=error.reason, detail=error.detail)
+        for place, message in list(verified.items()):
+            try:
+                await self.attachments.bring(message.header)
+            except Rejected as error:
+                outcomes[place] = Outcome("refused", message.digest, reason=error.reason, detail=error.detail)
+                del verified[place]
+        places = list(verified)
+        request = officer_pb2.SubmitRequest(items=[batch.items[place] for place in places])
+        if places:
+            answer = await self._call(lambda: self._officer.Submit(request, timeout=channel.SUBMIT_SECONDS))
+            checked = checks.check_submitted(
+                answer, [verified[place] for place in places], self.profile.member, self._registers
+            )
+            outcomes |= dict(zip(places, checked, strict=True))
+        await asyncio.to_thread(
+            self.outbox.settle,
+            batch,
+            [place for place, outcome in outcomes.items() if outcome.state == "retry"],
+            {place: outcome.reason for place, outcome in outcomes.items() if outcome.state == "refused"},
+            [place for place, outcome in outcomes.items() if outcome.state == "waiting"],
+        )
+        return [outcomes[place] for place in range(len(batch.items))]
+
+    def _own(self, data: bytes) -> VerifiedMessage | PendingMessage:
+        """Verify a message of our own as of when it was signed: what waited may be older than its certificate."""
+        signed = parse_strictly(message_pb2.SignedMessage, data, "a message of the outbox")
+        at = parse_header(signed.header).author_time.ToDatetime(tzinfo=UTC)
+        try:
+            return verify(data, self.register().certificate_verifier(), at=at)
+        except Rejected as error:
+            if error.reason != "wrong_signers":
+                raise
+            return verify_pending(data, self.register().certificate_verifier(), at=at)
+
+    async def _fetch_sets(self, versions: Iterable[bytes]) -> None:
+        """Make the older sets of the register available that proofs refer to."""
+        root = register_cache.bootstrap_root(self.profile.root)
+        for version in versions:
+            if self._registers.has(version):
+                continue
+            files = await self.archived_set(version)
+            with located(version.hex()[:16], NotProven):
+                found = await asyncio.to_thread(load_set, files, root, None)
+            if found.version != version:
+                raise NotProven("register_unknown", version.hex()[:16], "the node gave another set")
+            self._registers.add(found)

@@ -1,0 +1,116 @@
+"""The desk: what is to be done, by whom and until when."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paiza.officer.v1 import task_pb2, task_pb2_grpc
+from paiza_client.sdk import channel
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.summaries import summary
+
+Scope = Literal["desk", "mine", "all"]
+TaskState = Literal["new", "acknowledged", "done", "unknown"]
+MAX_PAGE: Final = 500  # the most the node gives at once
+MAX_LISTED: Final = 5_000  # of one answer
+
+_SCOPES: Final[dict[Scope, task_pb2.TaskScope.ValueType]] = {
+    "desk": task_pb2.TASK_SCOPE_UNSPECIFIED,
+    "mine": task_pb2.TASK_SCOPE_MINE,
+    "all": task_pb2.TASK_SCOPE_ALL,
+}
+_STATES: Final[dict[int, TaskState]] = {
+    task_pb2.TASK_STATE_NEW: "new",
+    task_pb2.TASK_STATE_ACKNOWLEDGED: "acknowledged",
+    task_pb2.TASK_STATE_DONE: "done",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How the work on one message stands, as the own node says."""
+
+    unit: str
+    assignee: str
+    state: TaskState
+    acknowledge_time: datetime | None
+    due_time: datetime | None
+    overdue: bool
+    escalations: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One message as somebody's work."""
+
+    message: MessageSummary
+    work: Work
+
+
+class Desks:
+    """What a session can do at the officer's desk."""
+
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
+        self._stub = task_pb2_grpc.TaskServiceStub(connection)
+        self._call = call
+
+    async def work(self, scope: Scope = "desk") -> list[WorkItem]:
+        """Return what is to be done, what is due first ahead; at most about `MAX_LISTED`."""
+        request = task_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
+        found: list[WorkItem] = []
+        async for page in channel.pages(self._call, self._stub.ListTasks, request):
+            found += [WorkItem(summary(each.message), _work(each.work)) for each in page.items]
+            if len(found) >= MAX_LISTED:
+                break
+        return found
+
+    async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Work:
+        """Assign a task to a unit or an officer; return its present state."""
+        request = task_pb2.AssignTaskRequest(message_digest=digest, unit=unit, officer=officer, note=note)
+        answer: task_pb2.AssignTaskResponse = await self._call(
+            lambda: self._stub.AssignTask(request, timeout=channel.CALL_SECONDS)
+        )
+        return _work(answer.work)
+
+    async def take(self, digest: bytes) -> Work:
+        """Assign a task to the caller; return its present state."""
+        request = task_pb2.TakeTaskRequest(message_digest=digest)
+        answer: task_pb2.TakeTaskResponse = await self._call(
+            lambda: self._stub.TakeTask(request, timeout=channel.CALL_SECONDS)
+        )
+        return _work(answer.work)
+
+    async def acknowledge(self, digest: bytes) -> Work:
+        """Record that work was seen and is being worked on; return how it stands now."""
+        request = task_pb2.AcknowledgeTaskRequest(message_digest=digest)
+        answer: task_pb2.AcknowledgeTaskResponse = await self._call(
+            lambda: self._stub.AcknowledgeTask(request, timeout=channel.CALL_SECONDS)
+        )
+        return _work(answer.work)
+
+    async def complete(self, digest: bytes, note: str = "") -> Work:
+        """Record that work is done; return how it stands now."""
+        request = task_pb2.CompleteTaskRequest(message_digest=digest, note=note)
+        answer: task_pb2.CompleteTaskResponse = await self._call(
+            lambda: self._stub.CompleteTask(request, timeout=channel.CALL_SECONDS)
+        )
+        return _work(answer.work)
+
+
+def _work(shown: task_pb2.Task) -> Work:
+    return Work(
+        unit=shown.unit,
+        assignee=shown.assignee,
+        state=_STATES.get(shown.state, "unknown"),
+        acknowledge_time=_time(shown.acknowledge_time) if shown.HasField("acknowledge_time") else None,
+        due_time=_time(shown.due_time) if shown.HasField("due_time") else None,
+        overdue=shown.overdue,
+        escalations=shown.escalations,
+    )
+
+
+def _time(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC)

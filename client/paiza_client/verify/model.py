@@ -1,0 +1,103 @@
+"""Frozen records of what was verified."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from paiza.officer.v1.workflow_pb2 import WorkflowBreach
+from paiza_wire.message import VerifiedMessage
+
+OutcomeState = Literal["released", "waiting", "refused", "retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One entry of a member's log, proven to a checkpoint signed with that log's key in the register."""
+
+    event: str
+    """RELEASED, RECEIVED, REFUSED, OPENED …: the name of the log event."""
+    member: str
+    """Whose log it is."""
+    counterpart: str
+    time: datetime
+    actor: str
+    reason: str
+    origin: str
+    index: int
+    tree_size: int
+    digest: bytes
+    """Digest of the message concerned; empty where none is."""
+    part_number: int | None
+    register_version: bytes
+    without_annex: bool = False
+    """Whether a forwarding or an export left the nominal annex out."""
+    listed: tuple[bytes, ...] = ()
+    """Digests of the messages of an entry about several, where its log told them."""
+
+    def concerns(self, digest: bytes) -> bool:
+        """Return whether the entry is about a message."""
+        return digest in {self.digest, *self.listed}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one submitted message.
+
+    ``proofs`` are the releases, one per recipient, where it was released; where it waits for other officers, that it
+    was submitted. ``missing`` are those who have not signed.
+    """
+
+    state: OutcomeState
+    digest: bytes
+    proofs: tuple[Proof, ...] = ()
+    repeated: bool = False
+    thread_name: str = ""
+    reason: str = ""
+    detail: str = ""
+    retry_after_seconds: float = 0.0
+    missing: tuple[str, ...] = ()
+    expires_time: datetime | None = None
+    breaches: tuple[WorkflowBreach, ...] = ()
+    """The rules that a refused step of a workflow breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPart:
+    """One part whose signers, digests, key and log proofs have all been verified."""
+
+    message: VerifiedMessage
+    part_number: int
+    plaintext: bytes
+    thread_name: str
+    opened: Proof
+    released: tuple[Proof, ...]
+    answers: tuple[Proof, ...]
+    forwarded: tuple[Proof, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Everything the own log and the proofs held of other logs say about one message, each verified."""
+
+    own: tuple[Proof, ...]
+    foreign: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """One member's log as the own node knows it: a verified checkpoint."""
+
+    member: str
+    origin: str
+    size: int
+    root: bytes
+    accepted_time: datetime | None
+    own: bool
+    witnessed_size: int | None = None
+    """Of the own log: how much of it a quorum of the other members cosigned; None where none did, or it is not ours."""
+    witnesses: tuple[str, ...] = ()
+    """Whose cosignatures under that checkpoint were verified."""
+    unwitnessed_since: datetime | None = None
+    """When the oldest entry was made that it does not cover, as the node says; None where it covers all."""
+    misbehaviour: tuple[str, ...] = ()
+    """What speaks against the log, as reason codes, by the word of the own node."""

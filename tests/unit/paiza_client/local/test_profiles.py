@@ -1,0 +1,173 @@
+"""Profiles: found, read, and refused with the file and setting that is wrong."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from paiza_client.errors import ExitCode, Misused, ProfileProblem
+from paiza_client.local import profiles
+from paiza_client.sdk.channel import pem_certificate
+from paiza_wire.identity import SpiffeId, certificates, keys
+
+PASSPHRASE = b"correct horse battery staple"
+OFFICER = SpiffeId("kaz", "paiza.example", "officer", "liaison")
+
+
+def make(
+    home: Path, name: str = "kaz-liaison", *, passphrase: bytes | None = None, settings: Mapping[str, str] | None = None
+) -> Path:
+    """Write a profile with a fresh key and certificate; settings replace, an empty one leaves out."""
+    folder = home / name
+    folder.mkdir(parents=True)
+    now = datetime.now(UTC)
+    lifetime = {"not_before": now - timedelta(hours=1), "not_after": now + timedelta(days=1)}
+    ca_key, key = keys.generate_p256(), keys.generate_p256()
+    ca = certificates.issue_ca("kaz", "paiza.example", "officer", ca_key, **lifetime)
+    request = certificates.create_csr(OFFICER, key)
+    certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=OFFICER, **lifetime)
+    (folder / "officer.crt").write_bytes(pem_certificate(certificate))
+    (folder / "officer.key").write_bytes(keys.private_key_to_pem(key, passphrase))
+    (folder / "officer.key").chmod(0o600)
+    (folder / "root.json").write_text("{}")
+    values = {
+        "id": str(OFFICER),
+        "member": "kaz",
+        "federation": "paiza.example",
+        "node": "127.0.0.1:7401",
+        "key": "officer.key",
+        "certificate": "officer.crt",
+        "root": "root.json",
+        **(settings or {}),
+    }
+    text = "".join(f'{key} = "{value}"\n' for key, value in values.items() if value)
+    (folder / "profile.toml").write_text(text)
+    return folder
+
+
+def never() -> bytes:
+    """Fail where a passphrase is asked for without need."""
+    raise AssertionError("a passphrase was asked for")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder that PAIZA_HOME names in these tests."""
+    return tmp_path / "home"
+
+
+def test_the_only_profile_is_the_default(home: Path) -> None:
+    """Where there is one profile, nobody has to name it."""
+    make(home)
+    assert profiles.find(None).name == "kaz-liaison"
+
+
+def test_the_named_profile_wins_over_the_environment(home: Path) -> None:
+    """A name on the command line counts more than PAIZA_PROFILE."""
+    make(home)
+    make(home, "kaz-duty")
+    environ = {"PAIZA_HOME": str(home), "PAIZA_PROFILE": "kaz-duty"}
+    assert profiles.find(None, environ).name == "kaz-duty"
+    assert profiles.find("kaz-liaison", environ).name == "kaz-liaison"
+
+
+def test_several_profiles_must_be_chosen_from(home: Path) -> None:
+    """With several profiles and no choice the error names them and is one of usage."""
+    make(home)
+    make(home, "kaz-duty")
+    with pytest.raises(Misused, match="kaz-duty, kaz-liaison") as caught:
+        profiles.find(None)
+    assert (caught.value.reason, caught.value.exit_code) == ("profile_ambiguous", ExitCode.USAGE)
+
+
+@pytest.mark.parametrize("name", ["nobody", "../kaz-liaison", "kaz-liaison/../kaz-liaison", "/etc"])
+def test_a_profile_that_is_not_there_is_unknown(home: Path, name: str) -> None:
+    """No name reaches outside the home folder."""
+    make(home)
+    with pytest.raises(ProfileProblem, match="unknown_profile"):
+        profiles.find(name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"node": ""}, "node"),
+        ({"node": "localhost"}, "node"),
+        ({"node": "host name:1"}, "node"),
+        ({"member": "tjk"}, "id"),
+        ({"id": "spiffe://kaz.paiza.example/node"}, "id"),
+        ({"id": "kaz"}, "id"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_wrong_setting_is_named(home: Path, settings: dict[str, str], where: str) -> None:
+    """Every wrong setting is told with its file and name, and exits with the code for profiles."""
+    folder = make(home, settings=settings)
+    with pytest.raises(ProfileProblem) as caught:
+        profiles.load(folder)
+    assert caught.value.where.endswith(f"profile.toml: {where}")
+    assert caught.value.exit_code == ExitCode.PROFILE
+
+
+def test_an_unencrypted_key_opens_without_asking(home: Path) -> None:
+    """Nobody is asked for a passphrase that is not needed."""
+    make(home)
+    opened = profiles.open_credentials(profiles.find(None), never)
+    assert b"BEGIN PRIVATE KEY" in opened.key_pem
+
+
+def test_an_encrypted_key_opens_with_its_passphrase_only(home: Path) -> None:
+    """The right passphrase opens the key; a wrong one is `bad_passphrase` at the key's file."""
+    make(home, passphrase=PASSPHRASE)
+    profile = profiles.find(None)
+    assert profiles.open_credentials(profile, lambda: PASSPHRASE).certificate_der
+    with pytest.raises(ProfileProblem, match="bad_passphrase") as caught:
+        profiles.open_credentials(profile, lambda: b"wrong")
+    assert caught.value.where == str(profile.key)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o777])
+def test_a_key_that_others_can_read_is_refused(home: Path, mode: int) -> None:
+    """A key file open to group or others is not used."""
+    folder = make(home)
+    (folder / "officer.key").chmod(mode)
+    with pytest.raises(ProfileProblem, match="key_exposed"):
+        profiles.open_credentials(profiles.find(None), never)
+
+
+@pytest.mark.parametrize(("file", "reason"), [("officer.key", "bad_key"), ("officer.crt", "bad_key")])
+def test_what_is_no_key_or_certificate_is_refused(home: Path, file: str, reason: str) -> None:
+    """Rubbish in place of a key or certificate is named with its file."""
+    folder = make(home)
+    (folder / file).write_text("rubbish")
+    with pytest.raises(ProfileProblem, match=reason) as caught:
+        profiles.open_credentials(profiles.find(None), never)
+    assert caught.value.where == str(folder / file)
+
+
+def test_a_missing_file_is_named(home: Path) -> None:
+    """A key that is not there is `file_unreadable` with its name."""
+    folder = make(home)
+    (folder / "officer.key").unlink()
+    with pytest.raises(ProfileProblem, match="file_unreadable") as caught:
+        profiles.open_credentials(profiles.find(None), never)
+    assert caught.value.where == str(folder / "officer.key")
+
+
+def test_a_passphrase_file_gives_its_first_line(tmp_path: Path) -> None:
+    """What follows the first line, and its end, are not part of the passphrase."""
+    file = tmp_path / "phrase"
+    file.write_bytes(PASSPHRASE + b"\r\nsecond line\n")
+    assert profiles.passphrase_from_file(file) == PASSPHRASE
+
+
+def test_roles_are_remembered_and_rubbish_is_forgotten(home: Path) -> None:
+    """The roles last named come back; an unreadable file counts as none."""
+    make(home)
+    profile = profiles.find(None)
+    assert profiles.remembered_roles(profile) == ()
+    profiles.remember_roles(profile, ["duty", "liaison"])
+    assert profiles.remembered_roles(profile) == ("duty", "liaison")
+    (profile.folder / profiles.ROLES_FILE).write_text("[1]")
+    assert profiles.remembered_roles(profile) == ()
