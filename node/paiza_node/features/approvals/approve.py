@@ -1,11 +1,11 @@
-"""Approve: a second officer signs the very bytes that the first one signed, and only then they are released.
+"""Approve: a second officer signs the same bytes as the first one, and only then is the message released.
 
-What waits was submitted by one of the officers its header names (`paiza_node.core.exchange.send.submit`: SUBMITTED).
-Every other of them is shown the whole message, opened with the node's own key (OPENED), and signs or declines; the last
-signature releases it, APPROVED and RELEASED in one commit. Neither can do it alone: whoever submitted it is never its
-second officer. What nobody decides in time is given up. Every refusal is logged.
+A pending message was submitted by one of the officers its header names (`paiza_node.core.exchange.send.submit`:
+SUBMITTED). Each of the others is shown the whole message, opened with the node's own key (OPENED), and signs or
+declines; the last signature releases it, APPROVED and RELEASED in one commit. No officer can do both: the submitter is
+never the second officer. A message that is not decided in time is given up. Every refusal is logged.
 
-A crash before a commit leaves the message waiting; after it, a repeat is answered with the entries there are.
+A crash before a commit leaves the message pending; after it, a repeat is answered with the existing entries.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from paiza_wire.message import PendingMessage, attachment
 
 EXPIRED_AT_ONCE: Final = 100  # given up in one commit
 GIVEN: Final = "approval_given"
-LOOK_SECONDS: Final = 60.0  # at least this often it is looked whether something was not decided in time
+LOOK_SECONDS: Final = 60.0  # longest interval between checks for messages that were not decided in time
 SHOWN_BECAUSE: Final = "shown to the officer who decides on its release"
 
 ENDED: Final[Mapping[ApprovalState, str]] = {
@@ -61,7 +61,7 @@ log = structlog.get_logger("paiza.approvals")
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """What one signature brought about."""
+    """The result of one signature."""
 
     index: int
     entry: bytes
@@ -69,7 +69,7 @@ class Approved:
 
 
 class Approve:
-    """The verbs of the second officer."""
+    """Handles the actions of second officers."""
 
     def __init__(
         self,
@@ -88,11 +88,11 @@ class Approve:
         self.task = PeriodicTask(self.round, period=LOOK_SECONDS, failed="approvals_not_read")
 
     def officers(self) -> list[Officer]:
-        """Return the officers a second one is chosen from."""
+        """Return the officers who can be a second officer."""
         return sorted((each for each in self._officers().values() if not each.suspended), key=lambda each: each.id)
 
     async def listed(self, officer: Officer) -> list[ApprovalRow]:
-        """Return what waits for an officer, and what he submitted that waits, oldest first."""
+        """Return the messages pending for an officer, and those they submitted that are pending, oldest first."""
         rows = await asyncio.to_thread(self._waiting)
         mine = [row for row in rows if officer.id == row.drafter or officer.id in row.missing]
         return sorted(mine, key=lambda row: (row.submitted_time, row.digest))
@@ -104,10 +104,10 @@ class Approve:
     async def show(
         self, officer: Officer, request: approval_pb2.GetPendingApprovalRequest
     ) -> approval_pb2.GetPendingApprovalResponse:
-        """Hand a waiting message over, to whoever submitted it or must sign it: the annex only with a reason.
+        """Open a pending message for its submitter or an officer who must sign it: the annex only with a reason.
 
-        Of an attachment the key alone, where one is asked for: its ciphertext comes apart (`shown_to`). That it still
-        waits is judged in the transaction that writes OPENED: nothing comes between.
+        Of an attachment only the key, if requested: its ciphertext is served separately (`shown_to`). That the message
+        is still pending is checked in the transaction that writes OPENED.
         """
         if len(request.reason_text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
@@ -124,7 +124,7 @@ class Approve:
     def _show(
         self, tx: LogTransaction, officer: Officer, request: approval_pb2.GetPendingApprovalRequest
     ) -> tuple[approval_pb2.GetPendingApprovalResponse, list[StoredEntry]]:
-        """Read body and keys of what still waits, and write OPENED; runs in the transaction."""
+        """Read body and keys of a message that is still pending, and write OPENED; runs in the transaction."""
         row = approvals_store.approval(tx.conn, request.message_digest)
         if row is None:
             raise _none_waits()
@@ -160,7 +160,7 @@ class Approve:
         return response, [_log_opened(tx, officer, row.digest, number, reason) for number in numbers]
 
     async def shown_to(self, officer: Officer, digest: bytes) -> message_pb2.Header | None:
-        """Return the header of a waiting message to those it names; None where no such message waits."""
+        """Return the header of a pending message to an officer it names; None if no such message is pending."""
         try:
             row = await asyncio.to_thread(self._found, digest)
         except Rejected:
@@ -178,12 +178,12 @@ class Approve:
     async def sign(self, officer: Officer, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:
         """Add an officer's signature, and release the message with the last one.
 
-        1. It waits, or has been released: then a repeat is answered as the first time.
-        2. The caller is not whoever submitted it, and one of those who must sign yet.
+        1. It is pending, or was released: then a repeat is answered like the first time.
+        2. The caller is not its submitter, and is one of those who have yet to sign.
         3. The signature is the caller's.
-        4. With it the message holds as if it were submitted anew: signatures, register, roles, rules (`Submit`).
-        5. Inside the commit: nobody has decided meanwhile, and its time is not over. Then it is released, if nothing
-           forbids that at this very moment (order of a workflow, for example).
+        4. With it the message passes the checks of a new submission: signatures, register, roles, policy (`Submit`).
+        5. Inside the commit: it was not decided meanwhile, and its time is not over. Then it is released, unless
+           something forbids that at this moment (order of a workflow, for example).
         """
         row = await asyncio.to_thread(self._found, request.message_digest)
         try:
@@ -230,7 +230,7 @@ class Approve:
         return self._answer(done, committed.checkpoint.size, committed.checkpoint.note, signed)
 
     async def decline(self, officer: Officer, request: approval_pb2.DeclineRequest) -> approval_pb2.DeclineResponse:
-        """End the waiting: whoever submitted it takes it back, or an officer who must sign says why he does not."""
+        """End the approval: the submitter withdraws the message, or an officer who must sign declines with a reason."""
         text = request.reason_text.strip()
         if len(text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
@@ -252,7 +252,7 @@ class Approve:
         )
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Notify officers who must sign that a message waits for them, and the drafter of what was decided."""
+        """Notify officers who must sign of a pending message, and the drafter of decisions."""
         for change in changes:
             if isinstance(change, ApprovalRequested):
                 header = wire.parse_header(change.header)
@@ -263,10 +263,10 @@ class Approve:
                 self._notifier.tell(notice, only=[change.drafter])
 
     def catch_up(self) -> None:
-        """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
+        """Do nothing: a new watch is sent the pending notices (`PendingNotices`)."""
 
     async def round(self) -> float:
-        """Give up what is over now; gives the seconds until it should be looked again."""
+        """Give up expired messages; return the seconds until the next check."""
         committed = await self._ledger.commit(self._give_up)
         return 0.0 if len(committed.result) == EXPIRED_AT_ONCE else LOOK_SECONDS
 
@@ -284,7 +284,7 @@ class Approve:
         return row
 
     def _to_be_signed(self, officer: Officer, row: ApprovalRow) -> bytes:
-        """Refuse an officer who may not sign a message; gives it as it waits."""
+        """Return the pending message; raise if the officer may not sign it."""
         if officer.id == row.drafter:
             raise Rejected("self_approval", "whoever submitted a message is not its second officer")
         if row.signed is None:
@@ -294,12 +294,10 @@ class Approve:
         return row.signed
 
     async def _repeated(self, officer: Officer, row: ApprovalRow) -> tuple[Approved, int, bytes, bytes] | None:
-        """Answer an officer who signed before, as then."""
+        """Return the earlier answer to an officer who signed before."""
         if officer.id == row.drafter or row.state not in _SIGNED_BEFORE:
             return None
-        if (
-            row.state is ApprovalState.WAITING and officer.id in row.missing
-        ):  # once released, none is struck off the list
+        if row.state is ApprovalState.WAITING and officer.id in row.missing:  # once released, no signature is removed
             return None
 
         def work(tx: LogTransaction) -> tuple[Approved, bytes] | None:
@@ -330,7 +328,7 @@ class Approve:
         return response
 
     async def _denied(self, officer: Officer, row: ApprovalRow, denied: Rejected) -> Rejected:
-        """Log that an officer was refused; gives the refusal."""
+        """Log that an officer was refused; return the refusal."""
         entry = log_entries.denied(actor=officer.id, reason=denied.reason, digest=row.digest)
         await self._ledger.commit(lambda tx: tx.append(entry, text=denied.detail))
         return denied

@@ -1,4 +1,4 @@
-"""Messages that wait for further signatures. Times are UTC; digests are 32 bytes."""
+"""Messages that are pending approval. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ApprovalState(IntEnum):
-    """Where a message stands that needs more than one officer. Stored as the number: never renumber."""
+    """The state of a message that needs more than one officer. Stored as the number: never renumber."""
 
     WAITING = 1
     RELEASED = 2
@@ -17,7 +17,7 @@ class ApprovalState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRow:
-    """A message that waits, or waited, for the signatures of other officers. ``signed`` only while it waits."""
+    """A message that is or was pending approval by other officers. ``signed`` is set only while it is pending."""
 
     digest: bytes
     message_id: bytes

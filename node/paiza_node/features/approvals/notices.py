@@ -10,11 +10,11 @@ from paiza_domain.threads import notices
 ASKED: Final = "approval_asked"
 
 
-APPROVAL: Final = "approval_"  # what the codes of notices about approvals begin with
+APPROVAL: Final = "approval_"  # prefix of the codes of notices about approvals
 
 
 def approval_notice(header: message_pb2.Header, digest: bytes, code: str, said: str) -> notice_pb2.Notice:
-    """Return how it stands with a message that needs a second officer."""
+    """Return a notice about the state of a message that needs a second officer."""
     titles = kinds.get(header.kind, header.kind_version).titles
     short = header.message_id.hex()[: notices.SHORT_ID]
     return notice_pb2.Notice(

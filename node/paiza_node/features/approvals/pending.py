@@ -1,6 +1,6 @@
-"""Pending approvals: a message that lacks signatures of officers its header requires is kept until they have signed.
+"""Pending approvals: a message that lacks signatures its header requires is held until those officers have signed.
 
-It stands in the log as SUBMITTED; nothing of it leaves the node. What becomes of it is said in `approve`.
+It is logged as SUBMITTED; nothing of it leaves the node. Decisions are made in `approve`.
 """
 
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 from paiza_wire.message.attachment import numbers
 
-MAX_WAITING: Final = 64  # messages of one officer that wait for others, and as many that wait for one officer
-MAX_WAITING_OF_ONE: Final = 16  # of these, what one officer has wait for another: nobody fills up a colleague's desk
+MAX_WAITING: Final = 64  # messages of one officer pending for others, and as many pending for one officer
+MAX_WAITING_OF_ONE: Final = 16  # of these, from one officer to another: nobody fills a colleague's list
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequested(Change):
-    """A message came to wait for other officers to sign it."""
+    """A message is pending approval by other officers."""
 
     digest: bytes
     header: bytes
@@ -41,7 +41,7 @@ class ApprovalRequested(Change):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalDecided(Change):
-    """An officer signed, declined or withdrew a message that waits, or its time is over; ``code`` is the notice's."""
+    """A pending message was signed, declined or withdrawn, or has expired; ``code`` is that of the notice."""
 
     digest: bytes
     header: bytes
@@ -51,15 +51,15 @@ class ApprovalDecided(Change):
 
 
 def named_ciphertexts(conn: ReadConnection) -> frozenset[bytes]:
-    """Return the digests of the attachments' ciphertexts that messages name which wait for a second officer."""
+    """Return the digests of the attachment ciphertexts that pending messages name."""
     headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(conn)]
     return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))
 
 
 def approval_stage(life: timedelta) -> ReleaseStage:
-    """The part of second officers in a release: a message that lacks signatures is kept for ``life`` at most.
+    """The stage of approvals in a release: a message that lacks signatures is held for at most ``life``.
 
-    This stage is the last to judge: what it holds it keeps.
+    This stage comes last, since it stores the messages it holds.
     """
 
     def begin(tx: LogTransaction, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
@@ -70,7 +70,7 @@ def approval_stage(life: timedelta) -> ReleaseStage:
 
 
 class _Approvals:
-    """What waits, or waited, of the messages of one batch."""
+    """The pending and decided approvals of the messages of one batch."""
 
     def __init__(self, tx: LogTransaction, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
         self._tx = tx
@@ -80,7 +80,7 @@ class _Approvals:
         self._approvals = approvals_store.approvals_of(tx.conn, several) if several else {}
 
     def known(self, item: Submission) -> Outcome | None:
-        """Return the answer for a message that came to wait before."""
+        """Return the answer for a message that became pending before."""
         earlier = self._approvals.get(item.message.header.message_id) if self._approvals else None
         if earlier is None:
             return None
@@ -88,11 +88,11 @@ class _Approvals:
             return Rejected("conflict", "this message id was used before for other content")
         if earlier.state is not ApprovalState.WAITING:
             return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
-        # With every signature already there it waits all the same: each officer signs what waits in person.
+        # With every signature already there it is pending nevertheless: each officer signs it in person.
         return None if item.approved and isinstance(item.message, VerifiedMessage) else held(self._tx, earlier)
 
     def judge(self, item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | Held | None:
-        """Keep a message that lacks signatures."""
+        """Hold a message that lacks signatures."""
         message = item.message
         if isinstance(message, VerifiedMessage):
             return None
@@ -104,7 +104,7 @@ class _Approvals:
         return kept
 
     def releasing(self, item: Submission) -> None:
-        """Log the last signature, and end the waiting."""
+        """Log the last signature, and end the approval."""
         if item.approved:
             self._tx.append(approved_entry(item.message, self._officer))
         if self._approvals and item.message.header.message_id in self._approvals:
@@ -114,7 +114,7 @@ class _Approvals:
 def keep(
     tx: LogTransaction, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta
 ) -> Held | Unavailable:
-    """Keep a message for so long at most, or as long as an answer to it may take; Unavailable where too many wait."""
+    """Store a message for at most ``life``, or as long as its answer may take; Unavailable if too many are pending."""
     header = message.header
     waiting = approvals_store.waiting_approvals(tx.conn)
     missing = tuple(signer.id for signer in message.missing)
@@ -141,19 +141,19 @@ def keep(
 
 
 def held(tx: LogTransaction, row: ApprovalRow) -> Held:
-    """Return by which entry a message waits."""
+    """Return the answer for a pending message, by its SUBMITTED entry."""
     (entry,) = log_store.entries_at(tx.conn, [row.submitted_index])
     return Held(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
 
 
 def approved_entry(message: VerifiedMessage | PendingMessage, officer: Officer) -> log_pb2.LogEntry:
-    """Write down that an officer signed what another had submitted."""
+    """Return the log entry that an officer signed a message another had submitted."""
     signer = next(signer for signer in signed_by(message) if signer.id == officer.id)
     return log_entries.approved(actor=officer.id, digest=message.digest, signer=signer)
 
 
 def signed_by(message: VerifiedMessage | PendingMessage) -> list[log_pb2.LoggedSigner]:
-    """Name those who have signed."""
+    """Return the officers who have signed."""
     if isinstance(message, VerifiedMessage):
         return receipts.logged_signers(message)
     return [

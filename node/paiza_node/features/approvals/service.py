@@ -1,4 +1,4 @@
-"""What officers ask of the second one: what waits, and what they decide."""
+"""RPCs of officers about second signatures: pending messages, and decisions."""
 
 from paiza.officer.v1 import approval_pb2
 from paiza_node.core.api import paging
@@ -9,7 +9,7 @@ from paiza_node.features.approvals.model import ApprovalRow
 
 
 class ApprovalService(Service):
-    """Requests about messages that wait for a second officer."""
+    """Handles requests about messages that are pending approval."""
 
     service = approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"]
 
@@ -51,5 +51,5 @@ class ApprovalService(Service):
 
 
 def _place(row: ApprovalRow) -> str:
-    """Return the place of a waiting message in the list: the oldest first."""
+    """Return the place of a pending message in the list: the oldest first."""
     return f"{paging.micros_of(row.submitted_time):019}.{row.digest.hex()}"

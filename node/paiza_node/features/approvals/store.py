@@ -1,4 +1,4 @@
-"""Messages that wait for the signatures of other officers, and what became of them."""
+"""Pending and decided approvals in the database."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -27,7 +27,7 @@ from paiza_node.core.storage.statements import blocks
 from paiza_node.core.storage.times import to_micros
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 
-# Messages that one officer signed and others must sign. What is decided keeps its row, so that a repeat is known.
+# Messages that one officer signed and others must sign. A decided one keeps its row, so that a repeat is recognised.
 approval_table = Table(
     "approval",
     METADATA,
@@ -44,13 +44,13 @@ approval_table = Table(
     Column("signed", LargeBinary, nullable=True),
 )
 _WHERE_WAITING: Final = text("state = 1")
-# Only what waits stands in it.
+# The index holds pending messages only.
 Index(
     "ix_approval_waiting", approval_table.c.expires_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING
 )
 
 
-# A literal, so that the databases see that the partial index over what waits applies.
+# A literal, so that the databases see that the partial index over pending messages applies.
 _WAITING: Final = approval_table.c.state == literal_column("1")
 
 # Without the body: lists never read it.
@@ -58,12 +58,12 @@ _COLUMNS: Final = [column for column in approval_table.columns if column.name !=
 
 
 def approval(conn: ReadConnection, digest: bytes) -> ApprovalRow | None:
-    """Return one message that waits or waited, with its body while it waits."""
+    """Return one pending or decided message, with its body while it is pending."""
     return _APPROVALS.first(conn, select(approval_table).where(approval_table.c.digest == digest))
 
 
 def approvals_of(conn: ReadConnection, message_ids: Collection[bytes]) -> dict[bytes, ApprovalRow]:
-    """Return what waits or waited under these message ids, without bodies."""
+    """Return the pending and decided messages with these message ids, without bodies."""
     wanted = list(message_ids)
     found: dict[bytes, ApprovalRow] = {}
     for block in blocks(wanted):
@@ -73,14 +73,14 @@ def approvals_of(conn: ReadConnection, message_ids: Collection[bytes]) -> dict[b
 
 
 def waiting_approvals(conn: ReadConnection) -> list[ApprovalRow]:
-    """Return all that waits, without bodies, what is given up first at the head. What one officer has is bounded."""
+    """Return all pending messages, without bodies, the next to expire first. Their number per officer is bounded."""
     return _APPROVALS.find(
         conn, select(*_COLUMNS).where(_WAITING).order_by(approval_table.c.expires_time, approval_table.c.digest)
     )
 
 
 def approvals_expired(conn: ReadConnection, now: datetime, limit: int) -> list[ApprovalRow]:
-    """Return what waits and should have been decided by now."""
+    """Return the pending messages whose time is over."""
     due = approval_table.c.expires_time <= to_micros(now)
     return _APPROVALS.find(
         conn, select(*_COLUMNS).where(_WAITING, due).order_by(approval_table.c.expires_time).limit(limit)
@@ -88,18 +88,18 @@ def approvals_expired(conn: ReadConnection, now: datetime, limit: int) -> list[A
 
 
 def add_approval(conn: WriteConnection, row: ApprovalRow) -> None:
-    """Keep a message until its other officers have signed."""
+    """Store a message that is pending approval."""
     _APPROVALS.add(conn, [row])
 
 
 def put_signed(conn: WriteConnection, digest: bytes, signed: bytes, missing: Collection[str]) -> None:
-    """Keep a further signature of what waits."""
+    """Store a further signature of a pending message."""
     changed = update(approval_table).where(approval_table.c.digest == digest)
     conn.execute(changed, {"signed": signed, "missing": " ".join(missing)})
 
 
 def end_approval(conn: WriteConnection, digest: bytes, state: ApprovalState, reason: str = "") -> None:
-    """Return what became of it; its body is not kept here any longer."""
+    """Store the decision on a message; its body is deleted here."""
     changed = update(approval_table).where(approval_table.c.digest == digest)
     conn.execute(changed, {"state": int(state), "signed": None, "reason": reason})
 

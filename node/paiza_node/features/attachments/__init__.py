@@ -1,1 +1,1 @@
-"""Files that travel apart from their message: uploaded, downloaded, served, acknowledged."""
+"""Attachments, transferred separately from their message: uploaded, downloaded, served, acknowledged."""

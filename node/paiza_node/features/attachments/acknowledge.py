@@ -1,8 +1,8 @@
-"""Acknowledge: what recipients' logs say of our attachments is verified, kept as evidence and logged.
+"""Acknowledge: entries of recipients' logs about our attachments are verified, stored as evidence and logged.
 
-A recipient fetches an attachment after it took the message; the RECEIVED or REFUSED entry its log has for it comes
-with its next `Deliver`. An entry that does not hold is passed over: it is the teller's own loss, for we show the
-attachment as awaited. A repeat changes nothing.
+A recipient downloads an attachment after it received the message; the RECEIVED or REFUSED entry of its log comes with
+its next `Deliver`. An invalid entry is ignored: the loss is the sender's, since we show the attachment as pending. A
+repeat changes nothing.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _STATES: Final = {
 
 
 def attachment_answers(own: str, node_id: str) -> Piggyback:
-    """What recipients' logs say of attachments that ``own`` handed over."""
+    """The answers of recipients' logs about attachments that ``own`` served."""
     return Piggyback(
         "attachment",
         "attachment_answer_refused",
@@ -40,7 +40,7 @@ def attachment_answers(own: str, node_id: str) -> Piggyback:
 
 
 def record_answers(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: str, node_id: str) -> set[bytes]:
-    """Log what became of our attachments at a member; returns the messages concerned. Runs in the transaction."""
+    """Log the results of our attachments at a member; return the messages concerned. Runs in the transaction."""
     changed: set[bytes] = set()
     for answer in answers:
         entry, digest = answer.entry.entry, answer.entry.entry.message_digest
@@ -87,7 +87,7 @@ def record_answers(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: 
 
 
 def _row(tx: LogTransaction, digest: bytes, number: int, member: str) -> AttachmentRow | None:
-    """Find where the attachment stands; one of a message passed on has no row before its first answer."""
+    """Return the row of the attachment; one of a forwarded message has no row before its first answer."""
     row = attachments_store.attachment(tx.conn, digest, number, member)
     if row is not None:
         return row if not row.source else None

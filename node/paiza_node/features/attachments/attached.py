@@ -1,4 +1,4 @@
-"""What a message's header says of its attachments, as rows of where each stands."""
+"""The attachments in a message's header, as rows with the state of each."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ from paiza_wire.message.attachment import numbers
 def awaited(
     digest: bytes, header: message_pb2.Header, member: str, now: datetime, *, source: str = ""
 ) -> list[AttachmentRow]:
-    """Return the attachments of a message as ``member`` awaits them, from ``source`` where that is ourselves."""
+    """Return the attachments of a message as pending at ``member``, from ``source`` if that is ourselves."""
     return [
         AttachmentRow(
             digest=digest,
@@ -39,7 +39,7 @@ def awaited(
 
 
 def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStatus:
-    """Write down where an attachment stands."""
+    """Return the state of an attachment for officers."""
     shown = delivery_pb2.AttachmentStatus(
         part_number=row.part_number,
         member=row.member,
@@ -53,15 +53,15 @@ def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStatus:
 
 
 def went_to(reads: ReadConnection, digest: bytes) -> set[str]:
-    """Name the members to whom we released a message or passed it on: those to whom we hand its attachments over."""
+    """Return the members to whom we released or forwarded a message: those to whom we serve its attachments."""
     released = {delivery.recipient for delivery in deliveries_store.deliveries_of(reads, digest)}
     return released | {recipient for recipient, _, _ in deliveries_store.forwarded_indices(reads, digest)}
 
 
 def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> list[bytes]:
-    """Return the ciphertexts of a message's attachments, each of which an officer uploaded whole.
+    """Return the ciphertexts of a message's attachments, each uploaded whole by an officer.
 
-    Unavailable("attachment_incomplete") where one is not: the officer's client brings the rest and submits again.
+    Unavailable("attachment_incomplete") if one is not: the officer's client uploads the rest and submits again.
     """
     parts = [header.parts[number] for number in numbers(header)]
     if not parts:
@@ -77,7 +77,7 @@ def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> list[by
 
 
 def attachment_stage() -> ReleaseStage:
-    """The part of attachments in a release: each was uploaded whole, and its recipients await it from then on."""
+    """The stage of attachments in a release: each was uploaded whole, and is then pending at the recipients."""
 
     def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         uploaded: dict[bytes, list[bytes]] = {}
@@ -105,7 +105,7 @@ def attachment_stage() -> ReleaseStage:
 
 
 def attachment_reaction(member: str) -> Reaction:
-    """The part of attachments in what was received: ``member`` awaits them from the node that handed them over."""
+    """The reaction of attachments to received messages: pending at ``member``, from the node that delivered them."""
 
     def expect(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
         rows: list[AttachmentRow] = []
@@ -119,7 +119,7 @@ def attachment_reaction(member: str) -> Reaction:
 
 
 def open_rule(member: str) -> OpenRule:
-    """Refuse an attachment that ``member`` has not received whole: before, nobody knows what it is."""
+    """Refuse an attachment that ``member`` has not received whole: it is not verified before."""
 
     def incomplete(reads: ReadConnection, opening: Opening) -> Rejected | Unavailable | None:
         number = opening.part_number

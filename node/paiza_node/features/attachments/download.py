@@ -1,13 +1,13 @@
-"""Downloads: attachments of messages we took are fetched from the node that sent them, checked whole, and answered for.
+"""Downloads: attachments of received messages are fetched from the sender's node, verified whole, and acknowledged.
 
 A message is received at once and its attachments follow: a stop never waits behind a film. Each is fetched over a
-connection of its own, from the bytes that are on disk, few at a time and at a bounded pace, the smallest first. When
+connection of its own, from the bytes that are on disk, few at a time and at a bounded rate, the smallest first. When
 all bytes are there the digest is checked and the whole opened with the part's key, in memory, a piece at a time; only
-then does our log say RECEIVED for that part. The sender's node is told with a `Deliver`. What a crash leaves:
+then does our log state RECEIVED for that part. The sender's node is informed with a `Deliver`. What a crash leaves:
 
-- while bytes come: some bytes on disk; the next start goes on from there;
-- before the commit: a whole file and a row that awaits it; it is opened once more and committed;
-- after the commit, before the sender was told: a row that says so; the sender is told after the next start.
+- while bytes come: some bytes on disk; the next start continues from there;
+- before the commit: a whole file and a pending row; it is opened once more and committed;
+- after the commit, before the sender was informed: a row that records this; it is done after the next start.
 """
 
 import asyncio
@@ -38,16 +38,16 @@ from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import attachment
 
-FETCHES: Final = 4  # under way at once, all peers together; each is a disk that is written to
-FETCHES_PER_PEER: Final = 2  # what a peer hands out at once is bounded as well
-BYTES_PER_SECOND: Final = 64 * 1024 * 1024  # of one fetch; the rest of the line and of the processor is for messages
-PEER_BYTES_PER_DAY: Final = 64 * 1024**3  # bytes taken from one peer in a day: more waits
+FETCHES: Final = 4  # concurrent, all peers together; each writes to the disk
+FETCHES_PER_PEER: Final = 2  # a peer limits its concurrent transfers as well
+BYTES_PER_SECOND: Final = 64 * 1024 * 1024  # of one transfer; the rest of the line and of the processor is for messages
+PEER_BYTES_PER_DAY: Final = 64 * 1024**3  # bytes received from one peer in a day; further ones wait
 QUOTA_PAUSE_SECONDS: Final = 3600.0
-LOOKED_AT: Final = 64  # rows of one peer looked at together
+LOOKED_AT: Final = 64  # rows of one peer processed together
 FIRST_PAUSE_SECONDS: Final = 0.5  # after a failure that brought bytes, or the first of others
-LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
-IDLE_SECONDS: Final = 30.0  # look into the store at least this often
-MAX_MISMATCHES: Final = 3  # times that what came was not what the header names, before it is refused
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a download finds within this time that a peer is back
+IDLE_SECONDS: Final = 30.0  # query the store at least this often
+MAX_MISMATCHES: Final = 3  # attempts whose bytes did not match the header, before the attachment is refused
 EXPIRY_BATCH: Final = 256
 
 AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
@@ -59,10 +59,10 @@ _Part = tuple[bytes, int]
 
 
 class AttachmentDownloads:
-    """The duty of fetching attachments. Belongs to one event loop."""
+    """Downloads attachments. Belongs to one event loop."""
 
     def __init__(self, core: Core, files: AttachmentFiles, *, peers: PeerDirectory, life: timedelta) -> None:
-        """Fetch from these peers into these files; what is not handed over within ``life`` is given up."""
+        """Download from these peers into these files; what is not served within ``life`` is given up."""
         self._core = core
         self._folder = files
         self._by_source: dict[str, AttachmentFiles] = {}
@@ -81,11 +81,11 @@ class AttachmentDownloads:
             self._woken.set()
 
     def catch_up(self) -> None:
-        """Have what is due looked at."""
+        """Wake to check what is due."""
         self._woken.set()
 
     def awaited(self) -> dict[tuple[str, str], int]:
-        """Count what is awaited: ("here", member who hands it over) or ("there", member who awaits it from us)."""
+        """Count pending attachments: ("here", member who serves it) or ("there", member to whom we serve it)."""
         with self._core.store.reads() as reads:
             found = attachments_store.attachments_awaited(reads)
         gone = dict.fromkeys(self._counted - set(found), 0)
@@ -93,7 +93,7 @@ class AttachmentDownloads:
         return {**gone, **found}
 
     async def run(self) -> None:
-        """Fetch for as long as the node runs; cancelled anywhere, what came is kept."""
+        """Download as long as the node runs. Cancelling it anywhere keeps the received bytes."""
         try:
             while True:
                 self._woken.clear()
@@ -111,7 +111,7 @@ class AttachmentDownloads:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _wait(self, seconds: float) -> None:
-        """Wait until something is due or ended, or there is news."""
+        """Wait until something is due or ended, or a change was announced."""
         woken = asyncio.create_task(self._woken.wait())
         under_way = [*(task for _, task in self._fetching.values()), *self._telling.values()]
         await asyncio.wait([woken, *under_way], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -128,12 +128,12 @@ class AttachmentDownloads:
                 continue
             try:
                 task.result()
-            except Unavailable as error:  # the disk, or the database, is away: what was due stays due
+            except Unavailable as error:  # the disk or the database is unavailable: due attachments stay due
                 log.warning("attachments_wait", reason=error.reason, detail=error.detail)
                 await asyncio.sleep(FIRST_PAUSE_SECONDS)
 
     async def _begin(self) -> float:
-        """Begin what is due and fits; gives how long until something else is due, at most."""
+        """Begin due downloads within the limits; return the longest time until another is due."""
         now = self._core.clock()
         planned = await asyncio.to_thread(self._planned)
         for source, due in planned.items():
@@ -161,7 +161,7 @@ class AttachmentDownloads:
     def _due(self, source: str) -> list[AttachmentRow]:
         """Return what is due.
 
-        Of answers those that a signed checkpoint covers: a commit is seen before it is signed.
+        Answers are due only if a signed checkpoint covers them: a commit is visible before it is signed.
         """
         provable = self._core.ledger.checkpoint.size
         with self._core.store.reads() as reads:
@@ -169,7 +169,7 @@ class AttachmentDownloads:
         return [row for row in found if row.log_index is None or row.log_index < provable]
 
     async def _collect(self, row: AttachmentRow) -> None:
-        """Fetch, check and answer for one attachment, or plan when it is tried again."""
+        """Download, verify and acknowledge one attachment, or plan the next attempt."""
         before = await asyncio.to_thread(self._files(row.source).offset, row.ciphertext_sha256)
         try:
             await self._fetch(row)
@@ -188,7 +188,7 @@ class AttachmentDownloads:
             await self._again(row, Unavailable("internal_error", type(error).__name__), progress=False)
 
     async def _fetch(self, row: AttachmentRow) -> None:
-        """Bring all bytes of an attachment onto the disk."""
+        """Download all bytes of an attachment to the disk."""
         ciphertext, size, files = row.ciphertext_sha256, row.size, self._files(row.source)
         if await asyncio.to_thread(files.holds, ciphertext, size):
             return
@@ -218,9 +218,9 @@ class AttachmentDownloads:
             raise Unavailable("attachment_incomplete", f"{row.source} broke off before the end")
 
     def _open(self, row: AttachmentRow) -> None:
-        """Check digest and size, open the whole with the part's key, and make the file a whole one.
+        """Check digest and size, open the whole with the part's key, and mark the file as whole.
 
-        Nothing of the plaintext is kept: an officer's program opens it again.
+        The plaintext is not stored: an officer's program opens it again.
         """
         core, files = self._core, self._files(row.source)
         signed = messages_store.read_signed(core.store, row.digest)
@@ -236,14 +236,14 @@ class AttachmentDownloads:
             open_scope.finish()
         except Rejected:
             if not whole:
-                # It is the sender's fault only if these are the bytes its header names: else they are fetched anew.
+                # It is the sender's fault only if these are the bytes its header names: else they are downloaded anew.
                 files.check(row.ciphertext_sha256)
             raise
         if not whole:
             files.complete(row.ciphertext_sha256)
 
     async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> bool:
-        """Commit what became of an attachment, and the sender is told next; False where it was erased meanwhile."""
+        """Commit the result of an attachment; the sender is informed next. False if it was erased meanwhile."""
         core = self._core
         reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
 
@@ -266,7 +266,7 @@ class AttachmentDownloads:
         return settled_now
 
     async def forget(self, digest: bytes) -> None:
-        """Fetch nothing of a message any more; what a thread still writes is found and removed when it settles."""
+        """Stop all downloads of a message; a file that a thread still writes is removed when it settles."""
         ending = [task for (message, _), (_, task) in self._fetching.items() if message == digest]
         for task in ending:
             task.cancel()
@@ -279,7 +279,7 @@ class AttachmentDownloads:
             self._folder.remove(ciphertext)
 
     async def _refuse(self, row: AttachmentRow, error: Rejected) -> None:
-        """Refuse what does not open; what is not what the header names may have been damaged here, so fetch it anew."""
+        """Refuse an attachment that does not open. If its bytes do not match the header, it is downloaded anew."""
         part = (row.digest, row.part_number)
         await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
         self._mismatches[part] = self._mismatches.get(part, 0) + 1
@@ -289,7 +289,7 @@ class AttachmentDownloads:
         await self._settle(row, error)
 
     async def _again(self, row: AttachmentRow, error: Unavailable, *, progress: bool) -> None:
-        """Plan another attempt: soon where bytes came, else with growing, scattered pauses."""
+        """Plan another attempt: soon if bytes came, else with growing, jittered pauses."""
         pause = backoff(1 if progress else row.attempts + 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         pause = max(pause, error.retry_after_seconds or 0.0)
         due = self._core.clock() + timedelta(seconds=pause)
@@ -300,7 +300,7 @@ class AttachmentDownloads:
         )
 
     async def _tell(self, source: str, rows: Sequence[AttachmentRow]) -> None:
-        """Tell a member what our log says of attachments it handed over, until it has taken note."""
+        """Send a member our log's entries about attachments it served, until it has recorded them."""
         try:
             entries = await asyncio.to_thread(
                 self._entries, [row.log_index for row in rows if row.log_index is not None]
@@ -322,7 +322,7 @@ class AttachmentDownloads:
         since = self._core.clock() - timedelta(days=1)
         with self._core.store.reads() as reads:
             taken = attachments_store.attachment_bytes_since(reads, row.source, since)
-        files = self._files(row.source)  # what it broke off lies here too
+        files = self._files(row.source)  # its interrupted downloads are here too
         taken += max(0, files.unfinished_bytes() - files.offset(row.ciphertext_sha256))
         if taken + row.size > PEER_BYTES_PER_DAY:
             detail = f"{row.source} handed over {taken} bytes within a day"
@@ -334,7 +334,7 @@ class AttachmentDownloads:
         return self._by_source[source]
 
     async def _give_up_expired(self) -> None:
-        """Give up what was not handed over in the life time of a delivery, and say so in the log."""
+        """Give up attachments that were not served within the lifetime of a delivery, and log it."""
         before = self._core.clock() - self._life
         expired = await asyncio.to_thread(self._expired, before)
         if not expired:
@@ -367,13 +367,13 @@ class AttachmentDownloads:
 
 
 def _plan(tx: LogTransaction, rows: Sequence[AttachmentRow], due: datetime | None) -> None:
-    """Say when a member is to be told again; never again where it has taken note."""
+    """Plan when a member is informed again; never if it has recorded everything."""
     for row in rows:
         attachments_store.plan_attachment(tx.conn, row, due, row.attempts + (due is not None), row.reason, row.detail)
 
 
 class _Pace:
-    """Keeps a fetch to so many bytes a second on the average."""
+    """Limits a download to an average number of bytes a second."""
 
     def __init__(self, bytes_per_second: int) -> None:
         self._rate = bytes_per_second
@@ -381,7 +381,7 @@ class _Pace:
         self._bytes = 0
 
     async def keep(self, size: int) -> None:
-        """Count bytes, and wait where there were too many."""
+        """Count bytes, and wait if there were too many."""
         self._bytes += size
         ahead = self._bytes / self._rate - (asyncio.get_running_loop().time() - self._began)
         if ahead > 0:
@@ -389,7 +389,7 @@ class _Pace:
 
 
 def _answer(row: AttachmentRow, node_id: str, reason: str) -> log_pb2.LogEntry:
-    """Return the entry that says what became of an attachment: received, or refused for a reason."""
+    """Return the entry with the result of an attachment: received, or refused with a reason."""
     if not reason:
         return log_entries.attachment_received(
             actor=node_id,

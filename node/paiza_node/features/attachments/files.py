@@ -1,19 +1,19 @@
 """Ciphertexts of attachments as files beside the database, each named by its SHA-256.
 
-A file that is being brought has ``.part`` behind its name; one without is whole and its digest was checked. What one
-member hands over is kept apart from what others do and from what officers bring (`AttachmentFiles.brought_by`): anybody
-can name any digest, and hand over other bytes. What a crash leaves:
+The name of an unfinished file ends in ``.part``; a file without it is whole and its digest was checked. Files received
+from one member are kept apart from those of others and from officers' uploads (`AttachmentFiles.brought_by`): anybody
+can name any digest, and send other bytes. What a crash leaves:
 
-- while bytes are written: a ``.part`` of which some bytes are there; whoever brings it goes on from its size;
+- while bytes are written: a ``.part`` with some of the bytes; the transfer continues from its size;
 - after a loss of power, on a file system that writes sizes before data: a ``.part`` with wrong bytes in it; the digest
-  of the whole shows that, and it is brought again from the beginning;
+  of the whole shows that, and it is transferred again from the beginning;
 - after `Writer.close`: the bytes so far would survive loss of power;
 - in `complete`, before the rename is on disk: a whole ``.part``; its digest is checked again, and it is renamed again;
-- after `complete`: a whole file, whether or not the database says so yet.
+- after `complete`: a whole file, whether or not the database records it yet.
 
-Where an fsync fails, the kernel calls the pages clean that it did not write, and the next fsync succeeds without them.
-So what a failed fsync was to put on disk is taken back, and brought again. Nobody is told that a file is whole before
-`complete` has returned, nor that one is whose name may not be on disk.
+If an fsync fails, the kernel marks pages as clean that it did not write, and the next fsync succeeds without them. The
+bytes of a failed fsync are therefore discarded, and transferred again. No caller learns that a file is whole before
+`complete` has returned, nor that a file is whole whose name may not be on disk.
 """
 
 import errno
@@ -30,28 +30,28 @@ from typing import Final, TypeVar
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message.attachment import PIECE_BYTES
 
-SYNC_BYTES: Final = 16 * 1024 * 1024  # bytes written before they are put on disk: bounds what a crash takes back
+SYNC_BYTES: Final = 16 * 1024 * 1024  # bytes written between two syncs: the most that a crash loses
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # bytes of the disk that attachments leave to the database and its log
 _T = TypeVar("_T")
 _NAME: Final = re.compile(r"(?P<digest>[0-9a-f]{64})(?:(?:\.[a-z0-9-]+)?\.part)?\Z")
 
 
 class Writer:
-    """Appends to one file. Whoever opens a newer one for the same file takes it over from this one."""
+    """Appends to one file. A newer writer for the same file replaces this one."""
 
     def __init__(self, path: Path, offset: int, size: int, superseded: Callable[["Writer"], bool]) -> None:
-        """Open the file, making it where there is none; `offset` is where its bytes end."""
+        """Open the file; create it if missing. `offset` is the number of its bytes."""
         self._superseded = superseded
         self._file = _guarded(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()  # a call that is cancelled closes the file while a thread still writes to it
         self._closed = False
         self._unsynced = 0
         self._size = size
-        self._synced = offset  # whoever opens a writer was told the offset, which put the bytes up to it on disk
+        self._synced = offset  # a writer is opened at the known offset, up to which the bytes are on disk
         self.offset = offset
 
     def write(self, data: bytes) -> None:
-        """Append bytes; Rejected where they are more than there should be, Unavailable where the disk refuses."""
+        """Append bytes; Rejected if they exceed the expected size, Unavailable if the disk fails."""
         with self._lock:
             self._write(data)
 
@@ -81,7 +81,7 @@ class Writer:
         try:
             _guarded(os.fsync, self._file)
         except Unavailable:
-            # No later fsync would write these bytes. Where even this fails, the digest tells after a loss of power.
+            # No later fsync would write these bytes. If even this fails, the digest shows it after a loss of power.
             with suppress(OSError):
                 os.ftruncate(self._file, self._synced)
             self._closed = True
@@ -103,7 +103,7 @@ class AttachmentFiles:
     """The folder of ciphertexts. Safe between threads."""
 
     def __init__(self, folder: Path, source: str = "") -> None:
-        """Open the folder, making it where there is none; ``source`` is who hands the unfinished ones over."""
+        """Open the folder; create it if missing. ``source`` is the sender of the unfinished files."""
         self._folder = folder
         self._suffix = f".{source}.part" if source else ".part"
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class AttachmentFiles:
         _guarded(_sync_folder, folder.parent)
 
     def brought_by(self, member: str) -> "AttachmentFiles":
-        """Return the same folder for what a member hands over: its unfinished files are touched by nobody else."""
+        """Return the same folder for files from a member: no other source touches its unfinished files."""
         return AttachmentFiles(self._folder, member)
 
     def unfinished_bytes(self) -> int:
@@ -121,7 +121,7 @@ class AttachmentFiles:
         return sum(path.stat().st_size for path in self._folder.glob(f"{'[0-9a-f]' * 64}{self._suffix}"))
 
     def holds(self, ciphertext: bytes, size: int) -> bool:
-        """Return whether this ciphertext is here whole; Unavailable where its name may not be on disk."""
+        """Return whether this ciphertext is here whole; Unavailable if its name may not be on disk."""
         if not self._names_synced:
             self._sync_names()
         try:
@@ -130,7 +130,7 @@ class AttachmentFiles:
             return False
 
     def offset(self, ciphertext: bytes) -> int:
-        """Return how many bytes of an unfinished ciphertext are on disk; none are kept that cannot be put there."""
+        """Return how many bytes of an unfinished ciphertext are on disk; bytes that cannot be synced are discarded."""
         try:
             file = os.open(self._part(ciphertext), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -147,13 +147,13 @@ class AttachmentFiles:
             os.close(file)
 
     def check_room(self, wanted: int) -> None:
-        """Refuse to begin what the disk has no room for; Unavailable("disk_full")."""
+        """Raise Unavailable("disk_full") if the disk has no room for this many bytes."""
         found = os.statvfs(self._folder)
         if found.f_bavail * found.f_frsize - wanted < MIN_FREE_BYTES:
             raise Unavailable("disk_full", f"the disk has no room for {wanted} more bytes of attachments", 60.0)
 
     def writer(self, ciphertext: bytes, offset: int, size: int) -> Writer:
-        """Open a ciphertext to bring it from ``offset`` on, which must be where it stands."""
+        """Open a ciphertext for writing from ``offset`` on, which must be its present size."""
         if offset != self.offset(ciphertext):
             raise Unavailable("attachment_incomplete", "the attachment stands at another offset", 0.0)
         writer = Writer(self._part(ciphertext), offset, size, lambda one: self._writers.get(ciphertext) is not one)
@@ -169,7 +169,7 @@ class AttachmentFiles:
         writer.close()
 
     def check(self, ciphertext: bytes) -> None:
-        """Check the digest of a ciphertext that has all its bytes; Rejected, and it is gone, where it is another."""
+        """Check the digest of a ciphertext that has all its bytes; if it differs, delete it and raise Rejected."""
         digest = sha256()
         for piece in _pieces(self._part(ciphertext), 0):
             digest.update(piece)
@@ -178,7 +178,7 @@ class AttachmentFiles:
             raise Rejected("part_digest_mismatch", "the bytes that came are not those that were announced")
 
     def complete(self, ciphertext: bytes) -> None:
-        """Make a checked ciphertext a whole one; returns when that would survive loss of power."""
+        """Mark a checked ciphertext as whole; returns when that would survive loss of power."""
         self._names_synced = False
         _guarded(os.replace, self._part(ciphertext), self._whole(ciphertext))
         self._sync_names()
@@ -188,25 +188,25 @@ class AttachmentFiles:
         self._names_synced = True
 
     def pieces(self, ciphertext: bytes, offset: int = 0) -> Iterator[bytes]:
-        """Read a ciphertext, whole or with all its bytes, from an offset on; Unavailable where it is not here."""
+        """Yield a ciphertext, whole or with all its bytes, from an offset on; Unavailable if it is not here."""
         path = self._whole(ciphertext)
         return _pieces(path if path.exists() else self._part(ciphertext), offset)
 
     def discard(self, ciphertext: bytes) -> None:
-        """Remove an unfinished ciphertext; Unavailable where the disk refuses."""
+        """Remove an unfinished ciphertext; Unavailable if the disk fails."""
         _guarded(lambda: self._part(ciphertext).unlink(missing_ok=True))
 
     def remove(self, ciphertext: bytes) -> None:
-        """Remove a ciphertext, finished or not; Unavailable where the disk refuses."""
+        """Remove a ciphertext, finished or not; Unavailable if the disk fails."""
         for path in (*self._folder.glob(f"{ciphertext.hex()}*.part"), self._whole(ciphertext)):
             _guarded(lambda path=path: path.unlink(missing_ok=True))
 
     def sync(self) -> None:
-        """Return when what was removed would stay removed after loss of power."""
+        """Return when removals would survive loss of power."""
         _guarded(_sync_folder, self._folder)
 
     def older_than(self, seconds: float) -> set[bytes]:
-        """Name the ciphertexts, finished or not, that nobody has written to for so long."""
+        """Return the ciphertexts, finished or not, that were not written to for so long."""
         before = time.time() - seconds
         found: set[bytes] = set()
         for path in self._folder.iterdir():
@@ -242,7 +242,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _guarded(call: Callable[..., _T], *arguments: object) -> _T:
-    """Do something to the disk; what it refuses is Unavailable, and nothing is lost by it."""
+    """Run a disk operation; its failure is raised as Unavailable, and nothing is lost by it."""
     try:
         return call(*arguments)
     except OSError as error:

@@ -8,7 +8,7 @@ from paiza.core.v1 import delivery_pb2
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A ciphertext an officer brings; ``whole`` once its digest was checked."""
+    """A ciphertext an officer uploads; ``whole`` once its digest was checked."""
 
     ciphertext_sha256: bytes
     size: int
@@ -19,10 +19,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentRow:
-    """Where one attachment of a message stands at one member.
+    """The state of one attachment of a message at one member.
 
-    ``member`` is ourselves for a message received, and ``source`` the member whose node hands it over; for one sent it
-    is a recipient, and ``source`` is empty. ``due_time`` is when we have something to do about it.
+    ``member`` is ourselves for a received message, and ``source`` the member whose node serves it; for a sent one it is
+    a recipient, and ``source`` is empty. ``due_time`` is the time of our next action.
     """
 
     digest: bytes
@@ -43,7 +43,7 @@ class AttachmentRow:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentProof:
-    """A recipient's entry about an attachment of ours, proven to its log; kept as evidence."""
+    """A recipient's entry about an attachment of ours, proven to its log; stored as evidence."""
 
     digest: bytes
     part_number: int

@@ -1,8 +1,8 @@
 """Serving attachments: ciphertexts, to the members their messages went to and to our own officers; no keys.
 
-A peer gets what was released or passed on to it, a recipient's own receipt or none; an officer gets what the rules let
-him open, and what belongs to a message that waits for his signature. Both begin at an offset, so that what broke off
-goes on.
+A peer gets attachments of messages that were released or forwarded to it, regardless of its receipt; an officer gets
+those the policy lets them open, and those of messages pending for their signature. Both begin at an offset, so that an
+interrupted transfer continues.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import attachment
 
-FETCHES_PER_PEER: Final = 4  # under way at once; its messages need the rest of its share of calls
+FETCHES_PER_PEER: Final = 4  # concurrent; its messages need the rest of its share of calls
 BUSY_SECONDS: Final = 2.0
 
 Waiting = Callable[[Officer, bytes], Awaitable[message_pb2.Header | None]]
-"""Gives the header of a message that waits, to an officer it names; None where no such message waits."""
+"""Returns the header of a pending message to an officer it names; None if no such message is pending."""
 
 log = structlog.get_logger("paiza.attachments")
 
 
 class AttachmentServer:
-    """The verb of giving ciphertexts."""
+    """Serves ciphertexts of attachments."""
 
     def __init__(self, *, store: Store, files: AttachmentFiles, judge: Judge, waiting: Waiting) -> None:
-        """Store what the verb needs; ``judge`` knows who may open what, ``waiting`` who must sign what."""
+        """Store the collaborators; ``authorizer`` decides who may open what, ``pending`` who must sign what."""
         self._store = store
         self._files = files
         self._judge = judge
@@ -50,7 +50,7 @@ class AttachmentServer:
     async def to_peer(
         self, member: Member, request: exchange_pb2.FetchAttachmentRequest
     ) -> AsyncIterator[exchange_pb2.FetchAttachmentResponse]:
-        """Yield an attachment to a member its message went to; to others there is no such message."""
+        """Yield an attachment to a member its message went to; raise "unknown_id" to others."""
         part = await asyncio.to_thread(self._sent, member.id, request.message_digest, request.part_number)
         if self._under_way[member.id] >= FETCHES_PER_PEER:
             raise Unavailable("busy", f"{FETCHES_PER_PEER} attachments are being fetched already", BUSY_SECONDS)
@@ -65,7 +65,7 @@ class AttachmentServer:
     async def to_officer(
         self, officer: Officer, request: attachment_pb2.DownloadRequest
     ) -> AsyncIterator[attachment_pb2.DownloadResponse]:
-        """Yield an attachment to an officer who may open it; that he did is logged when he asks for its key."""
+        """Yield an attachment to an officer who may open it; the opening is logged when they request its key."""
         digest, number = request.message_digest, request.part_number
         header = await self._waiting(officer, digest)
         if header is None:

@@ -1,4 +1,4 @@
-"""What officers bring and take of attachments, and what peers fetch."""
+"""RPCs about attachments: uploads and downloads of officers, and downloads of peers."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from paiza_node.features.attachments.upload import Upload
 
 
 class AttachmentService(Service):
-    """Requests of officers about attachments."""
+    """Handles requests of officers about attachments."""
 
     service = attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"]
 
@@ -36,7 +36,7 @@ class AttachmentService(Service):
 
 
 class AttachmentFetchService(Service):
-    """Requests of other members' nodes for attachments."""
+    """Handles requests of other members' nodes for attachments."""
 
     service = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
 

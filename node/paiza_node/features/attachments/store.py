@@ -1,4 +1,4 @@
-"""Where attachments stand: what officers brought, what is awaited from whom, what recipients said of ours."""
+"""Attachments in the database: officers' uploads, pending downloads, and recipients' answers about ours."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -39,7 +39,7 @@ from paiza_node.core.storage.statements import Lookup, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.attachments.model import AttachmentProof, AttachmentRow, Upload
 
-# Ciphertexts that officers brought and no message names yet.
+# Ciphertexts that officers uploaded and no message names yet.
 upload_table = Table(
     "upload",
     METADATA,
@@ -51,7 +51,7 @@ upload_table = Table(
 )
 Index("ix_upload_officer", upload_table.c.officer)
 
-# Where each attachment stands: at ourselves for a message received, at each recipient for one sent. The files lie
+# The state of each attachment: at ourselves for a received message, at each recipient for a sent one. The files lie
 # beside the database.
 attachment_table = Table(
     "attachment",
@@ -59,12 +59,12 @@ attachment_table = Table(
     Column("digest", LargeBinary, primary_key=True),
     Column("part_number", Integer, primary_key=True, autoincrement=False),
     Column("member", Text, primary_key=True),
-    Column("source", Text, nullable=False),  # who hands it over to us; empty where we hand it over
+    Column("source", Text, nullable=False),  # the member that serves it to us; empty if we serve it
     Column("ciphertext_sha256", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("state", SmallInteger, nullable=False),
-    Column("awaited_time", BigInteger, nullable=False),  # since when
-    Column("due_time", BigInteger, nullable=True),  # when we have something to do: to fetch it, or to tell that we did
+    Column("awaited_time", BigInteger, nullable=False),  # pending since
+    Column("due_time", BigInteger, nullable=True),  # our next action: to download it, or to inform the sender
     Column("attempts", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
@@ -103,7 +103,7 @@ attachment_proof_table = Table(
 )
 
 
-MAX_DETAIL: Final = 500  # characters of a reason's detail that are kept
+MAX_DETAIL: Final = 500  # stored characters of a reason's detail
 
 AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
 
@@ -116,7 +116,7 @@ _UNSETTLED: Final = attachment_table.c.state != literal_column("2")
 
 
 def uploads(conn: ReadConnection, ciphertexts: Collection[bytes]) -> dict[bytes, Upload]:
-    """Return those of these ciphertexts that officers brought and no message names yet."""
+    """Return those of these ciphertexts that officers uploaded and no message names yet."""
     u = upload_table
     found: dict[bytes, Upload] = {}
     wanted = list(ciphertexts)
@@ -127,7 +127,7 @@ def uploads(conn: ReadConnection, ciphertexts: Collection[bytes]) -> dict[bytes,
 
 
 def uploads_of(conn: ReadConnection, officer: str) -> list[Upload]:
-    """Return what one officer brought and no message names yet."""
+    """Return one officer's uploads that no message names yet."""
     u = upload_table
     return _UPLOADS.find(conn, select(u).where(u.c.officer == officer))
 
@@ -139,7 +139,7 @@ def old_uploads(conn: ReadConnection, before: datetime, limit: int) -> list[Uplo
 
 
 def attachment(conn: ReadConnection, digest: bytes, part_number: int, member: str) -> AttachmentRow | None:
-    """Return where one attachment stands at one member."""
+    """Return the state of one attachment at one member."""
     a = attachment_table.c
     return _ATTACHMENTS.first(
         conn, select(attachment_table).where(a.digest == digest, a.part_number == part_number, a.member == member)
@@ -147,7 +147,7 @@ def attachment(conn: ReadConnection, digest: bytes, part_number: int, member: st
 
 
 def attachments_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[AttachmentRow]]:
-    """Return where the attachments of these messages stand, by message, in order of part and member."""
+    """Return the states of the attachments of these messages, by message, in order of part and member."""
     a = attachment_table.c
     found: dict[bytes, list[AttachmentRow]] = {}
     wanted = list(digests)
@@ -159,21 +159,21 @@ def attachments_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[byt
 
 
 def attachments_due(conn: ReadConnection, source: str, now: datetime, limit: int) -> list[AttachmentRow]:
-    """Return what is to be fetched from a member or told to it, the smallest first: a photograph before a film."""
+    """Return the attachments to download from a member or to acknowledge to it, the smallest first."""
     a = attachment_table.c
     query = select(attachment_table).where(a.source == source, a.due_time <= to_micros(now))
     return _ATTACHMENTS.find(conn, query.order_by(a.size, a.digest, a.part_number).limit(limit))
 
 
 def attachment_sources(conn: ReadConnection) -> dict[str, datetime]:
-    """Return the members from whom something is to be fetched, or to whom something is to be told, and when next."""
+    """Return the members with due downloads or acknowledgements, and the time of the next."""
     a = attachment_table.c
     query = select(a.source, func.min(a.due_time)).where(a.due_time.is_not(None)).group_by(a.source)
     return {row[0]: from_micros(row[1]) for row in conn.execute(query)}
 
 
 def attachments_expired(conn: ReadConnection, before: datetime, limit: int) -> list[AttachmentRow]:
-    """Return what has been awaited here since before a time."""
+    """Return the attachments that have been pending here since before a time."""
     a = attachment_table.c
     query = select(attachment_table).where(
         _UNSETTLED, a.state == AWAITED, a.source != literal_column("''"), a.awaited_time < to_micros(before)
@@ -184,9 +184,9 @@ def attachments_expired(conn: ReadConnection, before: datetime, limit: int) -> l
 def attachment_queue(
     conn: ReadConnection, member: str, limit: int, after: tuple[datetime, bytes, int, str] | None = None
 ) -> list[AttachmentRow]:
-    """Return what is awaited or failed, oldest first; only what concerns one other member where one is named.
+    """Return pending and failed attachments, oldest first; only those that concern ``other`` if it is given.
 
-    ``after`` is what orders the one behind which they are given: when it is awaited since, message, part, member.
+    ``after`` is the sort key of the preceding one: pending since, message, part, member.
     """
     a = attachment_table.c
     query = select(attachment_table).where(_UNSETTLED)
@@ -200,7 +200,7 @@ def attachment_queue(
 
 
 def attachments_awaited(conn: ReadConnection) -> dict[tuple[str, str], int]:
-    """Count what is awaited: here, by the member who hands it over, and there, by the member who awaits it."""
+    """Count pending attachments: here, by the member that serves it, and there, by the recipient."""
     a = attachment_table.c
     query = select(a.source, a.member, func.count()).where(_UNSETTLED, a.state == AWAITED)
     return {
@@ -210,7 +210,7 @@ def attachments_awaited(conn: ReadConnection) -> dict[tuple[str, str], int]:
 
 
 def attachment_bytes_since(conn: ReadConnection, source: str, since: datetime) -> int:
-    """Return how many bytes were taken from a member since a time."""
+    """Return how many bytes were received from a member since a time."""
     a = attachment_table.c
     query = select(func.sum(a.size)).where(a.source == source, a.state == RECEIVED, a.settled_time >= to_micros(since))
     return int(conn.execute(query).scalar_one_or_none() or 0)
@@ -229,7 +229,7 @@ def named_ciphertexts(conn: ReadConnection, ciphertexts: Collection[bytes]) -> s
 
 
 def attachment_proofs(conn: ReadConnection, digest: bytes) -> list[AttachmentProof]:
-    """Return what recipients' logs say of the attachments of one message."""
+    """Return recipients' proven answers about the attachments of one message."""
     p = attachment_proof_table
     query = select(p, note_table.c.note).join(note_table, note_table.c.digest == p.c.note_digest)
     rows = conn.execute(query.where(p.c.digest == digest).order_by(p.c.part_number, p.c.member))
@@ -249,39 +249,39 @@ def attachment_proofs(conn: ReadConnection, digest: bytes) -> list[AttachmentPro
 
 
 def put_upload(conn: WriteConnection, upload: Upload) -> None:
-    """Store an upload, or how far it has come."""
+    """Store an upload, or its progress."""
     _UPLOADS.put(conn, [upload])
 
 
 def drop_uploads(conn: WriteConnection, ciphertexts: Collection[bytes]) -> None:
-    """Forget uploads: a message names them now, or they were given up."""
+    """Delete uploads: a message names them now, or they were given up."""
     for ciphertext in ciphertexts:
         conn.execute(delete(upload_table).where(upload_table.c.ciphertext_sha256 == ciphertext))
 
 
 def put_attachments(conn: WriteConnection, rows: Sequence[AttachmentRow]) -> None:
-    """Store where attachments stand, instead of what was stored of them before."""
+    """Store states of attachments; they replace earlier ones."""
     _ATTACHMENTS.put(conn, rows)
 
 
 def plan_attachment(
     conn: WriteConnection, row: AttachmentRow, due: datetime | None, attempts: int, reason: str, detail: str
 ) -> None:
-    """Return when something is to be done about an attachment, and why it was not done now; unless it has ended."""
+    """Store the time and the reason of an attachment's next attempt, unless it has ended."""
     found = attachment(conn, row.digest, row.part_number, row.member)
     if found is not None and found.state == row.state:
         put_attachments(conn, [replace(found, due_time=due, attempts=attempts, reason=reason, detail=detail)])
 
 
 def tell_again(conn: WriteConnection, source: str, now: datetime) -> None:
-    """Plan to tell a member again what became of its attachments here."""
+    """Plan to inform a member again of the results of its attachments here."""
     a = attachment_table.c
     answered = (a.source == source) & a.log_index.is_not(None)
     conn.execute(update(attachment_table).where(answered).values(due_time=to_micros(now), attempts=0))
 
 
 def add_attachment_proofs(conn: WriteConnection, proofs: Sequence[AttachmentProof]) -> None:
-    """Keep what recipients' logs say of attachments; what is there already stays as it is."""
+    """Store recipients' answers about attachments; existing ones are unchanged."""
     notes = exchange_store.add_notes(conn, [proof.checkpoint for proof in proofs])
     _ADD_PROOF.run(
         conn,
@@ -330,7 +330,7 @@ def sole_ciphertexts(conn: ReadConnection, digest: bytes, ciphertexts: Collectio
 
 
 def _erase(subject: Subject, now: datetime) -> UpdateBase:
-    """Settle as erased those of its attachments that are not settled; their files are the caller's."""
+    """Settle the message's unsettled attachments as erased; the caller removes the files."""
     a = attachment_table.c
     here = (a.digest == subject.digest) & ((a.source != "") | (a.state == AWAITED))
     values = {

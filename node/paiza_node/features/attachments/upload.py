@@ -1,8 +1,8 @@
-"""Upload: officers bring the ciphertexts of attachments, before the message that names them.
+"""Upload: officers upload the ciphertexts of attachments before the message that names them.
 
-A ciphertext is addressed by its SHA-256 and size, both of which the header commits to. An upload that breaks off goes
-on from the bytes that are on disk; `StartUpload` says how many those are. `Submit` takes a message only when all its
-attachments are here whole. What no message names, released or waiting for a second officer, is given up after
+A ciphertext is addressed by its SHA-256 and size, both of which the header commits to. An interrupted upload continues
+from the bytes that are on disk; `StartUpload` returns their number. `Submit` accepts a message only when all its
+attachments are here whole. Ciphertexts that no message names, released or pending approval, are given up after
 `ORPHAN_LIFE`.
 """
 
@@ -25,18 +25,18 @@ from paiza_node.features.attachments.files import AttachmentFiles, Writer
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import DIGEST_SIZE, MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES
 
-MAX_OFFICER_BYTES: Final = 16 * 1024**3  # bytes one officer may have brought that no message names yet
+MAX_OFFICER_BYTES: Final = 16 * 1024**3  # bytes of one officer's uploads that no message names yet
 MAX_OFFICER_UPLOADS: Final = 256  # the same, in files: four messages with as many as a message may have
-ORPHAN_LIFE: Final = timedelta(days=14)  # of what no message names; an outbox may wait for a second officer
-LEFTOVER_SECONDS: Final = 24 * 3600.0  # a file nobody names and nobody has written to for so long is no upload
-CLEAN_SECONDS: Final = 600.0  # how often both are looked for
+ORPHAN_LIFE: Final = timedelta(days=14)  # of uploads that no message names; an outbox may wait for a second officer
+LEFTOVER_SECONDS: Final = 24 * 3600.0  # a file without references that was not written to for so long is no upload
+CLEAN_SECONDS: Final = 600.0  # how often both are checked
 CLEAN_BATCH: Final = 256
 
 log = structlog.get_logger("paiza.attachments")
 
 
 class Upload:
-    """The verb of bringing attachments."""
+    """Handles uploads of attachments."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Upload:
         clock: Callable[[], datetime],
         awaited: Callable[[ReadConnection], Collection[bytes]],
     ) -> None:
-        """Build the verb; ``awaited`` returns the ciphertexts that messages name which are not released yet."""
+        """Store the collaborators; ``awaited`` returns the ciphertexts named by messages that are not released yet."""
         self._awaited = awaited
         self._ledger = ledger
         self._store = store
@@ -55,12 +55,12 @@ class Upload:
         self._clock = clock
         self.bytes_taken = 0
         self.task = PeriodicTask(self.clean, period=CLEAN_SECONDS, failed="uploads_not_cleaned")
-        """Gives up what no message names."""
+        """Gives up ciphertexts that no message names."""
 
     async def start(
         self, officer: Officer, request: attachment_pb2.StartUploadRequest
     ) -> attachment_pb2.StartUploadResponse:
-        """Return how much of a ciphertext is here, and take note that this officer brings it."""
+        """Return how much of a ciphertext is here, and record that this officer uploads it."""
         ciphertext, size = request.ciphertext_sha256, request.ciphertext_size
         if len(ciphertext) != DIGEST_SIZE:
             raise Rejected("malformed", "ciphertext_sha256 is not 32 bytes long")
@@ -77,14 +77,14 @@ class Upload:
         if offset == size:  # all bytes came, and the process ended before they were checked
             try:
                 return await self._finish(row)
-            except Rejected:  # a power cut left others: they are gone, and brought again
+            except Rejected:  # a power cut left wrong bytes: they are deleted, and uploaded again
                 offset = 0
         return attachment_pb2.StartUploadResponse(offset=offset)
 
     async def receive(
         self, officer: Officer, requests: AsyncIterator[attachment_pb2.UploadRequest]
     ) -> attachment_pb2.UploadResponse:
-        """Take bytes from where the file stands; what came is kept, however the call ends."""
+        """Append bytes at the present size; received bytes are kept, however the call ends."""
         try:
             first = await anext(requests)
         except StopAsyncIteration:
@@ -101,7 +101,7 @@ class Upload:
                 await self._write(writer, request.data)
             await asyncio.to_thread(writer.sync)
         finally:
-            # A call that is cancelled has no time to wait, and what it brought must count when it is begun again.
+            # A cancelled call has no time to wait, and its bytes must count when it is begun again.
             self._files.release(row.ciphertext_sha256, writer)
         if writer.offset < row.size:
             return attachment_pb2.UploadResponse(offset=writer.offset)
@@ -109,9 +109,9 @@ class Upload:
         return attachment_pb2.UploadResponse(offset=done.offset, whole=done.whole)
 
     async def clean(self) -> None:
-        """Give up uploads that are too old, and files that nothing names.
+        """Give up uploads that are too old, and files without references.
 
-        If we crash between the commit and the removal, the next round finds a file that nothing names.
+        If we crash between the commit and the removal, the next round finds a file without references.
         """
         before = self._clock() - ORPHAN_LIFE
         committed = await self._ledger.commit(lambda tx: _give_up(tx, before, self._awaited))
@@ -128,10 +128,10 @@ class Upload:
         self.bytes_taken += len(data)
 
     async def _finish(self, row: model.Upload) -> attachment_pb2.StartUploadResponse:
-        """Check the digest of what is on disk, and only then believe it."""
+        """Check the digest of the bytes on disk, and only then mark the file as whole."""
         await asyncio.to_thread(self._files.check, row.ciphertext_sha256)
         await asyncio.to_thread(self._files.complete, row.ciphertext_sha256)
-        # If we crash here, the next StartUpload finds the whole file and notes that.
+        # If we crash here, the next StartUpload finds the whole file and records that.
         await self._ledger.commit(lambda tx: attachments_store.put_upload(tx.conn, replace(row, whole=True)))
         log.info("uploaded", officer=row.officer, bytes=row.size)
         return attachment_pb2.StartUploadResponse(offset=row.size, whole=True)
@@ -149,7 +149,7 @@ class Upload:
 
 
 def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> model.Upload:
-    """Find or begin an upload; runs in the ledger's transaction, so that an officer's share is counted rightly."""
+    """Find or begin an upload; runs in the ledger's transaction, so that an officer's share is counted correctly."""
     row = attachments_store.uploads(tx.conn, [ciphertext]).get(ciphertext)
     if row is not None and (row.officer, row.size) != (officer.id, size):
         raise Rejected("conflict", "another upload of this digest is under way")
@@ -166,9 +166,10 @@ def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *,
 def _give_up(
     tx: LogTransaction, before: datetime, awaited: Callable[[ReadConnection], Collection[bytes]]
 ) -> list[bytes]:
-    """Forget old uploads; gives those whose files nothing else names.
+    """Delete old uploads; return those whose files have no other reference.
 
-    What a waiting message names begins its time anew: its second officer may take longer than an upload lives.
+    An upload that a pending message names begins its time anew: its second officer may take longer than an upload
+    lives.
     """
     found = attachments_store.old_uploads(tx.conn, before, CLEAN_BATCH)
     waiting = awaited(tx.conn) if found else frozenset()

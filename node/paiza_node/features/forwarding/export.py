@@ -1,7 +1,8 @@
-"""Export: leave to take content out of the system, asked before it is done, and what stands in the log of it.
+"""Export: authorisation to take content out of the system, requested in advance and logged.
 
-The file itself is made where the officer sits, from what was opened there. The node decides and records: who, what,
-for whom, what for and why. It cannot keep anybody from copying what he has read; it makes doing so unrecorded a breach.
+The file itself is made at the officer's machine, from content opened there. The node decides and records who, what, for
+whom, for what purpose and why. It cannot prevent officers from copying what they have read; without authorisation that
+is a breach.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 MAX_MESSAGES: Final = 256  # of one call; one commit
-MAX_RECIPIENT: Final = 500  # characters of who gets it
+MAX_RECIPIENT: Final = 500  # characters of the name of the recipient
 AUDIENCES: Final[Mapping[int, str]] = MappingProxyType({
     forwarding_pb2.EXPORT_AUDIENCE_OWN_UNIT: "own_unit",
     forwarding_pb2.EXPORT_AUDIENCE_OWN_MEMBER: "own_member",
@@ -43,7 +44,7 @@ AUDIENCES: Final[Mapping[int, str]] = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A message that is to be taken out, as far as it never changes, and the grant for it, where one was needed."""
+    """A message to export, after the checks that never change, and the grant for it if one was needed."""
 
     row: MessageRow
     facts: MessageAttributes
@@ -52,7 +53,7 @@ class _Asked:
 
 
 class Export:
-    """The verb of leave to take content out."""
+    """Authorises exports."""
 
     def __init__(self, core: Core) -> None:
         self._member = core.member
@@ -65,7 +66,7 @@ class Export:
     async def __call__(
         self, officer: Officer, request: forwarding_pb2.AuthorizeExportRequest
     ) -> forwarding_pb2.AuthorizeExportResponse:
-        """Decide message by message and log it, leave or denial. Rejected: reason_missing, malformed, too_large."""
+        """Decide message by message and log each result. Rejected: reason_missing, malformed, too_large."""
         digests = list(request.message_digests)
         if not digests or len(set(digests)) != len(digests):
             raise Rejected("malformed", "no message is named, or one twice")
@@ -109,7 +110,7 @@ class Export:
     def _ask(
         self, officer: Officer, digest: bytes, audience: str, request: forwarding_pb2.AuthorizeExportRequest
     ) -> _Asked:
-        """Find the message and, where the rules miss only the originator's grant, one to our own member."""
+        """Find the message and, if the policy lacks only the originator's grant, a grant to our own member."""
         row, _signed = read(self._store, digest)
         header = wire.parse_header(row.header)
         annex = message_pb2.PART_KIND_NOMINAL_ANNEX
@@ -128,11 +129,11 @@ class Export:
     def _refused(
         self, reads: ReadConnection, officer: Officer, asked: _Asked, audience: str, purpose: str
     ) -> Rejected | None:
-        """Return why a message is not taken out at this moment; None where it may be.
+        """Return the reason for which a message may not be exported at this moment; None if it may.
 
-        1. Its content is here: neither retired nor erased.
-        2. The officer needs to know of it.
-        3. The rules allow it, with the grant as far as that still holds.
+        1. Its content is stored: neither retired nor erased.
+        2. Need-to-know includes it.
+        3. The policy allows it, with the grant as far as that is still in force.
         """
         digest, author = asked.row.digest, asked.row.author
         # 1.
@@ -167,7 +168,7 @@ class Export:
         audience: str,
         request: forwarding_pb2.AuthorizeExportRequest,
     ) -> list[tuple[int, bytes] | Rejected]:
-        """Judge every message at the moment of the commit, and log leave or denial; runs in the transaction."""
+        """Check every message at the moment of the commit, and log each result; runs in the transaction."""
         outcomes: list[tuple[int, bytes] | Rejected] = []
         for digest, each in zip(digests, asked, strict=True):
             judged = each

@@ -1,9 +1,9 @@
-"""Forward: a message is passed on as it is to a member it was not addressed to.
+"""Forward: a message is sent unchanged to a member it was not addressed to.
 
-What travels is the author's signed message with the author's own marks; only its keys are wrapped anew, for the new
-recipient alone, and only when it is sent. One FORWARDED entry per recipient says who did it, why and on whose consent;
-delivery then goes on by itself, as of any message. The author is told by the same entry, since it must know who holds
-its message; that word travels as a delivery of its own.
+The author's signed message is sent with the author's own markings; only its keys are wrapped again, for the new
+recipient alone, and only when it is sent. One FORWARDED entry per recipient states who forwarded it, why and with whose
+consent; delivery then continues like that of any message. The author receives the same entry as a notice, in a delivery
+of its own, since it must know who holds its message.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ log = structlog.get_logger("paiza.forwarding")
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A message that is to be passed on to one member, as far as it never changes, and the grant that covers it."""
+    """A message to forward to one member, after the checks that never change, and the grant that covers it."""
 
     row: MessageRow
     recipient: str
@@ -66,7 +66,7 @@ class _Asked:
 
 
 class Forward:
-    """The verb of passing messages on."""
+    """Handles forwarding."""
 
     def __init__(
         self,
@@ -85,10 +85,10 @@ class Forward:
     async def __call__(
         self, officer: Officer, request: forwarding_pb2.ForwardRequest
     ) -> forwarding_pb2.ForwardResponse:
-        """Pass one message on to each of several members; every one is answered for itself, and a denial is logged.
+        """Forward one message to each of several members; each is answered separately, and denials are logged.
 
-        Rejected: unknown_id, reason_missing, malformed, too_large. Whether it may be passed on is judged in the
-        transaction that writes FORWARDED: nothing comes between.
+        Rejected: unknown_id, reason_missing, malformed, too_large. Whether it may be forwarded is checked in the
+        transaction that writes FORWARDED.
         """
         recipients = list(request.recipients)
         if not recipients or len(set(recipients)) != len(recipients):
@@ -126,11 +126,11 @@ class Forward:
         return forwarding_pb2.ForwardResponse(checkpoint=checkpoint.note, results=results)
 
     async def share(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, Rejected]:
-        """Pass steps of a workflow on to a member that takes part in it; the workflow's rule is the consent.
+        """Forward steps of a workflow to a member that takes part in it; the workflow's rule is the consent.
 
-        ``actor`` is the SPIFFE id of whoever of ours did what makes it take part, or of our node. Gives what was
-        refused, and why; what was shared before, and what is delivered anyway, is passed over. Unavailable where
-        nothing was decided. Whether it is still here is judged in the transaction that writes FORWARDED.
+        ``actor`` is the SPIFFE id of our officer whose act makes the member take part, or of our node. Return the
+        refusals; steps that were shared before, and those that are delivered anyway, are skipped. Unavailable if
+        nothing was decided. Whether a step is still stored is checked in the transaction that writes FORWARDED.
         """
         if len(digests) > MAX_SHARED:
             raise Rejected("too_large", f"at most {MAX_SHARED} messages are shared at once")
@@ -163,7 +163,7 @@ class Forward:
         purpose: str,
         with_annex: bool,  # noqa: FBT001 - called through to_thread
     ) -> list[_Asked | Rejected]:
-        """Check what never changes for each recipient, and find the grants that are all that is missing."""
+        """Check what never changes for each recipient, and find the grants where only these are missing."""
         asked: list[_Asked | Rejected] = []
         for recipient in recipients:
             try:
@@ -186,7 +186,7 @@ class Forward:
         return _Asked(row, recipient, officer.id, purpose, with_annex, facts)
 
     def _with_grant(self, asked: _Asked | Rejected, outcome: _Asked | Rejected) -> _Asked | Rejected:
-        """Add the originator's grant where the rules miss only that and there is one: it is opened to be found."""
+        """Add the originator's grant if the policy lacks only that and there is one: it is opened to be found."""
         if isinstance(asked, Rejected) or isinstance(outcome, _Asked) or outcome.reason != "grant_missing":
             return asked
         author = asked.row.author
@@ -199,12 +199,12 @@ class Forward:
     def _judged(
         self, reads: ReadConnection, officer: Officer, row: MessageRow, asked: Sequence[_Asked | Rejected]
     ) -> list[_Asked | Rejected]:
-        """Judge whether a message is passed on at this moment, to each member; the first that applies is the answer.
+        """Decide for each member whether a message may be forwarded at this moment; the first that applies counts.
 
-        1. Its content is not here: it was retired or erased.
-        2. The officer does not need to know of it.
-        3. It is never passed on to that member.
-        4. The rules do not allow it, with the grant as far as that still holds.
+        1. Its content is not stored: it was retired or erased.
+        2. Need-to-know does not include it.
+        3. It is never forwarded to that member.
+        4. The policy does not allow it, with the grant as far as that is still in force.
         """
         # 1.
         if not _held(reads, [row.digest]):
@@ -220,12 +220,12 @@ class Forward:
         ]
 
     def _denied(self, reads: ReadConnection, officer: Officer, asked: _Asked, *, recalled: bool) -> Rejected | None:
-        """Return why the rules do not allow it; None where they do."""
+        """Return the reason for which the policy does not allow it; None if it does."""
         author = asked.row.author
         policy_context = PolicyContext(
             recipient=asked.recipient,
             purpose=asked.purpose,
-            # The originator speaks for itself, except where two of its officers must sign.
+            # The originator needs no grant from itself, except if two of its officers must sign.
             granted=(author == self._member and not asked.with_annex)
             or (bool(asked.grant) and grants.is_in_force(reads, asked.grant, author)),
             recalled=recalled,
@@ -254,7 +254,7 @@ class Forward:
                 kind = kinds.get(header.kind, header.kind_version)
                 facts = MessageAttributes.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
                 with_annex = _has_annex(header, signed)
-                # Our own recalls and corrections go after their message, wherever others passed that on to.
+                # Our own recalls and corrections follow their message to all members that others forwarded it to.
                 policy_context = PolicyContext(
                     recipient=recipient,
                     granted=header.author == self._member and not with_annex,
@@ -270,7 +270,7 @@ class Forward:
     def _write_all(
         self, tx: LogTransaction, actor: str, judged: Iterable[tuple[MessageRow, _Asked | Rejected]], reason: str
     ) -> list[int | Rejected]:
-        """Write what was judged, each as `_write` does, and announce what is to be delivered."""
+        """Write the decisions, each as `_write` does, and announce the deliveries."""
         outcomes: list[int | Rejected] = []
         members: set[str] = set()
         digests: dict[bytes, None] = {}
@@ -289,7 +289,7 @@ class Forward:
     ) -> int | Rejected:
         """Write FORWARDED with its deliveries, or DENIED; return the entry's index, or the refusal.
 
-        What was passed on before and did not fail is answered with the entry of then.
+        A message that was forwarded before and did not fail is answered with its earlier entry.
         """
         if isinstance(judged, Rejected):
             if judged.reason in ("policy_denied", "grant_missing"):
@@ -340,7 +340,7 @@ class Forward:
 
 
 def check_reason(reason: str, purpose: str) -> None:
-    """Refuse an act without a stated reason, or for a purpose the federation does not know."""
+    """Raise unless a reason is stated and the federation knows the purpose."""
     if not reason.strip():
         raise Rejected("reason_missing", "say why")
     if len(reason) > MAX_REASON:
@@ -350,7 +350,7 @@ def check_reason(reason: str, purpose: str) -> None:
 
 
 def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
-    """Return a message with its body; Rejected("unknown_id") where there is none, or it was refused or erased."""
+    """Return a message with its body; Rejected("unknown_id") if there is none, or it was refused or erased."""
     with store.reads() as reads:
         row = messages_store.message(reads, digest)
     signed = messages_store.read_signed(store, digest)
@@ -360,17 +360,17 @@ def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
 
 
 def not_here() -> Rejected:
-    """Return the refusal of what is not here."""
+    """Return the refusal for a message that is not stored here."""
     return Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
 
 
 def _held(reads: ReadConnection, digests: Sequence[bytes]) -> set[bytes]:
-    """Return those of these messages whose content is here: neither retired nor erased."""
+    """Return those of these messages whose content is stored: neither retired nor erased."""
     return {digest for digest, found in messages_store.possessions(reads, digests).items() if found.has_body}
 
 
 def _has_annex(header: message_pb2.Header, signed: bytes) -> bool:
-    """Return whether we hold the nominal annex: a message may have been passed on to us without it."""
+    """Return whether we hold the nominal annex: a message may have been forwarded to us without it."""
     held = {part.part_number for part in message_pb2.SignedMessage.FromString(signed).parts}
     annex = message_pb2.PART_KIND_NOMINAL_ANNEX
     return any(part.kind == annex and number in held for number, part in enumerate(header.parts))

@@ -1,7 +1,7 @@
-"""The originator's consent to passing a message on: a release grant, found among what follows from the message.
+"""The originator's consent to forwarding: a release grant among the messages that follow from the message.
 
-A grant is a message of its author like any other, signed by two of its officers; its content is opened with the node's
-own key when it is needed and kept nowhere.
+A grant is a message of the author like any other, signed by two of its officers; its content is opened with the node's
+own key when it is needed and not stored.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ from paiza_wire.message import VerifiedMessage
 GRANT: Final = "release-grant"
 WITHOUT_ANNEX: Final = "without-annex"
 WHOLE: Final = "whole"
-MAX_GRANTS: Final = 32  # of one message, the newest: each is opened to see what it says
+MAX_GRANTS: Final = 32  # of one message, the newest: each is opened to read its content
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A consent that covers a wish."""
+    """A grant that covers an intended use."""
 
     digest: bytes
     signed: bytes
 
 
 def find(store: Store, wish: GrantQuery, decryption_keys: DecryptionKeys) -> Grant | None:
-    """Return the newest grant this node holds that covers a wish; None where there is none."""
+    """Return the newest stored grant that covers an intended use; None if there is none."""
     with store.reads() as reads:
         rows = _in_force(reads, wish)
     for row in rows:
@@ -49,12 +49,12 @@ def find(store: Store, wish: GrantQuery, decryption_keys: DecryptionKeys) -> Gra
 
 
 def check(message: VerifiedMessage, wish: GrantQuery, decryption_keys: DecryptionKeys) -> None:
-    """Refuse ("grant_missing") what is no grant of the originator, or does not cover the wish.
+    """Raise Rejected("grant_missing") unless a message is the originator's grant and covers the intended use.
 
     1. It is a grant by the author of the message concerned, which is one of its parents, signed by two officers.
-    2. It names the recipient and the purpose, covers how much is passed on, and was not over.
+    2. It names the recipient and the purpose, covers the parts, and has not expired.
 
-    The caller owes: that the message verifies, and that its author's log holds its release.
+    The caller must check that the message verifies, and that its author's log holds its release.
     """
     header = message.header
     # 1.
@@ -78,7 +78,7 @@ def check(message: VerifiedMessage, wish: GrantQuery, decryption_keys: Decryptio
 
 
 def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
-    """Return whether a grant that `find` gave is still here and was not recalled."""
+    """Return whether a grant that `find` returned is still stored and was not recalled."""
     return (
         not messages_store.erased(reads, [grant])
         and messages_store.message(reads, grant) is not None

@@ -1,7 +1,7 @@
-"""Holders: who was sent a message, and to whom it was passed on, as far as this node was told.
+"""Holders: the members a message was sent or forwarded to, as far as this node was told.
 
-The author is told of every passing on by the forwarder's node; a forwarder knows its own. Whoever took a message by
-another way is known to nobody.
+The author is informed of all forwarding by the forwarder's node; a forwarder knows its own. Copies obtained by another
+way are unknown.
 """
 
 from datetime import UTC
@@ -19,15 +19,15 @@ from paiza_wire.errors import Rejected
 
 
 class Holders:
-    """The verb of asking who holds a message."""
+    """Returns the holders of a message."""
 
     def __init__(self, *, member: str, store: Store) -> None:
-        """Store whose node this is, and the store."""
+        """Store the own member and the store."""
         self._member = member
         self._store = store
 
     def __call__(self, request: forwarding_pb2.ListHoldersRequest) -> forwarding_pb2.ListHoldersResponse:
-        """Return the holders of a message; Rejected("unknown_id") where this node does not know it."""
+        """Return the holders of a message; Rejected("unknown_id") if this node does not know it."""
         with self._store.reads() as reads:
             holders = self.of(reads, request.message_digest)
         page, more = paging.page_of(holders, lambda each: each.member, request)

@@ -1,7 +1,8 @@
-"""Derive: what follows from others' messages carries at least their marks.
+"""Inherited markings: a message that follows from others' messages carries at least their markings.
 
-Whether an answer quotes, a program cannot see; so every message that follows from another member's is taken to, but for
-those of kinds that carry nothing over (the rules say which). What its own member wrote the author may mark as it likes.
+A program cannot see whether an answer quotes; therefore every message that follows from another member's is assumed to,
+except for kinds that carry nothing over (the policy lists them). An author may mark follow-ups to its own member's
+messages freely.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from paiza_wire.errors import Rejected
 
 
 def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
-    """The part of inherited markings in a release; ``policy`` returns the rules in force."""
+    """The stage of inherited markings in a release; ``policy`` returns the policy in force."""
 
     def begin(tx: LogTransaction, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
@@ -34,7 +35,7 @@ def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
 
 
 def refusal(reads: ReadConnection, header: message_pb2.Header, principal: Principal, policy: Policy) -> Rejected | None:
-    """Return which marks are lower than those of the messages this one follows from; None where none is."""
+    """Return the markings that are lower than those of the messages this one follows from; None if there are none."""
     rows = [row for digest in header.parent_digests if (row := messages_store.message(reads, digest)) is not None]
     others = [wire.parse_header(row.header) for row in rows if row.author != header.author]
     if not others:

@@ -1,9 +1,9 @@
 """Notifying new holders: a recall, correction or request to erase follows its message to later holders.
 
-Its officers address everyone who holds the message when they write it. Whoever passes a message on tells its author's
-node, and a node that has not heard of the recall yet may still do so. So the author's node looks, whenever it is told
-of a new holder, at its start and when it catches up (`changes`), and passes its own recalls, corrections and requests
-to erase on to whom they have not reached.
+Its officers address everyone who holds the message when they write it. A node that forwards a message informs its
+author's node, and may do so before it has received a recall. The author's node therefore checks for new holders on
+every such notice, at its start and when it catches up (`changes`), and forwards its own recalls, corrections and
+requests to erase to those that have not received them.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_wire.errors import Rejected, Unavailable
 
-LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: those of years ago have reached whom they can
-IDLE_SECONDS: Final = 3600.0  # between two looks while nothing wakes them; they find nothing
+LOOKED_AT: Final = 500  # recalls, and as many corrections, the newest: older ones have reached whom they can
+IDLE_SECONDS: Final = 3600.0  # between two checks without a wake-up; they find nothing
 
 Share = Callable[[Sequence[bytes], str, str], Awaitable[Mapping[bytes, Rejected]]]
-"""Passes messages on to a member, on the word of an actor."""
+"""Forwards messages to a member, on behalf of an actor."""
 
 log = structlog.get_logger("paiza.forwarding")
 
 
 class NotifyNewHolders:
-    """The verb of sending recalls and corrections after their message. Belongs to one event loop."""
+    """Forwards recalls and corrections to new holders. Belongs to one event loop."""
 
     def __init__(self, *, node_id: str, register_cache: RegisterCache, store: Store, share: Share) -> None:
         self._node_id = node_id
@@ -45,7 +45,7 @@ class NotifyNewHolders:
         self._store = store
         self._share = share
         self._told: set[bytes] = set()
-        self._everything = True  # everything is to be looked at, not only what was told
+        self._everything = True  # check everything, not only what was announced
         self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="new_holders_not_read")
 
     def hear(self, changes: Sequence[Change]) -> None:
@@ -56,17 +56,17 @@ class NotifyNewHolders:
                 self.task.wake()
 
     def catch_up(self) -> None:
-        """Have everything looked at."""
+        """Mark everything for a check."""
         self._everything = True
         self.task.wake()
 
     async def _round(self) -> None:
-        """Look at everything, or at what has new holders."""
+        """Check everything, or the messages with new holders."""
         everything, self._everything = self._everything, False
         told, self._told = self._told, set()
         try:
             await self._send(await asyncio.to_thread(self._owed_by, None if everything else told))
-        except Unavailable:  # what was told is looked at again
+        except Unavailable:  # announced messages are checked again
             self._told |= told
             self._everything = self._everything or everything
             raise
@@ -93,7 +93,7 @@ class NotifyNewHolders:
             return [each for row in found for each in self._owed(reads, row)]
 
     def _about(self, told: Collection[bytes]) -> list[tuple[bytes, str]]:
-        """Return what is owed because of messages that have new holders: of those that were taken back or corrected."""
+        """Return what is owed for messages with new holders that were recalled or corrected."""
         with self._store.reads() as reads:
             rows = [
                 row
@@ -108,9 +108,9 @@ class NotifyNewHolders:
             return [each for row in found for each in self._owed(reads, row)]
 
     def _owed(self, reads: ReadConnection, row: MessageRow) -> list[tuple[bytes, str]]:
-        """Return the active members that hold what a recall, correction or request to erase of ours concerns.
+        """Return the active members that hold a message that a recall, correction or erasure request of ours concerns.
 
-        Those it was sent to are left out.
+        Its addressees are left out.
         """
         header = message_pb2.Header.FromString(row.header)
         if row.state is not MessageState.RELEASED:

@@ -1,8 +1,8 @@
-"""The limits of an operation's participants: what may be sent to whom in its thread, asked before it is released.
+"""Limits of an operation's participants: which messages of its thread may go to whom, checked before release.
 
-The operation stands in the thread, sealed; this node opens it with its own key when a message of the thread is about to
-be released, and keeps nothing of it. What others send is not judged here: their own nodes did, and results leave out
-what does not count.
+The operation's description is sealed in the thread; this node opens it with its own key when a message of the thread is
+about to be released, and does not store it. Messages of other members are not checked here: their own nodes did, and
+results leave out what does not count.
 """
 
 from collections.abc import Sequence
@@ -25,19 +25,19 @@ from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_wire.errors import Rejected
 
-# They go to whom the message they are about went, whatever that member's part is by now.
+# They go to the recipients of the message they are about, whatever that member's role is by now.
 EXEMPT: Final = frozenset({thread.RECALL, thread.CORRECTION, "acknowledgement", "feedback"})
 
 
 class OperationLimits:
-    """Asks the operation that a thread belongs to."""
+    """Checks messages against the operation of their thread."""
 
     def __init__(self, decryption_keys: DecryptionKeys) -> None:
-        """Store what opens it."""
+        """Store the decryption keys."""
         self._decryption_keys = decryption_keys
 
     def stage(self) -> ReleaseStage:
-        """Return the part of operations in a release."""
+        """Return the stage of operations in a release."""
         return ReleaseStage("operation limits", self._open)
 
     def _open(self, tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
@@ -47,7 +47,7 @@ class OperationLimits:
         return ReleaseSession(judge=judge)
 
     def refusal(self, reads: ReadConnection, header: message_pb2.Header, now: datetime) -> Rejected | None:
-        """Return why a message is not released: to whom it may not go. None in a thread that is no operation's."""
+        """Return why a message may not be released to a recipient; None in a thread without an operation."""
         if header.thread_id == header.message_id or header.kind in EXEMPT:
             return None
         found = self._current(reads, header.thread_id)
@@ -85,6 +85,6 @@ class OperationLimits:
             content = self._decryption_keys.content(
                 message, kinds.get(message.header.kind, message.header.kind_version)
             )
-        except Rejected:  # a key is gone, or it is none: it stays closed
+        except Rejected:  # a key is missing, or it is malformed: it stays closed
             return None
         return content if isinstance(content, Operation) else None

@@ -1,4 +1,4 @@
-"""What officers ask about passing messages on, taking them out, and who holds them."""
+"""RPCs of officers about forwarding, export and holders."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,11 +12,11 @@ from paiza_node.features.forwarding.forward import Forward
 from paiza_node.features.forwarding.holders import Holders
 
 CheckSees = Callable[[Officer, bytes], Awaitable[None]]
-"""Refuses, and logs it, where an officer does not need to know of a message."""
+"""Raises and logs a denial if need-to-know does not include a message."""
 
 
 class ForwardingService(Service):
-    """Requests about forwarding, exporting and holders; ``check_sees`` refuses what an officer need not know of."""
+    """Handles forwarding, exports and holders; ``check_sees`` applies need-to-know."""
 
     service = forwarding_pb2.DESCRIPTOR.services_by_name["ForwardingService"]
 

@@ -1,6 +1,6 @@
-"""Pending notices: what an officer is notified of when a watch begins: approvals, tasks and reviews that wait.
+"""Pending notices: those sent to an officer when a watch begins: pending approvals, tasks and reviews.
 
-Notices are not stored: what waits is read from the store each time, so a restart or a lost watch forgets nothing.
+Notices are not stored: they are computed from the store each time, so that no restart or lost watch omits any.
 """
 
 from collections.abc import Callable
@@ -22,29 +22,29 @@ from paiza_node.features.tasks.model import TaskRow
 from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, OVERDUE, task_notice
 from paiza_wire import message as wire
 
-MAX_REVIEWS: Final = 20  # overdue reviews that are told of when a watch begins; the list gives the rest
+MAX_REVIEWS: Final = 20  # overdue reviews that are sent when a watch begins; the list has the rest
 REVIEWERS: Final = frozenset({"liaison", "duty", "authoriser"})
-MAX_TOLD: Final = 200  # messages of work looked at when a watch begins; the desk's list gives the rest
+MAX_TOLD: Final = 200  # tasks considered when a watch begins; the task list has the rest
 
 
 class PendingNotices:
-    """Says what waits for one officer."""
+    """Computes the pending notices of one officer."""
 
     def __init__(self, *, store: Store, unit_directory: UnitDirectory, clock: Callable[[], datetime]) -> None:
-        """Store where it is read."""
+        """Store where the data is read."""
         self._store = store
         self._unit_directory = unit_directory
         self._clock = clock
 
     def of(self, officer: Officer) -> list[notice_pb2.Notice]:
-        """Return what waits for his signature, then work given to him, passed on to him, or overdue at his desk."""
+        """Return approvals pending for the officer, then tasks assigned, passed on or overdue in their unit."""
         now = self._clock()
         with self._store.reads() as reads:
             asked = [_asked(row) for row in approvals_store.waiting_approvals(reads) if officer.id in row.missing]
             return [*asked, *self._work(reads, officer, now), *self._reviews(reads, officer, now)]
 
     def _reviews(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
-        """Return the messages of his desk that should have been reviewed."""
+        """Return the messages of the officer's units whose review is overdue."""
         if officer.roles.isdisjoint(REVIEWERS):
             return []
         due = retention_store.reviews(reads, now, self._unit_directory.desk_of(officer), MAX_REVIEWS)
@@ -67,7 +67,7 @@ def _asked(row: ApprovalRow) -> notice_pb2.Notice:
 
 
 def _code(work: TaskRow, officer: Officer, now: datetime, *, on_duty: bool) -> str:
-    """Return what an officer is told of open work; nothing of a colleague's, and nothing that is at leisure."""
+    """Return the notice code for an open task; None for a colleague's, and for one that is not due."""
     if work.assignee not in (officer.id, ""):
         return ""
     if work.due_time is not None and work.due_time <= now:

@@ -1,7 +1,8 @@
-"""Opening: a part of a message is handed to an officer, and that it was stands in the log before its key leaves.
+"""Opening: a part of a message is opened for an officer, and the opening is logged before its key leaves the node.
 
-The officer's client opens and checks the part itself; the node gives the ciphertext, the part's key and the proofs. A
-crash after the commit and before the answer leaves an OPENED entry for something that was not shown: the safe side.
+The officer's client decrypts and checks the part itself; the node returns the ciphertext, the part's key and the
+proofs. A crash after the commit and before the answer leaves an OPENED entry for a part that was not shown: the safe
+side.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from paiza_wire.message import VerifiedMessage
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """What is handed over, with its OPENED entry."""
+    """An opened part, with its OPENED entry."""
 
     row: MessageRow
     message: VerifiedMessage
@@ -39,10 +40,10 @@ class _Opened:
 
 
 class OpenPart:
-    """The verb of reading."""
+    """Opens single parts."""
 
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
-        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
+        """Store the collaborators; ``rules`` are those of capabilities against opening a part, in their order."""
         self._judge = Judge(core, rules)
         self._ledger = core.ledger
         self._store = core.store
@@ -51,11 +52,11 @@ class OpenPart:
     async def __call__(
         self, officer: Officer, request: officer_pb2.OpenMessageRequest
     ) -> officer_pb2.OpenMessageResponse:
-        """Hand over one part.
+        """Open one part.
 
         Rejected: unknown_id, part_missing, too_large, opening_reason_missing, erased, recalled, cannot_open,
-        policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is judged in the
-        transaction that writes OPENED: nothing comes between.
+        policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is checked in the
+        transaction that writes OPENED.
         """
         asked = await asyncio.to_thread(
             self._judge.asked, officer, request.message_digest, request.part_number, request.reason_text
@@ -82,7 +83,7 @@ class OpenPart:
         )
 
     def _open(self, tx: LogTransaction, officer: Officer, asked: Asked) -> _Opened | Rejected | Unavailable:
-        """Judge once more, read body and key, and write OPENED or DENIED; runs in the transaction."""
+        """Check again, read body and key, and write OPENED or DENIED; runs in the transaction."""
         refused = self._judge.refusal(tx.conn, officer, asked)
         if refused is not None:
             if refused.reason == DENIED:
@@ -98,7 +99,7 @@ class OpenPart:
 
 
 def proofs_of_opened(store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes) -> ExchangeProofs:
-    """Return what is shown with an opened message: its releases, the answers to them, and its forwardings."""
+    """Return the proofs shown with an opened message: its releases, the answers to them, and its forwardings."""
     with store.reads() as reads:
         return proofs_of(reads, ledger, row, size, note)
 

@@ -1,8 +1,8 @@
 """Open several messages together: for one reason, with one entry, and without marking any of them as read.
 
-Each is judged as a single opening is. The entry commits to the list of those that are handed over, which is stored
-beside it: by it trails, evidence and the report on need find the opening of each. A crash after the commit and before
-the answer leaves an entry for messages that were not shown: the safe side.
+Each is authorised like a single opening. The entry commits to the list of opened messages, which is stored beside it:
+trails, evidence and the report on need find each opening by it. A crash after the commit and before the answer leaves
+an entry for messages that were not shown: the safe side.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
 MAX_TOGETHER: Final = 256  # messages of one request
-MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # of messages in one answer, which holds twice that
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # of messages in one answer, whose limit is twice that
 MAX_A_DAY: Final = 50_000  # messages that one officer opens together in a day, UTC: a year's statistics of a region
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A message that is asked for, read and unwrapped before it is judged; nothing of it leaves unless it is opened."""
+    """A requested message, read and unwrapped before it is authorised; it leaves the node only if opened."""
 
     asked: Asked
     row: MessageRow
@@ -59,20 +59,20 @@ class _Opened:
 
 
 class OpenTogether:
-    """The verb of opening several messages."""
+    """Opens several messages together."""
 
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
-        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
+        """Store the collaborators; ``rules`` are those of capabilities against opening a part, in their order."""
         self._core = core
         self._judge = Judge(core, rules)
 
     async def __call__(
         self, officer: Officer, request: officer_pb2.OpenMessagesRequest
     ) -> officer_pb2.OpenMessagesResponse:
-        """Hand over the main parts of messages.
+        """Open the main parts of messages.
 
-        Rejected: malformed, too_large, opening_reason_missing; of one message: as for a single opening. Unavailable:
-        opening_budget. What a message is refused for is judged in the transaction that writes OPENED_TOGETHER.
+        Rejected: malformed, too_large, opening_reason_missing; for one message: as for a single opening. Unavailable:
+        opening_budget. Each message is authorised in the transaction that writes OPENED_TOGETHER.
         """
         digests = list(request.message_digests)
         if not digests:
@@ -130,7 +130,7 @@ class OpenTogether:
     def _open(
         self, tx: LogTransaction, officer: Officer, read: Sequence[_Outcome], reason: str
     ) -> _Opened | Unavailable:
-        """Judge each, and write OPENED_TOGETHER and DENIED; runs in the transaction."""
+        """Authorise each, and write OPENED_TOGETHER and DENIED; runs in the transaction."""
         today = (tx.now - _EPOCH).days
         before = access_store.opened_together(tx.conn, officer.id, today)
         if before + len(read) > MAX_A_DAY:

@@ -1,4 +1,4 @@
-"""What officers ask of their own node."""
+"""RPCs of officers at their own node."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,11 +36,11 @@ MAX_SOURCE_ROWS: Final = 10_000
 MAX_FILTER: Final = 128  # characters of a filter
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 MAX_SEQUENCE: Final = 2**63 - 1  # what both databases can hold
-BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins behind
+BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins with a backlog
 
 
 class OfficerService(Service):
-    """Requests of officers, turned into verbs."""
+    """Handles requests of officers about messages."""
 
     service = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"]
 
@@ -59,7 +59,7 @@ class OfficerService(Service):
         version: str,
         protocol_version: int,
     ) -> None:
-        """Store the verbs and what is told of the node."""
+        """Store the operations and the data about the node."""
         self._register_cache = core.register_cache
         self._ledger = core.ledger
         self._store = core.store
@@ -79,7 +79,7 @@ class OfficerService(Service):
     async def get_session(
         self, caller: Caller, _request: officer_pb2.GetSessionRequest
     ) -> officer_pb2.GetSessionResponse:
-        """Return who the caller is here, and what the node is."""
+        """Return the caller's session: who they are, and what the node is."""
         officer = officer_of(caller)
         response = officer_pb2.GetSessionResponse(
             officer_id=officer.id,
@@ -129,9 +129,9 @@ class OfficerService(Service):
     async def watch(
         self, caller: Caller, request: officer_pb2.WatchRequest
     ) -> AsyncIterator[officer_pb2.WatchResponse]:
-        """Stream what waits for the officer, what arrived after a sequence number, then everything as it happens."""
+        """Stream pending notices, messages after a sequence number, then every change as it happens."""
         officer = officer_of(caller)
-        subscription = self._notifier.subscribe(officer.id)  # before the backlog is read, so that nothing falls between
+        subscription = self._notifier.subscribe(officer.id)  # before the backlog is read, so that no change is missed
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:
@@ -145,7 +145,7 @@ class OfficerService(Service):
                 page = await asyncio.to_thread(self._list, query, officer)
                 for listed in page:
                     yield officer_pb2.WatchResponse(message=message_info(listed))
-                while (item := subscription.get_ahead()) is not None:  # a stop waits for no backlog
+                while (item := subscription.get_ahead()) is not None:  # a stop does not wait for the backlog
                     for response in await self._told(item, officer):
                         yield response
                 after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
@@ -157,7 +157,7 @@ class OfficerService(Service):
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)
 
     async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
-        """Return what a watching officer is told of one item of the news."""
+        """Return the response for one item of a watch."""
         if isinstance(item, bytes):
             listed = await asyncio.to_thread(self._listed, item, officer)
             return [officer_pb2.WatchResponse(message=message_info(each)) for each in listed]
@@ -165,9 +165,9 @@ class OfficerService(Service):
         return [] if notice is None else [officer_pb2.WatchResponse(notice=notice)]
 
     def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
-        """Return a notice as far as an officer is entitled to it; other threads are named to those who may know."""
+        """Return a notice without what the officer may not know; threads are named only if they may know of them."""
         with self._store.reads() as reads:
-            # Approvals are told to those whom the message names, whatever else they see.
+            # Approvals are sent to the officers the message names, whatever else they may see.
             if not notice.code.startswith(APPROVAL) and not sees_thread(reads, notice.thread_id, officer):
                 return None
             threads = {name: messages_store.thread_id(reads, name) for name in notice.other_threads}

@@ -1,7 +1,7 @@
-"""Subjects: what a list shows of messages, to those who may open them; that it was shown stands in the log before.
+"""Subjects: shown in lists to those who may open the messages, and logged before they are shown.
 
-A subject's key opens nothing else, and nothing is marked as read. A crash after the commit and before the answer leaves
-an entry for subjects that were not shown: the safe side.
+A subject's key opens nothing else, and no message is marked as read. A crash after the commit and before the answer
+leaves an entry for subjects that were not shown: the safe side.
 """
 
 import asyncio
@@ -32,30 +32,29 @@ FRONT_BYTES: Final = 192 * 1024  # of a message: header, signatures, subject, an
 
 @dataclass(frozen=True, slots=True)
 class ShownSubjects:
-    """Sealed subject and its key, by the digest of the message; ``proof`` is the entry that says they were shown."""
+    """Sealed subject and its key, by the digest of the message; ``proof`` is the entry that logs the showing."""
 
     by_digest: Mapping[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
     proof: log_pb2.LogProof | None = None
 
     def of(self, digest: bytes) -> tuple[bytes, bytes]:
-        """Return sealed subject and key of one message; both are empty where it is not shown."""
+        """Return sealed subject and key of one message; both are empty if it is not shown."""
         return self.by_digest.get(digest, (b"", b""))
 
 
 class ShowSubjects:
-    """The verb of showing subjects."""
+    """Shows subjects."""
 
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
-        """Build the verb; ``rules`` are what capabilities have against opening a part, in their order."""
+        """Store the collaborators; ``rules`` are those of capabilities against opening a part, in their order."""
         self._core = core
         self._judge = Judge(core, rules)
 
     async def __call__(self, officer: Officer, rows: Sequence[MessageRow]) -> ShownSubjects:
         """Return the subjects of those of these messages that the officer may open without stating a reason.
 
-        What rules and capabilities have against an opening is judged on one snapshot, a moment before; whether the
-        content is still here, not taken back, and the officer's to see, in the transaction that writes
-        SUBJECTS_SHOWN.
+        Policy and rules are checked on one snapshot, a moment before; need-to-know and whether the content is still
+        stored and not recalled, in the transaction that writes SUBJECTS_SHOWN.
         """
         found = await asyncio.to_thread(self._found, officer, rows)
         if not found:
@@ -70,7 +69,7 @@ class ShowSubjects:
         return ShownSubjects({digest: found[digest] for digest in listed}, proof)
 
     def _found(self, officer: Officer, rows: Sequence[MessageRow]) -> dict[bytes, tuple[bytes, bytes]]:
-        """Return sealed subjects and keys; what does not open is left out."""
+        """Return sealed subjects and keys; those that do not open are left out."""
         found: dict[bytes, tuple[bytes, bytes]] = {}
         with self._core.store.reads() as reads:
             visible = openable(reads, officer, rows)
@@ -94,7 +93,7 @@ class ShowSubjects:
 def _log_shown(
     tx: LogTransaction, officer: Officer, rows: Sequence[MessageRow]
 ) -> tuple[StoredEntry, list[bytes]] | None:
-    """Write SUBJECTS_SHOWN for those that may still be shown; None where none may. Runs in the transaction."""
+    """Write SUBJECTS_SHOWN for those that may still be shown; None if there are none. Runs in the transaction."""
     visible = openable(tx.conn, officer, rows)
     erased = messages_store.erased(tx.conn, [row.digest for row in rows])
     marks = markings.marks(tx.conn, rows)

@@ -1,1 +1,1 @@
-"""Messages as lists show them: what became of each, looked up once a page."""
+"""Messages in lists: the states of a page of messages, read together."""

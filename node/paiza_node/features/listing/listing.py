@@ -1,4 +1,4 @@
-"""Lists of messages: a page is one query, and one look-up of each owner of facts about its messages."""
+"""Lists of messages: a page is one query, and one look-up in each package that owns data about its messages."""
 
 from collections.abc import Collection
 
@@ -19,19 +19,19 @@ from paiza_node.features.listing.model import ListedMessage
 
 
 def list_messages(conn: ReadConnection, query: MessageQuery, officer: str) -> list[ListedMessage]:
-    """Return messages that match, newest first, with what became of them."""
+    """Return messages that match, newest first, with their states."""
     return _with_facts(conn, access_store.find_messages(conn, query), officer)
 
 
 def listed(
     conn: ReadConnection, digests: Collection[bytes], officer: str, viewer: Viewer | None = None
 ) -> list[ListedMessage]:
-    """Return these messages as a list shows them, in order of arrival; only those that ``viewer`` sees."""
+    """Return those of these messages that ``viewer`` sees, in list form, in order of arrival."""
     return _with_facts(conn, access_store.seen_messages(conn, digests, viewer), officer)
 
 
 def message_info(listed: ListedMessage, subject: tuple[bytes, bytes] = (b"", b"")) -> officer_pb2.MessageInfo:
-    """Write a message down as lists show it; ``subject`` is the sealed one and its key."""
+    """Return a message in list form; ``subject`` is the sealed one and its key."""
     row = listed.row
     sealed, key = subject
     info = officer_pb2.MessageInfo(
@@ -57,7 +57,7 @@ def message_info(listed: ListedMessage, subject: tuple[bytes, bytes] = (b"", b""
 
 
 def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
-    """Write down what became of a message at one recipient."""
+    """Return the state of a message at one recipient."""
     info = delivery_pb2.Delivery(
         recipient=delivery.recipient,
         state=delivery.state,  # type: ignore[arg-type]  # the number is that of the enum
@@ -71,7 +71,7 @@ def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
 
 
 def _with_facts(conn: ReadConnection, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
-    """Look up what became of the messages of a page: one question of each owner."""
+    """Read the states of the messages of a page: one query to each owner."""
     digests = [row.digest for row in messages]
     deliveries = deliveries_store.by_message(conn, [row.seq for row in messages if row.state is MessageState.RELEASED])
     openers = access_store.openers(conn, digests)

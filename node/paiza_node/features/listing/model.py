@@ -1,4 +1,4 @@
-"""A message as lists show it."""
+"""A message in list form."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from paiza_node.features.attachments.model import AttachmentRow
 
 @dataclass(frozen=True, slots=True)
 class ListedMessage:
-    """A message with what became of it, as a list shows it."""
+    """A message with its states, as a list shows it."""
 
     row: MessageRow
     opened_by_caller: bool
