@@ -35,6 +35,9 @@ PLACES = re.compile(
     r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth|list)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
+# Ed25519: the field, and the second coordinates of the points whose order divides 8, as keys of which anybody can sign.
+FIELD, ORDER_8 = 2**255 - 19, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL_ORDER = {0, 1, FIELD - 1, ORDER_8, FIELD - ORDER_8}
 # The events that have a place in evidence; what each says beside its entry has its name, and its number plus 8.
 EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED"}
 EVENTS |= {18: "RECALLED", 19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED"}
@@ -267,6 +270,8 @@ def vkey(text: str, kind: int, prefix: str) -> tuple[str, bytes, bytes]:
     data = base64_of(encoded)
     computed = sha256(name.encode() + b"\n" + data).digest()[:4]
     need(data[0] == kind and key_id == computed.hex() and name.startswith(prefix), f"the key {name} is another")
+    y = int.from_bytes(data[1:], "little") & (1 << 255) - 1
+    need(kind != 1 or (len(data) == 1 + HASH and y < FIELD and y not in SMALL_ORDER), f"the key {name} is no point")
     return name, computed, data[1:]
 
 

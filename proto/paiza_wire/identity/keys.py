@@ -65,6 +65,11 @@ SCRYPT_PARALLELISM: Final = 5
 
 _ECDSA_SHA256: Final = ECDSA(hashes.SHA256())
 
+_FIELD_25519: Final = 2**255 - 19
+_ORDER_8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y: Final = frozenset({0, 1, _FIELD_25519 - 1, _ORDER_8, _FIELD_25519 - _ORDER_8})
+"""Second coordinates of the eight points whose order divides 8: 0 and the last two are those of two points each."""
+
 # DER object identifiers of RFC 8018 §A.4 (PBES2), RFC 7914 §7.1 (scrypt) and RFC 8018 §B.2.5 (AES-256-CBC).
 _PBES2: Final = bytes.fromhex("06092a864886f70d01050d")
 _SCRYPT: Final = bytes.fromhex("06092b06010401da47040b")
@@ -102,11 +107,13 @@ def verify(public_key: PublicKey, signature: bytes, data: bytes) -> None:
 
 
 def ed25519_public_key(raw: bytes) -> Ed25519PublicKey:
-    """Read the 32 bytes of RFC 8032 §5.1.5; ``Rejected("bad_key")`` if they are not a key."""
+    """Read the 32 bytes of RFC 8032 §5.1.5; ``Rejected("bad_key")`` if they are not a key of large order in them."""
     try:
-        return Ed25519PublicKey.from_public_bytes(raw)
+        public_key = Ed25519PublicKey.from_public_bytes(raw)
     except (ValueError, UnsupportedAlgorithm):
         raise Rejected("bad_key", "not an Ed25519 public key") from None
+    _check_point(raw)
+    return public_key
 
 
 def generate_mldsa44_seed() -> bytes:
@@ -160,6 +167,8 @@ def public_key_from_spki(spki: bytes) -> PublicKey:
         raise Rejected("bad_key", "the public key is neither Ed25519 nor P-256")
     if public_key_to_spki(public_key) != spki:
         raise Rejected("bad_key", "the public key is not in its canonical encoding")
+    if isinstance(public_key, Ed25519PublicKey):
+        _check_point(public_key.public_bytes_raw())
     return public_key
 
 
@@ -212,6 +221,19 @@ def private_key_from_pem(pem: bytes, passphrase: bytes | None = None) -> Private
     if isinstance(private_key, EllipticCurvePrivateKey) and _is_p256(private_key.public_key()):
         return private_key
     raise Rejected("bad_key", "the private key is neither Ed25519 nor P-256")
+
+
+def _check_point(raw: bytes) -> None:
+    """Refuse an Ed25519 key of small order, for which signatures hold that nobody made, or in a second encoding.
+
+    RFC 8032 §5.1.3 demands the latter of every reader; OpenSSL reduces the coordinate instead. A first coordinate of 0
+    with its sign set would be a second encoding too: the two points that have it are of small order.
+    """
+    y = int.from_bytes(raw, "little") & (1 << 255) - 1
+    if y >= _FIELD_25519:
+        raise Rejected("bad_key", "the Ed25519 public key is not in its canonical encoding")
+    if y in _SMALL_ORDER_Y:
+        raise Rejected("bad_key", "the Ed25519 public key is a point of small order")
 
 
 def _is_p256(public_key: object) -> TypeGuard[EllipticCurvePublicKey]:
