@@ -284,7 +284,7 @@ def test_the_worked_example_of_the_documentation(desk: Desk, root: Path) -> None
         "1 повторы",
         "1 не принято",
         "1 в автомобиле: конструкция, тайник или салон, не указано",
-        "1 Порошок белый: карта не знает этого текста",
+        "1 Порошок белый: этого значения нет в схеме импорта",
     ):
         assert line in lines, ran.out
     assert not re.search("[A-Za-z]{2}", ran.out), ran.out

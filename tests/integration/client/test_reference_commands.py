@@ -70,7 +70,7 @@ def test_a_typing_error_is_answered_with_a_suggestion(paiza: Paiza) -> None:
 def test_profile_law_border_and_contacts_speak(paiza: Paiza) -> None:
     """What members publish about themselves, what they share and where they meet, in words and as JSON."""
     assert paiza("kaz-liaison", "profile", "tjk", "--json").json["controlled_delivery"]["substitution"] == "lawful"
-    assert "Подмена" in paiza("kaz-liaison", "profile", "tjk", "--lang", "ru").out
+    assert "Замена груза" in paiza("kaz-liaison", "profile", "tjk", "--lang", "ru").out
     assert paiza("kaz-liaison", "profile", "atlantis").code == 3
     bases = paiza("kaz-liaison", "law", "kaz", "tjk", "controlled-delivery", "--json").json["bases"]
     assert {"un-1988", "untoc", "caricc-2006"} <= {each["id"] for each in bases}

@@ -178,7 +178,7 @@ def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:
     assert all(state["size"] and not state["misbehaviour"] for state in states)
     ran = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--lang", "ru")
     assert ran.code == 0
-    assert "Против него" in ran.out
+    assert "Замечания" in ran.out
 
 
 def test_text_is_in_both_languages(scene: Scene, paiza: Paiza) -> None:

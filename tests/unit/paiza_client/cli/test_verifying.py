@@ -44,7 +44,12 @@ def test_each_claim_with_its_time_and_proof(court: Court, tmp_path: Path, capsys
             "(4 of 4 witnesses)",
             "the author's log alone",
         ],
-        "ru": ["Доказательство подтверждается.", "только слово этого журнала", "не раньше", "(4 из 4 свидетелей)"],
+        "ru": [
+            "Доказательство подтверждается.",
+            "только по данным этого журнала",
+            "не раньше",
+            "(узлы-свидетели: 4 из 4)",
+        ],
     }.items():
         assert run(asked(court, tmp_path, file, "--lang", lang)) == 0
         printed = capsys.readouterr()
