@@ -61,7 +61,7 @@ def demo(voice: Voice) -> None:
             print(
                 voice(
                     "Every step is the command shown. All persons, agencies and places are invented.",
-                    "Каждый шаг есть показанная команда. Все лица, ведомства и места вымышлены.",
+                    "Каждый шаг — показанная команда. Все лица, ведомства и места вымышлены.",
                 )
             )
             day = Day(federation, Desk(Path(temporary) / "desk", federation.home, voice))
@@ -84,9 +84,9 @@ def demo(voice: Voice) -> None:
                 f"All held: {len(delivered)} deliveries, each with a receipt verified offline. 4 logs, "
                 f"{agreed.entries} entries, hashed\nanew; {agreed.proofs} proofs and {agreed.checkpoints} checkpoints "
                 f"that others keep of them agree. {seconds:.0f} s.",
-                f"Всё выполнено: доставок {len(delivered)}, каждая с распиской, проверенной без сети. 4 журнала, "
+                f"Всё выполнено: доставок {len(delivered)}, каждая с квитанцией, проверенной без сети. 4 журнала, "
                 f"{agreed.entries}\nзаписей, пересчитаны заново; {agreed.proofs} доказательств и {agreed.checkpoints} "
-                f"контрольных точек у других согласны с ними. {seconds:.0f} с.",
+                f"контрольных точек у других участников согласуются с ними. {seconds:.0f} с.",
             )
         )
 

@@ -84,7 +84,7 @@ class Day:
         rule = f"{reason}, {answer.error['detail']}" if reason == "policy_denied" else reason
         sentence = answer.error["what"]
         self.refusals.append(Refusal(who, self.desk.voice(*what), rule, sentence))
-        self.desk.tell(f"refused ({rule}): {sentence}", f"отказано ({rule}): {sentence}")
+        self.desk.tell(f"refused ({rule}): {sentence}", f"отклонено ({rule}): {sentence}")
 
 
 def short(sent: Any) -> str:
@@ -104,7 +104,7 @@ def seizures(day: Day) -> None:
     day.arrive("tjk-liaison", nominal)
     day.open("uzb-duty", notice)
     day.refused(
-        ("open the persons without saying why", "открыть сведения о лицах, не назвав причину"),
+        ("open the persons without saying why", "открыть сведения о лицах без указания причины"),
         "opening_reason_missing", "kaz-duty", "open", short(nominal), "--part", "annex",
     )  # fmt: skip
     opened = day.open("kaz-duty", nominal, "--part", "annex", "--reason", "EXERCISE-2: is the driver known?")
@@ -139,7 +139,7 @@ def questions(day: Day) -> None:
         raise DemoFailedError(f"the thread holds {[each['kind'] for each in thread]}")
     day.desk.tell(
         "request, answer, message and acknowledgement stand in order",
-        "запрос, ответ, сообщение и подтверждение стоят по порядку",
+        "запрос, ответ, сообщение и подтверждение расположены по порядку",
     )
 
 
@@ -150,7 +150,8 @@ def flash(day: Day) -> None:
         sent = day.send("uzb-duty", "send", "free-message", "flash.yaml")
         heard = next(each for each in news if each["id"] == sent["id"])
     day.desk.tell(
-        f"{heard['urgency']} rings at tjk: {heard['thread']}", f"{heard['urgency']} звонит в tjk: {heard['thread']}"
+        f"{heard['urgency']} rings at tjk: {heard['thread']}",
+        f"{heard['urgency']} подаёт звуковой сигнал в tjk: {heard['thread']}",
     )
     day.arrive("uzb-duty", sent)
 
@@ -158,7 +159,7 @@ def flash(day: Day) -> None:
 def refusals(day: Day) -> None:
     """Try what the rules do not allow."""
     day.refused(
-        ("send tjk what is marked above its ceiling", "отправить tjk материал выше его допуска"),
+        ("send tjk what is marked above its ceiling", "отправить tjk материал с грифом выше его предельного"),
         "policy_denied", "centre-liaison", "send", "free-message", "too-secret.yaml",
     )  # fmt: skip
     day.refused(
@@ -178,13 +179,13 @@ def absence(day: Day) -> None:
     states = {each["recipient"]: each["state"] for each in listed["deliveries"]}
     if states != {"uzb": "delivered", "tjk": "waiting"}:
         raise DemoFailedError(f"with tjk away the deliveries stand at {states}")
-    day.desk.tell("delivered to uzb, waiting for tjk", "uzb получено, tjk ожидает")
+    day.desk.tell("delivered to uzb, waiting for tjk", "uzb — доставлено, tjk — ожидает доставки")
     kept = day.desk.paiza("tjk-liaison", "send", "free-message", "thanks.yaml", "--to", "centre", expect=NOT_NOW)
     if not kept.error.get("saved"):
         raise DemoFailedError(f"a message written without the node was not kept: {kept.error}")
     day.desk.tell(
         "the own node is away: signed, sealed and kept in the outbox",
-        "свой узел недоступен: подписано, запечатано и сохранено в исходящих",
+        "собственный узел недоступен: подписано, зашифровано и сохранено в исходящих",
     )
     tjk.start()
     day.desk.tell("(the node of tjk was started)", "(узел tjk запущен)")
@@ -249,7 +250,7 @@ def delivery(day: Day) -> None:
         raise DemoFailedError(f"the delivery stands at {stands}")
     day.desk.tell(
         f"closed; three nodes fold the same {len(shown['tjk']['steps'])} steps to the same standing",
-        f"завершена; три узла сводят одни и те же {len(shown['tjk']['steps'])} шагов к одному состоянию",
+        f"закрыта; три узла приводят одни и те же {len(shown['tjk']['steps'])} шагов к одному состоянию",
     )
 
 
@@ -268,12 +269,12 @@ def recall(day: Day) -> None:
 
 
 ACTS: Final[Sequence[tuple[tuple[str, str], Callable[[Day], None]]]] = (
-    (("Seizure notices, one with a nominal annex", "Сообщения об изъятиях, одно с персональным приложением"), seizures),
-    (("A question to a neighbour, and its answer", "Запрос соседу и ответ"), questions),
-    (("A FLASH message", "Сообщение FLASH"), flash),
+    (("Seizure notices, one with a nominal annex", "Сообщения об изъятиях, одно с персональными данными"), seizures),
+    (("A question to a neighbour, and its answer", "Запрос соседнему государству и ответ"), questions),
+    (("A FLASH message", "Сообщение «МОЛНИЯ»"), flash),
     (("A controlled delivery across two borders", "Контролируемая поставка через две границы"), delivery),
     (("A recall", "Отзыв сообщения"), recall),
-    (("What the rules do not allow", "Чего правила не допускают"), refusals),
+    (("What the rules do not allow", "Действия, запрещённые правилами"), refusals),
     (("A node away for a while", "Узел временно недоступен"), absence),
-    (("A journal of past seizures", "Журнал прошлых изъятий"), journal),
+    (("A journal of past seizures", "Журнал изъятий за прошлые годы"), journal),
 )

@@ -14,11 +14,11 @@ def show(voice: Voice, delivered: Sequence[Delivered], refusals: Sequence[Refusa
     """Print it."""
     print("─" * WIDTH)
     heads = (
-        voice("thread", "дело"),
+        voice("thread", "переписка"),
         voice("kind", "вид"),
         voice("from → to", "от → кому"),
         voice("in", "за"),
-        voice("proven by the receipt", "доказано распиской"),
+        voice("proven by the receipt", "доказано квитанцией"),
     )
     _row(*heads)
     print("─" * WIDTH)
@@ -26,7 +26,7 @@ def show(voice: Voice, delivered: Sequence[Delivered], refusals: Sequence[Refusa
         route = f"{row.sender} → {row.recipient}"
         _row(row.thread, f"{row.kind} {row.urgency}", route, _duration(row.seconds, voice), f"{row.log} #{row.index}")
     print("─" * WIDTH)
-    print(voice("Refused, as it must be:", "Отказано, как и должно быть:"))
+    print(voice("Refused, as it must be:", "Отклонено, как и должно быть:"))
     for refusal in refusals:
         print(f"  {refusal.who}: {refusal.what}")
         print(f"    {refusal.reason}: {refusal.sentence}")

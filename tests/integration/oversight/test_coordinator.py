@@ -183,7 +183,7 @@ def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:
 
 def test_text_is_in_both_languages(scene: Scene, paiza: Paiza) -> None:
     """What a person reads names both members, the outcome and what was closed."""
-    for lang, word in (("en", "agree"), ("ru", "сходятся")):
+    for lang, word in (("en", "agree"), ("ru", "сходится")):
         ran = paiza(
             scene.federation,
             "kaz-coordinator",
