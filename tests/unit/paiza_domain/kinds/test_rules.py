@@ -378,7 +378,7 @@ def test_the_arrival_of_goods_is_no_reply() -> None:
 def test_a_broken_seal_is_told_to_the_reader() -> None:
     """The receipt names the samples whose seal was not intact."""
     receipt = drafts.read(draft("sample-receipt"), now=NOW)
-    assert receipt.kind.remarks(receipt.content, NOW, "ru") == ("Пломба не цела: 1",)
+    assert receipt.kind.remarks(receipt.content, NOW, "ru") == ("Нарушена целостность пломбы: 1",)
 
 
 @pytest.mark.parametrize(
