@@ -1,6 +1,7 @@
 """Ed25519 keys for which anybody can sign, or that have two encodings: refused wherever a public key is read."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -15,7 +16,7 @@ from tests.two_verifiers import second_verifier
 NAME = "kaz.paiza.example/log/1"
 SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410 §4, what stands before the 32 bytes
 FIELD = 2**255 - 19
-SECOND = second_verifier()
+SECOND_VKEY: Callable[[str, int, str], object] = second_verifier().vkey
 
 SMALL_ORDER = [
     "0100000000000000000000000000000000000000000000000000000000000000",  # order 1
@@ -39,12 +40,12 @@ def read_everywhere(raw: bytes) -> list[str]:
     """Return the names of the readers that take these bytes for a key."""
     identity = sha256(NAME.encode() + b"\n" + bytes([ED25519]) + raw).digest()[:4]
     vkey = f"{NAME}+{identity.hex()}+{b64encode(bytes([ED25519]) + raw).decode()}"
-    readers = {
+    readers: dict[str, Callable[[], object]] = {
         "raw": lambda: keys.ed25519_public_key(raw),
         "SubjectPublicKeyInfo": lambda: keys.public_key_from_spki(SPKI + raw),
         "a log's name": lambda: VerifierKey.from_ed25519(NAME, raw),
         "vkey": lambda: VerifierKey.from_vkey(vkey),
-        "second verifier": lambda: SECOND.vkey(vkey, ED25519, "kaz."),
+        "second verifier": lambda: SECOND_VKEY(vkey, ED25519, "kaz."),
     }
     taken = []
     for name, read in readers.items():
