@@ -16,7 +16,7 @@ from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc, officer_pb2, officer_pb2_grpc
 from paiza_wire import message
 from paiza_wire.message import PlainPart, SealedFile
-from paiza_wire.message.attachment import PIECE_BYTES, Sealer
+from paiza_wire.message.attachment import CHUNK_BYTES, Sealer
 from tests.officer import SUBJECT, Officer
 
 FIRST_PART: Final = 1  # a free message has no annex
@@ -37,7 +37,7 @@ class Ciphertext:
         """Read it from an offset on."""
         with self.path.open("rb") as file:
             file.seek(offset)
-            while piece := file.read(PIECE_BYTES):
+            while piece := file.read(CHUNK_BYTES):
                 yield piece
 
     @property
@@ -51,8 +51,8 @@ class Ciphertext:
 def noise(size: int, seed: int = 1) -> Iterator[bytes]:
     """Yield an invented file of so many bytes, a piece at a time, the same for the same seed."""
     random_bytes = random.Random(seed).randbytes
-    for first in range(0, size, PIECE_BYTES):
-        yield random_bytes(min(PIECE_BYTES, size - first))
+    for first in range(0, size, CHUNK_BYTES):
+        yield random_bytes(min(CHUNK_BYTES, size - first))
 
 
 def seal(folder: Path, header: message_pb2.Header, size: int, number: int = FIRST_PART) -> Ciphertext:

@@ -56,10 +56,10 @@ class Archive:
         stand already are left, but for the timestamp, which is renewed for an unchanged snapshot; it is written after
         the roots that may have become necessary for it.
         """
-        self.keep(version, files)
+        self.store_other(version, files)
         write_durably(self._current, version.hex().encode() + b"\n")
 
-    def keep(self, version: bytes, files: Mapping[str, bytes]) -> None:
+    def store_other(self, version: bytes, files: Mapping[str, bytes]) -> None:
         """Store a verified set beside the current one."""
         folder = self._sets / version.hex()
         for path, data in sorted(files.items(), key=lambda item: item[0] == _TIMESTAMP):

@@ -73,7 +73,7 @@ class RegisterReader:
         self._archive = Archive(folder)
         self._refreshing = threading.Lock()  # held while fetching, which takes as long as others take to answer
         self._lock = threading.Lock()  # held for a moment, whoever fetches meanwhile
-        self._believed: tuple[Register, Mapping[str, bytes]] | None = None
+        self._accepted: tuple[Register, Mapping[str, bytes]] | None = None
         self._archived: OrderedDict[bytes, Register] = OrderedDict()
         self.last_error: PaizaError | None = None
         """Why the last refresh brought nothing new; None when it ended well."""
@@ -90,7 +90,7 @@ class RegisterReader:
                 files = self._update(now)
                 register = load_set(files, self._bootstrap_root, now)
                 with self._lock:
-                    self._believe(register, files)
+                    self._accept(register, files)
             except Unavailable as error:
                 self.last_error = error
                 last = self.current(now)
@@ -131,21 +131,21 @@ class RegisterReader:
         with self._lock:
             return self._archived_files(version)
 
-    def learn(self, version: bytes, files: Mapping[str, bytes]) -> None:
+    def import_set(self, version: bytes, files: Mapping[str, bytes]) -> None:
         """Archive a set that was never in force here, as somebody hands it over; what is believed stays as it is.
 
         ``Rejected`` where it does not verify at its own time, or is another version.
         """
-        read = _Read(files)
+        read = _ReadFiles(files)
         with self._lock:
             if load_set(read, self._bootstrap_root, None).version != version:
                 raise Rejected("register_invalid", "the set handed over is not of the version asked for")
             if self._archive.files(version) is None:
-                self._archive.keep(version, read.read)
+                self._archive.store_other(version, read.read)
 
     def file(self, path: str) -> bytes:
         """Return a file of the current set to whoever asks; it verifies it itself. `FetchMissing` if there is none."""
-        believed = self._believed
+        believed = self._accepted
         if believed is None or path not in believed[1]:
             raise FetchMissing(path)
         return believed[1][path]
@@ -156,12 +156,12 @@ class RegisterReader:
             raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
         return files
 
-    def _believe(self, register: Register, files: Mapping[str, bytes]) -> None:
+    def _accept(self, register: Register, files: Mapping[str, bytes]) -> None:
         last = self._last()
         if last is not None:
             refuse_rollback(last, register)
         self._archive.store(register.version, files)
-        self._believed = (register, files)
+        self._accepted = (register, files)
 
     def _current(self, now: datetime) -> Register | None:
         last = self._last()
@@ -169,12 +169,12 @@ class RegisterReader:
 
     def _last(self) -> Register | None:
         """Return the set believed last, whenever that was: from memory, else from the archive."""
-        if self._believed is None:
+        if self._accepted is None:
             version = self._archive.current()
             files = None if version is None else self._archive.files(version)
             if files is not None:
-                self._believed = (load_set(files, self._bootstrap_root, None), files)
-        return None if self._believed is None else self._believed[0]
+                self._accepted = (load_set(files, self._bootstrap_root, None), files)
+        return None if self._accepted is None else self._accepted[0]
 
     def _update(self, now: datetime) -> Mapping[str, bytes]:
         """Fetch what is new into the cache and give the whole set; python-tuf's errors become ours."""
@@ -271,7 +271,7 @@ def folder_fetch(folder: Path) -> Fetch:
     return fetch
 
 
-class _Read(dict[str, bytes]):
+class _ReadFiles(dict[str, bytes]):
     """Files that remember which of them were read: what a set vouches for, without what may have come beside it.
 
     Names that nobody signed must not become names of files.

@@ -274,13 +274,13 @@ def _file(files: Mapping[str, bytes], path: str) -> bytes:
 
 def _read(verified: _Verified) -> Register:
     """Step 8."""
-    federation = Federation(_vouched(verified, FEDERATION))
+    federation = Federation(_signed_file(verified, FEDERATION))
     if set(federation.members) != verified.members:
         raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
     members: dict[str, Member] = {}
     for member_id in sorted(federation.members):
-        revoked = parse_revoked(member_id, _vouched(verified, f"members/{member_id}/revoked.json"))
-        data = _vouched(verified, f"members/{member_id}/member.json")
+        revoked = parse_revoked(member_id, _signed_file(verified, f"members/{member_id}/revoked.json"))
+        data = _signed_file(verified, f"members/{member_id}/member.json")
         members[member_id] = parse_member(member_id, federation, data, revoked)
     return Register(
         version=verified.version,
@@ -308,7 +308,7 @@ def _agreements(verified: _Verified) -> Iterator[tuple[str, str]]:
                 raise Rejected("register_invalid", f"{path} is not text") from error
 
 
-def _vouched(verified: _Verified, path: str) -> bytes:
+def _signed_file(verified: _Verified, path: str) -> bytes:
     data = verified.targets.get(path)
     if data is None:
         raise Rejected("register_invalid", f"nobody vouches for {path}")

@@ -1,8 +1,8 @@
-"""The two error families that leave this package; every other exception is a defect of ours.
+"""The two error families that leave this package; every other exception is an internal error.
 
-``Rejected``: what came is wrong and stays wrong, whoever sent it must change it. ``Unavailable``: it may
-succeed later, unchanged. Both carry a code from `paiza_wire.reasons`, which is all that another party is
-told, and a detail for our own logs, which must hold no content and no secret.
+``Rejected``: the input is wrong and stays wrong; its sender must change it. ``Unavailable``: the same request may
+succeed later. Both carry a code from `paiza_wire.reasons`, the only part that another party sees, and a detail for
+our own logs, which must hold no content and no secret.
 """
 
 from typing_extensions import override
@@ -11,10 +11,10 @@ from paiza_wire.reasons import REASONS
 
 
 class PaizaError(Exception):
-    """What this software refuses on purpose: ``reason`` is a registered code, ``detail`` is for our own logs."""
+    """A deliberate refusal: ``reason`` is a registered code, ``detail`` is for our own logs."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        """Store a registered reason code; an unregistered one is a defect of ours and fails an assertion."""
+        """Store a registered reason code; an unregistered one fails an assertion."""
         if reason not in REASONS:
             unregistered = f"reason code {reason!r} is not registered"
             raise AssertionError(unregistered)
@@ -24,16 +24,16 @@ class PaizaError(Exception):
 
     @override
     def __str__(self) -> str:
-        """Return the code, with the detail behind it where there is one."""
+        """Return the code, followed by the detail if there is one."""
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 class Rejected(PaizaError):  # noqa: N818 - the name is the protocol's word for the outcome
-    """Final: the other side sent what cannot be accepted, now or later."""
+    """A final refusal: the input cannot be accepted, now or later."""
 
 
 class Unavailable(PaizaError):  # noqa: N818 - the name is the protocol's word for the outcome
-    """Temporary: the same request may succeed later, after ``retry_after_seconds`` if that is known."""
+    """A temporary refusal: the same request may succeed later, after ``retry_after_seconds`` if that is known."""
 
     def __init__(self, reason: str, detail: str = "", retry_after_seconds: float | None = None) -> None:
         """Store a registered reason code and, if known, how many seconds to wait before trying again."""

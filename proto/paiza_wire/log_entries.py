@@ -1,4 +1,4 @@
-"""Log entries by event: one builder an event, and one accessor a fact. Nothing else writes or reads their fields.
+"""Log entries by event: one builder for each event, one accessor for each fact. No other module reads or writes them.
 
 The ledger adds salt, time, register version and the digest of the text (`receipts.text_digest`). ``digest`` is that of
 the message concerned; ``actor`` a SPIFFE ID or "os-user:NAME".
@@ -30,7 +30,7 @@ _DIGESTS: Final[Mapping[int, Sequence[str]]] = {
 
 
 def submitted(*, actor: str, digest: bytes, signers: Iterable[pb.LoggedSigner]) -> pb.LogEntry:
-    """Build the entry of a draft that waits for other officers; ``signers`` have signed."""
+    """Build the entry of a draft that awaits other officers; ``signers`` have signed."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_SUBMITTED, actor=actor, message_digest=digest, submitted=pb.SubmittedDetail(signers=signers)
     )
@@ -46,7 +46,7 @@ def approved(*, actor: str, digest: bytes, signer: pb.LoggedSigner) -> pb.LogEnt
 def released(
     *, actor: str, recipient: str, digest: bytes, signers: Iterable[pb.LoggedSigner], thread_name: str
 ) -> pb.LogEntry:
-    """Build the entry of a release to one member; ``thread_name`` only where the message opens its thread."""
+    """Build the entry of a release to one member; ``thread_name`` only if the message opens its thread."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_RELEASED,
         actor=actor,
@@ -81,7 +81,7 @@ def refused(*, actor: str, source: str, digest: bytes, reason: str, dispatch_sha
 def attachment_received(
     *, actor: str, source: str, digest: bytes, part_number: int, ciphertext_sha256: bytes
 ) -> pb.LogEntry:
-    """Build the receipt of an attachment that ``source`` handed over."""
+    """Build the receipt of an attachment from ``source``."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_RECEIVED,
         actor=actor,
@@ -94,7 +94,7 @@ def attachment_received(
 def attachment_refused(
     *, actor: str, source: str, digest: bytes, part_number: int, reason: str, ciphertext_sha256: bytes
 ) -> pb.LogEntry:
-    """Build the refusal of an attachment that ``source`` handed over."""
+    """Build the refusal of an attachment from ``source``."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_REFUSED,
         actor=actor,
@@ -109,7 +109,7 @@ def delivered(
 ) -> pb.LogEntry:
     """Build the entry of a receipt that was verified and stored.
 
-    ``answer_sha256`` commits to it; it is empty where an author took note that its message was forwarded.
+    ``answer_sha256`` commits to the receipt; it is empty if an author recorded that its message was forwarded.
     """
     return pb.LogEntry(
         event=pb.LOG_EVENT_DELIVERED,
@@ -123,7 +123,7 @@ def delivered(
 def delivery_refused(
     *, actor: str, recipient: str, digest: bytes, reason: str, answer_sha256: bytes, part_number: int | None = None
 ) -> pb.LogEntry:
-    """Build the entry of a refusal by a recipient; ``answer_sha256`` is empty where its log does not hold it."""
+    """Build the entry of a refusal by a recipient; ``answer_sha256`` is empty if its log does not hold it."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_DELIVERY_REFUSED,
         actor=actor,
@@ -134,7 +134,7 @@ def delivery_refused(
 
 
 def opened(*, actor: str, digest: bytes, part_number: int) -> pb.LogEntry:
-    """Build the entry of a part that is handed to an officer."""
+    """Build the entry of a part that an officer opened."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_OPENED, actor=actor, message_digest=digest, opened=pb.OpenedDetail(part_number=part_number)
     )
@@ -150,7 +150,7 @@ def subjects_shown(*, actor: str, digests: Collection[bytes]) -> pb.LogEntry:
 
 
 def opened_together(*, actor: str, digests: Collection[bytes]) -> pb.LogEntry:
-    """Build the entry of main parts that are handed to an officer together."""
+    """Build the entry of main parts that an officer opened together."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_OPENED_TOGETHER,
         actor=actor,
@@ -159,12 +159,12 @@ def opened_together(*, actor: str, digests: Collection[bytes]) -> pb.LogEntry:
 
 
 def listed_sha256(digests: Iterable[bytes]) -> bytes:
-    """Commit to a list of messages, in whatever order they are given."""
+    """Commit to a set of messages; their order does not matter."""
     return sha256(_LISTED + b"".join(sorted(digests))).digest()
 
 
 def commits_to(entry: pb.LogEntry, digests: Sequence[bytes]) -> bool:
-    """Return whether these are the messages of an entry about several: sorted, each once."""
+    """Return whether these are the messages of an entry about several, sorted and without repetition."""
     detail = _detail(entry)
     if entry.event not in LISTS or list(digests) != sorted(set(digests)):
         return False
@@ -172,7 +172,7 @@ def commits_to(entry: pb.LogEntry, digests: Sequence[bytes]) -> bool:
 
 
 def exported(*, actor: str, digest: bytes, purpose: str, grant_digest: bytes, without_annex: bool) -> pb.LogEntry:
-    """Build the entry of content that leaves the system as a file; ``grant_digest`` is empty where none is needed."""
+    """Build the entry of content that leaves the system as a file; ``grant_digest`` is empty if none is needed."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_EXPORTED,
         actor=actor,
@@ -184,7 +184,7 @@ def exported(*, actor: str, digest: bytes, purpose: str, grant_digest: bytes, wi
 def forwarded(
     *, actor: str, recipient: str, digest: bytes, purpose: str, grant_digest: bytes, without_annex: bool
 ) -> pb.LogEntry:
-    """Build the entry of a message that is forwarded to one member; ``grant_digest`` is empty where none is needed."""
+    """Build the entry of a message that is forwarded to one member; ``grant_digest`` is empty if none is needed."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_FORWARDED,
         actor=actor,
@@ -206,7 +206,7 @@ def recalled(*, actor: str, author: str, digest: bytes, recall_digest: bytes) ->
 
 
 def erased(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
-    """Build the entry of content that is gone; requester and request are empty after a review."""
+    """Build the entry of erased content; requester and request are empty after a review."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_ERASED,
         actor=actor,
@@ -217,7 +217,7 @@ def erased(*, actor: str, requester: str, digest: bytes, request_digest: bytes) 
 
 
 def never_held(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
-    """Build the answer to a request to erase what was never here."""
+    """Build the answer to a request to erase a message that was never held here."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_NEVER_HELD,
         actor=actor,
@@ -228,7 +228,7 @@ def never_held(*, actor: str, requester: str, digest: bytes, request_digest: byt
 
 
 def erasure_denied(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
-    """Build the answer to a request to erase what is under legal hold."""
+    """Build the answer to a request to erase a message under legal hold."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_ERASURE_DENIED,
         actor=actor,
@@ -239,7 +239,7 @@ def erasure_denied(*, actor: str, requester: str, digest: bytes, request_digest:
 
 
 def erasure_answered(*, actor: str, holder: str, answer: pb.LogEntry, answer_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a holder's answer to a request of ours that was verified and stored."""
+    """Build the entry of a holder's answer to our request, verified and stored."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_ERASURE_ANSWERED,
         actor=actor,
@@ -250,7 +250,7 @@ def erasure_answered(*, actor: str, holder: str, answer: pb.LogEntry, answer_sha
 
 
 def denied(*, actor: str, reason: str, digest: bytes = b"", counterpart: str = "") -> pb.LogEntry:
-    """Build the entry of an act that the actor was denied."""
+    """Build the entry of an action that the policy denied the actor."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_DENIED,
         actor=actor,
@@ -261,7 +261,7 @@ def denied(*, actor: str, reason: str, digest: bytes = b"", counterpart: str = "
 
 
 def forwarding_denied(*, actor: str, forwarder: str, digest: bytes, reason: str, dispatch_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a forwarded message that is not taken; ``actor`` forwarded it."""
+    """Build the entry of a forwarded message that was not accepted; ``actor`` forwarded it."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_DENIED,
         actor=actor,
@@ -281,7 +281,7 @@ def officer_certified(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
 
 
 def officer_changed(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of an officer's other roles or unit."""
+    """Build the entry of an officer's changed roles or unit."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_OFFICER_CHANGED,
         actor=actor,
@@ -290,7 +290,7 @@ def officer_changed(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
 
 
 def officer_suspended(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of an officer who is suspended or gone."""
+    """Build the entry of an officer who was suspended or has left."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_OFFICER_SUSPENDED,
         actor=actor,
@@ -299,12 +299,12 @@ def officer_suspended(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
 
 
 def key_added(*, actor: str, vkey_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of the key that signs this log from here on."""
+    """Build the entry of the key that signs this log from this entry on."""
     return pb.LogEntry(event=pb.LOG_EVENT_KEY_ADDED, actor=actor, key_added=pb.KeyAddedDetail(vkey_sha256=vkey_sha256))
 
 
 def register_updated() -> pb.LogEntry:
-    """Build the entry of a register set that comes into force: the ledger adds its version."""
+    """Build the entry of a register set that comes into force; the ledger adds its version."""
     return pb.LogEntry(event=pb.LOG_EVENT_REGISTER_UPDATED, register_updated=pb.RegisterUpdatedDetail())
 
 
@@ -318,7 +318,7 @@ def config_changed(*, actor: str, config_sha256: bytes) -> pb.LogEntry:
 
 
 def fork_found(*, member: str, notes_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a member's log that is forked; ``notes_sha256`` commits to the two notes that show it."""
+    """Build the entry of a member's log that is forked; ``notes_sha256`` commits to the two notes that prove it."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_FORK_FOUND, counterpart=member, fork_found=pb.ForkFoundDetail(notes_sha256=notes_sha256)
     )
@@ -335,7 +335,7 @@ def trust_restored(*, actor: str, member: str, notes_sha256: bytes) -> pb.LogEnt
 
 
 def default_found(*, member: str, notes_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a member's log that is in default; ``notes_sha256`` commits to the notes not proven."""
+    """Build the entry of a member's log that is in default; ``notes_sha256`` commits to the unproven notes."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_DEFAULT_FOUND,
         counterpart=member,
@@ -344,7 +344,7 @@ def default_found(*, member: str, notes_sha256: bytes) -> pb.LogEntry:
 
 
 def default_ended(*, member: str, notes_sha256: bytes, forked: bool) -> pb.LogEntry:
-    """Build the entry of a default that is over; ``forked``: the log was found to be forked, and not proven."""
+    """Build the entry of a default that has ended; ``forked``: the log was found to be forked instead of proven."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_DEFAULT_ENDED,
         counterpart=member,
@@ -353,7 +353,7 @@ def default_ended(*, member: str, notes_sha256: bytes, forked: bool) -> pb.LogEn
 
 
 def expired(*, actor: str, recipient: str, digest: bytes, reason: str, part_number: int | None = None) -> pb.LogEntry:
-    """Build the entry of a delivery that is given up; of an attachment, ``recipient`` is who should hand it over."""
+    """Build the entry of an abandoned delivery; for an attachment, ``recipient`` is the member to serve it."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_EXPIRED,
         actor=actor,
@@ -369,22 +369,22 @@ def searched(*, actor: str) -> pb.LogEntry:
 
 
 def declined(*, actor: str, digest: bytes) -> pb.LogEntry:
-    """Build the entry of a second officer who does not sign."""
+    """Build the entry of a second officer's refusal to sign."""
     return pb.LogEntry(event=pb.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, declined=pb.DeclinedDetail())
 
 
 def withdrawn(*, actor: str, digest: bytes) -> pb.LogEntry:
-    """Build the entry of a waiting message that its drafter took back."""
+    """Build the entry of a pending message that its drafter withdrew."""
     return pb.LogEntry(event=pb.LOG_EVENT_WITHDRAWN, actor=actor, message_digest=digest, withdrawn=pb.WithdrawnDetail())
 
 
 def lapsed(*, actor: str, digest: bytes) -> pb.LogEntry:
-    """Build the entry of a waiting message on which nobody decided in time."""
+    """Build the entry of a pending message that was not decided in time."""
     return pb.LogEntry(event=pb.LOG_EVENT_LAPSED, actor=actor, message_digest=digest, lapsed=pb.LapsedDetail())
 
 
 def assigned(*, actor: str, digest: bytes) -> pb.LogEntry:
-    """Build the entry of a task that is given to a unit or an officer."""
+    """Build the entry of a task that is assigned to a unit or an officer."""
     return pb.LogEntry(event=pb.LOG_EVENT_ASSIGNED, actor=actor, message_digest=digest, assigned=pb.AssignedDetail())
 
 
@@ -396,12 +396,12 @@ def acknowledged(*, actor: str, digest: bytes) -> pb.LogEntry:
 
 
 def escalated(*, actor: str, digest: bytes) -> pb.LogEntry:
-    """Build the entry of a task that is passed on because nobody acknowledged it in time."""
+    """Build the entry of a task that is escalated because it was not acknowledged in time."""
     return pb.LogEntry(event=pb.LOG_EVENT_ESCALATED, actor=actor, message_digest=digest, escalated=pb.EscalatedDetail())
 
 
 def done(*, actor: str, digest: bytes) -> pb.LogEntry:
-    """Build the entry of a task that is done."""
+    """Build the entry of a completed task."""
     return pb.LogEntry(event=pb.LOG_EVENT_DONE, actor=actor, message_digest=digest, done=pb.DoneDetail())
 
 
@@ -425,8 +425,8 @@ def consulted(
 ) -> pb.LogEntry:
     """Build the entry of a consultation of a log.
 
-    ``question_sha256`` commits to what an officer of ours asks ``member``, ``answer_sha256`` to question and answer
-    where ``member`` asks us; neither is set where an officer reads the own log.
+    ``question_sha256`` commits to the query of our officer to ``member``, ``answer_sha256`` to query and answer if
+    ``member`` queried us; neither is set if an officer reads our own log.
     """
     return pb.LogEntry(
         event=pb.LOG_EVENT_CONSULTED,
@@ -448,7 +448,7 @@ def audit_granted(*, actor: str, member: str, grant_sha256: bytes) -> pb.LogEntr
 
 
 def audit_withdrawn(*, actor: str, member: str, grant_sha256: bytes, replaced: bool) -> pb.LogEntry:
-    """Build the entry of a grant that ends before its time; ``replaced``: another one takes its place."""
+    """Build the entry of a grant that ends before its time; ``replaced``: by another grant."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_AUDIT_WITHDRAWN,
         actor=actor,
@@ -468,7 +468,7 @@ def log_continued(*, actor: str, shown_by: str, note_sha256: bytes) -> pb.LogEnt
 
 
 def recovered(*, actor: str, member: str, digest: bytes, lost_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a lost entry that ``member`` gave back; ``lost_sha256`` commits to it and its checkpoint."""
+    """Build the entry of a lost entry that ``member`` returned; ``lost_sha256`` commits to it and its checkpoint."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_RECOVERED,
         actor=actor,
@@ -491,14 +491,14 @@ def held(*, actor: str, digest: bytes) -> pb.LogEntry:
 
 
 def hold_restored(*, actor: str, digest: bytes, lost_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a lost hold that is put back; ``lost_sha256`` commits to the lost answer that shows it."""
+    """Build the entry of a lost hold that is put back; ``lost_sha256`` commits to the lost answer that proves it."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_HELD, actor=actor, message_digest=digest, held=pb.HeldDetail(lost_sha256=lost_sha256)
     )
 
 
 def hold_released(*, actor: str, digest: bytes) -> pb.LogEntry:
-    """Build the entry of a message that is no longer under legal hold."""
+    """Build the entry of a message that is released from legal hold."""
     return pb.LogEntry(
         event=pb.LOG_EVENT_HOLD_RELEASED, actor=actor, message_digest=digest, hold_released=pb.HoldReleasedDetail()
     )
@@ -539,23 +539,23 @@ def answered(*, actor: str, recipient: str, answer: pb.LogEntry, answer_sha256: 
 
 
 def event_name(event: int) -> str:
-    """Return the name of an event as it is shown and asked for, "RELEASED" for example; its number if it has none."""
+    """Return the display name of an event, such as "RELEASED"; its number if it has none."""
     return _CASES[event].upper() if event in _CASES else str(event)
 
 
 def is_of_its_event(entry: pb.LogEntry) -> bool:
-    """Return whether the entry's event is known, and its detail is set and the one of that event."""
+    """Return whether the entry's event is known and its detail is the one of that event."""
     case = entry.WhichOneof("detail")
     return case is not None and case == _CASES.get(entry.event)
 
 
 def reason(entry: pb.LogEntry) -> str:
-    """Return the reason code of a refusal, a denial or a delivery that is given up; empty for any other event."""
+    """Return the reason code of a refusal, a denial or an abandoned delivery; empty for any other event."""
     return str(getattr(_detail(entry), "reason", ""))
 
 
 def signers(entry: pb.LogEntry) -> list[pb.LoggedSigner]:
-    """Return those who signed what is submitted, approved or released."""
+    """Return the signers of a submitted, approved or released message."""
     if entry.event == pb.LOG_EVENT_APPROVED:
         return [entry.approved.signer]
     return list(getattr(_detail(entry), "signers", ()))
@@ -598,7 +598,7 @@ def digests(entry: pb.LogEntry) -> Iterator[bytes]:
 
 
 def _detail(entry: pb.LogEntry) -> Any:
-    """Return the detail of the entry's event; None where the event is not known."""
+    """Return the detail of the entry's event; None if the event is not known."""
     case = _CASES.get(entry.event)
     return getattr(entry, case) if case else None
 

@@ -133,5 +133,5 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType({
     "log_in_default": "Asked to prove that its log only grew, that member's node did not; its operator must say why. It ends by itself when the log is proven.",
     "log_stale": "That log shows, again and again, less than is known of it; its node, or somebody on the way to it, keeps back what is new.",
 })
-"""What speaks against another member's log, by the code that stands with its member; the first is a refusal, too."""
+"""The findings of misbehaviour against another member's log, by code; the first is a refusal code, too."""
 # fmt: on

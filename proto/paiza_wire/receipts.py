@@ -1,8 +1,8 @@
-"""Dispatch proofs and receipts: log entries, and what an entry must say to count as one.
+"""Dispatch proofs and receipts: log entries, and the checks that they must pass.
 
 A *dispatch proof* is the author's RELEASED entry for one recipient, a *receipt* the recipient's RECEIVED entry, a
-*refusal* its REFUSED entry, and a FORWARDED entry says that somebody passed it on; each is proven by inclusion to a
-checkpoint signed by that member's log key. Formats: "Log" in proto/README.md.
+*refusal* its REFUSED entry. A FORWARDED entry proves that a member forwarded the message. Each is proven by inclusion
+to a checkpoint signed by that member's log key. Formats: "Log" in proto/README.md.
 """
 
 import re
@@ -41,7 +41,7 @@ _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEntry:
-    """A log entry that is proven to stand at ``index`` of the log that signed ``checkpoint``."""
+    """A log entry with a verified inclusion proof: at ``index`` of the log that signed ``checkpoint``."""
 
     entry: pb.LogEntry
     raw: bytes
@@ -61,12 +61,12 @@ class VerifiedEntry:
 
 
 def new_salt() -> bytes:
-    """Draw the random bytes an entry begins with."""
+    """Generate the salt of a log entry."""
     return secrets.token_bytes(SALT_SIZE)
 
 
 def new_text_salt() -> bytes:
-    """Draw the random bytes that are kept, shown and erased with a text beside the log."""
+    """Generate the salt that is stored, shown and erased with a text beside the log."""
     return secrets.token_bytes(TEXT_SALT_SIZE)
 
 
@@ -82,12 +82,12 @@ def check_text(entry: pb.LogEntry, salt: bytes, text: str) -> None:
 
 
 def evidence_digest(entry: bytes, checkpoint_note: bytes) -> bytes:
-    """Commit to the other side's entry and checkpoint relied on: SHA-256(SHA-256(entry) ‖ SHA-256(note))."""
+    """Commit to the other side's entry and checkpoint: SHA-256(SHA-256(entry) ‖ SHA-256(note))."""
     return sha256(sha256(entry).digest() + sha256(checkpoint_note).digest()).digest()
 
 
 def logged_signers(message: VerifiedMessage) -> list[pb.LoggedSigner]:
-    """Write down who signed a message and in which role, as a RELEASED entry states it."""
+    """Return the signers of a message and their roles as a RELEASED entry states them."""
     return [
         pb.LoggedSigner(id=required.id, role=required.role, certificate_sha256=signer.fingerprint)
         for required, signer in zip(message.header.required_signers, message.signers, strict=True)
@@ -95,7 +95,7 @@ def logged_signers(message: VerifiedMessage) -> list[pb.LoggedSigner]:
 
 
 def parse_entry(data: bytes) -> pb.LogEntry:
-    """Parse a serialized LogEntry and check its form; Rejected says what is wrong."""
+    """Parse a serialized LogEntry and check its form; Rejected names the error."""
     if len(data) > MAX_ENTRY_BYTES:
         raise Rejected("too_large", f"a log entry of {len(data)} bytes is over the limit of {MAX_ENTRY_BYTES}")
     entry = parse_strictly(pb.LogEntry, data, "the log entry")
@@ -125,7 +125,7 @@ def parse_entry(data: bytes) -> pb.LogEntry:
 
 
 def verify_entry(proven: pb.ProvenEntry, checkpoint: VerifiedCheckpoint) -> VerifiedEntry:
-    """Check that an entry stands in the log at the stated index; Rejected("bad_proof") where it does not."""
+    """Check that the log holds an entry at the stated index; Rejected("bad_proof") otherwise."""
     if len(proven.inclusion_hashes) > MAX_PROOF_HASHES:
         raise Rejected("bad_proof", f"an inclusion proof has at most {MAX_PROOF_HASHES} hashes")
     verify_inclusion(leaf_hash(proven.entry), proven.index, checkpoint.size, proven.inclusion_hashes, checkpoint.root)
@@ -138,7 +138,7 @@ def verify_entry(proven: pb.ProvenEntry, checkpoint: VerifiedCheckpoint) -> Veri
 def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str) -> None:
     """Check that an entry of the author's log releases this message to this recipient, on these signers' authority.
 
-    The caller owes: that the log whose checkpoint proves the entry is the author's.
+    The caller ensures that the log whose checkpoint proves the entry is the author's.
     """
     if entry.event != pb.LOG_EVENT_RELEASED:
         raise Rejected("bad_proof", "the dispatch proof is not a RELEASED entry")
@@ -155,10 +155,10 @@ def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str)
 
 
 def check_forwarded(entry: pb.LogEntry, digest: bytes, forwarder: str) -> None:
-    """Check that an entry of the forwarder's log says that one of its people passed this message on to somebody.
+    """Check that an entry of the forwarder's log says that one of its officers forwarded this message.
 
-    To whom is its ``counterpart``. The caller owes: that the log whose checkpoint proves the entry is the forwarder's,
-    that the counterpart is who it should be, and what permits it.
+    Its ``counterpart`` is the new holder. The caller ensures that the log whose checkpoint proves the entry is the
+    forwarder's, that the counterpart is the expected one, and that the forwarding is permitted.
     """
     if entry.event != pb.LOG_EVENT_FORWARDED:
         raise Rejected("bad_proof", "the entry is not a FORWARDED entry")
@@ -178,9 +178,9 @@ def same_signers(one: Sequence[pb.LoggedSigner], other: Sequence[pb.LoggedSigner
 
 
 def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
-    """Check that an entry of the recipient's log answers this message of this author: RECEIVED, or REFUSED and why.
+    """Check that an entry of the recipient's log answers this message: RECEIVED, or REFUSED with the reason.
 
-    The caller owes: that the log whose checkpoint proves the entry is the recipient's.
+    The caller ensures that the log whose checkpoint proves the entry is the recipient's.
     """
     if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
         raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
@@ -197,9 +197,9 @@ def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
 
 
 def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
-    """Check that an entry of a recipient's log says what became of an attachment that ``source`` handed over.
+    """Check that an entry of a recipient's log answers for an attachment from ``source``: received or refused.
 
-    The caller owes: that the log whose checkpoint proves the entry is the recipient's, and that there is such a part.
+    The caller ensures that the log whose checkpoint proves the entry is the recipient's, and that the part exists.
     """
     if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
         raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
@@ -216,8 +216,8 @@ def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
 def check_erasure_answer(entry: pb.LogEntry, requester: str) -> None:
     """Check that an entry of a holder's log answers an erasure request of ``requester``.
 
-    The caller owes: that the log whose checkpoint proves the entry is the holder's, and that the request it names is
-    one of its own that names the message.
+    The caller ensures that the log whose checkpoint proves the entry is the holder's, and that the request is the
+    caller's own and names the message.
     """
     if entry.event not in ERASURE_ANSWERS:
         raise Rejected("bad_proof", "the entry does not say what became of an erasure")

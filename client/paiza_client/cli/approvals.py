@@ -168,7 +168,7 @@ def _show(desk: Terminal, opened: OpenedWaiting, shown: Content) -> None:
 def _show_attachments(desk: Terminal, opened: OpenedWaiting, saved: "list[SavedWaiting]") -> None:
     """Name what was saved; without that their names are not known here, and the officer is told how to see them."""
     header = opened.message.header
-    sizes = [f"{header.parts[number].ciphertext_size:,}" for number in attachment.numbers(header)]
+    sizes = [f"{header.parts[number].ciphertext_size:,}" for number in attachment.part_numbers(header)]
     if saved:
         columns = (_("Part"), _("Name"), _("Type"), _("Size"), _("Saved as"))
         rows = [

@@ -99,8 +99,8 @@ def fetch(desk: Terminal, message: str, number: int, output: Path | None, reason
     async def work() -> "SavedAttachment":
         async with desk.session() as session:
             found = await messages.one(session, message)
-            if number not in attachment.numbers(found.header):
-                known = ", ".join(map(str, attachment.numbers(found.header))) or "-"
+            if number not in attachment.part_numbers(found.header):
+                known = ", ".join(map(str, attachment.part_numbers(found.header))) or "-"
                 raise Refused("part_missing", f"{found.id}: {number}", _("attachments: {known}").format(known=known))
             with bars(desk, _("Fetching")) as told:
                 session.attachments.progress = told

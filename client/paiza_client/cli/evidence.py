@@ -199,7 +199,7 @@ def _readable(found: Evidence, number: int, plaintext: bytes) -> tuple[Message |
     header = found.message.header
     with located(f"keys/{number}.key", NotProven):
         if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
-            return attachment.taken_apart(plaintext)
+            return attachment.split_plaintext(plaintext)
         try:
             kind = kinds.get(header.kind, header.kind_version)
         except Rejected:

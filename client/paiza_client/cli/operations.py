@@ -21,7 +21,7 @@ from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
 from paiza_domain.operations import operations
 from paiza_domain.operations.figures import COUNTS
-from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, Computed
+from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, OperationResult
 from paiza_domain.schema import quantity, reading
 from paiza_domain.threads.thread import ThreadMessage
 from paiza_wire.message import parse_strictly
@@ -287,7 +287,7 @@ def _amount(text: str) -> int | None:
         return None
 
 
-def _tell_results(desk: Terminal, computed: Computed, content: ResultSheet) -> None:
+def _tell_results(desk: Terminal, computed: OperationResult, content: ResultSheet) -> None:
     left_out = {digest.hex(): reason for digest, reason in computed.not_counted.items()}
     if desk.wants_json:
         desk.json({**as_json.message(content), "corrected_in_words": list(computed.corrected_in_words)})

@@ -20,7 +20,7 @@ from paiza_client.files.location import Removal
 from paiza_client.language import _
 from paiza_client.local.outbox import sealed_file
 from paiza_wire.message import SealedFile, attachment
-from paiza_wire.message.attachment import MAX_ATTACHMENTS, MAX_FILE_BYTES, PIECE_BYTES, Sealer
+from paiza_wire.message.attachment import CHUNK_BYTES, MAX_ATTACHMENTS, MAX_FILE_BYTES, Sealer
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, how many of its bytes are done, and how many there are."""
@@ -98,5 +98,5 @@ def seal(
 
 def _pieces(path: Path) -> Iterator[bytes]:
     with contextlib.closing(path.open("rb", buffering=0)) as file:
-        while piece := file.read(PIECE_BYTES):
+        while piece := file.read(CHUNK_BYTES):
             yield piece

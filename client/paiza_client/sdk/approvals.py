@@ -139,7 +139,7 @@ class Approvals:
 
     async def save_attachments(self, waiting: OpenedWaiting, folder: Path) -> list[SavedWaiting]:
         """Fetch every attachment of a waiting message, have each opening logged, check it and save it in a folder."""
-        return [await self._save(waiting, number, folder) for number in attachment.numbers(waiting.message.header)]
+        return [await self._save(waiting, number, folder) for number in attachment.part_numbers(waiting.message.header)]
 
     async def _save(self, waiting: OpenedWaiting, number: int, folder: Path) -> SavedWaiting:
         digest = waiting.message.digest

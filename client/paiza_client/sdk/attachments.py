@@ -25,7 +25,7 @@ from paiza_client.local.profiles import Profile
 from paiza_client.sdk import channel
 from paiza_client.verify.model import OpenedPart
 from paiza_wire.message import attachment
-from paiza_wire.message.attachment import PIECE_BYTES, Opener
+from paiza_wire.message.attachment import CHUNK_BYTES, Opener
 
 if TYPE_CHECKING:
     from paiza_client.files.attaching import Progress
@@ -60,7 +60,7 @@ class Attachments:
 
     async def bring(self, header: message_pb2.Header) -> None:
         """Bring every attachment of a message that waits in the outbox; what the node holds whole is not sent again."""
-        for number in attachment.numbers(header):
+        for number in attachment.part_numbers(header):
             part = header.parts[number]
             await self._bring(part, f"{header.message_id.hex()}: {number}")
 
@@ -92,7 +92,7 @@ class Attachments:
     ) -> tuple[attachment_info_pb2.AttachmentInfo, Path]:
         """Fetch an attachment, ask for its key once all of it is here, open it and save it; never over another file."""
         with located(header.message_id.hex()):
-            part = attachment.described(header, number)
+            part = attachment.part_description(header, number)
         _check_target(target)
         sealed = await self._fetch(digest, number, part)
         key = await ask_key()
@@ -103,7 +103,7 @@ class Attachments:
     async def ciphertext(self, digest: bytes, header: message_pb2.Header, number: int) -> bytes:
         """Fetch an attachment as it is sealed, for a file of evidence; whoever takes it compares its digest."""
         with located(header.message_id.hex()):
-            part = attachment.described(header, number)
+            part = attachment.part_description(header, number)
         sealed = await self._fetch(digest, number, part)
         data = await asyncio.to_thread(sealed.read_bytes)
         sealed.unlink(missing_ok=True)
@@ -244,5 +244,5 @@ def _check_target(target: Path | None) -> None:
 def _pieces(path: Path, offset: int = 0) -> Iterator[bytes]:
     with contextlib.closing(path.open("rb", buffering=0)) as file:
         file.seek(offset)
-        while piece := file.read(PIECE_BYTES):
+        while piece := file.read(CHUNK_BYTES):
             yield piece

@@ -87,7 +87,7 @@ class Proving:
 
     async def _fetch(self, digest: bytes, header: message_pb2.Header, disclosure: Disclosure) -> dict[int, bytes]:
         """Fetch the ciphertexts of the attachments among the parts; Refused where they are too large for a file."""
-        numbers = [number for number in disclosure.parts if number in attachment.numbers(header)]
+        numbers = [number for number in disclosure.parts if number in attachment.part_numbers(header)]
         if sum(header.parts[number].ciphertext_size for number in numbers) > MAX_ATTACHED_BYTES:
             raise Refused("too_large", digest.hex()[:16], f"attachments of over {MAX_ATTACHED_BYTES} bytes")
         return {number: await self._attachments.ciphertext(digest, header, number) for number in numbers}

@@ -126,7 +126,7 @@ def check_waiting(
 
 def check_read(waiting: OpenedWaiting) -> None:
     """Refuse to sign what was not shown whole: a node that keeps the annex back has nobody sign for what it holds."""
-    apart = attachment.numbers(waiting.message.header)
+    apart = attachment.part_numbers(waiting.message.header)
     unread = {*range(len(waiting.message.header.parts))} - {*waiting.parts, *apart}
     if unread:
         where = f"{waiting.message.digest.hex()[:16]}: {', '.join(map(str, sorted(unread)))}"

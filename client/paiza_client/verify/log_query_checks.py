@@ -178,8 +178,8 @@ def check_word(page: pb.CountsPage, asked: Asked, logs: LogReader) -> Word:
         return Word(
             asked.member,
             tuple(_counts(each) for each in word.counts),
-            consultations.moment(period.since_time) if period.HasField("since_time") else None,
-            consultations.moment(period.until_time) if period.HasField("until_time") else None,
+            consultations.query_time(period.since_time) if period.HasField("since_time") else None,
+            consultations.query_time(period.until_time) if period.HasField("until_time") else None,
             word.only_with_caller,
             consulted,
         )
@@ -212,8 +212,8 @@ def _scope(data: bytes, where: str) -> Scope:
         scope = parse_strictly(pb.AuditScope, data, "the scope")
         return Scope(
             frozenset(scope.events),
-            consultations.moment(scope.since_time) if scope.HasField("since_time") else None,
-            consultations.moment(scope.until_time) if scope.HasField("until_time") else None,
+            consultations.query_time(scope.since_time) if scope.HasField("since_time") else None,
+            consultations.query_time(scope.until_time) if scope.HasField("until_time") else None,
             scope.headers,
             frozenset(scope.party_events),
         )

@@ -1,7 +1,7 @@
-"""The X.509 profiles of CAs, node certificates and officer certificates: what they hold, and the checks for it.
+"""The X.509 profiles of CAs, node certificates and officer certificates: their fields, and the checks on them.
 
-Nothing here decides whom to trust: `paiza_wire.identity` does, with these checks as its steps. Everything that
-is off its profile is ``Rejected("bad_certificate")``.
+Trust is decided in `paiza_wire.identity`, with these checks as its steps. A certificate that does not fit its profile
+is ``Rejected("bad_certificate")``.
 """
 
 from collections.abc import Mapping
@@ -111,7 +111,7 @@ def p256_key(holder: x509.Certificate | x509.CertificateSigningRequest) -> ec.El
 
 
 def check_ca_profile(ca: x509.Certificate, trust_domain: str) -> None:
-    """Demand the CA profile, this trust domain (``<member>.<federation>``), and the CA's signature over itself."""
+    """Check the CA profile, this trust domain (``<member>.<federation>``), and the CA's signature over itself."""
     extensions = ca.extensions
     _check_extension_set(ca, _CA_EXTENSIONS)
     basic = _critical(extensions, x509.BasicConstraints)
@@ -126,7 +126,7 @@ def check_ca_profile(ca: x509.Certificate, trust_domain: str) -> None:
 
 
 def check_leaf_profile(certificate: x509.Certificate, spiffe_id: SpiffeId) -> ec.EllipticCurvePublicKey:
-    """Demand the profile of a node's or officer's certificate under this id; gives its public key."""
+    """Check the profile of a node's or officer's certificate with this id; return its public key."""
     extensions = certificate.extensions
     _check_extension_set(certificate, _LEAF_EXTENSIONS)
     if _critical(extensions, x509.BasicConstraints) != x509.BasicConstraints(ca=False, path_length=None):
@@ -143,7 +143,7 @@ def check_leaf_profile(certificate: x509.Certificate, spiffe_id: SpiffeId) -> ec
 
 
 def subject_names(spiffe_id: SpiffeId) -> x509.SubjectAlternativeName:
-    """Return the alternative names of a certificate: the id, and for a node its DNS name behind it."""
+    """Return the alternative names of a certificate: the id, followed by the DNS name for a node."""
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(str(spiffe_id))]
     if spiffe_id.role == "node":
         names.append(x509.DNSName(node_dns_name(spiffe_id.member, spiffe_id.federation)))
@@ -191,7 +191,7 @@ def _critical(extensions: x509.Extensions, kind: type[_Kind]) -> _Kind:
 
 
 def check_issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> None:
-    """Demand that this CA issued the certificate directly, by name and by signature."""
+    """Check that this CA issued the certificate directly, by name and by signature."""
     try:
         certificate.verify_directly_issued_by(ca)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:

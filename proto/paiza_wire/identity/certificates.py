@@ -1,4 +1,4 @@
-"""Makes what `paiza_wire.identity` checks: CAs, signing requests, node and officer certificates.
+"""Issuing: CAs, signing requests, node and officer certificates, as `paiza_wire.identity` checks them.
 
 An issuer takes two things from a signing request: the public key, whose holder signed the request, and the
 id, which must be the one the issuer expects. Everything else in a certificate is the issuer's. All keys are
@@ -42,7 +42,7 @@ def issue_ca(
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
-    """Make the self-signed CA (DER) for a member's certificates of this role, constrained to the member's name."""
+    """Build the self-signed CA (DER) for a member's certificates of this role, constrained to the member's name."""
     spiffe_id = SpiffeId(member, federation, role, name="ca" if role == "officer" else "")
     name = _name(spiffe_id, f"{member} {role} CA")
     public_key = private_key.public_key()
@@ -57,7 +57,7 @@ def issue_ca(
 
 
 def create_csr(spiffe_id: SpiffeId, private_key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Make a signing request (DER, PKCS #10) for this id, signed by the key it asks a certificate for."""
+    """Build a signing request (DER, PKCS #10) for this id, signed with the key to be certified."""
     builder = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(_name(spiffe_id, _common_name(spiffe_id)))
@@ -75,7 +75,7 @@ def issue_node(
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
-    """Make a node certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
+    """Issue a node certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
     if spiffe_id.role != "node":
         raise Rejected("bad_certificate", "a node CA issues certificates to nodes only")
     return _issue_checked(csr, ca, ca_key, spiffe_id, not_before, not_after)
@@ -90,7 +90,7 @@ def issue_officer(
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
-    """Make an officer certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
+    """Issue an officer certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
     if spiffe_id.role != "officer":
         raise Rejected("bad_certificate", "an officer CA issues certificates to officers only")
     return _issue_checked(csr, ca, ca_key, spiffe_id, not_before, not_after)
@@ -121,10 +121,9 @@ def issue(
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
-    """Make a certificate (DER) of the id's profile without asking whether this issuer may.
+    """Issue a certificate (DER) of the id's profile without checking the issuer's right to do so.
 
-    Only for `issue_node` and `issue_officer`, which ask, and for tests, which need certificates that must be
-    refused.
+    Only for `issue_node` and `issue_officer`, which check it, and for tests that need certificates to be refused.
     """
     builder = (
         _builder(_name(spiffe_id, _common_name(spiffe_id)), issuer.subject, public_key, not_before, not_after)
@@ -174,7 +173,7 @@ def _builder(
 
 
 def _name(spiffe_id: SpiffeId, common_name: str) -> x509.Name:
-    """Return a distinguished name: the federation and a readable name. Nothing is decided by it but who issued what."""
+    """Return a distinguished name: the federation and a readable name. It only identifies the issuer."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, spiffe_id.federation),

@@ -1,10 +1,9 @@
 """Signature keys: Ed25519 (RFC 8032) for logs, ECDSA over P-256 with SHA-256 (FIPS 186-5) for officers and TLS.
 
-ML-DSA-44 (FIPS 204) for witnesses stands apart, with functions of its own: it is never taken for one of the others.
-Thin wrappers, so that nothing but `Rejected` comes out of a foreign key, signature or passphrase. The two
-kinds of key are told apart by their type; every other kind is refused. An ECDSA signature is not unique: of
-one valid signature anybody can make another for the same bytes, so a signature must never serve as an
-identifier.
+ML-DSA-44 (FIPS 204) for witnesses has functions of its own, so that it is never taken for one of the others. The
+wrappers are thin: a foreign key, signature or passphrase raises nothing but `Rejected`. The type of a key distinguishes
+the two kinds; every other kind is refused. An ECDSA signature is not unique: anybody can derive another valid signature
+of the same bytes, so a signature must never serve as an identifier.
 """
 
 import os
@@ -77,12 +76,12 @@ _AES256_CBC: Final = bytes.fromhex("060960864801650304012a")
 
 
 def generate_ed25519() -> Ed25519PrivateKey:
-    """Make a new key for a log."""
+    """Generate a key for a log."""
     return Ed25519PrivateKey.generate()
 
 
 def generate_p256() -> EllipticCurvePrivateKey:
-    """Make a new key for an officer, a node or an authority."""
+    """Generate a key for an officer, a node or an authority."""
     return generate_private_key(SECP256R1())
 
 
@@ -117,7 +116,7 @@ def ed25519_public_key(raw: bytes) -> Ed25519PublicKey:
 
 
 def generate_mldsa44_seed() -> bytes:
-    """Make the seed of a new key for a witness."""
+    """Generate the seed of a witness key (32 bytes)."""
     return os.urandom(MLDSA44_SEED_BYTES)
 
 
@@ -180,8 +179,8 @@ def fingerprint(public_key: PublicKey) -> bytes:
 def private_key_to_pem(private_key: PrivateKey, passphrase: bytes | None = None) -> bytes:
     """Encode as PKCS #8 PEM (RFC 5958), under a passphrase with scrypt and AES-256-CBC if one is given.
 
-    The library's own encryption counts 2,048 rounds of PBKDF2, far too few for what a person can remember;
-    its scrypt is therefore put into the same standard envelope here (RFC 7914 §7), which it and OpenSSL open.
+    The library's own encryption uses 2,048 rounds of PBKDF2, far too few for a passphrase that a person can remember.
+    Here scrypt is put into the same standard envelope (RFC 7914 §7), which the library and OpenSSL can open.
     """
     if passphrase is None:
         return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -204,8 +203,8 @@ def private_key_to_pem(private_key: PrivateKey, passphrase: bytes | None = None)
 def private_key_from_pem(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
     """Read an Ed25519 or P-256 private key in PKCS #8 PEM; a passphrase is ignored where none was set.
 
-    ``Rejected("bad_passphrase")`` asks for the (right) passphrase, ``Rejected("bad_key")`` says this is no
-    key for us. A file changed inside its encryption cannot be told from a wrong passphrase.
+    ``Rejected("bad_passphrase")`` if the passphrase is missing or wrong, ``Rejected("bad_key")`` if this is not a
+    usable key. A file altered inside its encryption cannot be distinguished from a wrong passphrase.
     """
     if len(pem) > MAX_KEY_FILE_BYTES:
         raise Rejected("bad_key", "the key file is too large")

@@ -1,4 +1,4 @@
-"""SPIFFE IDs: the names of nodes and officers, one trust domain per member. Each has one spelling."""
+"""SPIFFE IDs: the names of nodes and officers, one trust domain per member. Each id has exactly one spelling."""
 
 import re
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _ROLES: Final = ("node", "officer")
 
 @dataclass(frozen=True, slots=True)
 class SpiffeId:
-    """Who someone is: ``spiffe://<member>.<federation>/node`` or ``spiffe://<member>.<federation>/officer/<name>``."""
+    """The id of a node or officer: ``spiffe://<member>.<federation>/node`` or ``spiffe://<member>.<federation>/officer/<name>``."""
 
     member: str
     federation: str
@@ -35,7 +35,7 @@ class SpiffeId:
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse (``malformed``) what has no single spelling, so that equal ids are equal strings."""
+        """Refuse (``malformed``) an id without a single spelling, so that equal ids are equal strings."""
         if not MEMBER_ID.fullmatch(self.member) or self.member.startswith("xn--"):
             raise Rejected("malformed", "the member of a SPIFFE ID is not a member id")
         if not FEDERATION_NAME.fullmatch(self.federation):
@@ -49,7 +49,7 @@ class SpiffeId:
 
     @classmethod
     def parse(cls, text: str) -> "SpiffeId":
-        """Read the one spelling; anything else is ``Rejected("malformed")``."""
+        """Parse the one spelling; anything else is ``Rejected("malformed")``."""
         if not text.startswith(_SCHEME):
             raise Rejected("malformed", "a SPIFFE ID begins with spiffe://")
         domain, _, path = text.removeprefix(_SCHEME).partition("/")

@@ -18,8 +18,8 @@ certificates and no system roots.
 9. The id is exactly the expected one (officer), or of the expected member (node) (``wrong_member``).
 10. The time asked for lies in the validity of both the certificate and its CA (``certificate_expired``).
 
-What the caller owes: that this time is the one which counts, that the member is active, and that the holder
-has the private key (a TLS handshake or a signature shows it).
+The caller ensures that this is the relevant time, that the member is active, and that the holder has the private key
+(a TLS handshake or a signature proves it).
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ VERIFIED_CERTIFICATES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCertificate:
-    """A certificate that passed every step; its validity is the part which it shares with its CA's."""
+    """A certificate that passed every step; its validity is the intersection with that of its CA."""
 
     id: SpiffeId
     public_key: ec.EllipticCurvePublicKey
@@ -77,11 +77,11 @@ class VerifiedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class MemberAuthority:
-    """Whom a member's certificates come from, and what it has revoked.
+    """The CAs of a member and its revocations.
 
     ``revoked`` holds SHA-256 of certificates (DER) and of their public keys (SubjectPublicKeyInfo). The
-    certificate's hash alone would not do: of one ECDSA signature anybody can make another, and so the same
-    certificate under another hash.
+    certificate's hash alone is not enough: anybody can derive another ECDSA signature, and so the same certificate
+    with another hash.
     """
 
     member: str
@@ -96,11 +96,10 @@ class MemberAuthority:
 
 
 class CertificateVerifier:
-    """Verifies certificates against the authorities of one version of the register, each certificate once.
+    """The verifier of certificates against one version of the register; each certificate is verified once.
 
-    What passed is remembered for the life of the verifier; since the authorities in it never change, that
-    includes the CA and the revocations. A new version of the register needs a new verifier. Refusals are not
-    remembered. Safe between threads.
+    Verified certificates are cached for the life of the verifier; the CA and the revocations never change within it. A
+    new version of the register needs a new verifier. Refusals are not cached. Thread-safe.
     """
 
     def __init__(self, authorities: Mapping[str, MemberAuthority]) -> None:
@@ -115,14 +114,14 @@ class CertificateVerifier:
         return _valid_at(certificate, at)
 
     def node(self, der: bytes, *, expected_member: str | None, at: datetime) -> VerifiedCertificate:
-        """Check a node's certificate: steps 1-10; ``expected_member`` None leaves open which member it proves."""
+        """Check a node's certificate: steps 1-10; with ``expected_member`` None, any member's."""
         certificate = self._remembered(der, "node")
         if expected_member is not None and certificate.id.member != expected_member:  # 9.
             raise Rejected("wrong_member", "the certificate is another member's")
         return _valid_at(certificate, at)
 
     def _verify(self, der: bytes, role: Role) -> VerifiedCertificate:
-        """Do every step that depends neither on the time nor on whom the caller expects."""
+        """Run every step that depends neither on the time nor on the expected id."""
         # 1.-3.
         certificate = load_certificate(der)
         spiffe_id = uri_san(certificate)
@@ -166,7 +165,7 @@ def _valid_at(certificate: VerifiedCertificate, at: datetime) -> VerifiedCertifi
 
 
 def check_authority(authority: MemberAuthority) -> None:
-    """Check both CAs of a member (step 5) before anything relies on them; they must have different keys."""
+    """Check both CAs of a member (step 5) before use; they must have different keys."""
     if p256_key(_checked_ca(authority, "node")) == p256_key(_checked_ca(authority, "officer")):
         raise Rejected("bad_certificate", "the node CA and the officer CA have the same key")
 

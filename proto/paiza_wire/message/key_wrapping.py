@@ -1,8 +1,8 @@
 """Wrapping part keys for a member: HPKE base mode (RFC 9180 §5.1.1) with X-Wing, HKDF-SHA256 and AES-256-GCM.
 
 X-Wing (draft-connolly-cfrg-xwing-kem; KEM id 0x647a in draft-ietf-hpke-pq) joins ML-KEM-768 and X25519: an
-attacker must break both. The private key is stored as its 32-byte seed and nothing else;
-`private_key_from_seed` expands it. Base mode does not say who wrapped: that is the signature's business.
+attacker must break both. The private key is stored as its 32-byte seed only; `private_key_from_seed` expands it. Base
+mode does not authenticate the sender: the signature of the message does.
 
 A wrap is the encapsulated key (1,120 bytes), then the AES-GCM ciphertext and tag.
 """
@@ -43,7 +43,7 @@ _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 @dataclass(frozen=True, slots=True)
 class EncryptionKey:
-    """A member's public key, parsed; ``public_key_bytes`` is what the register publishes, ``key_id`` its SHA-256."""
+    """A member's public key, parsed; the register publishes ``public_key_bytes``, and ``key_id`` is their SHA-256."""
 
     public_key_bytes: bytes
     key_id: bytes
@@ -52,14 +52,14 @@ class EncryptionKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecryptionKey:
-    """A member's private key, expanded; it does not show itself and is kept in memory only."""
+    """A member's private key, expanded; it has no printable form and is kept in memory only."""
 
     public_key: EncryptionKey
     handle: MLKEM768X25519PrivateKey = field(repr=False)
 
 
 def generate_seed() -> bytes:
-    """Make the 32 random bytes that are a new private key."""
+    """Generate a private key: 32 random bytes."""
     return os.urandom(SEED_BYTES)
 
 
@@ -75,7 +75,7 @@ def private_key_from_seed(seed: bytes) -> DecryptionKey:
 
 
 def public_key_from_bytes(public_key_bytes: bytes) -> EncryptionKey:
-    """Parse a published key; ``Rejected("bad_key")`` if it is none (FIPS 203 §7.2 checks included)."""
+    """Parse a published key; ``Rejected("bad_key")`` if it is invalid (FIPS 203 §7.2 checks included)."""
     if len(public_key_bytes) != PUBLIC_KEY_BYTES:
         raise Rejected("bad_key", "the encryption key is not 1,216 bytes long")
     try:
@@ -100,7 +100,7 @@ def wrap(plaintext: bytes, public: EncryptionKey, info: bytes) -> bytes:
 
 
 def unwrap(ciphertext: bytes, private: DecryptionKey, info: bytes) -> bytes:
-    """Decrypt what was wrapped for this key with the same ``info``; ``Rejected("cannot_open")`` whatever is wrong."""
+    """Unwrap a key that was wrapped for this key with the same ``info``; ``Rejected("cannot_open")`` on any error."""
     if not OVERHEAD_BYTES <= len(ciphertext) <= OVERHEAD_BYTES + MAX_PLAINTEXT_BYTES:
         raise Rejected("cannot_open", "the wrap has an impossible length")
     try:

@@ -1,8 +1,8 @@
-"""Encrypting one part of a message under its own key: Cobblestone-256 (C2SP chunked-encryption, with SHA-512).
+"""The encryption of one part of a message under its own key: Cobblestone-256 (C2SP chunked-encryption, with SHA-512).
 
 The cipher commits to the key: two recipients cannot be shown two plaintexts of one ciphertext. The context
 binds the ciphertext to its author, message and part: nobody without the key can send another's ciphertext as
-his own. Parts that travel with their message are held in memory whole; their size is limited where messages are read.
+their own. Parts that travel with their message are held in memory whole; their size is limited on parsing.
 Attachments go through `PartEncryptor` and `PartDecryptor` piece by piece.
 """
 
@@ -32,12 +32,12 @@ MAX_PART_NUMBER: Final = 2**32 - 1
 
 
 def generate_part_key() -> bytes:
-    """Make the 32 random bytes that encrypt one part and nothing else."""
+    """Generate the key of one part: 32 random bytes."""
     return Cobblestone256Encryptor.generate_key()
 
 
 def part_context(author: str, message_id: bytes, part_number: int) -> bytes:
-    """Encode what a part's ciphertext is bound to, so that no two triples share an encoding.
+    """Encode the context of a part's ciphertext; no two triples share an encoding.
 
     Layout: three fields, each a big-endian 16-bit length and as many bytes: the author in UTF-8, the 16 bytes
     of the message id, the part number as 4 bytes big-endian.
@@ -48,7 +48,7 @@ def part_context(author: str, message_id: bytes, part_number: int) -> bytes:
 
 
 def subject_context(author: str, message_id: bytes) -> bytes:
-    """Encode what a subject's ciphertext is bound to: the fields of `part_context` but for the part number."""
+    """Encode the context of a subject's ciphertext: the fields of `part_context` without the part number."""
     author_bytes = author.encode("utf-8", "surrogatepass")
     if not 0 < len(author_bytes) <= MAX_AUTHOR_BYTES:
         raise Rejected("malformed", "the author's name is empty or too long")
@@ -58,9 +58,9 @@ def subject_context(author: str, message_id: bytes) -> bytes:
 
 
 def subject_key(part_key: bytes) -> bytes:
-    """Derive the key of a message's subject from that of its main part; the one says nothing of the other.
+    """Derive the key of a message's subject from that of its main part; it reveals nothing about that key.
 
-    HKDF-Expand (RFC 5869 §2.3) with SHA-256: the part key is random, and one block is all that is wanted.
+    HKDF-Expand (RFC 5869 §2.3) with SHA-256: the part key is random, and one block is enough.
     """
     if len(part_key) != KEY_BYTES:
         raise Rejected("cannot_open", "the part key is not 32 bytes long")
@@ -68,7 +68,7 @@ def subject_key(part_key: bytes) -> bytes:
 
 
 class PartEncryptor:
-    """Encrypts a part that does not fit in memory, under a fresh key from `generate_part_key`."""
+    """The incremental encryption of a part, under a fresh key from `generate_part_key`."""
 
     def __init__(self, key: bytes, context: bytes) -> None:
         """Begin a ciphertext."""
@@ -85,23 +85,23 @@ class PartEncryptor:
 
 
 class PartDecryptor:
-    """Decrypts a part that does not fit in memory: nothing it gives may be used before `finalize` has returned."""
+    """The incremental decryption of a part: its output must not be used before `finalize` has returned."""
 
     def __init__(self, key: bytes, context: bytes) -> None:
-        """Begin; Rejected("cannot_open") where the key is of a wrong length."""
+        """Begin; Rejected("cannot_open") if the key has a wrong length."""
         if len(key) != KEY_BYTES:
             raise Rejected("cannot_open", "the part key is not 32 bytes long")
         self._cipher = Cobblestone256Decryptor(key, context)
 
     def update(self, ciphertext: bytes) -> bytes:
-        """Decrypt the next bytes; Rejected("part_altered") as soon as that shows."""
+        """Decrypt the next bytes; Rejected("part_altered") once that is detected."""
         try:
             return self._cipher.update(ciphertext)
         except (InvalidTag, ValueError):
             raise Rejected("part_altered", "the part does not decrypt with this key and context") from None
 
     def finalize(self) -> bytes:
-        """Verify the end of the part; Rejected("part_altered") where it is not its end."""
+        """Verify the end of the part; Rejected("part_altered") if it is not the end."""
         try:
             return self._cipher.finalize()
         except (InvalidTag, ValueError):
@@ -116,7 +116,7 @@ def encrypt_part(key: bytes, context: bytes, plaintext: bytes) -> bytes:
 
 
 def decrypt_part(key: bytes, context: bytes, ciphertext: bytes) -> bytes:
-    """Decrypt a whole part: nothing is returned before its end was verified. ``Rejected("part_altered")`` otherwise.
+    """Decrypt a whole part: nothing is returned before the end was verified. ``Rejected("part_altered")`` otherwise.
 
     A key of a wrong length is ``Rejected("cannot_open")``: it can only come from a wrap made wrongly.
     """

@@ -1,7 +1,7 @@
-"""One message: sealed for its recipients, signed by its officers, and checked by whoever takes it.
+"""One message: sealed for its recipients, signed by its officers, and verified by every receiver.
 
-`seal` and `sign` run where the officer sits; `verify` and `unseal` wherever the message arrives. What `verify` returns
-has a type of its own, so that an unverified message cannot be stored or shown by mistake. Formats: "Message" in
+`seal` and `sign` run in the client of the officer, `verify` and `unseal` at every receiver. The result of `verify` has
+a type of its own, so that an unverified message cannot be stored or shown by mistake. Formats: "Message" in
 proto/README.md.
 """
 
@@ -60,7 +60,7 @@ _officer_id = lru_cache(maxsize=REMEMBERED_IDS)(SpiffeId.parse)
 
 @dataclass(frozen=True, slots=True)
 class PlainPart:
-    """A part before it is sealed. ``handling`` only where it is stricter than the header's."""
+    """A part before it is sealed. ``handling`` is set only if it is stricter than that of the header."""
 
     kind: pb.PartKind.ValueType
     plaintext: bytes
@@ -69,7 +69,7 @@ class PlainPart:
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """What a message is to say of an attachment that was sealed before it, and the key of its part."""
+    """A sealed attachment: the header fields of its part, and the part key."""
 
     part_key: bytes
     ciphertext_sha256: bytes
@@ -78,7 +78,7 @@ class SealedFile:
 
 @dataclass(frozen=True, slots=True)
 class RecipientKey:
-    """The encryption key of one member, as the register gives it."""
+    """The encryption key of one member, from the register."""
 
     member: str
     public: key_wrapping.EncryptionKey
@@ -86,7 +86,7 @@ class RecipientKey:
 
 @dataclass(frozen=True, slots=True)
 class OfficerSigner:
-    """An officer's certificate with whatever signs for it (a file, a card): ``sign`` takes the bytes to be signed."""
+    """An officer's certificate with its signing function (a file, a card): ``sign`` receives the bytes to be signed."""
 
     id: str
     certificate: bytes
@@ -95,7 +95,7 @@ class OfficerSigner:
 
 @dataclass(frozen=True, slots=True)
 class UnsignedMessage:
-    """A sealed message that waits for its signatures. ``header`` is what is signed."""
+    """A sealed message without signatures. ``header`` holds the bytes to be signed."""
 
     header: bytes
     subject: bytes
@@ -105,7 +105,7 @@ class UnsignedMessage:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedMessage:
-    """A message of which `verify` has shown who signed it and that its parts are the signed ones."""
+    """A message whose signatures and parts were verified by `verify`."""
 
     digest: bytes
     header: pb.Header
@@ -115,9 +115,9 @@ class VerifiedMessage:
 
 @dataclass(frozen=True, slots=True)
 class PendingMessage:
-    """A message that still lacks signatures: those present were shown to hold, and ``missing`` names who must sign yet.
+    """A message that still lacks signatures: those present were verified; ``missing`` names the remaining signers.
 
-    It cannot pass for a `VerifiedMessage`: nothing of it is released before `verify` has seen all signatures.
+    It is not a `VerifiedMessage`: nothing is released before `verify` has checked all signatures.
     """
 
     digest: bytes
@@ -128,7 +128,7 @@ class PendingMessage:
 
 
 def new_message_id(now: datetime) -> bytes:
-    """Make a UUIDv7 (RFC 9562 section 5.7), 16 bytes: 48 bits of milliseconds, then 74 random bits."""
+    """Generate a UUIDv7 (RFC 9562 section 5.7), 16 bytes: 48 bits of milliseconds, then 74 random bits."""
     milliseconds = int(now.timestamp() * 1000)
     random = bytearray(secrets.token_bytes(10))
     random[0] = _UUID7_VERSION | (random[0] & 0x0F)
@@ -137,22 +137,22 @@ def new_message_id(now: datetime) -> bytes:
 
 
 def message_digest(header: bytes) -> bytes:
-    """Return the digest that names a message everywhere: SHA-256 of the header as signed."""
+    """Return the digest that identifies a message: SHA-256 of the header as signed."""
     return sha256(header).digest()
 
 
 def pre_authentication_encoding(header: bytes) -> bytes:
-    """Return what an officer signs: DSSE PAE of payload type and header (DSSE v1, protocol.md)."""
+    """Return the bytes that an officer signs: DSSE PAE of payload type and header (DSSE v1, protocol.md)."""
     return b"DSSEv1 %d %b %d %b" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE, len(header), header)
 
 
 def parse_strictly(message_type: type[_M], data: bytes, what: str) -> _M:
-    """Parse protobuf bytes, refusing what this version does not know and every second way to write the same thing.
+    """Parse protobuf bytes, refusing unknown fields and every non-canonical encoding.
 
-    The one way: fields in the order of their numbers, none unknown, a singular one at most once, integers as short as
-    they can be, defaults left out. That is what every protobuf library writes for a message without maps. Comparing
-    sizes would not do: a negative enum value written in five bytes is five bytes shorter than the right way, room for
-    an unknown field.
+    The canonical encoding: fields in the order of their numbers, none unknown, a singular one at most once, integers as
+    short as they can be, defaults left out. Every protobuf library writes it for a message without maps. Comparing
+    sizes is not enough: a negative enum value in five bytes is five bytes shorter than the canonical one and leaves
+    room for an unknown field.
     """
     try:
         parsed = message_type.FromString(data)
@@ -177,8 +177,8 @@ def seal(
     ``header`` comes without parts and is not changed. ``subject`` is a serialized `Subject`, derived from the main part
     by its kind; it is sealed under a key derived from that part's. ``attachments`` were sealed before, for this author
     and message id, as the parts that follow ``parts``. ``recipients`` holds one key per addressed member and the
-    author's own, so that the author's node can show its officers what they sent; Rejected("not_addressed") names
-    one that is missing.
+    author's own, so that the author's node can show sent messages to its officers; Rejected("not_addressed") names a
+    missing one.
     """
     complete = pb.Header()
     complete.CopyFrom(header)
@@ -218,7 +218,7 @@ def seal(
 
 
 def sign(unsigned: UnsignedMessage, signers: Sequence[OfficerSigner]) -> bytes:
-    """Sign a sealed message with every officer in turn and serialize it; `verify` checks who had to sign."""
+    """Sign a sealed message with every officer in turn and serialize it; `verify` checks the required signers."""
     payload = pre_authentication_encoding(unsigned.header)
     return pb.SignedMessage(
         header=unsigned.header,
@@ -239,9 +239,9 @@ def countersign(header: bytes, signer: OfficerSigner) -> pb.Signature:
 
 
 def add_signature(message: bytes, signature: pb.Signature) -> bytes:
-    """Put a signature beside those there are, in the order of the header; whether it holds, `verify` says.
+    """Add a signature to the existing ones, in the order of the header; `verify` checks it.
 
-    Rejected("wrong_signers") where the message does not want it, or has it.
+    Rejected("wrong_signers") if the message does not require it or has it already.
     """
     signed = parse_strictly(pb.SignedMessage, message, "the message")
     order = [signer.id for signer in parse_header(signed.header).required_signers]
@@ -260,9 +260,9 @@ def verify(
     *,
     at: datetime,
     parts: Collection[int] | None = None,
-    passed_to: str = "",
+    forwarded_to: str = "",
 ) -> VerifiedMessage:
-    """Check a message against the register's certificates; Rejected names the first thing that does not hold.
+    """Check a message against the register's certificates; Rejected names the first failed step.
 
     1. It is of bounded size and a SignedMessage this version understands whole.
     2. Its header is one of a suite we support, understood whole and well formed.
@@ -271,10 +271,10 @@ def verify(
     5. Each signature holds over the header as it travelled.
     6. The parts are all there (or just those of ``parts``), each once, in order, of the size and digest in the header;
        with the main part, and only with it, the sealed subject of that digest.
-    7. Every wrap is for a part of the message and for a member who may read it (author, recipients, and ``passed_to``
-       where it was passed on), and none stands twice.
+    7. Every wrap is for a part of the message and for a member who may read it (author, recipients,
+       and ``forwarded_to`` if it was forwarded), and none occurs twice.
 
-    The caller owes: that it is addressed to us, that the author's log holds its release (`paiza_wire.receipts`), that
+    The caller ensures that it is addressed to us, that the author's log holds its release (`paiza_wire.receipts`), that
     ``at`` is a time the logs prove, policy, that the key opens (`unseal`) and that the content is valid for its kind.
     """
     # 1., 2.
@@ -285,7 +285,7 @@ def verify(
     # 4., 5.
     signers = _check_signatures(signed, certificates, at)
     # 6., 7.
-    _check_sealed(header, signed, parts, passed_to)
+    _check_sealed(header, signed, parts, forwarded_to)
     return VerifiedMessage(message_digest(signed.header), header, signed, signers)
 
 
@@ -337,7 +337,7 @@ def _check_signatures(
 
 
 def _check_sealed(
-    header: pb.Header, signed: pb.SignedMessage, parts: Collection[int] | None, passed_to: str = ""
+    header: pb.Header, signed: pb.SignedMessage, parts: Collection[int] | None, forwarded_to: str = ""
 ) -> None:
     expected = _expected_parts(header) if parts is None else sorted(parts)
     if [part.part_number for part in signed.parts] != expected:
@@ -345,11 +345,11 @@ def _check_sealed(
     for part in signed.parts:
         _check_part(header, part.part_number, part.ciphertext)
     _check_subject(header, signed.subject, came=0 in expected)
-    _check_wraps(header, signed, passed_to)
+    _check_wraps(header, signed, forwarded_to)
 
 
 def parse_header(data: bytes) -> pb.Header:
-    """Parse a header and check everything about it that needs no other knowledge; Rejected says what and where."""
+    """Parse a header and check all its fields that need no other data; Rejected names the field."""
     if len(data) > MAX_HEADER_BYTES:
         raise Rejected("too_large", f"a header of {len(data)} bytes is over the limit of {MAX_HEADER_BYTES}")
     header = parse_strictly(pb.Header, data, "the header")
@@ -367,10 +367,10 @@ def unseal(
     member: str,
     private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
 ) -> bytes:
-    """Open one part with the member's own decryption keys (by key id) and give its plaintext.
+    """Open one part with the member's own decryption keys (by key id) and return its plaintext.
 
-    Rejected("cannot_open") where no wrap opens: the author must wrap again. Rejected("part_altered") where the key
-    opens but the ciphertext does not fit it: the author sealed it wrongly.
+    Rejected("cannot_open") if no wrap opens: the author must wrap again. Rejected("part_altered") if the key opens but
+    the ciphertext does not match it: the author sealed it wrongly.
     """
     key = unwrap_key(message, part_number, member, private_keys)
     return open_part(message.header, part_number, _ciphertext(message.signed, part_number), key)
@@ -382,7 +382,7 @@ def unwrap_key(
     member: str,
     private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
 ) -> bytes:
-    """Open the wrap of one part's key that was made for one of this member's keys; 32 bytes."""
+    """Return the key of one part (32 bytes), unwrapped with one of this member's keys."""
     return unwrap(message.signed.wraps, message.digest, part_number, member, private_keys)
 
 
@@ -393,7 +393,7 @@ def unwrap(
     member: str,
     private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
 ) -> bytes:
-    """Do the same with the wraps of a message of which the rest was not read."""
+    """Return the key of one part as `unwrap_key` does, from the wraps of a message alone."""
     for wrap in wraps:
         if wrap.part_number != part_number or wrap.recipient != member:
             continue
@@ -408,8 +408,8 @@ def unwrap(
     raise Rejected("cannot_open", f"part {part_number} has no wrap for a key of {member}")
 
 
-def read_front(data: bytes) -> pb.SignedMessage:
-    """Read the fields that are whole in the first bytes of a stored message; wraps and parts may be missing."""
+def read_leading_fields(data: bytes) -> pb.SignedMessage:
+    """Parse the complete fields in the first bytes of a stored message; wraps and parts may be missing."""
     at = end = 0
     while at < len(data):
         at += 1  # the tag: every field of a SignedMessage is length-delimited, and has a number below 16
@@ -427,7 +427,7 @@ def read_front(data: bytes) -> pb.SignedMessage:
 
 
 def open_part(header: pb.Header, part_number: int, ciphertext: bytes, part_key: bytes) -> bytes:
-    """Check a ciphertext against the header and open it with the part's key: all that a reader, or a court, needs."""
+    """Check a ciphertext against the header and open it with the part's key."""
     _check_part(header, part_number, ciphertext)
     context = part_cipher.part_context(header.author, header.message_id, part_number)
     return part_cipher.decrypt_part(part_key, context, ciphertext)
@@ -589,11 +589,11 @@ def _check_subject(header: pb.Header, subject: bytes, *, came: bool) -> None:
         raise Rejected("part_digest_mismatch", "the subject is not the one the header names")
 
 
-def _check_wraps(header: pb.Header, signed: pb.SignedMessage, passed_to: str) -> None:
+def _check_wraps(header: pb.Header, signed: pb.SignedMessage, forwarded_to: str) -> None:
     readers = {recipient.member for recipient in header.recipients}
     readers.add(header.author)
-    if passed_to:
-        readers.add(passed_to)
+    if forwarded_to:
+        readers.add(forwarded_to)
     part_count = len(header.parts)
     wraps = [(wrap.part_number, wrap.recipient, wrap.key_id) for wrap in signed.wraps]
     for part_number, recipient, key_id in wraps:

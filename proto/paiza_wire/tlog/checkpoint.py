@@ -22,7 +22,7 @@ _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log says of itself at one moment: it has ``size`` entries and the tree over them has this ``root``."""
+    """The statement of a log at one moment: ``size`` entries, and the ``root`` of the tree over them."""
 
     origin: str
     size: int
@@ -34,7 +34,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: bytes) -> "Checkpoint":
-        """Read a note's text; ``Rejected("bad_checkpoint")`` if it is not exactly one checkpoint."""
+        """Parse a note's text; ``Rejected("bad_checkpoint")`` if it is not exactly one checkpoint."""
         try:
             lines = text.decode("utf-8").split("\n")
         except UnicodeDecodeError:
@@ -61,7 +61,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCheckpoint:
-    """A checkpoint that the log of this origin has signed; ``note`` is the signed note as it came."""
+    """A checkpoint that the log of this origin has signed; ``note`` is the signed note as received."""
 
     origin: str
     size: int
@@ -70,7 +70,7 @@ class VerifiedCheckpoint:
 
 
 def sign(checkpoint: Checkpoint, signer: SignerKey) -> bytes:
-    """Return the signed note. Whether this log may say so, having said other things before, is the caller's duty."""
+    """Return the signed note. The caller ensures consistency with earlier checkpoints of this log."""
     assert signer.verifier_key.name == checkpoint.origin, "a log's key is named by its origin"
     text = checkpoint.format()
     assert Checkpoint.parse(text) == checkpoint
@@ -80,9 +80,8 @@ def sign(checkpoint: Checkpoint, signer: SignerKey) -> bytes:
 def verify(note: bytes, verifier_keys: Iterable[VerifierKey], origin: str) -> VerifiedCheckpoint:
     """Return the checkpoint if a key of this origin signed it; ``Rejected("bad_checkpoint")`` otherwise.
 
-    Only keys named by the origin count; other keys among ``verifier_keys``, such as witnesses', are left out
-    of account. That it is consistent with other checkpoints of the log is for `merkle.verify_consistency` to
-    show.
+    Only keys named by the origin count; other keys among ``verifier_keys``, such as those of witnesses, are ignored.
+    Use `merkle.verify_consistency` to check consistency with other checkpoints of the log.
     """
     try:
         verified = verify_note(note, [key for key in verifier_keys if key.name == origin])

@@ -1,9 +1,9 @@
-"""Consultations: how a log commits to what it was asked and what it answered, and how two members agree on a period.
+"""Consultations: the commitments of a log to queries and answers, and the agreement of two members on a period.
 
-The CONSULTED entry of a consultation names question and answer in its ``evidence_sha256``. So whoever asked can prove
-later what was shown, and what was not; and who passed the answer on can leave out or alter nothing unnoticed. A
-RECONCILED entry names in the same way what one member released to another in a period, and how that was answered.
-Formats: "Oversight" in proto/README.md.
+The CONSULTED entry of a consultation commits to query and answer in its ``evidence_sha256``. The querying member can
+prove later which entries were shown and which were not, and nobody who relays the answer can omit or alter an entry
+unnoticed. A RECONCILED entry commits in the same way to the messages that one member released to another in a period,
+and to their answers. Formats: "Peer audit" in proto/README.md.
 """
 
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ from paiza_wire.message import DIGEST_SIZE, parse_strictly
 from paiza_wire.receipts import evidence_digest
 from paiza_wire.tlog.merkle import leaf_hash
 
-NONCE_SIZE: Final = 16  # bytes; no answer serves two questions
-MAX_QUERY_BYTES: Final = 16 * 1024  # of a serialized question: 256 digests and what is around them
-MAX_QUERY_DIGESTS: Final = 256  # messages named in one question
-DEFAULT_PAGE: Final = 100  # entries of one answer, where the question does not say
-MAX_ACTOR: Final = 128  # characters of the part of an officer's id that a question names
+NONCE_SIZE: Final = 16  # bytes; no answer fits two queries
+MAX_QUERY_BYTES: Final = 16 * 1024  # bytes of a serialized query: 256 digests and their framing
+MAX_QUERY_DIGESTS: Final = 256  # messages named in one query
+DEFAULT_PAGE: Final = 100  # entries of one answer by default
+MAX_ACTOR: Final = 128  # characters of the part of an officer's id in a query
 MAX_PAGE: Final = 500  # entries of one answer
 MAX_HELD: Final = 16  # proofs from the counterpart's log beside one entry
-DEFAULT_OVERDUE_SECONDS: Final = 3600  # without an answer, where the question does not say
+DEFAULT_OVERDUE_SECONDS: Final = 3600  # without an answer, by default
 
 _ENTRIES: Final = b"paiza/v1/consulted-entries\n"
 _COUNTS: Final = b"paiza/v1/consulted-counts\n"
@@ -39,7 +39,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """One message that a member released to the other, and its answer: what both know of it, as leaves of their logs.
+    """One message from one member to the other, and its answer, as leaves of their logs.
 
     ``digest`` is the message's, ``released`` the leaf hash of the author's RELEASED entry, ``answered`` that of the
     recipient's RECEIVED or REFUSED entry.
@@ -52,7 +52,7 @@ class Exchanged:
 
 
 def entries_digest(query: bytes, page: pb.EntriesPage) -> bytes:
-    """Commit to a question about entries and to its answer, whose CONSULTED entry and checkpoint are left out."""
+    """Commit to a query for entries and to its answer without the CONSULTED entry and checkpoint."""
     digest = sha256(_ENTRIES)
     digest.update(sha256(query).digest())
     digest.update(sha256(page.scope).digest())
@@ -68,21 +68,21 @@ def entries_digest(query: bytes, page: pb.EntriesPage) -> bytes:
 
 
 def counts_digest(query: bytes, word: bytes) -> bytes:
-    """Commit to a question about counts and to its answer, a serialized CountsReply."""
+    """Commit to a query for counts and to its answer, a serialized CountsReply."""
     return sha256(_COUNTS + sha256(query).digest() + sha256(word).digest()).digest()
 
 
 def period_digest(members: Iterable[str], since: datetime, until: datetime, exchanged: Iterable[Exchanged]) -> bytes:
-    """Commit to everything that two members released to each other in a period and that was answered.
+    """Commit to all answered messages between two members in a period.
 
-    The same at both of them, in whichever order they are named and whatever the order of ``exchanged``. A message
+    The result is the same at both members; the order of the members and of ``exchanged`` does not matter. A message
     belongs to the period in which its author's log released it.
     """
     digest = sha256(_PERIOD)
     for member in sorted(members):
         digest.update(bytes([len(member)]) + member.encode())
-    for moment in (since, until):
-        digest.update(((moment - _EPOCH) // timedelta(microseconds=1)).to_bytes(8, "big"))
+    for query_time in (since, until):
+        digest.update(((query_time - _EPOCH) // timedelta(microseconds=1)).to_bytes(8, "big"))
     lines = sorted(
         bytes([len(each.author)]) + each.author.encode() + each.digest + each.released + each.answered
         for each in exchanged
@@ -94,7 +94,7 @@ def period_digest(members: Iterable[str], since: datetime, until: datetime, exch
 
 
 def parse_entry_query(data: bytes) -> pb.EntryQuery:
-    """Read a question about entries; Rejected says what is wrong."""
+    """Parse a query for entries; Rejected names the error."""
     _check_length(data)
     query = parse_strictly(pb.EntryQuery, data, "the question")
     _check_nonce(query.nonce)
@@ -110,23 +110,23 @@ def parse_entry_query(data: bytes) -> pb.EntryQuery:
         raise Rejected("malformed", "the question names no event where it should")
     for field in ("since_time", "until_time"):
         if query.HasField(field):
-            moment(getattr(query, field))
+            query_time(getattr(query, field))
     return query
 
 
 def parse_count_query(data: bytes) -> pb.CountQuery:
-    """Read a question about counts; Rejected says what is wrong."""
+    """Parse a query for counts; Rejected names the error."""
     _check_length(data)
     query = parse_strictly(pb.CountQuery, data, "the question")
     _check_nonce(query.nonce)
     for field in ("since_time", "until_time"):
         if query.period.HasField(field):
-            moment(getattr(query.period, field))
+            query_time(getattr(query.period, field))
     return query
 
 
-def moment(stamp: Timestamp) -> datetime:
-    """Return a time of a question; Rejected where it is none."""
+def query_time(stamp: Timestamp) -> datetime:
+    """Return a time of a query; Rejected if it is invalid."""
     try:
         found = stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
@@ -137,10 +137,10 @@ def moment(stamp: Timestamp) -> datetime:
 
 
 def whole_period(period: pb.Period) -> tuple[datetime, datetime]:
-    """Return the ends of a period both of which are set and in order; Rejected otherwise."""
+    """Return both ends of a period, set and in order; Rejected otherwise."""
     if not period.HasField("since_time") or not period.HasField("until_time"):
         raise Rejected("malformed", "the period has not both its ends")
-    since, until = moment(period.since_time), moment(period.until_time)
+    since, until = query_time(period.since_time), query_time(period.until_time)
     if since >= until:
         raise Rejected("malformed", "the period ends before it begins")
     return since, until

@@ -1,9 +1,8 @@
-"""Cosignatures (C2SP tlog-cosignature, type 0x06): a witness's word that a log had grown to a checkpoint by a time.
+"""Cosignatures (C2SP tlog-cosignature, type 0x06): a witness's statement that it saw a checkpoint of a log by a time.
 
-Only ML-DSA-44 is made and believed; what is signed is not the note's text but the specification's
-``cosigned_message``, which names the witness, the time, the log, and the size and root of its tree. A witness
-cosigns a checkpoint only after it has seen that it continues every earlier one and has stored it: that is the
-caller's duty, as is the question whose witness a key is and whether it counts.
+Only ML-DSA-44 is supported. The signed bytes are the specification's ``cosigned_message``, which names the witness, the
+time, the log, and the size and root of its tree. A witness cosigns a checkpoint only after it has verified consistency
+with every earlier one and has stored it. The caller ensures this, and decides which keys count.
 """
 
 import struct
@@ -44,7 +43,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TreeHead(Protocol):
-    """What a witness speaks of: a `Checkpoint` or a `VerifiedCheckpoint`."""
+    """The cosigned part of a checkpoint: a `Checkpoint` or a `VerifiedCheckpoint`."""
 
     @property
     def origin(self) -> str: ...  # noqa: D102 - as in Checkpoint
@@ -67,7 +66,7 @@ class WitnessKey:
 
     @classmethod
     def from_public_key(cls, name: str, public_key: bytes) -> "WitnessKey":
-        """Name 1,312 bytes of an ML-DSA-44 public key; ``Rejected("bad_key")`` if they are none."""
+        """Name 1,312 bytes of an ML-DSA-44 public key; ``Rejected("bad_key")`` if they are invalid."""
         handle = keys.mldsa44_public_key(public_key)
         if len(checked_name(name).encode()) > MAX_SIGNED_NAME_BYTES:
             raise Rejected("bad_key", "the witness's name is too long to be signed")
@@ -75,7 +74,7 @@ class WitnessKey:
 
     @classmethod
     def from_vkey(cls, vkey: str) -> "WitnessKey":
-        """Read ``<name>+<hex key id>+<base64 of type and key>``; the key id must be that of the rest."""
+        """Parse ``<name>+<hex key id>+<base64 of type and key>``; the key id must match the rest."""
         parsed = parse_vkey(vkey, MLDSA_44)
         return cls.from_public_key(parsed.name, parsed.public_key)
 
@@ -84,7 +83,7 @@ class WitnessKey:
         return format_vkey(self.name, self.key_id, MLDSA_44, self.public_key)
 
     def verify(self, head: TreeHead, signature: bytes) -> datetime:
-        """Check one cosignature of a checkpoint and give its time; ``Rejected("bad_signature")`` otherwise."""
+        """Check one cosignature of a checkpoint and return its time; ``Rejected("bad_signature")`` otherwise."""
         if len(signature) != COSIGNATURE_BYTES:
             raise Rejected("bad_signature", "a cosignature has not the length of its kind")
         seconds = int.from_bytes(signature[:TIME_BYTES], "big")
@@ -103,14 +102,14 @@ class WitnessSigner:
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes) -> "WitnessSigner":
-        """Make the key of a 32-byte seed; ``Rejected("bad_key")`` if it is no seed."""
+        """Build the key from a 32-byte seed; ``Rejected("bad_key")`` if the seed is invalid."""
         private_key = keys.mldsa44_private_key(seed)
         return cls(WitnessKey.from_public_key(name, private_key.public_key().public_bytes_raw()), private_key)
 
 
 @dataclass(frozen=True, slots=True)
 class Cosignature:
-    """What one witness has verifiably said of a checkpoint: that it had seen it by this time (UTC, whole seconds)."""
+    """A verified cosignature: the witness saw the checkpoint by this time (UTC, whole seconds)."""
 
     name: str
     time: datetime
@@ -135,10 +134,10 @@ def cosigned_message(name: str, seconds: int, head: TreeHead) -> bytes:
 
 
 def cosign(checkpoint: VerifiedCheckpoint, signer: WitnessSigner, at: datetime) -> NoteSignature:
-    """Return that this is, as of a time, the largest consistent tree this witness has seen of the log.
+    """Return the cosignature line: at this time, this is the largest consistent tree that the witness saw of the log.
 
-    Whether that is so is the caller's duty, and that the checkpoint was stored first. The time is cut to the
-    second. ML-DSA as done here is hedged (FIPS 204 §3.4): two cosignatures of one thing differ, and both hold.
+    The caller ensures that this is true and that the checkpoint was stored first. The time is truncated to the second.
+    ML-DSA is hedged here (FIPS 204 §3.4): two cosignatures of the same bytes differ, and both are valid.
     """
     seconds = (at - _EPOCH) // timedelta(seconds=1)
     assert 0 < seconds <= MAX_SECONDS, "a witness signs a time between 1970 and 9999"
@@ -148,12 +147,11 @@ def cosign(checkpoint: VerifiedCheckpoint, signer: WitnessSigner, at: datetime) 
 
 
 def cosignatures(note: bytes, witnesses: Iterable[WitnessKey]) -> tuple[Cosignature, ...]:
-    """Return what these witnesses have said of the checkpoint in a note: of each the newest, in the note's order.
+    """Return the newest cosignature of each of these witnesses in a note, in the note's order.
 
-    Signatures by unknown keys are ignored, the log's own among them: whether the log has signed is
-    `checkpoint.verify`'s question. One signature by a known key that does not match refuses the note:
-    ``Rejected("bad_checkpoint")``. A cosignature without a time (0: the witness does not say that the tree is the
-    largest it saw) must match too, but is not given.
+    Signatures by unknown keys are ignored, the log's own among them: `checkpoint.verify` checks that one. An invalid
+    signature by a known key refuses the note: ``Rejected("bad_checkpoint")``. A cosignature without a time (0: no
+    statement that the tree is the largest seen) must be valid too, but is not returned.
     """
     known = {(key.name, key.key_id): key for key in witnesses}
     try:
@@ -174,9 +172,9 @@ def cosignatures(note: bytes, witnesses: Iterable[WitnessKey]) -> tuple[Cosignat
 
 
 def add_signatures(note: bytes, signatures: Iterable[NoteSignature]) -> bytes:
-    """Put signatures to a note's own; of one key's cosignatures the newest stays, the text is untouched.
+    """Add signatures to a note; only the newest cosignature of a key is kept, the text is unchanged.
 
-    Nothing is verified. ``Rejected("bad_note")`` if it is no note or the signatures are too many for one.
+    Nothing is verified. ``Rejected("bad_note")`` if it is not a note or has too many signatures.
     """
     parsed = parse_note(note)
     kept: dict[tuple[str, bytes], NoteSignature] = {}
@@ -190,15 +188,15 @@ def add_signatures(note: bytes, signatures: Iterable[NoteSignature]) -> bytes:
 
 
 def quorum(others: int) -> int:
-    """Return how many of a log's witnesses, the other active members, must have cosigned: more than two thirds.
+    """Return the number of witnesses, out of the other active members, that must cosign a log: more than two thirds.
 
-    That is all of them up to three. With nobody else there is nobody to witness: 1, which is never reached.
+    Up to three witnesses that is all of them. Without witnesses the result is 1, which is never reached.
     """
     return 2 * others // 3 + 1
 
 
 def _is_newer(signature: bytes, than: bytes) -> bool:
-    """Compare two cosignatures' times, which stand first; other kinds of signatures have none."""
+    """Return whether a cosignature is newer, by its leading time; other signatures have no time."""
     if len(signature) != COSIGNATURE_BYTES or len(than) != COSIGNATURE_BYTES:
         return False
     return signature[:TIME_BYTES] > than[:TIME_BYTES]

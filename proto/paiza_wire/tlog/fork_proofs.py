@@ -1,8 +1,7 @@
-"""What shows that one log has two histories: two checkpoints that its key signed and that cannot both be true.
+"""Fork proofs: two checkpoints that one log's key signed and that cannot both be true.
 
-Three things show it: one size with two roots; a signed checkpoint whose own consistency proof gives another root at a
-smaller size than the log signed for that size; two entries at one index. Each needs nothing but the log's public key
-to be checked, and the cooperation of nobody.
+There are three kinds: one size with two roots; a checkpoint whose consistency proof leads to another root at a smaller
+size than the log signed for that size; two entries at one index. Checking needs only the log's public key.
 """
 
 import json
@@ -24,16 +23,16 @@ from paiza_wire.tlog.notes import NoteSignature, VerifierKey, format_note, parse
 FORMAT: Final = "paiza-fork-proof/1"
 MAX_PROOF_HASHES: Final = 128  # a proof between any two sizes, or of any entry, has fewer
 MAX_FILE_BYTES: Final = 1024 * 1024  # two notes with every cosignature they may carry, and the hashes
-_OTHER_BEGINNING: Final = "other_beginning"
+_OTHER_PREFIX: Final = "other_prefix"
 _OTHER_ENTRY: Final = "other_entry"
 
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Two checkpoints of one log that were verified to contradict each other.
+    """A verified fork: two checkpoints of one log that contradict each other.
 
-    ``size`` is from where on they do: the smaller of the two sizes, or the index of the entry plus one. ``proof`` is
-    what was verified, as it is stored and handed on; ``digest`` names the two notes, in their order.
+    ``size`` is the first size that differs: the smaller of the two sizes, or the index of the entry plus one. ``proof``
+    is the verified proof, serialized; ``digest`` identifies the two notes, in their order.
     """
 
     origin: str
@@ -44,32 +43,30 @@ class Fork:
 
     @property
     def digest(self) -> bytes:
-        """Return SHA-256 over both notes: what a FORK_FOUND entry names as its evidence."""
+        """Return SHA-256 over both notes, the evidence of a FORK_FOUND entry."""
         return digest(self.first.note, self.second.note)
 
 
 def digest(first_note: bytes, second_note: bytes) -> bytes:
-    """Name two notes: SHA-256 over both."""
+    """Return the digest of two notes: SHA-256 over both."""
     return sha256(first_note + second_note).digest()
 
 
-def one_size(one: VerifiedCheckpoint, other: VerifiedCheckpoint) -> Fork:
-    """Show that one size has two signed roots."""
+def same_size(one: VerifiedCheckpoint, other: VerifiedCheckpoint) -> Fork:
+    """Build the proof that one size has two signed roots."""
     first, second = sorted((one, other), key=lambda checkpoint: checkpoint.root)
     return _checked(fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note), first, second)
 
 
-def other_beginning(
-    first: VerifiedCheckpoint, second: VerifiedCheckpoint, root: bytes, hashes: Iterable[bytes]
-) -> Fork:
-    """Show that the tree of the second, larger checkpoint has this other root at the size of the first."""
-    shown = fork_proof_pb2.OtherBeginning(root=root, consistency_hashes=hashes)
-    proof = fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note, other_beginning=shown)
+def other_prefix(first: VerifiedCheckpoint, second: VerifiedCheckpoint, root: bytes, hashes: Iterable[bytes]) -> Fork:
+    """Build the proof that the tree of the second, larger checkpoint has another root at the size of the first."""
+    shown = fork_proof_pb2.OtherPrefix(root=root, consistency_hashes=hashes)
+    proof = fork_proof_pb2.ForkProof(first_note=first.note, second_note=second.note, other_prefix=shown)
     return _checked(proof, first, second)
 
 
 def other_entry(first: VerifiedCheckpoint, second: VerifiedCheckpoint, shown: fork_proof_pb2.OtherEntry) -> Fork:
-    """Show that two checkpoints hold different entries at one index."""
+    """Build the proof that two checkpoints hold different entries at one index."""
     if second.size < first.size:
         first, second = second, first
         shown = fork_proof_pb2.OtherEntry(
@@ -84,7 +81,7 @@ def other_entry(first: VerifiedCheckpoint, second: VerifiedCheckpoint, shown: fo
 
 
 def read_origin(note: bytes) -> str:
-    """Return the origin a note claims to be of, verifying nothing; ``Rejected("bad_checkpoint")`` if it is none."""
+    """Return the origin in a note, unverified; ``Rejected("bad_checkpoint")`` if it is not a checkpoint."""
     try:
         return Checkpoint.parse(parse_note(note).text).origin
     except Rejected as refused:
@@ -92,29 +89,29 @@ def read_origin(note: bytes) -> str:
 
 
 def read_size(note: bytes) -> int:
-    """Return the size a note claims, verifying nothing; 0 for an empty one, ``Rejected`` if it is no checkpoint."""
+    """Return the size in a note, unverified; 0 for an empty note, ``Rejected`` if it is not a checkpoint."""
     return Checkpoint.parse(parse_note(note).text).size if note else 0
 
 
 def proof_origin(data: bytes) -> str:
-    """Return the origin that a proof claims to be about, verifying nothing; ``Rejected`` if it is none."""
+    """Return the origin in a proof, unverified; ``Rejected`` if it is not a proof."""
     try:
         return read_origin(fork_proof_pb2.ForkProof.FromString(data).first_note)
     except DecodeError:
         raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
 
 
-def bare(note: bytes, key: VerifierKey) -> bytes:
-    """Return a verified note with the signature of one key alone: what others added to it takes no room."""
+def minimal_note(note: bytes, key: VerifierKey) -> bytes:
+    """Return a verified note with the signature of one key only, so that others cannot make it larger."""
     parsed = parse_note(note)
     own = [one for one in parsed.signatures if (one.name, one.key_id) == (key.name, key.key_id)]
     return format_note(parsed.text, _first(own))
 
 
-def bare_proof(data: bytes, key: VerifierKey) -> bytes:
-    """Return a proof without what shows nothing: other signatures, unknown fields. It is kept, and told to everybody.
+def minimal_proof(data: bytes, key: VerifierKey) -> bytes:
+    """Return a proof without other signatures and unknown fields: it is stored, and sent to all members.
 
-    ``Rejected`` where the key has not signed both notes; nothing else is verified.
+    ``Rejected`` if the key has not signed both notes; nothing else is verified.
     """
     try:
         proof = fork_proof_pb2.ForkProof.FromString(data)
@@ -123,18 +120,18 @@ def bare_proof(data: bytes, key: VerifierKey) -> bytes:
     proof.DiscardUnknownFields()
     for name in ("first_note", "second_note"):
         verified = checkpoints.verify(getattr(proof, name), [key], key.name)
-        setattr(proof, name, bare(verified.note, key))
+        setattr(proof, name, minimal_note(verified.note, key))
     return proof.SerializeToString(deterministic=True)
 
 
 def verify(data: bytes, key: VerifierKey) -> Fork:
-    """Check a proof against the public key of the log it is about.
+    """Check a proof against the public key of its log.
 
     1. Both notes are checkpoints of that log, signed by that key.
-    2. They contradict each other, in the one way the proof names.
+    2. They contradict each other in the way that the proof names.
 
-    ``Rejected("bad_proof")`` or ``Rejected("bad_checkpoint")`` otherwise. That the key is that log's is the caller's
-    duty.
+    ``Rejected("bad_proof")`` or ``Rejected("bad_checkpoint")`` otherwise. The caller ensures that the key is that of
+    the log.
     """
     try:
         proof = fork_proof_pb2.ForkProof.FromString(data)
@@ -153,15 +150,15 @@ def _checked(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second:
 
 
 def _contradiction(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> int:
-    """Return the size from which on two checkpoints contradict each other.
+    """Return the first size at which two checkpoints contradict each other.
 
-    Rejected where the proof does not show it.
+    Rejected if the proof does not prove it.
     """
     if first.origin != second.origin or first.size > second.size:
         raise Rejected("bad_proof", "the notes are of two logs, or not in their order")
     shown = proof.WhichOneof("shown")
-    if shown == _OTHER_BEGINNING:
-        other = proof.other_beginning
+    if shown == _OTHER_PREFIX:
+        other = proof.other_prefix
         if len(other.consistency_hashes) > MAX_PROOF_HASHES:
             raise Rejected("bad_proof", f"the proof has over {MAX_PROOF_HASHES} hashes")
         # From size 0 nothing can differ, and of one size no proof is needed.
@@ -189,7 +186,7 @@ def _first(signatures: list[NoteSignature]) -> list[NoteSignature]:
 
 
 def format_file(fork: Fork, key: VerifierKey) -> bytes:
-    """Write a proof down for whoever is to check it: JSON with both notes as they read, and the log's public key."""
+    """Format a proof as a file: JSON with the text of both notes and the log's public key."""
     proof = fork_proof_pb2.ForkProof.FromString(fork.proof)
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -198,9 +195,9 @@ def format_file(fork: Fork, key: VerifierKey) -> bytes:
         "second_note": fork.second.note.decode(),
     }
     match proof.WhichOneof("shown"):
-        case "other_beginning":
-            other = proof.other_beginning
-            content[_OTHER_BEGINNING] = {
+        case "other_prefix":
+            other = proof.other_prefix
+            content[_OTHER_PREFIX] = {
                 "root": _encoded(other.root),
                 "consistency_hashes": [_encoded(each) for each in other.consistency_hashes],
             }
@@ -217,10 +214,10 @@ def format_file(fork: Fork, key: VerifierKey) -> bytes:
 
 
 def verify_file(data: bytes) -> tuple[Fork, VerifierKey]:
-    """Check what `format_file` wrote; gives the fork and the key that it was checked with.
+    """Check a file from `format_file`; return the fork and the key it was checked with.
 
-    That the key is that log's must be seen elsewhere: in the register, or in an archived set of it.
-    ``Rejected("bad_evidence")`` where the file is not of the format.
+    The caller must compare the key with the register or with an archived set of it. ``Rejected("bad_evidence")`` if the
+    file has another format.
     """
     if len(data) > MAX_FILE_BYTES:
         raise Rejected("bad_evidence", "the file is too large")
@@ -240,10 +237,10 @@ def _read(content: dict[str, Any]) -> fork_proof_pb2.ForkProof:
     proof = fork_proof_pb2.ForkProof(
         first_note=str(content["first_note"]).encode(), second_note=str(content["second_note"]).encode()
     )
-    if _OTHER_BEGINNING in content:
-        other = content[_OTHER_BEGINNING]
-        proof.other_beginning.root = _decoded(other["root"])
-        proof.other_beginning.consistency_hashes.extend(map(_decoded, other["consistency_hashes"]))
+    if _OTHER_PREFIX in content:
+        other = content[_OTHER_PREFIX]
+        proof.other_prefix.root = _decoded(other["root"])
+        proof.other_prefix.consistency_hashes.extend(map(_decoded, other["consistency_hashes"]))
     if _OTHER_ENTRY in content:
         entry = content[_OTHER_ENTRY]
         proof.other_entry.index = entry["index"]

@@ -1,8 +1,7 @@
 """RFC 9162 §2.1: the hashes of the log's tree, and the verification of inclusion and consistency proofs.
 
-Only verification lives here; proofs are produced by `paiza_wire.tlog.tiles`. A proof that does not hold, for
-whatever reason, is ``Rejected("bad_proof")``: numbers and hashes come from the other side, so no value of
-them may cause anything else.
+Only verification is here; `paiza_wire.tlog.tiles` produces proofs. Any invalid proof is ``Rejected("bad_proof")``:
+numbers and hashes come from the other side, so no value may raise another error.
 """
 
 from collections.abc import Sequence
@@ -41,7 +40,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """Return the root this inclusion proof leads to (RFC 9162 §2.1.3.2); it must be compared with a verified one."""
+    """Return the root of an inclusion proof (RFC 9162 §2.1.3.2); compare it with a verified root."""
     if not 0 <= index < size <= MAX_TREE_SIZE:
         raise Rejected("bad_proof", "the index is not below the size, or the size exceeds the limit")
     # Below `inner` levels the path to the leaf and the path to the last leaf run apart: there is a sibling on
@@ -64,14 +63,14 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
 
 
 def split_hashes(joined: bytes) -> list[bytes]:
-    """Return the hashes of a proof that was kept as one string of bytes."""
+    """Split the stored bytes of a proof into its hashes."""
     return [joined[first : first + HASH_BYTES] for first in range(0, len(joined), HASH_BYTES)]
 
 
 def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof: Sequence[bytes]) -> None:
     """Check that the tree of size2 and root2 begins with the tree of size1 and root1 (RFC 9162 §2.1.4.2).
 
-    RFC 9162 leaves growth from size 0 undefined; here, as in C2SP tlog-witness, it needs the empty tree's
+    RFC 9162 leaves consistency with size 0 undefined; here, as in C2SP tlog-witness, it needs the empty tree's
     root and an empty proof. Equal sizes need equal roots and an empty proof.
     """
     if not 0 <= size1 <= size2 <= MAX_TREE_SIZE:
@@ -95,8 +94,8 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof
 def prefix_root(size1: int, size2: int, root2: bytes, proof: Sequence[bytes]) -> bytes:
     """Return the root that the tree of size2 and root2 has at size1 by its own consistency proof (RFC 9162 §2.1.4.2).
 
-    ``Rejected("bad_proof")`` where the proof does not lead to root2, or where it cannot tell: a proof from a power of
-    two leaves that root out.
+    ``Rejected("bad_proof")`` if the proof does not lead to root2, or if size1 is a power of two: such a proof leaves
+    that root out.
     """
     if not 0 < size1 < size2 <= MAX_TREE_SIZE or size1 & (size1 - 1) == 0:
         raise Rejected("bad_proof", "the sizes do not let the proof tell the smaller root")

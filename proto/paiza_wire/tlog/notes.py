@@ -1,8 +1,7 @@
 """Signed notes (C2SP signed-note): a text, and lines that sign it, each under a key named by name and key id.
 
-`parse_note` only takes a note apart; what it returns is not to be believed. `verify_note` returns the text of
-a note that known keys have signed. Signatures by unknown keys are ignored, one bad signature by a known key
-refuses the note.
+`parse_note` only parses a note; its result is unverified. `verify_note` returns the text of a note that known keys have
+signed. Signatures by unknown keys are ignored; one invalid signature by a known key refuses the note.
 """
 
 import re
@@ -40,7 +39,7 @@ _HEX_KEY_ID: Final = re.compile(r"[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class NoteSignature:
-    """One signature line as it stands in a note: not verified by itself."""
+    """One signature line of a note, unverified."""
 
     name: str
     key_id: bytes
@@ -49,7 +48,7 @@ class NoteSignature:
 
 @dataclass(frozen=True, slots=True)
 class SignedNote:
-    """A note taken apart, nothing verified; ``text`` ends with its newline."""
+    """A parsed note, unverified; ``text`` ends with its newline."""
 
     text: bytes
     signatures: tuple[NoteSignature, ...]
@@ -57,7 +56,7 @@ class SignedNote:
 
 @dataclass(frozen=True, slots=True)
 class ParsedVkey:
-    """A vkey taken apart: its key id is right, its key not yet read."""
+    """A parsed vkey: its key id is checked, its key not yet parsed."""
 
     name: str
     key_id: bytes
@@ -76,13 +75,13 @@ class VerifierKey:
 
     @classmethod
     def from_ed25519(cls, name: str, public_key: bytes) -> "VerifierKey":
-        """Name 32 bytes of an Ed25519 public key."""
+        """Build the key from a name and the 32 bytes of an Ed25519 public key."""
         handle = keys.ed25519_public_key(public_key)
         return cls(checked_name(name), key_id(name, ED25519, public_key), ED25519, public_key, handle)
 
     @classmethod
     def from_vkey(cls, vkey: str) -> "VerifierKey":
-        """Read ``<name>+<hex key id>+<base64 of type and key>``; the key id must be that of the rest."""
+        """Parse ``<name>+<hex key id>+<base64 of type and key>``; the key id must match the rest."""
         parsed = parse_vkey(vkey, ED25519)
         return cls.from_ed25519(parsed.name, parsed.public_key)
 
@@ -104,7 +103,7 @@ class SignerKey:
 
     @classmethod
     def from_ed25519(cls, name: str, private_key: Ed25519PrivateKey) -> "SignerKey":
-        """Name a private key."""
+        """Build the key from a name and a private key."""
         return cls(VerifierKey.from_ed25519(name, private_key.public_key().public_bytes_raw()), private_key)
 
     def sign(self, text: bytes) -> NoteSignature:
@@ -115,7 +114,7 @@ class SignerKey:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedNote:
-    """The text of a note that every key in ``signers`` has signed; ``note`` is the note as it came."""
+    """The text of a note that every key in ``signers`` has signed; ``note`` is the note as received."""
 
     text: bytes
     signers: tuple[VerifierKey, ...]
@@ -123,7 +122,7 @@ class VerifiedNote:
 
 
 def sign_note(text: bytes, signers: Sequence[SignerKey]) -> bytes:
-    """Sign a text and give the whole note; ``Rejected("bad_note")`` if the text cannot stand in a note."""
+    """Return a signed note; ``Rejected("bad_note")`` if the text cannot be part of a note."""
     assert signers, "a note has at least one signature"
     note = format_note(text, [signer.sign(text) for signer in signers])
     parse_note(note)
@@ -131,16 +130,16 @@ def sign_note(text: bytes, signers: Sequence[SignerKey]) -> bytes:
 
 
 def format_note(text: bytes, signatures: Iterable[NoteSignature]) -> bytes:
-    """Put a text and signatures together; nothing is checked."""
+    """Return a note of a text and signatures, unchecked."""
     lines = [f"{_SIGNATURE_PREFIX}{one.name} {b64encode(one.key_id + one.signature).decode()}\n" for one in signatures]
     return text + b"\n" + "".join(lines).encode()
 
 
 def verify_note(note: bytes, verifier_keys: Iterable[VerifierKey]) -> VerifiedNote:
-    """Return the text of a note that at least one of these keys has signed and none of them signed wrongly.
+    """Return the text of a note with a valid signature by one of these keys and no invalid one.
 
-    ``Rejected("bad_note")`` if it is no note, ``Rejected("bad_signature")`` if a signature by a known key
-    does not match or there is none. The signer's right to say what the text says is the caller's question.
+    ``Rejected("bad_note")`` if it is not a note, ``Rejected("bad_signature")`` if a signature by a known key is invalid
+    or there is none. The caller checks the signer's authority over the text.
     """
     parsed = parse_note(note)
     known = {(key.name, key.key_id): key for key in verifier_keys}
@@ -158,7 +157,7 @@ def verify_note(note: bytes, verifier_keys: Iterable[VerifierKey]) -> VerifiedNo
 
 
 def parse_note(note: bytes) -> SignedNote:
-    """Take a note apart (C2SP signed-note, "Format"), believing nothing; ``Rejected("bad_note")`` if it is none."""
+    """Parse a note (C2SP signed-note, "Format"), unverified; ``Rejected("bad_note")`` if it is not a note."""
     if len(note) > MAX_NOTE_BYTES:
         raise Rejected("bad_note", "the note is too large")
     try:
@@ -178,7 +177,7 @@ def parse_note(note: bytes) -> SignedNote:
 
 
 def checked_name(name: str) -> str:
-    """Return the name back if it can name a key (C2SP signed-note, "Format"); ``Rejected("bad_note")`` otherwise."""
+    """Return the name if it is a valid key name (C2SP signed-note, "Format"); ``Rejected("bad_note")`` otherwise."""
     if not 0 < len(name) <= MAX_NAME_CHARACTERS:
         raise Rejected("bad_note", "a key name is empty or too long")
     if any("\ud800" <= character <= "\udfff" for character in name):
@@ -212,9 +211,9 @@ def strict_base64(encoded: str, reason: str = "bad_note") -> bytes:
 
 
 def parse_vkey(vkey: str, signature_type: int) -> ParsedVkey:
-    """Take ``<name>+<hex key id>+<base64 of type and key>`` apart; the key itself is for the caller to read.
+    """Parse ``<name>+<hex key id>+<base64 of type and key>``; the caller parses the key itself.
 
-    ``Rejected("bad_key")`` if it is of another type, or its key id is not that of the rest.
+    ``Rejected("bad_key")`` if it has another type, or its key id does not match the rest.
     """
     parts = vkey.split("+", 2)
     if len(parts) != 3:  # noqa: PLR2004 - the three parts named above
@@ -235,5 +234,5 @@ def format_vkey(name: str, computed: bytes, signature_type: int, public_key: byt
 
 
 def key_id(name: str, signature_type: int, public_key: bytes) -> bytes:
-    """Compute the 4 bytes that tell this key apart under its name (C2SP signed-note, "Signatures")."""
+    """Compute the 4 bytes that identify this key under its name (C2SP signed-note, "Signatures")."""
     return sha256(name.encode() + b"\n" + bytes([signature_type]) + public_key).digest()[:KEY_ID_BYTES]

@@ -1,13 +1,12 @@
-"""The log's tree as tiles of 256 hashes (geometry of C2SP tlog-tiles): growing it and producing its proofs.
+"""The log's tree as tiles of 256 hashes (geometry of C2SP tlog-tiles): appending entries and producing proofs.
 
 Tile ``(level, index)`` holds up to 256 hashes of 32 bytes; hash ``i`` of it is the root of the complete
 subtree over the entries ``[(index * 256 + i) * 256**level, (index * 256 + i + 1) * 256**level)``. A tile only
-ever grows at its end, so any stored width of at least the one asked for will do. The seven levels of hashes
+grows at its end, so any stored width of at least the requested one is enough. The seven levels of hashes
 between two tile levels are computed when a tile is loaded and kept with it; the roots along the right edge
 are computed once per tree size, not once per proof.
 
-Nothing is written here: `TileTree.append` says what to store, and the tree itself changes only in
-`TileTree.commit`.
+Nothing is written here: `TileTree.append` returns the tiles to store, and the tree changes only in `TileTree.commit`.
 """
 
 from collections import OrderedDict
@@ -36,15 +35,15 @@ ReadTile: TypeAlias = Callable[[int, int], bytes]
 """Gives the stored bytes of the tile at a level and index: the store's reader."""
 
 _Levels: TypeAlias = list[list[bytes]]  # [height inside the tile][position], heights 0 to 8
-_Edge: TypeAlias = list[bytes | None]  # [height]: root of what lies right of the last complete subtree
+_Edge: TypeAlias = list[bytes | None]  # [height]: root right of the last complete subtree
 
 
 @dataclass(frozen=True, slots=True)
 class TileBatch:
-    """What one append changes: tiles to store, as (level, index, bytes), and size and root after it.
+    """The result of one append: tiles to store, as (level, index, bytes), and the size and root after it.
 
-    It applies to the tree of ``base_size`` only. A tile that is already stored is to be replaced by the
-    longer one. The last three fields are what `TileTree.commit` takes over; they are of no use elsewhere.
+    It applies to the tree of ``base_size`` only. A longer tile replaces the stored one.
+    The last three fields are for `TileTree.commit` only.
     """
 
     base_size: int
@@ -57,11 +56,11 @@ class TileBatch:
 
 
 class TileTree:
-    """The Merkle tree of one log, over tiles that a store holds; for one thread at a time.
+    """The Merkle tree of one log, over tiles in a store; for one thread at a time.
 
-    ``size`` is the number of entries the store holds tiles for. Memory is bounded by `CACHED_TILES` and
-    `CACHED_SIZES`. A tile that the store lost or cut short is ``Unavailable("log_damaged")``; asking for a
-    size beyond the tree is a defect of the caller, who must compare sizes that come from outside first.
+    ``size`` is the number of entries whose tiles are stored. Memory is bounded by `CACHED_TILES` and
+    `CACHED_SIZES`. A lost or truncated tile is ``Unavailable("log_damaged")``. A size beyond the tree is a
+    programming error: the caller must check sizes from outside first.
     """
 
     def __init__(self, size: int, read_tile: ReadTile) -> None:
@@ -82,7 +81,7 @@ class TileTree:
         return self._size
 
     def append(self, leaf_hashes: Sequence[bytes]) -> TileBatch:
-        """Compute what these entries change but change nothing: a failed transaction leaves the tree as it was."""
+        """Compute the changes of these entries without applying them, so that a transaction may fail."""
         assert all(len(leaf) == HASH_BYTES for leaf in leaf_hashes)
         size = self._size + len(leaf_hashes)
         assert size <= MAX_TREE_SIZE
@@ -114,7 +113,7 @@ class TileTree:
         return TileBatch(self._size, size, edge[-1] or EMPTY_ROOT, tuple(tiles), last_tiles, full_tiles, edge)
 
     def commit(self, batch: TileBatch) -> None:
-        """Take over a batch whose tiles are stored; it must have been computed for the tree as it is now."""
+        """Apply a batch whose tiles are stored; it must have been computed for the current tree."""
         assert batch.base_size == self._size
         self._size = batch.size
         self._last_tiles = batch.last_tiles
@@ -168,7 +167,7 @@ class TileTree:
         return proof
 
     def _subtree(self, start: int, end: int, edge: _Edge) -> bytes:
-        """Root over [start, end): a complete subtree, or else all that lies right of `start` in the edge's tree."""
+        """Return the root over [start, end): a complete subtree, or all to the right of `start` in the edge's tree."""
         height = (end - start - 1).bit_length()
         if end - start == 1 << height:
             level, inner = divmod(height, TILE_HEIGHT)
@@ -232,7 +231,7 @@ def _complete(levels: _Levels) -> None:
 
 
 def _right_edge(size: int, tile: Callable[[int, int], _Levels]) -> _Edge:
-    """For every height, the root of what lies right of the last complete subtree; at the end, the tree's root."""
+    """Return for every height the root right of the last complete subtree; the last is the tree's root."""
     edge: _Edge = [None]
     tail: bytes | None = None
     for height in range(size.bit_length()):

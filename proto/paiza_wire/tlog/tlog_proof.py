@@ -1,8 +1,7 @@
-"""Proofs as text (C2SP tlog-proof): that a log holds an entry, for anybody who has the entry and knows the log's keys.
+"""Proofs as text (C2SP tlog-proof): a log holds an entry, checkable with the entry and the log's keys.
 
-The text carries the index, the inclusion proof and the checkpoint note with whatever cosignatures it has. Nothing of it
-is believed by reading it: the note is for `checkpoint.verify` and `cosignatures.cosignatures`, the proof for
-`receipts.verify_entry`.
+The text carries the index, the inclusion proof and the checkpoint note with its cosignatures. Parsing verifies
+nothing: use `checkpoint.verify` and `cosignatures.cosignatures` for the note, `receipts.verify_entry` for the proof.
 """
 
 import re
@@ -33,7 +32,7 @@ _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 @dataclass(frozen=True, slots=True)
 class TlogProof:
-    """One proof taken apart, nothing verified. ``extra`` is the application's, and authenticated by nobody."""
+    """One parsed proof, unverified. ``extra`` belongs to the application and is not authenticated."""
 
     index: int
     hashes: tuple[bytes, ...]
@@ -51,7 +50,7 @@ def format_proof(proof: TlogProof) -> bytes:
 
 
 def parse_proof(data: bytes) -> TlogProof:
-    """Take a proof apart; ``Rejected("bad_proof")`` if it is not the one text of any."""
+    """Parse a proof; ``Rejected("bad_proof")`` if it is not the canonical text of a proof."""
     if len(data) > MAX_PROOF_BYTES:
         raise Rejected("bad_proof", "the proof is too large")
     head, blank, note = data.partition(b"\n\n")
@@ -77,12 +76,12 @@ def parse_proof(data: bytes) -> TlogProof:
 
 
 def format_hashes(hashes: Sequence[bytes]) -> bytes:
-    """Return hashes as text: one line of base64 each, ended."""
+    """Return hashes as text: one line of base64 each."""
     return b"".join(b64encode(digest) + b"\n" for digest in hashes)
 
 
 def parse_hashes(data: bytes) -> tuple[bytes, ...]:
-    """Read what `format_hashes` writes; ``Rejected("bad_proof")`` otherwise."""
+    """Parse the text of `format_hashes`; ``Rejected("bad_proof")`` otherwise."""
     if len(data) > MAX_HEAD_BYTES:
         raise Rejected("bad_proof", "the proof has too many hashes")
     if not data:

@@ -1,6 +1,6 @@
-"""Trusted time without a single authority: what the cosignatures of independent members say of when a tree was seen.
+"""Trusted time without a single authority, from the cosignatures of independent members.
 
-The times of one note's cosignatures are those of so many clocks. With more than two thirds of the witnesses in
+The times of one note's cosignatures come from independent clocks. With more than two thirds of the witnesses in
 the quorum and fewer than a third of them lying, the median lies between the times of two honest ones. So an entry
 was there by the median time of the first quorum note that holds it, and was not by that of the last that does not.
 """
@@ -12,10 +12,10 @@ from paiza_wire.tlog.cosignatures import Cosignature
 
 
 def witnessed_time(cosignatures: Iterable[Cosignature], k: int) -> datetime | None:
-    """Return the median of these cosignatures' times, of an even number the earlier; None if they are fewer than k.
+    """Return the median of these cosignatures' times (the lower one of an even number); None if fewer than k.
 
-    All of them count, each name once: who may count (an active member of the register at that time, by one key,
-    and not the log's own) is the caller's word. ``k`` is `cosignatures.quorum` of how many there are to ask.
+    All of them count, each name once. The caller passes only witnesses that may count: active members of the register
+    at that time, by one key each, without the log's own. ``k`` is the `cosignatures.quorum` of the number of witnesses.
     """
     assert k > 0, "nobody is no quorum"
     times = sorted({one.name: one.time for one in cosignatures}.values())

@@ -228,7 +228,7 @@ def body(conn: ReadConnection, seq: int) -> bytes | None:
 
 
 def front(conn: ReadConnection, seq: int, size: int) -> bytes | None:
-    """Return the first bytes of a serialized SignedMessage (`read_front`); None if it was erased."""
+    """Return the first bytes of a serialized SignedMessage (`read_leading_fields`); None if it was erased."""
     b = message_body_table.c
     read = func.substr(b.signed, 1, size, type_=LargeBinary)
     found = conn.execute(select(read).where(b.seq == seq)).scalar_one_or_none()

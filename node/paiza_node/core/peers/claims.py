@@ -69,7 +69,7 @@ def learn_fork(logs: PeerLogViews, member: Member, proof: bytes) -> bool:
     key = VerifierKey.from_vkey(member.log_key(fork_proofs.proof_origin(proof)).vkey)
     if logs.forks.stand(key.name):
         return False
-    fork = fork_proofs.verify(fork_proofs.bare_proof(proof, key), key)
+    fork = fork_proofs.verify(fork_proofs.minimal_proof(proof, key), key)
     if logs.forks.trust_restored_up_to(fork.origin, fork.size):
         return False
     logs.distrust(member.id, fork)

@@ -90,6 +90,6 @@ def find_fork(
     try:
         if not root:
             root = merkle.prefix_root(smaller.size, larger.size, larger.root, hashes)
-        return fork_proofs.other_beginning(smaller, larger, root, hashes)
+        return fork_proofs.other_prefix(smaller, larger, root, hashes)
     except PaizaError:
         return None

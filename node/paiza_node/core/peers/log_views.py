@@ -137,7 +137,7 @@ class PeerLogViews:
             if other is not None and other.root != checkpoint.root:
                 if self.forks.trust_restored_for(checkpoint):
                     raise Unavailable("consistency_not_proven", f"{member} shows what was decided against")
-                raise self.distrust(member, fork_proofs.one_size(other, checkpoint))
+                raise self.distrust(member, fork_proofs.same_size(other, checkpoint))
             return same is not None
 
     def hear(self, member: Member, note: bytes, told_by: str) -> None:

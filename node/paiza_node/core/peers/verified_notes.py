@@ -61,7 +61,7 @@ def verify_note(member: Member, note: bytes) -> VerifiedCheckpoint:
     except Rejected as error:
         detail = f"the checkpoint of {member.id} does not hold: {error.detail}"
         raise Unavailable("bad_checkpoint", detail) from error
-    return VerifiedCheckpoint(checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.bare(note, key))
+    return VerifiedCheckpoint(checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.minimal_note(note, key))
 
 
 def check_contains(

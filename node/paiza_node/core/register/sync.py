@@ -184,7 +184,7 @@ class RegisterCache:
             await asyncio.to_thread(self.archived, version)
         except Unavailable:
             try:
-                await fetch_set(version, partial(self._reader.learn, version))
+                await fetch_set(version, partial(self._reader.import_set, version))
                 log.info("register_learnt", version=version.hex())
             except PaizaError as error:
                 log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)

@@ -139,7 +139,7 @@ class Approve:
             if header.parts[part.part_number].kind != message_pb2.PART_KIND_NOMINAL_ANNEX or request.reason_text.strip()
         ]
         if request.attachment_number:
-            attachment.described(header, request.attachment_number)
+            attachment.part_description(header, request.attachment_number)
             numbers = [request.attachment_number]
         keys = [self._decryption_keys.part_key(message, number) for number in numbers]
         reason = request.reason_text.strip() or SHOWN_BECAUSE

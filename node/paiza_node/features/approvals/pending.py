@@ -23,7 +23,7 @@ from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
-from paiza_wire.message.attachment import numbers
+from paiza_wire.message.attachment import part_numbers
 
 MAX_WAITING: Final = 64  # messages of one officer pending for others, and as many pending for one officer
 MAX_WAITING_OF_ONE: Final = 16  # of these, from one officer to another: nobody fills a colleague's list
@@ -53,7 +53,7 @@ class ApprovalDecided(Change):
 def named_ciphertexts(conn: ReadConnection) -> frozenset[bytes]:
     """Return the digests of the attachment ciphertexts that pending messages name."""
     headers = [wire.parse_header(row.header) for row in approvals_store.waiting_approvals(conn)]
-    return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in numbers(header))
+    return frozenset(header.parts[number].ciphertext_sha256 for header in headers for number in part_numbers(header))
 
 
 def approval_stage(life: timedelta) -> ReleaseStage:

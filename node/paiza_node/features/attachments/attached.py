@@ -16,7 +16,7 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.model import AttachmentRow, Upload
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message.attachment import numbers
+from paiza_wire.message.attachment import part_numbers
 
 
 def awaited(
@@ -34,7 +34,7 @@ def awaited(
             awaited_time=now,
             due_time=now if source else None,
         )
-        for number in numbers(header)
+        for number in part_numbers(header)
     ]
 
 
@@ -63,11 +63,11 @@ def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> list[by
 
     Unavailable("attachment_incomplete") if one is not: the officer's client uploads the rest and submits again.
     """
-    parts = [header.parts[number] for number in numbers(header)]
+    parts = [header.parts[number] for number in part_numbers(header)]
     if not parts:
         return []
     uploads: dict[bytes, Upload] = attachments_store.uploads(reads, [part.ciphertext_sha256 for part in parts])
-    for number, part in zip(numbers(header), parts, strict=True):
+    for number, part in zip(part_numbers(header), parts, strict=True):
         upload = uploads.get(part.ciphertext_sha256)
         if upload is None or not upload.whole:
             raise Unavailable("attachment_incomplete", f"attachment {number} was not brought whole yet", 1.0)

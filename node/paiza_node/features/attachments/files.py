@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message.attachment import PIECE_BYTES
+from paiza_wire.message.attachment import CHUNK_BYTES
 
 SYNC_BYTES: Final = 16 * 1024 * 1024  # bytes written between two syncs: the most that a crash loses
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # bytes of the disk that attachments leave to the database and its log
@@ -229,7 +229,7 @@ def _pieces(path: Path, offset: int) -> Iterator[bytes]:
         raise Unavailable("attachment_incomplete", "the attachment is not here") from None
     with file:
         file.seek(offset)
-        while piece := _guarded(file.read, PIECE_BYTES):
+        while piece := _guarded(file.read, CHUNK_BYTES):
             yield piece
 
 

@@ -71,7 +71,7 @@ class AttachmentServer:
         if header is None:
             asked = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=number)
             header = await self._judge.check(officer, asked)
-        part = attachment.described(header, number)
+        part = attachment.part_description(header, number)
         async for data in self._from(part, request.offset):
             yield attachment_pb2.DownloadResponse(data=data)
 
@@ -94,7 +94,7 @@ class AttachmentServer:
             raise Rejected("unknown_id", "no such message went to this member")
         if erased:
             raise Rejected("erased", "the message and its attachments were erased")
-        return attachment.described(wire.parse_header(row.header), number)
+        return attachment.part_description(wire.parse_header(row.header), number)
 
 
 def _next(pieces: Iterator[bytes]) -> bytes:

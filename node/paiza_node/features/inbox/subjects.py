@@ -81,7 +81,7 @@ class ShowSubjects:
                     front = messages_store.front(reads, row.seq, FRONT_BYTES)
                     if front is None or self._judge.refusal(reads, officer, asked) is not None:
                         continue
-                    signed = wire.read_front(front)
+                    signed = wire.read_leading_fields(front)
                     keys = self._core.decryption_keys
                     part_key = wire.unwrap(signed.wraps, row.digest, 0, keys.member, keys.by_id)
                     found[row.digest] = signed.subject, subject_key(part_key)

@@ -137,8 +137,8 @@ class Consult:
     def _count(self, query: log_query_pb2.CountQuery, sight: Visibility) -> log_query_pb2.CountsReply:
         core, now = self._core, self._core.clock()
         everybody = sight.own or set(COUNTED) <= set(sight.scope(COUNTED).events)
-        since = consultations.moment(query.period.since_time) if query.period.HasField("since_time") else None
-        until = consultations.moment(query.period.until_time) if query.period.HasField("until_time") else None
+        since = consultations.query_time(query.period.since_time) if query.period.HasField("since_time") else None
+        until = consultations.query_time(query.period.until_time) if query.period.HasField("until_time") else None
         if everybody and sight.grant is not None and sight.grant.since_time is not None:
             since = max(since or sight.grant.since_time, sight.grant.since_time)
         overdue = min(query.overdue_seconds or consultations.DEFAULT_OVERDUE_SECONDS, MAX_OVERDUE_SECONDS)

@@ -19,7 +19,7 @@ from paiza_node.features.peer_audit.model import AuditGrant
 from paiza_node.features.peer_audit.visibility import ALL_EVENTS, standing
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
-from paiza_wire.tlog.consultations import moment
+from paiza_wire.tlog.consultations import query_time
 
 MAX_GRANT_DAYS: Final = 1_830  # five years; what is to last longer is granted anew
 COUNTER: Final = "audit_grant"
@@ -39,8 +39,8 @@ class AuditGrants:
         events = frozenset(request.events)
         if not events or not events <= ALL_EVENTS:
             raise Rejected("malformed", "the grant names no events, or one that there is not")
-        since = moment(request.since_time) if request.HasField("since_time") else None
-        until = moment(request.until_time)
+        since = query_time(request.since_time) if request.HasField("since_time") else None
+        until = query_time(request.until_time)
         now = self._core.clock()
         if not now < until <= now + timedelta(days=MAX_GRANT_DAYS):
             raise Rejected("malformed", f"a grant ends in the future, in at most {MAX_GRANT_DAYS} days")

@@ -36,7 +36,7 @@ from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
-from paiza_wire.message.attachment import numbers
+from paiza_wire.message.attachment import part_numbers
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
@@ -215,7 +215,7 @@ class RecoveredMessages:
     def _await_attachments(self, tx: LogTransaction, each: Regained) -> None:
         """Have recipients told to await attachments whose files are here; those that are lost cannot be handed over."""
         header = each.message.header
-        parts = [header.parts[number] for number in numbers(header)]
+        parts = [header.parts[number] for number in part_numbers(header)]
         if not all(self._files.holds(part.ciphertext_sha256, part.ciphertext_size) for part in parts):
             log.warning("attachments_lost", message=each.message.digest.hex()[:LOGGED_DIGITS])
             return

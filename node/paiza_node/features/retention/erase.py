@@ -39,7 +39,7 @@ from paiza_node.features.retention.requests import settle
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-from paiza_wire.message.attachment import numbers
+from paiza_wire.message.attachment import part_numbers
 
 BATCH: Final = 32  # messages erased in one commit
 TOLD_AT_ONCE: Final = 128  # answers looked at together; a Deliver takes 256
@@ -164,7 +164,7 @@ class Erase:
             if row is None or not messages_store.erased(reads, [digest]):
                 return
             header = wire.parse_header(row.header)
-            named = [header.parts[number].ciphertext_sha256 for number in numbers(header)]
+            named = [header.parts[number].ciphertext_sha256 for number in part_numbers(header)]
             sole = attachments_store.sole_ciphertexts(reads, digest, named) if named else set()
         for ciphertext in sole:
             self._files.remove(ciphertext)

@@ -193,9 +193,9 @@ def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork
     try:
         checkpoint = checkpoints.verify(kept.checkpoint, [key], key.name)
         bare = VerifiedCheckpoint(
-            checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.bare(checkpoint.note, key)
+            checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.minimal_note(checkpoint.note, key)
         )
-        told_note = fork_proofs.bare(told.checkpoint.note, key)
+        told_note = fork_proofs.minimal_note(told.checkpoint.note, key)
         other = VerifiedCheckpoint(told.checkpoint.origin, told.checkpoint.size, told.checkpoint.root, told_note)
         shown = fork_proof_pb2.OtherEntry(
             index=told.index,

@@ -9,7 +9,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.ops.verify.findings import Part, Step
-from paiza_wire.message.attachment import PIECE_BYTES
+from paiza_wire.message.attachment import CHUNK_BYTES
 
 
 def verify_attachments(scan: ReadConnection, folder: Path, part: Part, step: Step) -> None:
@@ -37,7 +37,7 @@ def _check(part: Part, path: Path, expected: bytes, size: int) -> int:
     digest, read = sha256(), 0
     try:
         with path.open("rb", buffering=0) as file:
-            while piece := file.read(PIECE_BYTES):
+            while piece := file.read(CHUNK_BYTES):
                 digest.update(piece)
                 read += len(piece)
     except FileNotFoundError:

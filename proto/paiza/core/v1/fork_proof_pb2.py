@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/core/v1/fork_proof.proto\x12\rpaiza.core.v1\"\xa9\x01\n\tForkProof\x12\x12\n\nfirst_note\x18\x01 \x01(\x0c\x12\x13\n\x0bsecond_note\x18\x02 \x01(\x0c\x12\x38\n\x0fother_beginning\x18\x03 \x01(\x0b\x32\x1d.paiza.core.v1.OtherBeginningH\x00\x12\x30\n\x0bother_entry\x18\x04 \x01(\x0b\x32\x19.paiza.core.v1.OtherEntryH\x00\x42\x07\n\x05shown\":\n\x0eOtherBeginning\x12\x0c\n\x04root\x18\x01 \x01(\x0c\x12\x1a\n\x12\x63onsistency_hashes\x18\x02 \x03(\x0c\"q\n\nOtherEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\nfirst_leaf\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66irst_hashes\x18\x03 \x03(\x0c\x12\x13\n\x0bsecond_leaf\x18\x04 \x01(\x0c\x12\x15\n\rsecond_hashes\x18\x05 \x03(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaiza/core/v1/fork_proof.proto\x12\rpaiza.core.v1\"\xa3\x01\n\tForkProof\x12\x12\n\nfirst_note\x18\x01 \x01(\x0c\x12\x13\n\x0bsecond_note\x18\x02 \x01(\x0c\x12\x32\n\x0cother_prefix\x18\x03 \x01(\x0b\x32\x1a.paiza.core.v1.OtherPrefixH\x00\x12\x30\n\x0bother_entry\x18\x04 \x01(\x0b\x32\x19.paiza.core.v1.OtherEntryH\x00\x42\x07\n\x05shown\"7\n\x0bOtherPrefix\x12\x0c\n\x04root\x18\x01 \x01(\x0c\x12\x1a\n\x12\x63onsistency_hashes\x18\x02 \x03(\x0c\"q\n\nOtherEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\nfirst_leaf\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66irst_hashes\x18\x03 \x03(\x0c\x12\x13\n\x0bsecond_leaf\x18\x04 \x01(\x0c\x12\x15\n\rsecond_hashes\x18\x05 \x03(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.core.v1.fork_proof_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FORKPROOF']._serialized_start=50
-  _globals['_FORKPROOF']._serialized_end=219
-  _globals['_OTHERBEGINNING']._serialized_start=221
-  _globals['_OTHERBEGINNING']._serialized_end=279
-  _globals['_OTHERENTRY']._serialized_start=281
-  _globals['_OTHERENTRY']._serialized_end=394
+  _globals['_FORKPROOF']._serialized_end=213
+  _globals['_OTHERPREFIX']._serialized_start=215
+  _globals['_OTHERPREFIX']._serialized_end=270
+  _globals['_OTHERENTRY']._serialized_start=272
+  _globals['_OTHERENTRY']._serialized_end=385
 # @@protoc_insertion_point(module_scope)

@@ -28,14 +28,14 @@ class ForkProof(_message.Message):
 
     FIRST_NOTE_FIELD_NUMBER: _builtins.int
     SECOND_NOTE_FIELD_NUMBER: _builtins.int
-    OTHER_BEGINNING_FIELD_NUMBER: _builtins.int
+    OTHER_PREFIX_FIELD_NUMBER: _builtins.int
     OTHER_ENTRY_FIELD_NUMBER: _builtins.int
     first_note: _builtins.bytes
     """A signed checkpoint note of the log; where the sizes differ, the smaller one."""
     second_note: _builtins.bytes
     """Another one of the same log."""
     @_builtins.property
-    def other_beginning(self) -> Global___OtherBeginning:
+    def other_prefix(self) -> Global___OtherPrefix:
         """The log that the second note signs began otherwise than the first note says."""
 
     @_builtins.property
@@ -47,21 +47,21 @@ class ForkProof(_message.Message):
         *,
         first_note: _builtins.bytes = ...,
         second_note: _builtins.bytes = ...,
-        other_beginning: Global___OtherBeginning | None = ...,
+        other_prefix: Global___OtherPrefix | None = ...,
         other_entry: Global___OtherEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["other_beginning", b"other_beginning", "other_entry", b"other_entry", "shown", b"shown"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["other_entry", b"other_entry", "other_prefix", b"other_prefix", "shown", b"shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_note", b"first_note", "other_beginning", b"other_beginning", "other_entry", b"other_entry", "second_note", b"second_note", "shown", b"shown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_note", b"first_note", "other_entry", b"other_entry", "other_prefix", b"other_prefix", "second_note", b"second_note", "shown", b"shown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_shown: _TypeAlias = _typing.Literal["other_beginning", "other_entry"]  # noqa: Y015
+    _WhichOneofReturnType_shown: _TypeAlias = _typing.Literal["other_prefix", "other_entry"]  # noqa: Y015
     _WhichOneofArgType_shown: _TypeAlias = _typing.Literal["shown", b"shown"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_shown) -> _WhichOneofReturnType_shown | None: ...
 
 Global___ForkProof: _TypeAlias = ForkProof  # noqa: Y015
 
 @_typing.final
-class OtherBeginning(_message.Message):
+class OtherPrefix(_message.Message):
     """That the tree of the second note has, at the size of the first note, another root than the first note."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -86,7 +86,7 @@ class OtherBeginning(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OtherBeginning: _TypeAlias = OtherBeginning  # noqa: Y015
+Global___OtherPrefix: _TypeAlias = OtherPrefix  # noqa: Y015
 
 @_typing.final
 class OtherEntry(_message.Message):

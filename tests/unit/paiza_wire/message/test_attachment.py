@@ -230,14 +230,14 @@ def test_a_whole_plaintext_is_taken_apart(content: bytes, off: int) -> None:
     described = about.SerializeToString(deterministic=True)
     plaintext = len(described).to_bytes(4) + described + content
     if about.size == len(content):
-        assert attachment.taken_apart(plaintext) == (about, content)
+        assert attachment.split_plaintext(plaintext) == (about, content)
     else:
         with pytest.raises(Rejected, match="malformed"):
-            attachment.taken_apart(plaintext)
+            attachment.split_plaintext(plaintext)
 
 
 @given(st.binary(max_size=40))
 def test_what_is_no_plaintext_of_an_attachment_is_refused(plaintext: bytes) -> None:
     """Nothing but Rejected comes out of arbitrary bytes."""
     with pytest.raises(Rejected):
-        attachment.taken_apart(plaintext)
+        attachment.split_plaintext(plaintext)

@@ -117,7 +117,7 @@ class ReceiveForwarded:
         carried = {part.part_number for part in message_pb2.SignedMessage.FromString(raw).parts}
         expected = [n for n in present if n in carried or header.parts[n].kind != annex]
         certificates = self._register_cache.archived(version).certificate_verifier()
-        message = wire.verify(raw, certificates, at=released.time, parts=expected, passed_to=self._member)
+        message = wire.verify(raw, certificates, at=released.time, parts=expected, forwarded_to=self._member)
         # 5.
         if recipient not in {each.member for each in header.recipients}:
             raise Rejected("bad_proof", "the author's release is to nobody the message is addressed to")

@@ -169,7 +169,7 @@ def test_others_proof_of_a_fork_is_believed_only_if_it_holds(
             learn_fork(logs, member, bad.SerializeToString())
     assert not logs.forked("tjk")
     good = fork_proof_pb2.ForkProof(first_note=log.note(5), second_note=other.note(5))
-    # In the order in which `one_size` puts them, or the other: both show the same.
+    # In the order in which `same_size` puts them, or the other: both show the same.
     assert learn_fork(logs, member, good.SerializeToString())
     assert not learn_fork(logs, member, good.SerializeToString())
     assert logs.forked("tjk")

@@ -23,7 +23,7 @@ def test_older_set_is_archived_and_not_believed(holder: Holder, reader: Register
     assert believed.version != old.version
     with pytest.raises(Unavailable, match="register_unknown"):
         reader.archived(old.version)
-    reader.learn(old.version, files)
+    reader.import_set(old.version, files)
     assert reader.archived(old.version).version == old.version
     assert reader.refresh(NOW).version == believed.version
     current = reader.current(NOW)
@@ -36,10 +36,10 @@ def test_another_set_is_refused(holder: Holder, reader: RegisterReader) -> None:
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
     with pytest.raises(Rejected, match="register_invalid"):
-        reader.learn(bytes(32), files)
+        reader.import_set(bytes(32), files)
     broken = {**files, "metadata/timestamp.json": b"{}"}
     with pytest.raises(Rejected):
-        reader.learn(old.version, broken)
+        reader.import_set(old.version, broken)
     with pytest.raises(Unavailable, match="register_unknown"):
         reader.archived(old.version)
 
@@ -48,11 +48,11 @@ def test_set_that_a_crash_left_unfinished_is_unknown(holder: Holder, reader: Reg
     """Without its timestamp, which is written last, a set in the archive is not there; learning it mends it."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
-    reader.learn(old.version, files)
+    reader.import_set(old.version, files)
     (tmp_path / "reader/archive" / old.version.hex() / "metadata/timestamp.json").unlink()
     with pytest.raises(Unavailable, match="register_unknown"):
         reader.archived(old.version)
-    reader.learn(old.version, files)
+    reader.import_set(old.version, files)
     assert reader.archived(old.version).version == old.version
 
 
@@ -63,6 +63,6 @@ def test_file_that_nobody_signed_is_not_written(
     """What a peer puts beside a set that verifies is left out, wherever its name would lead."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
-    reader.learn(old.version, {**files, name: b"Exercise"})
+    reader.import_set(old.version, {**files, name: b"Exercise"})
     assert set(reader.archived_files(old.version)) <= set(files)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"Exercise"]
