@@ -43,6 +43,7 @@ VIOLATIONS = {
         "features",
     ),
     "the log importing the exchange": ("node/paiza_node/core/log/stray.py", "import paiza_node.core.exchange", "core"),
+    "a schema that imports a kind": ("proto/paiza_domain/schema/stray.py", "import paiza_domain.kinds", "schema"),
     "cryptography outside the wire": ("proto/paiza_domain/stray.py", "import cryptography.x509", "cryptography"),
     "sqlalchemy outside a store": ("node/paiza_node/features/tasks/assign.py", "import sqlalchemy.orm", "sqlalchemy"),
     "grpc in a verb": ("node/paiza_node/core/exchange/stray.py", "import grpc.aio", "grpc"),
@@ -79,6 +80,10 @@ def skeleton(root: Path, tmp_path: Path) -> Path:
                 folder = f"{source_root}/{container.replace('.', '/')}/{name}"
                 single = (root / folder).with_suffix(".py").exists()
                 plant(tmp_path, f"{folder}.py" if single else f"{folder}/__init__.py")
+        for module in (*contract.get("source_modules", []), *contract.get("forbidden_modules", [])):
+            for source_root, packages in SOURCE_ROOTS.items():
+                if module.split(".")[0] in packages:
+                    plant(tmp_path, f"{source_root}/{module.replace('.', '/')}/__init__.py")
     return tmp_path
 
 
