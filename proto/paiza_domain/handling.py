@@ -34,8 +34,8 @@ MAX_CLASSIFICATION: Final = 4
 MAX_CODE_TEXT: Final = 2000  # characters of the limits that H3 names; merging joins them
 LIMIT_SEPARATOR: Final = " ‖ "  # between the limits of several parts
 MAX_PURPOSES: Final = 16  # more than the list has
-MAX_REMEMBERED: Final = 512  # combinations of marks judged once
-MAX_REMEMBERED_SIZE: Final = 256  # bytes of a combination worth remembering
+MAX_CACHED: Final = 512  # combinations of marks judged once
+MAX_CACHED_SIZE: Final = 256  # bytes of a combination worth remembering
 
 NOMINAL_REVIEW: Final = timedelta(days=3 * 365)  # whether data on persons are still needed
 UNVERIFIED_REVIEW: Final = timedelta(days=365)  # whether what nobody confirmed is still worth keeping
@@ -69,12 +69,12 @@ _purpose = field_checks.code("purpose")
 def errors(handling: Handling, path: str = "handling") -> list[FieldError]:
     """Judge the marks of a message or of one part; handling code and TLP label are mandatory."""
     serialized = handling.SerializeToString()
-    judge = _remembered if len(serialized) <= MAX_REMEMBERED_SIZE else _problems
+    judge = _cached_errors if len(serialized) <= MAX_CACHED_SIZE else _problems
     return [FieldError(f"{path}.{name}", *problem) for name, problem in judge(serialized)]
 
 
-@lru_cache(maxsize=MAX_REMEMBERED)
-def _remembered(serialized: bytes) -> tuple[tuple[str, Problem], ...]:
+@lru_cache(maxsize=MAX_CACHED)
+def _cached_errors(serialized: bytes) -> tuple[tuple[str, Problem], ...]:
     """Judge marks by their bytes: almost all messages carry one of a few combinations."""
     return _problems(serialized)
 

@@ -18,11 +18,11 @@ class ContentReader:
         self.errors: list[FieldError] = []
         self.places: dict[str, tuple[int, int]] = {}
 
-    def say(self, path: str, code: str, node: Node, **values: object) -> None:
+    def add_error(self, path: str, code: str, node: Node, **values: object) -> None:
         """Note an error at a node."""
         self.errors.append(FieldError(path, code, values, node.line, node.column))
 
-    def place(self, error: FieldError) -> FieldError:
+    def with_position(self, error: FieldError) -> FieldError:
         """Return an error of the shape its place: the field's, or that of the nearest thing around it."""
         path = error.path
         while path and path not in self.places:
@@ -37,9 +37,9 @@ class ContentReader:
             where = f"{path}.{key.text}" if path else key.text
             if key.text not in known:
                 shown = key.text[:64]
-                self.say(path, "key_unknown", key, value=shown, suggestion=nearest(shown, known))
+                self.add_error(path, "key_unknown", key, value=shown, suggestion=nearest(shown, known))
             elif key.text in found:
-                self.say(where, "key_repeated", key)
+                self.add_error(where, "key_repeated", key)
             else:
                 self.places[where] = (key.line, key.column)
                 found[key.text] = node
@@ -50,7 +50,7 @@ class ContentReader:
         if isinstance(node, Scalar) and node.null:
             return
         if not isinstance(node, Group):
-            self.say(path, "expected_group", node)
+            self.add_error(path, "expected_group", node)
             return
         for key, below in self.keys(node, list(shape.by_key), path).items():
             self._field(shape.by_key[key], below, message, f"{path}.{key}" if path else key)
@@ -61,9 +61,9 @@ class ContentReader:
         if not field.most:
             self._one(field, node, owner, path)
         elif not isinstance(node, Items):
-            self.say(path, "expected_list", node)
+            self.add_error(path, "expected_list", node)
         elif len(node.nodes) > field.most:
-            self.say(path, "too_many", node, most=field.most)
+            self.add_error(path, "too_many", node, most=field.most)
         else:
             for index, each in enumerate(node.nodes):
                 self.places[f"{path}[{index}]"] = (each.line, each.column)
@@ -77,9 +77,9 @@ class ContentReader:
         elif field.value_type is FieldType.DECIMAL and isinstance(node, Group):
             self._read(path, node, lambda: self._decimal(field, node, owner, path))
         elif not isinstance(node, Scalar):
-            self.say(path, "expected_value", node)
+            self.add_error(path, "expected_value", node)
         elif node.null:
-            self.say(path, "missing", node)
+            self.add_error(path, "missing", node)
         else:
             self._read(path, node, lambda: scalars.read(field, node.text.strip(), owner))
 
@@ -97,7 +97,7 @@ class ContentReader:
             reading()
         except scalars.ScalarError as wrong:
             code, values = wrong.problem
-            self.say(path, code, node, **values)
+            self.add_error(path, code, node, **values)
 
     def _texts(self, node: Group, known: list[str], path: str) -> dict[str, str]:
         found = self.keys(node, known, path)

@@ -85,7 +85,7 @@ def read(
         raise DraftError([wrong.error], lang) from None
     above = ContentReader()
     if not isinstance(tree, Group):
-        above.say("", "expected_group", tree)
+        above.add_error("", "expected_group", tree)
         raise DraftError(above.errors, lang)
     nodes = above.keys(tree, list(_KEYS), "")
     kind = _kind(above, nodes, tree)
@@ -119,13 +119,13 @@ def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group) -> Kind 
     )
     known = kinds.all_kinds()
     if not name:
-        above.say("kind", "missing", words.get("kind", tree))
+        above.add_error("kind", "missing", words.get("kind", tree))
     elif name not in known:
-        above.say(
+        above.add_error(
             "kind", "kind_unknown", words["kind"], value=name[:MAX_WORD], suggestion=nearest(name[:MAX_WORD], known)
         )
     elif version and version != str(known[name].version):
-        above.say("version", "version_unsupported", words["version"], value=version[:MAX_WORD])
+        above.add_error("version", "version_unsupported", words["version"], value=version[:MAX_WORD])
     else:
         return known[name]
     return None
@@ -146,13 +146,13 @@ def read_contents(
     if node is not None and not (isinstance(node, Scalar) and node.null):
         reader.places["annex"] = node.line, node.column
         if kind.annex_shape is None:
-            reader.say("annex", "annex_not_allowed", node)
+            reader.add_error("annex", "annex_not_allowed", node)
         else:
             annex = kind.annex_shape.message()
             reader.fill(kind.annex_shape, node, annex, "annex")
     told = {each.path for each in reader.errors}
-    judged = [each for each in kind.validate(content, annex, now) if not _told(each.path, told)]
-    return content, annex, [*reader.errors, *(reader.place(each) for each in judged)]
+    judged = [each for each in kind.validate(content, annex, now) if not _already_reported(each.path, told)]
+    return content, annex, [*reader.errors, *(reader.with_position(each) for each in judged)]
 
 
 def _fill_in(kind: Kind, given: Mapping[str, str], content: Message) -> list[FieldError]:
@@ -175,7 +175,7 @@ def _is_set(content: Message, field: ShapeField) -> bool:
     return any(descriptor.name == field.name for descriptor, _ in content.ListFields())
 
 
-def _told(path: str, told: set[str]) -> bool:
+def _already_reported(path: str, told: set[str]) -> bool:
     """Return whether an error at `path`, around it or below it, was reported already."""
     return any(
         path == each or path.startswith((f"{each}.", f"{each}[")) or each.startswith(f"{path}.") for each in told

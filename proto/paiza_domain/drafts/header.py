@@ -48,7 +48,7 @@ class HeaderReader(ContentReader):
         if node is None or (isinstance(node, Scalar) and node.null):
             return ""
         if not isinstance(node, Scalar):
-            self.say(key, "expected_value", node)
+            self.add_error(key, "expected_value", node)
             return ""
         return node.text.strip()
 
@@ -59,7 +59,7 @@ class HeaderReader(ContentReader):
         node = nodes.get(key)
         if node is None or isinstance(node, Group):
             if node is not None:
-                self.say(key, "expected_list", node)
+                self.add_error(key, "expected_list", node)
             return ()
         if isinstance(node, Scalar):
             words = [each.strip() for each in node.text.split(",")] if not node.null else []
@@ -68,13 +68,13 @@ class HeaderReader(ContentReader):
             places = [each for each in node.nodes if isinstance(each, Scalar) and not each.null]
             words = [each.text.strip() for each in places if isinstance(each, Scalar)]
             for wrong in (each for each in node.nodes if not isinstance(each, Scalar)):
-                self.say(key, "expected_value", wrong)
+                self.add_error(key, "expected_value", wrong)
         if len(words) > most:
-            self.say(key, "too_many", node, most=most)
+            self.add_error(key, "too_many", node, most=most)
         for word, place in zip(words, places, strict=True):
             problem = (code, {}) if form is not None and not form.fullmatch(word) else line_problem(word, MAX_WORD)
             if problem:
-                self.say(key, problem[0], place, **problem[1])
+                self.add_error(key, problem[0], place, **problem[1])
         return tuple(words[:most])
 
     def recipients(self) -> tuple[Recipient, ...]:
@@ -82,16 +82,16 @@ class HeaderReader(ContentReader):
         members = self._list(self.nodes, "to", MAX_RECIPIENTS, _MEMBER, "member_malformed")
         twice = {each for each in members if members.count(each) > 1}
         if twice:
-            self.say("to", "value_repeated", self.nodes["to"], value=min(twice))
+            self.add_error("to", "value_repeated", self.nodes["to"], value=min(twice))
         attention: dict[str, str] = {}
         node = self.nodes.get("attention")
         if isinstance(node, Group):
             for member, below in self.keys(node, list(members), "attention").items():
                 attention[member] = self._text({f"attention.{member}": below}, f"attention.{member}")
                 if problem := line_problem(attention[member], MAX_ATTENTION):
-                    self.say(f"attention.{member}", problem[0], below, **problem[1])
+                    self.add_error(f"attention.{member}", problem[0], below, **problem[1])
         elif node is not None and not (isinstance(node, Scalar) and node.null):
-            self.say("attention", "expected_group", node)
+            self.add_error("attention", "expected_group", node)
         return tuple(Recipient(member=each, attention=attention.get(each, "")) for each in members)
 
     def urgency(self) -> "Urgency.ValueType":
@@ -101,7 +101,7 @@ class HeaderReader(ContentReader):
             return URGENCIES[name]
         if name:
             code, values = unknown_code(name, "urgency")
-            self.say("urgency", code, self.nodes["urgency"], **values)
+            self.add_error("urgency", code, self.nodes["urgency"], **values)
         return Urgency.URGENCY_ROUTINE
 
     def urgency_reason(self) -> str:
@@ -109,7 +109,7 @@ class HeaderReader(ContentReader):
         reason = self._text(self.nodes, "urgency_reason")
         if reason and reason not in codes.load("urgency_reason"):
             code, values = unknown_code(reason, "urgency_reason")
-            self.say("urgency_reason", code, self.nodes["urgency_reason"], **values)
+            self.add_error("urgency_reason", code, self.nodes["urgency_reason"], **values)
         return reason
 
     def handling(self, otherwise: Handling | None = None) -> Handling:
@@ -119,7 +119,7 @@ class HeaderReader(ContentReader):
         if node is None or (isinstance(node, Scalar) and node.null):
             return otherwise or handling
         if not isinstance(node, Group):
-            self.say("handling", "expected_group", node)
+            self.add_error("handling", "expected_group", node)
             return handling
         known = self.keys(node, list(HANDLING_KEYS), "handling")
         known = {f"handling.{key}": below for key, below in known.items()}
@@ -133,7 +133,7 @@ class HeaderReader(ContentReader):
             if level.casefold() in {each.casefold() for each in names}:
                 level = str(marks.classification_level(level, names))
         if level and not (level.isascii() and level.isdigit() and int(level[:9]) <= marks.MAX_CLASSIFICATION):
-            self.say("handling.classification", "out_of_range", known["handling.classification"], least=0, most=4)
+            self.add_error("handling.classification", "out_of_range", known["handling.classification"], least=0, most=4)
         elif level:
             handling.classification = int(level[:9])
         handling.purposes.extend(self._list(known, "handling.purposes", marks.MAX_PURPOSES))
@@ -143,7 +143,7 @@ class HeaderReader(ContentReader):
                 otherwise,
                 said={key.removeprefix("handling.") for key, below in known.items() if not _null(below)},
             )
-        self.errors += [self.place(each) for each in marks.errors(handling)]
+        self.errors += [self.with_position(each) for each in marks.errors(handling)]
         return handling
 
     def review(self) -> datetime | None:
@@ -157,9 +157,9 @@ class HeaderReader(ContentReader):
             return later.replace(microsecond=0)
         time = partial_times.parse_time(text)
         if time is None:
-            self.say("review", "time_malformed", self.nodes["review"])
+            self.add_error("review", "time_malformed", self.nodes["review"])
         elif time <= self.now:
-            self.say("review", "review_before_author", self.nodes["review"])
+            self.add_error("review", "review_before_author", self.nodes["review"])
         return time
 
     def legal_bases(self) -> tuple[str, ...]:
@@ -176,11 +176,11 @@ class HeaderReader(ContentReader):
         if node is None or (isinstance(node, Scalar) and node.null):
             return ()
         if isinstance(node, Group):
-            self.say("attachments", "expected_list", node)
+            self.add_error("attachments", "expected_list", node)
             return ()
         places: list[Node] = [node] if isinstance(node, Scalar) else list(node.nodes)
         if len(places) > MAX_ATTACHMENTS:
-            self.say("attachments", "too_many", node, most=MAX_ATTACHMENTS)
+            self.add_error("attachments", "too_many", node, most=MAX_ATTACHMENTS)
         found = [
             self._attachment(at, f"attachments[{number}]") for number, at in enumerate(places[:MAX_ATTACHMENTS], 1)
         ]
@@ -192,10 +192,10 @@ class HeaderReader(ContentReader):
             fields = {f"{path}.{key}": below for key, below in self.keys(node, ["file", "note"], path).items()}
         file, note = (self._text(fields, f"{path}.{key}") for key in ("file", "note"))
         if not file:
-            self.say(path, "missing", node)
+            self.add_error(path, "missing", node)
         for key, text, most in (("file", file, MAX_PATH), ("note", note, MAX_NOTE)):
             if problem := line_problem(text, most):
-                self.say(f"{path}.{key}", problem[0], node, **problem[1])
+                self.add_error(f"{path}.{key}", problem[0], node, **problem[1])
         return file, note
 
 

@@ -18,7 +18,7 @@ SHAPE: Final = Shape(
 _DIGEST_SHOWN: Final = 12  # hexadecimal digits that tell messages apart in a list
 
 
-def note_taken(content: Any, lang: str) -> str:
+def acknowledgement_summary(content: Any, lang: str) -> str:
     """Return the summary of an acknowledgement: of which message, and its note."""
     digest = content.message_digest.hex()[:_DIGEST_SHOWN]
     taken = translate(N_("Message {digest} taken note of"), lang).format(digest=digest)
@@ -30,7 +30,7 @@ KIND: Final = Kind(
     version=1,
     title=N_("Acknowledgement"),
     shape=SHAPE,
-    summarise=note_taken,
+    summarise=acknowledgement_summary,
     sender_roles=frozenset({"liaison", "duty", "authoriser", "coordinator"}),
     needs_parent=True,
 )

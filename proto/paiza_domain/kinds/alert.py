@@ -30,7 +30,7 @@ PRESUMPTIVE: Final = frozenset({"colour-test", "immunoassay"})
 """Techniques that point at a class of substances and identify none."""
 
 _PERCENT: Final = 100_000_000  # a hundred, in millionths
-_MOST_MASS: Final = 100_000_000_000  # a hundred thousand atomic mass units, in millionths: beyond any drug
+_MAX_MASS: Final = 100_000_000_000  # a hundred thousand atomic mass units, in millionths: beyond any drug
 _USUAL: Final = Handling(tlp="AMBER", code="H2", classification=1)
 _WITH_TERROR_LINK: Final = Handling(tlp="AMBER+STRICT", code="H2", pap="AMBER", classification=2)
 
@@ -62,7 +62,7 @@ NEW_SUBSTANCE: Final = Shape(
         Field("cas_number", N_("CAS number"), check=cas_problem, term="substance"),
         Field("inchi_key", N_("InChIKey"), check=inchi_key_problem, term="substance"),
         Field("molecular_formula", N_("Molecular formula"), max_length=100),
-        Field("molecular_mass", N_("Molecular mass"), FieldType.DECIMAL, least=1, greatest=_MOST_MASS),
+        Field("molecular_mass", N_("Molecular mass"), FieldType.DECIMAL, least=1, greatest=_MAX_MASS),
         Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
         Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
         Field("form", N_("Form"), FieldType.CODE, codes="form"),

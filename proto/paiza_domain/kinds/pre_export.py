@@ -23,7 +23,7 @@ MAX_CHEMICALS: Final = 30  # of one consignment or incident
 MAX_COMPANIES: Final = 30  # named in its papers
 MAX_DOCUMENTS: Final = 50
 MAX_GROUNDS: Final = 9  # as many as the list has
-SILENCE: Final = "none"  # the code under which a missing reply is shown; it is not sent and is not consent
+NO_REPLY: Final = "none"  # the code under which a missing reply is shown; it is not sent and is not consent
 NOT_ARRIVED: Final = "not-arrived"
 AS_NOTIFIED: Final = "as-notified"
 
@@ -99,7 +99,7 @@ def _notification_summary(content: pb.PreExportNotification, lang: str) -> str:
 
 
 def _fits_reply(reply: pb.PreExportReply) -> Iterator[tuple[str, Problem]]:
-    if reply.reply == SILENCE:
+    if reply.reply == NO_REPLY:
         yield "reply", ("silence_not_sent", {})
     if reply.reply == "objection" and not reply.grounds:
         yield "grounds", ("grounds_missing", {})

@@ -16,7 +16,7 @@ from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SAMPLES: Final = 100  # of one request or act
-LEAST_WITNESSES: Final = 2  # an act of one person's word proves nothing
+MIN_WITNESSES: Final = 2  # an act of one person's word proves nothing
 MAX_WITNESSES: Final = 100
 
 _DECIDE_WITHIN: Final = timedelta(days=30)  # a decision needs an import and an export authorisation
@@ -249,7 +249,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 Field("method", N_("Method of destruction"), FieldType.CODE, required=True, codes="destruction_method"),
                 Field("authority", N_("Authority that answers for it"), required=True),
                 _samples(DESTROYED),
-                Field("witnesses", N_("Number of witnesses"), FieldType.INTEGER, required=True, least=LEAST_WITNESSES,
+                Field("witnesses", N_("Number of witnesses"), FieldType.INTEGER, required=True, least=MIN_WITNESSES,
                       greatest=MAX_WITNESSES, default="2"),
                 _REMARKS,
             ),

@@ -39,7 +39,7 @@ _DAY: Final = timedelta(days=1)  # a seizure known by its day alone may lie a ti
 
 
 @dataclass(frozen=True, slots=True)
-class Computed:
+class OperationResult:
     """The result of an operation as its messages give it, and which of them do."""
 
     results: OperationResults
@@ -102,7 +102,7 @@ def recipients(operation: Operation, header: Header, time: datetime, *, nominal:
     return tuple(each for each in members if may_receive(operation, each, header.kind, time, nominal=nominal))
 
 
-def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> Computed:
+def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> OperationResult:
     """Compute the result from what was released up to ``as_of``; nothing counts where no operation was seen."""
     ordered = [each for each in in_order(thread) if each.time <= as_of]
     found = current(ordered)
@@ -124,7 +124,7 @@ def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> Computed:
     counted = _latest(counted, left_out)
     counted = _without_contained(counted, left_out)
     corrected = tuple(each.digest for each in counted if known.get(each.digest, UNAMENDED).corrected_by)
-    return Computed(
+    return OperationResult(
         results=figures.add_up(_figures(each) for each in counted),
         contributions=_contributions(counted),
         sources=tuple(each.digest for each in counted),
@@ -133,7 +133,7 @@ def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> Computed:
     )
 
 
-def sheet(computed: Computed, *, reference: str, status: str, as_of: datetime) -> ResultSheet:
+def sheet(computed: OperationResult, *, reference: str, status: str, as_of: datetime) -> ResultSheet:
     """Write a result sheet down as computed; the coordinator may let `results` stand otherwise and say why."""
     content = ResultSheet(
         reference=reference,

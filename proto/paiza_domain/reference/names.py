@@ -68,7 +68,7 @@ class NameIndex:
             return (exact,)
         for key in (
             spelling_key(query),
-            folding.marks(query),
+            folding.identifier(query),
         ):  # the second: Cyrillic letters taken for Latin ones (4-ММС)
             if key in self._by_spelling:
                 return tuple(self._substances[each] for each in self._by_spelling[key])

@@ -20,8 +20,8 @@ MAX_MILLIONTHS: Final = 10**18  # a billion tonnes in grams is less; also well i
 MAX_CODE: Final = 64  # characters of a code; longer ones are not looked up
 MAX_OFFSET_MINUTES: Final = 14 * 60  # the widest offset from UTC in use
 # Years 1900 to 9999: what a Timestamp may hold and a date of birth or of a seizure can be.
-LEAST_SECONDS: Final = -2_208_988_800
-MOST_SECONDS: Final = 253_402_300_799
+MIN_SECONDS: Final = -2_208_988_800
+MAX_SECONDS: Final = 253_402_300_799
 DIGEST_SIZE: Final = 32  # bytes of SHA-256
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
@@ -110,7 +110,7 @@ def quantity() -> Check:
 
 def time(value: Any) -> Problem | None:
     """Judge a Timestamp: a whole, representable time."""
-    if LEAST_SECONDS <= value.seconds <= MOST_SECONDS and 0 <= value.nanos < 10**9:
+    if MIN_SECONDS <= value.seconds <= MAX_SECONDS and 0 <= value.nanos < 10**9:
         return None
     return "time_malformed", {}
 

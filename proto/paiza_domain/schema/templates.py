@@ -61,32 +61,32 @@ class _Template:
         self.lang, self.form, self.marks_by_content = lang, form, marks_by_content
         self.spelled: set[str] = set()
 
-    def say(self, text: str) -> str:
+    def text(self, text: str) -> str:
         return translate(text, self.lang)
 
     def render(self, name: str, title: str, shape: Shape, annex: Shape | None) -> str:
-        lines = [f"# {self.say(title)}", *self.header(name), "content:", *self.fields(shape, "  ", off=False)]
+        lines = [f"# {self.text(title)}", *self.header(name), "content:", *self.fields(shape, "  ", off=False)]
         if annex is not None and self.form == "long":
-            lines += ["", *_comment(self.say(_ANNEX_REMARK), ""), "# annex:", *self.fields(annex, "  ", off=True)]
+            lines += ["", *_comment(self.text(_ANNEX_REMARK), ""), "# annex:", *self.fields(annex, "  ", off=True)]
         return "\n".join(lines) + "\n"
 
     def header(self, name: str) -> list[str]:
-        limit = self.say(N_("text of the limit, with H3"))
-        evaluation = self.say(N_("in that scheme, for example B2"))
+        limit = self.text(N_("text of the limit, with H3"))
+        evaluation = self.text(N_("in that scheme, for example B2"))
         off = "# " if self.marks_by_content else ""
         return [
-            *_comment(self.say(_HEADER_REMARK), ""),
+            *_comment(self.text(_HEADER_REMARK), ""),
             f"kind: {name}",
-            *_comment(self.say(N_("Members the message is addressed to; all of them see each other")), ""),
+            *_comment(self.text(N_("Members the message is addressed to; all of them see each other")), ""),
             "to: []",
-            *_comment(self.say(N_("Unit or officer for attention, by member")), ""),
+            *_comment(self.text(N_("Unit or officer for attention, by member")), ""),
             "# attention: {kaz: …}",
             *self.choice(N_("Urgency"), "urgency", ""),
             "urgency: routine",
             *self.choice(N_("Reason, for urgent and flash only"), "urgency_reason", ""),
             "# urgency_reason:",
-            *_comment(self.say(N_("How the content may be used")), ""),
-            *_comment(self.say(_MARKS_REMARK) if self.marks_by_content else "", ""),
+            *_comment(self.text(N_("How the content may be used")), ""),
+            *_comment(self.text(_MARKS_REMARK) if self.marks_by_content else "", ""),
             "handling:",
             f"  {off}tlp: AMBER  # {', '.join(TLP)}",
             f"  {off}code: H2  # {', '.join(CODES)}",
@@ -98,19 +98,19 @@ class _Template:
             *self.choice(N_("Purposes"), "purpose", "  "),
             "  # purposes: []",
             *_comment(
-                self.say(N_("Codes of the legal bases, as listed by the federation; see: paiza law STATE STATE")), ""
+                self.text(N_("Codes of the legal bases, as listed by the federation; see: paiza law STATE STATE")), ""
             ),
             "legal_bases: []",
             *_comment(
-                self.say(N_("When the need to keep the message is to be reviewed: a date, or for example 3 years")), ""
+                self.text(N_("When the need to keep the message is to be reviewed: a date, or for example 3 years")), ""
             ),
             "review: 3 years",
-            *_comment(self.say(N_("Messages this one answers or follows from: their ids")), ""),
+            *_comment(self.text(N_("Messages this one answers or follows from: their ids")), ""),
             "in_reply_to: []",
         ]
 
     def choice(self, label: str, list_name: str, indent: str) -> list[str]:
-        return _comment(f"{self.say(label)}: {self.codes(list_name)}", indent)
+        return _comment(f"{self.text(label)}: {self.codes(list_name)}", indent)
 
     def fields(self, shape: Shape, indent: str, *, off: bool) -> list[str]:
         lines: list[str] = []
@@ -133,14 +133,14 @@ class _Template:
         words += [N_("mandatory")] * field.required
         words += [N_("several possible")] * bool(field.most)
         words += [field.hint or HINTS[field.value_type]]
-        text = "; ".join(self.say(each) for each in words if each)
+        text = "; ".join(self.text(each) for each in words if each)
         list_name = "unit" if field.value_type is FieldType.QUANTITY else field.codes
         return f"{text}: {self.codes(list_name)}" if list_name else text
 
     def codes(self, list_name: str) -> str:
         entries = codes.load(list_name)
         if list_name in self.spelled:
-            return self.say(N_("as listed above"))
+            return self.text(N_("as listed above"))
         self.spelled.add(list_name)
         shown = [f"{code} ({entries.text(code, self.lang)})" for code in entries]
         if len(shown) > MAX_CHOICES:

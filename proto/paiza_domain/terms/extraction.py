@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from paiza_domain.schema.identifiers import container_problem, imei_problem
-from paiza_domain.terms.folding import ALIKE
+from paiza_domain.terms.folding import LOOKALIKES
 
 MAX_SEARCHED: Final = 20_000  # characters of one text; the longest a field may hold
 MAX_FOUND: Final = 200  # identifiers of one text
@@ -36,7 +36,7 @@ _PLATE: Final = re.compile(
 def found_in_text(text: str) -> Iterator[tuple[str, str]]:
     """Yield (field of the term, text) for every identifier found, at most `MAX_FOUND`; each place of a text once."""
     searched = text[:MAX_SEARCHED]
-    looks = searched.upper().translate(ALIKE)
+    looks = searched.upper().translate(LOOKALIKES)
     found = {
         *(("container", "".join(each.groups())) for each in _CONTAINER.finditer(looks)),
         *(("vin", each.group()) for each in _VIN.finditer(looks)),

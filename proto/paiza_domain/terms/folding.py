@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 # Letters that look alike; number plates are made of those that both alphabets have.
-ALIKE: Final = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
+LOOKALIKES: Final = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
 
 # Cyrillic of the region's languages: Russian, Kazakh, Kyrgyz, Tajik, Uzbek, Azerbaijani, Turkmen, Ukrainian.
 _LETTERS: Final = MappingProxyType({
@@ -63,9 +63,9 @@ def latin(text: str) -> str:
     return _NOT_ALPHANUMERIC.sub(" ", bare).strip()
 
 
-def marks(text: str) -> str:
+def identifier(text: str) -> str:
     """Fold plates, documents, containers, VINs: letters by their look, no blanks, dashes or dots."""
-    return latin(text.upper().translate(ALIKE)).replace(" ", "")
+    return latin(text.upper().translate(LOOKALIKES)).replace(" ", "")
 
 
 def telephone(text: str) -> str:
@@ -91,19 +91,19 @@ def plain(text: str) -> str:
 
 
 FOLDS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType({
-    "plate": marks,
-    "vin": marks,
-    "container": marks,
-    "vessel": marks,
-    "flight": marks,
-    "waybill": marks,
-    "carnet": marks,
-    "seal": marks,
-    "document": marks,
-    "personal-number": marks,
-    "account": marks,
-    "registration": marks,
-    "reference": marks,
+    "plate": identifier,
+    "vin": identifier,
+    "container": identifier,
+    "vessel": identifier,
+    "flight": identifier,
+    "waybill": identifier,
+    "carnet": identifier,
+    "seal": identifier,
+    "document": identifier,
+    "personal-number": identifier,
+    "account": identifier,
+    "registration": identifier,
+    "reference": identifier,
     "logo": plain,
     "phone": telephone,
     "imei": telephone,

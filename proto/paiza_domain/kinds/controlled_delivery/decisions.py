@@ -6,7 +6,7 @@ from typing import Final
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kinds.acknowledgement import note_taken
+from paiza_domain.kinds.acknowledgement import acknowledgement_summary
 from paiza_domain.kinds.controlled_delivery import shapes
 from paiza_domain.kinds.controlled_delivery.shapes import contact, paragraph, quantities, reference, remarks, step
 from paiza_domain.kinds.seizure_notice import CONCEALMENT, MAX_SUBSTANCES, PACKAGING, SUBSTANCE
@@ -263,6 +263,6 @@ STEPS: Final[tuple[Kind, ...]] = (
                 Field("note", N_("Note"), FieldType.LINES, max_length=2_000),
             ),
         ),
-        summarise=note_taken,
+        summarise=acknowledgement_summary,
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_domain import kinds
 from paiza_domain.schema.shapes import Shape
 from paiza_domain.terms.extraction import found_in_text
-from paiza_domain.terms.folding import FOLDS, MAX_FOLDED, fold, marks, name, telephone
+from paiza_domain.terms.folding import FOLDS, MAX_FOLDED, fold, identifier, name, telephone
 from paiza_domain.terms.index_terms import IDENTIFIERS, MAX_TERMS, Term, term, terms
 from paiza_domain.terms.query_terms import clauses
 
@@ -43,7 +43,7 @@ def test_different_names_stay_different(one: str, other: str) -> None:
 
 def test_a_plate_is_read_by_the_look_of_its_letters() -> None:
     """Cyrillic and Latin letters that look alike are one on a plate; blanks and dashes do not count."""
-    assert marks("А 123 ВС-77") == marks("a123bc77") == "A123BC77"
+    assert identifier("А 123 ВС-77") == identifier("a123bc77") == "A123BC77"
 
 
 @pytest.mark.parametrize("written", ["8 (701) 123-45-67", "+7 701 1234567", "007 701 123 45 67"])
@@ -58,7 +58,7 @@ def test_folding_survives_any_text_and_is_stable(field: str, text: str) -> None:
     folded = fold(field, text)
     assert folded == folded.upper()
     assert folded.replace(" ", "").isalnum() or not folded
-    if FOLDS[field] is marks:
+    if FOLDS[field] is identifier:
         assert fold(field, folded) == folded
 
 
