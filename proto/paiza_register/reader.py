@@ -31,6 +31,8 @@ from typing_extensions import override
 from paiza_register.archive import Archive
 from paiza_register.model import Register
 from paiza_register.verified_set import (
+    MAX_METADATA_BYTES,
+    MAX_ROOTS,
     MAX_SET_BYTES,
     MAX_SET_FILES,
     MAX_TARGET_BYTES,
@@ -45,9 +47,6 @@ from paiza_wire.identity import MEMBER_ID
 
 Fetch: TypeAlias = Callable[[str, int], bytes]
 """Fetches ``metadata/…`` or ``targets/…``, at most so many bytes; raises `FetchMissing` or `Unavailable`."""
-
-MAX_METADATA_BYTES: Final = 1 << 20
-"""Bytes of one metadata file; a root or targets file signed by eight members with two keys each has about 60 kB."""
 
 ARCHIVED_IN_MEMORY: Final = 16
 """Archived registers kept parsed: the versions that messages of one month name."""
@@ -186,6 +185,7 @@ class RegisterReader:
                 target_dir=str(self._cache / "targets"),
                 fetcher=self._fetcher,
                 config=UpdaterConfig(
+                    max_root_rotations=MAX_ROOTS - 1,
                     root_max_length=MAX_METADATA_BYTES,
                     snapshot_max_length=MAX_METADATA_BYTES,
                     targets_max_length=MAX_METADATA_BYTES,

@@ -5,7 +5,7 @@ the top-level targets, each member's delegated targets, and every file those vou
 published at. Whatever way a set came (fetched, archived, inside evidence), it is believed after these steps, in this
 order, and not before:
 
-1. It is of bounded size.
+1. It is of bounded size, its roots apart: each of them is, and so is their number.
 2. The bootstrap root signs itself; each further root is signed by enough keys of the one before and of its own.
 3. The timestamp is signed as the last root says, and names the snapshot with its hash.
 4. The snapshot is that one, signed as the root says; it names every targets file with its hash.
@@ -46,10 +46,16 @@ GRACE: Final = timedelta(hours=72)
 """How long the last verified set is used after its expiry: a long weekend in which nobody re-signs the timestamp."""
 
 MAX_SET_FILES: Final = 1000
-"""Files of one set: 64 members with a dozen files each, and as many roots as a federation makes in a lifetime."""
+"""Files of one set beside its roots: 64 members with a dozen files each."""
 
 MAX_SET_BYTES: Final = 32 << 20
-"""Bytes of one set; eight members have about 0.3 MB."""
+"""Bytes of these files; eight members have about 0.5 MB."""
+
+MAX_ROOTS: Final = 10_000
+"""Roots from the bootstrap root on: three a day for nine years. python-tuf follows 256 unless told otherwise."""
+
+MAX_METADATA_BYTES: Final = 1 << 20
+"""Bytes of one metadata file; a root or targets file of eight members has about 90 kB."""
 
 MAX_TARGET_BYTES: Final = 4 << 20
 """Bytes of one file that the metadata vouches for; the largest is a long list of revocations."""
@@ -61,6 +67,8 @@ _TARGET: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9
 
 # No exchange depends on it: it is vouched for as any file, and what it says is judged by its readers.
 _REFERENCE: Final = re.compile(r"reference-[a-z0-9-]{1,40}\.json|members/[a-z0-9-]{2,16}/(?:profile|liaison)\.json")
+
+_ROOT: Final = re.compile(r"metadata/[1-9][0-9]*\.root\.json")
 
 _Signed = TypeVar("_Signed", bound=Signed)
 
@@ -82,8 +90,7 @@ class _Verified:
 def load_set(files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> Register:
     """Verify a whole set and read it; see the steps above. ``files``: path as published -> bytes."""
     # 1.
-    if len(files) > MAX_SET_FILES or sum(map(len, files.values())) > MAX_SET_BYTES:
-        raise Rejected("register_invalid", "the set is too large")
+    _check_size(files)
     # 2.-7.
     try:
         verified = _verify_metadata(files, bootstrap_root)
@@ -120,6 +127,15 @@ def refuse_rollback(known: Register, new: Register) -> None:
             raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a log key")
         if successor is not None and not set(member.witness_keys) <= set(successor.witness_keys):
             raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a witness key")
+
+
+def _check_size(files: Mapping[str, bytes]) -> None:
+    # An old federation has many roots; they must not leave less room for what its members publish.
+    roots = [len(data) for path, data in files.items() if _ROOT.fullmatch(path)]
+    if len(roots) > MAX_ROOTS or max(roots, default=0) > MAX_METADATA_BYTES:
+        raise Rejected("register_invalid", "the set has too many roots, or one that is too large")
+    if len(files) - len(roots) > MAX_SET_FILES or sum(map(len, files.values())) - sum(roots) > MAX_SET_BYTES:
+        raise Rejected("register_invalid", "the set is too large")
 
 
 def _verify_metadata(files: Mapping[str, bytes], bootstrap_root: bytes) -> _Verified:
