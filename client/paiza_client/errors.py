@@ -35,7 +35,7 @@ class ExitCode(IntEnum):
 
 
 @dataclass(frozen=True)
-class Complaint:
+class FieldProblem:
     """One thing that is wrong at one place: a field of a draft, a row of a file, a message of a batch."""
 
     where: str
@@ -50,10 +50,10 @@ class Refused(Rejected):
 
     exit_code = ExitCode.REFUSED
 
-    def __init__(self, reason: str, where: str = "", detail: str = "", complaints: Sequence[Complaint] = ()) -> None:
+    def __init__(self, reason: str, where: str = "", detail: str = "", problems: Sequence[FieldProblem] = ()) -> None:
         super().__init__(reason, detail)
         self.where = where
-        self.complaints = tuple(complaints)
+        self.problems = tuple(problems)
 
 
 class Misused(Refused):
@@ -64,7 +64,7 @@ class Misused(Refused):
 
 def misused(where: str, what: str) -> Misused:
     """Say, in the user's language, what is wrong with the command line."""
-    return Misused("usage", where, complaints=[Complaint(where, what, "usage")])
+    return Misused("usage", where, problems=[FieldProblem(where, what, "usage")])
 
 
 class NotProven(Refused):

@@ -182,12 +182,12 @@ async def test_twenty_searches_find_exactly_the_rows(desk: Desk) -> None:
     rows = {digest: row for notices in desk.account.notices.values() for digest, row in notices.items()}
     told = []
     async with connect(profiles.load(desk.federation.home / "centre-liaison")) as session:
-        while (await session.searching.search([("country", "KAZ")])).behind:  # noqa: ASYNC110 - the node tells no more
+        while (await session.search.search([("country", "KAZ")])).behind:  # noqa: ASYNC110 - the node tells no more
             await asyncio.sleep(importing.POLL_SECONDS)
         for query in QUERIES:
             found, token = set(), "first"
             while token:
-                page = await session.searching.search(
+                page = await session.search.search(
                     query.criteria, **query.filters, page_size=500, page_token="" if token == "first" else token
                 )
                 found |= {each.message.digest for each in page.messages}

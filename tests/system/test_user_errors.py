@@ -302,7 +302,7 @@ def test_each_error_is_told_and_loses_nothing(
     assert (error["reason"], error["exit_code"]) == (row.reason, row.code)
     assert error["what"] == language._(told.what)
     assert error["remedy"]
-    assert row.where in error["where"] + "".join(each["where"] for each in error.get("complaints", []))
+    assert row.where in error["where"] + "".join(each["where"] for each in error.get("problems", []))
 
     outbox = desk.home / (row.profile or "kaz-liaison") / "outbox"
     # The row ran twice: what could not be sent waits once for each.

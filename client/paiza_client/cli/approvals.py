@@ -10,7 +10,7 @@ from paiza_client.cli import as_json, breaches, messages
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
-from paiza_client.errors import Complaint, Refused, misused
+from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
@@ -121,8 +121,8 @@ async def _one(session: "Session", wanted: str) -> "WaitingSummary":
     if not found:
         raise Refused("unknown_id", wanted)
     if len(found) > 1:
-        complaints = [Complaint(each.id, f"{each.header.kind}, {each.submitted_by}") for each in found]
-        raise Refused("ambiguous_id", wanted, complaints=complaints)
+        problems = [FieldProblem(each.id, f"{each.header.kind}, {each.submitted_by}") for each in found]
+        raise Refused("ambiguous_id", wanted, problems=problems)
     return found[0]
 
 
@@ -187,7 +187,7 @@ def _tell_outcome(
 ) -> None:
     message_id = opened.message.header.message_id.hex()
     if outcome.state == "refused":
-        raise Refused(outcome.reason, message_id, outcome.detail, breaches.complaints(outcome.breaches))
+        raise Refused(outcome.reason, message_id, outcome.detail, breaches.problems(outcome.breaches))
     if desk.wants_json:
         desk.json(
             {

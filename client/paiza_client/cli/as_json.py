@@ -16,7 +16,7 @@ from paiza_domain.schema import subjects
 
 if TYPE_CHECKING:
     from paiza_client.compose.composer import Sealed  # brings the register and TUF, which not every command needs
-    from paiza_client.verify.log_query_checks import Word
+    from paiza_client.verify.log_query_checks import CountsReply
 
 URGENCIES: Final = {number: name.removeprefix("URGENCY_") for name, number in message_pb2.Urgency.items()}
 PARTS: Final = {
@@ -170,7 +170,7 @@ def outcome(sealed: "Sealed", result: Outcome) -> dict[str, Any]:
     }
 
 
-def word(told: "Word") -> dict[str, Any]:
+def counts_reply(told: "CountsReply") -> dict[str, Any]:
     """Describe what a member says it exchanged."""
     return {
         "member": told.member,

@@ -15,7 +15,7 @@ from paiza_client.language import N_, _
 
 if TYPE_CHECKING:
     from paiza_client.reconciliation.log_queries import Question
-    from paiza_client.verify.log_query_checks import Shown
+    from paiza_client.verify.log_query_checks import VisibleEntry
 
 
 @click.command(
@@ -79,21 +79,21 @@ def log(
         desk.note(_("Reading it was logged."))
 
 
-async def _read(question: "Question", message: str, limit: int) -> "list[Shown]":
+async def _read(question: "Question", message: str, limit: int) -> "list[VisibleEntry]":
     desk = terminal()
     async with desk.session() as session:
         if message:
             found = await messages.one(session, message)
             question = replace(question, digests=(found.digest,))
         question = replace(question, page_size=min(question.page_size, limit))
-        return await session.coordination.read_own(question, limit)
+        return await session.audit_query.read_own(question, limit)
 
 
-def _logs(acts: "Sequence[Shown]") -> str:
+def _logs(acts: "Sequence[VisibleEntry]") -> str:
     return ", ".join(dict.fromkeys(act.proof.origin for act in acts))
 
 
-def _row(act: "Shown") -> tuple[str, ...]:
+def _row(act: "VisibleEntry") -> tuple[str, ...]:
     proof = act.proof
     part = "" if proof.part_number is None else f" #{proof.part_number}"
     return (
@@ -108,5 +108,5 @@ def _row(act: "Shown") -> tuple[str, ...]:
     )
 
 
-def _object(act: "Shown") -> dict[str, Any]:
+def _object(act: "VisibleEntry") -> dict[str, Any]:
     return {**as_json.proof(act.proof), "text": act.text, "purpose": act.purpose}

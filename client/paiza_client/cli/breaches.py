@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli.terminal import lang
-from paiza_client.errors import Complaint
+from paiza_client.errors import FieldProblem
 from paiza_domain.workflows.controlled_delivery.rules import breach_text
 
 
@@ -13,6 +13,6 @@ def text(breach: workflow_pb2.WorkflowBreach) -> str:
     return breach_text(breach.rule, breach.values, lang())
 
 
-def complaints(breaches: Iterable[workflow_pb2.WorkflowBreach]) -> list[Complaint]:
-    """Return one complaint for each broken rule."""
-    return [Complaint("", text(breach), breach.rule) for breach in breaches]
+def problems(breaches: Iterable[workflow_pb2.WorkflowBreach]) -> list[FieldProblem]:
+    """Return one problem for each broken rule."""
+    return [FieldProblem("", text(breach), breach.rule) for breach in breaches]

@@ -14,11 +14,11 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import board, drafting, messages, sending, step_fields
-from paiza_client.cli.drafting import Prepared, Wish
+from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.step_fields import Filling
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
-from paiza_client.errors import Complaint, Refused, misused
+from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
@@ -126,7 +126,7 @@ def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence
         raise misused(
             draft, _("the draft is of kind {found}, not {wanted}").format(found=read.kind.name, wanted=REQUEST)
         )
-    prepared = drafting.prepare(read, draft, _wish(options, Command(REQUEST, "")), now)
+    prepared = drafting.prepare(read, draft, _overrides(options, Command(REQUEST, "")), now)
     if not prepared.envelope.recipients:
         own = desk.profile().member
         states = dict.fromkeys(each.member for each in prepared.content.states)  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ def _take(
         _check_kind(draft, read, kind.name)
     else:
         read = drafting.filled(kind, fields, opening, now)
-    prepared = drafting.prepare(read, draft or f"paiza cd: {kind.name}", _wish(options, step), now)
+    prepared = drafting.prepare(read, draft or f"paiza cd: {kind.name}", _overrides(options, step), now)
     sending.finish(desk, _in_thread(prepared, found, desk), None, dry_run=dry_run)
 
 
@@ -229,7 +229,7 @@ def _filled_in(step: Command, found: workflow_pb2.GetWorkflowResponse, own: str,
     texts = step.filling.find(found, own)
     if not texts and strictly:
         thread = found.status.thread_name
-        raise Refused("workflow_breach", thread, complaints=[Complaint(thread, _(step.filling.nothing))])
+        raise Refused("workflow_breach", thread, problems=[FieldProblem(thread, _(step.filling.nothing))])
     return dict(zip(step.filling.fields, texts, strict=False))
 
 
@@ -253,14 +253,14 @@ def _given(pairs: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _wish(options: Mapping[str, Any], step: Command) -> Wish:
+def _overrides(options: Mapping[str, Any], step: Command) -> Overrides:
     urgency = options["urgency"] or ""
     reason = options["reason_code"]
     if not urgency and not reason:
         urgency = step.urgency
     if urgency in {"urgent", "flash"} and not reason:
         reason = "controlled-delivery"
-    return Wish((), urgency, reason, second=options["second"])
+    return Overrides((), urgency, reason, second=options["second"])
 
 
 async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkflowResponse:

@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import classification, messages
 from paiza_client.cli.terminal import lang
-from paiza_client.compose.composer import Envelope, complain
-from paiza_client.errors import Complaint, Refused, misused
+from paiza_client.compose.composer import Envelope, raise_field_problems
+from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.files import attaching
 from paiza_client.language import _
 from paiza_client.sdk.model import MessageSummary
@@ -33,7 +33,7 @@ STDIN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Overrides:
     """What the command line adds to a draft or sets against it."""
 
     recipients: tuple[str, ...] = ()
@@ -88,12 +88,12 @@ def read(path: str, now: datetime, given: Mapping[str, str] = MappingProxyType({
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused(
-            "invalid_draft", path, "not UTF-8", [Complaint(path, _("The file is not in UTF-8."), "encoding")]
+            "invalid_draft", path, "not UTF-8", [FieldProblem(path, _("The file is not in UTF-8."), "encoding")]
         ) from error
     try:
         return drafts.read(text, lang(), now=now, given=given, levels=classification.levels)
     except DraftError as error:
-        complain(path, error.errors)
+        raise_field_problems(path, error.errors)
         raise AssertionError("a draft error names at least one field") from error
 
 
@@ -103,37 +103,42 @@ def filled(kind: Kind, given: Mapping[str, str], opening: message_pb2.Header, no
     try:
         draft = drafts.read(text, lang(), now=now, given=given)
     except DraftError as error:
-        complain(kind.name, [each.at(0, 0) for each in error.errors])  # there is no file whose lines could be told
+        raise_field_problems(
+            kind.name, [each.at(0, 0) for each in error.errors]
+        )  # there is no file whose lines could be told
         raise AssertionError("a draft error names at least one field") from error
     return replace(draft, handling=opening.handling, legal_bases=tuple(opening.legal_bases))
 
 
-def prepare(draft: Draft, source: str, wish: Wish, now: datetime) -> Prepared:
+def prepare(draft: Draft, source: str, overrides: Overrides, now: datetime) -> Prepared:
     """Put draft and command line together; the command line wins."""
     recipients = draft.recipients
-    if wish.recipients:
+    if overrides.recipients:
         attention = {each.member: each.attention for each in draft.recipients}
         recipients = tuple(
-            message_pb2.Recipient(member=member, attention=attention.get(member, "")) for member in wish.recipients
+            message_pb2.Recipient(member=member, attention=attention.get(member, "")) for member in overrides.recipients
         )
     urgency = draft.urgency
-    if wish.urgency:
-        urgency = message_pb2.Urgency.Value(f"URGENCY_{wish.urgency.upper()}")
+    if overrides.urgency:
+        urgency = message_pb2.Urgency.Value(f"URGENCY_{overrides.urgency.upper()}")
     verified = marks.is_verified(draft.handling)
     default = marks.review_time(now, nominal=draft.annex is not None, verified=verified)
     beside = Path(source).parent  # paths in a draft begin where the draft is
-    wanted = [(beside / file, note) for file, note in draft.attachments] + [(Path(file), "") for file in wish.attach]
+    wanted = [(beside / file, note) for file, note in draft.attachments] + [
+        (Path(file), "") for file in overrides.attach
+    ]
     envelope = Envelope(
-        attachments=attaching.look_at_all(wanted, strip_location=wish.strip_location),
+        attachments=attaching.look_at_all(wanted, strip_location=overrides.strip_location),
         recipients=recipients,
         urgency=urgency,
-        urgency_reason=wish.reason_code or ("" if wish.urgency and urgency != draft.urgency else draft.urgency_reason),
+        urgency_reason=overrides.reason_code
+        or ("" if overrides.urgency and urgency != draft.urgency else draft.urgency_reason),
         handling=draft.handling,
         legal_bases=draft.legal_bases,
         review_time=draft.review_time or default,
     )
-    parents = (*wish.parents, *draft.parents)
-    return Prepared(source, draft.kind, draft.content, draft.annex, envelope, parents, wish.second)
+    parents = (*overrides.parents, *draft.parents)
+    return Prepared(source, draft.kind, draft.content, draft.annex, envelope, parents, overrides.second)
 
 
 async def follow(session: "Session", prepared: Prepared) -> Prepared:
@@ -150,7 +155,7 @@ async def follow(session: "Session", prepared: Prepared) -> Prepared:
     threads = {each.header.thread_id for each in found}
     if len(threads) > 1:
         what = _("The messages answered are of different threads.")
-        raise Refused("invalid_draft", prepared.source, complaints=[Complaint("in_reply_to", what, "threads_differ")])
+        raise Refused("invalid_draft", prepared.source, problems=[FieldProblem("in_reply_to", what, "threads_differ")])
     recipients = prepared.envelope.recipients or _answered(found[0], session.profile.member)
     envelope = replace(
         prepared.envelope,

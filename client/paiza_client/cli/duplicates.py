@@ -83,7 +83,7 @@ async def find(session: "Session", prepared: Prepared) -> list[Earlier]:
             each.officer_id,
             _(_SAME).format(fields=", ".join(each.fields)),
         )
-        for each in await session.searching.similar(prepared.kind.name, _criteria(prepared))
+        for each in await session.search.similar(prepared.kind.name, _criteria(prepared))
     ]
     known = {each.digest for each in same}
     still_open = [each for each in await _still_open(session, prepared) if each.digest not in known]

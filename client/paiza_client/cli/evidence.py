@@ -153,7 +153,9 @@ async def _made(
             numbers = sorted({messages.part_number(found.header, part) for part in parts})
             annexed = any(found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX for number in numbers)
             disclosure = Disclosure(tuple(numbers), whom, purpose, reason, with_annex=annexed)
-        return await session.proving.evidence(found.digest, found.header, with_openings=openings, disclosure=disclosure)
+        return await session.evidence_files.evidence(
+            found.digest, found.header, with_openings=openings, disclosure=disclosure
+        )
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

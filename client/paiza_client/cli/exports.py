@@ -22,7 +22,7 @@ from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.data.exports import customs, marks, precursors, printing, unodc
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Table
-from paiza_client.errors import Complaint, Refused, misused
+from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
 from paiza_client.sdk.model import MessageSummary
@@ -158,19 +158,23 @@ async def _allowed(
     desk: Terminal, session: "Session", found: Sequence[MessageSummary], intent: "Intent", *, partial: bool
 ) -> list[MessageSummary]:
     """Ask leave; where some is refused, refuse all, or warn and go on with the rest."""
-    leaves = await session.exports.note([each.digest for each in found], intent)
-    refused = [(each, leave) for each, leave in zip(found, leaves, strict=True) if leave.proof is None]
+    permissions = await session.exports.note([each.digest for each in found], intent)
+    refused = [
+        (each, permission) for each, permission in zip(found, permissions, strict=True) if permission.proof is None
+    ]
     if not refused:
         return list(found)
-    complaints = [Complaint(each.id, leave.detail, leave.reason) for each, leave in refused[:MAX_NAMED]]
+    problems = [FieldProblem(each.id, permission.detail, permission.reason) for each, permission in refused[:MAX_NAMED]]
     if not partial or len(refused) == len(found):
         first = refused[0][1]
-        raise Refused(first.reason, refused[0][0].id, first.detail, complaints)
-    for each, leave in refused:
+        raise Refused(first.reason, refused[0][0].id, first.detail, problems)
+    for each, permission in refused:
         desk.warn(
-            _("Left out: {id}: {reason}").format(id=each.id[: messages.SHORT_ID], reason=leave.detail or leave.reason)
+            _("Left out: {id}: {reason}").format(
+                id=each.id[: messages.SHORT_ID], reason=permission.detail or permission.reason
+            )
         )
-    left_out = {each.digest for each, _leave in refused}
+    left_out = {each.digest for each, _permission in refused}
     return [each for each in found if each.digest not in left_out]
 
 

@@ -11,7 +11,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk.forwarding import Leave
+from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import codes, handling
 from paiza_wire.reasons import REASONS
@@ -34,18 +34,20 @@ def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, wit
         raise misused("--purpose", _("there are: {codes}").format(codes=", ".join(codes.load("purpose"))))
     desk = terminal()
     recipients = list(dict.fromkeys(split(to)))
-    summary, leaves = run(_forward(desk, message, recipients, purpose, reason, without_annex=without_annex))
-    refused = [leave for leave in leaves if leave.proof is None]
+    summary, permissions = run(_forward(desk, message, recipients, purpose, reason, without_annex=without_annex))
+    refused = [permission for permission in permissions if permission.proof is None]
     if desk.wants_json:
-        desk.json({"id": summary.id, "results": [_object(leave) for leave in leaves]})
+        desk.json({"id": summary.id, "results": [_object(permission) for permission in permissions]})
     else:
         desk.pairs(
             [
                 (
-                    leave.recipient,
-                    messages.proof_text(leave.proof) if leave.proof else f"{_('refused')}: {_why(leave)}",
+                    permission.recipient,
+                    messages.proof_text(permission.proof)
+                    if permission.proof
+                    else f"{_('refused')}: {_why(permission)}",
                 )
-                for leave in leaves
+                for permission in permissions
             ]
         )
         desk.pairs(marks(summary))
@@ -87,31 +89,36 @@ def marks(summary: MessageSummary) -> list[tuple[str, str]]:
 
 async def _forward(
     desk: Terminal, message: str, recipients: list[str], purpose: str, reason: str, *, without_annex: bool
-) -> tuple[MessageSummary, list[Leave]]:
+) -> tuple[MessageSummary, list[Permission]]:
     async with desk.session() as session:
         summary = await messages.one(session, message)
         holding = {desk.profile().member, summary.header.author}.intersection(recipients)
         if holding:
             what = _("{members}: your own member, or the author of the message; it has the message")
             raise misused("--to", what.format(members=", ".join(sorted(holding))))
-        return summary, await session.passing.forward(
+        return summary, await session.forwarding.forward(
             summary.digest, recipients, purpose=purpose, reason=reason, without_annex=without_annex
         )
 
 
 async def _holders(desk: Terminal, message: str) -> list[Any]:
     async with desk.session() as session:
-        return await session.passing.holders((await messages.one(session, message)).digest)
+        return await session.forwarding.holders((await messages.one(session, message)).digest)
 
 
-def _why(leave: Leave) -> str:
-    return f"{_(error_help.remedy(leave.reason).what)} ({leave.detail})"
+def _why(permission: Permission) -> str:
+    return f"{_(error_help.remedy(permission.reason).what)} ({permission.detail})"
 
 
-def _object(leave: Leave) -> dict[str, Any]:
-    if leave.proof is None:
-        return {"recipient": leave.recipient, "state": "refused", "reason": leave.reason, "detail": leave.detail}
-    return {"recipient": leave.recipient, "state": "forwarded", "proof": as_json.proof(leave.proof)}
+def _object(permission: Permission) -> dict[str, Any]:
+    if permission.proof is None:
+        return {
+            "recipient": permission.recipient,
+            "state": "refused",
+            "reason": permission.reason,
+            "detail": permission.detail,
+        }
+    return {"recipient": permission.recipient, "state": "forwarded", "proof": as_json.proof(permission.proof)}
 
 
 def _holder(holder: Any) -> dict[str, Any]:

@@ -22,12 +22,12 @@ from rich.text import Text
 from paiza_client import error_help, language
 from paiza_client.cli import as_json
 from paiza_client.cli.terminal import WIDE, plain
-from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, disk_problem, exit_code, misused
+from paiza_client.errors import ExitCode, FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_client.language import N_, _
 from paiza_client.local import profiles
 from paiza_wire.errors import PaizaError, Rejected
 
-MAX_COMPLAINTS: Final = 50  # shown on a terminal; JSON holds them all
+MAX_PROBLEMS: Final = 50  # shown on a terminal; JSON holds them all
 
 _SAVED: Final = N_(
     "The message is signed, sealed and safe in the outbox. It goes at the next command, or with: paiza outbox flush"
@@ -60,7 +60,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:  # noqa: P
 def as_object(error: PaizaError, code: ExitCode) -> dict[str, object]:
     """Return an error as the object that `--json` prints."""
     told = error_help.remedy(error.reason)
-    complaints = _complaints(error)
+    problems = _problems(error)
     shown: dict[str, object] = {
         "reason": error.reason,
         "what": _(told.what),
@@ -69,8 +69,8 @@ def as_object(error: PaizaError, code: ExitCode) -> dict[str, object]:
         "detail": error.detail,
         "exit_code": int(code),
     }
-    if complaints:
-        shown["complaints"] = [{"where": each.where, "what": each.what, "code": each.code} for each in complaints]
+    if problems:
+        shown["problems"] = [{"where": each.where, "what": each.what, "code": each.code} for each in problems]
     if isinstance(error, Unreachable):
         shown["saved"] = error.saved
     return shown
@@ -82,15 +82,15 @@ def _tell(error: PaizaError, code: ExitCode, arguments: Sequence[str]) -> int:
         return code
     shown = as_object(error, code)
     console = Console(file=sys.stderr, highlight=False, markup=False, width=None if sys.stderr.isatty() else WIDE)
-    complaints = _complaints(error)
+    problems = _problems(error)
     lines = [(_("Error"), str(shown["what"]))]
-    if shown["where"] and not complaints:
+    if shown["where"] and not problems:
         lines.append((_("Where"), str(shown["where"])))
     lines += [
-        (_("Where"), f"{each.where}: {each.what}" if each.where else each.what) for each in complaints[:MAX_COMPLAINTS]
+        (_("Where"), f"{each.where}: {each.what}" if each.where else each.what) for each in problems[:MAX_PROBLEMS]
     ]
-    if len(complaints) > MAX_COMPLAINTS:
-        lines.append((_("Where"), _("… and {n} more").format(n=len(complaints) - MAX_COMPLAINTS)))
+    if len(problems) > MAX_PROBLEMS:
+        lines.append((_("Where"), _("… and {n} more").format(n=len(problems) - MAX_PROBLEMS)))
     lines.append((_("What to do"), str(shown["remedy"])))
     lines.append((_("Reason"), f"{error.reason} ({error.detail})" if error.detail else error.reason))
     for label, text in lines:
@@ -98,8 +98,8 @@ def _tell(error: PaizaError, code: ExitCode, arguments: Sequence[str]) -> int:
     return code
 
 
-def _complaints(error: PaizaError) -> Sequence[Complaint]:
-    return error.complaints if isinstance(error, Refused) else ()
+def _problems(error: PaizaError) -> Sequence[FieldProblem]:
+    return error.problems if isinstance(error, Refused) else ()
 
 
 def _is_saved(error: PaizaError) -> bool:

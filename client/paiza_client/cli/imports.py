@@ -13,7 +13,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.data.imports.maps import ImportMap, load_map
 from paiza_client.data.imports.seizures import ImportResult, SeizureImport, rejects_path
-from paiza_client.errors import Complaint, Refused, Unreachable, misused
+from paiza_client.errors import FieldProblem, Refused, Unreachable, misused
 from paiza_client.language import N_, _
 from paiza_client.local import profiles
 from paiza_client.local.profiles import Profile
@@ -126,8 +126,8 @@ def _tell(desk: Terminal, result: ImportResult, seconds: float, *, dry_run: bool
                 _("Rejected rows are in {path}: mend them there and import that file.").format(path=result.rejects)
             )
     if result.refused:
-        complaints = [Complaint(message, outcome.detail, outcome.reason) for message, outcome in result.refused]
-        raise Refused("invalid_draft", _("messages refused by the node"), result.refused[0][1].reason, complaints)
+        problems = [FieldProblem(message, outcome.detail, outcome.reason) for message, outcome in result.refused]
+        raise Refused("invalid_draft", _("messages refused by the node"), result.refused[0][1].reason, problems)
 
 
 def _object(result: ImportResult, seconds: float, *, dry_run: bool) -> dict[str, Any]:

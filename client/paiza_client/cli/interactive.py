@@ -14,7 +14,7 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import substance_notes
 from paiza_client.cli.terminal import Terminal, lang
-from paiza_client.compose.composer import complain
+from paiza_client.compose.composer import raise_field_problems
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
 from paiza_domain import codes, reference
@@ -56,7 +56,7 @@ class Walk:
                 for each in error.errors:
                     self._desk.warn(f"{each.path}: {each.message(lang())}")
                 if not self._mend([each.path for each in error.errors]):
-                    complain(self._kind.name, error.errors)
+                    raise_field_problems(self._kind.name, error.errors)
             else:
                 return Draft(kind=self._kind, content=content, annex=annex)
 

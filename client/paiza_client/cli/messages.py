@@ -11,7 +11,7 @@ from paiza_client.cli import classification
 from paiza_client.cli.as_json import URGENCIES
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.data.exports import marks
-from paiza_client.errors import Complaint, Refused
+from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import N_, _
 from paiza_client.sdk.model import Delivery, MessageSummary
 from paiza_client.verify.model import OpenedPart, Proof
@@ -125,10 +125,11 @@ async def one(session: "Session", text: str) -> MessageSummary:
         exact = [each for each in found if each.id == text.replace("-", "").lower()]
         if len(exact) == 1:
             return exact[0]
-        complaints = [
-            Complaint(each.id, f"{each.header.kind}, {each.header.author}, {when(each.stored_time)}") for each in found
+        problems = [
+            FieldProblem(each.id, f"{each.header.kind}, {each.header.author}, {when(each.stored_time)}")
+            for each in found
         ]
-        raise Refused("ambiguous_id", text, complaints=complaints)
+        raise Refused("ambiguous_id", text, problems=problems)
     return found[0]
 
 

@@ -12,7 +12,7 @@ from paiza.core.v1 import message_pb2
 from paiza_client.cli import as_json, drafting, messages, replies, sending, threads
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.options import shared
-from paiza_client.cli.recalls import wish, written
+from paiza_client.cli.recalls import overrides, written
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
@@ -104,7 +104,9 @@ def share(*, thread: str, notice: str, is_draft: bool, urgency: str | None, reas
         found = run(_look(desk, thread, {OPERATION}))
     else:
         found, source, content = run(_own_notice(desk, thread, notice))
-        prepared = replies.prepared(replies.kind(NOTICE), content, source.header, [], [], wish(urgency, reason_code))
+        prepared = replies.prepared(
+            replies.kind(NOTICE), content, source.header, [], [], overrides(urgency, reason_code)
+        )
     sending.finish(desk, _within(prepared, found, desk), None, dry_run=dry_run)
 
 
@@ -153,7 +155,9 @@ def results(
     if not send:
         _tell_results(desk, computed, content)
         return
-    prepared = replies.prepared(replies.kind(SHEET), content, found.message.header, [], [], wish(urgency, reason_code))
+    prepared = replies.prepared(
+        replies.kind(SHEET), content, found.message.header, [], [], overrides(urgency, reason_code)
+    )
     sending.finish(desk, _within(prepared, found, desk), None, dry_run=dry_run)
 
 
@@ -240,7 +244,7 @@ def _read(path: str | None, kind: str, urgency: str | None, reason_code: str) ->
     if draft.kind.name != kind:
         what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=kind)
         raise misused(path, what)
-    return drafting.prepare(draft, path, wish(urgency, reason_code, otherwise=""), now)
+    return drafting.prepare(draft, path, overrides(urgency, reason_code, otherwise=""), now)
 
 
 def _within(prepared: Prepared, found: _Found, desk: Terminal) -> Prepared:

@@ -13,7 +13,7 @@ from paiza.content.v1.feedback_pb2 import Feedback
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction, Recall
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import drafting, messages, replies, sending
-from paiza_client.cli.drafting import Prepared, Wish
+from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import lang, run, terminal
 from paiza_client.errors import Refused, misused
@@ -45,9 +45,9 @@ def written(command: Callable[..., Any]) -> Callable[..., Any]:
 SECOND: Final = click.option("--second", default="", metavar="OFFICER", help=N_("The officer who signs as the second."))
 
 
-def wish(urgency: str | None, reason_code: str, second: str = "", *, otherwise: str = "routine") -> Wish:
+def overrides(urgency: str | None, reason_code: str, second: str = "", *, otherwise: str = "routine") -> Overrides:
     """Return what the command line says of urgency and second officer."""
-    return Wish((), urgency or otherwise, reason_code, second=second)
+    return Overrides((), urgency or otherwise, reason_code, second=second)
 
 
 @click.command(help=N_("Recall messages of your member at every holder; two officers sign. All are of one thread."))
@@ -84,7 +84,7 @@ def recall(
         found[0].header,
         [each.digest for each in found],
         recipients,
-        wish(urgency, reason_code, second, otherwise="priority"),
+        overrides(urgency, reason_code, second, otherwise="priority"),
     )
     sending.finish(desk, prepared, None, dry_run=dry_run)
     desk.note(
@@ -143,7 +143,7 @@ def correct(
         return
     now = drafting.now()
     prepared = Correction(reason=because, explanation=reason)
-    chosen = wish(urgency, reason_code, second)
+    chosen = overrides(urgency, reason_code, second)
     parents = [found.message.digest]
     if draft is not None:
         replacement = _replacement(found, drafting.read(draft, now), draft, now, chosen)
@@ -163,7 +163,12 @@ def correct(
     else:
         prepared.changes.extend(_in_words(found, fields))
     announced = replies.prepared(
-        replies.kind("correction"), prepared, found.message.header, parents, found.holders, wish(urgency, reason_code)
+        replies.kind("correction"),
+        prepared,
+        found.message.header,
+        parents,
+        found.holders,
+        overrides(urgency, reason_code),
     )
     sending.finish(desk, announced, None, dry_run=dry_run)
 
@@ -219,7 +224,7 @@ async def _original(session: "Session", text: str, reason: str) -> _Original:
     return _Original(message, content, annex, await replies.holders(session, [message]))
 
 
-def _replacement(found: _Original, draft: Draft, source: str, now: datetime, chosen: Wish) -> Prepared:
+def _replacement(found: _Original, draft: Draft, source: str, now: datetime, chosen: Overrides) -> Prepared:
     header = found.message.header
     if draft.kind.name != header.kind:
         what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=header.kind)
@@ -273,7 +278,7 @@ def acknowledge(*, message: str, note: str, urgency: str | None, reason_code: st
         message,
         "acknowledgement",
         lambda found: Acknowledgement(message_digest=found.digest, note=note),
-        wish(urgency, reason_code, otherwise="information"),
+        overrides(urgency, reason_code, otherwise="information"),
         dry_run=dry_run,
     )
 
@@ -300,11 +305,13 @@ def feedback(
 ) -> None:
     """Give feedback."""
     content = Feedback(usefulness=worth, outcomes=split(led_to), text=text, links=links)
-    chosen = wish(urgency, reason_code, otherwise="information")
+    chosen = overrides(urgency, reason_code, otherwise="information")
     _answer(message, "feedback", lambda _found: content, chosen, dry_run=dry_run)
 
 
-def _answer(text: str, name: str, content: Callable[[MessageSummary], Message], chosen: Wish, *, dry_run: bool) -> None:
+def _answer(
+    text: str, name: str, content: Callable[[MessageSummary], Message], chosen: Overrides, *, dry_run: bool
+) -> None:
     """Write to the author of a message about it."""
     desk = terminal()
 

@@ -16,7 +16,7 @@ from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
 from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.reconciliation import file as comparison_file
-from paiza_client.reconciliation.compare import Difference, Result, Wish
+from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.matrix import Cell, cells
 from paiza_client.reconciliation.plan import compare_logs
 from paiza_wire.errors import PaizaError
@@ -68,15 +68,15 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
 
     async def work() -> Any:
         async with desk.session() as session:
-            return await session.coordination.matrix(since, until, overdue_minutes * 60)
+            return await session.audit_query.matrix(since, until, overdue_minutes * 60)
 
     found = run(work())
-    rows = cells(found.words)
+    rows = cells(found.replies)
     if desk.wants_json:
         desk.json(
             {
                 "cells": [_cell_object(cell) for cell in rows],
-                "words": [as_json.word(word) for word in found.words],
+                "replies": [as_json.counts_reply(each) for each in found.replies],
                 "silent": [{"member": member, "reason": reason} for member, reason in found.silent],
             }
         )
@@ -94,9 +94,9 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
     )
     desk.table(columns, [_cell_row(cell) for cell in rows], empty=_("Nothing was exchanged."))
     desk.note(_("Sent, receipted, refused, overdue: the sender's word. Received: the recipient's. A dash: no word."))
-    for word in found.words:
-        if word.only_with_asker:
-            desk.note(_("{member} tells only what it exchanged with your member.").format(member=word.member))
+    for reply in found.replies:
+        if reply.only_with_asker:
+            desk.note(_("{member} tells only what it exchanged with your member.").format(member=reply.member))
     for member, reason in found.silent:
         desk.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
     if any(cell.disputed for cell in rows):
@@ -165,7 +165,7 @@ def reconcile(
         raise misused("paiza audit reconcile", _("The period must begin before it ends, and be over."))
     if one == other:
         raise misused("paiza audit reconcile", _("Name two different members."))
-    wish = Wish(one, other, begins, ends, timedelta(minutes=overdue_minutes))
+    comparison = Comparison(one, other, begins, ends, timedelta(minutes=overdue_minutes))
 
     async def work() -> tuple[Result, Any, PaizaError | None]:
         async with desk.session() as session:
@@ -173,11 +173,11 @@ def reconcile(
             for member in (one, other):
                 session.register().member(member)
             if output is not None:
-                session.coordination.kept = []
-            result = await compare_logs(session.coordination, wish, own=own, now=now)
+                session.audit_query.kept = []
+            result = await compare_logs(session.audit_query, comparison, own=own, now=now)
             if output is not None:
-                made = comparison_file.Made(wish, own, str(desk.profile().id), now)
-                answers = session.coordination.kept or []
+                made = comparison_file.Made(comparison, own, str(desk.profile().id), now)
+                answers = session.audit_query.kept or []
                 files = await session.archived_set(session.register().version)
                 trusted = bootstrap_root(desk.profile().root)
                 data = await asyncio.to_thread(comparison_file.pack, made, answers, files, trusted)
@@ -186,15 +186,15 @@ def reconcile(
                 return result, None, None
             counterpart = other if own == one else one
             try:
-                return result, await session.coordination.close(counterpart, begins, ends, result.digest), None
+                return result, await session.audit_query.close(counterpart, begins, ends, result.digest), None
             except PaizaError as error:
                 return result, None, error
 
     result, closed, problem = run(work())
     if desk.wants_json:
-        desk.json(_result_object(wish, result, closed, problem))
+        desk.json(_result_object(comparison, result, closed, problem))
     else:
-        _print(desk, wish, result, closed, problem, own=desk.profile().member, keep_open=keep_open)
+        _print(desk, comparison, result, closed, problem, own=desk.profile().member, keep_open=keep_open)
     _end(result)
 
 
@@ -208,11 +208,13 @@ def _check(desk: Terminal, file: Path, root: Path | None) -> None:
         raise Refused("file_unreadable", str(file), error.strerror or "") from error
     made, result = comparison_file.check(data, trusted)
     if desk.wants_json:
-        desk.json({**_result_object(made.wish, result, None, None), "officer": made.officer, "compared": made.now})
+        desk.json(
+            {**_result_object(made.comparison, result, None, None), "officer": made.officer, "compared": made.now}
+        )
     else:
         told = _("Asked by {officer}; compared, by his word, at {time}.")
         desk.note(told.format(officer=made.officer, time=messages.when(made.now)))
-        _print(desk, made.wish, result, None, None, own=made.own, keep_open=True)
+        _print(desk, made.comparison, result, None, None, own=made.own, keep_open=True)
     _end(result)
 
 
@@ -231,7 +233,7 @@ def _write(output: Path, data: bytes) -> None:
 
 def _print(
     desk: Terminal,
-    wish: Any,
+    comparison: Any,
     result: Result,
     closed: Any,
     problem: PaizaError | None,
@@ -239,11 +241,11 @@ def _print(
     own: str,
     keep_open: bool,
 ) -> None:
-    span = f"{messages.when(wish.since)} – {messages.when(wish.until)}"
+    span = f"{messages.when(comparison.since)} – {messages.when(comparison.until)}"
     desk.say(
         _("{one} and {other}, {span}: {agreed} agree, {waiting} under way, {n} differ.").format(
-            one=wish.one,
-            other=wish.other,
+            one=comparison.one,
+            other=comparison.other,
             span=span,
             agreed=result.agreed,
             waiting=result.under_way,
@@ -264,7 +266,7 @@ def _print(
         desk.warn(_("Not closed: {reason}").format(reason=f"{problem.reason} ({problem.detail})"))
     elif keep_open:
         desk.note(_("Compared only."))
-    elif own not in (wish.one, wish.other):
+    elif own not in (comparison.one, comparison.other):
         desk.note(_("A period is closed by the coordinators of its two members."))
     elif result.under_way:
         desk.note(_("Not closed: messages are still under way."))
@@ -285,11 +287,11 @@ def _difference_row(each: Difference) -> tuple[str, ...]:
     )
 
 
-def _result_object(wish: Any, result: Result, closed: Any, problem: PaizaError | None) -> dict[str, Any]:
+def _result_object(comparison: Any, result: Result, closed: Any, problem: PaizaError | None) -> dict[str, Any]:
     return {
-        "members": [wish.one, wish.other],
-        "since": wish.since,
-        "until": wish.until,
+        "members": [comparison.one, comparison.other],
+        "since": comparison.since,
+        "until": comparison.until,
         "agreed": result.agreed,
         "under_way": result.under_way,
         "differences": [_difference_object(each) for each in result.differences],

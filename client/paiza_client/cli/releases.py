@@ -9,7 +9,7 @@ import click
 from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
 from paiza_client.cli import messages, replies, sending
 from paiza_client.cli.options import split
-from paiza_client.cli.recalls import SECOND, wish, written
+from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
@@ -79,7 +79,7 @@ def ask(
         found.header,
         [found.digest],
         [found.header.author],
-        wish(urgency, reason_code),
+        overrides(urgency, reason_code),
     )
     sending.finish(desk, prepared, None, dry_run=dry_run)
 
@@ -142,7 +142,7 @@ def grant(
         found.header,
         _concerned(found),
         _told(found),
-        wish(urgency, reason_code, second),
+        overrides(urgency, reason_code, second),
     )
     sending.finish(desk, prepared, None, dry_run=dry_run)
 
@@ -171,7 +171,7 @@ def deny(
         found.header,
         _concerned(found),
         _told(found),
-        wish(urgency, reason_code),
+        overrides(urgency, reason_code),
     )
     sending.finish(desk, prepared, None, dry_run=dry_run)
 

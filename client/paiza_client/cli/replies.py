@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import drafting, messages
-from paiza_client.cli.drafting import Prepared, Wish
+from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.errors import Refused
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import kinds
@@ -24,7 +24,7 @@ def prepared(
     about: message_pb2.Header,
     parents: Sequence[bytes],
     recipients: Sequence[str],
-    wish: Wish,
+    overrides: Overrides,
     annex: Message | None = None,
 ) -> Prepared:
     """Make a message in the thread of another, under its marks and legal bases; the command line wins."""
@@ -36,7 +36,7 @@ def prepared(
         handling=about.handling,
         legal_bases=tuple(about.legal_bases),
     )
-    made = drafting.prepare(draft, kind.name, wish, drafting.now())
+    made = drafting.prepare(draft, kind.name, overrides, drafting.now())
     return drafting.in_thread(made, about.thread_id, parents)
 
 
@@ -49,7 +49,7 @@ async def holders(session: "Session", concerned: Sequence[MessageSummary]) -> li
     """Name everyone but ourselves who holds any of these messages."""
     named: dict[str, None] = {}
     for message in concerned:
-        named.update(dict.fromkeys(each.member for each in await session.passing.holders(message.digest)))
+        named.update(dict.fromkeys(each.member for each in await session.forwarding.holders(message.digest)))
     active = {each.id for each in session.register().active_members()} - {session.profile.member}
     return [member for member in named if member in active]
 

@@ -9,7 +9,7 @@ import click
 from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza_client.cli import as_json, messages, replies, sending
 from paiza_client.cli.options import shared
-from paiza_client.cli.recalls import SECOND, wish, written
+from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
@@ -67,7 +67,7 @@ def erase(
         found[0].header,
         [each.digest for each in found],
         recipients,
-        wish(urgency, reason_code, second, otherwise="priority"),
+        overrides(urgency, reason_code, second, otherwise="priority"),
     )
     sending.finish(desk, prepared, None, dry_run=dry_run)
     desk.note(
@@ -86,7 +86,7 @@ def erasures(*, overdue: bool) -> None:
 
     async def work() -> "list[Erasure]":
         async with desk.session() as session:
-            return await session.lawful.erasures(overdue_only=overdue)
+            return await session.retention.erasures(overdue_only=overdue)
 
     found = run(work())
     if desk.wants_json:
@@ -136,7 +136,7 @@ def hold(*, message: str, reason: str, lift: bool) -> None:
     async def work() -> tuple[MessageSummary, Proof]:
         async with desk.session() as session:
             found = await messages.one(session, message)
-            act = session.lawful.release_hold if lift else session.lawful.place_hold
+            act = session.retention.release_hold if lift else session.retention.place_hold
             return found, await act(found.digest, reason)
 
     found, proof = run(work())
@@ -155,7 +155,7 @@ def holds() -> None:
 
     async def work() -> "list[Hold]":
         async with desk.session() as session:
-            return await session.lawful.holds()
+            return await session.retention.holds()
 
     found = run(work())
     if desk.wants_json:
@@ -192,7 +192,7 @@ def reviews(*, days: int) -> None:
 
     async def work() -> "list[Review]":
         async with desk.session() as session:
-            return await session.lawful.reviews(days)
+            return await session.retention.reviews(days)
 
     found = run(work())
     if desk.wants_json:
@@ -243,8 +243,8 @@ def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
         async with desk.session() as session:
             found = await messages.one(session, message)
             if until is None:
-                return found, await session.lawful.erase_own_copy(found.digest, reason)
-            return found, await session.lawful.keep(found.digest, reason, until)
+                return found, await session.retention.erase_own_copy(found.digest, reason)
+            return found, await session.retention.keep(found.digest, reason, until)
 
     found, proof = run(work())
     if desk.wants_json:

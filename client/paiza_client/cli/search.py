@@ -88,7 +88,7 @@ def search(
 
     async def work() -> FoundPage:
         async with desk.session() as session:
-            return await session.searching.search(
+            return await session.search.search(
                 criteria, since=since, until=until, author=author, kind=kind, reason=reason, page_size=limit
             )
 
@@ -114,7 +114,7 @@ def links(*, message: str) -> None:
 
     async def work() -> tuple[LinkedMessage, ...]:
         async with desk.session() as session:
-            return await session.searching.links((await messages.one(session, message)).digest)
+            return await session.search.links((await messages.one(session, message)).digest)
 
     found = run(work())
     if desk.wants_json:

@@ -10,7 +10,7 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import as_json, breaches, drafting, duplicates, interactive, messages, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
-from paiza_client.cli.drafting import Prepared, Wish
+from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.substance_notes import Notes
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
@@ -58,13 +58,15 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("kind", metavar="KIND")
 @click.argument("draft", metavar="[DRAFT]", required=False)
 @_options
-def send(*, kind: str, draft: str | None, ask: bool, template: bool, short: bool, dry_run: bool, **wish: Any) -> None:
+def send(
+    *, kind: str, draft: str | None, ask: bool, template: bool, short: bool, dry_run: bool, **options: Any
+) -> None:
     """Send a message."""
     chosen = drafting.find_kind(kind)
     if template:
         click.echo(chosen.template(lang(), "short" if short else "long"), nl=False)
         return
-    prepared, written = _prepared(terminal(), chosen, draft, _wish(wish), ask=ask, short=short)
+    prepared, written = _prepared(terminal(), chosen, draft, _overrides(options), ask=ask, short=short)
     finish(terminal(), prepared, written, dry_run=dry_run)
 
 
@@ -76,7 +78,15 @@ def send(*, kind: str, draft: str | None, ask: bool, template: bool, short: bool
 )
 @_options
 def reply(
-    *, message: str, draft: str | None, kind: str, ask: bool, template: bool, short: bool, dry_run: bool, **wish: Any
+    *,
+    message: str,
+    draft: str | None,
+    kind: str,
+    ask: bool,
+    template: bool,
+    short: bool,
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Answer a message."""
     desk = terminal()
@@ -93,13 +103,15 @@ def reply(
         text = chosen.template(lang(), "short" if short else "long")
         click.echo(text.replace("in_reply_to: []", f"in_reply_to: [{message}]"), nl=False)
         return
-    prepared, written = _prepared(desk, chosen, draft, _wish(wish, message), ask=ask or draft is None, short=short)
+    prepared, written = _prepared(
+        desk, chosen, draft, _overrides(options, message), ask=ask or draft is None, short=short
+    )
     finish(desk, prepared, written, dry_run=dry_run)
 
 
-def _wish(options: dict[str, Any], answered: str = "") -> Wish:
+def _overrides(options: dict[str, Any], answered: str = "") -> Overrides:
     recipients = tuple(split(options["to"]))
-    return Wish(
+    return Overrides(
         recipients,
         options["urgency"] or "",
         options["reason_code"],
@@ -111,7 +123,7 @@ def _wish(options: dict[str, Any], answered: str = "") -> Wish:
 
 
 def _prepared(
-    desk: Terminal, kind: Kind | None, path: str | None, wish: Wish, *, ask: bool, short: bool
+    desk: Terminal, kind: Kind | None, path: str | None, overrides: Overrides, *, ask: bool, short: bool
 ) -> tuple[Prepared, Draft | None]:
     """Read or ask for a draft; the draft itself is given where it exists nowhere else and must not be lost."""
     now = drafting.now()
@@ -120,11 +132,11 @@ def _prepared(
         if kind is not None and draft.kind.name != kind.name:
             what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=kind.name)
             raise misused(path, what)
-        return drafting.prepare(draft, path, wish, now), None
+        return drafting.prepare(draft, path, overrides, now), None
     if not ask or kind is None:
         raise misused("paiza send", _("no draft: name a file, or use -i or --template"))
-    draft = interactive.fill(desk, kind, "short" if short else "long", now, wish.recipients)
-    return drafting.prepare(draft, kind.name, wish, now), draft
+    draft = interactive.fill(desk, kind, "short" if short else "long", now, overrides.recipients)
+    return drafting.prepare(draft, kind.name, overrides, now), draft
 
 
 def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool, quiet: bool = False) -> bytes:
@@ -210,7 +222,7 @@ def _tell_checked(desk: Terminal, prepared: Prepared, notes: Notes) -> None:
 
 def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool) -> None:
     if outcome.state == "refused":
-        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.complaints(outcome.breaches))
+        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
     if outcome.state == "retry":
         raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
     if quiet and outcome.state == "released":

@@ -10,7 +10,7 @@ from typing_extensions import override
 from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
 from paiza_client.cli.terminal import Terminal, lang, terminal
-from paiza_client.errors import Complaint, ExitCode, Refused
+from paiza_client.errors import ExitCode, FieldProblem, Refused
 from paiza_client.language import N_, _
 from paiza_domain import reference
 from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists
@@ -62,8 +62,8 @@ def show(*, name: tuple[str, ...], within: tuple[str, ...], on: date | None, kno
     found = known.index.find(query)
     if not found.substances:
         what = _("Did you mean “{value}”?")
-        complaints = [Complaint("", what.format(value=each), "suggestion") for each in found.suggestions]
-        raise Refused("unknown_substance", query, complaints=complaints)
+        problems = [FieldProblem("", what.format(value=each), "suggestion") for each in found.suggestions]
+        raise Refused("unknown_substance", query, problems=problems)
     asked = states(within, known.reference.states())
     if desk.wants_json:
         matches = [_as_object(known.reference, each, asked, day, known_at) for each in found.substances]

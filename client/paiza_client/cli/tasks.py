@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from paiza_client.sdk import Session
-    from paiza_client.sdk.tasks import Desks, Scope, Work, WorkItem
+    from paiza_client.sdk.tasks import Scope, TaskItem, Tasks, Work
 
 _STATES: Final = {
     "new": N_("new"),
@@ -41,9 +41,9 @@ def list_(*, mine: bool, everything: bool) -> None:
     where = terminal()
     scope: Scope = "mine" if mine else "all" if everything else "desk"
 
-    async def work() -> "list[WorkItem]":
+    async def work() -> "list[TaskItem]":
         async with where.session() as session:
-            return await session.desks.work(scope)
+            return await session.tasks.work(scope)
 
     found = run(work())
     if where.wants_json:
@@ -107,7 +107,7 @@ def done(*, message: str, note: str) -> None:
 async def on_desk(session: "Session") -> "dict[bytes, Work]":
     """Return the work that the officer sees, by message; none where his role has no desk."""
     try:
-        return {each.message.digest: each.work for each in await session.desks.work()}
+        return {each.message.digest: each.work for each in await session.tasks.work()}
     except Refused as error:
         if error.reason != "policy_denied":
             raise
@@ -137,13 +137,13 @@ def as_object(work: "Work") -> dict[str, Any]:
     }
 
 
-def _change(message: str, act: "Callable[[Desks, bytes], Awaitable[Work]]") -> None:
+def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Work]]") -> None:
     where = terminal()
 
     async def work() -> "Work":
         async with where.session() as session:
             found = await messages.one(session, message)
-            return await act(session.desks, found.digest)
+            return await act(session.tasks, found.digest)
 
     now = run(work())
     if where.wants_json:

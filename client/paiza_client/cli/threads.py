@@ -127,7 +127,7 @@ async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list
         holders: list[str] = []
         if message.header.kind == thread.RECALL and message.author == session.profile.member:
             for digest in thread.affected_digests(message.header):
-                holders += [each.member for each in await session.passing.holders(digest)]
+                holders += [each.member for each in await session.forwarding.holders(digest)]
         status = request_status.of_request(message, folded, holders)
         if status is not None:
             found.append(status)

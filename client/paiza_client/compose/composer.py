@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_client import language
-from paiza_client.errors import Complaint, Refused, located
+from paiza_client.errors import FieldProblem, Refused, located
 from paiza_client.files import attaching
 from paiza_client.files.attaching import Attachment, Progress
 from paiza_client.local.profiles import Credentials, Profile
@@ -130,7 +130,7 @@ class Composer:
         plain = content.SerializeToString(deterministic=True)
         annexed = annex.SerializeToString(deterministic=True) if annex is not None else None
         errors = [*validation.header_errors(header, kind, now), *self._unknown_bases(envelope)]
-        complain(kind.name, [*errors, *kind.validate(content, annex, now)])
+        raise_field_problems(kind.name, [*errors, *kind.validate(content, annex, now)])
         # The same function that every receiver runs has the last word.
         with located(kind.name):
             validation.check_message(header, plain, annexed, now, subject=kind.subject_of(content))
@@ -201,19 +201,19 @@ class Composer:
         return self._keys[member]
 
 
-def complain(source: str, errors: Sequence[FieldError]) -> None:
+def raise_field_problems(source: str, errors: Sequence[FieldError]) -> None:
     """Refuse a draft with these errors, each at its line of the source; nothing happens where there are none."""
     if not errors:
         return
-    complaints = [
-        Complaint(
+    problems = [
+        FieldProblem(
             " ".join(filter(None, (f"{source}:{each.line}:{each.column}" if each.line else source, each.path))),
             each.message(language.language()),
             each.code,
         )
         for each in errors
     ]
-    raise Refused("invalid_draft", source, f"{errors[0].path}: {errors[0].code}", complaints)
+    raise Refused("invalid_draft", source, f"{errors[0].path}: {errors[0].code}", problems)
 
 
 def recipients_of(register: Register, author: str) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from paiza.content.v1 import attachment_info_pb2
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import Complaint, Refused, disk_problem, located
+from paiza_client.errors import FieldProblem, Refused, disk_problem, located
 from paiza_client.files import file_types, location
 from paiza_client.files.location import Removal
 from paiza_client.language import _
@@ -61,7 +61,7 @@ def look_at_all(wanted: Sequence[tuple[Path, str]], *, strip_location: bool = Fa
     """Decide for several files at once; ``wanted`` are paths with their notes."""
     if len(wanted) > MAX_ATTACHMENTS:
         what = _("A message has at most {n} attachments.").format(n=MAX_ATTACHMENTS)
-        raise Refused("too_large", complaints=[Complaint("", what, "too_many")])
+        raise Refused("too_large", problems=[FieldProblem("", what, "too_many")])
     return tuple(look_at(path, note, strip_location=strip_location) for path, note in wanted)
 
 

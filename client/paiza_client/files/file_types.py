@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from paiza_client.errors import Complaint, Refused
+from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import _
 
 HEAD_BYTES: Final = 4096  # enough for every beginning below; TIFF and DICOM need 132
@@ -210,7 +210,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _refused(path: Path, what: str, code: str) -> Refused:
-    return Refused("attachment_type_refused", str(path), code, [Complaint(str(path), what, code)])
+    return Refused("attachment_type_refused", str(path), code, [FieldProblem(str(path), what, code)])
 
 
 def known_endings() -> Iterator[str]:

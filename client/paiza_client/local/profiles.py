@@ -20,7 +20,7 @@ from typing import Final
 
 import click
 
-from paiza_client.errors import Complaint, Misused, ProfileProblem, located
+from paiza_client.errors import FieldProblem, Misused, ProfileProblem, located
 from paiza_client.language import _
 from paiza_wire.identity import SpiffeId, keys
 
@@ -111,18 +111,18 @@ def load(folder: Path) -> Profile:
         settings = tomllib.loads(_read(source, MAX_PROFILE_BYTES).decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProfileProblem("bad_configuration", str(source), str(error)) from error
-    complaints = [
-        Complaint(f"{source}: {key}", _("There is no such setting."), "unknown_setting")
+    problems = [
+        FieldProblem(f"{source}: {key}", _("There is no such setting."), "unknown_setting")
         for key in settings
         if key not in (*_REQUIRED, *_OPTIONAL)
     ]
-    complaints += [
-        Complaint(f"{source}: {key}", _("The setting is missing, or not a text."), "missing_setting")
+    problems += [
+        FieldProblem(f"{source}: {key}", _("The setting is missing, or not a text."), "missing_setting")
         for key in _REQUIRED
         if not isinstance(settings.get(key), str)
     ]
-    if complaints:
-        raise ProfileProblem("bad_configuration", complaints[0].where, complaints[0].code, complaints)
+    if problems:
+        raise ProfileProblem("bad_configuration", problems[0].where, problems[0].code, problems)
     with located(f"{source}: id", ProfileProblem):
         officer = SpiffeId.parse(settings["id"])
     if (officer.role, officer.member, officer.federation) != ("officer", settings["member"], settings["federation"]):

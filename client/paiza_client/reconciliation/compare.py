@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from paiza.core.v1 import log_pb2
-from paiza_client.verify.log_query_checks import Shown, ShownPage
+from paiza_client.verify.log_query_checks import VisibleEntry, VisiblePage
 from paiza_client.verify.model import Proof
 from paiza_wire.tlog import consultations
 from paiza_wire.tlog.consultations import Exchanged
@@ -77,7 +77,7 @@ REMARKS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Comparison:
     """Whose logs to compare, over which period, and after what time an answer counts as late."""
 
     one: str
@@ -92,13 +92,13 @@ class View:
     """What one member's log showed of its exchange with the other, and until which index all of it was looked at."""
 
     member: str
-    entries: dict[int, Shown] = field(default_factory=dict)
+    entries: dict[int, VisibleEntry] = field(default_factory=dict)
     consulted: list[Proof] = field(default_factory=list)
-    by_digest: dict[bytes, list[Shown]] = field(default_factory=dict)
+    by_digest: dict[bytes, list[VisibleEntry]] = field(default_factory=dict)
     followed: dict[bytes, Proof] = field(default_factory=dict)
     retired_end: int = 0
 
-    def take(self, page: ShownPage, about: Iterable[bytes] = ()) -> None:
+    def take(self, page: VisiblePage, about: Iterable[bytes] = ()) -> None:
         """Take an answer in; ``about``: the messages it was asked about, all of whose entries it shows."""
         self.consulted.append(page.consulted)
         self.retired_end = max(self.retired_end, page.retired_end)
@@ -113,7 +113,7 @@ class View:
         """Return whether audit retention may have taken an entry of this log: old enough, and below what it took."""
         return proof.index < self.retired_end and self.consulted[-1].time - proof.time >= SHORTEST_RETENTION
 
-    def of(self, digest: bytes, events: Iterable[str]) -> list[Shown]:
+    def of(self, digest: bytes, events: Iterable[str]) -> list[VisibleEntry]:
         """Return the entries about one message, not about a part of it, of these events."""
         wanted = frozenset(events)
         return [
@@ -181,11 +181,11 @@ def compare(one: View, other: View, *, since: datetime, until: datetime, now: da
 
 
 def _compare_sent(  # noqa: PLR0911 - one way it can stand, one line
-    sent: Shown, digest: bytes, sender: View, recipient: View, now: datetime, allowed: timedelta
+    sent: VisibleEntry, digest: bytes, sender: View, recipient: View, now: datetime, allowed: timedelta
 ) -> tuple[Difference | None, bool]:
     """Return what is wrong with one message that was sent, and whether it merely waits."""
 
-    def differs(kind: Kind, remark: str, answered: Shown | None = None, **more: object) -> Difference:
+    def differs(kind: Kind, remark: str, answered: VisibleEntry | None = None, **more: object) -> Difference:
         return Difference(
             kind,
             digest,
@@ -264,9 +264,9 @@ def _unexplained(sender: View, recipient: View) -> Iterable[Difference]:
             )
 
 
-def _entries(view: View, events: frozenset[str]) -> Mapping[bytes, Shown]:
+def _entries(view: View, events: frozenset[str]) -> Mapping[bytes, VisibleEntry]:
     """Return the first entry of these events about each message."""
-    found: dict[bytes, Shown] = {}
+    found: dict[bytes, VisibleEntry] = {}
     for _, shown in sorted(view.entries.items()):
         proof = shown.proof
         if proof.event in events and proof.digest and _of_exchange(proof):
@@ -279,7 +279,7 @@ def _of_exchange(proof: Proof) -> bool:
     return proof.event in _SENT or proof.part_number is None
 
 
-def _answer(answers: Sequence[Shown], sent: Shown) -> Shown | None:
+def _answer(answers: Sequence[VisibleEntry], sent: VisibleEntry) -> VisibleEntry | None:
     """Return the answer that the sender holds a proof of, else the first."""
     held = {raw for _, raw in sent.held}
     return next((each for each in answers if each.raw in held), answers[0] if answers else None)

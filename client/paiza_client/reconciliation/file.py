@@ -17,10 +17,10 @@ from google.protobuf.message import DecodeError
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.errors import NotProven, located
 from paiza_client.evidence import container
-from paiza_client.reconciliation.compare import Result, Wish
+from paiza_client.reconciliation.compare import Comparison, Result
 from paiza_client.reconciliation.log_queries import Answer, Question, go_on
 from paiza_client.reconciliation.plan import compare_logs
-from paiza_client.verify.log_query_checks import Asked, ShownPage, check_page
+from paiza_client.verify.log_query_checks import Query, VisiblePage, check_page
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_register import load_set
 from paiza_wire.tlog import consultations
@@ -35,7 +35,7 @@ MAX_TEXT_BYTES: Final = 4 * 1024  # of comparison.json
 class Made:
     """Who compared what, and when, by his own word; ``officer`` of ``own`` is proven by the answers."""
 
-    wish: Wish
+    comparison: Comparison
     own: str
     officer: str
     now: datetime
@@ -43,13 +43,13 @@ class Made:
 
 def pack(made: Made, answers: Sequence[Answer], files: Mapping[str, bytes], root: bytes) -> bytes:
     """Make the file, and compare again from it as any reader will; what does not hold is not written."""
-    wish = made.wish
+    comparison = made.comparison
     what = {
-        "one": wish.one,
-        "other": wish.other,
-        "since": wish.since.isoformat(),
-        "until": wish.until.isoformat(),
-        "allowed_seconds": int(wish.allowed.total_seconds()),
+        "one": comparison.one,
+        "other": comparison.other,
+        "since": comparison.since.isoformat(),
+        "until": comparison.until.isoformat(),
+        "allowed_seconds": int(comparison.allowed.total_seconds()),
         "own": made.own,
         "officer": made.officer,
         "now": made.now.isoformat(),
@@ -60,7 +60,7 @@ def pack(made: Made, answers: Sequence[Answer], files: Mapping[str, bytes], root
         members[f"{ANSWERS}{number:05}.query"] = answer.query
         members[f"{ANSWERS}{number:05}.page"] = answer.page
     members.update({REGISTER + path: data for path, data in files.items()})
-    data = container.pack(members, {"comparison": f"{wish.one} {wish.other}"})
+    data = container.pack(members, {"comparison": f"{comparison.one} {comparison.other}"})
     check(data, root)
     return data
 
@@ -84,7 +84,7 @@ def check(data: bytes, root: bytes) -> tuple[Made, Result]:
         registers = Registers(load_set(files, root, None))
     # 3.
     kept = _Kept(made, answers, registers)
-    result = asyncio.run(compare_logs(kept, made.wish, own=made.own, now=made.now))
+    result = asyncio.run(compare_logs(kept, made.comparison, own=made.own, now=made.now))
     kept.check_all_used()
     return made, result
 
@@ -97,7 +97,7 @@ class _Kept:
         self._answers = list(enumerate(answers))
         self._registers = registers
 
-    async def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
+    async def pages(self, member: str, question: Question) -> AsyncIterator[VisiblePage]:
         for query in question.queries():
             while True:
                 page = self._next(member, query)
@@ -110,7 +110,7 @@ class _Kept:
         if self._answers:
             raise NotProven("bad_evidence", f"{ANSWERS}{self._answers[0][0]:05}", "an answer that nothing asked for")
 
-    def _next(self, member: str, wanted: pb.EntryQuery) -> ShownPage:
+    def _next(self, member: str, wanted: pb.EntryQuery) -> VisiblePage:
         if not self._answers:
             raise NotProven("proof_missing", member, "an answer that the comparison needs is missing")
         number, answer = self._answers.pop(0)
@@ -124,7 +124,7 @@ class _Kept:
             page = pb.EntriesPage.FromString(answer.page)
         except DecodeError:
             raise NotProven("bad_evidence", where, "the answer is not of the protocol") from None
-        said = Asked(self._made.own, self._made.officer, member, answer.query)
+        said = Query(self._made.own, self._made.officer, member, answer.query)
         return check_page(page, said, LogReader(self._registers))
 
 
@@ -134,14 +134,14 @@ def _read(members: Mapping[str, bytes]) -> tuple[Made, list[Answer]]:
         if len(text) > MAX_TEXT_BYTES + 64 * len(members):
             raise NotProven("too_large", WHAT, "it says more than a comparison needs")
         what = json.loads(text)
-        wish = Wish(
+        comparison = Comparison(
             str(what["one"]),
             str(what["other"]),
             _time(what["since"]),
             _time(what["until"]),
             timedelta(seconds=int(what["allowed_seconds"])),
         )
-        made = Made(wish, str(what["own"]), str(what["officer"]), _time(what["now"]))
+        made = Made(comparison, str(what["own"]), str(what["officer"]), _time(what["now"]))
         answers = [
             Answer(str(member), members[f"{ANSWERS}{number:05}.query"], members[f"{ANSWERS}{number:05}.page"])
             for number, member in enumerate(what["members"])

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from paiza.core.v1 import log_query_pb2 as pb
-from paiza_client.verify.log_query_checks import ShownPage
+from paiza_client.verify.log_query_checks import VisiblePage
 from paiza_wire.tlog import consultations
 
 
@@ -55,7 +55,7 @@ class Question:
             yield query
 
 
-def go_on(query: pb.EntryQuery, page: ShownPage) -> None:
+def go_on(query: pb.EntryQuery, page: VisiblePage) -> None:
     """Make a question that of the next page."""
     query.from_index = page.next_index
     query.nonce = secrets.token_bytes(consultations.NONCE_SIZE)
@@ -70,8 +70,8 @@ class Answer:
     page: bytes
 
 
-class Asking(Protocol):
+class QuerySession(Protocol):
     """Who answers questions: the own node, or answers of before that were kept."""
 
-    def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
+    def pages(self, member: str, question: Question) -> AsyncIterator[VisiblePage]:
         """Yield the answers to a question, checked, until the log was looked through."""

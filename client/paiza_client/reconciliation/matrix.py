@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paiza_client.verify.log_query_checks import Counts, Word
+from paiza_client.verify.log_query_checks import Counts, CountsReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,15 @@ class Cell:
     disputed: int | None = None
 
 
-def cells(words: Sequence[Word]) -> list[Cell]:
-    """Put the words together: one cell for each sender and recipient of whom anything was told, in order of both.
+def cells(replies: Sequence[CountsReply]) -> list[Cell]:
+    """Put the replies together: one cell for each sender and recipient of whom anything was told, in order of both.
 
-    ``words``: the asking member's first. What a member did not name, of those whom it told of, is 0.
+    ``replies``: the asking member's first. What a member did not name, of those whom it told of, is 0.
     """
-    told = {(word.member, each.counterpart): each for word in words for each in word.counts}
-    whole = {word.member for word in words if not word.only_with_asker}
-    spoke = {word.member for word in words}
-    own = words[0].member if words else ""
+    told = {(reply.member, each.counterpart): each for reply in replies for each in reply.counts}
+    whole = {reply.member for reply in replies if not reply.only_with_asker}
+    spoke = {reply.member for reply in replies}
+    own = replies[0].member if replies else ""
 
     def word_of(member: str, counterpart: str) -> Counts | None:
         none_named = member in whole or (member in spoke and counterpart == own)

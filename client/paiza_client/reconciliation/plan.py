@@ -6,54 +6,56 @@ from typing import Final
 
 from paiza_client.errors import NotProven, Refused
 from paiza_client.reconciliation import compare
-from paiza_client.reconciliation.compare import COMPARED, FOLLOWED, Result, View, Wish
-from paiza_client.reconciliation.log_queries import Asking, Question
-from paiza_client.verify.log_query_checks import ShownPage
+from paiza_client.reconciliation.compare import COMPARED, FOLLOWED, Comparison, Result, View
+from paiza_client.reconciliation.log_queries import QuerySession, Question
+from paiza_client.verify.log_query_checks import VisiblePage
 from paiza_wire.tlog.consultations import MAX_QUERY_DIGESTS
 
 MAX_ENTRIES: Final = 1_000_000  # of one log in one comparison, held in memory; choose a shorter period
 
 
-async def compare_logs(asking: Asking, wish: Wish, *, own: str, now: datetime) -> Result:
+async def compare_logs(session: QuerySession, comparison: Comparison, *, own: str, now: datetime) -> Result:
     """Ask both members for the period, then both again for what only one of them spoke of, and compare.
 
     Whoever holds a receipt is asked before whoever must show it is asked last: so an honest log always shows it.
     Refused("audit_not_granted") where a member does not let us see what is needed.
     """
     views = []
-    for member, counterpart in ((wish.one, wish.other), (wish.other, wish.one)):
+    for member, counterpart in ((comparison.one, comparison.other), (comparison.other, comparison.one)):
         view = View(member)
-        question = Question(COMPARED, counterpart, wish.since, wish.until, held=True, headers=True)
-        async for page in asking.pages(member, question):
-            _check_scope(page, wish, own=own, counterpart=counterpart)
+        question = Question(COMPARED, counterpart, comparison.since, comparison.until, held=True, headers=True)
+        async for page in session.pages(member, question):
+            _check_scope(page, comparison, own=own, counterpart=counterpart)
             view.take(page)
             if len(view.entries) > MAX_ENTRIES:
-                raise Refused("too_large", f"{member}: {wish.since:%Y-%m-%d} – {wish.until:%Y-%m-%d}")
+                raise Refused("too_large", f"{member}: {comparison.since:%Y-%m-%d} – {comparison.until:%Y-%m-%d}")
         views.append(view)
     one, other = views
-    digests = compare.unclear(one, other, wish.since, wish.until)
-    await _follow(asking, one, wish.other, digests)
-    await _follow(asking, other, wish.one, digests)
-    return compare.compare(one, other, since=wish.since, until=wish.until, now=now, allowed=wish.allowed)
+    digests = compare.unclear(one, other, comparison.since, comparison.until)
+    await _follow(session, one, comparison.other, digests)
+    await _follow(session, other, comparison.one, digests)
+    return compare.compare(
+        one, other, since=comparison.since, until=comparison.until, now=now, allowed=comparison.allowed
+    )
 
 
-async def _follow(asking: Asking, view: View, counterpart: str, digests: Sequence[bytes]) -> None:
+async def _follow(session: QuerySession, view: View, counterpart: str, digests: Sequence[bytes]) -> None:
     """Ask for everything a log says of these messages with the counterpart, whenever that was."""
     for first in range(0, len(digests), MAX_QUERY_DIGESTS):
         block = digests[first : first + MAX_QUERY_DIGESTS]
         question = Question(FOLLOWED, counterpart, digests=block, held=True, headers=True)
-        async for page in asking.pages(view.member, question):
+        async for page in session.pages(view.member, question):
             view.take(page, block)
 
 
-def _check_scope(page: ShownPage, wish: Wish, *, own: str, counterpart: str) -> None:
+def _check_scope(page: VisiblePage, comparison: Comparison, *, own: str, counterpart: str) -> None:
     """Refuse an answer that leaves out what is compared: nothing may be named lost for want of a grant."""
     scope = page.scope
     if counterpart == own and scope.party_events >= frozenset(COMPARED):
         return
     if not scope.events >= frozenset(COMPARED):
         raise Refused("audit_not_granted", page.member)
-    if scope.since is not None and scope.since > wish.since:
+    if scope.since is not None and scope.since > comparison.since:
         raise Refused("audit_not_granted", page.member, f"granted since {scope.since.isoformat()}")
     if page.member == own and scope.since is not None:
         raise NotProven("unexpected_answer", page.member, "the own node states a scope where none applies")

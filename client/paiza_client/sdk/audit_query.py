@@ -15,7 +15,7 @@ from paiza_client.errors import NotProven
 from paiza_client.reconciliation.log_queries import Answer, Question, go_on
 from paiza_client.sdk import channel
 from paiza_client.verify import log_query_checks as checks
-from paiza_client.verify.log_query_checks import Asked, Shown, ShownPage, Word
+from paiza_client.verify.log_query_checks import CountsReply, Query, VisibleEntry, VisiblePage
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
 from paiza_wire.identity import SpiffeId
@@ -30,7 +30,7 @@ MAX_PAGES: Final = 20_000  # of one question: ten million entries
 class Matrix:
     """What members say they exchanged, and who said nothing, with the reason code."""
 
-    words: tuple[Word, ...]
+    replies: tuple[CountsReply, ...]
     silent: tuple[tuple[str, str], ...]
 
 
@@ -43,7 +43,7 @@ class Closed:
     theirs: Proof
 
 
-class Coordination:
+class AuditQuery:
     """What a session can do across logs."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Coordination:
         self.kept: list[Answer] | None = None
         """Where a list is put here, the answers about entries are kept in it, as they came."""
 
-    async def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
+    async def pages(self, member: str, question: Question) -> AsyncIterator[VisiblePage]:
         """Yield the answers to a question, checked, page by page, until the log was looked through."""
         for query in question.queries():
             for _ in range(MAX_PAGES):
@@ -68,12 +68,12 @@ class Coordination:
             else:
                 raise NotProven("too_large", member, "the answers do not come to an end")
 
-    async def read_own(self, question: Question, limit: int) -> list[Shown]:
+    async def read_own(self, question: Question, limit: int) -> list[VisibleEntry]:
         """Return at most so many entries of the own log, in order of index; each is proven and meets the question.
 
         The node can withhold an entry or a text; it cannot alter or invent any. That the log was read is logged.
         """
-        found: list[Shown] = []
+        found: list[VisibleEntry] = []
         async for page in self.pages(self._officer.member, question):
             found += page.entries
             if len(found) >= limit:
@@ -81,7 +81,7 @@ class Coordination:
         return found[:limit]
 
     async def matrix(self, since: datetime | None, until: datetime | None, overdue_seconds: int) -> Matrix:
-        """Ask for counts: the own member's word first, then that of every other that gave one."""
+        """Ask for counts: the own member's reply first, then that of every other that answered."""
         query = log_query_pb2.CountQuery(
             nonce=secrets.token_bytes(consultations.NONCE_SIZE), overdue_seconds=overdue_seconds
         )
@@ -91,11 +91,11 @@ class Coordination:
             lambda: self._stub.GetMatrix(pb.GetMatrixRequest(query=data), timeout=ASK_SECONDS)
         )
         logs = LogReader(self._registers)
-        words = tuple(checks.check_word(page, self._asked(page.member, data), logs) for page in answer.pages)
-        named = [word.member for word in words]
+        replies = tuple(checks.check_counts(page, self._asked(page.member, data), logs) for page in answer.pages)
+        named = [reply.member for reply in replies]
         if named[:1] != [self._officer.member] or len(set(named)) != len(named):
-            raise NotProven("unexpected_answer", "matrix", "the words are not the own member's first, then others'")
-        return Matrix(words, tuple((each.member, each.reason) for each in answer.silent))
+            raise NotProven("unexpected_answer", "matrix", "the replies are not the own member's first, then others'")
+        return Matrix(replies, tuple((each.member, each.reason) for each in answer.silent))
 
     async def close(self, counterpart: str, since: datetime, until: datetime, digest: bytes) -> Closed:
         """Have a period closed; both entries must say what ``digest`` stands for, computed from what was shown."""
@@ -111,7 +111,7 @@ class Coordination:
             checks.check_reconciled(answer.theirs, counterpart, own, digest, logs),
         )
 
-    async def _page(self, member: str, query: log_query_pb2.EntryQuery) -> ShownPage:
+    async def _page(self, member: str, query: log_query_pb2.EntryQuery) -> VisiblePage:
         data = query.SerializeToString(deterministic=True)
         answer: pb.ListLogEntriesResponse = await self._call(
             lambda: self._stub.ListLogEntries(pb.ListLogEntriesRequest(member=member, query=data), timeout=ASK_SECONDS)
@@ -121,8 +121,8 @@ class Coordination:
             self.kept.append(Answer(member, data, answer.page.SerializeToString()))
         return page
 
-    def _asked(self, member: str, query: bytes) -> Asked:
-        return Asked(self._officer.member, str(self._officer), member, query)
+    def _asked(self, member: str, query: bytes) -> Query:
+        return Query(self._officer.member, str(self._officer), member, query)
 
 
 def _set(period: log_query_pb2.Period, since: datetime | None, until: datetime | None) -> None:

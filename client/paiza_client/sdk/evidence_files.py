@@ -35,7 +35,7 @@ class Disclosure:
     with_annex: bool = False
 
 
-class Proving:
+class EvidenceFiles:
     """What a session can make of what the own node can prove."""
 
     def __init__(
@@ -97,9 +97,9 @@ class Proving:
         intent = Intent(
             AUDIENCE, disclosure.recipient, disclosure.purpose, disclosure.reason, with_annex=disclosure.with_annex
         )
-        (leave,) = await self._exports.note([digest], intent)
-        if leave.proof is None:
-            raise Refused(leave.reason, digest.hex()[:16], leave.detail)
+        (permission,) = await self._exports.note([digest], intent)
+        if permission.proof is None:
+            raise Refused(permission.reason, digest.hex()[:16], permission.detail)
         keys: dict[int, bytes] = {}
         for number in disclosure.parts:
             request = officer_pb2.OpenMessageRequest(

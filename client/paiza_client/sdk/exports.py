@@ -34,7 +34,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Permission:
     """What the node said of one message: the proven EXPORTED entry, or why it must not be in the export."""
 
     digest: bytes
@@ -54,14 +54,14 @@ class Exports:
         self._registers = registers
         self._officer = officer
 
-    async def note(self, digests: Sequence[bytes], intent: Intent) -> list[Leave]:
+    async def note(self, digests: Sequence[bytes], intent: Intent) -> list[Permission]:
         """Ask leave for each message, in order; what is allowed stands in the node's log when this returns."""
-        leaves: list[Leave] = []
+        permissions: list[Permission] = []
         for start in range(0, len(digests), MAX_ASKED):
-            leaves += await self._note(digests[start : start + MAX_ASKED], intent)
-        return leaves
+            permissions += await self._note(digests[start : start + MAX_ASKED], intent)
+        return permissions
 
-    async def _note(self, digests: Sequence[bytes], intent: Intent) -> list[Leave]:
+    async def _note(self, digests: Sequence[bytes], intent: Intent) -> list[Permission]:
         request = forwarding_pb2.AuthorizeExportRequest(
             message_digests=digests,
             audience=AUDIENCES[intent.audience],
@@ -76,9 +76,9 @@ class Exports:
         if [each.message_digest for each in answer.results] != list(digests):
             raise NotProven("unexpected_answer", self._officer.member, "other messages than those asked about")
         logs = LogReader(self._registers)
-        return [self._leave(each, answer.checkpoint, logs) for each in answer.results]
+        return [self._permission(each, answer.checkpoint, logs) for each in answer.results]
 
-    def _leave(self, result: forwarding_pb2.NoteExportResult, checkpoint: bytes, logs: LogReader) -> Leave:
+    def _permission(self, result: forwarding_pb2.NoteExportResult, checkpoint: bytes, logs: LogReader) -> Permission:
         match result.WhichOneof("result"):
             case "exported":
                 proof, _entry = logs.entry(result.exported, checkpoint)
@@ -86,8 +86,8 @@ class Exports:
                 if (proof.event, proof.member, proof.actor, proof.digest) != expected:
                     where = f"{proof.origin} #{proof.index}"
                     raise NotProven("bad_proof", where, "the entry is not of this export")
-                return Leave(result.message_digest, proof)
+                return Permission(result.message_digest, proof)
             case "rejection":
-                return Leave(result.message_digest, None, result.rejection.reason, result.rejection.detail)
+                return Permission(result.message_digest, None, result.rejection.reason, result.rejection.detail)
             case _:
                 raise NotProven("unexpected_answer", result.message_digest.hex()[:16], "neither leave nor refusal")

@@ -14,7 +14,7 @@ from paiza_client.verify.model import Proof
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Permission:
     """What the node decided: ``proof`` of its log entry, or ``reason`` and ``detail`` of the refusal.
 
     ``recipient`` is the member to whom a message was to be passed on.
@@ -26,7 +26,7 @@ class Leave:
     detail: str = ""
 
 
-class Passing:
+class Forwarding:
     """What a session can do with messages that others wrote."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
@@ -37,7 +37,7 @@ class Passing:
 
     async def forward(
         self, digest: bytes, recipients: Sequence[str], *, purpose: str, reason: str, without_annex: bool = False
-    ) -> list[Leave]:
+    ) -> list[Permission]:
         """Pass a message on as it is; one checked result per recipient, in order."""
         request = forwarding_pb2.ForwardRequest(
             message_digest=digest,
@@ -51,16 +51,16 @@ class Passing:
         )
         if [result.recipient for result in answer.results] != list(recipients):
             raise NotProven("unexpected_answer", digest.hex()[:16], "the results are not those of the recipients")
-        leaves = []
+        permissions = []
         for result in answer.results:
             if result.WhichOneof("result") == "rejection":
-                leaves.append(Leave(result.recipient, None, result.rejection.reason, result.rejection.detail))
+                permissions.append(Permission(result.recipient, None, result.rejection.reason, result.rejection.detail))
                 continue
             proof = self._entry(result.forwarded, answer.checkpoint, "FORWARDED", digest)
             if proof.counterpart != result.recipient:
                 raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry names another recipient")
-            leaves.append(Leave(result.recipient, proof))
-        return leaves
+            permissions.append(Permission(result.recipient, proof))
+        return permissions
 
     async def holders(self, digest: bytes) -> list[forwarding_pb2.Holder]:
         """Return who holds a message, and who passed it on to them, as far as the own node was told."""

@@ -67,7 +67,7 @@ class MessageSummary:
     replaced_by: bytes = b""
     attachments: tuple[AttachmentStatus, ...] = ()
     linked: bool = False
-    """It shares an identifier with an older message that the officer may see; `Searching.links` names them."""
+    """It shares an identifier with an older message that the officer may see; `Search.links` names them."""
     erased: bool = False
     """Its content was erased at the own node."""
     subject: bytes = b""

@@ -74,7 +74,7 @@ class Review:
     held: bool
 
 
-class Lawful:
+class Retention:
     """What a session can ask and decide about lawfulness."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:

@@ -52,7 +52,7 @@ class SimilarRequest:
     recipients: tuple[str, ...]
 
 
-class Searching:
+class Search:
     """What a session can search for."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:

@@ -29,15 +29,15 @@ from paiza_client.reconciliation.log_queries import Question
 from paiza_client.sdk import channel
 from paiza_client.sdk.approvals import Approvals
 from paiza_client.sdk.attachments import Attachments, SavedAttachment
-from paiza_client.sdk.audit_query import Coordination
-from paiza_client.sdk.evidence_files import Proving
+from paiza_client.sdk.audit_query import AuditQuery
+from paiza_client.sdk.evidence_files import EvidenceFiles
 from paiza_client.sdk.exports import Exports
-from paiza_client.sdk.forwarding import Passing
+from paiza_client.sdk.forwarding import Forwarding
 from paiza_client.sdk.model import Box, MessageSummary, Page, Whoami
-from paiza_client.sdk.retention import Lawful
-from paiza_client.sdk.search import Searching
+from paiza_client.sdk.retention import Retention
+from paiza_client.sdk.search import Search
 from paiza_client.sdk.summaries import summary
-from paiza_client.sdk.tasks import Desks
+from paiza_client.sdk.tasks import Tasks
 from paiza_client.sdk.workflows import Workflows
 from paiza_client.verify import checks
 from paiza_client.verify.logs import Registers
@@ -80,15 +80,15 @@ class Session:
         self._officer = officer_pb2_grpc.OfficerServiceStub(connection)
         self._audit = audit_pb2_grpc.AuditServiceStub(connection)
         self._register = register_pb2_grpc.RegisterServiceStub(connection)
-        self.passing = Passing(connection, self._call, self._registers, profile.member)
-        self.coordination = Coordination(connection, self._call, self._registers, profile.id)
-        self.lawful = Lawful(connection, self._call, self._registers, profile.member)
-        self.searching = Searching(connection, self._call)
+        self.forwarding = Forwarding(connection, self._call, self._registers, profile.member)
+        self.audit_query = AuditQuery(connection, self._call, self._registers, profile.id)
+        self.retention = Retention(connection, self._call, self._registers, profile.member)
+        self.search = Search(connection, self._call)
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
-        self.desks = Desks(connection, self._call)
+        self.tasks = Tasks(connection, self._call)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
-        self.proving = Proving(
+        self.evidence_files = EvidenceFiles(
             connection, self._call, profile, self.exports, self.attachments, self.archived_set, self._open
         )
         self.approvals = Approvals(connection, self._call, profile, credentials, self._registers, self.attachments)
@@ -261,7 +261,7 @@ class Session:
             if member == self.profile.member:
                 continue
             try:
-                async for page in self.coordination.pages(member, Question(digests=[digest])):
+                async for page in self.audit_query.pages(member, Question(digests=[digest])):
                     foreign.update(((each.proof.origin, each.proof.index), each.proof) for each in page.entries)
             except NotProven:
                 raise
@@ -278,7 +278,7 @@ class Session:
 
     async def evidence(self, digest: bytes) -> bytes:
         """Return the evidence file of one message; `proving` has more to choose."""
-        return await self.proving.evidence(digest)
+        return await self.evidence_files.evidence(digest)
 
     async def archived_set(self, version: bytes) -> dict[str, bytes]:
         """Fetch all files of an older set of the register; whoever uses them verifies them (`load_set`)."""

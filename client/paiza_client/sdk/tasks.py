@@ -43,26 +43,26 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkItem:
+class TaskItem:
     """One message as somebody's work."""
 
     message: MessageSummary
     work: Work
 
 
-class Desks:
+class Tasks:
     """What a session can do at the officer's desk."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = task_pb2_grpc.TaskServiceStub(connection)
         self._call = call
 
-    async def work(self, scope: Scope = "desk") -> list[WorkItem]:
+    async def work(self, scope: Scope = "desk") -> list[TaskItem]:
         """Return what is to be done, what is due first ahead; at most about `MAX_LISTED`."""
         request = task_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
-        found: list[WorkItem] = []
+        found: list[TaskItem] = []
         async for page in channel.pages(self._call, self._stub.ListTasks, request):
-            found += [WorkItem(summary(each.message), _work(each.work)) for each in page.items]
+            found += [TaskItem(summary(each.message), _work(each.work)) for each in page.items]
             if len(found) >= MAX_LISTED:
                 break
         return found

@@ -35,7 +35,7 @@ _CONTENT: Final[dict[int, Content]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class VisibleEntry:
     """An entry that a log showed, proven; ``held`` are entries of the counterpart's log that its holder kept."""
 
     proof: Proof
@@ -71,11 +71,11 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPage:
+class VisiblePage:
     """One answer: all that matches in ``member``'s log from the first index of the question up to ``next_index``."""
 
     member: str
-    entries: tuple[Shown, ...]
+    entries: tuple[VisibleEntry, ...]
     next_index: int
     complete: bool
     scope: Scope
@@ -98,7 +98,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class CountsReply:
     """What a member says it exchanged, with whom, in which period; its log commits to having said so."""
 
     member: str
@@ -110,7 +110,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """Who asked whom what: ``officer`` of ``asker``, the log of ``member``, with this serialized question."""
 
     asker: str
@@ -119,7 +119,7 @@ class Asked:
     query: bytes
 
 
-def check_page(page: pb.EntriesPage, asked: Asked, logs: LogReader) -> ShownPage:
+def check_page(page: pb.EntriesPage, asked: Query, logs: LogReader) -> VisiblePage:
     """Check an answer about entries.
 
     1. The checkpoint is signed by a log of the member that was asked.
@@ -153,10 +153,10 @@ def check_page(page: pb.EntriesPage, asked: Asked, logs: LogReader) -> ShownPage
     # 6.
     if page.next_index > consulted.index or (not page.complete and page.next_index <= query.from_index):
         raise NotProven("unexpected_answer", where, "the answer does not say where to go on")
-    return ShownPage(asked.member, shown, page.next_index, page.complete, scope, consulted, page.retired_end)
+    return VisiblePage(asked.member, shown, page.next_index, page.complete, scope, consulted, page.retired_end)
 
 
-def check_word(page: pb.CountsPage, asked: Asked, logs: LogReader) -> Word:
+def check_counts(page: pb.CountsPage, asked: Query, logs: LogReader) -> CountsReply:
     """Check an answer about counts: its log committed to having told this officer just this."""
     consulted = _check_consulted(
         page.consulted, page.checkpoint, asked, consultations.counts_digest(asked.query, page.word), logs
@@ -175,7 +175,7 @@ def check_word(page: pb.CountsPage, asked: Asked, logs: LogReader) -> Word:
         raise NotProven("unexpected_answer", where, "the counts name more than the answer says")
     period = word.period
     with located(where, NotProven):
-        return Word(
+        return CountsReply(
             asked.member,
             tuple(_counts(each) for each in word.counts),
             consultations.query_time(period.since_time) if period.HasField("since_time") else None,
@@ -194,7 +194,7 @@ def check_reconciled(proof: log_pb2.LogProof, member: str, counterpart: str, dig
     return shown
 
 
-def _check_consulted(proven: log_pb2.ProvenEntry, note: bytes, asked: Asked, digest: bytes, logs: LogReader) -> Proof:
+def _check_consulted(proven: log_pb2.ProvenEntry, note: bytes, asked: Query, digest: bytes, logs: LogReader) -> Proof:
     shown, entry = logs.entry(proven, note)
     where = f"{shown.origin} #{shown.index}"
     if shown.member != asked.member:
@@ -220,8 +220,8 @@ def _scope(data: bytes, where: str) -> Scope:
 
 
 def _entry(
-    shown: pb.VisibleEntry, note: bytes, query: pb.EntryQuery, scope: Scope, asked: Asked, logs: LogReader
-) -> Shown:
+    shown: pb.VisibleEntry, note: bytes, query: pb.EntryQuery, scope: Scope, asked: Query, logs: LogReader
+) -> VisibleEntry:
     proof, entry = logs.entry(shown.proven, note)
     where = f"{proof.origin} #{proof.index}"
     if proof.member != asked.member or not _matches(entry, query):
@@ -233,7 +233,7 @@ def _entry(
     if shown.text:
         with located(where, NotProven):
             receipts.check_text(entry.entry, shown.text_salt, shown.text)
-    return Shown(
+    return VisibleEntry(
         proof,
         shown.proven.entry,
         _held(shown.held, proof, where, logs),

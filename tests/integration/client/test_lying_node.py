@@ -72,7 +72,7 @@ async def _answers(home: Path) -> Seen:
         async with connect(profiles.load(home / "kaz-liaison")) as session:
             composer = await session.composer()
             now = drafting.now()
-            ready = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Wish(), now)
+            ready = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Overrides(), now)
             sealed = [composer.compose(ready.kind, ready.content, None, ready.envelope, now=now) for _ in range(2)]
             await session.submit(sealed)
             for message in sealed:

@@ -116,7 +116,7 @@ async def _send(session: Session) -> str:
     from paiza_domain.drafts import drafts  # noqa: PLC0415
 
     now = drafting.now()
-    prepared = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Wish(), now)
+    prepared = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Overrides(), now)
     composer = await session.composer()
     sealed = composer.compose(prepared.kind, prepared.content, None, prepared.envelope, now=now)
     (outcome,) = await session.submit([sealed])

@@ -36,7 +36,7 @@ def test_matrix_says_whose_word_each_figure_is(
     assert (own["sent"], own["receipted"], own["received"], own["disputed"], own["overdue"]) == (3, 3, 3, 0, 0)
     assert (cells["tjk", "kaz"]["sent"], cells["tjk", "kaz"]["received"]) == (2, 2)
     assert found["silent"] == []
-    assert [word["only_with_own"] for word in found["words"]] == [False, True, True]
+    assert [reply["only_with_own"] for reply in found["replies"]] == [False, True, True]
 
     third = paiza(scene.federation, "uzb-coordinator", "audit", "matrix", "--json").json
     assert {(cell["from"], cell["to"]) for cell in third["cells"]} == {("kaz", "uzb")}
@@ -58,7 +58,7 @@ def test_auditors_see_their_own_log_only(scene: Scene, paiza: Paiza, digests: di
     """An auditor's matrix is the own member's word; reconciling asks another member, which is for coordinators."""
     assert digests
     found = paiza(scene.federation, "kaz-auditor", "audit", "matrix", "--json").json
-    assert [word["member"] for word in found["words"]] == ["kaz"]
+    assert [reply["member"] for reply in found["replies"]] == ["kaz"]
     ran = paiza(scene.federation, "kaz-auditor", "audit", "reconcile", "kaz", "tjk", "--json")
     assert (ran.code, '"policy_denied"' in ran.err) == (3, True)
     ran = paiza(scene.federation, "kaz-liaison", "audit", "matrix", "--json")

@@ -50,7 +50,7 @@ def made(federation: Federation, profile: str, digest: bytes, disclosure: Disclo
 
     async def work() -> bytes:
         async with connect(profiles.load(federation.home / profile)) as session:
-            return await session.proving.evidence(digest, disclosure=disclosure)
+            return await session.evidence_files.evidence(digest, disclosure=disclosure)
 
     return asyncio.run(work())
 

@@ -48,7 +48,7 @@ _ENCODINGS: Final = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp1
 Problem = tuple[str, str]
 
 
-def problems(raw: dict[str, Any]) -> Iterator[Problem]:
+def map_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     """Say everything that is wrong, as key and sentence with the remedy; later checks rely on earlier ones."""
     wrong = list(_shape_problems(raw))
     yield from wrong

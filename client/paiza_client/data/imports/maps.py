@@ -15,14 +15,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from paiza_client.data.imports.map_checks import LEGS, TABLES, problems
+from paiza_client.data.imports.map_checks import LEGS, TABLES, map_problems
 from paiza_client.data.imports.values import compile_date_format
-from paiza_client.errors import Complaint, Refused
+from paiza_client.errors import FieldProblem, Refused
 
 MAX_MAP_BYTES: Final = 4 * 1024 * 1024  # bytes of a map: a table of tens of thousands of spellings fits
 SHIPPED: Final = ("ids",)
 
-_TOO_MANY: Final = 50  # complaints: a map with more wrong is wrong altogether
+_TOO_MANY: Final = 50  # problems: a map with more wrong is wrong altogether
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +75,16 @@ def load_map(name: str) -> ImportMap:
 
 
 def parse_map(data: bytes, name: str) -> ImportMap:
-    """Check the bytes of a map; Refused("bad_map") carries one complaint per key that is wrong."""
+    """Check the bytes of a map; Refused("bad_map") carries one problem per key that is wrong."""
     if len(data) > MAX_MAP_BYTES:
         raise Refused("bad_map", name, "larger than a map may be")
     try:
         raw = tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Refused("bad_map", name, str(error), [Complaint(name, str(error), "not_toml")]) from error
-    complaints = [Complaint(f"{name}: {key}", problem, "bad_map") for key, problem in problems(raw)]
-    if complaints:
-        raise Refused("bad_map", complaints[0].where, complaints[0].what, complaints[:_TOO_MANY])
+        raise Refused("bad_map", name, str(error), [FieldProblem(name, str(error), "not_toml")]) from error
+    problems = [FieldProblem(f"{name}: {key}", problem, "bad_map") for key, problem in map_problems(raw)]
+    if problems:
+        raise Refused("bad_map", problems[0].where, problems[0].what, problems[:_TOO_MANY])
     columns: dict[str, str] = raw["columns"]
     numbers, file = raw.get("numbers", {}), raw.get("file", {})
     return ImportMap(

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from paiza_client.data.imports.maps import ImportMap
 from paiza_client.data.imports.values import clean
-from paiza_client.errors import Complaint, Refused
+from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import _
 
 MAX_LINE: Final = 65_536  # characters of a line, and of a row of several lines; a row of the known files has 250
@@ -80,8 +80,8 @@ class RowReader:
                 elif columns.count(column) > 1:
                     wrong.append(_("the file has the column “{column}” twice").format(column=column))
         if wrong:
-            complaints = [Complaint(f"{self.layout.name}: columns", each, "bad_map") for each in wrong]
-            raise Refused("bad_map", self.layout.name, wrong[0], complaints)
+            problems = [FieldProblem(f"{self.layout.name}: columns", each, "bad_map") for each in wrong]
+            raise Refused("bad_map", self.layout.name, wrong[0], problems)
         return columns
 
     def __iter__(self) -> Iterator[SourceRow]:

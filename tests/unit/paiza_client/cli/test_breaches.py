@@ -16,5 +16,5 @@ def test_a_broken_rule_is_told_in_the_language_of_the_officer(
     """The node tells a code and a name; the sentence is the program's own, in Russian and in English."""
     monkeypatch.setattr(breaches, "lang", lambda: lang)
     broken = workflow_pb2.WorkflowBreach(rule="stopped", values={"member": "kaz"})
-    (told,) = breaches.complaints([broken])
+    (told,) = breaches.problems([broken])
     assert (told.what, told.code) == (sentence, "stopped")

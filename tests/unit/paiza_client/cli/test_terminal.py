@@ -12,7 +12,7 @@ from paiza_client.cli import as_json, drafting
 from paiza_client.cli.frame import as_object
 from paiza_client.cli.options import TimeParameter, split
 from paiza_client.cli.terminal import Terminal, plain
-from paiza_client.errors import Complaint, ExitCode, Misused, Refused, Unreachable, disk_problem, exit_code, located
+from paiza_client.errors import ExitCode, FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
 from paiza_wire.errors import Rejected, Unavailable
 
 
@@ -93,11 +93,11 @@ def test_a_place_is_added_once() -> None:
 
 
 def test_an_error_is_one_object() -> None:
-    """{reason, what, where, remedy}, and every complaint, can be read by a program."""
-    error = Refused("invalid_draft", "d.yaml", "x", [Complaint("d.yaml:3:1 text", "Too long.", "text_too_long")])
+    """{reason, what, where, remedy}, and every problem, can be read by a program."""
+    error = Refused("invalid_draft", "d.yaml", "x", [FieldProblem("d.yaml:3:1 text", "Too long.", "text_too_long")])
     shown = json.loads(json.dumps(as_object(error, ExitCode.REFUSED)))
     assert {"reason", "what", "where", "remedy"} <= set(shown)
-    assert shown["complaints"] == [{"where": "d.yaml:3:1 text", "what": "Too long.", "code": "text_too_long"}]
+    assert shown["problems"] == [{"where": "d.yaml:3:1 text", "what": "Too long.", "code": "text_too_long"}]
 
 
 def test_a_saved_message_says_so() -> None:

@@ -74,7 +74,7 @@ def test_what_deceives_or_runs_is_refused(tmp_path: Path, name: str, content: by
     (tmp_path / name).write_bytes(content)
     with pytest.raises(Refused, match="attachment_type_refused") as refused:
         file_types.recognise(tmp_path / name)
-    assert [each.code for each in refused.value.complaints] == [code]
+    assert [each.code for each in refused.value.problems] == [code]
 
 
 @pytest.mark.parametrize("comment", [b"", b"a comment"])
@@ -90,4 +90,4 @@ def test_an_archive_whose_list_of_files_is_huge_is_not_read(tmp_path: Path, comm
         path.write_bytes(b"PK\x03\x04" + bytes(200) + content)
         with pytest.raises(Refused) as refused:
             file_types.recognise(path)
-        assert [each.code for each in refused.value.complaints] == ["members"]
+        assert [each.code for each in refused.value.problems] == ["members"]

@@ -11,11 +11,11 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza_client.errors import Refused
-from paiza_client.reconciliation.compare import Difference, Result, Wish
+from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.log_queries import Question
 from paiza_client.reconciliation.plan import compare_logs
 from paiza_client.verify import log_query_checks as checks
-from paiza_client.verify.log_query_checks import Asked, ShownPage
+from paiza_client.verify.log_query_checks import Query, VisiblePage
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForwardingRow, ProofKind
 from paiza_node.core.log import store as log_store
@@ -83,7 +83,7 @@ class Both:
         self.settle(sender, recipient, digest, self.receive(sender, recipient, digest))
         return digest
 
-    async def pages(self, member: str, question: Question) -> AsyncIterator[ShownPage]:
+    async def pages(self, member: str, question: Question) -> AsyncIterator[VisiblePage]:
         """Answer as `Coordination.pages` does."""
         (query,) = question.queries()
         while True:
@@ -93,7 +93,7 @@ class Both:
             own = member == "kaz"
             asker = Asker(ASKER, "" if own else "kaz", Visibility(member if own else "kaz", own=own))
             page = await room.consult.entries(asker, data)
-            found = checks.check_page(page, Asked("kaz", ASKER, member, data), log_reader())
+            found = checks.check_page(page, Query("kaz", ASKER, member, data), log_reader())
             yield found
             if found.complete:
                 return
@@ -102,8 +102,8 @@ class Both:
     def reconcile(self, allowed: timedelta = HOUR, later: timedelta = timedelta()) -> Result:
         """Compare both logs over all there is, as of ``later`` than now."""
         now = max(self.kaz.clock.now, self.tjk.clock.now) + timedelta(seconds=1) + later
-        wish = Wish("kaz", "tjk", BEGIN, now + HOUR, allowed)
-        return asyncio.run(compare_logs(self, wish, own="kaz", now=now))
+        comparison = Comparison("kaz", "tjk", BEGIN, now + HOUR, allowed)
+        return asyncio.run(compare_logs(self, comparison, own="kaz", now=now))
 
     _headers: dict[bytes, bytes] = field(default_factory=dict)
 

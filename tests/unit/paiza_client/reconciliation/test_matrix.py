@@ -3,14 +3,14 @@
 from typing import Any
 
 from paiza_client.reconciliation.matrix import Cell, cells
-from paiza_client.verify.log_query_checks import Counts, Word
+from paiza_client.verify.log_query_checks import Counts, CountsReply
 
 NO_PROOF: Any = None  # the matrix shows numbers; what proves that they were said is checked before
 
 
-def word(member: str, *counts: Counts, only_with_asker: bool = False) -> Word:
+def word(member: str, *counts: Counts, only_with_asker: bool = False) -> CountsReply:
     """Return what a member says."""
-    return Word(member, counts, None, None, only_with_asker, NO_PROOF)
+    return CountsReply(member, counts, None, None, only_with_asker, NO_PROOF)
 
 
 def sent(counterpart: str, number: int) -> Counts:

@@ -14,7 +14,7 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.errors import NotProven
 from paiza_client.verify import log_query_checks as checks
-from paiza_client.verify.log_query_checks import Asked, ShownPage
+from paiza_client.verify.log_query_checks import Query, VisiblePage
 from paiza_node.core.exchange.model import ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages.model import MessageState
@@ -44,13 +44,13 @@ class Scene:
         """The messages that kaz sent."""
         return [message_digest(each) for each in self.headers]
 
-    def ask(self, asker: Asker | None = None, **fields: object) -> tuple[pb.EntriesPage, Asked]:
+    def ask(self, asker: Asker | None = None, **fields: object) -> tuple[pb.EntriesPage, Query]:
         """Ask as kaz's coordinator (or as somebody else) what a party may see; gives answer and question."""
         query = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), **fields)  # type: ignore[arg-type]  # of the proto
         data = query.SerializeToString(deterministic=True)
         asker = asker or Asker(ASKER, "kaz", Visibility("kaz"))
         page = asyncio.run(self.tjk.consult.entries(asker, data))
-        return page, Asked("kaz" if asker.member else "tjk", asker.officer, "tjk", data)
+        return page, Query("kaz" if asker.member else "tjk", asker.officer, "tjk", data)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield Scene(tjk, headers, [message_digest(each) for each in others])
 
 
-def check(page: pb.EntriesPage, asked: Asked) -> ShownPage:
+def check(page: pb.EntriesPage, asked: Query) -> VisiblePage:
     """Check as the client does."""
     return checks.check_page(page, asked, log_reader())
 
@@ -171,7 +171,7 @@ def test_a_node_cannot_alter_what_it_shows_of_its_own_log(scene: Scene) -> None:
         lying = Asker(asker.officer, "", Visibility("tjk", own=True))
         page = asyncio.run(_shown_as_if(scene.tjk, lying, data))
         with pytest.raises(NotProven, match="bad_proof"):
-            check(page, Asked("tjk", asker.officer, "tjk", data))
+            check(page, Query("tjk", asker.officer, "tjk", data))
 
 
 async def _shown_as_if(room: LogRoom, asker: Asker, data: bytes) -> pb.EntriesPage:
@@ -291,19 +291,19 @@ def test_an_answer_to_another_question_is_not_believed(scene: Scene) -> None:
     again = pb.EntryQuery.FromString(asked.query)
     again.nonce = secrets.token_bytes(NONCE_SIZE)
     with pytest.raises(NotProven, match="another question"):
-        check(page, Asked("kaz", ASKER, "tjk", again.SerializeToString()))
+        check(page, Query("kaz", ASKER, "tjk", again.SerializeToString()))
     with pytest.raises(NotProven, match="this officer"):
-        check(page, Asked("kaz", officer("kaz", "another"), "tjk", asked.query))
+        check(page, Query("kaz", officer("kaz", "another"), "tjk", asked.query))
     with pytest.raises(NotProven, match="another member's log"):
-        check(page, Asked("kaz", ASKER, "uzb", asked.query))
+        check(page, Query("kaz", ASKER, "uzb", asked.query))
 
 
 def test_counts_are_those_the_log_committed_to(scene: Scene) -> None:
     """A changed figure, another question or another member's name under a word is found out."""
     data = pb.CountQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString()
     page = asyncio.run(scene.tjk.consult.counts(Asker(ASKER, "kaz", Visibility("kaz")), data))
-    asked = Asked("kaz", ASKER, "tjk", data)
-    word = checks.check_word(page, asked, log_reader())
+    asked = Query("kaz", ASKER, "tjk", data)
+    word = checks.check_counts(page, asked, log_reader())
     assert [(each.counterpart, each.received) for each in word.counts] == [("kaz", 3)]
     assert word.only_with_asker
     lied = pb.CountsReply.FromString(page.word)
@@ -311,9 +311,9 @@ def test_counts_are_those_the_log_committed_to(scene: Scene) -> None:
     changed = pb.CountsPage.FromString(page.SerializeToString())
     changed.word = lied.SerializeToString()
     other = pb.CountQuery(nonce=secrets.token_bytes(NONCE_SIZE)).SerializeToString()
-    for told, about in ((changed, asked), (page, Asked("kaz", ASKER, "tjk", other))):
+    for told, about in ((changed, asked), (page, Query("kaz", ASKER, "tjk", other))):
         with pytest.raises(NotProven, match="another question or answer"):
-            checks.check_word(told, about, log_reader())
+            checks.check_counts(told, about, log_reader())
 
 
 @pytest.mark.parametrize("page_size", [1, 3, 500])

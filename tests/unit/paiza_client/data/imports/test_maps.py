@@ -31,13 +31,13 @@ agency = "Example agency"
 """
 
 
-def complaints(text: str) -> list[str]:
+def problems(text: str) -> list[str]:
     """Return the places that a map is refused for."""
     with pytest.raises(Refused) as caught:
         parse_map(text.encode(), "test.toml")
     assert caught.value.reason == "bad_map"
-    assert all(each.what for each in caught.value.complaints)
-    return [each.where for each in caught.value.complaints]
+    assert all(each.what for each in caught.value.problems)
+    return [each.where for each in caught.value.problems]
 
 
 def test_the_shortest_map_is_accepted() -> None:
@@ -87,17 +87,17 @@ def test_the_shortest_map_is_accepted() -> None:
 def test_a_wrong_map_is_refused_at_its_key(old: str, new: str, where: str) -> None:
     """Each fault is reported with the file and the key it is at."""
     assert old in GOOD
-    assert f"test.toml: {where}" in complaints(GOOD.replace(old, new))
+    assert f"test.toml: {where}" in problems(GOOD.replace(old, new))
 
 
 def test_all_faults_are_said_at_once() -> None:
-    """Two faults give two complaints."""
-    assert len(complaints(GOOD.replace('"heroin"', '"x"').replace('unit = "kg"', 'unit = "y"'))) == 2
+    """Two faults give two problems."""
+    assert len(problems(GOOD.replace('"heroin"', '"x"').replace('unit = "kg"', 'unit = "y"'))) == 2
 
 
 def test_what_is_no_toml_or_no_file_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Broken syntax and a missing file are refused with a reason of their own."""
-    assert complaints("this is = = not toml") == ["test.toml"]
+    assert problems("this is = = not toml") == ["test.toml"]
     with pytest.raises(Refused) as caught:
         load_map(str(tmp_path_factory.mktemp("maps") / "absent.toml"))
     assert caught.value.reason == "file_unreadable"

@@ -132,7 +132,7 @@ def test_a_file_that_does_not_fit_the_map_is_refused(text: str) -> None:
     with pytest.raises(Refused) as caught:
         rows(text)
     assert caught.value.reason == "bad_map"
-    assert caught.value.complaints
+    assert caught.value.problems
 
 
 def test_other_columns_are_kept_but_not_needed() -> None:
