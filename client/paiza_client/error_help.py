@@ -160,8 +160,18 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "invalid_subject": Remedy(N_("The subject of the message does not say what its content says."), _TELL_AUDITOR),
         "key_exposed": Remedy(
-            N_("The key file can be read by other users of this machine."),
-            N_("Run chmod 600 on the key file. If others may have copied it, revoke the certificate and enrol again."),
+            N_("The key or passphrase file can be read or replaced by other users of this machine."),
+            N_(
+                "Own the file and run chmod 600 on it. If others may have copied it, revoke the certificate and enrol "
+                "again."
+            ),
+        ),
+        "key_unsealed": Remedy(
+            N_("The private key is not under a passphrase."),
+            N_(
+                "Seal it: openssl pkcs8 -topk8 -scrypt -in officer.key -out sealed.key. On a machine that holds no "
+                "secrets allow it in profile.toml: sealed = false."
+            ),
         ),
         "location_unremovable": Remedy(
             N_("It is not certain that the place could be taken out of this file."),

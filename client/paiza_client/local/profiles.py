@@ -23,6 +23,7 @@ import click
 from paiza_client.errors import FieldProblem, Misused, ProfileProblem, located
 from paiza_client.language import _
 from paiza_wire.identity import SpiffeId, keys
+from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES
 
 PROFILE_FILE: Final = "profile.toml"
 ROLES_FILE: Final = "roles.json"
@@ -154,7 +155,7 @@ def open_credentials(profile: Profile, passphrase: Callable[[], bytes]) -> Crede
         raise ProfileProblem("file_unreadable", str(profile.key), error.strerror or "") from error
     if os.name == "posix" and mode & _OTHERS:
         raise ProfileProblem("key_exposed", str(profile.key), f"mode {stat.S_IMODE(mode):04o}")
-    stored = _read(profile.key, keys.MAX_KEY_FILE_BYTES)
+    stored = _read(profile.key, MAX_KEY_FILE_BYTES)
     phrase = passphrase() if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in stored else None
     with located(str(profile.key), ProfileProblem):
         key = keys.private_key_from_pem(stored, phrase)

@@ -7,7 +7,6 @@ of the same bytes, so a signature must never serve as an identifier.
 """
 
 import os
-from base64 import b64encode
 from hashlib import sha256
 from typing import Final, TypeAlias, TypeGuard
 
@@ -22,30 +21,23 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES256
-from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_der_public_key,
-    load_pem_private_key,
 )
 
 from paiza_wire.errors import Rejected
+from paiza_wire.identity import private_keys, sealing
+from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES, Sealer
 
 PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey
 """A parsed private key; callers keep it, parsing costs more than signing."""
 
 PublicKey: TypeAlias = Ed25519PublicKey | EllipticCurvePublicKey
 """A parsed public key; callers keep it, parsing costs a good part of a verification."""
-
-MAX_KEY_FILE_BYTES: Final = 4096
-"""An encrypted key in PEM takes below 600 bytes; more is not a key of ours."""
 
 MAX_SIGNATURE_BYTES: Final = 72
 """The longest DER encoding of a P-256 signature; Ed25519 signatures have 64 bytes."""
@@ -56,23 +48,12 @@ MLDSA44_SEED_BYTES: Final = 32
 MLDSA44_SIGNATURE_BYTES: Final = 2420
 """FIPS 204 table 2."""
 
-# scrypt (RFC 7914) for passphrases: 16 MiB and about 0.2 s for one guess. With twice the memory OpenSSL's own
-# tools would refuse to open the key.
-SCRYPT_COST: Final = 1 << 14
-SCRYPT_BLOCK_SIZE: Final = 8
-SCRYPT_PARALLELISM: Final = 5
-
 _ECDSA_SHA256: Final = ECDSA(hashes.SHA256())
 
 _FIELD_25519: Final = 2**255 - 19
 _ORDER_8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _SMALL_ORDER_Y: Final = frozenset({0, 1, _FIELD_25519 - 1, _ORDER_8, _FIELD_25519 - _ORDER_8})
 """Second coordinates of the eight points whose order divides 8: 0 and the last two are those of two points each."""
-
-# DER object identifiers of RFC 8018 §A.4 (PBES2), RFC 7914 §7.1 (scrypt) and RFC 8018 §B.2.5 (AES-256-CBC).
-_PBES2: Final = bytes.fromhex("06092a864886f70d01050d")
-_SCRYPT: Final = bytes.fromhex("06092b06010401da47040b")
-_AES256_CBC: Final = bytes.fromhex("060960864801650304012a")
 
 
 def generate_ed25519() -> Ed25519PrivateKey:
@@ -177,49 +158,27 @@ def fingerprint(public_key: PublicKey) -> bytes:
 
 
 def private_key_to_pem(private_key: PrivateKey, passphrase: bytes | None = None) -> bytes:
-    """Encode as PKCS #8 PEM (RFC 5958), under a passphrase with scrypt and AES-256-CBC if one is given.
-
-    The library's own encryption uses 2,048 rounds of PBKDF2, far too few for a passphrase that a person can remember.
-    Here scrypt is put into the same standard envelope (RFC 7914 §7), which the library and OpenSSL can open.
-    """
+    """Encode as PKCS #8 PEM (RFC 5958), sealed under a passphrase if one is given."""
+    pkcs8 = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     if passphrase is None:
-        return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return sealing.unsealed(pkcs8)
     assert passphrase, "an empty passphrase protects nothing"
-    plain = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    salt, iv = os.urandom(16), os.urandom(16)
-    key = Scrypt(salt, 32, SCRYPT_COST, SCRYPT_BLOCK_SIZE, SCRYPT_PARALLELISM).derive(passphrase)
-    padder = PKCS7(AES256.block_size).padder()
-    encryptor = Cipher(AES256(key), CBC(iv)).encryptor()
-    ciphertext = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
-    work = b"".join(map(_der_integer, (SCRYPT_COST, SCRYPT_BLOCK_SIZE, SCRYPT_PARALLELISM)))
-    derivation = _der(0x30, _SCRYPT + _der(0x30, _der(0x04, salt) + work))
-    cipher = _der(0x30, _AES256_CBC + _der(0x04, iv))
-    algorithm = _der(0x30, _PBES2 + _der(0x30, derivation + cipher))
-    envelope = b64encode(_der(0x30, algorithm + _der(0x04, ciphertext)))
-    lines = [envelope[at : at + 64] for at in range(0, len(envelope), 64)]
-    return b"\n".join([b"-----BEGIN ENCRYPTED PRIVATE KEY-----", *lines, b"-----END ENCRYPTED PRIVATE KEY-----", b""])
+    return Sealer(lambda: passphrase).seal(pkcs8)
 
 
 def private_key_from_pem(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
     """Read an Ed25519 or P-256 private key in PKCS #8 PEM; a passphrase is ignored where none was set.
 
-    ``Rejected("bad_passphrase")`` if the passphrase is missing or wrong, ``Rejected("bad_key")`` if this is not a
-    usable key. A file altered inside its encryption cannot be distinguished from a wrong passphrase.
+    ``Rejected("bad_passphrase")`` asks for the (right) passphrase, ``Rejected("bad_key")`` means that this is no
+    key for us. A file changed inside its encryption cannot be told from a wrong passphrase.
     """
-    if len(pem) > MAX_KEY_FILE_BYTES:
-        raise Rejected("bad_key", "the key file is too large")
-    encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
-    if encrypted and not passphrase:
-        raise Rejected("bad_passphrase", "the key is encrypted and no passphrase was given")
+    if sealing.is_sealed(pem) and not passphrase:
+        raise Rejected("bad_passphrase", "the key is sealed and no passphrase was given")
+    pkcs8 = Sealer(lambda: passphrase or b"").open(pem)
     try:
-        private_key = load_pem_private_key(pem, passphrase if encrypted else None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise Rejected("bad_passphrase" if encrypted else "bad_key", "the key file does not open") from None
-    if isinstance(private_key, Ed25519PrivateKey):
-        return private_key
-    if isinstance(private_key, EllipticCurvePrivateKey) and _is_p256(private_key.public_key()):
-        return private_key
-    raise Rejected("bad_key", "the private key is neither Ed25519 nor P-256")
+        return private_keys.ED25519.read(pkcs8)
+    except Rejected:
+        return private_keys.P256.read(pkcs8)
 
 
 def _check_point(raw: bytes) -> None:
@@ -237,18 +196,3 @@ def _check_point(raw: bytes) -> None:
 
 def _is_p256(public_key: object) -> TypeGuard[EllipticCurvePublicKey]:
     return isinstance(public_key, EllipticCurvePublicKey) and isinstance(public_key.curve, SECP256R1)
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    """Encode one value of DER (X.690 §8.1)."""
-    size = len(content)
-    if size < 0x80:  # noqa: PLR2004 - X.690 §8.1.3.4, the short form of a length
-        length = bytes([size])
-    else:
-        octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-        length = bytes([0x80 | len(octets)]) + octets
-    return bytes([tag]) + length + content
-
-
-def _der_integer(number: int) -> bytes:
-    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))

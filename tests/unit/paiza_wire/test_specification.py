@@ -145,7 +145,8 @@ OFFERED_AS = {
 }
 # Limits of what stays within one program: files and names that never travel.
 NOT_OF_THE_PROTOCOL = {
-    "paiza_wire.identity.keys.MAX_KEY_FILE_BYTES",
+    "paiza_wire.identity.key_files.MAX_PASSPHRASE_BYTES",
+    "paiza_wire.identity.sealing.MAX_KEY_FILE_BYTES",
     "paiza_wire.message.MAX_AUTHOR_TIME",
     "paiza_wire.message.key_wrapping.MAX_PLAINTEXT_BYTES",
     "paiza_wire.message.part_cipher.MAX_AUTHOR_BYTES",

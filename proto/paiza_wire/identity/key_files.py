@@ -1,0 +1,117 @@
+"""Key files: every secret key that a program of ours keeps is written and opened here, and nowhere else.
+
+`open_key` in order:
+
+1. The file is opened without following a symbolic link, and looked at through the handle that is read.
+2. It is a regular file of at most `MAX_KEY_FILE_BYTES`.
+3. Its owner is the user who reads it, and its mode lets nobody else in (``key_exposed``).
+4. It is sealed, unless the caller's configuration allows unsealed keys in words (``key_unsealed``).
+5. The passphrase opens it (``bad_passphrase``).
+6. It holds a key of the kind that is wanted (``bad_key``). That it is the *right* key is the caller's question.
+
+Where modes mean nothing (Windows) step 3 is left out. The caller adds the file's name to an error.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import sealing
+from paiza_wire.identity.private_keys import Key, KeyKind
+from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES, Sealer
+
+MAX_PASSPHRASE_BYTES: Final = 1024
+"""A passphrase file is one line; more is another file."""
+
+CREDENTIALS_FOLDER: Final = "CREDENTIALS_DIRECTORY"
+"""Environment variable in which a service manager names the folder of a service's credentials."""
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+def open_key(path: Path, kind: KeyKind[Key], sealer: Sealer, *, sealed: bool = True) -> Key:
+    """Return the key in this file. ``sealed`` False also accepts an unsealed file.
+
+    Raise ``Rejected`` with the reason of the step that fails, ``file_unreadable`` where there is no such file.
+    """
+    pem = read_secret_file(path, MAX_KEY_FILE_BYTES)
+    if sealed and not sealing.is_sealed(pem):
+        raise Rejected("key_unsealed", "the key is not under a passphrase")
+    return kind.read(sealer.open(pem))
+
+
+def write_key(path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer | None) -> None:
+    """Write a key to a new file of mode 0600 and on to the disk: sealed, or unsealed without a sealer.
+
+    Raise OSError where the file exists or cannot be written; a crash may leave an unfinished file.
+    """
+    pkcs8 = kind.write(key)
+    pem = sealing.unsealed(pkcs8) if sealer is None else sealer.seal(pkcs8)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_secret_file(path: Path, limit: int) -> bytes:
+    """Return the bytes of a file that only its owner, who is the reader, can read: steps 1 to 3."""
+    # Opening a pipe would wait for its writer; O_NONBLOCK changes nothing for a regular file.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if path.is_symlink():
+            raise Rejected("bad_key", "the file is a symbolic link")
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Rejected("bad_key", "not a regular file")
+            if os.name == "posix":
+                _check_private(status)
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise Rejected("file_unreadable", error.strerror or "") from error
+    if len(data) > limit:
+        raise Rejected("bad_key", f"over {limit} bytes")
+    return data
+
+
+def _check_private(status: os.stat_result) -> None:
+    if status.st_uid != os.geteuid():
+        raise Rejected("key_exposed", f"the file belongs to user {status.st_uid}, not to user {os.geteuid()}")
+    if status.st_mode & _OTHERS:
+        raise Rejected("key_exposed", f"mode {stat.S_IMODE(status.st_mode):04o}")
+
+
+def passphrase_from_file(path: Path) -> bytes:
+    """Return the first line of a file that only the reader can read; ``Rejected("passphrase_missing")`` if empty."""
+    return _first_line(read_secret_file(path, MAX_PASSPHRASE_BYTES))
+
+
+def passphrase_from_credential(name: str, environment: Mapping[str, str] = os.environ) -> bytes | None:
+    """Return a passphrase that the service manager hands to this service; None where it hands none of this name.
+
+    The manager guards the folder; its files belong to the manager and are opened to the service by other means than
+    owner and mode.
+    """
+    folder = environment.get(CREDENTIALS_FOLDER)
+    if not folder:
+        return None
+    try:
+        with (Path(folder) / name).open("rb") as file:
+            data = file.read(MAX_PASSPHRASE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Rejected("file_unreadable", error.strerror or "") from error
+    if len(data) > MAX_PASSPHRASE_BYTES:
+        raise Rejected("bad_passphrase", f"the credential has over {MAX_PASSPHRASE_BYTES} bytes")
+    return _first_line(data)
+
+
+def _first_line(data: bytes) -> bytes:
+    line = data.split(b"\n", 1)[0].rstrip(b"\r")
+    if not line:
+        raise Rejected("passphrase_missing", "the first line is empty")
+    return line
