@@ -1,1 +1,1 @@
-"""What entitled members see of this log, queries to other logs, and reconciliation."""
+"""Audit between members: the visibility of this log to others, queries to other logs, and reconciliation."""

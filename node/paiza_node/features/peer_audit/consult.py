@@ -1,7 +1,7 @@
-"""Consult: entries and counts of our log, shown to whoever may see them; that they were shown stands in the log.
+"""Consult: entries and counts of our log for callers who may see them; each query is logged.
 
-The CONSULTED entry names the digest of question and answer (`paiza_wire.tlog.consultations`), so that neither we nor
-whoever passes the answer on can show one thing and say another later.
+The CONSULTED entry contains the digest of query and answer (`paiza_wire.tlog.consultations`), so that neither we nor a
+node that relays the answer can later claim another one.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from paiza_wire.identity import SpiffeId
 from paiza_wire.tlog import consultations
 
 COUNTED: Final = (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED)
-"""What a member must have been granted to be told the counts of messages with others."""
+"""The events that a member must have been granted to get the counts of messages with others."""
 MAX_CONSULTATIONS: Final = 1_200  # of one member in a minute: each makes an entry; reading page by page takes fewer
-MAX_LOOKED: Final = 2_000_000  # entries read for one member in a minute: some seconds of work, also where none is shown
-COUNTS_LOOKED: Final = 20_000  # entries that a question about counts is worth
+MAX_LOOKED: Final = 2_000_000  # entries read for one member in a minute: some seconds of work, also if none is shown
+COUNTS_LOOKED: Final = 20_000  # cost of a query of counts, in entries
 MAX_OVERDUE_SECONDS: Final = 366 * 24 * 3600
 
 log = structlog.get_logger("paiza.peer_audit")
@@ -40,7 +40,7 @@ log = structlog.get_logger("paiza.peer_audit")
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: an officer, and for which other member (empty for our own)."""
+    """The caller: an officer, and the other member they query for (empty for our own)."""
 
     officer: str
     member: str
@@ -48,21 +48,21 @@ class Asker:
 
 
 class Consult:
-    """The verb of showing the log."""
+    """Answers queries of our log."""
 
     def __init__(self, core: Core, noted: Callable[[], Awaitable[int]]) -> None:
-        """Store what the verb needs; ``noted`` brings the index of entries up to date and returns its end."""
+        """Store the core; ``noted`` updates the log index and returns its end."""
         self._core = core
         self._noted = noted
         self._share = Share(MAX_CONSULTATIONS)
         self._looked = RateLimit()
 
     async def entries(self, asker: Asker, data: bytes) -> log_query_pb2.EntriesPage:
-        """Show entries.
+        """Return entries.
 
-        1. The question is of the protocol.
-        2. Something of what it asks for may be seen: else the denial is logged.
-        3. What is shown, and that it was, is committed to the log, and proven to the checkpoint after that.
+        1. The query is well formed.
+        2. Some of the requested entries may be visible: else the denial is logged.
+        3. The answer is committed to by a log entry, and proven to the checkpoint after that.
         """
         # 1.
         query = consultations.parse_entry_query(data)
@@ -94,7 +94,7 @@ class Consult:
         return page
 
     async def counts(self, asker: Asker, data: bytes) -> log_query_pb2.CountsPage:
-        """Tell counts: of what was exchanged with everybody where that may be seen, else with the asker alone."""
+        """Return counts: of the exchange with everybody if those are visible, else with the caller alone."""
         query = consultations.parse_count_query(data)
         word = await asyncio.to_thread(self._count, query, asker.sight)
         self._looked.add(asker.member, COUNTS_LOOKED, monotonic())
@@ -106,16 +106,16 @@ class Consult:
         return page
 
     async def note(self, officer: Officer, asked: str, digest: bytes) -> None:
-        """Log that an officer consulted the log by another verb: what was asked, and of which message."""
+        """Log that an officer consulted the log by another call: what was queried, and of which message."""
         entry = log_entries.consulted(actor=officer.id, digest=digest)
         await self._core.ledger.commit(lambda tx: tx.append(entry, text=asked))
 
     def as_officer(self, officer: Officer) -> Asker:
-        """Return the sight of an officer of our own, whom the edge let read the log."""
+        """Return the visibility for an officer of our own, whom authentication let read the log."""
         return Asker(officer.id, "", Visibility(self._core.member, own=True))
 
     async def as_member(self, member: Member, officer_id: str) -> Asker:
-        """Return the sight of another member; the officer is named by its word, and must be its own."""
+        """Return the visibility for another member; it names the officer, who must be its own."""
         named = SpiffeId.parse(officer_id)
         federation = self._core.register_cache.current.federation
         if (named.member, named.federation, named.role) != (member.id, federation, "officer"):
@@ -150,13 +150,13 @@ class Consult:
         return word
 
     def _counterparts(self) -> set[str]:
-        """Name the other members, also those that are suspended: what was exchanged with them stays."""
+        """Return the other members, including suspended ones: past exchange with them stays."""
         return {member for member in self._core.register_cache.current.members if member != self._core.member}
 
     async def _log(
         self, asker: Asker, digest: bytes, text: str, consulted: log_pb2.ProvenEntry, message: bytes = b""
     ) -> tuple[int, bytes, int]:
-        """Log a consultation; gives the entry's index, and note and size of a checkpoint that holds it."""
+        """Log a consultation; return the entry's index, and note and size of a checkpoint that contains it."""
         entry = log_entries.consulted(actor=asker.officer, member=asker.member, digest=message, answer_sha256=digest)
         committed = await self._core.ledger.commit(lambda tx: tx.append(entry, text=text))
         consulted.entry = committed.result.entry
@@ -171,12 +171,12 @@ class Consult:
 
 
 def about(query: log_query_pb2.EntryQuery) -> bytes:
-    """Return the digest of the one message that is asked about, so that its trail tells of it; empty where none is."""
+    """Return the digest of the one message that is queried, so that its trail shows it; empty if there is none."""
     return query.message_digests[0] if len(query.message_digests) == 1 else b""
 
 
 def told_entries(query: log_query_pb2.EntryQuery) -> str:
-    """Say in one line what entries were asked for; it stands beside the log."""
+    """Return a line about the requested entries; it is stored beside the log."""
     events = ",".join(sorted(log_entries.event_name(event) for event in query.events)) or "all"
     words = [f"entries: {events}"]
     if query.actor:

@@ -1,7 +1,7 @@
-"""Grants: what another member may see of our log, given and withdrawn by the operator. Metadata, never content.
+"""Grants: the entries of our log that another member may see, set by the operator. Metadata, never content.
 
-A member has one grant at a time: a new one takes the place of the one before. Nothing is copied to anybody; a grant
-answers questions, and each question is logged.
+A member has one grant at a time: a new one replaces the former. Nothing is copied to members; a grant allows queries,
+and each query is logged.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,18 +21,18 @@ from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.consultations import query_time
 
-MAX_GRANT_DAYS: Final = 1_830  # five years; what is to last longer is granted anew
+MAX_GRANT_DAYS: Final = 1_830  # five years; a longer grant must be renewed
 COUNTER: Final = "audit_grant"
 
 
 class AuditGrants:
-    """The verbs of the operator about grants."""
+    """Handles grants for the operator."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     async def grant(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.GrantAuditResponse:
-        """Grant a member to see entries; what it was granted before ends with that."""
+        """Grant a member to see entries; its former grant ends."""
         member = self._core.register_cache.current.active_member(request.member)
         if member.id == self._core.member:
             raise Rejected("wrong_member", "a member needs no grant for its own log")
@@ -63,7 +63,7 @@ class AuditGrants:
         return admin_pb2.GrantAuditResponse(grant=_shown((await self._core.ledger.commit(work)).result))
 
     async def list_grants(self, request: admin_pb2.ListAuditGrantsRequest) -> admin_pb2.ListAuditGrantsResponse:
-        """List every grant, oldest first, also those that ended."""
+        """Return every grant, oldest first, including ended ones."""
         with self._core.store.reads() as reads:
             page, more = paging.page_of(peer_audit_store.audit_grants(reads), lambda each: f"{each.id:019}", request)
         return admin_pb2.ListAuditGrantsResponse(grants=map(_shown, page), next_page_token=more)
@@ -82,7 +82,7 @@ class AuditGrants:
 
 
 def told(grant: AuditGrant) -> str:
-    """Say in one line what a grant shows; it stands beside the log, and the entry commits to it."""
+    """Return a line about the content of a grant; it is stored beside the log, and the entry commits to it."""
     events = ",".join(map(log_entries.event_name, sorted(grant.events)))
     since = "" if grant.since_time is None else f"; since {grant.since_time.isoformat()}"
     return f"grant {grant.id}: {events}{since}; until {grant.until_time.isoformat()}" + "; headers" * grant.headers

@@ -8,7 +8,7 @@ from paiza_node.core.exchange.model import ForeignProof
 
 @dataclass(frozen=True, slots=True)
 class AuditGrant:
-    """Leave given to another member to see entries of our log of these events; ``since_time`` None for all of it."""
+    """Permission of another member to see entries of our log of these events; ``since_time`` None for all of them."""
 
     id: int
     member: str
@@ -22,7 +22,7 @@ class AuditGrant:
 
 @dataclass(frozen=True, slots=True)
 class ReconciledPeriod:
-    """What was agreed with a member on a period: the digest, our RECONCILED entry, and theirs once it is here."""
+    """The agreement with a member on a period: the digest, our RECONCILED entry, and theirs once it is here."""
 
     counterpart: str
     since_time: datetime
@@ -34,7 +34,7 @@ class ReconciledPeriod:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many messages were exchanged with one member: ours to it, and its own to us."""
+    """The numbers of messages exchanged with one member: ours to it, and its own to us."""
 
     counterpart: str
     sent: int

@@ -1,4 +1,4 @@
-"""Queries: the entries of our log that a query asks for, found in bounded steps, and what is shown beside them."""
+"""Queries: the entries of our log that match a query, found in bounded steps, and the data shown with them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire import log_entries
 from paiza_wire.tlog.consultations import DEFAULT_PAGE, MAX_HELD, MAX_PAGE
 
-MAX_SCANNED: Final = 20_000  # entries looked at for one page; the caller goes on from next_index
+MAX_SCANNED: Final = 20_000  # entries read for one page; the caller continues from next_index
 SCAN_BLOCK: Final = 1_000  # entries read at once
-BESIDE_BLOCK: Final = 100  # entries for which what stands beside them is looked up at once
-MAX_PAGE_BYTES: Final = 4 * 1024 * 1024  # of what one page shows, roughly: an answer holds twice that
+BESIDE_BLOCK: Final = 100  # entries whose additional data is read at once
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024  # approximate size of a page; the limit of an answer is twice that
 
 _Standing = log_query_pb2.ContentState
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Entries that match, with what is shown beside each; every entry below ``next_index`` was looked at.
+    """Matching entries, with the data shown with each; every entry below ``next_index`` was considered.
 
-    ``looked`` is how many entries were read for it.
+    ``looked`` is the number of entries read.
     """
 
     entries: list[tuple[StoredEntry, log_query_pb2.VisibleEntry]]
@@ -59,10 +59,10 @@ def parse(stored: StoredEntry) -> log_pb2.LogEntry:
 
 
 def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibility, size: int) -> Found:
-    """Find entries that match and may be seen, in order of index, in a log of ``size``; what is beside them as well.
+    """Return matching visible entries, in order of index, in a log of ``size``, with the data shown with each.
 
-    For officers of our own they are found by what was noted of them, which is done up to ``size``; other members'
-    questions read the log, of which they may see little.
+    For officers of our own they are found by the log index, which is complete up to ``size``; queries of other members,
+    who may see little, read the log.
     """
     candidates, next_index, complete = (_noted if sight.own else _candidates)(reads, query, size)
     page = _Page(reads, query, sight)
@@ -85,7 +85,7 @@ def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibili
 def _noted(
     reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int
 ) -> tuple[Iterable[StoredEntry], int, bool]:
-    """Return the same as ``_candidates``, by what was noted of the entries, at most a page."""
+    """Return the same as ``_candidates``, from the log index, at most a page."""
     since, until = _since(query), _until(query)
     first = max(min(query.from_index, size), index_at(reads, since, size) or 0)
     end = size if until is None else max(first, index_at(reads, until, size) or 0)
@@ -145,14 +145,14 @@ def _matches(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
         return False
     if query.counterpart and entry.counterpart != query.counterpart:
         return False
-    if query.actor not in entry.actor:  # the database compares Latin letters without regard to case
+    if query.actor not in entry.actor:  # the database compares Latin letters case-insensitively
         return False
     since, until = _since(query), _until(query)
     return (since is None or _time(entry) >= since) and (until is None or _time(entry) < until)
 
 
 class _Page:
-    """Gathers what is shown; full when it has as many entries as asked for, or is large enough."""
+    """Collects a page; full when it has the requested number of entries, or is large enough."""
 
     def __init__(self, reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibility) -> None:
         self._reads = reads
@@ -176,7 +176,7 @@ class _Page:
         return self._shown
 
     def _look_beside(self) -> None:
-        """Look up, for some entries at once, what is shown beside them."""
+        """Read the data shown with some entries at once."""
         held, possessions, texts = self._held(), self._possessions(), self._texts()
         listed = log_store.listed(self._reads, [stored.index for stored, _ in self._waiting])
         for stored, entry in self._waiting:

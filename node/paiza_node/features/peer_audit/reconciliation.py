@@ -1,8 +1,8 @@
-"""Periods: two members agree on what one released to the other in a span of time, and both logs say so.
+"""Reconciliation: two members agree on the messages one released to the other in a period, and both logs record it.
 
-A message belongs to the period in which its author's log released it. Each side computes the same digest from what
-it holds: its own entries, and the proofs of the other's that it kept. Where the digests differ nothing is logged;
-`paiza audit reconcile` names what differs.
+A message belongs to the period in which its author's log released it. Each side computes the same digest from its data:
+its own entries, and the stored proofs of the other's. If the digests differ nothing is logged; `paiza audit reconcile`
+lists the differences.
 """
 
 import asyncio
@@ -43,10 +43,10 @@ from paiza_wire.tlog import consultations
 from paiza_wire.tlog.consultations import Exchanged
 from paiza_wire.tlog.merkle import leaf_hash
 
-MAX_PROPOSALS: Final = 60  # of one member in a minute: each may make an entry; a year by months, and told, is 24
-MAX_COMPUTED_SECONDS: Final = 20.0  # of a minute, for what one member proposes: the log is read through for each
-MAX_MESSAGES: Final = 200_000  # of one period, both ways: what is held in memory while it is computed
-BLOCK: Final = 500  # messages whose proofs are looked up at once
+MAX_PROPOSALS: Final = 60  # of one member in a minute: each may make an entry; a year by months, acknowledged, is 24
+MAX_COMPUTED_SECONDS: Final = 20.0  # of a minute, for proposals of one member: each reads through the log
+MAX_MESSAGES: Final = 200_000  # of one period, both ways: held in memory during the computation
+BLOCK: Final = 500  # messages whose proofs are read at once
 
 _ANSWERS: Final = (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED)
 
@@ -54,7 +54,7 @@ log = structlog.get_logger("paiza.peer_audit")
 
 
 class Reconciliation:
-    """The verbs of closing a period, on both sides."""
+    """Closes periods, on both sides."""
 
     def __init__(self, core: Core, peers: PeerDirectory) -> None:
         self._core = core
@@ -62,18 +62,18 @@ class Reconciliation:
         self._share = Share(MAX_PROPOSALS)
         self._computed = RateLimit()
         self._one_at_a_time = asyncio.Lock()
-        self._asking: set[str] = set()  # members for whom a period is computed or waits to be
+        self._asking: set[str] = set()  # members for whom a period is being computed or waits
 
     async def close(
         self, officer: Officer, request: audit_query_pb2.ClosePeriodRequest
     ) -> audit_query_pb2.ClosePeriodResponse:
-        """Have a period closed with another member; repeated, it gives the same entries.
+        """Close a period with another member; repeated, it returns the same entries.
 
         1. The period is whole and past, the counterpart an active member.
-        2. Nothing of ours in it waits for an answer (`period_open`).
-        3. The other node computed the same, and logged so (`period_differs` otherwise).
+        2. No message of ours in it waits for an answer (`period_open`).
+        3. The other node computed the same, and logged it (`period_differs` otherwise).
         4. We log it with its proof.
-        5. It is told ours. A crash before that leaves it without; the next close tells it.
+        5. Our entry is sent to the other node. A crash before that leaves it without; the next close sends it.
         """
         # 1.
         since, until = self._whole(request.period)
@@ -101,7 +101,7 @@ class Reconciliation:
     async def agree(
         self, member: Member, request: peer_audit_pb2.AgreePeriodRequest
     ) -> peer_audit_pb2.AgreePeriodResponse:
-        """Answer a proposal to close a period: our RECONCILED entry where we know the same of it."""
+        """Answer a proposal to close a period: our RECONCILED entry if our digest is the same."""
         if not self._share.take(member.id, monotonic()):
             raise Unavailable("busy", f"{MAX_PROPOSALS} periods of {member.id} in a minute are looked at", 10.0)
         since, until = self._whole(request.period)
@@ -149,13 +149,13 @@ class Reconciliation:
     def _verified(self, member: Member, shown: log_pb2.LogProof, digest: bytes) -> ForeignProof:
         """Check the other side's RECONCILED entry.
 
-        A checkpoint that is not known of its log is a doubt: that log will be asked to prove that it leads to it.
+        A checkpoint that is not known of its log is unverified: that log will be asked to prove consistency with it.
         """
         logs = self._core.logs
         checkpoint = logs.verify(member, shown.checkpoint)
         entry = receipts.verify_entry(shown.proven, checkpoint)
         note_told_entry(logs, member, entry, shown.proven.inclusion_hashes, told_by=member.id)
-        logs.check_trusted(member.id)  # also where this very checkpoint shows that it is forked
+        logs.check_trusted(member.id)  # also if this very checkpoint shows that it is forked
         said = (entry.entry.event, entry.entry.counterpart, entry.entry.reconciled.period_digest)
         if said != (log_pb2.LOG_EVENT_RECONCILED, self._core.member, digest):
             raise Rejected("bad_proof", f"the entry of {member.id} does not say that the period agrees")
@@ -171,7 +171,7 @@ class Reconciliation:
         )
 
     async def _record(self, period: ReconciledPeriod, actor: str) -> log_pb2.LogProof:
-        """Log that a period agrees, once, and keep the other side's proof; gives ours."""
+        """Log once that a period agrees, and store the other side's proof; return our entry."""
 
         def work(tx: LogTransaction) -> int:
             known = peer_audit_store.reconciled_period(
@@ -202,10 +202,10 @@ class Reconciliation:
 def _ours(
     reads: ReadConnection, own: str, member: str, since: datetime, until: datetime, size: int
 ) -> Iterator[Exchanged]:
-    """Yield what we released to a member in the period and it answered; `period_open` where an answer is awaited."""
+    """Yield our messages to a member in the period that it answered; `period_open` if an answer is pending."""
     released: dict[bytes, bytes] = {}
     mark = member.encode()
-    # No entry is of an earlier time than the one before it: where the period ends, its releases end.
+    # The time of entries never decreases: the releases of the period end with it.
     for stored in scan(reads, index_at(reads, since, size) or 0, index_at(reads, until, size) or 0):
         if mark not in stored.entry:
             continue
@@ -224,9 +224,9 @@ def _ours(
 
 
 def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
-    """Yield what a member released to us in the period, by the proofs of it that we hold, and we answered.
+    """Yield a member's messages to us in the period that we answered, by its stored proofs.
 
-    However long ago the period was, only what belongs to it counts against `MAX_MESSAGES`.
+    Only messages of the period count against `MAX_MESSAGES`, however long ago it was.
     """
     given: set[bytes] = set()
     for block in _blocks(_answered(reads, member, since, size)):
@@ -243,7 +243,7 @@ def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime
 def _answered(reads: ReadConnection, member: str, since: datetime, size: int) -> Iterator[bytes]:
     """Yield the messages of a member that we answered since a time; an answer may come long after the period's end."""
     mark = member.encode()
-    # Its clock may run behind ours or before it: the answer to a release of the period may bear an earlier time.
+    # Its clock may differ from ours: the answer to a release of the period may have an earlier time.
     for stored in scan(reads, index_at(reads, since - MAX_CLOCK_SKEW, size) or 0, size):
         if mark not in stored.entry:
             continue

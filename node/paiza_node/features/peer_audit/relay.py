@@ -1,8 +1,8 @@
-"""Relay: queries of our officers to other members' logs are sent there, and the answers come back unaltered.
+"""Relay: queries of our officers to other members' logs are sent there, and the answers are returned unchanged.
 
-We cannot alter an answer unnoticed, for the other log commits to it; we can withhold it. That an officer asked stands
-in our own log too. A checkpoint that comes with an answer must lead to the same history as everything else that
-member's log showed us: whoever shows auditors another log than peers is forked, and found so here.
+We cannot alter an answer undetected, since the other log commits to it; we can withhold it. Our own log records the
+officer's query too. A checkpoint that comes with an answer must be consistent with everything else that member's log
+showed us: a log that differs between auditors and peers is forked, and detected here.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.tlog import consultations
 
-AT_ONCE: Final = 8  # members asked for their counts at the same time
+AT_ONCE: Final = 8  # members queried for their counts at the same time
 
 log = structlog.get_logger("paiza.peer_audit")
 
 
 class Relay:
-    """The verbs of coordinators and auditors about logs, the own one and others'."""
+    """Handles queries of coordinators and auditors to logs, the own one and others'."""
 
     def __init__(self, core: Core, consult: Consult, peers: PeerDirectory) -> None:
         self._core = core
@@ -39,10 +39,10 @@ class Relay:
     async def entries(
         self, officer: Officer, request: audit_query_pb2.ListLogEntriesRequest
     ) -> audit_query_pb2.ListLogEntriesResponse:
-        """Show entries of the own log, or ask another member's node for those of its log.
+        """Return entries of the own log, or query another member's node for those of its log.
 
-        1. The question is of the protocol, and the member is one of the register.
-        2. That the officer asks is logged here before anybody is asked.
+        1. The query is well formed, and the member is in the register.
+        2. The officer's query is logged here before it is sent.
         3. The checkpoint of the answer belongs to the history that log showed us.
         """
         if request.member in ("", self._core.member):
@@ -63,7 +63,7 @@ class Relay:
     async def matrix(
         self, officer: Officer, request: audit_query_pb2.GetMatrixRequest, *, others: bool
     ) -> audit_query_pb2.GetMatrixResponse:
-        """Return the own counts, and (``others``) those of every other member that tells them."""
+        """Return the own counts, and (``others``) those of every other member that returns them."""
         response = audit_query_pb2.GetMatrixResponse(
             pages=[await self._consult.counts(self._consult.as_officer(officer), request.query)]
         )
@@ -98,16 +98,16 @@ class Relay:
         return answer.page
 
     async def _note(self, officer: Officer, member: str, query: bytes, text: str, message: bytes = b"") -> None:
-        """Log that an officer of ours asks for another member's log; the evidence is the digest of the question."""
+        """Log that an officer of ours queries another member's log; the evidence is the digest of the query."""
         entry = log_entries.consulted(
             actor=officer.id, member=member, digest=message, question_sha256=sha256(query).digest()
         )
         await self._core.ledger.commit(lambda tx: tx.append(entry, text=text))
 
     async def _check_history(self, member_id: str, note: bytes) -> None:
-        """Have the peer prove that a checkpoint and the one we know both lead to its newest; a fork is recorded.
+        """Verify that a checkpoint and the known one are both consistent with the peer's newest; a fork is recorded.
 
-        Rejected("log_forked") where they do not. What is merely not proven is Unavailable, and nothing is shown.
+        Rejected("log_forked") if they are not. If it is merely not proven, Unavailable is raised and nothing is shown.
         """
         logs = self._core.logs
         shown = logs.verify(self._core.register_cache.current.member(member_id), note)

@@ -1,4 +1,4 @@
-"""What other members' nodes ask about our log, and what our officers ask about logs."""
+"""RPCs of other members' nodes about our log, and of our officers about logs."""
 
 from collections.abc import Callable
 from typing import Final
@@ -18,7 +18,7 @@ OVERSEE: Final = "oversee"
 
 
 class PeerAuditService(Service):
-    """Requests of other members' nodes about this node's log."""
+    """Handles requests of other members' nodes about this node's log."""
 
     service = peer_audit_pb2.DESCRIPTOR.services_by_name["PeerAuditService"]
 
@@ -45,7 +45,7 @@ class PeerAuditService(Service):
 
 
 class AuditQueryService(Service):
-    """Requests of officers about logs; only coordinators reach other members' logs by it."""
+    """Handles requests of officers about logs; only coordinators may query other members' logs."""
 
     service = audit_query_pb2.DESCRIPTOR.services_by_name["AuditQueryService"]
 

@@ -1,8 +1,8 @@
-"""What other members may see of the log, periods agreed on with them, and how many messages were exchanged.
+"""Grants to other members, reconciled periods, and counts of exchanged messages in the database.
 
-Counts need no scan of wide rows: totals come from an index that holds nothing but whom a message went to and its
-number, and what is not settled or was refused stands in partial indexes. Numbers grow with time, so that a period is
-a range of numbers.
+Counts need no scan of wide rows: totals come from an index that contains only the recipient and the number of a
+message, and unsettled and refused ones are in partial indexes. Numbers grow with time, so that a period is a range of
+numbers.
 """
 
 from collections.abc import Collection
@@ -39,7 +39,7 @@ from paiza_node.core.storage.statements import replacement
 from paiza_node.core.storage.times import to_micros
 from paiza_node.features.peer_audit.model import AuditGrant, ReconciledPeriod, Tally
 
-# What other members may see of the log. A grant that ended keeps its row: it says what could be seen when.
+# Permissions of other members to see the log. An ended grant keeps its row, as a record of what was visible when.
 audit_grant_table = Table(
     "audit_grant",
     METADATA,
@@ -79,7 +79,7 @@ _REFUSED_THERE: Final = (delivery_pb2.DELIVERY_STATE_REFUSED, delivery_pb2.DELIV
 
 
 def audit_grants(conn: ReadConnection, member: str = "") -> list[AuditGrant]:
-    """Return the grants to one member, or all, oldest first; also those that ended."""
+    """Return the grants to one member, or all, oldest first; including ended ones."""
     g = audit_grant_table.c
     statement = select(audit_grant_table).order_by(g.id)
     return _GRANTS.find(conn, statement.where(g.member == member) if member else statement)
@@ -88,7 +88,7 @@ def audit_grants(conn: ReadConnection, member: str = "") -> list[AuditGrant]:
 def reconciled_period(
     conn: ReadConnection, counterpart: str, since: datetime, until: datetime
 ) -> ReconciledPeriod | None:
-    """Return what was agreed with a member on exactly this period."""
+    """Return the agreement with a member on exactly this period."""
     r = reconciled_period_table.c
     row = conn.execute(
         select(reconciled_period_table, note_table.c.note)
@@ -119,7 +119,7 @@ def tallies(
     until: datetime | None,
     overdue_before: datetime,
 ) -> list[Tally]:
-    """Count what was exchanged with these members in a period, and what has no answer since before a time."""
+    """Count the messages exchanged with these members in a period, and those unanswered since before a time."""
     d, m = delivery_table.c, message_table.c
     first = 0 if since is None else _number_at(conn, d.id, d.released_time, since)
     last = None if until is None else _number_at(conn, d.id, d.released_time, until)
@@ -169,7 +169,7 @@ def _tally(
 
 
 def _passed_on_held(conn: ReadConnection, span: list[Any]) -> dict[str, int]:
-    """Count the messages that are here only because somebody passed them on, by author."""
+    """Count the messages that are here only because they were forwarded, by author."""
     m, o = message_table.c, forwarding_table.c
     joined = forwarding_table.join(message_table, m.digest == o.digest)
     rows = conn.execute(
@@ -186,7 +186,7 @@ def _count(conn: ReadConnection, table: Table, *conditions: Any) -> int:
 
 
 def _number_at(conn: ReadConnection, number: Column[Any], time: Column[Any], moment: datetime) -> int:
-    """Return the first number whose row is of this moment or later, by halving: times never decrease with numbers."""
+    """Return the first number whose row is of this moment or later, by bisection: times never decrease with numbers."""
     wanted = to_micros(moment)
     low = 0
     high = (conn.execute(select(func.max(number))).scalar_one() or 0) + 1
@@ -202,7 +202,7 @@ def _number_at(conn: ReadConnection, number: Column[Any], time: Column[Any], mom
 
 
 def add_audit_grant(conn: WriteConnection, grant: AuditGrant) -> None:
-    """Keep a new grant."""
+    """Store a new grant."""
     _GRANTS.add(conn, [grant])
 
 
@@ -213,7 +213,7 @@ def end_audit_grant(conn: WriteConnection, grant_id: int, now: datetime) -> None
 
 
 def put_reconciled(conn: WriteConnection, period: ReconciledPeriod) -> None:
-    """Keep what was agreed on a period, and the other side's proof as soon as there is one."""
+    """Store the agreement on a period, and the other side's proof as soon as there is one."""
     theirs = period.theirs
     note = None
     if theirs is not None:

@@ -1,7 +1,7 @@
-"""Visibility: which entries of our log an officer or a member may see, and what they are told about that.
+"""Visibility: which entries of our log an officer or a member may see, and which data is shown with them.
 
-An officer of our own who reads the log sees all of it. Another member's node sees what it was granted, and whatever
-was granted what concerns itself: what we released to it, received of it, and answered it.
+An officer of our own who reads the log sees all of it. Another member's node sees what it was granted, and always the
+entries that concern itself: what we released to it, received from it, and answered.
 """
 
 from collections.abc import Iterable
@@ -34,26 +34,26 @@ PARTY_EVENTS: Final = frozenset({
     log_pb2.LOG_EVENT_AUDIT_GRANTED,
     log_pb2.LOG_EVENT_AUDIT_WITHDRAWN,
 })  # fmt: skip
-"""Of which a member sees the entries that name it: they say nothing but what passed between it and us."""
+"""Events whose entries a member may see if they name it: they contain only what passed between it and us."""
 
 _SHOWN_TO_PARTIES: Final = frozenset({
     log_pb2.LOG_EVENT_RELEASED,
     log_pb2.LOG_EVENT_RECEIVED,
     log_pb2.LOG_EVENT_FORWARDED,
 })  # fmt: skip
-"""Of whose messages a party is shown the headers: it wrote them, or they were addressed to it."""
+"""Events of whose messages a party may see the headers: it wrote them, or was an addressee."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """What one caller may see. ``member`` is who asks; ``grant`` the one in force, None where none is."""
+    """The visibility for one caller. ``member`` is the caller; ``grant`` the one in force, None if there is none."""
 
     member: str
     own: bool = False
     grant: AuditGrant | None = None
 
     def scope(self, events: Iterable[int]) -> log_query_pb2.AuditScope:
-        """Return which of these events may be seen; of all, where none is named."""
+        """Return which of these events may be seen; of all, if none is named."""
         asked = frozenset(events) or ALL_EVENTS
         scope = log_query_pb2.AuditScope()
         if self.own:
@@ -80,7 +80,7 @@ class Visibility:
         return self._is_granted(entry) and self.grant is not None and self.grant.headers
 
     def covers(self, events: Iterable[int], counterpart: str) -> bool:
-        """Return whether anything asked for may be seen: entries of these events about one member, or about all."""
+        """Return whether any requested entry may be visible: entries of these events about one member, or about all."""
         return self.own or counterpart in ("", self.member) or bool(self.scope(events).events)
 
     def _is_party(self, entry: log_pb2.LogEntry) -> bool:
@@ -93,7 +93,7 @@ class Visibility:
 
 
 def standing(grants: Iterable[AuditGrant], now: datetime) -> AuditGrant | None:
-    """Return the grant that is in force; of several the newest, for a new one takes the place of those before it."""
+    """Return the grant in force: the newest, since a new one replaces the former."""
     in_force = [grant for grant in grants if grant.withdrawn_time is None and grant.until_time > now]
     return max(in_force, key=lambda grant: grant.id, default=None)
 

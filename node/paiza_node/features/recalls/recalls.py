@@ -1,8 +1,8 @@
-"""Taking back: recalls and corrections. Every node knows them by their headers alone.
+"""Recalls and corrections. Every node recognises them by their headers alone.
 
-Only the author takes back or corrects its own messages: what another attempts is refused at its own node, and takes no
-effect at any other. A recall or correction goes to everyone who holds what it concerns; each holder's log says RECALLED
-when both are there, in whichever order they came. What was recalled stays stored, and is opened only with a reason.
+Only the author recalls or corrects its own messages: another member's attempt is refused at its own node, and has no
+effect at any other. A recall or correction goes to every holder of the message; each holder's log records RECALLED when
+both are there, in either order. A recalled message stays stored, and is opened only with a reason.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ from paiza_wire.errors import Rejected
 
 
 def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
-    """The part of recalls and corrections in a release; ``active`` returns the active members."""
+    """The stage of recalls and corrections in a release; ``active`` returns the active members."""
 
     def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
@@ -42,7 +42,7 @@ def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseS
 def refusal(
     reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]
 ) -> Rejected | None:
-    """Return why a recall or correction is not released; None where it may be, and for every other kind."""
+    """Return why a recall or correction may not be released; None if it may, and for every other kind."""
     try:
         _check(reads, header, member, is_active)
     except Rejected as error:
@@ -53,10 +53,10 @@ def refusal(
 def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
     """Check a recall or correction.
 
-    1. What it concerns is here, is our own, is no recall (nor, for a recall, a step of a workflow), and stands in the
-       thread the header names.
-    2. What replaces a corrected message is one message of our own, of the same kind.
-    3. It is addressed to every member that holds what it concerns, as far as such a member is active.
+    1. Its message is here, is our own, is no recall (nor, for a recall, a step of a workflow), and is in the thread
+       that the header names.
+    2. The replacement of a corrected message is one message of our own, of the same kind.
+    3. It is addressed to every active member that holds its message.
     """
     concerned = thread.affected_digests(header)
     # 1.
@@ -75,7 +75,7 @@ def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_ac
 
 
 def own_message(reads: ReadConnection, digest: bytes, member: str) -> MessageRow:
-    """Return a message of our own that is to be taken back; Rejected where it is not here, or not ours."""
+    """Return a message of our own that is to be recalled; Rejected if it is not here, or not ours."""
     row = messages_store.message(reads, digest)
     if row is None:
         raise Rejected("unknown_id", "what is taken back or corrected is not here")
@@ -98,7 +98,7 @@ def _check_replacement(
 def check_holders(
     reads: ReadConnection, header: message_pb2.Header, concerned: Iterable[bytes], is_active: Callable[[str], bool]
 ) -> None:
-    """Refuse ("holder_missing") what is not addressed to every active member that holds what it concerns."""
+    """Raise Rejected("holder_missing") unless every active member that holds the message is an addressee."""
     named = {recipient.member for recipient in header.recipients}
     owed = {holder for digest in concerned for holder in holders(reads, digest)} - {header.author}
     if missing := sorted(holder for holder in owed - named if is_active(holder)):
@@ -106,12 +106,12 @@ def check_holders(
 
 
 def recall_reaction(node_id: str) -> Reaction:
-    """The part of recalls in what was written: RECALLED stands in the log where both are here."""
+    """The reaction of recalls: log RECALLED for messages and recalls that are both here."""
     return Reaction(lambda tx, messages: note_received(tx, node_id, messages), note_released)
 
 
 def note_released(tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
-    """Log what our own recalls among messages just written recall."""
+    """Log the effects of our own recalls among the written messages."""
     _announce(tx, messages)
     for each in messages:
         if each.row.kind == thread.RECALL:
@@ -120,7 +120,7 @@ def note_released(tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> No
 
 
 def note_received(tx: LogTransaction, node_id: str, messages: Sequence[ReceivedMessage]) -> None:
-    """Log what was recalled by or among messages just written. A recall may come before what it recalls."""
+    """Log the effects of recalls on and among the written messages. A recall may come before its message."""
     _announce(tx, messages)
     known = markings.marks(tx.conn, [each.row for each in messages])
     found = {(each.row.author, each.row.digest, recall) for each in messages for recall in _recalls(known, each.row)}
@@ -136,7 +136,7 @@ def _recalls(known: Mapping[bytes, thread.Amendments], row: MessageRow) -> tuple
 
 
 def _announce(tx: LogTransaction, messages: Sequence[ReceivedMessage] | Sequence[ReleasedMessage]) -> None:
-    """Announce the messages that recalls and corrections are about: what lists show of them has changed."""
+    """Announce the messages concerned by recalls and corrections: their data in lists has changed."""
     if concerned := {digest for each in messages for digest in thread.affected_digests(each.header)}:
         tx.announce(MessagesChanged(tuple(concerned)))
 
@@ -155,7 +155,7 @@ def _append(tx: LogTransaction, actor: str, counterpart: str, digest: bytes, rec
 
 
 def open_rule(reads: ReadConnection, opening: Opening) -> Rejected | None:
-    """Refuse ("recalled") to open what its author recalled, unless a reason is stated."""
+    """Raise Rejected("recalled") for a recalled message unless a reason is stated."""
     if opening.reason.strip() or not _recalls(markings.marks(reads, [opening.row]), opening.row):
         return None
     return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")

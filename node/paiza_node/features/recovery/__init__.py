@@ -1,1 +1,1 @@
-"""The way back after this node lost part of its log."""
+"""Recovery of a node that lost part of its log."""

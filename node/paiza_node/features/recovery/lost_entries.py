@@ -1,8 +1,8 @@
-"""Lost entries: what a member gives back of our former logs is believed only as far as those logs had signed it.
+"""Lost entries: an entry that a member returns to us is accepted only as far as our former logs had signed it.
 
-With a request to erase come our own answers to it. One that was DENIED says that its message was under hold: that hold
-is put back before the request is taken anew, so that nothing is erased until an officer lifts it. What the requester
-does not show stays lost, and so does a hold that was never the answer to a request.
+A request to erase comes back with our own answers. An answer DENIED shows that its message was under hold: that hold is
+restored before the request is received anew, so that nothing is erased until an officer lifts it. Answers that the
+requester does not return stay lost, and so does a hold that never answered a request.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,9 +32,9 @@ log = structlog.get_logger("paiza.recovery")
 
 
 def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.LogProof) -> Lost:
-    """Check that an entry about ``peer`` and a message stood in a log of ours, behind the entries that are left of it.
+    """Check that an entry about ``peer`` and a message was in a log of ours, after the entries that we still have.
 
-    Rejected where it does not.
+    Rejected if it was not.
     """
     key = VerifierKey.from_vkey(own.log_key(origin).vkey)
     proven_to = checkpoints.verify(proof.checkpoint, [key], origin)
@@ -56,11 +56,11 @@ def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.
 def erasure_answers(
     own: Member, logs: Mapping[str, int], peer: str, given: Iterable[tuple[recovery_pb2.GivenBack, Lost]]
 ) -> list[Lost]:
-    """Return what our lost logs last said of each message that requests of ``peer`` ask to erase.
+    """Return the last answer of our lost logs for each message that requests of ``peer`` ask to erase.
 
-    ``logs``: those logs in their order, and how many entries of each are left. ``given``: what is given back, with the
-    lost entry that answers for the request itself. An answer that does not hold, or is to another request, is passed
-    over.
+    ``logs``: those logs in their order, and the number of entries we still have of each. ``given``: the returned data,
+    with the lost entry that answers for the request itself. An answer that is invalid, or is to another request, is
+    ignored.
     """
     found: list[Lost] = []
     for item, request in given:
@@ -83,9 +83,9 @@ def erasure_answers(
 
 
 def put_back(tx: LogTransaction, answers: Sequence[Lost], node_id: str) -> set[bytes]:
-    """Put the holds back that ``answers`` show; gives the messages. Runs before the requests are written.
+    """Restore the holds that ``answers`` show; return the messages. Runs before the requests are written.
 
-    A request that is here already was decided on by the log that goes on, and a hold lifted since stays lifted.
+    A request that is stored already was decided on by the present log, and a hold lifted since stays lifted.
     """
     restored: set[bytes] = set()
     for each in answers:

@@ -1,11 +1,11 @@
-"""Entries given back after a loss. Times are UTC; digests are 32 bytes."""
+"""Recovered entries. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredEntry:
-    """A lost entry of an earlier log of this node, given back by ``counterpart``; ``log_index``: RECOVERED."""
+    """A lost entry of an earlier log of this node, returned by ``counterpart``; ``log_index``: RECOVERED."""
 
     origin: str
     index: int

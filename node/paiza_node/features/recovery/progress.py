@@ -1,4 +1,4 @@
-"""How far a recovery has come: what is still awaited from whom. Kept in the database, so that a restart goes on."""
+"""The progress of a recovery: what is still expected from whom. Stored in the database, so that a restart continues."""
 
 import json
 from base64 import b64decode, b64encode
@@ -14,7 +14,7 @@ SIDES: Final = (recovery_pb2.LOST_ENTRY_SIDE_RECEIVED, recovery_pb2.LOST_ENTRY_S
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the next page of what a member gives back begins: of which lost log, on which side, at which index."""
+    """The start of the next page of what a member returns: in which lost log, on which side, at which index."""
 
     log: int = 0
     side: recovery_pb2.LostEntrySide.ValueType = SIDES[0]
@@ -23,11 +23,11 @@ class Place:
 
 @dataclass(slots=True)
 class Progress:
-    """What a restored node still has to do.
+    """The remaining work of a restored node.
 
-    ``lost``: the logs of which something was lost, and how many entries of each are left; empty where nothing was.
-    ``unheard``: members not asked yet which checkpoints they hold. ``doubted``: by member, larger notes of its log than
-    are known, which it has not proven yet. ``awaited``: by member, where the next page of what it gives back begins.
+    ``lost``: the logs with lost entries, and the number of entries we still have of each; empty if nothing was lost.
+    ``unheard``: members not yet asked which checkpoints they hold. ``doubted``: by member, larger notes of its log than
+    are known, which it has not proven yet. ``awaited``: by member, the start of the next page of what it returns.
     """
 
     lost: list[tuple[str, int]] = field(default_factory=list)
@@ -37,46 +37,46 @@ class Progress:
 
     @classmethod
     def begin(cls, members: Iterable[str], lost: Iterable[tuple[str, int]] = ()) -> "Progress":
-        """Begin a recovery: what the members hold of these logs is awaited, where there are any."""
+        """Begin a recovery: what the members hold of these logs is expected, if there are any."""
         named, logs = set(members), list(lost)
         return cls(logs, named, {}, {member: Place() for member in named} if logs else {})
 
     @property
     def done(self) -> bool:
-        """Return whether nothing is awaited any more."""
+        """Return whether nothing is expected any more."""
         return not (self.unheard or self.doubted or self.awaited)
 
     @property
     def members(self) -> set[str]:
-        """Name the members something is awaited from."""
+        """Return the members from which something is expected."""
         return {*self.unheard, *self.doubted, *self.awaited}
 
     def held(self) -> set[str] | None:
-        """Name the members whose logs are not to be cosigned, since what was cosigned is not known; None for all."""
+        """Return the members whose logs are not cosigned, since earlier cosignatures are unknown; None for all."""
         return None if self.unheard else set(self.doubted)
 
     def keep_only(self, members: set[str]) -> None:
-        """Await nothing from members that have left."""
+        """Remove members that have left."""
         self.unheard &= members
         self.doubted = {member: notes for member, notes in self.doubted.items() if member in members}
         self.awaited = {member: place for member, place in self.awaited.items() if member in members}
 
     def took(self, member: str, next_index: int) -> None:
-        """Take note that a page was taken: the next begins there, or at the end on the next side or log."""
+        """Record that a page was received: the next begins there, or at the end on the next side or log."""
         place = self.awaited[member]
         if next_index:
             self.awaited[member] = Place(place.log, place.side, next_index)
         elif place.side == SIDES[0]:
             self.awaited[member] = Place(place.log, SIDES[1])
-        else:  # behind the last log it has nothing more to give back, and is to tell the rest again
+        else:  # after the last log it has nothing more to return, and is asked to resend the rest
             self.awaited[member] = Place(place.log + 1)
 
     def gave_all(self, member: str) -> bool:
-        """Return whether a member has given back all there was."""
+        """Return whether a member has returned everything."""
         return self.awaited[member].log >= len(self.lost)
 
     def to_bytes(self) -> bytes:
-        """Write it down."""
+        """Serialize the progress."""
         values = {
             "lost": self.lost,
             "unheard": sorted(self.unheard),
@@ -89,7 +89,7 @@ class Progress:
 
     @classmethod
     def from_bytes(cls, data: bytes | None) -> "Progress":
-        """Read what was written; of nothing, nothing is awaited."""
+        """Parse serialized progress; of empty bytes, nothing is expected."""
         if data is None:
             return cls()
         values = json.loads(data)
@@ -106,10 +106,10 @@ class Progress:
 
 @dataclass(slots=True)
 class RecoveryHold:
-    """The members whose logs a restored node does not cosign yet; None for all, until it is known what was lost."""
+    """The members whose logs a restored node does not cosign yet; None for all, until the losses are known."""
 
     members: set[str] | None = None
 
     def __call__(self) -> set[str] | None:
-        """Return them as they are now."""
+        """Return the present members."""
         return self.members

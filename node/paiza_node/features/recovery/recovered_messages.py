@@ -1,8 +1,8 @@
-"""Recovered messages: messages of our own that a recipient's node gave back, with the answer it had given.
+"""Recovered messages: our own messages that a recipient's node returned, with the answer it had given.
 
-They are released once more in the log that goes on: under the names of those who signed them, to every recipient of the
-header, since the releases to others are lost too. To the member that gave them back they are settled by its answer; to
-the others they are delivered, and whoever had them before answers with the entry of then.
+They are released once more in the present log: under the names of their signers, to every recipient of the header,
+since the releases to others are lost too. For the member that returned them they are settled by its answer; to the
+others they are delivered, and recipients that had them before answer with their earlier entry.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ log = structlog.get_logger("paiza.recovery")
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A lost entry of an earlier log of ours, as it was given back and verified."""
+    """A lost entry of an earlier log of ours, as returned and verified."""
 
     row: RecoveredEntry
     entry: VerifiedEntry
@@ -63,7 +63,7 @@ class Regained:
 
 
 def recovered(tx: LogTransaction, lost: Sequence[Lost], actor: str) -> int:
-    """Log and keep what was given back, but for what was before; gives how much was new."""
+    """Log and store what was returned, except for what is stored already; return how many were new."""
     by_origin: dict[str, list[int]] = {}
     for each in lost:
         by_origin.setdefault(each.row.origin, []).append(each.row.index)
@@ -96,7 +96,7 @@ def recovered(tx: LogTransaction, lost: Sequence[Lost], actor: str) -> int:
 
 
 class RecoveredMessages:
-    """Checks messages of ours that are given back, and writes them as released."""
+    """Checks returned messages of ours, and writes them as released."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class RecoveredMessages:
     def check(
         self, item: recovery_pb2.GivenBack, lost: Lost, peer: str, checkpoint: VerifiedCheckpoint
     ) -> Regained | None:
-        """Check a message that is given back; None where its content is not there any more.
+        """Check a returned message; None if its content no longer exists there.
 
         1. It verifies, by the register of its release, at the time of it.
         2. Its author is us, and the lost entry is its release to that member, by its signers.
@@ -142,7 +142,7 @@ class RecoveredMessages:
         return Regained(message, item.message, lost, answer, b"".join(item.answer.inclusion_hashes))
 
     def write(self, tx: LogTransaction, regained: Sequence[Regained], peer: str) -> None:
-        """Write them as released, and settle what went to that member; runs in the ledger's transaction."""
+        """Write them as released, and settle the deliveries to that member; runs in the ledger's transaction."""
         ids = [each.message.header.message_id for each in regained]
         known = messages_store.claimed(tx.conn, self._core.member, ids)
         names = messages_store.thread_names(tx.conn, {each.message.header.thread_id for each in regained})
@@ -153,7 +153,7 @@ class RecoveredMessages:
                 written.append(self._release(tx, each, names))
                 known[each.message.header.message_id] = each.message.digest
             elif held != each.message.digest:
-                continue  # the id was used again since: what the peer holds stands as RECOVERED
+                continue  # the id was used again since: what the peer holds is logged as RECOVERED
             self._settle(tx, each, peer)
         released(self._reactions, tx, written)
         announce_released(tx, [each.message for each in regained])
@@ -213,7 +213,7 @@ class RecoveredMessages:
         return ReleasedMessage(stored, header, then.actor, recovered=True)
 
     def _await_attachments(self, tx: LogTransaction, each: Regained) -> None:
-        """Have recipients told to await attachments whose files are here; those that are lost cannot be handed over."""
+        """Mark attachments whose files are here as pending at the recipients; lost ones cannot be served."""
         header = each.message.header
         parts = [header.parts[number] for number in part_numbers(header)]
         if not all(self._files.holds(part.ciphertext_sha256, part.ciphertext_size) for part in parts):
@@ -223,7 +223,7 @@ class RecoveredMessages:
             attachments_store.put_attachments(tx.conn, awaited(each.message.digest, header, recipient.member, tx.now))
 
     def _approve(self, tx: LogTransaction, message: VerifiedMessage) -> None:
-        """End the waiting of a message for other officers: all have signed, as their signatures show."""
+        """End the pending approval of a message: all officers have signed, as their signatures show."""
         approval = approvals_store.approval(tx.conn, message.digest)
         if approval is None or approval.state is not ApprovalState.WAITING:
             return

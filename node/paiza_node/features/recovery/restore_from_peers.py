@@ -1,18 +1,18 @@
-"""Restoring from peers: a node restored from an old copy asks the others for what it lost, until it has all.
+"""Restoring from peers: a node restored from an old copy fetches its lost data from the others, until it has all.
 
-Of each other member, in this order, and each step again until it succeeds:
+From each other member, in this order, and each step again until it succeeds:
 
-1. It tells the largest checkpoints it holds of the third members' logs. One that is larger than what is known here may
-   have been cosigned by this node before: until that log has proven that it leads there, it is not cosigned
-   (`witness.cosigning`), so that no witness ever vouches for two histories.
-2. It gives back what it handed over and has our receipts of: taken as if it were delivered now, with the same checks;
-   but what we had answered a request to erase with DENIED is put under hold again first (`lost_entries`).
-3. It gives back what we had released to it and it answered (`give_back`, `regained`).
-4. It tells again what became of attachments of ours, and of our requests to erase.
+1. It returns the largest checkpoints it holds of the third members' logs. This node may have cosigned one that is
+   larger than those known here: until that log has proven consistency with it, it is not cosigned
+   (`witness.cosigning`), so that no witness ever cosigns two histories.
+2. It returns the messages it delivered for which it has our receipts: they are received as if delivered now, with the
+   same checks; but messages whose erasure we had DENIED are put under hold again first (`lost_entries`).
+3. It returns the messages that we had released to it and it answered (`serve_peer`, `recovered_messages`).
+4. It sends again its answers about attachments of ours, and about our requests to erase.
 
-What an erasure request among it names is erased as ever, also where it comes back after the request. Every page is
-committed with how far the recovery has come; a crash in between has the page given once more, and what is there already
-is passed over.
+A message that an erasure request among them names is erased as usual, also if it comes back after the request. Every
+page is committed with the progress of the recovery; after a crash in between the page is fetched once more, and what is
+stored already is skipped.
 """
 
 import asyncio
@@ -44,14 +44,14 @@ from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 FIRST_PAUSE_SECONDS: Final = 1.0  # between two rounds that left something open
-LONGEST_PAUSE_SECONDS: Final = 30.0  # a member that is back is asked within this time
-MAX_TRIES: Final = 20  # of one page of which something cannot be judged yet: its register, say, is to be fetched first
+LONGEST_PAUSE_SECONDS: Final = 30.0  # the recovery finds within this time that a member is back
+MAX_TRIES: Final = 20  # of a page with something that cannot be checked yet: its register is fetched first
 
 log = structlog.get_logger("paiza.recovery")
 
 
 class RestoreFromPeers:
-    """The duty of a restored node. Belongs to one event loop."""
+    """The recovery of a restored node. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class RestoreFromPeers:
         recovered_messages: RecoveredMessages,
         hold: RecoveryHold,
     ) -> None:
-        """Build the duty; it begins with what is left to do, and ``hold`` follows what is known again."""
+        """Begin with the stored progress; ``hold`` follows it."""
         self._core = core
         self._peers = peers
         self._receive = receive
@@ -74,7 +74,7 @@ class RestoreFromPeers:
         self._hold.members = self.progress.held()
 
     async def run(self) -> None:
-        """Go round after round until nothing is awaited; where nothing was lost there is nothing to do."""
+        """Run round after round until nothing is expected; without losses nothing happens."""
         in_vain = 0  # rounds in a row
         while not self.progress.done:
             before = self.progress.to_bytes()
@@ -84,7 +84,7 @@ class RestoreFromPeers:
                 continue
             in_vain += 1
             await asyncio.sleep(backoff(in_vain, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
-        await asyncio.Event().wait()  # a duty lives as long as the node
+        await asyncio.Event().wait()  # a background task runs as long as the node
 
     async def _round(self) -> None:
         with suppress(Unavailable):  # an expired register names nobody
@@ -101,7 +101,7 @@ class RestoreFromPeers:
             log.info("recovered")
 
     async def _try(self, step: Callable[[PeerSession], Awaitable[None]], session: PeerSession) -> None:
-        """Do a step; what fails is tried again in the next round, since no member may end or block a recovery."""
+        """Run a step; a failed one is tried again in the next round, since no member may end or block a recovery."""
         try:
             await step(session)
         except PaizaError as error:
@@ -112,7 +112,7 @@ class RestoreFromPeers:
             log.exception("recovery_failed", peer=session.member)
 
     async def _hear(self, session: PeerSession) -> None:
-        """Step 1: hear which checkpoints a member holds of third logs."""
+        """Step 1: fetch the checkpoints that a member holds of third logs."""
         response = await session.list_held_checkpoints()
         core, doubted = self._core, {member: list(notes) for member, notes in self.progress.doubted.items()}
         owners = {each.log_keys[-1].origin: each for each in core.register_cache.current.members.values()}
@@ -120,7 +120,7 @@ class RestoreFromPeers:
             try:
                 owner = owners[fork_proofs.read_origin(note)]
                 checkpoint = core.logs.verify(owner, note)
-            except (PaizaError, KeyError):  # of a log that was left behind, or not signed by it: nobody cosigns that
+            except (PaizaError, KeyError):  # of a former log, or not signed by it: nobody cosigns that
                 continue
             if owner.id == core.member or checkpoint.size <= core.logs.size(owner.id):
                 continue
@@ -132,7 +132,7 @@ class RestoreFromPeers:
         await self._core.ledger.commit(self._note)
 
     async def _settle(self, session: PeerSession) -> None:
-        """Step 1: have a log prove that it leads to every larger checkpoint others hold of it, one after the other."""
+        """Step 1: have a log prove consistency with every larger checkpoint others hold of it, one after the other."""
         core, owner = self._core, self._core.register_cache.current.active_member(session.member)
         for note in sorted(self.progress.doubted[session.member], key=fork_proofs.read_size):
             checkpoint = core.logs.verify(owner, note)
@@ -142,7 +142,7 @@ class RestoreFromPeers:
                 except Rejected as error:
                     if error.reason != "log_forked":
                         raise
-                    break  # a person decides on a fork: that log is not cosigned any more
+                    break  # an administrator decides on a fork: that log is not cosigned any more
         del self.progress.doubted[session.member]
         known = core.logs.to_store(owner.id, core.logs.link(owner.id))
 
@@ -154,7 +154,7 @@ class RestoreFromPeers:
         await core.ledger.commit(work)
 
     async def _fetch(self, session: PeerSession) -> None:
-        """Steps 2 to 4: take page after page of what a member gives back."""
+        """Steps 2 to 4: fetch page after page of what a member returns."""
         member = session.member
         while not self.progress.gave_all(member):
             place = self.progress.awaited[member]
@@ -183,7 +183,7 @@ class RestoreFromPeers:
         place: Place,
         next_index: int,
     ) -> int:
-        """Take messages that the peer handed over before: they are received anew, and their lost receipts kept."""
+        """Receive again messages that the peer had delivered, and store their lost receipts."""
         member = self._core.register_cache.current.active_member(peer)
         dispatches = [item.dispatch for item in items if item.HasField("dispatch")]
         given = [(item, found) for item in items if (found := self._lost(member, place, item)) is not None]
@@ -212,7 +212,7 @@ class RestoreFromPeers:
         place: Place,
         next_index: int,
     ) -> int:
-        """Take messages of ours that the peer answered: they are released as they were, and settled by its answer."""
+        """Release again our messages that the peer answered, and settle them by its answer."""
         member = self._core.register_cache.current.active_member(peer)
         lost: list[Lost] = []
         regained: list[Regained] = []
@@ -234,14 +234,14 @@ class RestoreFromPeers:
         return await self._commit(lost, regained, peer, checkpoint, next_index)
 
     def _try_again(self, peer: str, place: Place, error: Unavailable) -> None:
-        """Have a page given again where something of it cannot be judged yet; but not for ever."""
+        """Fetch a page again if part of it cannot be checked yet; but not for ever."""
         self._tries[peer, place] += 1
         if self._tries[peer, place] <= MAX_TRIES:
             raise error
         log.error("given_up", peer=peer, reason=error.reason, detail=error.detail)
 
     def _lost(self, peer: Member, place: Place, item: recovery_pb2.GivenBack) -> Lost | None:
-        """Check that what is given back is an entry of our lost log about that member; None where it does not hold."""
+        """Check that a returned entry is one of our lost log about that member; None if it is not."""
         try:
             origin, own_size = self.progress.lost[place.log]
             return lost_entries.verified(own_member(self._core), origin, own_size, peer.id, item.lost)
@@ -278,6 +278,6 @@ class RestoreFromPeers:
 
 
 def own_member(core: Core) -> Member:
-    """Return what the register says of ourselves."""
+    """Return our own member in the register."""
     register: Register = core.register_cache.current
     return register.member(core.member)

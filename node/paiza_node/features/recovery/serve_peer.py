@@ -1,11 +1,11 @@
-"""Serving a peer that recovers: another member lost part of its log, and asks what this node holds of it.
+"""Serving a recovering peer: a member that lost part of its log asks what this node holds of it.
 
-A member that restored an old copy has lost entries that it had already proven to us: its receipts of what we handed
-over, and its releases of what we received. Both are kept here with their proofs. It is given the messages again, with
-the very entries it lost, page by page in their order.
+A member that restored an old copy has lost entries that it had already proven to us: its receipts of our deliveries,
+and its releases of what we received. Both are stored here with their proofs. It gets the messages again, with the very
+entries it lost, page by page in their order.
 
-Nothing is given that the caller did not have before: what we handed over was its to receive, and what it released is
-its own. What was erased since is not given: the lost entry goes alone.
+It gets nothing that it did not have before: our deliveries were addressed to it, and its releases are its own. For a
+message erased since, only the lost entry is returned.
 """
 
 import asyncio
@@ -46,27 +46,27 @@ from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import MAX_TREE_SIZE
 
-MAX_ITEMS: Final = 256  # of one page: they are taken in one commit
-MAX_TOLD_AGAIN: Final = 6  # times in a minute that one member is told all again: once for each recovery is enough
-MAX_CHECKPOINTS: Final = 64  # of the answer to GetStanding: one of each member of the largest federation
+MAX_ITEMS: Final = 256  # of one page: they are written in one commit
+MAX_TOLD_AGAIN: Final = 6  # times in a minute that one member is sent everything again: once a recovery is enough
+MAX_CHECKPOINTS: Final = 64  # of the answer to ListHeldCheckpoints: one for each member of the largest federation
 
 log = structlog.get_logger("paiza.recovery")
 
 
 class ServePeer:
-    """The verbs of what is held of other members' logs."""
+    """Returns to members what is held of their logs."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._share = Share(MAX_TOLD_AGAIN)
-        self._one = asyncio.Lock()  # a page reads a whole table through: one at a time
+        self._one = asyncio.Lock()  # a page reads a whole table: one at a time
 
     async def standing(
         self, member: Member, request: recovery_pb2.ListHeldCheckpointsRequest
     ) -> recovery_pb2.ListHeldCheckpointsResponse:
-        """Tell a member the largest checkpoints held: of each of its logs, former ones first, and of the others'.
+        """Return the largest checkpoints held: of each of the member's logs, former ones first, and of the others'.
 
-        Where it asks for that, what it lost the knowledge of is told again, in `Deliver` as ever.
+        If requested, the answers it lost are sent again, with `Deliver` as usual.
         """
         core = self._core
         if len(request.register_version) != wire.DIGEST_SIZE:
@@ -88,8 +88,8 @@ class ServePeer:
         with self._core.store.reads() as reads:
             own = [known.note for known in peers_store.former_known_logs(reads, member)]
             stored = peers_store.known_logs(reads)
-        # The store may be behind memory, where nothing was committed since, and ahead of it, where the register names
-        # a newer log than the one that is known.
+        # The store may be behind memory, if nothing was committed since, and ahead of it, if the register names a
+        # newer log than the known one.
         notes = {known.note for known in stored.values() if known.member == member} | {logs.largest_note(member)}
         own += sorted(notes - {b""} - set(own), key=fork_proofs.read_size)
         others = [logs.note(other) or known.note for other, known in sorted(stored.items()) if other != member]
@@ -98,11 +98,11 @@ class ServePeer:
     async def __call__(
         self, member: Member, request: recovery_pb2.ListLostEntriesRequest
     ) -> recovery_pb2.ListLostEntriesResponse:
-        """Return a page back.
+        """Return a page.
 
-        1. The question is well formed, knows no more of our log than there is, and is about a log of the caller's own
-           that it has left behind.
-        2. Of that log, what stood from the index on that the caller still has is given in its order.
+        1. The query is well formed, names no larger size of our log than exists, and is about a former log of the
+           caller's.
+        2. The entries of that log from the index that the caller still has are returned in their order.
         """
         core = self._core
         # 1.
@@ -155,7 +155,7 @@ class ServePeer:
     def _received(
         self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
-        """Yield what we handed over to the caller, as it is handed over now; with a request to erase, its answers."""
+        """Yield our deliveries to the caller, in their present form; with a request to erase, its answers."""
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
             row, deliveries = (
@@ -197,7 +197,7 @@ class ServePeer:
                 register=core.register_cache.current,
                 now=core.clock(),
             )
-        except PaizaError as error:  # its wraps of then may still do
+        except PaizaError as error:  # its earlier wraps may still work
             log.warning("not_wrapped", peer=caller, reason=error.reason, detail=error.detail)
         item.dispatch.release.message = body
         item.dispatch.release.released.CopyFrom(released)
@@ -205,7 +205,7 @@ class ServePeer:
     def _released(
         self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
-        """Yield what the caller had released to us, with our answer; of what it passed on, that it did."""
+        """Yield the caller's releases to us, with our answers; of what it forwarded, its FORWARDED entries."""
         answers = exchange_store.answers(reads, [proof.digest for proof in lost])
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
@@ -222,7 +222,7 @@ class ServePeer:
 
 
 def _tell_again(tx: LogTransaction, member: str) -> None:
-    """Plan to tell a member again what it lost the knowledge of; runs in the transaction."""
+    """Plan to send a member again the answers it lost; runs in the transaction."""
     attachments_store.tell_again(tx.conn, member, tx.now)
     tx.announce(AttachmentsExpected())
     tx.announce(MessagesChanged(tuple(retention_store.tell_again(tx.conn, member, tx.now))))

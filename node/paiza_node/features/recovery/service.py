@@ -1,4 +1,4 @@
-"""What another member that lost part of its log asks for."""
+"""RPCs of another member that lost part of its log."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from paiza_node.features.recovery.serve_peer import ServePeer
 
 
 class RecoveryService(Service):
-    """Requests of a member that lost part of its log."""
+    """Handles requests of a member that lost part of its log."""
 
     service = recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"]
 

@@ -1,4 +1,4 @@
-"""Entries of a lost log that were given back, and what can be given back of a member's lost log."""
+"""Recovered entries of a lost log, and the data to return of a member's lost log."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from paiza_node.core.storage.schema import METADATA
 from paiza_node.core.storage.statements import insertion
 from paiza_node.features.recovery.model import RecoveredEntry
 
-# Entries of an earlier log of this node that were lost, as the member concerned gave them back; `log_index` is the
+# Lost entries of an earlier log of this node, as the member concerned returned them; `log_index` is the
 # RECOVERED entry of the present log.
 recovered_entry_table = Table(
     "recovered_entry",
@@ -34,7 +34,7 @@ Index("ix_recovered_entry_digest", recovered_entry_table.c.digest)
 def lost_entries(
     conn: ReadConnection, member: str, kind: ProofKind, origin: str, from_index: int, limit: int
 ) -> list[ForeignProof]:
-    """Return the kept proofs of one kind from one log of a member, from an index on, in its order.
+    """Return the stored proofs of one kind from one log of a member, from an index on, in its order.
 
     No index serves it: it reads the table through, once for each page of a recovery.
     """
@@ -55,7 +55,7 @@ def lost_entries(
 def lost_passings(
     conn: ReadConnection, forwarder: str, holder: str, origin: str, from_index: int, limit: int
 ) -> list[ForeignProof]:
-    """Return the entries of one log of a member that say it passed a message on to ``holder``, from an index on."""
+    """Return the entries of one log of a member that it forwarded a message to ``holder``, from an index on."""
     p, beginning = forwarding_table.c, origin.encode() + b"\n"
     rows = conn.execute(
         select(forwarding_table, note_table.c.note)
@@ -74,14 +74,14 @@ def lost_passings(
 
 
 def recovered_entries(conn: ReadConnection, origin: str, indices: Collection[int]) -> set[int]:
-    """Return which of these entries of an earlier log were given back already."""
+    """Return which of these entries of an earlier log were recovered already."""
     r = recovered_entry_table.c
     found = select(r.entry_index).where(r.origin == origin, r.entry_index.in_(sorted(indices)))
     return set(conn.execute(found).scalars())
 
 
 def add_recovered(conn: WriteConnection, entries: Sequence[RecoveredEntry]) -> None:
-    """Keep entries that were given back."""
+    """Store recovered entries."""
     notes = exchange_store.add_notes(conn, [each.checkpoint for each in entries])
     _ADD_RECOVERED.run(
         conn,

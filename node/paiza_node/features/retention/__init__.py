@@ -1,1 +1,1 @@
-"""Erasure, legal holds, review dates and the end of log retention."""
+"""Erasure, legal holds, review dates and log retention."""

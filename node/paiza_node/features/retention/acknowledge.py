@@ -1,8 +1,8 @@
-"""Acknowledge: what holders' logs say of our requests to erase is verified, kept as evidence and logged.
+"""Acknowledge: answers of holders' logs to our requests to erase are verified, stored as evidence and logged.
 
-An entry that does not hold, or that answers nothing we asked, is passed over: it is the teller's own loss, for we show
-its erasure as outstanding. A repeat changes nothing; a later answer of the same holder takes the place of an earlier
-one (a hold that was lifted, a message that came after its request).
+An entry that is invalid, or answers no request of ours, is ignored: the loss is the sender's, since we show its erasure
+as outstanding. A repeat changes nothing; a later answer of the same holder replaces an earlier one (a hold that was
+lifted, a message that came after its request).
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ log = structlog.get_logger("paiza.retention")
 
 
 def erasure_answers(own: str, node_id: str) -> Piggyback:
-    """What holders' logs say of requests of ``own`` to erase."""
+    """The answers of holders' logs to requests of ``own`` to erase."""
     return Piggyback(
         "erasure",
         "erasure_answer_refused",
@@ -40,7 +40,7 @@ def erasure_answers(own: str, node_id: str) -> Piggyback:
 
 
 def record_erasures(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: str, node_id: str) -> set[bytes]:
-    """Log and keep what a holder answered; returns the messages concerned. Runs in the transaction."""
+    """Log and store a holder's answers; return the messages concerned. Runs in the transaction."""
     changed: set[bytes] = set()
     for each in answers:
         entry = each.entry.entry
@@ -73,7 +73,7 @@ def record_erasures(tx: LogTransaction, answers: Sequence[ProvenAnswer], member:
 
 
 def _is_later(entry: receipts.VerifiedEntry, kept: ErasureAnswer) -> bool:
-    """Return whether an answer is later than the one that is kept.
+    """Return whether an answer is later than the stored one.
 
     In a log that follows another, indices begin anew.
     """
@@ -91,6 +91,6 @@ def _was_asked(reads: ReadConnection, request: bytes, digest: bytes, member: str
 
 
 def asked_of(reads: ReadConnection, request: bytes, header: message_pb2.Header) -> list[str]:
-    """Name the members that a request of ours went to: those it is addressed to, and those it was passed on to."""
+    """Return the members that a request of ours went to: its addressees, and those it was forwarded to."""
     forwarded = [recipient for recipient, _index, _state in deliveries_store.forwarded_indices(reads, request)]
     return list(dict.fromkeys([*(each.member for each in header.recipients), *forwarded]))

@@ -1,14 +1,14 @@
-"""Erase: what is to be erased here goes, and who asked for it is told when it is gone.
+"""Erase: messages that are to be erased here are deleted, and then the requester is informed.
 
-A message's content is its body (ciphertexts and wraps), its attachments' files, the tokens it is found by and the texts
-beside the log that speak of it. Its header, its signatures, its entries and every proof of it stay. The log says ERASED
-only when nothing of it is left. What a crash leaves:
+A message's content is its body (ciphertexts and wraps), its attachments' files, its search tokens and the texts beside
+the log that mention it. Its header, its signatures, its entries and every proof of it stay. The log states ERASED only
+when no content is left. What a crash leaves:
 
 - before the first commit: a row that says it is to be erased; the next start begins;
-- after it, while files are removed or the database lets go: no body any more, and a row that says the files may lie
-  there yet; the next start removes them again, which changes nothing where they are gone;
-- before the second commit: nothing is left, and the log does not say so yet; the next start says it;
-- after it, before the requester was told: a row that says so; the requester is told after the next start.
+- after it, while files are removed or the database is purged: no body any more, and a row that says files may remain;
+  the next start removes them again, which changes nothing if they are gone;
+- before the second commit: nothing is left, and the log does not state it yet; the next start logs it;
+- after it, before the requester was informed: a row that says so; the requester is informed after the next start.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message.attachment import part_numbers
 
 BATCH: Final = 32  # messages erased in one commit
-TOLD_AT_ONCE: Final = 128  # answers looked at together; a Deliver takes 256
-LEAST_PAUSE_SECONDS: Final = 0.2  # between looks: changes come in bursts
-IDLE_SECONDS: Final = 30.0  # look into the store at least this often
-FIRST_TELL_SECONDS: Final = 2.0  # until a requester that could not be told is told again; grows with the answer's age
+TOLD_AT_ONCE: Final = 128  # answers processed together; a Deliver takes 256
+LEAST_PAUSE_SECONDS: Final = 0.2  # between checks: changes come in bursts
+IDLE_SECONDS: Final = 30.0  # query the store at least this often
+FIRST_TELL_SECONDS: Final = 2.0  # until a failed attempt to inform a requester is repeated; grows with the answer's age
 LONGEST_TELL_SECONDS: Final = 600.0
 
-# Reasons for looking, passing on and denying are the lawfulness log's own; other texts may repeat what was erased.
+# Reasons for opening, forwarding and denying belong to the audit record; other texts may repeat erased content.
 KEPT_TEXTS: Final = frozenset({
     log_pb2.LOG_EVENT_OPENED,
     log_pb2.LOG_EVENT_EXPORTED,
@@ -62,13 +62,13 @@ KEPT_TEXTS: Final = frozenset({
 })  # fmt: skip
 
 Forget = Callable[[bytes], Awaitable[None]]
-"""Has nothing of a message fetched any more."""
+"""Stops all downloads of a message."""
 
 log = structlog.get_logger("paiza.retention")
 
 
 class Erase:
-    """The duty of erasing. Belongs to one event loop."""
+    """Erases messages. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -87,29 +87,29 @@ class Erase:
         self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="not_erased_yet")
 
     def hear(self, changes: Sequence[Change]) -> None:
-        """Wake when messages changed: one may have brought something to erase."""
+        """Wake when messages changed: one may bring something to erase."""
         if any(isinstance(change, MessagesChanged) for change in changes):
             self.task.wake()
 
     def catch_up(self) -> None:
-        """Have what is due looked at."""
+        """Wake to check what is due."""
         self.task.wake()
 
     async def _round(self) -> float:
-        """Erase what is asked; gives how long until something else is due."""
+        """Erase what is due; return how long until something else is."""
         await self.erase_due()
         seconds = await self._tell_all()
         await asyncio.sleep(LEAST_PAUSE_SECONDS)
         return seconds
 
     async def erase_due(self) -> None:
-        """Erase all that is to be erased; Unavailable where something stands in the way for now."""
+        """Erase all that is due; Unavailable if something prevents it for now."""
         core = self._core
         while due := await asyncio.to_thread(self._due):
             await core.ledger.commit(lambda tx, due=due: self._delete(tx, due))  # type: ignore[misc]
             # If we crash here or below, the rows say GONE, and all of this is done again.
             for row in due:
-                await self._forget(row.digest)  # now, when nothing begins to fetch it again
+                await self._forget(row.digest)  # now, after which no new download begins
                 await asyncio.to_thread(self._remove_files, row.digest)
             await asyncio.to_thread(retention_store.purge, core.store, self._lifecycles)
             finished = (await core.ledger.commit(lambda tx, due=due: self._finish(tx, due))).result  # type: ignore[misc]
@@ -121,7 +121,7 @@ class Erase:
             return retention_store.erasures_due(reads, BATCH)
 
     def _delete(self, tx: LogTransaction, due: Sequence[ErasureRow]) -> None:
-        """Delete what is asked in the database, as far as it is still asked; runs in the transaction."""
+        """Delete due content in the database, as far as it is still due; runs in the transaction."""
         core = self._core
         for each in due:
             row = retention_store.erasure(tx.conn, each.digest, each.request)
@@ -144,7 +144,7 @@ class Erase:
             )
 
     def _give_up_deliveries(self, tx: LogTransaction, message: MessageRow) -> None:
-        """Give up what waits to be sent of a message; word that it was passed on still goes to its author."""
+        """Give up waiting deliveries of a message; a notice of forwarding still goes to its author."""
         given_up = {
             delivery: recipient
             for delivery, recipient, delivery_kind in deliveries_store.waiting_deliveries(tx.conn, message.seq)
@@ -172,7 +172,7 @@ class Erase:
             self._files.sync()
 
     def _finish(self, tx: LogTransaction, due: Sequence[ErasureRow]) -> set[bytes]:
-        """Log what is gone now; runs in the transaction."""
+        """Log completed erasures; runs in the transaction."""
         finished: set[bytes] = set()
         for each in due:
             row = retention_store.erasure(tx.conn, each.digest, each.request)
@@ -184,7 +184,7 @@ class Erase:
         return finished
 
     async def _tell_all(self) -> float:
-        """Tell requesters what is due to be told; gives how long until something else is, at most."""
+        """Inform requesters that are due; return the longest time until another is."""
         core = self._core
         now, provable = core.clock(), core.ledger.checkpoint.size
         waiting = await asyncio.to_thread(self._untold)
@@ -206,7 +206,7 @@ class Erase:
             return retention_store.erasures_to_tell(reads, TOLD_AT_ONCE)
 
     async def _tell(self, requester: str, rows: Sequence[ErasureRow]) -> float:
-        """Tell one requester; gives after how many seconds to look again."""
+        """Inform one requester; return after how many seconds to check again."""
         core = self._core
         pause = IDLE_SECONDS
         again = None
@@ -252,14 +252,14 @@ class Erase:
 
 
 def _remains(body: bytes) -> bytes:
-    """Return what stays of a message: the header as it was signed, and the signatures."""
+    """Return the remains of a message: the header as it was signed, and the signatures."""
     message = message_pb2.SignedMessage.FromString(body)
     kept = message_pb2.SignedMessage(header=message.header, signatures=message.signatures)
     return kept.SerializeToString(deterministic=True)
 
 
 def _texts_of(tx: LogTransaction, digest: bytes) -> list[int]:
-    """Return the entries about a message beside which a text stands that may repeat what it said."""
+    """Return the entries about a message with a text that may repeat its content."""
     return [
         stored.index
         for stored in log_store.entries_of(tx.conn, digest)

@@ -1,4 +1,4 @@
-"""Where erasures stand: what this member asked of others and what they answered, and what was asked of it."""
+"""The status of erasures: requests of this member and their answers, and requests of others."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.acknowledge import asked_of
 from paiza_node.features.retention.model import ErasureAnswer, ErasureRow, ErasureStep
 
-ANSWER_WITHIN: Final = timedelta(hours=72)  # from the release: a weekend on which a node is away
+ANSWER_WITHIN: Final = timedelta(hours=72)  # from the release: covers a weekend on which a node is offline
 MAX_LISTED: Final = 500  # requests of our own, and of others, the newest
 
 _STATES: Final = {
@@ -41,7 +41,7 @@ _DONE: Final = frozenset({retention_pb2.ERASURE_STATE_ERASED, retention_pb2.ERAS
 
 
 class ErasureStatus:
-    """The verb of asking how erasures stand."""
+    """Returns the status of erasures."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -120,7 +120,7 @@ class ErasureStatus:
         return self._timed(shown, row.asked_time)
 
     def _timed(self, shown: retention_pb2.Erasure, asked: datetime) -> retention_pb2.Erasure:
-        """Return when it was asked, by when it should be answered, and whether that is past."""
+        """Return when it was requested, by when it should be answered, and whether that is past."""
         due = asked + ANSWER_WITHIN
         shown.asked_time.FromDatetime(asked)
         shown.due_time.FromDatetime(due)

@@ -1,4 +1,4 @@
-"""Legal hold: while it lasts nothing erases a message here. Who set and who lifted it stands in the log, and why."""
+"""Legal hold: while it lasts nothing erases a message here. Officer and reason of placing and lifting are logged."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from paiza_wire.errors import Rejected
 
 
 class Holds:
-    """The verbs of legal hold."""
+    """Handles legal holds."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -39,7 +39,7 @@ class Holds:
     async def release(
         self, officer: Officer, request: retention_pb2.ReleaseHoldRequest
     ) -> retention_pb2.ReleaseHoldResponse:
-        """Release a message from hold; what was to be erased while it was held is erased then.
+        """Release a message from hold; pending requests to erase it are then carried out.
 
         Rejected: unknown_id, conflict, reason_missing, too_large, policy_denied (logged).
         """
@@ -48,7 +48,7 @@ class Holds:
         return retention_pb2.ReleaseHoldResponse(released=released)
 
     async def _logged(self, write: Callable[[LogTransaction], StoredEntry | Rejected]) -> log_pb2.LogProof:
-        """Commit what changes a hold; return the proof of its entry."""
+        """Commit a change of a hold; return the proof of its entry."""
         committed = await self._core.ledger.commit(write)
         if isinstance(committed.result, Rejected):
             raise committed.result
@@ -87,7 +87,7 @@ class Holds:
     async def listed(
         self, officer: Officer, request: retention_pb2.ListHoldsRequest
     ) -> retention_pb2.ListHoldsResponse:
-        """Return what is under hold of the messages that an officer may know of, the newest hold first."""
+        """Return the messages under hold that an officer may know of, the newest hold first."""
         return await asyncio.to_thread(self._listed, officer, request)
 
     def _listed(self, officer: Officer, request: retention_pb2.ListHoldsRequest) -> retention_pb2.ListHoldsResponse:
@@ -117,7 +117,7 @@ class Holds:
 
 
 def check_words(reason: str) -> None:
-    """Refuse an act without a stated reason, or with a boundless one."""
+    """Raise unless a reason of bounded length is stated."""
     if not reason.strip():
         raise Rejected("reason_missing", "say why")
     if len(reason) > MAX_REASON:

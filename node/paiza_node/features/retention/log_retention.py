@@ -28,7 +28,7 @@ from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.features.retention import store as retention_store
 from paiza_wire import log_entries
 
-BATCH: Final = 256  # entries looked at for one commit; what goes with their messages may be some more
+BATCH: Final = 256  # entries considered for one commit; those of their messages may be some more
 ROUND_SECONDS: Final = 24 * 3600.0  # between rounds
 PAUSE_SECONDS: Final = 1.0  # between batches: traffic goes first
 
@@ -45,16 +45,16 @@ STANDING: Final = frozenset({
     log_pb2.LOG_EVENT_LOG_CONTINUED,
     log_pb2.LOG_EVENT_RETIRED,
 })  # fmt: skip
-"""Events whose entries other rows, or other members, rest on."""
+"""Events on whose entries other rows, or other members, depend."""
 
 log = structlog.get_logger("paiza.retention")
 
 
 class LogRetention:
-    """The duty of retiring. One per node."""
+    """Retires entries and messages. One per node."""
 
     def __init__(self, core: Core, lifecycles: Sequence[Lifecycle], retention: timedelta) -> None:
-        """Retire the tables of these lifecycles; entries are kept for ``retention``."""
+        """Store the lifecycles of all tables; entries are kept for ``retention``."""
         self._core = core
         self._lifecycles = lifecycles
         self._retention = retention
@@ -64,7 +64,7 @@ class LogRetention:
         await self.once()
 
     async def once(self) -> int:
-        """Retire all that is old enough now; gives how many entries went."""
+        """Retire all that is old enough now; return the number of entries."""
         core = self._core
         before = core.clock() - self._retention
         end = await asyncio.to_thread(self._end, before)
@@ -82,7 +82,7 @@ class LogRetention:
             )
             retired += committed.result
             await asyncio.sleep(PAUSE_SECONDS)
-        if await asyncio.to_thread(self._anything):  # also where nothing went now: a round before may have broken off
+        if await asyncio.to_thread(self._anything):  # always: an earlier round may have been interrupted
             await asyncio.to_thread(retention_store.purge, core.store, self._lifecycles)
         if retired:
             log.info("retired", entries=retired, before=before.isoformat())
@@ -105,7 +105,7 @@ class LogRetention:
             return [entry for entry in entries if self._goes(reads, entry, end)]
 
     def _retire(self, tx: LogTransaction, entries: Sequence[StoredEntry], end: int, before: datetime) -> int:
-        """Retire entries with the messages they are about, as far as they still may go; runs in the transaction."""
+        """Retire entries with the messages they are about, as far as they still may be; runs in the transaction."""
         gone: dict[int, StoredEntry] = {}
         about: set[bytes] = set()
         for entry in entries:
@@ -124,7 +124,7 @@ class LogRetention:
         return len(gone)
 
     def _goes(self, reads: ReadConnection, stored: StoredEntry, end: int) -> bool:
-        """Return whether an entry may go: nothing rests on it, and all about its message is old enough and over."""
+        """Return whether an entry may be retired: nothing depends on it, and its message is old enough and finished."""
         entry = log_pb2.LogEntry.FromString(stored.entry)
         if entry.event in STANDING:
             return False

@@ -8,11 +8,11 @@ from paiza_node.core.messages.model import MessageRow
 
 
 class ErasureStep(IntEnum):
-    """Where an erasure stands here. Stored as the number: never renumber; below ERASED there is something to do."""
+    """The state of an erasure here. Stored as the number: never renumber; below ERASED there is work to do."""
 
     ASKED = 1
     GONE = 2
-    """Deleted in the database; files may lie there yet, and the log does not say so yet."""
+    """Deleted in the database; files may remain, and the log does not state it yet."""
     ERASED = 3
     HELD = 4
     """Not erased: it is under legal hold."""
@@ -22,9 +22,9 @@ class ErasureStep(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErasureRow:
-    """One message that one request asks to erase here. ``request`` is empty where the own member does it by itself.
+    """One message that one request asks to erase here. ``request`` is empty if the own member erases it unasked.
 
-    ``log_index`` is the entry of our log that answers, ``tell_time`` when the requester is to be told (again).
+    ``log_index`` is the entry of our log that answers, ``tell_time`` when the requester is to be informed (again).
     """
 
     digest: bytes
@@ -38,7 +38,7 @@ class ErasureRow:
 
 @dataclass(frozen=True, slots=True)
 class ErasureAnswer:
-    """A holder's entry that answers a request of ours for one message, proven to its log; kept as evidence."""
+    """A holder's entry that answers a request of ours for one message, proven to its log; stored as evidence."""
 
     request: bytes
     digest: bytes

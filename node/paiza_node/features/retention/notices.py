@@ -13,7 +13,7 @@ REVIEW_DUE: Final = "review_due"
 
 
 def review_notice(review: ReviewRow, code: str) -> notice_pb2.Notice:
-    """Return that a message's review date has come."""
+    """Return a notice that a message's review date has come."""
     row = review.message
     header: message_pb2.Header = wire.parse_header(row.header)
     known = kinds.all_kinds().get(header.kind)

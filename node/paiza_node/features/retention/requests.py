@@ -1,8 +1,8 @@
-"""Requests to erase: who may release one, and what it asks of the node that releases or receives it.
+"""Requests to erase: who may release one, and its effects at the node that releases or receives it.
 
-Only the author has its own messages erased, by two of its officers, at everyone who holds them. Every node acts on the
-header alone. A step of a workflow is not erased while others rest on it: its holders erase it when its review date
-comes. What arrives after the request that names it is erased as well, so that no order of arrival keeps anything.
+Only the author requests the erasure of its own messages, by two of its officers, at every holder. Every node acts on
+the header alone. A step of a workflow is not erased while others depend on it: its holders erase it when its review
+date comes. A message that arrives after the request that names it is erased as well, whatever the order of arrival.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -31,7 +31,7 @@ _ANSWERS: Final = {
 
 
 def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
-    """The part of requests to erase in a release; ``active`` returns the active members."""
+    """The stage of requests to erase in a release; ``active`` returns the active members."""
 
     def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
@@ -46,7 +46,7 @@ def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> Release
 def refusal(
     reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]
 ) -> Rejected | None:
-    """Return why a request to erase is not released; None where it may be, and for every other kind."""
+    """Return why a request to erase may not be released; None if it may, and for every other kind."""
     try:
         _check(reads, header, member, is_active)
     except Rejected as error:
@@ -57,9 +57,9 @@ def refusal(
 def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_active: Callable[[str], bool]) -> None:
     """Check a request.
 
-    1. What it names is here, is our own, is no request to erase and no step of a workflow.
-    2. It stands in the thread of what it names.
-    3. It is addressed to every member that holds any of it, as far as such a member is active.
+    1. Each message it names is here, is our own, is no request to erase and no step of a workflow.
+    2. It is in the thread of those messages.
+    3. It is addressed to every active member that holds any of them.
     """
     # 1.
     digests = thread.to_be_erased(header)
@@ -76,7 +76,7 @@ def _check(reads: ReadConnection, header: message_pb2.Header, member: str, is_ac
 
 
 def erasure_reaction(member: str, node_id: str) -> Reaction:
-    """The part of requests to erase in what was written: what they ask is planned, or answered at once."""
+    """The reaction of requests to erase: erasures are planned, or answered at once."""
     return Reaction(
         lambda tx, messages: note_received(tx, member, node_id, messages),
         lambda tx, messages: note_released(tx, member, node_id, messages),
@@ -84,9 +84,9 @@ def erasure_reaction(member: str, node_id: str) -> Reaction:
 
 
 def note_released(tx: LogTransaction, member: str, node_id: str, messages: Sequence[ReleasedMessage]) -> None:
-    """Plan what our own requests among messages just written ask of ourselves.
+    """Plan the erasures that our own requests among the written messages ask of ourselves.
 
-    Earlier requests can name only those messages that were lost and are back.
+    Earlier requests can name only those messages that were lost and are recovered.
     """
     for each in messages:
         if each.row.kind == thread.ERASURE:
@@ -97,7 +97,7 @@ def note_released(tx: LogTransaction, member: str, node_id: str, messages: Seque
 
 
 def note_received(tx: LogTransaction, member: str, node_id: str, messages: Sequence[ReceivedMessage]) -> None:
-    """Plan what requests among messages just written ask, and what earlier requests ask of these messages."""
+    """Plan the erasures that written requests ask, and those that earlier requests ask of the written messages."""
     for message in messages:
         row, header = message.row, message.header
         if row.kind == thread.ERASURE:
@@ -109,7 +109,7 @@ def note_received(tx: LogTransaction, member: str, node_id: str, messages: Seque
 
 
 def _plan_earlier(tx: LogTransaction, member: str, node_id: str, rows: Sequence[MessageRow]) -> None:
-    """Plan what requests that came before these messages ask of them."""
+    """Plan the erasures that requests received before these messages ask."""
     earlier = retention_store.erasures_of(tx.conn, [row.digest for row in rows])
     for row in rows:
         for erasure in earlier.get(row.digest, ()):
@@ -118,14 +118,14 @@ def _plan_earlier(tx: LogTransaction, member: str, node_id: str, rows: Sequence[
 
 
 def plan_again(tx: LogTransaction, member: str, node_id: str, digest: bytes) -> None:
-    """Plan anew what was not erased because it was under hold; runs when the hold was lifted."""
+    """Plan again erasures that were prevented by a hold; runs when the hold was lifted."""
     for erasure in retention_store.erasures_of(tx.conn, [digest]).get(digest, ()):
         if erasure.step is ErasureStep.HELD:
             _plan(tx, member, node_id, erasure)
 
 
 def _plan(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow) -> None:
-    """Decide on one message: erased soon (`erasing.erase`), or answered at once because it is held, or not here."""
+    """Decide on one message: erased soon (`erase`), or answered at once because it is held, or not here."""
     row = messages_store.message(tx.conn, erasure.digest)
     if row is None or row.state is MessageState.REFUSED:
         settle(tx, member, node_id, erasure, ErasureStep.NOT_HELD)
@@ -137,7 +137,7 @@ def _plan(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow) ->
 
 
 def settle(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow, step: ErasureStep) -> None:
-    """Log what became of an erasure, and plan that the requester is told: ERASED, or DENIED under legal hold."""
+    """Log the result of an erasure, and plan to inform the requester: ERASED, or DENIED under legal hold."""
     foreign = erasure.requester != member
     index = tx.append(
         _ANSWERS[step](

@@ -1,6 +1,6 @@
-"""Reviews: every message says until when it may be kept unexamined. Officers are reminded and decide; it is logged.
+"""Reviews: every message has a review date. Officers are reminded and decide; decisions are logged.
 
-A member decides on its own copy alone: what others hold is theirs to review, and the author's to have erased.
+A member decides on its own copy alone: other holders review theirs, and the author may have all erased.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from paiza_node.features.retention.notices import REVIEW_DUE, review_notice
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
-MAX_DAYS: Final = 36_525  # days ahead that can be asked for: a century
-LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is looked at again
-REMIND_SECONDS: Final = 3600.0  # between looks for review dates that have come
-MAX_REMINDED: Final = 200  # notices of one look; the list gives the rest
+MAX_DAYS: Final = 36_525  # furthest date that can be listed, in days: a century
+LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: then it is reviewed again
+REMIND_SECONDS: Final = 3600.0  # between checks for review dates that have come
+MAX_REMINDED: Final = 200  # notices of one check; the list has the rest
 
 log = structlog.get_logger("paiza.retention")
 
 
 class Reviews:
-    """The verbs of reviewing, and the duty of reminding. Belongs to one event loop."""
+    """Handles reviews, and reminds officers. Belongs to one event loop."""
 
     def __init__(self, core: Core) -> None:
-        """Store what is needed."""
+        """Store the core."""
         self._core = core
         self._reminded_until = core.clock()
         self.task = PeriodicTask(self._remind, period=REMIND_SECONDS, failed="not_reminded")
@@ -147,7 +147,7 @@ class Reviews:
         return entry
 
     def _against(self, tx: LogTransaction, row: MessageRow, due: datetime | None) -> Rejected | None:
-        """Return why the own copy is not erased."""
+        """Return why the own copy may not be erased."""
         if retention_store.holds(tx.conn, [row.digest]):
             return Rejected("legal_hold", "the message is under legal hold")
         if row.kind == thread.ERASURE:

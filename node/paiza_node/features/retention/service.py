@@ -1,4 +1,4 @@
-"""What officers ask about lawfulness: what is to be erased, held and reviewed."""
+"""RPCs of officers about erasures, holds and reviews."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from paiza_node.features.retention.reviews import Reviews
 
 
 class RetentionService(Service):
-    """Requests about erasures, holds and reviews."""
+    """Handles requests about erasures, holds and reviews."""
 
     service = retention_pb2.DESCRIPTOR.services_by_name["RetentionService"]
 

@@ -1,6 +1,6 @@
-"""What is to be erased, what was, and what other holders said of it; legal hold; review dates; the end of retention.
+"""Erasures, other holders' answers, legal holds, review dates and retirement in the database.
 
-Deleted bytes are overwritten: SQLite's writer runs with ``secure_delete`` (`engine`), and `Store.purge` empties what
+Deleted bytes are overwritten: SQLite's writer runs with ``secure_delete`` (`engine`), and `Store.purge` removes what
 the databases keep besides the tables.
 """
 
@@ -50,7 +50,7 @@ from paiza_node.core.storage.statements import Lookup, blocks, replacement
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.retention.model import ErasureAnswer, ErasureRow, ErasureStep, ReviewRow
 
-# What is to be erased here, was, or is held; the request is empty where the own member erases its copy by itself.
+# Erasures here, planned, done or held; the request is empty if the own member erases its copy unasked.
 erasure_table = Table(
     "erasure",
     METADATA,
@@ -60,7 +60,7 @@ erasure_table = Table(
     Column("state", SmallInteger, nullable=False),  # `ErasureStep`
     Column("asked_time", BigInteger, nullable=False),
     Column("log_index", BigInteger, nullable=True),  # the entry of our log that answers the request
-    Column("tell_time", BigInteger, nullable=True),  # when the requester is to be told (again)
+    Column("tell_time", BigInteger, nullable=True),  # when the requester is to be informed (again)
 )
 Index("ix_erasure_request", erasure_table.c.request)
 _WHERE_TO_ERASE: Final = text("state < 3")
@@ -87,10 +87,10 @@ hold_table = Table(
     "hold",
     METADATA,
     Column("digest", LargeBinary, primary_key=True),
-    Column("log_index", BigInteger, nullable=False),  # the entry that says who put it under hold, and why
+    Column("log_index", BigInteger, nullable=False),  # the entry that records who put it under hold, and why
 )
 
-# When messages are to be reviewed; one that was erased has no row.
+# Review dates of messages; an erased one has no row.
 review_table = Table(
     "review",
     METADATA,
@@ -110,12 +110,12 @@ _ANSWERS: Final = (
 
 
 def erasure(conn: ReadConnection, digest: bytes, request: bytes) -> ErasureRow | None:
-    """Return where the erasure of one message by one request stands here."""
+    """Return the state of the erasure of one message by one request here."""
     return _ERASURES.first(conn, select(erasure_table).where(_E.digest == digest, _E.request == request))
 
 
 def erasures_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[ErasureRow]]:
-    """Return what is known of erasing these messages here, by message."""
+    """Return the known erasures of these messages here, by message."""
     found: dict[bytes, list[ErasureRow]] = {}
     for row in _ERASURES_OF.run(conn, digests):
         found.setdefault(row[0], []).append(_ERASURES.read(row))
@@ -123,25 +123,25 @@ def erasures_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes,
 
 
 def erasures_due(conn: ReadConnection, limit: int) -> list[ErasureRow]:
-    """Return what is to be erased, or was begun and is not finished, oldest first."""
+    """Return erasures that are due, or begun and not finished, oldest first."""
     # A literal, so that the databases see that the partial index applies.
     due = _E.state < literal_column("3")
     return _ERASURES.find(conn, select(erasure_table).where(due).order_by(_E.asked_time).limit(limit))
 
 
 def erasures_to_tell(conn: ReadConnection, limit: int) -> list[ErasureRow]:
-    """Return the answers that requesters have not taken note of, in the order in which they are to be told."""
+    """Return the answers that requesters have not recorded, in the order in which they are due."""
     untold = select(erasure_table).where(_E.tell_time.is_not(None))
     return _ERASURES.find(conn, untold.order_by(_E.tell_time).limit(limit))
 
 
 def erasures_of_others(conn: ReadConnection, limit: int) -> list[ErasureRow]:
-    """Return what was erased here, is to be or is held, newest first."""
+    """Return erased, planned and held messages here, newest first."""
     return _ERASURES.find(conn, select(erasure_table).order_by(_E.asked_time.desc()).limit(limit))
 
 
 def erasure_answers(conn: ReadConnection, requests: Collection[bytes]) -> list[ErasureAnswer]:
-    """Return what holders said of these requests of ours."""
+    """Return holders' answers to these requests of ours."""
     found: list[ErasureAnswer] = []
     for block in blocks(list(requests)):
         rows = conn.execute(_ANSWERS.where(erasure_answer_table.c.request.in_(block)))
@@ -150,12 +150,12 @@ def erasure_answers(conn: ReadConnection, requests: Collection[bytes]) -> list[E
 
 
 def erasure_answers_of(conn: ReadConnection, digest: bytes) -> list[ErasureAnswer]:
-    """Return what holders said of erasing one message, by whichever request of ours."""
+    """Return holders' answers about erasing one message, by any request of ours."""
     return list(map(_answer, conn.execute(_ANSWERS.where(erasure_answer_table.c.digest == digest))))
 
 
 def holds(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, int]:
-    """Return, for those of these messages that are under legal hold, the entry that says so."""
+    """Return, for those of these messages that are under legal hold, the entry that records it."""
     found: dict[bytes, int] = {}
     for block in blocks(list(digests)):
         rows = conn.execute(select(hold_table).where(hold_table.c.digest.in_(block)))
@@ -164,7 +164,7 @@ def holds(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, int]:
 
 
 def all_holds(conn: ReadConnection, limit: int, below: int | None = None) -> list[tuple[bytes, int]]:
-    """Return (message, entry that says so) of what is under legal hold, newest first, below an index."""
+    """Return (message, entry that records it) of messages under legal hold, newest first, below an index."""
     older = [] if below is None else [hold_table.c.log_index < below]
     rows = conn.execute(select(hold_table).where(*older).order_by(hold_table.c.log_index.desc()).limit(limit))
     return [(row.digest, row.log_index) for row in rows]
@@ -177,14 +177,14 @@ def _answer(row: Row[Any]) -> ErasureAnswer:
 
 
 def put_erasures(conn: WriteConnection, rows: Sequence[ErasureRow]) -> None:
-    """Store where erasures stand, instead of what was stored of them before."""
+    """Store states of erasures; they replace earlier ones."""
     _ERASURES.put(conn, rows)
 
 
 def erase_body(
     conn: WriteConnection, lifecycles: Sequence[Lifecycle], message: MessageRow, tombstone: bytes, now: datetime
 ) -> None:
-    """Delete what a message says, and what was made of it; ``tombstone`` stays in its place. Files are the caller's."""
+    """Delete a message's body and derived data; ``tombstone`` replaces it. The caller removes the files."""
     messages_store.add_erased(conn, message.digest, tombstone)
     for each in lifecycles:
         if each.on_erase is not None:
@@ -192,19 +192,19 @@ def erase_body(
 
 
 def tell_again(conn: WriteConnection, requester: str, now: datetime) -> set[bytes]:
-    """Plan to tell a member again what became of its requests to erase; returns the messages these ask for."""
+    """Plan to inform a member again of the results of its requests to erase; return the messages concerned."""
     decided = (_E.requester == requester) & _E.log_index.is_not(None)
     conn.execute(update(erasure_table).where(decided).values(tell_time=to_micros(now)))
     return set(conn.execute(select(_E.digest).where(decided)).scalars())
 
 
 def purge(store: Store, lifecycles: Sequence[Lifecycle]) -> None:
-    """Empty what the database keeps of deleted content; Unavailable("busy") where it cannot now."""
+    """Remove what the database keeps of deleted content; Unavailable("busy") if it cannot now."""
     store.purge([each.table for each in lifecycles if each.content])
 
 
 def put_erasure_answer(conn: WriteConnection, answer: ErasureAnswer) -> None:
-    """Keep a holder's answer, instead of an earlier one of the same holder."""
+    """Store a holder's answer; it replaces an earlier one of the same holder."""
     notes = exchange_store.add_notes(conn, [answer.checkpoint])
     row = (
         answer.request,
@@ -245,7 +245,7 @@ def reviews(
 ) -> list[ReviewRow]:
     """Return the messages to be reviewed before a time that a viewer sees, the most overdue first.
 
-    ``after`` is the review date and the number of the message behind which they are given.
+    ``after`` is the review date and the number of the preceding message.
     """
     r = review_table.c
     seen = true() if viewer.units is None else seen_by(viewer)
@@ -260,7 +260,7 @@ def reviews(
 
 
 def reviews_between(conn: ReadConnection, since: datetime, until: datetime, limit: int) -> list[ReviewRow]:
-    """Return the messages whose review date lies from one time on and before another."""
+    """Return the messages whose review date is at or after one time and before another."""
     r = review_table.c
     dated = _REVIEWS.where(r.review_time >= to_micros(since), r.review_time < to_micros(until))
     rows = conn.execute(dated.order_by(r.review_time, r.seq).limit(limit))
@@ -268,14 +268,14 @@ def reviews_between(conn: ReadConnection, since: datetime, until: datetime, limi
 
 
 def review(conn: ReadConnection, seq: int) -> datetime | None:
-    """Return when a message is to be reviewed; None where it is not."""
+    """Return when a message is to be reviewed; None if it is not."""
     found = conn.execute(select(review_table.c.review_time).where(review_table.c.seq == seq))
     micros = found.scalar_one_or_none()
     return None if micros is None else from_micros(micros)
 
 
 def put_reviews(conn: WriteConnection, reviews: Sequence[tuple[int, datetime]]) -> None:
-    """Return when messages are to be reviewed, by their numbers."""
+    """Store review dates of messages, by their numbers."""
     _PUT_REVIEW.run(conn, [(seq, to_micros(time)) for seq, time in reviews])
 
 
@@ -291,13 +291,13 @@ _REVIEWS: Final[Select[Any]] = select(message_table, review_table.c.review_time)
 _PUT_REVIEW: Final = replacement(review_table)
 
 
-DELIVERIES: Final = "retired_deliveries"  # counter of the deliveries that went with their messages
+DELIVERIES: Final = "retired_deliveries"  # counter of the deliveries retired with their messages
 
 
 def may_retire(conn: ReadConnection, lifecycles: Sequence[Lifecycle], digest: bytes) -> bool:
-    """Return whether nothing of a message is left but what tells of it, and nothing about it is under way.
+    """Return whether a message is erased, and nothing about it is unfinished.
 
-    A request to erase is not erased, and goes when its retention ends.
+    A request to erase is not erased, and is retired when its retention ends.
     """
     m = message_table.c
     row = conn.execute(select(m.seq, m.kind, m.state).where(m.digest == digest)).one_or_none()
@@ -308,13 +308,13 @@ def may_retire(conn: ReadConnection, lifecycles: Sequence[Lifecycle], digest: by
 
 
 def retired_counts(conn: ReadConnection) -> tuple[int, int]:
-    """Return how many messages and deliveries went."""
+    """Return how many messages and deliveries were retired."""
     messages = conn.execute(select(func.count()).select_from(retired_message_table)).scalar_one()
     return messages, settings_store.counter(conn, DELIVERIES)
 
 
 def retire_messages(conn: WriteConnection, lifecycles: Sequence[Lifecycle], digests: Collection[bytes]) -> int:
-    """Delete all there is of messages but their digests; returns of how many there was a row."""
+    """Delete everything of messages but their digests; return how many messages had a row."""
     m = message_table.c
     rows: list[tuple[int, bytes]] = []
     for block in blocks(sorted(digests)):
@@ -325,7 +325,7 @@ def retire_messages(conn: WriteConnection, lifecycles: Sequence[Lifecycle], dige
     messages_store.add_retired_messages(conn, rows)
     deliveries = 0
     for block in blocks([seq for seq, _ in rows]):
-        for each in reversed(lifecycles):  # children before parents: PostgreSQL minds
+        for each in reversed(lifecycles):  # children before parents: PostgreSQL checks it
             if each.key is Key.MESSAGE:
                 gone = conn.execute(each.removal(block)).rowcount
                 deliveries += gone if each.table is delivery_table else 0
@@ -335,7 +335,7 @@ def retire_messages(conn: WriteConnection, lifecycles: Sequence[Lifecycle], dige
 
 
 def retire_entries(conn: WriteConnection, lifecycles: Sequence[Lifecycle], entries: Sequence[StoredEntry]) -> None:
-    """Put the hashes of entries in their place; texts and facts beside them go."""
+    """Replace entries by their hashes; texts beside them and their index rows are deleted."""
     log_store.add_retired(conn, entries)
     for block in blocks([entry.index for entry in entries]):
         for each in lifecycles:
