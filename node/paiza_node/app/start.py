@@ -1,4 +1,4 @@
-"""From a configuration to a node that serves, and down again without loss."""
+"""Starts a node from its configuration, serves, and stops without loss."""
 
 import asyncio
 import gc
@@ -60,11 +60,11 @@ from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId
 from paiza_wire.tlog.notes import SignerKey
 
-COLLECT_AFTER: Final = 10_000  # objects made and kept before cycles are looked for
-DRAIN_SECONDS: Final = 10.0  # calls under way may take this long after a stop was asked for
+COLLECT_AFTER: Final = 10_000  # objects allocated before a collection of cycles
+DRAIN_SECONDS: Final = 10.0  # for calls in progress when the node is stopped
 METRICS_SECONDS: Final = 5.0
-STANDBY_SECONDS: Final = 1.0  # a standby looks this often whether the writer is gone
-STANDBY_TOLD: Final = 60  # and says once in so many looks that it still waits
+STANDBY_SECONDS: Final = 1.0  # between two attempts of a standby to become the writer
+STANDBY_TOLD: Final = 60  # one in so many attempts is logged
 SETTING_CONFIG: Final = "config"
 SETTING_LOG_KEY: Final = "log_key"
 
@@ -72,7 +72,7 @@ log = structlog.get_logger("paiza.node")
 
 
 def note_start(tx: LogTransaction, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
-    """Log what is new at a start: the log's key, the configuration, officers. Nothing where nothing changed."""
+    """Log changes since the last start: the log's key, the configuration, officers."""
     vkey = log_key.verifier_key.to_vkey().encode()
     if settings_store.setting(tx.conn, SETTING_LOG_KEY) != vkey:
         tx.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
@@ -86,10 +86,10 @@ def note_start(tx: LogTransaction, config: Config, log_key: SignerKey, officers:
 
 
 async def run(config: Config) -> None:
-    """Run the node until it is asked to stop (SIGTERM, SIGINT).
+    """Run the node until it receives SIGTERM or SIGINT.
 
-    Nothing is believed, signed or listened on before this process is the writer of the database: a standby takes over
-    with the register of that moment.
+    It verifies, signs and listens only once this process is the writer of the database: a standby takes over with the
+    register of that moment.
     """
     os.umask(0o077)
     prepare_data(config)
@@ -102,7 +102,7 @@ async def run(config: Config) -> None:
 
 
 async def _become_writer(database: str) -> Store:
-    """Open the database; where another process is its writer, wait until that one is gone."""
+    """Open the database; if another process is its writer, wait until that one has ended."""
     waited = 0
     while True:
         try:
@@ -143,7 +143,7 @@ async def _run_with(config: Config, store: Store) -> None:
 
 
 def _check_keys(config: Config, node_keys: Keys, register_cache: RegisterCache) -> None:
-    """Refuse to start with keys the register does not name: nobody could verify or reach us."""
+    """Raise NodeStopped if the register does not name these keys: nobody could verify or reach us."""
     member = register_cache.current.member(config.member)
     if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
         path = log_key_path(config.keys, member.log_keys[-1].origin)
@@ -239,17 +239,19 @@ async def _serve(
     await server.start()
     await admin.start()
     await health.serve()
-    # What a start made lives as long as the process, and what a batch makes goes with its last reference: looking for
-    # cycles among them at every 700 objects, as Python does by default, finds nothing and costs a twentieth.
+    # Objects of the start live as long as the process, and those of a batch are freed with their last reference.
+    # Collecting cycles at every 700 objects, Python's default, would find nothing and cost a twentieth of the time.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
     try:
         running = [
-            *(duty() for duty in services.duties),
+            *(task() for task in services.background_tasks),
             register_cache.keep_fresh(ledger, fetch_set),
             _metrics(partial(_note_status, operate, ledger, register_cache)),
-            _metrics(partial(_count_attachments, services.upload, services.collect, {"brought": 0, "fetched": 0})),
+            _metrics(
+                partial(_count_attachments, services.upload, services.downloads, {"uploaded": 0, "downloaded": 0})
+            ),
         ]
         await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
     finally:
@@ -258,24 +260,24 @@ async def _serve(
         core.notifier.close()
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
-        with suppress(OSError):  # a disk that is away must not hide why the node stops
+        with suppress(OSError):  # a failed disk must not hide why the node stops
             config.admin_socket.unlink(missing_ok=True)
         executors.close()
 
 
 async def _note_backup(config: Config, ledger: Ledger) -> bool:
-    """Log the backup that was made last, also while this node did not run; says whether it was logged now."""
+    """Log the last backup, also one made while this node did not run; return whether it was logged now."""
     record = await asyncio.to_thread(read_record, config.data)
     return (await ledger.commit(lambda tx: note_backup(tx, record))).result
 
 
-async def _until_stopped(duties: list[Any]) -> None:
-    """Run the duties until a signal comes; a duty that fails ends the node with its error."""
+async def _until_stopped(background_tasks: list[Any]) -> None:
+    """Run the background tasks until a signal comes; one that fails ends the node with its error."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    tasks = [asyncio.ensure_future(duty) for duty in duties]
+    tasks = [asyncio.ensure_future(each) for each in background_tasks]
     waiting = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in (waiting, *tasks):
@@ -305,20 +307,20 @@ async def _note_status(operate: Operate, ledger: Ledger, register_cache: Registe
             metrics.MISBEHAVIOUR.labels(peer.member, reason).set(reason in peer.misbehaviour)
 
 
-async def _count_attachments(upload: Upload, collect: AttachmentDownloads, counted: dict[str, int]) -> None:
-    """Count the bytes that officers brought and that came from peers, and say how many attachments are awaited.
+async def _count_attachments(upload: Upload, downloads: AttachmentDownloads, counted: dict[str, int]) -> None:
+    """Add the uploaded and downloaded bytes to the counters, and set the number of pending attachments.
 
-    ``counted``: what the rounds before have counted.
+    ``counted`` holds the totals of the previous round, and is updated.
     """
-    for way, total in (("brought", upload.bytes_taken), ("fetched", collect.bytes_taken)):
+    for way, total in (("uploaded", upload.bytes_taken), ("downloaded", downloads.bytes_taken)):
         metrics.ATTACHMENT_BYTES.labels(way).inc(total - counted[way])
         counted[way] = total
-    for (way, member), count in (await asyncio.to_thread(collect.awaited)).items():
+    for (way, member), count in (await asyncio.to_thread(downloads.awaited)).items():
         metrics.ATTACHMENTS_AWAITED.labels(way, member).set(count)
 
 
 def _age(status: admin_pb2.GetStatusResponse) -> float:
-    """Return for how many seconds an entry has waited to be witnessed; 0 where none does."""
+    """Return for how many seconds the oldest unwitnessed entry has waited; 0 if there is none."""
     if not status.HasField("unwitnessed_since_time"):
         return 0.0
     return max(0.0, (_now() - status.unwitnessed_since_time.ToDatetime(tzinfo=UTC)).total_seconds())

@@ -1,7 +1,7 @@
 """Wiring: the services and background tasks of a node, built and connected in one place.
 
-Each builder makes the parts of one capability from the core and from the capabilities it needs. Those that act on what
-others committed hear of it as subscribers of the ledger's changes (`core.log.changes`): nothing is connected later.
+Each builder makes the services of one capability from the core and from the capabilities it needs. Services that act on
+committed data subscribe to the ledger's changes (`core.log.changes`): nothing is connected later.
 """
 
 from collections.abc import Callable, Coroutine
@@ -11,7 +11,7 @@ from typing import Any
 
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
-from paiza_node.core.access.open import Judge
+from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api.exchange_service import ExchangeService
 from paiza_node.core.api.register_service import RegisterService
@@ -108,12 +108,12 @@ from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.cosignatures import WitnessSigner
 
 BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
-"""Runs for as long as the node."""
+"""Runs as long as the node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the builders build on. ``officers`` gives those of the moment, by id."""
+    """The dependencies of all services. ``officers`` returns the present ones, by id."""
 
     config: Config
     core: Core
@@ -125,7 +125,7 @@ class Dependencies:
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
-        """What capabilities do about messages that were written, in any order."""
+        """The reactions of capabilities to written messages, in any order."""
         member, node_id = self.core.member, self.core.node_id
         return (
             READERS,
@@ -139,16 +139,16 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Attachments:
-    """The room of attachments."""
+    """The services of attachments."""
 
     files: AttachmentFiles
     upload: Upload
-    collect: AttachmentDownloads
+    downloads: AttachmentDownloads
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The verbs between nodes, and what officers hand to them."""
+    """The services of the exchange between nodes, and of submission, approval and forwarding."""
 
     submit: Submit
     approve: Approve
@@ -156,51 +156,50 @@ class Exchange:
     notify_new_holders: NotifyNewHolders
     receive: Receive
     log_answers: LogAnswers
-    duties: WorkflowDeadlines
-    give: BackfillServe
+    deadlines: WorkflowDeadlines
+    backfill_serve: BackfillServe
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """The room of witnesses."""
+    """The services of witnessing."""
 
     checkpoint_exchange: CheckpointExchange
     gossip: LargestKnown
-    answer: AnswerExchange
-    show: SubmitCheckpoints
-    upgrade: UpgradeProofs
+    answer_exchange: AnswerExchange
+    submit_checkpoints: SubmitCheckpoints
+    upgrade_proofs: UpgradeProofs
     prune: Prune
     monitor: ConsistencyMonitor
     misbehaviour: MisbehaviourRecorder
 
 
 @dataclass(frozen=True, slots=True)
-class Lawful:
-    """The rooms of lawfulness and erasing."""
+class Retention:
+    """Erasure, legal hold, reviews and log retention."""
 
-    facts: LogIndex
     erase: Erase
     holds: Holds
     reviews: Reviews
-    retire: LogRetention
+    log_retention: LogRetention
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All of it: ``handlers`` of RPCs, ``duties`` to be run; the rest is what the node's own figures are read from."""
+    """RPC ``handlers``, ``background_tasks``, and the services that status and metrics read."""
 
     handlers: tuple[Service, ...]
-    duties: tuple[BackgroundTask, ...]
+    background_tasks: tuple[BackgroundTask, ...]
     peers: PeerDirectory
     queues: OutboundQueues
     upload: Upload
-    collect: AttachmentDownloads
+    downloads: AttachmentDownloads
     witness: Witness
     restore_from_peers: RestoreFromPeers
 
 
 def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Services:
-    """Build every room. Nothing runs yet."""
+    """Build all services. Nothing runs yet."""
     core, config = dependencies.core, dependencies.config
 
     peers = _peers(core, channel_keys)
@@ -223,40 +222,40 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         clock=core.clock,
     )
     index = Index(core, token_key=dependencies.token_key)
-    lawful = Lawful(
-        LogIndex(core, dependencies.unit_directory, dependencies.officers),
-        Erase(core, files, lifecycles=LIFECYCLES, peers=peers, forget=attachments.collect.forget),
+    log_index = LogIndex(core, dependencies.unit_directory, dependencies.officers)
+    retention = Retention(
+        Erase(core, files, lifecycles=LIFECYCLES, peers=peers, forget=attachments.downloads.forget),
         Holds(core),
         Reviews(core),
         LogRetention(core, LIFECYCLES, config.audit_retention),
     )
-    consult = Consult(core, lawful.facts.catch_up)
+    consult = Consult(core, log_index.catch_up)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     core.ledger.changes.subscribe([
         queues,
         core.notifier,
         exchange.approve,
         assign,
-        exchange.duties,
-        attachments.collect,
+        exchange.deadlines,
+        attachments.downloads,
         exchange.notify_new_holders,
         index,
-        lawful.erase,
+        retention.erase,
     ])  # fmt: skip
     return Services(
         handlers=(
-            *_handlers(dependencies, exchange, attachments, assign, witness, lawful, consult),
-            *_oversight(core, consult, peers),
+            *_handlers(dependencies, exchange, attachments, assign, witness, retention, consult),
+            *_peer_audit_handlers(core, consult, peers),
         ),
-        duties=(
+        background_tasks=(
             peers.run,
             queues.run,
-            attachments.collect.run,
-            witness.show.run,
-            witness.upgrade.run,
+            attachments.downloads.run,
+            witness.submit_checkpoints.run,
+            witness.upgrade_proofs.run,
             restore_from_peers.run,
             core.ledger.changes.task.run,
-            exchange.duties.task.run,
+            exchange.deadlines.task.run,
             index.task.run,
             attachments.upload.task.run,
             assign.task.run,
@@ -264,15 +263,15 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
             exchange.notify_new_holders.task.run,
             witness.prune.task.run,
             witness.misbehaviour.task.run,
-            lawful.facts.task.run,
-            lawful.erase.task.run,
-            lawful.reviews.task.run,
-            lawful.retire.task.run,
+            log_index.task.run,
+            retention.erase.task.run,
+            retention.reviews.task.run,
+            retention.log_retention.task.run,
         ),
         peers=peers,
         queues=queues,
         upload=attachments.upload,
-        collect=attachments.collect,
+        downloads=attachments.downloads,
         witness=witness,
         restore_from_peers=restore_from_peers,
     )
@@ -335,11 +334,11 @@ def _witness(dependencies: Dependencies, peers: PeerDirectory, hold: RecoveryHol
     checkpoint_exchange = CheckpointExchange(
         core, dependencies.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip
     )
-    answer = AnswerExchange(core, checkpoint_exchange, suspect=peers.ask)
+    answer_exchange = AnswerExchange(core, checkpoint_exchange, suspect=peers.ask)
     return Witness(
         checkpoint_exchange,
         gossip,
-        answer,
+        answer_exchange,
         SubmitCheckpoints(core, checkpoint_exchange, peers),
         UpgradeProofs(core, KEPT_PROOFS, peers),
         Prune(core.ledger, core.store, core.clock),
@@ -385,7 +384,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         suspect=peers.ask,
         compared=peers.compared,
     )
-    duties = WorkflowDeadlines(
+    deadlines = WorkflowDeadlines(
         member=core.member,
         store=core.store,
         steps=steps,
@@ -395,12 +394,12 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         ask=BackfillFetch(register_cache=core.register_cache, peers=peers, receive=receive),
         share=forward.share,
     )
-    give = BackfillServe(core, workflow_states=workflow_states, share=forward.share)
-    return Exchange(submit, approve, forward, notify_new_holders, receive, log_answers, duties, give)
+    backfill_serve = BackfillServe(core, workflow_states=workflow_states, share=forward.share)
+    return Exchange(submit, approve, forward, notify_new_holders, receive, log_answers, deadlines, backfill_serve)
 
 
 def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...]:
-    """Return what takes part in a release, in the order in which it is asked; approvals are the last."""
+    """Return the stages of a release, in the order of evaluation; approvals are the last."""
     core = dependencies.core
 
     def active() -> set[str]:
@@ -417,13 +416,13 @@ def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...
     )
 
 
-def _oversight(core: Core, consult: Consult, peers: PeerDirectory) -> tuple[Service, ...]:
-    """Return what handles the RPCs of peer audit."""
-    periods = Reconciliation(core, peers)
+def _peer_audit_handlers(core: Core, consult: Consult, peers: PeerDirectory) -> tuple[Service, ...]:
+    """Return the handlers of peer audit."""
+    reconciliation = Reconciliation(core, peers)
     relay = Relay(core, consult, peers)
     return (
-        PeerAuditService(consult, periods),
-        AuditQueryService(relay, periods, lambda: core.register_cache.policy, core.member),
+        PeerAuditService(consult, reconciliation),
+        AuditQueryService(relay, reconciliation, lambda: core.register_cache.policy, core.member),
     )
 
 
@@ -433,10 +432,10 @@ def _handlers(
     attachments: Attachments,
     assign: Assign,
     witness: Witness,
-    lawful: Lawful,
+    retention: Retention,
     consult: Consult,
 ) -> tuple[Service, ...]:
-    """Return what handles the RPCs of nodes and officers, except for peer audit."""
+    """Return the handlers for nodes and officers, except those of peer audit."""
     core = dependencies.core
     open_rules = (recalls.open_rule, attached.open_rule(core.member))
     search = Search(core, dependencies.token_key)
@@ -447,16 +446,19 @@ def _handlers(
         open_part=OpenPart(core, open_rules),
         open_together=OpenTogether(core, open_rules),
         show_subjects=ShowSubjects(core, open_rules),
-        duties=exchange.duties,
+        deadlines=exchange.deadlines,
         pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
         search=search,
         may_know_of=may_know_of,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
     )
-    workflows = WorkflowService(store=core.store, duties=exchange.duties, entitled=may_know_of, clock=core.clock)
-    hand_out = AttachmentServer(
-        store=core.store, files=attachments.files, judge=Judge(core, open_rules), waiting=exchange.approve.shown_to
+    workflows = WorkflowService(store=core.store, deadlines=exchange.deadlines, entitled=may_know_of, clock=core.clock)
+    attachment_server = AttachmentServer(
+        store=core.store,
+        files=attachments.files,
+        authorizer=OpenAuthorizer(core, open_rules),
+        pending=exchange.approve.shown_to,
     )
     holders = Holders(member=core.member, store=core.store)
     audit = Audit(
@@ -467,18 +469,18 @@ def _handlers(
     )
     return (
         ExchangeService(exchange.receive, exchange.log_answers),
-        BackfillService(exchange.give),
-        AttachmentFetchService(hand_out),
+        BackfillService(exchange.backfill_serve),
+        AttachmentFetchService(attachment_server),
         ApprovalService(exchange.approve),
         TaskService(assign, core.clock),
-        AttachmentService(attachments.upload, hand_out),
+        AttachmentService(attachments.upload, attachment_server),
         officers,
         workflows,
         AuditService(audit, consult.note),
-        RetentionService(ErasureStatus(core), lawful.holds, lawful.reviews),
+        RetentionService(ErasureStatus(core), retention.holds, retention.reviews),
         ForwardingService(exchange.forward, Export(core), holders, audit.check_sees),
         RegisterService(dependencies.reader),
         RecoveryService(ServePeer(core)),
-        WitnessService(witness.answer, ProveEntries(core.ledger, core.store)),
+        WitnessService(witness.answer_exchange, ProveEntries(core.ledger, core.store)),
         SearchService(search, core.store),
     )

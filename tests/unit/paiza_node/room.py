@@ -121,7 +121,7 @@ class Room(AbstractContextManager["Room"]):
         )
         self.steps = Steps(decryption_keys)
         self.workflow_states = WorkflowStates(self.steps)
-        self.duties = WorkflowDeadlines(
+        self.deadlines = WorkflowDeadlines(
             member=MEMBER,
             store=self.store,
             steps=self.steps,
@@ -189,7 +189,7 @@ class Room(AbstractContextManager["Room"]):
     def put(self, message: VerifiedMessage) -> bytes:
         """Store a message that was released, or received from its author, now; gives its digest."""
         self.ledger.commit_now(lambda tx: self.write(tx, message))
-        self.duties.hear([WorkflowsMoved(frozenset({message.header.thread_id}))])
+        self.deadlines.hear([WorkflowsMoved(frozenset({message.header.thread_id}))])
         return message.digest
 
     def row(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> MessageRow:

@@ -27,7 +27,7 @@ DENIED: Final = "policy_denied"  # the one refusal that is logged
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenRequest:
     """A request to open a part, after the checks that never change. ``forbidden``: the policy rules against it."""
 
     digest: bytes
@@ -37,7 +37,7 @@ class Asked:
     forbidden: Rejected | None
 
 
-class Judge:
+class OpenAuthorizer:
     """Decides whether an officer may open a part of a message."""
 
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
@@ -48,7 +48,7 @@ class Judge:
         self._store = core.store
         self._ledger = core.ledger
 
-    def asked(self, officer: Officer, digest: bytes, number: int, reason: str) -> Asked:
+    def request(self, officer: Officer, digest: bytes, number: int, reason: str) -> OpenRequest:
         """Check what depends only on the header and the policy, and therefore never changes for a message.
 
         A policy refusal is only recorded in the result: need-to-know is checked before it.
@@ -73,9 +73,9 @@ class Judge:
             self._register_cache.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
         except Rejected as denied:
             forbidden = denied
-        return Asked(row.digest, header, number, reason, forbidden)
+        return OpenRequest(row.digest, header, number, reason, forbidden)
 
-    def refusal(self, reads: ReadConnection, officer: Officer, asked: Asked) -> Rejected | Unavailable | None:
+    def refusal(self, reads: ReadConnection, officer: Officer, request: OpenRequest) -> Rejected | Unavailable | None:
         """Return the reason for which a part may not be opened at this moment; None if it may.
 
         1. Its content is stored: neither retired nor erased.
@@ -83,34 +83,34 @@ class Judge:
         3. No capability has a rule against it. A recalled message, for example, is opened only with a reason.
         """
         # 1.
-        row = messages_store.message(reads, asked.digest)
+        row = messages_store.message(reads, request.digest)
         if row is None:
             return unknown()
-        if messages_store.erased(reads, [asked.digest]):
+        if messages_store.erased(reads, [request.digest]):
             return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
         # 2.
-        denied = asked.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
+        denied = request.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
         if denied is not None:
             return denied
         # 3.
-        opening = Opening(row, asked.header, asked.number, asked.reason)
+        opening = Opening(row, request.header, request.number, request.reason)
         return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
 
-    async def check(self, officer: Officer, request: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
+    async def check(self, officer: Officer, message: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
         """Raise the refusal that opening the part would raise now, without opening it; return the message's header."""
-        asked = await asyncio.to_thread(
-            self.asked, officer, request.message_digest, request.part_number, request.reason_text
+        request = await asyncio.to_thread(
+            self.request, officer, message.message_digest, message.part_number, message.reason_text
         )
-        refused = await asyncio.to_thread(self._refused_now, officer, asked)
+        refused = await asyncio.to_thread(self._refused_now, officer, request)
         if refused is None:
-            return asked.header
+            return request.header
         if refused.reason == DENIED:
-            await self._ledger.commit(lambda tx: log_denied(tx, officer, asked.digest, refused.detail))
+            await self._ledger.commit(lambda tx: log_denied(tx, officer, request.digest, refused.detail))
         raise refused
 
-    def _refused_now(self, officer: Officer, asked: Asked) -> Rejected | Unavailable | None:
+    def _refused_now(self, officer: Officer, request: OpenRequest) -> Rejected | Unavailable | None:
         with self._store.reads() as reads:
-            return self.refusal(reads, officer, asked)
+            return self.refusal(reads, officer, request)
 
 
 def unknown() -> Rejected:

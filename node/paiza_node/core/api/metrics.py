@@ -4,7 +4,9 @@ from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-CALLS: Final = Counter("paiza_calls_total", "Calls answered, by RPC and reason (ok, or why not).", ["rpc", "reason"])
+CALLS: Final = Counter(
+    "paiza_calls_total", "Calls answered, by RPC and reason code (ok for success).", ["rpc", "reason"]
+)
 SECONDS: Final = Histogram(
     "paiza_call_seconds",
     "Time to answer a call.",
@@ -14,26 +16,26 @@ SECONDS: Final = Histogram(
 LOG_SIZE: Final = Gauge("paiza_log_entries", "Entries of the own log.")
 WITNESSED_SIZE: Final = Gauge("paiza_witnessed_entries", "Entries of the own log that a quorum has cosigned.")
 UNWITNESSED_SECONDS: Final = Gauge(
-    "paiza_unwitnessed_seconds", "For how long the oldest entry that no quorum has cosigned has been there; 0 for none."
+    "paiza_unwitnessed_seconds", "Age of the oldest entry that no quorum has cosigned; 0 for none."
 )
 COSIGNED_SIZE: Final = Gauge("paiza_cosigned_entries", "Entries of the own log that a member has cosigned.", ["peer"])
 UNCOSIGNED: Final = Gauge(
     "paiza_uncosigned_proofs", "Entries of a member's log whose proofs do not lead to a cosigned checkpoint.", ["peer"]
 )
-WAITING: Final = Gauge("paiza_deliveries_waiting", "Deliveries that wait, by recipient.", ["recipient"])
+WAITING: Final = Gauge("paiza_deliveries_waiting", "Waiting deliveries, by recipient.", ["recipient"])
 ATTACHMENT_BYTES: Final = Counter(
-    "paiza_attachment_bytes_total", "Bytes of attachments taken, brought by officers or fetched from peers.", ["way"]
+    "paiza_attachment_bytes_total", "Bytes of attachments uploaded by officers or downloaded from peers.", ["way"]
 )
 ATTACHMENTS_AWAITED: Final = Gauge(
-    "paiza_attachments_pending", "Attachments awaited here from a peer, or by a peer from here.", ["way", "member"]
+    "paiza_attachments_pending", "Attachments to download from a peer, or to serve to one.", ["way", "member"]
 )
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
 MISBEHAVIOUR: Final = Gauge(
     "paiza_log_misbehaviour",
-    "1 where this speaks against a member's log: forked, in default, stale.",
+    "1 if this misbehaviour of a member's log is open: log_forked, log_in_default or log_stale.",
     ["peer", "reason"],
 )
-REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "When the register must have been renewed.")
+REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "Time at which the register expires.")
 
 
 def serve(listen: str, registry: CollectorRegistry = REGISTRY) -> None:

@@ -16,7 +16,7 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import attachment_pb2, officer_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import Judge
+from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import Store
 from paiza_node.features.attachments.attached import went_to
@@ -29,7 +29,7 @@ from paiza_wire.message import attachment
 FETCHES_PER_PEER: Final = 4  # concurrent; its messages need the rest of its share of calls
 BUSY_SECONDS: Final = 2.0
 
-Waiting = Callable[[Officer, bytes], Awaitable[message_pb2.Header | None]]
+Pending = Callable[[Officer, bytes], Awaitable[message_pb2.Header | None]]
 """Returns the header of a pending message to an officer it names; None if no such message is pending."""
 
 log = structlog.get_logger("paiza.attachments")
@@ -38,12 +38,12 @@ log = structlog.get_logger("paiza.attachments")
 class AttachmentServer:
     """Serves ciphertexts of attachments."""
 
-    def __init__(self, *, store: Store, files: AttachmentFiles, judge: Judge, waiting: Waiting) -> None:
+    def __init__(self, *, store: Store, files: AttachmentFiles, authorizer: OpenAuthorizer, pending: Pending) -> None:
         """Store the collaborators; ``authorizer`` decides who may open what, ``pending`` who must sign what."""
         self._store = store
         self._files = files
-        self._judge = judge
-        self._waiting = waiting
+        self._authorizer = authorizer
+        self._pending = pending
         self._under_way: Counter[str] = Counter()
         self.bytes_given = 0
 
@@ -67,10 +67,10 @@ class AttachmentServer:
     ) -> AsyncIterator[attachment_pb2.DownloadResponse]:
         """Yield an attachment to an officer who may open it; the opening is logged when they request its key."""
         digest, number = request.message_digest, request.part_number
-        header = await self._waiting(officer, digest)
+        header = await self._pending(officer, digest)
         if header is None:
-            asked = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=number)
-            header = await self._judge.check(officer, asked)
+            opening = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=number)
+            header = await self._authorizer.check(officer, opening)
         part = attachment.part_description(header, number)
         async for data in self._from(part, request.offset):
             yield attachment_pb2.DownloadResponse(data=data)

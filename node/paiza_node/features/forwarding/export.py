@@ -43,7 +43,7 @@ AUDIENCES: Final[Mapping[int, str]] = MappingProxyType({
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Candidate:
     """A message to export, after the checks that never change, and the grant for it if one was needed."""
 
     row: MessageRow
@@ -80,8 +80,10 @@ class Export:
         if len(request.recipient_text) > MAX_RECIPIENT:
             raise Rejected("too_large", f"the recipient has at most {MAX_RECIPIENT} characters")
         check_reason(request.reason_text, request.purpose)
-        asked = await asyncio.to_thread(self._ask_all, officer, digests, audience, request)
-        committed = await self._ledger.commit(lambda tx: self._write(tx, officer, digests, asked, audience, request))
+        candidates = await asyncio.to_thread(self._check_all, officer, digests, audience, request)
+        committed = await self._ledger.commit(
+            lambda tx: self._write(tx, officer, digests, candidates, audience, request)
+        )
         size = committed.checkpoint.size
         written = [each for each in committed.result if isinstance(each, tuple)]
         hashes = dict(zip([i for i, _ in written], self._ledger.prove([i for i, _ in written], size), strict=True))
@@ -96,20 +98,20 @@ class Export:
             results.append(result)
         return forwarding_pb2.AuthorizeExportResponse(checkpoint=committed.checkpoint.note, results=results)
 
-    def _ask_all(
+    def _check_all(
         self, officer: Officer, digests: Sequence[bytes], audience: str, request: forwarding_pb2.AuthorizeExportRequest
-    ) -> list[_Asked | Rejected]:
-        asked: list[_Asked | Rejected] = []
+    ) -> list[_Candidate | Rejected]:
+        candidates: list[_Candidate | Rejected] = []
         for digest in digests:
             try:
-                asked.append(self._ask(officer, digest, audience, request))
+                candidates.append(self._check(officer, digest, audience, request))
             except Rejected as error:
-                asked.append(error)
-        return asked
+                candidates.append(error)
+        return candidates
 
-    def _ask(
+    def _check(
         self, officer: Officer, digest: bytes, audience: str, request: forwarding_pb2.AuthorizeExportRequest
-    ) -> _Asked:
+    ) -> _Candidate:
         """Find the message and, if the policy lacks only the originator's grant, a grant to our own member."""
         row, _signed = read(self._store, digest)
         header = wire.parse_header(row.header)
@@ -117,17 +119,17 @@ class Export:
         with_annex = request.with_annex and any(part.kind == annex for part in header.parts)
         kind = kinds.get(header.kind, header.kind_version)
         ceiling = self._register_cache.current.member(self._member).classification_ceiling
-        asked = _Asked(row, MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow), with_annex)
+        candidate = _Candidate(row, MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow), with_annex)
         with self._store.reads() as reads:
-            refused = self._refused(reads, officer, asked, audience, request.purpose)
+            refused = self._refused(reads, officer, candidate, audience, request.purpose)
         if refused is None or refused.reason != "grant_missing":
-            return asked
+            return candidate
         wish = GrantQuery(digest, header.author, self._member, request.purpose, with_annex, self._clock())
         grant = grants.find(self._store, wish, self._decryption_keys)
-        return asked if grant is None else replace(asked, grant=grant.digest)
+        return candidate if grant is None else replace(candidate, grant=grant.digest)
 
     def _refused(
-        self, reads: ReadConnection, officer: Officer, asked: _Asked, audience: str, purpose: str
+        self, reads: ReadConnection, officer: Officer, candidate: _Candidate, audience: str, purpose: str
     ) -> Rejected | None:
         """Return the reason for which a message may not be exported at this moment; None if it may.
 
@@ -135,25 +137,27 @@ class Export:
         2. Need-to-know includes it.
         3. The policy allows it, with the grant as far as that is still in force.
         """
-        digest, author = asked.row.digest, asked.row.author
+        digest, author = candidate.row.digest, candidate.row.author
         # 1.
         if messages_store.message(reads, digest) is None or messages_store.erased(reads, [digest]):
             return not_here()
         # 2.
-        if not may_see(reads, officer, asked.row):
+        if not may_see(reads, officer, candidate.row):
             return Rejected("policy_denied", "need-to-know")
         # 3.
-        granted = author == self._member or (bool(asked.grant) and grants.is_in_force(reads, asked.grant, author))
+        granted = author == self._member or (
+            bool(candidate.grant) and grants.is_in_force(reads, candidate.grant, author)
+        )
         policy_context = PolicyContext(
             audience=audience,
             purpose=purpose,
             granted=granted,
             recalled=is_recalled(reads, digest, author),
-            with_annex=asked.with_annex,
+            with_annex=candidate.with_annex,
         )
         try:
             self._register_cache.policy.check(
-                principal_of(officer), "export", asked.facts, policy_context=policy_context
+                principal_of(officer), "export", candidate.facts, policy_context=policy_context
             )
         except Rejected as denied:
             return denied
@@ -164,15 +168,15 @@ class Export:
         tx: LogTransaction,
         officer: Officer,
         digests: Sequence[bytes],
-        asked: Sequence[_Asked | Rejected],
+        candidates: Sequence[_Candidate | Rejected],
         audience: str,
         request: forwarding_pb2.AuthorizeExportRequest,
     ) -> list[tuple[int, bytes] | Rejected]:
         """Check every message at the moment of the commit, and log each result; runs in the transaction."""
         outcomes: list[tuple[int, bytes] | Rejected] = []
-        for digest, each in zip(digests, asked, strict=True):
+        for digest, each in zip(digests, candidates, strict=True):
             judged = each
-            if isinstance(each, _Asked):
+            if isinstance(each, _Candidate):
                 judged = self._refused(tx.conn, officer, each, audience, request.purpose) or each
             if isinstance(judged, Rejected):
                 if judged.reason in ("policy_denied", "grant_missing"):

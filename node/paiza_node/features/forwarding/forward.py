@@ -53,7 +53,7 @@ log = structlog.get_logger("paiza.forwarding")
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Candidate:
     """A message to forward to one member, after the checks that never change, and the grant that covers it."""
 
     row: MessageRow
@@ -98,10 +98,10 @@ class Forward:
         check_reason(request.reason_text, request.purpose)
         row, signed = await asyncio.to_thread(read, self._store, request.message_digest)
         with_annex = _has_annex(wire.parse_header(row.header), signed) and not request.without_annex
-        asked = await asyncio.to_thread(self._ask_all, officer, row, recipients, request.purpose, with_annex)
+        candidates = await asyncio.to_thread(self._check_all, officer, row, recipients, request.purpose, with_annex)
 
         def work(tx: LogTransaction) -> list[int | Rejected]:
-            judged = self._judged(tx.conn, officer, row, asked)
+            judged = self._judged(tx.conn, officer, row, candidates)
             return self._write_all(tx, officer.id, [(row, each) for each in judged], request.reason_text)
 
         committed = await self._ledger.commit(work)
@@ -134,9 +134,9 @@ class Forward:
         """
         if len(digests) > MAX_SHARED:
             raise Rejected("too_large", f"at most {MAX_SHARED} messages are shared at once")
-        asked = await asyncio.to_thread(self._ask_shared, list(dict.fromkeys(digests)), recipient, actor)
-        allowed = [each for each in asked.values() if isinstance(each, _Asked)]
-        refused = {digest: each for digest, each in asked.items() if isinstance(each, Rejected)}
+        candidates = await asyncio.to_thread(self._check_shared, list(dict.fromkeys(digests)), recipient, actor)
+        allowed = [each for each in candidates.values() if isinstance(each, _Candidate)]
+        refused = {digest: each for digest, each in candidates.items() if isinstance(each, Rejected)}
         if not allowed:
             return refused
 
@@ -155,26 +155,28 @@ class Forward:
         log.info("shared", recipient=recipient, actor=actor, messages=shown)
         return refused
 
-    def _ask_all(
+    def _check_all(
         self,
         officer: Officer,
         row: MessageRow,
         recipients: Sequence[str],
         purpose: str,
         with_annex: bool,  # noqa: FBT001 - called through to_thread
-    ) -> list[_Asked | Rejected]:
+    ) -> list[_Candidate | Rejected]:
         """Check what never changes for each recipient, and find the grants where only these are missing."""
-        asked: list[_Asked | Rejected] = []
+        candidates: list[_Candidate | Rejected] = []
         for recipient in recipients:
             try:
-                asked.append(self._ask(officer, row, recipient, purpose, with_annex=with_annex))
+                candidates.append(self._check(officer, row, recipient, purpose, with_annex=with_annex))
             except Rejected as error:
-                asked.append(error)
+                candidates.append(error)
         with self._store.reads() as reads:
-            judged = self._judged(reads, officer, row, asked)
-        return [self._with_grant(each, outcome) for each, outcome in zip(asked, judged, strict=True)]
+            judged = self._judged(reads, officer, row, candidates)
+        return [self._with_grant(each, outcome) for each, outcome in zip(candidates, judged, strict=True)]
 
-    def _ask(self, officer: Officer, row: MessageRow, recipient: str, purpose: str, *, with_annex: bool) -> _Asked:
+    def _check(
+        self, officer: Officer, row: MessageRow, recipient: str, purpose: str, *, with_annex: bool
+    ) -> _Candidate:
         to = self._register_cache.current.active_member(recipient)
         header = wire.parse_header(row.header)
         if recipient in (self._member, header.author):
@@ -183,22 +185,24 @@ class Forward:
             raise Rejected("conflict", "the message was addressed to that member and is delivered anyway")
         kind = kinds.get(header.kind, header.kind_version)
         facts = MessageAttributes.of(header, kind.sender_roles, to.classification_ceiling, kind.workflow)
-        return _Asked(row, recipient, officer.id, purpose, with_annex, facts)
+        return _Candidate(row, recipient, officer.id, purpose, with_annex, facts)
 
-    def _with_grant(self, asked: _Asked | Rejected, outcome: _Asked | Rejected) -> _Asked | Rejected:
+    def _with_grant(self, candidate: _Candidate | Rejected, outcome: _Candidate | Rejected) -> _Candidate | Rejected:
         """Add the originator's grant if the policy lacks only that and there is one: it is opened to be found."""
-        if isinstance(asked, Rejected) or isinstance(outcome, _Asked) or outcome.reason != "grant_missing":
-            return asked
-        author = asked.row.author
+        if isinstance(candidate, Rejected) or isinstance(outcome, _Candidate) or outcome.reason != "grant_missing":
+            return candidate
+        author = candidate.row.author
         if author == self._member:
-            return asked
-        wish = GrantQuery(asked.row.digest, author, asked.recipient, asked.purpose, asked.with_annex, self._clock())
+            return candidate
+        wish = GrantQuery(
+            candidate.row.digest, author, candidate.recipient, candidate.purpose, candidate.with_annex, self._clock()
+        )
         grant = grants.find(self._store, wish, self._decryption_keys)
-        return asked if grant is None else replace(asked, grant=grant.digest)
+        return candidate if grant is None else replace(candidate, grant=grant.digest)
 
     def _judged(
-        self, reads: ReadConnection, officer: Officer, row: MessageRow, asked: Sequence[_Asked | Rejected]
-    ) -> list[_Asked | Rejected]:
+        self, reads: ReadConnection, officer: Officer, row: MessageRow, candidates: Sequence[_Candidate | Rejected]
+    ) -> list[_Candidate | Rejected]:
         """Decide for each member whether a message may be forwarded at this moment; the first that applies counts.
 
         1. Its content is not stored: it was retired or erased.
@@ -208,42 +212,44 @@ class Forward:
         """
         # 1.
         if not _held(reads, [row.digest]):
-            return [not_here() for _ in asked]
+            return [not_here() for _ in candidates]
         # 2.
         if not may_see(reads, officer, row):
-            return [Rejected("policy_denied", "need-to-know") for _ in asked]
+            return [Rejected("policy_denied", "need-to-know") for _ in candidates]
         # 3. and 4.
         recalled = is_recalled(reads, row.digest, row.author)
         return [
             each if isinstance(each, Rejected) else self._denied(reads, officer, each, recalled=recalled) or each
-            for each in asked
+            for each in candidates
         ]
 
-    def _denied(self, reads: ReadConnection, officer: Officer, asked: _Asked, *, recalled: bool) -> Rejected | None:
+    def _denied(
+        self, reads: ReadConnection, officer: Officer, candidate: _Candidate, *, recalled: bool
+    ) -> Rejected | None:
         """Return the reason for which the policy does not allow it; None if it does."""
-        author = asked.row.author
+        author = candidate.row.author
         policy_context = PolicyContext(
-            recipient=asked.recipient,
-            purpose=asked.purpose,
+            recipient=candidate.recipient,
+            purpose=candidate.purpose,
             # The originator needs no grant from itself, except if two of its officers must sign.
-            granted=(author == self._member and not asked.with_annex)
-            or (bool(asked.grant) and grants.is_in_force(reads, asked.grant, author)),
+            granted=(author == self._member and not candidate.with_annex)
+            or (bool(candidate.grant) and grants.is_in_force(reads, candidate.grant, author)),
             recalled=recalled,
-            with_annex=asked.with_annex,
+            with_annex=candidate.with_annex,
         )
         try:
             self._register_cache.policy.check(
-                principal_of(officer), "forward", asked.facts, policy_context=policy_context
+                principal_of(officer), "forward", candidate.facts, policy_context=policy_context
             )
         except Rejected as denied:
             return denied
         return None
 
-    def _ask_shared(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, _Asked | Rejected]:
+    def _check_shared(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, _Candidate | Rejected]:
         register = self._register_cache.current
         to = register.active_member(recipient)
         node = Principal(self._member, node=True)
-        asked: dict[bytes, _Asked | Rejected] = {}
+        candidates: dict[bytes, _Candidate | Rejected] = {}
         for digest in digests:
             try:
                 row, signed = read(self._store, digest)
@@ -262,13 +268,13 @@ class Forward:
                     with_annex=with_annex,
                 )
                 self._register_cache.policy.check(node, "take_forwarded", facts, policy_context=policy_context)
-                asked[digest] = _Asked(row, recipient, actor, "", with_annex, facts)
+                candidates[digest] = _Candidate(row, recipient, actor, "", with_annex, facts)
             except Rejected as error:
-                asked[digest] = error
-        return asked
+                candidates[digest] = error
+        return candidates
 
     def _write_all(
-        self, tx: LogTransaction, actor: str, judged: Iterable[tuple[MessageRow, _Asked | Rejected]], reason: str
+        self, tx: LogTransaction, actor: str, judged: Iterable[tuple[MessageRow, _Candidate | Rejected]], reason: str
     ) -> list[int | Rejected]:
         """Write the decisions, each as `_write` does, and announce the deliveries."""
         outcomes: list[int | Rejected] = []
@@ -276,7 +282,7 @@ class Forward:
         digests: dict[bytes, None] = {}
         for row, each in judged:
             outcomes.append(self._write(tx, actor, row, each, reason))
-            if isinstance(each, _Asked):
+            if isinstance(each, _Candidate):
                 members.update((each.recipient, row.author))
                 digests[row.digest] = None
         if digests:
@@ -285,7 +291,7 @@ class Forward:
         return outcomes
 
     def _write(
-        self, tx: LogTransaction, actor: str, row: MessageRow, judged: _Asked | Rejected, reason: str
+        self, tx: LogTransaction, actor: str, row: MessageRow, judged: _Candidate | Rejected, reason: str
     ) -> int | Rejected:
         """Write FORWARDED with its deliveries, or DENIED; return the entry's index, or the refusal.
 
@@ -318,13 +324,13 @@ class Forward:
         return index
 
     def _delivery(
-        self, tx: LogTransaction, asked: _Asked, recipient: str, index: int, delivery_kind: DeliveryKind
+        self, tx: LogTransaction, candidate: _Candidate, recipient: str, index: int, delivery_kind: DeliveryKind
     ) -> DeliveryRow:
-        header = wire.parse_header(asked.row.header)
+        header = wire.parse_header(candidate.row.header)
         return DeliveryRow(
             id=tx.next_delivery_id(),
-            message_seq=asked.row.seq,
-            digest=asked.row.digest,
+            message_seq=candidate.row.seq,
+            digest=candidate.row.digest,
             recipient=recipient,
             urgency=precedence.urgency_of(header),
             released_index=index,

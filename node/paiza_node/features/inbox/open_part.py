@@ -13,7 +13,7 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
-from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied
+from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest, log_denied
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import ExchangeProofs, own_proof, proofs_of
@@ -44,7 +44,7 @@ class OpenPart:
 
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
         """Store the collaborators; ``rules`` are those of capabilities against opening a part, in their order."""
-        self._judge = Judge(core, rules)
+        self._authorizer = OpenAuthorizer(core, rules)
         self._ledger = core.ledger
         self._store = core.store
         self._decryption_keys = core.decryption_keys
@@ -58,13 +58,13 @@ class OpenPart:
         policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is checked in the
         transaction that writes OPENED.
         """
-        asked = await asyncio.to_thread(
-            self._judge.asked, officer, request.message_digest, request.part_number, request.reason_text
+        opening = await asyncio.to_thread(
+            self._authorizer.request, officer, request.message_digest, request.part_number, request.reason_text
         )
-        committed = await self._ledger.commit(lambda tx: self._open(tx, officer, asked))
+        committed = await self._ledger.commit(lambda tx: self._open(tx, officer, opening))
         if not isinstance(committed.result, _Opened):
             raise committed.result
-        row, message, number = committed.result.row, committed.result.message, asked.number
+        row, message, number = committed.result.row, committed.result.message, opening.number
         size, note = committed.checkpoint.size, committed.checkpoint.note
         proofs = await asyncio.to_thread(proofs_of_opened, self._store, self._ledger, row, size, note)
         return officer_pb2.OpenMessageResponse(
@@ -82,20 +82,20 @@ class OpenPart:
             forwarded=proofs.forwarded,
         )
 
-    def _open(self, tx: LogTransaction, officer: Officer, asked: Asked) -> _Opened | Rejected | Unavailable:
+    def _open(self, tx: LogTransaction, officer: Officer, request: OpenRequest) -> _Opened | Rejected | Unavailable:
         """Check again, read body and key, and write OPENED or DENIED; runs in the transaction."""
-        refused = self._judge.refusal(tx.conn, officer, asked)
+        refused = self._authorizer.refusal(tx.conn, officer, request)
         if refused is not None:
             if refused.reason == DENIED:
-                log_denied(tx, officer, asked.digest, refused.detail)
+                log_denied(tx, officer, request.digest, refused.detail)
             return refused
-        row = messages_store.message(tx.conn, asked.digest)
+        row = messages_store.message(tx.conn, request.digest)
         body = None if row is None else messages_store.body(tx.conn, row.seq)
         assert row is not None
         assert body is not None, "what is neither refused nor erased has a body"
         message = stored(body)
-        part_key = self._decryption_keys.part_key(message, asked.number)
-        return _Opened(row, message, part_key, _log_opened(tx, officer, row, asked.number, asked.reason))
+        part_key = self._decryption_keys.part_key(message, request.number)
+        return _Opened(row, message, part_key, _log_opened(tx, officer, row, request.number, request.reason))
 
 
 def proofs_of_opened(store: Store, ledger: Ledger, row: MessageRow, size: int, note: bytes) -> ExchangeProofs:

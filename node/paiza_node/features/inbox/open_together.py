@@ -15,7 +15,7 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import DENIED, Asked, Judge, log_denied, unknown
+from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest, log_denied, unknown
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection, retry
@@ -42,7 +42,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class _Read:
     """A requested message, read and unwrapped before it is authorised; it leaves the node only if opened."""
 
-    asked: Asked
+    request: OpenRequest
     row: MessageRow
     message: VerifiedMessage
     part_key: bytes
@@ -64,7 +64,7 @@ class OpenTogether:
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
         """Store the collaborators; ``rules`` are those of capabilities against opening a part, in their order."""
         self._core = core
-        self._judge = Judge(core, rules)
+        self._authorizer = OpenAuthorizer(core, rules)
 
     async def __call__(
         self, officer: Officer, request: officer_pb2.OpenMessagesRequest
@@ -117,13 +117,13 @@ class OpenTogether:
         self, officer: Officer, digest: bytes, row: MessageRow | None, body: bytes | None, reason: str
     ) -> _Outcome:
         try:
-            asked = self._judge.asked(officer, digest, 0, reason)
+            request = self._authorizer.request(officer, digest, 0, reason)
             if row is None:
                 return unknown()
             if body is None:
                 return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
             message = stored(body)
-            return _Read(asked, row, message, self._core.decryption_keys.part_key(message, 0))
+            return _Read(request, row, message, self._core.decryption_keys.part_key(message, 0))
         except Rejected as error:
             return error
 
@@ -149,11 +149,11 @@ class OpenTogether:
     def _judged(self, tx: LogTransaction, officer: Officer, each: _Outcome) -> _Outcome:
         if not isinstance(each, _Read):
             return each
-        refused = self._judge.refusal(tx.conn, officer, each.asked)
+        refused = self._authorizer.refusal(tx.conn, officer, each.request)
         if refused is None:
             return each
         if refused.reason == DENIED:
-            log_denied(tx, officer, each.asked.digest, refused.detail)
+            log_denied(tx, officer, each.request.digest, refused.detail)
         return refused
 
     def _results(self, outcomes: Sequence[_Outcome], size: int, note: bytes) -> list[officer_pb2.OpenMessagesResult]:

@@ -52,7 +52,7 @@ class OfficerService(Service):
         open_part: OpenPart,
         open_together: OpenTogether,
         show_subjects: ShowSubjects,
-        duties: WorkflowDeadlines,
+        deadlines: WorkflowDeadlines,
         pending: PendingNotices,
         search: Search,
         may_know_of: ThreadAccess,
@@ -68,7 +68,7 @@ class OfficerService(Service):
         self._open_part = open_part
         self._open_together = open_together
         self._show_subjects = show_subjects
-        self._duties = duties
+        self._deadlines = deadlines
         self._pending = pending
         self._search = search
         self._may_know_of = may_know_of
@@ -137,7 +137,7 @@ class OfficerService(Service):
             if after is not None and after > MAX_SEQUENCE:
                 raise Rejected("malformed", "after_sequence is not one this node gave")
             waiting = await asyncio.to_thread(self._pending.of, officer)
-            for notice in (*waiting, *self._duties.current()):
+            for notice in (*waiting, *self._deadlines.current()):
                 for response in await self._told(notice, officer):
                     yield response
             while after is not None:

@@ -12,7 +12,7 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
-from paiza_node.core.access.open import Judge
+from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
@@ -48,7 +48,7 @@ class ShowSubjects:
     def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
         """Store the collaborators; ``rules`` are those of capabilities against opening a part, in their order."""
         self._core = core
-        self._judge = Judge(core, rules)
+        self._authorizer = OpenAuthorizer(core, rules)
 
     async def __call__(self, officer: Officer, rows: Sequence[MessageRow]) -> ShownSubjects:
         """Return the subjects of those of these messages that the officer may open without stating a reason.
@@ -77,9 +77,9 @@ class ShowSubjects:
                 if row.seq not in visible:
                     continue
                 try:
-                    asked = self._judge.asked(officer, row.digest, 0, "")
+                    request = self._authorizer.request(officer, row.digest, 0, "")
                     front = messages_store.front(reads, row.seq, FRONT_BYTES)
-                    if front is None or self._judge.refusal(reads, officer, asked) is not None:
+                    if front is None or self._authorizer.refusal(reads, officer, request) is not None:
                         continue
                     signed = wire.read_leading_fields(front)
                     keys = self._core.decryption_keys

@@ -57,14 +57,14 @@ class WorkflowService(Service):
         self,
         *,
         store: Store,
-        duties: WorkflowDeadlines,
+        deadlines: WorkflowDeadlines,
         entitled: Entitled,
         clock: Callable[[], datetime],
     ) -> None:
         """Store what is asked; ``entitled`` decides whether another thread is named to the caller."""
         self._store = store
-        self._workflow_states = duties.workflow_states
-        self._duties = duties
+        self._workflow_states = deadlines.workflow_states
+        self._deadlines = deadlines
         self._entitled = entitled
         self._clock = clock
 
@@ -162,9 +162,9 @@ class WorkflowService(Service):
 
     def _overlaps(self, workflow_state: WorkflowState, officer: Officer) -> list[workflow_pb2.WorkflowOverlap]:
         """Name the workflows that overlap with one, as far as the officer may know of them."""
-        found: Mapping[bytes, frozenset[str]] = self._duties.overlaps(workflow_state.thread_id)
+        found: Mapping[bytes, frozenset[str]] = self._deadlines.overlaps(workflow_state.thread_id)
         return [
-            workflow_pb2.WorkflowOverlap(thread_name=self._duties.name(other), fields=sorted(fields))
+            workflow_pb2.WorkflowOverlap(thread_name=self._deadlines.name(other), fields=sorted(fields))
             for other, fields in found.items()
             if self._entitled(officer, other)
         ]

@@ -231,14 +231,14 @@ async def test_workflow_that_nobody_was_told_of_is_found(tmp_path: Path) -> None
     """A step that no change spoke of is looked at when the watch catches up, and its workflow is watched over."""
     with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
         seen = room.begin().header.thread_id
-        await room.duties.load()
+        await room.deadlines.load()
         missed = room.message("tjk", "cd-request", delivery.request(MEMBERS, room.clock.now))
         room.ledger.commit_now(lambda tx: room.write(tx, missed))
-        await room.duties.round()
-        assert set(room.duties.live) == {seen}
-        room.duties.catch_up()
-        await room.duties.round()
-        assert set(room.duties.live) == {seen, missed.header.thread_id}
+        await room.deadlines.round()
+        assert set(room.deadlines.live) == {seen}
+        room.deadlines.catch_up()
+        await room.deadlines.round()
+        assert set(room.deadlines.live) == {seen, missed.header.thread_id}
 
 
 async def test_workflows_are_all_loaded_where_the_database_was_away_meanwhile(
@@ -248,18 +248,18 @@ async def test_workflows_are_all_loaded_where_the_database_was_away_meanwhile(
     with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
         threads = {room.begin().header.thread_id for _ in range(2)}
         room.restart()
-        look = room.duties._look
+        look = room.deadlines._look
 
         async def failing(thread_id: bytes, *, tell: bool) -> None:
             monkeypatch.undo()
             await look(thread_id, tell=tell)
             raise Unavailable("database_unavailable", "away")
 
-        monkeypatch.setattr(room.duties, "_look", failing)
+        monkeypatch.setattr(room.deadlines, "_look", failing)
         with pytest.raises(Unavailable):
-            await room.duties.load()
-        await room.duties.load()
-        assert set(room.duties.live) == threads
+            await room.deadlines.load()
+        await room.deadlines.load()
+        assert set(room.deadlines.live) == threads
 
 
 class Sender:
@@ -304,7 +304,7 @@ class Sender:
             delivery_life=timedelta(days=1),
             unit_directory=unit_directory,
         )
-        self.duties = WorkflowDeadlines(
+        self.deadlines = WorkflowDeadlines(
             member="kaz",
             store=self.store,
             steps=steps,
@@ -319,7 +319,7 @@ class Sender:
         self.woken = asyncio.Event()
         queue: Any = SimpleNamespace(wake=self.woken.set)
         queues._queues["tjk"] = queue
-        self.ledger.changes.subscribe([queues, self.notifier, self.duties])
+        self.ledger.changes.subscribe([queues, self.notifier, self.deadlines])
         self.officer = Officer(federation, "kaz-liaison", register)
         second = Officer(federation, "kaz-authoriser", register)
         header = delivery.header(self.officer, "cd-request", MEMBERS[1:], second=second)
@@ -339,8 +339,8 @@ class Sender:
         async with asyncio.timeout(SECONDS):
             await self.woken.wait()
             digest = await watch.get()
-            await self.duties.round()
-        assert set(self.duties.live) == {self.thread}
+            await self.deadlines.round()
+        assert set(self.deadlines.live) == {self.thread}
         again = await self.released()
         assert (again.message_digest, again.repeated_submission) == (digest, True)
         assert [entry.index for entry in again.entries] == [0, 1]

@@ -10,7 +10,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import Judge
+from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.open_rules import Opening
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
@@ -123,8 +123,8 @@ async def test_rules_of_capabilities_are_asked_last_and_in_order(room: Room) -> 
 async def test_a_check_refuses_as_opening_does_and_opens_nothing(room: Room) -> None:
     """Whoever fetches a ciphertext is asked the same; a denial is logged, and leave is not."""
     note = received(room)
-    judge = Judge(room.overtaken_by(lambda tx: nothing(room, note, tx)), (recalls.open_rule,))
-    assert await judge.check(OFFICER, asked(note)) == note.header
+    authorizer = OpenAuthorizer(room.overtaken_by(lambda tx: nothing(room, note, tx)), (recalls.open_rule,))
+    assert await authorizer.check(OFFICER, asked(note)) == note.header
     with pytest.raises(Rejected, match="need-to-know"):
-        await judge.check(replace(OFFICER, unit="border"), asked(note))
+        await authorizer.check(replace(OFFICER, unit="border"), asked(note))
     assert room.events(note.digest) == ["DENIED policy_denied"]

@@ -27,7 +27,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def service(room: Room, *, entitled: bool = True) -> WorkflowService:
     """Serve a room's workflows."""
     return WorkflowService(
-        store=room.store, duties=room.duties, entitled=lambda _officer, _thread: entitled, clock=room.clock
+        store=room.store, deadlines=room.deadlines, entitled=lambda _officer, _thread: entitled, clock=room.clock
     )
 
 
@@ -92,7 +92,7 @@ async def test_board_is_paged_and_leaves_out_what_is_over(room: Room) -> None:
 async def test_nobody_is_told_of_what_he_does_not_need_to_know(room: Room) -> None:
     """An officer of another unit finds neither line nor workflow; overlaps are named to those entitled to them."""
     first, _ = room.begin(), room.begin()
-    await room.duties.round()
+    await room.deadlines.round()
     listed = await service(room).list_workflows(asks(STRANGER), workflow_pb2.ListWorkflowsRequest())
     assert list(listed.workflows) == []
     one = workflow_pb2.GetWorkflowRequest(thread_id=first.header.thread_id)
