@@ -21,9 +21,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.cobblestone import Cobblestone256Decryptor
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -38,6 +39,9 @@ PLACES = re.compile(
 # Ed25519: the field, and the second coordinates of the points whose order divides 8, as keys of which anybody can sign.
 FIELD, ORDER_8 = 2**255 - 19, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 SMALL_ORDER = {0, 1, FIELD - 1, ORDER_8, FIELD - ORDER_8}
+# P-256: half the order of its group. Of a pair, the lengths of its first half, its key and its signature.
+HALF_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 // 2
+POINT, PAIR_KEY, PAIR_SIGNATURE = 65, 65 + 1312, 64 + 2420
 # The events that have a place in evidence; what each says beside its entry has its name, and its number plus 8.
 EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED"}
 EVENTS |= {18: "RECALLED", 19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED"}
@@ -154,10 +158,31 @@ def canonical(value: object) -> str:
     return "[" + ",".join(map(canonical, value)) + "]" if isinstance(value, list) else json.dumps(value)
 
 
+def hex_of(text: str) -> bytes:
+    """Decode lower-case hex."""
+    data = bytes.fromhex(text)
+    need(data.hex() == text, "hex that is not written in its one way")
+    return data
+
+
+def pair_signed(public: bytes, made: bytes, data: bytes) -> bool:
+    """Check both halves of a pair's signature: over P-256 with the smaller s, and of ML-DSA-44."""
+    need((len(public), len(made)) == (PAIR_KEY, PAIR_SIGNATURE) and public[0] == 4, "not a pair")  # noqa: PLR2004
+    r, s = int.from_bytes(made[:32]), int.from_bytes(made[32:64])
+    need(s <= HALF_ORDER, "a signature with the larger s")
+    message = b"paiza/v1/pair\n" + sha256(public).digest() + data
+    first = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), public[:POINT])
+    first.verify(encode_dss_signature(r, s), message, ECDSA(SHA256()))
+    MLDSA44PublicKey.from_public_bytes(public[POINT:]).verify(made[64:], message)
+    return True
+
+
 def counts(key: dict, signature: str, data: bytes) -> bool:
-    """Return whether a key of the metadata (P-256, or ML-DSA-44 as in TAP 21) signed these bytes."""
+    """Return whether a key of the metadata (a pair, P-256, or ML-DSA-44 as in TAP 21) signed these bytes."""
     kind = key["keytype"], key["scheme"]
     with suppress(Exception):  # whatever is wrong with one signature, it does not count
+        if kind == ("paiza-pair", "p256-mldsa44/1"):
+            return pair_signed(hex_of(key["keyval"]["public"]), hex_of(signature), data)
         public, made = load_pem_public_key(key["keyval"]["public"].encode()), bytes.fromhex(signature)
         if kind == ("ecdsa", "ecdsa-sha2-nistp256") and isinstance(public.curve, SECP256R1):
             return public.verify(made, data, ECDSA(SHA256())) is None
