@@ -1,1 +1,1 @@
-"""The index of keyed tokens, search and links."""
+"""Search: the index of keyed tokens, queries and links."""

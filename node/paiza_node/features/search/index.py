@@ -1,8 +1,8 @@
-"""Index: what stored messages speak of, as keyed blind tokens, made a little after they were stored.
+"""The search index: keyed blind tokens of stored messages, made shortly after they were stored.
 
-Not in the commit path: a message is released and received first, and found a moment later. The cursor is the number of
-the last message looked at; it is committed with the tokens, so that a crash repeats a batch or nothing. A new key, or
-new rules of folding, begin the index anew. What cannot be opened any more (an erased key) is passed over.
+Not in the commit path: a message is released and received first, and can be found a moment later. The cursor is the
+number of the last indexed message; it is committed with the tokens, so that a crash repeats a batch or nothing. A new
+key, or new folding rules, begin the index anew. Messages that cannot be opened any more (an erased key) are skipped.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ from paiza_wire.message import VerifiedMessage
 BATCH: Final = 64  # messages of one commit
 TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
-REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
-PATIENCE_SECONDS: Final = 30.0  # between looks while nothing changes
+REST: Final = 2.0  # pause after a batch, as a multiple of its duration, if more waits: traffic goes first
+PATIENCE_SECONDS: Final = 30.0  # between checks without changes
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
 
@@ -48,15 +48,15 @@ log = structlog.get_logger("paiza.search")
 
 
 class TokenKey:
-    """Turns terms into tokens with the node's index key. Holds the only secret of the index."""
+    """Turns terms into tokens with the node's index key, the only secret of the index."""
 
     def __init__(self, key: bytes) -> None:
-        """Store the key: 32 random bytes that leave the node's key folder never."""
+        """Store the key: 32 random bytes that never leave the node's key folder."""
         self._key = key
 
     @property
     def fingerprint(self) -> bytes:
-        """Name the key and the rules the tokens are made by."""
+        """Return an identifier of the key and the rules by which tokens are made."""
         return sha256(b"paiza index" + RULES_VERSION.to_bytes(4, "big") + self._key).digest()
 
     def token(self, term: Term) -> bytes:
@@ -65,7 +65,7 @@ class TokenKey:
 
 
 class Index:
-    """The duty that keeps the index. One per node."""
+    """Maintains the index. One per node."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Index:
             self.task.wake()
 
     def catch_up(self) -> None:
-        """Have what is not indexed looked for."""
+        """Wake to check for messages that are not indexed."""
         self.task.wake()
 
     async def _round(self) -> None:
@@ -96,7 +96,7 @@ class Index:
         await self.index_stored()
 
     async def index_stored(self) -> None:
-        """Index all that waits."""
+        """Index all waiting messages."""
         while True:
             began = perf_counter()
             batch = await asyncio.to_thread(self._read)
@@ -130,7 +130,7 @@ class Index:
             log.warning("not_opened", message=row.digest.hex()[:16], reason=error.reason)
         except Unavailable:
             raise
-        except Exception:  # what an officer's client made of a content must not stop the index, and with it the node
+        except Exception:  # content made by an officer's client must not stop the index, and with it the node
             log.exception("not_indexed", message=row.digest.hex()[:16])
         return IndexedMessage(row.seq, None, (), linked=False)
 
@@ -165,7 +165,7 @@ def _store(tx: LogTransaction, *, batch: Sequence[IndexedMessage], last: int, li
 
 
 def _event_time(kind: Kind, content: Any) -> datetime | None:
-    """Return when what a message reports took place: its first moment; None where it names none."""
+    """Return the time of the event that a message reports: its first moment; None if it states none."""
     for field in kind.shape.fields:
         if field.value_type is FieldType.PARTIAL_TIME and content.HasField(field.name):
             return partial_time_start(getattr(content, field.name))

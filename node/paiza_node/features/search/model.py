@@ -1,4 +1,4 @@
-"""Queries of the index and what they find. Times are UTC; digests are 32 bytes."""
+"""Queries of the index and their results. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from paiza_node.core.messages.model import MessageRow
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """Which messages to find: of every clause at least one token. ``annex``: the searcher may read nominal annexes."""
+    """A query: of every clause at least one token must match. ``annex``: the officer may read nominal annexes."""
 
     clauses: tuple[tuple[bytes, ...], ...]
     annex: bool
@@ -22,7 +22,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A message that was found, and when what it reports took place."""
+    """A matching message, and the time of the event it reports."""
 
     row: MessageRow
     event_time: datetime | None
@@ -30,7 +30,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class IndexedMessage:
-    """What one message speaks of: (token, field, whether it stands in the annex alone)."""
+    """The tokens of one message: (token, field, whether it is in the annex alone)."""
 
     seq: int
     event_time: datetime | None
@@ -40,7 +40,7 @@ class IndexedMessage:
 
 @dataclass(frozen=True, slots=True)
 class SharedToken:
-    """One message that speaks of what a token stands for."""
+    """One message that contains the term of a token."""
 
     seq: int
     field: str

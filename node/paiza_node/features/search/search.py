@@ -1,8 +1,9 @@
-"""Search: find messages by what they speak of, the links between them, and requests that ask the same again.
+"""Search: finds messages by their content, the links between them, and repeated requests.
 
-Everybody finds only what he may see; what stands in a nominal annex alone is found by those who may open annexes.
-Searching for a person (or what leads to one) needs a reason and stands in the log, with the blind token of what was
-sought, so that an auditor who has a name can ask whether it was searched for, and a stolen database tells no name.
+Officers find only messages they may see; content of a nominal annex is found only by those who may open annexes.
+Searching for a person (or for a term that leads to one) needs a reason and is logged, with the blind token of the
+searched term, so that an auditor who has a name can check whether it was searched for, while a stolen database reveals
+no name.
 """
 
 import asyncio
@@ -39,26 +40,26 @@ from paiza_wire.identity import SpiffeId
 if TYPE_CHECKING:
     from paiza.core.v1 import message_pb2
 
-MAX_COMPARED: Final = 500  # occurrences of what a request speaks of
+MAX_COMPARED: Final = 500  # occurrences of the terms of a request
 MAX_TEXT: Final = 200  # characters of one criterion
-MAX_SIMILAR_CRITERIA: Final = 200  # of one request about to be sent
-MAX_SIMILAR: Final = 10  # earlier requests that are told of
+MAX_SIMILAR_CRITERIA: Final = 200  # of one request before it is sent
+MAX_SIMILAR: Final = 10  # earlier requests that are returned
 SIMILAR_FOR: Final = timedelta(days=365)  # an older request is no duplicate
-MAX_TOLD: Final = 100  # messages of a list of which it is said that they are linked; what is older is looked up
-MAX_LOOKED_AT: Final = 20  # pages read for one answer; where little may be seen, the caller goes on from the token
-AT_ONCE: Final = 2  # searches that read at once: the threads they take are those of every other question
+MAX_TOLD: Final = 100  # messages of a list whose links are computed at once; older ones are looked up
+MAX_LOOKED_AT: Final = 20  # pages read for one answer; if few are visible, the caller continues from the token
+AT_ONCE: Final = 2  # concurrent searches: they use the threads of all other queries
 MIN_SUBJECT_WORDS: Final = 2  # words of a subject that two requests must share
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 
 PERSONAL: Final = frozenset({
     "person", "name", "phone", "document", "personal-number", "account", "imei", "company", "registration",
 })  # fmt: skip
-"""Fields that lead to a person: a search by them is a consultation of personal data."""
+"""Fields that lead to a person: a search by them accesses personal data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One page of what was found."""
+    """One page of results."""
 
     found: list[Found]
     next_page_token: str
@@ -67,7 +68,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A message that shares identifiers with another, and of which kinds they are."""
+    """A message that shares identifiers with another, and the kinds of these."""
 
     row: MessageRow
     fields: tuple[str, ...]
@@ -75,7 +76,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """An earlier request about the same; of one the asking officer may not see, only the thread is told."""
+    """An earlier request about the same; if the officer may not see it, only its thread is named."""
 
     row: MessageRow
     hidden: bool
@@ -85,7 +86,7 @@ class Similar:
 
 
 class Search:
-    """The verb that finds."""
+    """Handles searches."""
 
     def __init__(self, core: Core, token_key: TokenKey) -> None:
         self._register_cache = core.register_cache
@@ -101,7 +102,7 @@ class Search:
 
         1. The criteria are well formed; one at least restricts the search.
         2. A search that leads to a person has a reason.
-        3. It stands in the log before anything is found.
+        3. It is logged before anything is searched.
         """
         # 1.
         sought = await asyncio.to_thread(self._clauses, request.criteria)
@@ -153,9 +154,9 @@ class Search:
         return found
 
     async def similar(self, officer: Officer, request: search_pb2.FindSimilarRequest) -> list[Similar]:
-        """Find earlier requests of our own, of the same kind, that ask about the same.
+        """Find earlier requests of our own, of the same kind, about the same.
 
-        What leads to a person stands in the log, as it does for any other search.
+        If it uses terms that lead to a person, it is logged like any other search.
         """
         if len(request.criteria) > MAX_SIMILAR_CRITERIA:
             raise Rejected("too_large", f"at most {MAX_SIMILAR_CRITERIA} things are compared at once")
@@ -189,12 +190,12 @@ class Search:
             return []
         register = self._register_cache.last
         names = self._names
-        if names is None or names[0] != register.version:  # read when first asked for: most nodes' days have no search
+        if names is None or names[0] != register.version:  # read at first use: on most days a node has no search
             names = self._names = (register.version, NameIndex(reference.read(register.reference)))
         return [name for each in names[1].exact_matches(criterion.text) for name in each.all_names()]
 
     async def _note(self, officer: Officer, criteria: Sequence[search_pb2.Criterion], reason: str) -> None:
-        """Write down who searched for a person and why, before anything is found."""
+        """Log who searches for a person and why, before the search."""
         tokens = [
             f"{each.field}:{self._token_key.token(term).hex()}"
             for each in criteria
@@ -206,7 +207,7 @@ class Search:
         await self._ledger.commit(lambda tx: tx.append(entry, text=f"{reason}\n{' '.join(tokens)}"))
 
     def _find(self, officer: Officer, query: SearchQuery) -> Results:
-        """Read pages until one is full of what the officer may see, nothing is left, or enough was looked at."""
+        """Read pages until one is full of visible results, nothing is left, or the limit is reached."""
         found: list[Found] = []
         with self._store.reads() as reads:
             behind = log_store.head(reads).messages - settings_store.counter(reads, CURSOR)
@@ -241,7 +242,7 @@ class Search:
         return search_store.sharing(reads, [each.token for each in tokens], annex=annex) if tokens else []
 
     def _shown(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
-        """Return which of these messages the officer may open: to find one by what it says is to read in it."""
+        """Return which of these messages the officer may open: finding one by its content reveals some of it."""
         visible = openable(reads, officer, rows)
         return {row.seq for row in rows if row.seq in visible and self._may_open(officer, row)}
 

@@ -1,4 +1,4 @@
-"""What officers search for at their own node."""
+"""RPCs of officers for searches at their own node."""
 
 import asyncio
 from typing import Final
@@ -18,17 +18,17 @@ MAX_NUMBER: Final = 2**63 - 1  # of a message: the newest stands first
 
 
 class SearchService(Service):
-    """Requests of officers, turned into searches."""
+    """Handles searches of officers."""
 
     service = search_pb2.DESCRIPTOR.services_by_name["SearchService"]
 
     def __init__(self, search: Search, store: Store) -> None:
-        """Store the verb, and the store for what lists show."""
+        """Store the search, and the store for list data."""
         self._search = search
         self._store = store
 
     async def search(self, caller: Caller, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
-        """Find messages by what they speak of."""
+        """Find messages by their content."""
         officer = officer_of(caller)
         results = await self._search(officer, request)
         infos = await self._infos(officer, [each.row for each in results.found])
@@ -53,7 +53,7 @@ class SearchService(Service):
     async def find_similar(
         self, caller: Caller, request: search_pb2.FindSimilarRequest
     ) -> search_pb2.FindSimilarResponse:
-        """Find requests that asked the same."""
+        """Find requests about the same."""
         response = search_pb2.FindSimilarResponse()
         for each in await self._search.similar(officer_of(caller), request):
             similar = response.messages.add(

@@ -1,4 +1,4 @@
-"""Blind tokens in the database: what each message speaks of, as keyed hashes that say nothing without their key."""
+"""Blind tokens in the database: the terms of each message as keyed hashes, meaningless without the key."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -30,14 +30,14 @@ from paiza_node.core.storage.statements import insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.search.model import Found, IndexedMessage, SearchQuery, SharedToken
 
-# What messages speak of: HMAC-SHA256 under the node's index key, cut to 16 bytes. A stolen database shows no term.
+# Terms of messages: HMAC-SHA256 under the node's index key, cut to 16 bytes. A stolen database shows no term.
 term_token_table = Table(
     "term_token",
     METADATA,
     Column("token", LargeBinary, primary_key=True),
     Column("seq", Number, primary_key=True, autoincrement=False),
     Column("field", Text, nullable=False),
-    Column("annex", Boolean, nullable=False),  # stands in the nominal annex alone
+    Column("annex", Boolean, nullable=False),  # the term is in the nominal annex alone
     sqlite_with_rowid=False,
 )
 Index("ix_term_token_seq", term_token_table.c.seq)
@@ -51,7 +51,7 @@ indexed_message_table = Table(
 )
 
 
-MAX_SHARED: Final = 50  # messages that are told of for one message; an identifier in more of them says little
+MAX_SHARED: Final = 50  # linked messages that are returned for one message; an identifier in more of them says little
 
 
 def search(conn: ReadConnection, query: SearchQuery) -> list[Found]:
@@ -83,9 +83,9 @@ def sharing(
     limit: int = MAX_SHARED,
     annex: bool = True,
 ) -> list[SharedToken]:
-    """Return the newest occurrences of these tokens, in messages before ``before_seq`` where that is given.
+    """Return the newest occurrences of these tokens, in messages before ``before_seq`` if it is set.
 
-    Without ``annex`` those in nominal annexes are passed over before they are counted: they crowd nothing out.
+    Without ``annex`` those in nominal annexes are skipped before they are counted, so that they displace no others.
     """
     t = term_token_table.c
     below = [t.seq < before_seq] if before_seq is not None else []
@@ -114,7 +114,7 @@ def linked(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
 
 
 def add_indexed(conn: WriteConnection, messages: Sequence[IndexedMessage]) -> None:
-    """Store what messages speak of; one indexed before stays as it is."""
+    """Store the tokens of messages; those of one indexed before are unchanged."""
     _ADD_INDEXED.run(
         conn,
         [(m.seq, None if m.event_time is None else to_micros(m.event_time), m.linked) for m in messages],
@@ -123,7 +123,7 @@ def add_indexed(conn: WriteConnection, messages: Sequence[IndexedMessage]) -> No
 
 
 def clear_index(conn: WriteConnection) -> None:
-    """Forget all tokens: they were made with another key or by other rules."""
+    """Delete all tokens: they were made with another key or by other rules."""
     conn.execute(delete(term_token_table))
     conn.execute(delete(indexed_message_table))
 
@@ -134,7 +134,7 @@ _ADD_TOKEN: Final = insertion(term_token_table, ignore_known=True)
 
 
 def _has(clause: Collection[bytes], *, annex: bool) -> ColumnElement[bool]:
-    """Ask for any of these tokens; from the tokens' side, so that a rare one is found without reading all messages."""
+    """Return the condition for any of these tokens; it starts from the tokens, so that a rare one is found fast."""
     t = term_token_table.c
     open_to_all = [] if annex else [t.annex.is_(False)]
     return message_table.c.seq.in_(select(t.seq).where(t.token.in_(list(clause)), *open_to_all))

@@ -1,1 +1,1 @@
-"""Received messages as work of units and officers, with escalation."""
+"""Tasks: received messages assigned to units and officers, with escalation."""

@@ -1,8 +1,8 @@
-"""Tasks: who works on a received message. Every change is logged; what nobody acknowledges in time is escalated.
+"""Tasks: who handles a received message. Every change is logged; a task not acknowledged in time is escalated.
 
 A task begins with its message: it belongs to the unit or the officer that the message is addressed to. If it is not
-acknowledged in time it goes to the duty desk, and from there to one duty officer after another; whoever receives it is
-notified if they have a watch open. Nobody who could see a message loses sight of it by a change. A supervisor may
+acknowledged in time it goes to the duty unit, and from there to one duty officer after another; each new assignee is
+notified if they have a watch open. A change hides a message from nobody who could see it before. A supervisor may
 reassign messages they cannot read, but not to themselves.
 """
 
@@ -38,10 +38,10 @@ from paiza_node.features.tasks.notices import ASSIGNED, ESCALATED, task_notice
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
-ACKNOWLEDGE_WITHIN: Final = 4  # the part of the time to answer within which work is acknowledged: a quarter
-MAX_NOTE: Final = 1000  # characters of a note to whoever gets the work
+ACKNOWLEDGE_WITHIN: Final = 4  # the part of the answering time within which a task is acknowledged: a quarter
+MAX_NOTE: Final = 1000  # characters of a note to the new assignee
 PASSED_ON_AT_ONCE: Final = 100  # in one commit
-MAX_ESCALATIONS: Final = 8  # then it stays with the duty desk, overdue
+MAX_ESCALATIONS: Final = 8  # then it stays with the duty unit, overdue
 LOOK_SECONDS: Final = 15.0  # FLASH is to be acknowledged within a quarter of an hour
 
 log = structlog.get_logger("paiza.tasks")
@@ -49,7 +49,7 @@ log = structlog.get_logger("paiza.tasks")
 
 @dataclass(frozen=True, slots=True)
 class WorkGiven(Change):
-    """Work on a message was given to its assignee."""
+    """A task was assigned to its assignee."""
 
     message: MessageRow
     work: TaskRow
@@ -57,14 +57,14 @@ class WorkGiven(Change):
 
 @dataclass(frozen=True, slots=True)
 class WorkEscalated(Change):
-    """Nobody acknowledged work in time: it went to its assignee, or to those on duty."""
+    """A task was not acknowledged in time: it went to its assignee, or to the officers on duty."""
 
     message: MessageRow
     work: TaskRow
 
 
 class Assign:
-    """The verbs of a desk."""
+    """Handles tasks."""
 
     def __init__(
         self,
@@ -87,9 +87,9 @@ class Assign:
     async def listed(
         self, officer: Officer, request: task_pb2.ListTasksRequest
     ) -> tuple[list[tuple[ListedMessage, TaskRow]], str]:
-        """Return a page of the open work that an officer sees, what is due first at the head, and the next token.
+        """Return a page of the open tasks that an officer sees, the next due first, and the next token.
 
-        Rejected where the officer may not see all.
+        Rejected if the officer may not see all.
         """
         viewer, scope = open_scope(officer), request.scope
         if scope == task_pb2.TASK_SCOPE_ALL and list_scope(officer).units is not None:
@@ -114,7 +114,7 @@ class Assign:
             rows = tasks_store.open_tasks(reads, units, officer.id, size + 1, after)
             if len(rows) > size:
                 del rows[size:]
-                due = rows[-1].due_time  # 0 in the token where work is not due at any time
+                due = rows[-1].due_time  # 0 in the token for tasks without a due time
                 more = paging.token_of(0 if due is None else paging.micros_of(due), rows[-1].seq)
             shown = {
                 each.row.digest: each
@@ -132,11 +132,11 @@ class Assign:
         return await self._change(officer, digest, log_entries.assigned, assignee=officer.id)
 
     async def acknowledge(self, officer: Officer, digest: bytes) -> TaskRow:
-        """Record that work was seen and is being worked on; Rejected as in `assign`."""
+        """Record that a task was seen and is being handled; Rejected as in `assign`."""
         return await self._change(officer, digest, log_entries.acknowledged)
 
     async def complete(self, officer: Officer, digest: bytes, note: str) -> TaskRow:
-        """Record that work is done; Rejected as in `assign`."""
+        """Record that a task is done; Rejected as in `assign`."""
         _check_note(note)
         return await self._change(officer, digest, log_entries.done, note=note, state=task_pb2.TASK_STATE_DONE)
 
@@ -150,7 +150,7 @@ class Assign:
         assignee: str | None = None,
         state: "task_pb2.TaskState.ValueType" = task_pb2.TASK_STATE_ACKNOWLEDGED,
     ) -> TaskRow:
-        """Change work of which the officer reads the message; it need not be acknowledged any more."""
+        """Change a task whose message the officer may read; it need not be acknowledged any more."""
 
         def write(tx: LogTransaction) -> TaskRow | Rejected:
             row = messages_store.message(tx.conn, digest)
@@ -189,7 +189,7 @@ class Assign:
         now = self._assigned(work, request)
         _put(tx, officer, row, now, log_entries.assigned, request.note)
         if row.unit != now.unit:
-            # Who gave it away keeps what he knew of.
+            # Former assignees keep access to the message.
             if reads_it:
                 access_store.add_readers(tx.conn, [(officer.id, row.seq)])
             messages_store.put_unit(tx.conn, row.seq, now.unit)
@@ -198,7 +198,7 @@ class Assign:
         return now
 
     def _gives_away(self, officer: Officer, request: task_pb2.AssignTaskRequest) -> bool:
-        """Return whether work is given to somebody else: not to the caller himself, nor to his own unit."""
+        """Return whether a task is assigned to somebody else: neither to the caller nor to their own unit."""
         if request.unit and request.unit == officer.unit:
             return False
         named = self._unit_directory.officer(request.officer)
@@ -228,13 +228,13 @@ class Assign:
                     self._notifier.tell(task_notice(change.message, ESCALATED, work), first=True, only=ringing)
 
     def catch_up(self) -> None:
-        """Do nothing: a watch that begins is told what waits (`telling.Pending`)."""
+        """Do nothing: a new watch is sent the pending notices (`PendingNotices`)."""
 
     async def _round(self) -> None:
         await self.escalate_late()
 
     async def escalate_late(self) -> int:
-        """Pass on what is late now, and ring whoever gets it; gives how much that was."""
+        """Escalate late tasks, and notify the assignees; return their number."""
         if not await asyncio.to_thread(self._any_late):
             return 0
         return (await self._ledger.commit(self._pass_on)).result
@@ -260,7 +260,7 @@ class Assign:
         return escalated
 
     def _escalated(self, work: TaskRow, row: MessageRow, now: datetime) -> TaskRow:
-        """Return late work to the duty desk; from there to the next on duty, and at last to the desk for good."""
+        """Return the escalated task: to the duty unit, then to the next officer on duty, at last to the duty unit."""
         count = work.escalations + 1
         duty = self._unit_directory.on_duty()
         within = acknowledge_within(deadlines.ANSWER_WITHIN[row.urgency])
@@ -302,17 +302,17 @@ def _put(
 
 
 def make_tasks(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
-    """Make work of messages that were received; those that ask for nothing are no work."""
+    """Create tasks for received messages; those that require nothing get none."""
     work = (task_of(each.row, each.header, each.assignee) for each in messages)
     tasks_store.add_tasks(tx.conn, [made for made in work if made is not None])
 
 
 TASKS: Final = Reaction(on_received=make_tasks)
-"""What is received is work of the unit it went to, or of the officer it names."""
+"""The reaction of tasks: a received message is a task of its unit, or of the officer it names."""
 
 
 def task_of(row: MessageRow, header: message_pb2.Header, assignee: str) -> TaskRow | None:
-    """Return until when a message is to be acknowledged and done; None where it is for information only."""
+    """Return until when a message is to be acknowledged and answered; None if it is for information only."""
     within = deadlines.ANSWER_WITHIN.get(row.urgency)
     if within is None:
         return None
@@ -330,7 +330,7 @@ def task_of(row: MessageRow, header: message_pb2.Header, assignee: str) -> TaskR
 
 
 def acknowledge_within(answer: timedelta) -> timedelta:
-    """Return how soon work is to be acknowledged that is to be answered within a time."""
+    """Return how soon a task is to be acknowledged that is to be answered within a time."""
     return answer / ACKNOWLEDGE_WITHIN
 
 

@@ -1,4 +1,4 @@
-"""Messages as somebody's work. Times are UTC; digests are 32 bytes."""
+"""Tasks as they are stored. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A message as somebody's work: of a unit, or of one of its officers. ``state`` is a `TaskState`."""
+    """A task: of a unit, or of one of its officers. ``state`` is a `TaskState`."""
 
     seq: int
     digest: bytes

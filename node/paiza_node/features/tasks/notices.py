@@ -20,7 +20,7 @@ OVERDUE: Final = "task_overdue"
 
 
 def task_notice(row: MessageRow, code: str, work: TaskRow) -> notice_pb2.Notice:
-    """Return that work came to somebody, or is late; the time is that to acknowledge it, or else to answer."""
+    """Return a notice that a task was assigned or is late; its time is that to acknowledge, or else to answer."""
     header: message_pb2.Header = wire.parse_header(row.header)
     known = kinds.all_kinds().get(header.kind)
     short = header.message_id.hex()[: notices.SHORT_ID]

@@ -1,4 +1,4 @@
-"""What officers ask of their desk: the work there is, and what they do with it."""
+"""RPCs of officers about tasks: the list, and changes."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +12,7 @@ from paiza_node.features.tasks.model import TaskRow
 
 
 class TaskService(Service):
-    """Requests about tasks."""
+    """Handles requests about tasks."""
 
     service = task_pb2.DESCRIPTOR.services_by_name["TaskService"]
 
@@ -52,7 +52,7 @@ class TaskService(Service):
 
 
 def work_info(work: TaskRow, now: datetime) -> task_pb2.Task:
-    """Write down how work stands."""
+    """Return a task in the form sent to officers."""
     shown = task_pb2.Task(
         unit=work.unit,
         assignee=work.assignee,

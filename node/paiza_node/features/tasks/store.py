@@ -1,4 +1,4 @@
-"""Received messages as work: who works on them until when."""
+"""Tasks in the database: assignees and due times of received messages."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ from paiza_node.core.storage.statements import blocks
 from paiza_node.core.storage.times import to_micros
 from paiza_node.features.tasks.model import TaskRow
 
-# Received messages as somebody's work; states are those of the protocol.
+# Tasks of received messages; states are those of the protocol.
 work_table = Table(
     "work",
     METADATA,
@@ -74,7 +74,7 @@ _NEW: Final = work_table.c.state == literal_column("1")
 
 
 def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, TaskRow]:
-    """Return the work on these messages."""
+    """Return the tasks of these messages."""
     found: dict[bytes, TaskRow] = {}
     wanted = list(digests)
     for block in blocks(wanted):
@@ -90,9 +90,9 @@ def open_tasks(
     limit: int,
     after: tuple[datetime | None, int] | None = None,
 ) -> list[TaskRow]:
-    """Return what is not done: of these units (None: of all), or given to an officer; what is due first ahead.
+    """Return open tasks of these units (None: of all), or assigned to an officer; the next due first.
 
-    ``after`` is the time at which work is due, and its number, behind which it is given.
+    ``after`` is the due time and the number of the preceding task.
     """
     w = work_table.c
     order = (w.due_time.asc().nulls_last(), w.seq)
@@ -108,14 +108,14 @@ def open_tasks(
 
 
 def unacknowledged(conn: ReadConnection, now: datetime, limit: int) -> list[TaskRow]:
-    """Return work that should have been acknowledged by now."""
+    """Return tasks that should have been acknowledged by now."""
     w = work_table.c
     query = select(work_table).where(_NEW, w.acknowledge_time <= to_micros(now)).order_by(w.acknowledge_time)
     return _TASKS.find(conn, query.limit(limit))
 
 
 def add_tasks(conn: WriteConnection, work: Sequence[TaskRow]) -> None:
-    """Begin work."""
+    """Store new tasks."""
     _TASKS.add_new(conn, work)
 
 

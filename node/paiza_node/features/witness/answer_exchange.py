@@ -1,14 +1,13 @@
-"""Answering an exchange: another member's node shows its checkpoint, and is shown ours.
+"""Answering an exchange: another member's node submits its checkpoint, and gets ours.
 
-1. What it sent is within bounds, and it does not claim to know more of our log than there is.
-2. Its log grew honestly to the checkpoint (`PeerLogViews.accept`); where it assumed another size to be known it is
-   told which, and nothing else happens.
-3. What it tells of other logs is handed to the consistency monitor; its cosignature of ours goes to its round.
-4. Its checkpoint is cosigned, after what is now known of its log was committed.
-5. Our candidate is shown, grown from the size it knows.
+1. The request is within bounds, and it does not claim to know more of our log than exists.
+2. Its log is consistent up to the checkpoint (`PeerLogViews.accept`); if it assumed another known size, that size is
+   returned, and nothing else happens.
+3. Its reports about other logs go to the consistency monitor; its cosignature of ours goes to its round.
+4. Its checkpoint is cosigned, after the new known state of its log was committed.
+5. Our candidate is returned, consistent with the size it knows.
 
-Nothing here waits for anything but our own commit. A crash before the answer leaves at most a known log: the caller
-asks again.
+It waits only for our own commit. A crash before the answer leaves at most a new known state: the caller asks again.
 """
 
 from collections.abc import Callable
@@ -25,10 +24,10 @@ from paiza_wire.errors import Rejected, Unavailable
 
 
 class AnswerExchange:
-    """The verb of being shown a checkpoint."""
+    """Answers submitted checkpoints."""
 
     def __init__(self, core: Core, checkpoint_exchange: CheckpointExchange, suspect: Callable[[str], None]) -> None:
-        """Store what the verb needs; ``suspect`` has a member asked what it holds of our log."""
+        """Store the collaborators; ``suspect`` requests a comparison of our log with a member."""
         self._core = core
         self._checkpoint_exchange = checkpoint_exchange
         self._suspect = suspect
@@ -36,7 +35,7 @@ class AnswerExchange:
     async def __call__(
         self, member: Member, request: witness_pb2.ExchangeCheckpointsRequest
     ) -> witness_pb2.ExchangeCheckpointsResponse:
-        """Answer the node of ``member``, whose certificate the edge has verified."""
+        """Answer the node of ``member``, whose certificate authentication has verified."""
         core, checkpoint_exchange = self._core, self._checkpoint_exchange
         # 1.
         if len(request.heard) > MAX_HEARD or len(request.fork_proofs) > MAX_FORK_PROOFS:

@@ -37,17 +37,17 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-FIRST_ASK: Final = timedelta(seconds=5)  # after a doubt arose: those that arise meanwhile are asked about with it
-ASK_AGAIN: Final = timedelta(seconds=10)  # after an answer that did not prove, or none
+FIRST_ASK: Final = timedelta(seconds=5)  # after an unverified checkpoint; later ones are asked about with it
+ASK_AGAIN: Final = timedelta(seconds=10)  # after an answer that proved nothing, or none
 ASK_IN_DEFAULT: Final = timedelta(seconds=60)
-DEFAULT_AGAIN: Final = timedelta(hours=1)  # a log that proved itself is in default again at the earliest so long after
-MAX_FAILURES: Final = 6  # answers in a row that do not prove
-MAX_SILENCES: Final = 24  # questions in a row without an answer, before each of which the log was exchanged with
+DEFAULT_AGAIN: Final = timedelta(hours=1)  # least time between two defaults of a log that proved itself
+MAX_FAILURES: Final = 6  # answers in a row that prove nothing
+MAX_SILENCES: Final = 24  # questions in a row without an answer, each after a successful exchange with the log
 QUIET: Final = timedelta(seconds=300)  # since a log was accepted last: an idle one is exchanged with every 30 seconds
-PATIENCE: Final = timedelta(seconds=60)  # that a log has at least to prove itself
+PATIENCE: Final = timedelta(seconds=60)  # the least time a log has to prove itself
 
 REFUSALS: Final = frozenset({"consistency_mismatch", "malformed", "too_large", "policy_denied", "unexpected_answer"})
-"""Reasons with which a node answers that it does not prove; any other may be a node's trouble or the network's."""
+"""Reasons with which a node answers that it does not prove; any other may be a failure of a node or the network."""
 
 FORKED: Final = "log_forked"
 IN_DEFAULT: Final = "log_in_default"
@@ -58,7 +58,7 @@ log = structlog.get_logger("paiza.witness")
 
 @dataclass(slots=True)
 class Trial:
-    """How often a member was asked in vain since its log is in doubt."""
+    """The unsuccessful questions to a member since its log has unverified checkpoints."""
 
     since: datetime
     next_ask: datetime
@@ -69,9 +69,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """That a log did not prove on demand that these two checkpoints of its belong together, or that it holds the first.
+    """A log did not prove on demand that these two checkpoints are consistent, or that it contains the first.
 
-    ``doubted`` is empty where only what is known was asked about.
+    ``doubted`` is empty if only the known checkpoint was asked about.
     """
 
     member: str
@@ -81,14 +81,14 @@ class Default:
 
     @property
     def proof(self) -> bytes:
-        """Return both notes as they are kept; they show no contradiction, only what was asked about."""
+        """Return both notes as stored; they show no contradiction, only what was asked about."""
         notes = fork_proof_pb2.ForkProof(first_note=self.known, second_note=self.doubted)
         return notes.SerializeToString(deterministic=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a member is asked to prove."""
+    """The checkpoints that a member is asked to prove."""
 
     member: str
     base: VerifiedCheckpoint
@@ -102,10 +102,10 @@ class Question:
 
 
 class ConsistencyMonitor:
-    """Judges what is heard of other members' logs. Belongs to one event loop."""
+    """Evaluates reports about other members' logs. Belongs to one event loop."""
 
     def __init__(self, member: str, logs: PeerLogViews, findings: Iterable[Finding] = ()) -> None:
-        """Store whose node this is, what is known of the logs, and what was found before."""
+        """Store the own member, the log views, and the earlier findings."""
         self._member = member
         self._logs = logs
         self._trials: dict[str, Trial] = {}
@@ -113,9 +113,9 @@ class ConsistencyMonitor:
         self.defaults: dict[str, Default] = {}
         """The logs in default, by member."""
         self.begun: list[Default] = []
-        """Defaults that do not yet stand in our own log."""
+        """Defaults that are not yet recorded in our own log."""
         self.ended: list[tuple[Default, bool]] = []
-        """Defaults that are over and stand open in our own log, and whether the log was found to be forked."""
+        """Ended defaults that are still open in our own log, and whether the log was found to be forked."""
         self._last: dict[str, datetime] = {}  # when each member's log was found in default last
         for finding in findings:
             if finding.kind is not FindingKind.DEFAULT:
@@ -127,7 +127,7 @@ class ConsistencyMonitor:
                 self.defaults[finding.member] = found
 
     def misbehaviour(self, member: str) -> list[str]:
-        """Return the reason codes of what speaks against a member's log."""
+        """Return the reason codes of the misbehaviour of a member's log."""
         found = [
             (FORKED, self._logs.forked(member)),
             (IN_DEFAULT, member in self.defaults),
@@ -142,7 +142,7 @@ class ConsistencyMonitor:
         proofs: Sequence[fork_proof_pb2.ForkProof],
         register: Register,
     ) -> None:
-        """Judge what a member told of third logs; what does not hold is passed over."""
+        """Evaluate a member's reports about third logs; invalid ones are ignored."""
         owners = {member.log_keys[-1].origin: member for member in register.active_members()}
         for note in notes:
             try:
@@ -166,7 +166,7 @@ class ConsistencyMonitor:
             log.info("gossip_ignored", teller=teller, reason=error.reason, detail=error.detail)
 
     def due(self, register: Register, now: datetime) -> list[Question]:
-        """Return what is to be asked now."""
+        """Return the questions to ask now."""
         self._end_overtaken()
         found = []
         for member in register.active_members():
@@ -186,14 +186,14 @@ class ConsistencyMonitor:
         return found
 
     def _is_quiet(self, base: VerifiedCheckpoint, member: str, now: datetime) -> bool:
-        """Return whether something is known of a log and nothing of it was accepted for long."""
+        """Return whether a log is known and nothing new of it was accepted for long."""
         count = self._logs.counts.accepted.get(member, 0)
         if member not in self._accepted or self._accepted[member][0] != count:
             self._accepted[member] = (count, now)
         return bool(base.note) and now - self._accepted[member][1] >= QUIET
 
     def _doubt_again(self, member: Member) -> None:
-        """Keep up the doubt that a log is in default for, also after a restart."""
+        """Restore the unverified checkpoint for which a log is in default, also after a restart."""
         if (default := self.defaults.get(member.id)) is not None and default.doubted:
             try:
                 self._logs.hear(member, default.doubted, told_by=self._member)
@@ -201,14 +201,14 @@ class ConsistencyMonitor:
                 self._passed_over(self._member, error)
 
     def in_vain(self, member: str) -> bool:
-        """Return whether a member was asked since its log is in doubt, and did not prove it."""
+        """Return whether a member was asked about its log's unverified checkpoints, and did not prove them."""
         trial = self._trials.get(member)
         return member in self.defaults or (trial is not None and trial.failures + trial.silences > 0)
 
     def answered(
         self, member: Member, question: Question, response: exchange_pb2.ProveConsistencyResponse, now: datetime
     ) -> None:
-        """Judge the answer to a question."""
+        """Evaluate the answer to a question."""
         try:
             self._logs.reconcile(member, question.base, question.doubted, response)
         except Rejected:
@@ -223,7 +223,7 @@ class ConsistencyMonitor:
                 log.warning("log_proven", member=member.id, origin=default.origin)
 
     def not_answered(self, question: Question, error: PaizaError, now: datetime) -> None:
-        """Judge that a question was refused, or that no answer came."""
+        """Evaluate a refused or unanswered question."""
         if error.reason in REFUSALS:
             self._failed(question, error, now)
             return
@@ -242,13 +242,13 @@ class ConsistencyMonitor:
             self._consider(question, trial, now)
 
     def _consider(self, question: Question, trial: Trial, now: datetime) -> None:
-        """Find a log in default that was asked often enough, for long enough."""
+        """Record a default of a log that was asked often enough, for long enough."""
         enough = trial.failures >= MAX_FAILURES or trial.silences >= MAX_SILENCES
         if not enough or now - trial.since < PATIENCE or question.member in self.defaults:
             return
         last = self._last.get(question.member)
         if last is not None and timedelta(0) <= now - last < DEFAULT_AGAIN:
-            return  # it was alarmed a while ago; nobody fills our log by being in default over and over
+            return  # it was reported a while ago: repeated defaults must not fill our log
         self._last[question.member] = now
         doubted = question.doubted[0].note if question.doubted else b""
         found = Default(question.member, question.base.origin, question.base.note, doubted)
@@ -258,7 +258,7 @@ class ConsistencyMonitor:
         log.critical("log_in_default", member=found.member, known=question.base.size, doubted=sizes)
 
     def _end_overtaken(self) -> None:
-        """End defaults of logs that were since found forked: that says more."""
+        """End defaults of logs that were since found forked: a fork is the graver finding."""
         for member in [member for member in self.defaults if self._logs.forked(member)]:
             self.ended.append((self.defaults.pop(member), True))
             self._trials.pop(member, None)

@@ -1,16 +1,17 @@
-"""What may be cosigned: the decision, without keys, store or network.
+"""The decision on what may be cosigned, without keys, store or network.
 
-A cosignature says that, at its time, a checkpoint was the largest consistent one this witness had seen of a log, and
-that the witness had stored it. So, in this order:
+A cosignature states that, at its time, a checkpoint was the largest consistent one this witness had seen of a log, and
+that the witness had stored it. Therefore, in this order:
 
 1. The checkpoint was accepted: signed by the log, and proven to contain all that is known of it (`PeerLogViews`).
-2. `Cosigner.consider` permits it at that moment: nothing larger is known, the log is not distrusted, nothing is held
-   back, and that log was not cosigned a moment ago. The permit keeps the time.
-3. The known log is committed.
+2. `Cosigner.consider` permits it at that moment: nothing larger is known, the log is trusted and not on hold, and it
+   was not cosigned a moment ago. The permit keeps the time.
+3. The known state of the log is committed.
 4. `Cosigner.redeem`: the log is still trusted and nothing larger was cosigned meanwhile. Only then is anything signed.
 
-What a crash leaves: before the commit nothing, and nothing was signed; after it a known log that nobody was given a
-cosignature of, and asks again. A known log is never behind what was cosigned, so what was cosigned needs no table.
+What a crash leaves: before the commit nothing, and nothing was signed; after it a known state for which no cosignature
+was issued, and the caller asks again. The known state is never behind the cosigned one, so that cosigned checkpoints
+need no table.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -31,7 +32,7 @@ LEAST_INTERVAL: Final = timedelta(seconds=0.5)  # of one log; its rounds are a s
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to cosign one checkpoint, as of the time at which it was the largest known."""
+    """Permission to cosign one checkpoint, as of the time at which it was the largest known."""
 
     member: str
     checkpoint: VerifiedCheckpoint
@@ -40,7 +41,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Cosigned:
-    """What was cosigned last of a member's log."""
+    """The last cosigned checkpoint of a member's log."""
 
     origin: str
     size: int
@@ -59,26 +60,26 @@ class Cosigner:
         *,
         hold: CosigningHold,
     ) -> None:
-        """Begin with the sizes of the known logs in the store, by origin, and the members that are not trusted.
+        """Begin with the stored sizes of the known logs, by origin, and the distrusted members.
 
-        ``decided``: up to which size a person decided on the log of an origin; see `restore_trust`. ``hold`` is asked
-        before every permit: after a restore it is not known again what was cosigned before.
+        ``decided``: the size up to which trust was restored in the log of an origin; see `restore_trust`. ``hold`` is
+        called before every permit: after a restore it is unknown what was cosigned before.
         """
         self._stored = dict(stored)
         self._decided = dict(decided or {})
         self._distrusted = set(distrusted)
         self._hold = hold
         self.last: dict[str, Cosigned] = {}
-        """What was cosigned last of each member's newest log since the start."""
+        """The last cosigned checkpoint of each member's newest log since the start."""
 
     def distrust(self, member: str) -> None:
-        """Cosign nothing more of a member's log: it showed two histories."""
+        """Stop cosigning a member's log: it showed two histories."""
         self._distrusted.add(member)
 
     def restore_trust(self, member: str, sizes: Mapping[str, int]) -> None:
-        """Cosign a member's log again: it was proven, or a person decided so on what it signed up to these sizes.
+        """Cosign a member's log again: it was proven, or trust was restored up to these sizes.
 
-        Up to there nothing is cosigned, ever: another history of that log may have been.
+        Nothing up to these sizes is ever cosigned: another history of that log may have been.
         """
         self._distrusted.discard(member)
         for origin, size in sizes.items():
@@ -87,9 +88,9 @@ class Cosigner:
             self.last.pop(member, None)
 
     def consider(self, member: str, checkpoint: VerifiedCheckpoint, known_size: int, at: datetime) -> Permit:
-        """Permit to cosign a checkpoint that was just accepted, where ``known_size`` is known of that log now.
+        """Return a permit to cosign a just accepted checkpoint, if ``known_size`` is now the known size of that log.
 
-        Rejected with the reason where it may not be: "log_forked", "witness_held", "stale_checkpoint", "busy".
+        Rejected with the reason if it may not be: "log_forked", "witness_held", "stale_checkpoint", "busy".
         """
         self._check_trusted(member)
         held = self._hold()
@@ -107,15 +108,15 @@ class Cosigner:
         return Permit(member, checkpoint, at)
 
     def stored(self, checkpoint: VerifiedCheckpoint) -> None:
-        """Say that a known log of this size was committed."""
+        """Note that a known state of this size was committed."""
         self._stored[checkpoint.origin] = max(checkpoint.size, self._stored.get(checkpoint.origin, 0))
 
     def is_stored(self, checkpoint: VerifiedCheckpoint) -> bool:
-        """Return whether a known log of at least this size was committed."""
+        """Return whether a known state of at least this size was committed."""
         return self._stored.get(checkpoint.origin, 0) >= checkpoint.size
 
     def redeem(self, permit: Permit) -> None:
-        """Take a permit in, right before the signature is made; Rejected where it no longer holds."""
+        """Check a permit once more, right before the signature is made; Rejected if it is no longer valid."""
         member, checkpoint = permit.member, permit.checkpoint
         assert self.is_stored(checkpoint), "nothing is cosigned before the known log is committed"
         self._check_trusted(member)
@@ -130,7 +131,7 @@ class Cosigner:
 
     def _check_follows(self, member: str, last: Cosigned, checkpoint: VerifiedCheckpoint) -> None:
         if checkpoint.origin != last.origin:
-            return  # a new log of that member, which its own rules admit
+            return  # a new log of that member
         if checkpoint.size < last.size:
             raise Rejected("stale_checkpoint", f"{member}'s log was cosigned with {last.size} entries")
         if checkpoint.size == last.size and checkpoint.root != last.root:
@@ -138,6 +139,6 @@ class Cosigner:
 
 
 def cosigned_note(permit: Permit, signer: WitnessSigner) -> bytes:
-    """Make the cosignature of a redeemed permit: the checkpoint's text with this one signature."""
+    """Return the cosignature of a redeemed permit: the checkpoint's text with this one signature."""
     text = parse_note(permit.checkpoint.note).text
     return format_note(text, [cosign(permit.checkpoint, signer, permit.time)])

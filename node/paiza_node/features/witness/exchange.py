@@ -1,12 +1,12 @@
-"""The exchange of checkpoints: what this node does at either end of an exchange of checkpoints.
+"""The exchange of checkpoints: the actions of this node at either end.
 
-It shows a candidate: the newest checkpoint of its own log, signed once more with its witness key (ML-DSA-44), so that
-what was there before elliptic curves fall can be proven after. It cosigns what it accepted of the other's log, and it
-collects what others cosigned of its own in rounds.
+It submits a candidate: the newest checkpoint of its own log, signed once more with its witness key (ML-DSA-44), so that
+its entries remain provable after elliptic curves are broken. It cosigns accepted checkpoints of the other's log, and
+collects cosignatures of its own in rounds.
 
-The order is commit, then sign: what is known of the other's log is on disk before the cosignature is made, and a note
-that a quorum cosigned is on disk before anybody is given proofs to it. An answer waits for the answerer's own commit
-and for nothing else, least of all for the caller: so two nodes that call each other at the same moment both get their
+The order is commit, then sign: the known state of the other's log is on disk before the cosignature is made, and a note
+that a quorum cosigned is on disk before proofs to it are issued. An answer waits for the answerer's own commit and for
+nothing else, in particular not for the caller: two nodes that call each other at the same moment both get their
 answers. (After a start a member is first asked what it holds of our log: by a call that waits for nothing.)
 """
 
@@ -29,39 +29,37 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.cosignatures import TIME_BYTES, WitnessSigner, add_signatures, cosign
 from paiza_wire.tlog.notes import parse_note
 
-SIGN_AGAIN: Final = timedelta(
-    seconds=5
-)  # the log's own ML-DSA-44 signature on an unchanged candidate is as old at most
-COSIGN_AGAIN: Final = timedelta(seconds=15)  # a caller cosigns an unchanged log anew no more often than this
+SIGN_AGAIN: Final = timedelta(seconds=5)  # greatest age of the log's own ML-DSA-44 signature on an unchanged candidate
+COSIGN_AGAIN: Final = timedelta(seconds=15)  # for a caller, an unchanged log is cosigned again no more often than this
 
 log = structlog.get_logger("paiza.witness")
 
 
 class CheckpointExchange:
-    """The node as a witness, and its log as what is witnessed. Belongs to one event loop."""
+    """The node as a witness, and its own log as a witnessed log. Belongs to one event loop."""
 
     def __init__(
         self, core: Core, signer: WitnessSigner, *, cosigner: Cosigner, rounds: Rounds, gossip: Gossip
     ) -> None:
-        """Store the node's witness key, the judgements, and what is told of third logs."""
+        """Store the witness key, the cosigner, the rounds and the gossip."""
         self._core = core
         self._signer = signer
         self.cosigner = cosigner
         self.rounds = rounds
         self.gossip = gossip
         self.reasons: dict[str, str] = {}
-        """Why each member did not cosign last; those who did are not in it."""
+        """The reason for which each member did not cosign last; members that did are left out."""
         self._candidate: tuple[VerifiedCheckpoint, datetime] | None = None
         self._to_bring: dict[str, bytes] = {}
-        self._grown: set[str] = set()  # members to whom a cosignature of what their logs grew by is to be brought
+        self._grown: set[str] = set()  # members to which a cosignature of their logs' growth is to be sent
         self._register: Register | None = None
         self._witnesses: Witnesses = {}
 
     def candidate(self, at_least: int | None = None) -> VerifiedCheckpoint:
-        """Return what the log shows now, and open its round; Unavailable("register_expired") where nobody can judge it.
+        """Return the candidate, and open its round; Unavailable("register_expired") if no witness can be verified.
 
-        It is the newest checkpoint of the log; with ``at_least`` the one shown last where that has so many entries, so
-        that what is shown in answers is cosigned by many in one round.
+        It is the newest checkpoint of the log; with ``at_least`` the last candidate if that has so many entries, so
+        that the candidates in answers are cosigned by many in one round.
         """
         own, now = self._core.ledger.checkpoint, self._core.clock()
         held, made = self._candidate or (None, now)
@@ -83,13 +81,13 @@ class CheckpointExchange:
         return self._witnesses
 
     def take(self, member: str, note: bytes) -> bool:
-        """Take a member's cosignature of our log; says whether it was of use. What does not hold is told to the log."""
+        """Add a member's cosignature of our log; return whether it was of use. An invalid one is logged."""
         try:
             self._check_clock(member, note)
             useful = self.rounds.add(member, note)
         except Rejected as error:
             self.reasons[member] = error.reason
-            # What was cosigned a while ago is of no round any more; everything else is the other side's fault.
+            # An old cosignature belongs to no open round; any other failure is the other side's fault.
             tell = log.debug if error.reason == "stale_checkpoint" else log.warning
             tell("cosignature_refused", peer=member, reason=error.reason, detail=error.detail)
             return False
@@ -97,7 +95,7 @@ class CheckpointExchange:
         return useful
 
     def _check_clock(self, member: str, note: bytes) -> None:
-        """Refuse a cosignature of a time far from ours, nothing of it being verified: one of the clocks is wrong."""
+        """Raise for a cosignature whose time is far from ours, before it is verified: one of the clocks is wrong."""
         names = {key.name for key in self.witnesses().get(member, ())}
         now = self._core.clock().timestamp()
         for each in parse_note(note).signatures:
@@ -106,9 +104,9 @@ class CheckpointExchange:
                 raise Rejected("clock_skew", f"{member} cosigned by a clock that differs from ours by {off:.0f} s")
 
     async def cosign(self, member: Member, checkpoint: VerifiedCheckpoint) -> bytes:
-        """Cosign a checkpoint that was accepted in this very step of the loop: decide, commit what is known, sign.
+        """Cosign a checkpoint that was accepted in this same step of the loop: decide, commit, sign.
 
-        Rejected or Unavailable where it is not cosigned; see `Cosigner.consider`.
+        Rejected or Unavailable if it is not cosigned; see `Cosigner.consider`.
         """
         logs = self._core.logs
         permit = self.cosigner.consider(member.id, checkpoint, logs.size(member.id), self._core.clock())
@@ -123,7 +121,7 @@ class CheckpointExchange:
     async def cosign_for_caller(self, member: Member, checkpoint: VerifiedCheckpoint) -> tuple[bytes, str]:
         """Return the answer to a caller that submitted a checkpoint: the cosignature, or why there is none.
 
-        Where it was cosigned a moment ago, when we called, that cosignature is handed out now.
+        If it was cosigned a moment ago, when we called, that cosignature is returned now.
         """
         try:
             note = await self.cosign(member, checkpoint)
@@ -137,7 +135,7 @@ class CheckpointExchange:
         return note, ""
 
     async def cosign_when_shown(self, member: Member, checkpoint: VerifiedCheckpoint) -> None:
-        """Cosign what a called member answered with, to be brought with the next call; one of an idle log seldom."""
+        """Cosign the checkpoint in a called member's answer, to be sent with the next call; seldom for an idle log."""
         last = self.cosigner.last.get(member.id)
         if last is not None and checkpoint.size <= last.size and self._core.clock() - last.time < COSIGN_AGAIN:
             return
@@ -150,23 +148,23 @@ class CheckpointExchange:
             self._grown.add(member.id)
 
     def to_bring(self, member: str) -> bytes:
-        """Return our cosignature of a member's log that it has not got yet; empty where it has all."""
+        """Return our cosignature of a member's log that it does not have yet; empty if it has all."""
         return self._to_bring.get(member, b"")
 
     def brings_news(self, member: str) -> bool:
-        """Return whether our cosignature that a member has not got yet is of entries that its log had not before."""
+        """Return whether our unsent cosignature of a member's log covers entries not cosigned before."""
         return member in self._grown
 
     def brought(self, member: str, note: bytes) -> None:
-        """Say that a member has got this cosignature."""
+        """Note that a member has received this cosignature."""
         if note and self._to_bring.get(member) == note:
             del self._to_bring[member]
             self._grown.discard(member)
 
     async def keep_witnessed(self) -> None:
-        """Store the notes that a quorum cosigned. Where that fails they are kept for the next time.
+        """Store the notes that a quorum cosigned. If that fails they are kept for the next time.
 
-        A crash before the commit loses cosignatures that are asked for again; nothing rests on them yet.
+        A crash before the commit loses cosignatures that are requested again; nothing depends on them yet.
         """
         if not (notes := self.rounds.take_changed()):
             return

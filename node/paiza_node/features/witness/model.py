@@ -10,8 +10,8 @@ from paiza_node.core.log.model import origin_of
 class WitnessedNote:
     """A checkpoint of the own log that a quorum of the other members cosigned.
 
-    ``note`` holds the log's own signatures and all cosignatures that came; ``time`` is the median of what the witnesses
-    say, ``witnesses`` are their member ids. ``again``: cosigned anew, when the log had not grown since it was first.
+    ``note`` holds the log's own signatures and all received cosignatures; ``time`` is the median of the witnesses'
+    times, ``witnesses`` are their member ids. ``again``: cosigned once more while the log had not grown.
     """
 
     origin: str
@@ -25,7 +25,7 @@ class WitnessedNote:
 
 @dataclass(frozen=True, slots=True)
 class WitnessedTime:
-    """Which witnessed note, and of what time, without the note."""
+    """The size and the time of a witnessed note, without the note."""
 
     size: int
     again: bool
@@ -34,10 +34,10 @@ class WitnessedTime:
 
 @dataclass(frozen=True, slots=True)
 class CosignedSpan:
-    """Two cosigned notes of a log, one right after the other: what was appended between them has its time from both.
+    """Two consecutive cosigned notes of a log: they bound the time of the entries appended between them.
 
-    ``before`` is empty where there was none; ``growth`` is the consistency proof between the two, joined. Whose
-    cosignatures make a quorum was judged by the register of ``register_version``.
+    ``before`` is empty if there was none; ``growth`` is the consistency proof between the two, joined. The register of
+    ``register_version`` determined the quorum.
     """
 
     before: bytes
@@ -63,7 +63,7 @@ class CosignedProof:
 
 @dataclass(frozen=True, slots=True)
 class Uncosigned:
-    """An entry of another member's log of which a proof is kept that no quorum cosigned; ``leaf`` is its hash."""
+    """An entry of another member's log whose stored proof is to no cosigned checkpoint; ``leaf`` is its hash."""
 
     member: str
     origin: str

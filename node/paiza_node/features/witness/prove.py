@@ -1,6 +1,6 @@
-"""Prove: entries of our log are proven to checkpoints that a quorum cosigned, for whoever keeps them as evidence.
+"""Prove: entries of our log are proven to checkpoints that a quorum cosigned, for members that store them as evidence.
 
-Given are hashes and notes, no entry: who asks has the entries, and siblings cannot be guessed.
+The answer contains hashes and notes, no entry: callers have the entries, and siblings cannot be guessed.
 """
 
 from itertools import pairwise
@@ -19,10 +19,10 @@ MAX_NOTE_BYTES: Final = 4 * 1024 * 1024  # of all notes in one answer; the first
 
 
 class ProveEntries:
-    """The verb of proving entries to cosigned checkpoints. Reads the store: for use in threads."""
+    """Proves entries to cosigned checkpoints. Reads the store: for use in threads."""
 
     def __init__(self, ledger: Ledger, store: Store) -> None:
-        """Store the log and what was witnessed of it."""
+        """Store the log and the store of its witnessed notes."""
         self._ledger = ledger
         self._store = store
 
@@ -42,7 +42,7 @@ class ProveEntries:
                 if not response.spans or index >= reached:
                     note = witness_store.witnessed_after(reads, index + 1)
                     if note is None or note.size > self._ledger.checkpoint.size:
-                        break  # nothing covers it yet, nor what comes after it
+                        break  # no witnessed note covers it yet, nor later entries
                     span = self._span(reads, index, note)
                     room -= len(span.before_note) + len(span.note)
                     if response.spans and room < 0:

@@ -1,13 +1,13 @@
-"""Pruning: witnessed notes of the own log are deleted as they grow old, so that they take bounded space.
+"""Pruning: old witnessed notes of the own log are deleted, so that they take bounded space.
 
 A log that grows all the time is witnessed once a second, and a note with many cosignatures has tens of KiB. All notes
-stay for `WHOLE`; after that of each minute the largest, and after `BY_MINUTE` of each hour the largest. So the largest
-of all always stays, and between any two entries that were witnessed an hour apart there is a note for ever. What is let
-go of makes the interval in which an old entry is proven to have been made wider, up to a minute or an hour, and nothing
-else: an entry is still proven to the next note that stayed. Whoever was given a span (`prove`) keeps both its notes
-whole, so no proof that was ever handed out rests on what is kept here.
+stay for `WHOLE`; after that the largest of each minute, and after `BY_MINUTE` the largest of each hour. The largest of
+all therefore always stays, and between any two entries that were witnessed an hour apart there is a note for ever. A
+deleted note only widens the interval of time in which an old entry is proven to have been made, up to a minute or an
+hour: the entry is still proven to the next remaining note. A member that was given a span (`prove`) keeps both its
+notes, so no issued proof depends on the notes stored here.
 
-What a crash leaves: notes that are looked at again.
+What a crash leaves: notes that are considered again.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import WitnessedTime
 
-WHOLE: Final = timedelta(hours=1)  # by then whoever asks for proofs in the background has asked
+WHOLE: Final = timedelta(hours=1)  # by then members that request proofs in the background have them
 BY_MINUTE: Final = timedelta(days=30)  # 43,000 notes: 1.4 GB where ten members cosign and the log never stands still
-LOOK_SECONDS: Final = 600.0  # between two looks
-BLOCK: Final = 4096  # notes looked at in one commit; more than a minute or an hour holds
+LOOK_SECONDS: Final = 600.0  # between two rounds
+BLOCK: Final = 4096  # notes considered in one commit; more than a minute or an hour holds
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ log = structlog.get_logger("paiza.witness")
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Of notes older than ``age`` one stays of each ``span``; ``counter`` says up to when that was done."""
+    """Of notes older than ``age`` one stays of each ``span``; ``counter`` records the progress."""
 
     age: timedelta
     span: timedelta
@@ -51,10 +51,10 @@ TIERS: Final = (
 
 
 class Prune:
-    """The duty of letting go of old witnessed notes."""
+    """Deletes old witnessed notes."""
 
     def __init__(self, ledger: Ledger, store: Store, clock: Callable[[], datetime]) -> None:
-        """Store what is thinned out."""
+        """Store the ledger, the store and the clock."""
         self._ledger = ledger
         self._store = store
         self._clock = clock
@@ -66,7 +66,7 @@ class Prune:
                 pass
 
     async def thin(self, tier: Tier) -> bool:
-        """Let go of a block of notes; says whether there may be more."""
+        """Delete notes of one block; return whether there may be more."""
         until = _begin(self._clock() - tier.age, tier.span)
         since, found = await asyncio.to_thread(self._block, tier, until)
         if not found:
@@ -90,7 +90,7 @@ class Prune:
 
 
 def superfluous(notes: Sequence[WitnessedTime], span: timedelta) -> list[tuple[int, bool]]:
-    """Name the notes that may go: of each span of time all but the largest."""
+    """Return the notes to delete: of each span of time all but the largest."""
     largest: dict[datetime, WitnessedTime] = {}
     for note in notes:
         begin = _begin(note.time, span)

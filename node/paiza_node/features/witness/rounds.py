@@ -1,10 +1,10 @@
-"""Rounds: of each checkpoint of the own log that was shown to the others, who cosigned it, and whether that is enough.
+"""Rounds: for each submitted checkpoint of the own log, its cosignatures, and whether they are a quorum.
 
-A round is about one candidate. It is complete when a quorum of the other active members, as the register in force at
-its beginning names them, has cosigned; its note is then a witnessed note. Cosignatures that come later are added. Where
-the log has not grown since, an incomplete round goes on; a complete one is followed by one that is cosigned *again*,
-whose time moves on with every cosignature: so the time of the next entry has a late lower bound, and it is seen that
-the witnesses live.
+A round is about one candidate. It is complete when a quorum of the other active members, as named by the register in
+force at its beginning, has cosigned; its note is then a witnessed note. Later cosignatures are added. If the log has
+not grown since, an incomplete round continues; a complete one is followed by a round that is cosigned *again*, whose
+time advances with every cosignature: this gives the next entry a late lower bound of its time, and shows that the
+witnesses are online.
 
 Nothing here does I/O. What a crash leaves: an incomplete round is begun anew, as the log's newest checkpoint.
 """
@@ -29,14 +29,14 @@ Witnesses = Mapping[str, Sequence[WitnessKey]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The newest cosignature a member gave of the own log."""
+    """The newest cosignature of the own log by a member."""
 
     size: int
     time: datetime
 
 
 class Round:
-    """One candidate and who cosigned it."""
+    """One candidate and its cosignatures."""
 
     def __init__(self, candidate: VerifiedCheckpoint, witnesses: Witnesses, *, again: bool) -> None:
         """Begin without any cosignature; ``witnesses`` are those that count."""
@@ -53,11 +53,11 @@ class Round:
         return len(self.cosigned) >= self.needed
 
     def goes_on(self, witnesses: Witnesses) -> bool:
-        """Return whether cosignatures by these witnesses still make a difference to it."""
+        """Return whether cosignatures by these witnesses still change it."""
         return witnesses == self._witnesses and (self.again or not self.complete)
 
     def refresh(self, candidate: VerifiedCheckpoint) -> None:
-        """Take the same candidate with the log's own signatures made anew."""
+        """Replace the candidate by the same one with new signatures of the log."""
         if self.again:
             self.candidate = candidate
 
@@ -66,9 +66,9 @@ class Round:
         return text == self._text
 
     def add(self, member: str, note: bytes) -> bool:
-        """Take a member's cosignature from a note; says whether it was new. Rejected where it does not hold.
+        """Add a member's cosignature from a note; return whether it was new. Rejected if it is invalid.
 
-        The first cosignature of each member stays, so that a note's time is as early as it may be; of a round that is
+        The first cosignature of each member stays, so that a note's time is as early as possible; in a round that is
         cosigned again the newest.
         """
         keys = self._witnesses.get(member)
@@ -102,7 +102,7 @@ class Round:
 
 
 class Rounds:
-    """The newest round and those before it to which cosignatures may still come. Belongs to one event loop."""
+    """The newest round and earlier ones for which cosignatures may still come. Belongs to one event loop."""
 
     def __init__(self, last: WitnessedNote | None) -> None:
         """Begin after the witnessed note that was stored last."""
@@ -119,11 +119,11 @@ class Rounds:
 
     @property
     def witnessed_size(self) -> int:
-        """Return the size of the largest witnessed note; -1 where there is none."""
+        """Return the size of the largest witnessed note; -1 if there is none."""
         return self._last_size
 
     def begin(self, candidate: VerifiedCheckpoint, witnesses: Witnesses) -> Round:
-        """Begin a round, or go on with the newest where the log has not grown and it may still be added to."""
+        """Begin a round, or continue the newest if the log has not grown and it may still be added to."""
         newest = self.newest
         again = candidate.size == self._last_size
         if newest is not None and newest.is_about(parse_note(candidate.note).text):
@@ -132,15 +132,15 @@ class Rounds:
                 return newest
             again = again or newest.complete
             if not newest.complete:
-                self._open.pop()  # the federation has changed: whose cosignatures count is judged anew
+                self._open.pop()  # the members have changed: the cosignatures are counted anew
         begun = Round(candidate, witnesses, again=again)
         self._open = [*self._open, begun][-MAX_OPEN_ROUNDS:]
         return begun
 
     def add(self, member: str, note: bytes) -> bool:
-        """Add a member's cosignature to the rounds it is about; says whether it was of any use.
+        """Add a member's cosignature to the rounds it is about; return whether it was of any use.
 
-        Rejected where it does not hold, or is about no round that is open.
+        Rejected if it is invalid, or is about no open round.
         """
         text = parse_note(note).text
         about = [each for each in self._open if each.is_about(text)]
@@ -156,18 +156,18 @@ class Rounds:
         return useful
 
     def take_changed(self) -> list[WitnessedNote]:
-        """Return the witnessed notes that are new or got further cosignatures since this was asked last."""
+        """Return the witnessed notes that are new or got further cosignatures since the last call."""
         changed, self._changed = self._changed, []
         return [each.witnessed() for each in changed]
 
     def put_back(self, notes: Iterable[WitnessedNote]) -> None:
-        """Have notes that could not be stored given again."""
+        """Return notes that could not be stored to the changed ones."""
         wanted = {(note.size, note.again) for note in notes}
         back = [each for each in self._open if each.complete and (each.candidate.size, each.again) in wanted]
         self._changed.extend(each for each in back if each not in self._changed)
 
     def stored(self, notes: Iterable[WitnessedNote]) -> None:
-        """Say that these notes are stored."""
+        """Note that these notes are stored."""
         self._last_size = max([self._last_size, *(note.size for note in notes)])
 
     def _note_seen(self, member: str, about: Round) -> None:

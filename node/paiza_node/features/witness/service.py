@@ -1,4 +1,4 @@
-"""What other members' nodes ask as witnesses of this node's log, and of this node as a witness of theirs."""
+"""RPCs of other members' nodes as witnesses of this node's log, and about this node's cosignatures."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from paiza_node.features.witness.prove import ProveEntries
 
 
 class WitnessService(Service):
-    """Requests of other members' nodes as witnesses, and of what this node witnessed."""
+    """Handles requests of other members' nodes about witnessing."""
 
     service = witness_pb2.DESCRIPTOR.services_by_name["WitnessService"]
 

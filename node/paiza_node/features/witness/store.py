@@ -1,4 +1,4 @@
-"""What others have witnessed of the own log, and proofs of other members' logs that lead to cosigned notes."""
+"""Witnessed notes of the own log, and proofs of other members' logs to cosigned notes, in the database."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote, WitnessedTime
 from paiza_wire.tlog.merkle import leaf_hash
 
-# Checkpoints of the own log that a quorum cosigned: of each size the first such note, and the latest where an idle log
+# Checkpoints of the own log that a quorum cosigned: of each size the first such note, and the latest if an idle log
 # was cosigned anew.
 witnessed_note_table = Table(
     "witnessed_note",
@@ -35,7 +35,7 @@ witnessed_note_table = Table(
 )
 Index("ix_witnessed_note_time", witnessed_note_table.c.time)
 
-# Entries of other members' logs whose proof as it was kept is not cosigned yet; each goes when it is.
+# Entries of other members' logs whose stored proof is not cosigned yet; each is deleted when it is.
 uncosigned_table = Table(
     "uncosigned",
     METADATA,
@@ -46,7 +46,7 @@ uncosigned_table = Table(
     sqlite_with_rowid=False,
 )
 
-# The same entries proven to a note that a quorum cosigned. The proof as it was first kept stays in its own table.
+# The same entries proven to a note that a quorum cosigned. The original proof stays in its own table.
 cosigned_proof_table = Table(
     "cosigned_proof",
     METADATA,
@@ -57,8 +57,8 @@ cosigned_proof_table = Table(
     sqlite_with_rowid=False,
 )
 
-# Two cosigned notes of a log, one right after the other; the entries between them share it. Named by the SHA-256 of
-# what it holds.
+# Two consecutive cosigned notes of a log; the entries between them share it. Identified by the SHA-256 of
+# its content.
 cosigned_span_table = Table(
     "cosigned_span",
     METADATA,
@@ -79,7 +79,7 @@ def witnessed_after(conn: ReadConnection, size: int) -> WitnessedNote | None:
 
 
 def witnessed_before(conn: ReadConnection, index: int) -> WitnessedNote | None:
-    """Return the last witnessed note that does not hold the entry at ``index``."""
+    """Return the last witnessed note that does not contain the entry at ``index``."""
     newest = (_W.size.desc(), _W.again.desc())
     return _WITNESSED.first(conn, select(witnessed_note_table).where(_W.size <= index).order_by(*newest))
 
@@ -112,7 +112,7 @@ def witnessed_times(conn: ReadConnection, since: datetime, until: datetime, limi
 
 
 def cosigned_proof(conn: ReadConnection, member: str, origin: str, index: int) -> CosignedProof | None:
-    """Return the proof of an entry of a member's log, named by its origin, to a cosigned note; None without one."""
+    """Return the proof of an entry of a member's log, named by its origin, to a cosigned note; None if missing."""
     p, span = cosigned_proof_table.c, cosigned_span_table.c
     note, before = note_table.alias("after"), note_table.alias("before")
     row = conn.execute(
@@ -131,7 +131,7 @@ def cosigned_proof(conn: ReadConnection, member: str, origin: str, index: int) -
 
 
 def uncosigned(conn: ReadConnection, origin: str, limit: int, *, after: int = -1) -> list[Uncosigned]:
-    """Return entries of a log, behind an index, that wait for a cosigned proof, in order of index."""
+    """Return entries of a log, after an index, that wait for a cosigned proof, in order of index."""
     u = uncosigned_table.c
     return _UNCOSIGNED.find(
         conn,
@@ -148,10 +148,10 @@ def uncosigned_counts(conn: ReadConnection) -> dict[str, int]:
 def foreign_entries(
     conn: ReadConnection, kept_proofs: Sequence[Lookup], digests: Collection[bytes]
 ) -> list[Uncosigned]:
-    """Return the entries of other members' logs kept about these messages of which no cosigned proof is had.
+    """Return the stored entries of other members' logs about these messages that have no cosigned proof.
 
-    ``kept_proofs`` find what is kept (`paiza_node.core.exchange.store.KEPT_PROOFS`). Logs that their members have left
-    behind are cosigned no more.
+    ``kept_proofs`` find the stored entries (`paiza_node.core.exchange.store.KEPT_PROOFS`). Former logs of members are
+    not cosigned any more.
     """
     kept = [row for lookup in kept_proofs for row in lookup.run(conn, digests)]
     origins = {digest: origin_of(note) for digest, note in _NOTES.run(conn, {row[3] for row in kept})}
@@ -172,13 +172,13 @@ def foreign_entries(
 
 
 def _left_behind(conn: ReadConnection, origins: Collection[str]) -> set[str]:
-    """Return those logs of other members that they have left behind."""
+    """Return those logs of other members that are former ones."""
     f = former_known_log_table.c
     return set(conn.execute(select(f.origin).where(f.origin.in_(origins))).scalars())
 
 
 def put_witnessed(conn: WriteConnection, note: WitnessedNote) -> None:
-    """Keep a witnessed note; one of the same size, cosigned as often, is replaced."""
+    """Store a witnessed note; it replaces one of the same size, cosigned as often."""
     _WITNESSED.put(conn, [note])
 
 
@@ -190,12 +190,12 @@ def drop_witnessed(conn: WriteConnection, notes: Collection[tuple[int, bool]]) -
 
 
 def add_uncosigned(conn: WriteConnection, entries: Sequence[Uncosigned]) -> None:
-    """Store entries that wait for a cosigned proof; known ones are passed over."""
+    """Store entries that wait for a cosigned proof; known ones are ignored."""
     _UNCOSIGNED.add_new(conn, entries)
 
 
 def add_cosigned(conn: WriteConnection, proofs: Sequence[CosignedProof]) -> None:
-    """Keep cosigned proofs; their entries wait no longer. One that is there already stays as it is."""
+    """Store cosigned proofs; their entries wait no longer. An existing one is unchanged."""
     ids = {proof.span: _span_row(proof.span) for proof in proofs}
     exchange_store.add_notes(conn, [note for span in ids for note in (span.before, span.note) if note])
     _ADD_SPAN.run(conn, list(ids.values()))
@@ -207,7 +207,7 @@ def add_cosigned(conn: WriteConnection, proofs: Sequence[CosignedProof]) -> None
 
 
 def drop_left_behind(conn: WriteConnection) -> None:
-    """Forget what waits of logs that their members have left behind."""
+    """Delete waiting entries of former logs."""
     left = select(former_known_log_table.c.origin)
     conn.execute(delete(uncosigned_table).where(uncosigned_table.c.origin.in_(left)))
 

@@ -1,9 +1,10 @@
 """Submitting checkpoints: the newest one of this log goes to every other active member, which answers with its own.
 
-Once a second at most there is a round: one candidate, shown at the same moment to everybody who has not cosigned it and
-has answered the call before. So a quorum cosigns one and the same checkpoint also while the log grows all the time; a
-log that does not grow is shown again from time to time. No delivery waits for any of it, and no member for another: who
-is slow is shown the candidate of the round in which it is free, and who fails is tried again after growing pauses.
+There is at most one round a second: one candidate, submitted at the same moment to every member that has not cosigned
+it and has answered the previous call. A quorum can therefore cosign one checkpoint even while the log grows all the
+time; a log that does not grow is submitted again from time to time. No delivery waits for it, and no member for
+another: a slow member gets the candidate of the round in which it is free, and a failing one is tried again after
+growing pauses.
 """
 
 import asyncio
@@ -27,17 +28,17 @@ from paiza_wire.reasons import REASONS
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 ROUND_SECONDS: Final = 1.0  # between two candidates; more would cost more signatures than it gives
-IDLE_SECONDS: Final = 30.0  # a log that has not grown is shown again: it is seen that its witnesses live
+IDLE_SECONDS: Final = 30.0  # an unchanged log is submitted again: this shows that its witnesses are online
 FIRST_PAUSE_SECONDS: Final = 1.0  # after a member did not cosign, or could not be reached
-LONGEST_PAUSE_SECONDS: Final = 30.0  # a witness that is back is found within this time
-BRING_SECONDS: Final = 2.0  # a cosignature waits so long for the other side to come and get it
+LONGEST_PAUSE_SECONDS: Final = 30.0  # a round finds within this time that a witness is back
+BRING_SECONDS: Final = 2.0  # the longest wait of a cosignature for the other side to fetch it
 
 log = structlog.get_logger("paiza.witness")
 
 
 @dataclass(slots=True)
 class Turn:
-    """When a member is shown a checkpoint next, in seconds of the monotonic clock."""
+    """When a checkpoint is submitted to a member next, in seconds of the monotonic clock."""
 
     last: float = float("-inf")
     pause_until: float = float("-inf")
@@ -46,7 +47,7 @@ class Turn:
 
 
 class SubmitCheckpoints:
-    """The duty of showing checkpoints. Belongs to one event loop."""
+    """Submits checkpoints. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class SubmitCheckpoints:
         peers: PeerDirectory,
         seconds: Callable[[], float] = monotonic,
     ) -> None:
-        """Submit to these peers; ``seconds`` is a clock that is never set."""
+        """Submit to these peers; ``seconds`` is a monotonic clock."""
         self._core = core
         self._checkpoint_exchange = checkpoint_exchange
         self._peers = peers
@@ -63,7 +64,7 @@ class SubmitCheckpoints:
         self._turns: dict[str, Turn] = {}
 
     async def run(self) -> None:
-        """Hold round after round for as long as the node runs."""
+        """Run round after round as long as the node runs."""
         try:
             await PeriodicTask(self._round, period=ROUND_SECONDS, failed="no_round").run()
         finally:
@@ -77,7 +78,7 @@ class SubmitCheckpoints:
         await self._checkpoint_exchange.keep_witnessed()
 
     def begin_round(self) -> None:
-        """Show the newest checkpoint to whom it is due; returns at once. NodeStopped where a member found us out."""
+        """Submit the newest checkpoint to members that are due; returns at once. NodeStopped on a proven rollback."""
         sessions = self._peers.sessions
         for member, turn in list(self._turns.items()):
             if turn.task is not None and turn.task.done():
@@ -93,7 +94,7 @@ class SubmitCheckpoints:
                 turn.task = asyncio.create_task(self._show(session, turn, candidate), name=f"witness {member}")
 
     def under_way(self) -> list[asyncio.Task[None]]:
-        """Return the exchanges that were begun and whose end was not looked at yet."""
+        """Return the exchanges in progress or not yet evaluated."""
         return [turn.task for turn in self._turns.values() if turn.task is not None]
 
     def _is_due(self, member: str, turn: Turn) -> bool:
@@ -146,5 +147,5 @@ class SubmitCheckpoints:
 
 
 def _known_reason(reason: str) -> str:
-    """Take a reason code from the other side: one we know, or none."""
+    """Return a reason code from the other side if it is known, else none."""
     return reason if reason in REASONS else "unexpected_answer"

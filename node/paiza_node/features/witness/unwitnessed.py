@@ -1,4 +1,4 @@
-"""Unwitnessed: since when the own log has had entries that no quorum has cosigned."""
+"""The entries of the own log that no quorum has cosigned, and their age."""
 
 from datetime import UTC, datetime
 

@@ -1,14 +1,14 @@
-"""Upgrading proofs: proofs from members' logs are joined by proofs that lead to cosigned checkpoints.
+"""Upgrading proofs: stored proofs from members' logs are complemented by proofs to cosigned checkpoints.
 
-A proof is kept as it came, with the checkpoint of the moment, which only the log itself had signed. In the background,
-a little behind our own log, which has an entry for each thing that is kept:
+A proof is stored as received, with the checkpoint of that moment, which only the log itself had signed. In the
+background, a little behind our own log, which has an entry for each stored proof:
 
-1. Entries of our log are walked through, and the entries of other logs kept about their messages are noted as waiting.
-2. Each member is asked for what waits of its log (`ProveEntries`), a batch at a time.
-3. What it answers is verified whole, and committed; those entries wait no longer. A proof that does not hold changes
-   nothing but is told: an honest log always has it.
+1. Entries of our log are read in order, and the stored entries of other logs about their messages are noted as waiting.
+2. Each member is asked for the waiting entries of its log (`ProveEntries`), a batch at a time.
+3. Its answer is verified completely, and committed; those entries wait no longer. An invalid proof changes nothing but
+   is logged: an honest log always has a valid one.
 
-What a crash leaves: a place in our log that is walked through again, which finds nothing new; entries that still wait.
+What a crash leaves: a place in our log that is read again, which finds nothing new; entries that still wait.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-LOOK_SECONDS: Final = 2.0  # between two looks for what is to be upgraded: about as long as a quorum takes
+LOOK_SECONDS: Final = 2.0  # between two checks for waiting entries: about as long as a quorum takes
 SWEPT_ENTRIES: Final = 1024  # of our log in one commit
-SWEEP_PAUSE_SECONDS: Final = 0.05  # between two such commits: what is new goes ahead of what was always there
-LONGEST_PAUSE_SECONDS: Final = 30.0  # until a member that gave nothing new is asked again
-# With these entries nothing of another's log is kept, and they are half of what a node that sends writes.
+SWEEP_PAUSE_SECONDS: Final = 0.05  # between two such commits: new entries go before old ones
+LONGEST_PAUSE_SECONDS: Final = 30.0  # until a member that returned nothing new is asked again
+# These entries have no stored proof of another log, and are half of what a sending node writes.
 OWN_ACTS: Final = frozenset(
     {
         log_pb2.LOG_EVENT_SUBMITTED,
@@ -53,27 +53,27 @@ OWN_ACTS: Final = frozenset(
         log_pb2.LOG_EVENT_OPENED,
     }
 )
-REMEMBERED_REGISTERS: Final = 4  # a note cosigned before the federation changed is judged by the register of its time
+REMEMBERED_REGISTERS: Final = 4  # a note cosigned before the membership changed is verified by the register of its time
 COUNTER: Final = "uncosigned_swept"
 
 log = structlog.get_logger("paiza.witness")
 
 
 class UpgradeProofs:
-    """The duty of upgrading proofs. Belongs to one event loop."""
+    """Upgrades proofs. Belongs to one event loop."""
 
     def __init__(self, core: Core, kept_proofs: Sequence[Lookup], peers: PeerDirectory) -> None:
-        """Ask these peers to prove again what ``kept_proofs`` find."""
+        """Store the peers to ask, and ``kept_proofs``, which find the stored proofs."""
         self._core = core
         self._kept_proofs = kept_proofs
         self._peers = peers
-        self._after: dict[str, int] = {}  # behind which index of each log what waits is asked for next
-        self._failures: dict[str, int] = {}  # times in a row that each member gave nothing new
+        self._after: dict[str, int] = {}  # the index of each log after which waiting entries are requested next
+        self._failures: dict[str, int] = {}  # times in a row that each member returned nothing new
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._register_cache: list[Register] = []  # those in force since the start, the newest first
 
     async def run(self) -> None:
-        """Upgrade for as long as the node runs."""
+        """Upgrade as long as the node runs."""
         try:
             await PeriodicTask(self._round, period=LOOK_SECONDS, failed="proof_not_upgraded").run()
         finally:
@@ -88,7 +88,7 @@ class UpgradeProofs:
         return LOOK_SECONDS
 
     async def sweep(self) -> bool:
-        """Note what waits, from the next entries of our log on; says whether there may be more."""
+        """Note waiting entries, from the next entries of our log on; return whether there may be more."""
         self._follow_register()
         found = await asyncio.to_thread(self._next)
         if found is None:
@@ -123,7 +123,7 @@ class UpgradeProofs:
             return witness_store.uncosigned_counts(reads)
 
     def _ask_all(self, waiting: Mapping[str, int]) -> None:
-        """Have each member asked for what waits of its log; who is still being asked is passed over."""
+        """Ask each member for the waiting entries of its log; members with a question in progress are skipped."""
         for member, task in list(self._tasks.items()):
             if task.done():
                 del self._tasks[member]
@@ -133,7 +133,7 @@ class UpgradeProofs:
                 self._tasks[member] = asyncio.create_task(self._ask(session), name=f"upgrade {member}")
 
     async def _ask(self, session: PeerSession) -> None:
-        """Upgrade what waits of one member's log, batch after batch while it gives new proofs; then pause."""
+        """Upgrade the waiting entries of one member's log, in batches while it returns new proofs; then pause."""
         member = session.member
         try:
             while await self.upgrade(session):
@@ -148,9 +148,9 @@ class UpgradeProofs:
         await asyncio.sleep(backoff(failures, LOOK_SECONDS, LONGEST_PAUSE_SECONDS))
 
     async def upgrade(self, session: PeerSession) -> bool:
-        """Ask one member for a batch; says whether it gave new proofs.
+        """Ask one member for a batch; return whether it returned new proofs.
 
-        What it gave no proof of is asked for again after all that waits behind it, and holds up nothing.
+        Entries without a proof are requested again after all later ones, and delay nothing.
         """
         core, member = self._core, session.member
         owner = core.register_cache.current.active_member(member)
@@ -166,7 +166,7 @@ class UpgradeProofs:
             return False
         await core.ledger.commit(lambda tx: witness_store.add_cosigned(tx.conn, proofs))
         left = {each.index for each in waiting} - {proof.index for proof in proofs}
-        # An answer may have been cut short: what it left out comes next.
+        # An answer may have been cut short: the rest comes next.
         self._after[member] = min(left) - 1 if left else waiting[-1].index
         return True
 
@@ -178,7 +178,7 @@ class UpgradeProofs:
     async def _judge(
         self, owner: Member, waiting: list[Uncosigned], response: witness_pb2.ProveEntriesResponse
     ) -> list[CosignedProof]:
-        """Verify every span, and compare its checkpoints with those known; one that does not hold is left out."""
+        """Verify every span, and compare its checkpoints with those known; invalid ones are left out."""
         core = self._core
         self._follow_register()
         by_index = {each.index: each for each in waiting}
@@ -205,7 +205,7 @@ def judge_by_any(
     register_cache: Sequence[Register],
     now: datetime,
 ) -> tuple[list[CosignedProof], list[VerifiedCheckpoint]]:
-    """Verify a span by the first of these registers by which it holds; what it fails by is what the first says."""
+    """Verify a span by the first of these registers with which it is valid; raise the error of the first otherwise."""
     refused: Rejected | None = None
     for register in register_cache:
         try:

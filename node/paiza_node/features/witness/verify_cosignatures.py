@@ -1,7 +1,7 @@
-"""Judging: whether the note of another member's log was cosigned by a quorum, and spans of it that were handed over.
+"""Verification that a quorum cosigned a note of another member's log, and of received spans of it.
 
-Pure: notes, a register and what is known go in. Whose cosignatures count is the register's word: those of the other
-active members, each counted once, whichever of its keys it used, by the earliest of its cosignatures.
+Pure functions of notes, a register and the known state. The register determines whose cosignatures count: those of the
+other active members, each counted once, with any of its keys, by the earliest of its cosignatures.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from paiza_wire.tlog.cosignatures import cosignatures, quorum
 from paiza_wire.tlog.notes import VerifierKey, format_note, parse_note
 from paiza_wire.tlog.witnessed_time import witnessed_time
 
-CLOCKS_DIFFER: Final = timedelta(minutes=10)  # at most, between the clocks of honest witnesses and ours
+CLOCKS_DIFFER: Final = timedelta(minutes=10)  # greatest difference between the clocks of honest witnesses and ours
 MAX_HASHES: Final = 128  # a proof between any two sizes, or of any entry, has fewer
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedNote:
-    """A checkpoint that a quorum cosigned, by this median time.
+    """A checkpoint that a quorum cosigned, and the median time.
 
-    Its note holds the signatures that were verified and no other: what else somebody put into it takes no room here.
+    Its note contains only verified signatures; any others are dropped.
     """
 
     checkpoint: VerifiedCheckpoint
@@ -35,12 +35,12 @@ class JudgedNote:
 
 
 def judge_note(note: bytes, owner: Member, register: Register, now: datetime) -> JudgedNote:
-    """Judge a witnessed note of a member's log.
+    """Verify a witnessed note of a member's log.
 
     1. It is a checkpoint of that log, signed by its key.
-    2. Every signature by a witness key of an active member holds, that of the log's own member included.
+    2. Every signature by a witness key of an active member is valid, including that of the log's own member.
     3. A quorum of the others cosigned it.
-    4. They do not speak of the future.
+    4. Their times are not in the future.
 
     Rejected("bad_checkpoint") otherwise.
     """
@@ -75,13 +75,13 @@ def judge_span(
     register: Register,
     now: datetime,
 ) -> tuple[list[CosignedProof], list[VerifiedCheckpoint]]:
-    """Verify a span that was handed over; gives proofs of the entries asked for, and the checkpoints they rest on.
+    """Verify a received span; return proofs of the requested entries, and the checkpoints they depend on.
 
     1. A quorum cosigned the note, and the one before it, which is of the same log and no later.
-    2. The log grew from the one to the other.
-    3. Each entry lies between the two and is proven to the later one. What was not asked for is passed over.
+    2. The two are consistent.
+    3. Each entry lies between the two and is proven to the later one. Entries that were not requested are ignored.
 
-    Rejected where anything does not hold: then nothing of the span is kept.
+    Rejected if anything is invalid: then nothing of the span is stored.
     """
     # 1.
     after = judge_note(span.note, owner, register, now)

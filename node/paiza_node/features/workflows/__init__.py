@@ -1,1 +1,1 @@
-"""Steps of workflows: legality, state, deadlines, backfill and deconfliction."""
+"""Workflows: legality of steps, state, deadlines, backfill and deconfliction."""

@@ -1,7 +1,7 @@
-"""Backfill: steps that others name and this node lacks are fetched, and served to those who ask.
+"""Backfill: steps that others name and this node lacks are fetched, and served to members that ask.
 
-The node that sent the naming step is asked first, then the other participants. Its own steps are checked as if they
-had been delivered; steps of other authors arrive as forwarded messages (`forwarding`).
+The sender of the naming step is asked first, then the other participants. Its own steps are checked as if delivered;
+steps of other authors arrive as forwarded messages (`forwarding`).
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
 
-MAX_ASKED: Final = 64  # digests of one question: more than a delivery has steps
+MAX_ASKED: Final = 64  # digests of one request: more than a delivery has steps
 
 
 log = structlog.get_logger("paiza.workflows")
 
 
 class BackfillServe:
-    """The verb of giving what a peer lacks."""
+    """Serves messages that a peer lacks."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class BackfillServe:
     async def __call__(
         self, member: Member, request: exchange_pb2.FetchMessagesRequest
     ) -> exchange_pb2.FetchMessagesResponse:
-        """Answer a peer that lacks messages. Of what it may not have, nothing is said, not even whether it is here.
+        """Answer a peer that lacks messages. It does not learn whether messages it may not have are here.
 
-        1. The question is bounded and well formed, and knows no more of our log than there is.
-        2. Our own messages that are addressed to the caller are given as they were released to it.
-        3. Other messages are passed on where the caller takes part in the workflow of their thread.
+        1. The request is bounded and well formed, and names no larger size of our log than exists.
+        2. Our own messages that are addressed to the caller are returned as they were released to it.
+        3. Other messages are forwarded if the caller takes part in the workflow of their thread.
         """
         # 1.
         digests = list(dict.fromkeys(request.message_digests))
@@ -106,7 +106,7 @@ class BackfillServe:
         return given, shared
 
     def _dispatch(self, reads: ReadConnection, row: MessageRow, caller: str, size: int) -> exchange_pb2.Dispatch | None:
-        """Return a message of our own as it was released to the caller; None where it was not."""
+        """Return a message of our own as it was released to the caller; None if it was not."""
         if row.state is not MessageState.RELEASED:
             return None
         released = {
@@ -128,7 +128,7 @@ class BackfillServe:
 
 
 class BackfillFetch:
-    """The verb of asking for what we lack."""
+    """Fetches messages that we lack."""
 
     def __init__(self, *, register_cache: RegisterCache, peers: PeerDirectory, receive: Receive) -> None:
         self._register_cache = register_cache
@@ -136,7 +136,7 @@ class BackfillFetch:
         self._receive = receive
 
     async def __call__(self, member: str, digests: Sequence[bytes]) -> None:
-        """Ask one member's node; what it gives is taken as if it had been delivered. A failure leaves all as it was."""
+        """Fetch from one member's node; returned messages are received as if delivered. A failure changes nothing."""
         session = self._peers.sessions.get(member)
         if session is None:
             return

@@ -1,8 +1,8 @@
-"""Deadlines: what falls due in live workflows, who is reminded of it, which overlap, and what is missing from them.
+"""Deadlines: what falls due in live workflows, who is reminded, which workflows overlap, and which steps are missing.
 
-One loop wakes when a step came or went, and when the next moment comes at which somebody is to be told something. All
-of it is computed anew from the messages that are held: a restart forgets nothing, and a watch that begins is told first
-what is due or overdue at that moment (`current`).
+One loop wakes when a step came or was sent, and at the next time at which somebody is to be notified. Everything is
+computed from the stored messages: a restart forgets nothing, and a new watch first gets what is due or overdue at that
+moment (`current`).
 """
 
 import asyncio
@@ -29,51 +29,51 @@ from paiza_node.features.workflows.legality import WorkflowState, WorkflowStates
 from paiza_node.features.workflows.steps import Steps
 from paiza_wire.errors import Unavailable
 
-REMIND_BEFORE: Final = (timedelta(days=1), timedelta(hours=1), timedelta(0))  # when officers are told of a deadline
-ASK_AFTER: Final = timedelta(seconds=2)  # what overtook its ancestors is usually followed by them
-ASK_LONGEST: Final = timedelta(hours=1)  # between two questions for the same ancestors
-IDLE_SECONDS: Final = 3600.0  # look at the clock at least this often: it may have been set
-MAX_LIVE: Final = 200  # live workflows of one other member that are watched over; a whole region has some dozens
-LOAD_PAGE: Final = 100  # threads looked for at once
+REMIND_BEFORE: Final = (timedelta(days=1), timedelta(hours=1), timedelta(0))  # officers are notified before it
+ASK_AFTER: Final = timedelta(seconds=2)  # missing ancestors usually follow the step that overtook them
+ASK_LONGEST: Final = timedelta(hours=1)  # between two requests for the same ancestors
+IDLE_SECONDS: Final = 3600.0  # check the clock at least this often: it may have been set
+MAX_LIVE: Final = 200  # live workflows of one other member that are tracked; a whole region has some dozens
+LOAD_PAGE: Final = 100  # threads read at once
 
 FetchMissing = Callable[[str, Sequence[bytes]], Awaitable[None]]
-"""Asks a member's node for messages that we lack."""
+"""Requests messages that we lack from a member's node."""
 
 Share = Callable[[Sequence[bytes], str, str], Awaitable[object]]
-"""Passes messages on to a member that takes part in their workflow; the last is who of ours made it take part."""
+"""Forwards messages to a member that takes part in their workflow; last: our officer whose act made it take part."""
 
 log = structlog.get_logger("paiza.workflows")
 
 
 @dataclass(slots=True)
 class _Case:
-    """A live workflow, what it speaks of, and when its missing ancestors are asked for next."""
+    """A live workflow, its identifiers, and when its missing ancestors are requested next."""
 
     workflow_state: WorkflowState
     identifiers_of: dict[bytes, Identifiers]
     overlaps: dict[bytes, frozenset[str]] = field(default_factory=dict)  # other thread -> kinds of thing
     ask_time: datetime | None = None
     asked: int = 0
-    shared: set[tuple[str, bytes]] = field(default_factory=set)  # with whom which step was shared since the start
+    shared: set[tuple[str, bytes]] = field(default_factory=set)  # members that got each step since the start
     speaks_of: Identifiers = field(
         init=False
-    )  # what all its steps speak of, joined once: every other is compared with it
+    )  # the identifiers of all its steps, joined once for comparison with other workflows
 
     def __post_init__(self) -> None:
-        """Join what the steps speak of."""
+        """Join the identifiers of the steps."""
         self.speaks_of = Identifiers()
         for each in self.identifiers_of.values():
             self.speaks_of = self.speaks_of.joined(each)
 
     @property
     def open_scope(self) -> str:
-        """Name the member that began it; where the beginning is not here, who wrote the first step that is."""
+        """Return the member that began it; if the beginning is not here, the author of the first step that is."""
         first = self.workflow_state.steps[0].author if self.workflow_state.steps else ""
         return str(self.workflow_state.view.requester) or first
 
 
 class WorkflowDeadlines:
-    """Keeps watch over live workflows. Belongs to one event loop."""
+    """Tracks live workflows. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -87,9 +87,9 @@ class WorkflowDeadlines:
         ask: FetchMissing,
         share: Share,
     ) -> None:
-        """Store what the loop needs; `run` begins.
+        """Store the collaborators; `run` begins.
 
-        ``ask``: how missing ancestors are asked for; ``share``: how steps are shared with who joins late.
+        ``ask`` requests missing ancestors; ``share`` forwards steps to members that join late.
         """
         self._member = member
         self._store = store
@@ -101,9 +101,9 @@ class WorkflowDeadlines:
         self._clock = clock
         self._cases: dict[bytes, _Case] = {}
         self._moved: set[bytes] = set()
-        self._passed_over: set[str] = set()  # members of which there are more than are watched over
-        self._seen = 0  # sequence number of the newest step that the last look through all threads found
-        self._behind = False  # threads that moved since then are to be looked for
+        self._passed_over: set[str] = set()  # members that have more live workflows than are tracked
+        self._seen = 0  # sequence number of the newest step at the last check of all threads
+        self._behind = False  # threads that moved since then are to be read
         self._loaded = False
         self.task = PeriodicTask(self._load_and_round, period=IDLE_SECONDS, failed="deadlines_not_checked")
         self._told_until = clock()
@@ -116,12 +116,12 @@ class WorkflowDeadlines:
                 self.task.wake()
 
     def catch_up(self) -> None:
-        """Have threads looked for that got a step."""
+        """Mark all threads for a check."""
         self._behind = True
         self.task.wake()
 
     def current(self) -> list[notice_pb2.Notice]:
-        """Return what is due soon or overdue now, the earliest first: what a watch that begins is told."""
+        """Return what is due soon or overdue now, the earliest first: the first notices of a watch."""
         now = self._clock()
         due = [
             (deadline.due_time, case.workflow_state, deadline)
@@ -136,16 +136,16 @@ class WorkflowDeadlines:
 
     @property
     def live(self) -> Collection[bytes]:
-        """Return the threads of the workflows that are watched over."""
+        """Return the threads of the tracked workflows."""
         return self._cases.keys()
 
     def overlaps(self, thread_id: bytes) -> dict[bytes, frozenset[str]]:
-        """Return the live workflows that overlap with one, and in which kinds of thing; none where it is over."""
+        """Return the live workflows that overlap with one, and the kinds of shared identifiers; none if it is over."""
         case = self._cases.get(thread_id)
         return {} if case is None else dict(case.overlaps)
 
     def name(self, thread_id: bytes) -> str:
-        """Return the short name of a live workflow; empty where it is none."""
+        """Return the short name of a live workflow; empty if it is none."""
         case = self._cases.get(thread_id)
         return "" if case is None else case.workflow_state.thread_name
 
@@ -156,7 +156,7 @@ class WorkflowDeadlines:
         return await self.round()
 
     async def round(self) -> float:
-        """Do what is to be done now; gives the seconds until the next moment at which something is."""
+        """Do what is due now; return the seconds until the next due time."""
         if self._behind:
             found, self._seen = await self._moved_since()
             self._moved.update(found)
@@ -179,14 +179,14 @@ class WorkflowDeadlines:
         return min(IDLE_SECONDS, max(0.05, (min(moments) - now).total_seconds()))
 
     async def load(self) -> None:
-        """Look at every workflow that is held, and keep those that are live."""
+        """Read every stored workflow, and track the live ones."""
         found, seen = await self._moved_since()
         for thread_id in found:
             await self._look(thread_id, tell=False)
-        self._seen = seen  # only now: where the database went away meanwhile, all is looked at again
+        self._seen = seen  # only now: if the database failed meanwhile, everything is read again
 
     async def _moved_since(self) -> tuple[list[bytes], int]:
-        """Return the threads that got a step behind `_seen`, the one that moved last first, and the newest step."""
+        """Return the threads that got a step after `_seen`, the last changed first, and the newest step."""
         steps = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
         found: list[bytes] = []
         seen, before = self._seen, None
@@ -203,7 +203,7 @@ class WorkflowDeadlines:
             return messages_store.threads_of(reads, steps, before_seq=before, limit=LOAD_PAGE)
 
     async def _look(self, thread_id: bytes, *, tell: bool) -> None:
-        """See where a thread stands now; ``tell`` watching officers which others it has come to overlap with."""
+        """Compute the present state of a thread; ``tell`` watching officers of new overlaps."""
         known = self._cases.get(thread_id)
         case = await asyncio.to_thread(self._read, thread_id, known)
         if case is None or not (case.workflow_state.live or case.workflow_state.view.waiting_for):
@@ -212,7 +212,7 @@ class WorkflowDeadlines:
                 other.overlaps.pop(thread_id, None)
             return
         if known is None and self._too_many_of(case.open_scope):
-            if case.open_scope not in self._passed_over:  # said once, or the log is flooded in their place
+            if case.open_scope not in self._passed_over:  # logged once, so that they do not flood the log
                 log.warning("workflow_not_monitored", member=case.open_scope, thread=case.workflow_state.thread_name)
             self._passed_over.add(case.open_scope)
             return
@@ -224,7 +224,7 @@ class WorkflowDeadlines:
         self._compare(case, tell=tell)
 
     def _too_many_of(self, member: str) -> bool:
-        """Return whether another member has as many live workflows here as are watched over."""
+        """Return whether another member has as many live workflows here as are tracked."""
         return member != self._member and sum(case.open_scope == member for case in self._cases.values()) >= MAX_LIVE
 
     def _read(self, thread_id: bytes, known: _Case | None) -> _Case | None:
@@ -258,7 +258,7 @@ class WorkflowDeadlines:
             self._notifier.tell(overlapping(thread_id, case.workflow_state.thread_name, others))
 
     def _remind(self, now: datetime) -> None:
-        """Tell watching officers of what has come near, or past, since they were told last."""
+        """Notify watching officers of deadlines that came near, or passed, since the last notice."""
         since, self._told_until = self._told_until, now
         for case in self._cases.values():
             for deadline in case.workflow_state.view.deadlines:
@@ -272,9 +272,9 @@ class WorkflowDeadlines:
             yield case.ask_time
 
     async def _share_with_joiners(self, thread_id: bytes) -> None:
-        """Give the whole thread to whoever takes part since a step of ours, the first one that was addressed to him.
+        """Forward the whole thread to members that take part since a step of ours, the first addressed to them.
 
-        A crash before this leaves a joiner that misses ancestors, and asks us for them.
+        A crash before this leaves a joiner without ancestors, which it requests from us.
         """
         case = self._cases.get(thread_id)
         if case is None:
@@ -292,10 +292,10 @@ class WorkflowDeadlines:
                 await self._share(fresh, joiner, invited.signers[0][0])
 
     async def _ask_for_missing(self, case: _Case, now: datetime) -> None:
-        """Ask for missing ancestors: first whoever sent what names them, then the other participants in turn."""
+        """Request missing ancestors: first from the sender of the step that names them, then from others in turn."""
         if case.ask_time is None or case.ask_time > now:
             return
-        await self._look(case.workflow_state.thread_id, tell=True)  # what was missing may have come, and be no step
+        await self._look(case.workflow_state.thread_id, tell=True)  # the missing message may have come, and be no step
         found = self._cases.get(case.workflow_state.thread_id)
         if found is None or found.ask_time is None:
             return
@@ -345,7 +345,7 @@ def _reminder(workflow_state: WorkflowState, deadline: Any, now: datetime) -> no
 
 
 def overlapping(thread_id: bytes, thread_name: str, others: Sequence[str]) -> notice_pb2.Notice:
-    """Return that a workflow has come to overlap with others, which are named."""
+    """Return a notice that a workflow overlaps with others, which are named."""
     named = sorted(filter(None, others))
     return notice_pb2.Notice(
         code=notices.OVERLAP,

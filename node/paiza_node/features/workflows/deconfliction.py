@@ -1,8 +1,8 @@
-"""Deconfliction: whether two live workflows speak of the same thing, so that two services do not meet unprepared.
+"""Deconfliction: whether two live workflows concern the same thing, so that two services do not meet unprepared.
 
-Two overlap where they share an identifier (a plate, a container, a person), or a place at which both are in the same
-days. Compared is in memory, by terms alike in both alphabets (`paiza_domain.terms.index_terms`); what is told is that
-they overlap and in which kinds of thing, never in what.
+Two workflows overlap if they share an identifier (a plate, a container, a person), or a place at which both are in the
+same days. They are compared in memory, by terms normalised across both alphabets (`paiza_domain.terms.index_terms`);
+the notice states the overlap and the kinds of shared identifiers, never their values.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,27 +20,27 @@ from paiza_domain.terms.index_terms import Term
 
 PLACE: Final = "place"
 MARGIN: Final = timedelta(days=1)  # consignments are early and late
-CONTACT: Final = ControlledDeliveryContact.DESCRIPTOR.name  # who answers for an authority
+CONTACT: Final = ControlledDeliveryContact.DESCRIPTOR.name  # contact officers of an authority
 MAX_DEPTH: Final = 8  # messages within messages: a content has four at most
 
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """What one workflow speaks of: identifiers, places, and the days in which it moves."""
+    """What one workflow concerns: identifiers, places, and the days in which it moves."""
 
     identifiers: frozenset[Term] = frozenset()
     places: frozenset[str] = frozenset()
     days: tuple[datetime, datetime] | None = None
 
     def joined(self, other: "Identifiers") -> "Identifiers":
-        """Return what both speak of."""
+        """Return the union of both."""
         windows = [each.days for each in (self, other) if each.days is not None]
         days = (min(first for first, _ in windows), max(last for _, last in windows)) if windows else None
         return Identifiers(self.identifiers | other.identifiers, self.places | other.places, days)
 
 
 def identifiers_of(kind: Kind, content: Message, annex: Message | None) -> Identifiers:
-    """Return what one message speaks of."""
+    """Return the identifiers of one message."""
     found = index_terms.terms(kind, _without_contacts(content), annex)
     times = list(_times(content))
     return Identifiers(
@@ -51,7 +51,7 @@ def identifiers_of(kind: Kind, content: Message, annex: Message | None) -> Ident
 
 
 def overlap(one: Identifiers, other: Identifiers) -> frozenset[str]:
-    """Return in which kinds of thing two workflows overlap; empty where they do not."""
+    """Return the kinds of identifiers in which two workflows overlap; empty if they do not."""
     shared = {term.field for term in one.identifiers & other.identifiers}
     if one.places & other.places and _meet(one.days, other.days):
         shared.add(PLACE)
@@ -59,7 +59,7 @@ def overlap(one: Identifiers, other: Identifiers) -> frozenset[str]:
 
 
 def _without_contacts(content: Message) -> Message:
-    """Return a content without the officers in charge: one desk answers for all deliveries of its authority."""
+    """Return a content without the officers in charge: one unit answers for all deliveries of its authority."""
     copy = type(content)()
     copy.CopyFrom(content)
     _clear_contacts(copy, MAX_DEPTH)
@@ -78,7 +78,7 @@ def _clear_contacts(message: Message, depth: int) -> None:
 
 
 def _meet(one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None) -> bool:
-    """Return whether two spans of days meet; one that is not known meets every other."""
+    """Return whether two spans of days intersect; an unknown one intersects every other."""
     if one is None or other is None:
         return True
     return one[0] - MARGIN <= other[1] and other[0] - MARGIN <= one[1]
@@ -92,7 +92,7 @@ def _whole_places(found: Iterable[Term]) -> frozenset[str]:
 
 
 def _times(message: Message, depth: int = MAX_DEPTH) -> Iterator[datetime]:
-    """Yield the times at which legs are entered and left, wherever they stand in a content."""
+    """Yield the times at which legs are entered and left, anywhere in a content."""
     for field, value in message.ListFields():
         each: Any
         for each in value if field.is_repeated else [value]:

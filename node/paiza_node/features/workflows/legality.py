@@ -1,9 +1,8 @@
-"""Workflows: whether a step may be released, and where the thread stands.
+"""Workflow legality: whether a step may be released, and the state of the thread.
 
-The rules are the domain's (`paiza_domain.workflows`); here stands when they are asked. The check that decides runs
-inside the ledger's transaction, against what the thread holds at that very moment: a stop that was committed a moment
-before counts, and of two officers who move at once one is refused. What others send is never refused for breaking a
-rule; the fold marks it.
+The rules are those of `paiza_domain.workflows`; this module applies them. The decisive check runs inside the ledger's
+transaction, against the thread's content at that moment: a stop that was committed a moment before counts, and of two
+officers who act at once one is refused. A received step is never refused for breaking a rule; the reducer marks it.
 """
 
 import threading
@@ -30,9 +29,9 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
-MAX_STANDINGS: Final = 512  # folded threads in memory
-MAX_JUDGED: Final = 8  # steps of one Submit; each is judged against its whole thread, and the log waits meanwhile
-MAX_BREACHES: Final = 8  # told of one step; the rest follow once these are mended
+MAX_STANDINGS: Final = 512  # states in the cache
+MAX_JUDGED: Final = 8  # steps of one Submit; each is checked against its whole thread while the log waits
+MAX_BREACHES: Final = 8  # returned for one step; the others follow once these are corrected
 
 
 STAGE: Final = "workflow turns"
@@ -44,11 +43,11 @@ def _announce(tx: LogTransaction, messages: Sequence[ReceivedMessage] | Sequence
 
 
 WORKFLOWS: Final = Reaction(_announce, _announce)
-"""A workflow moves with every step that is written."""
+"""A workflow changes with every written step."""
 
 
 def workflow_stage(steps: Steps) -> ReleaseStage:
-    """The part of workflows in a release: a step is opened beforehand, and judged against its thread."""
+    """The stage of workflows in a release: a step is opened beforehand, and checked against its thread."""
 
     def prepare(message: VerifiedMessage | PendingMessage, now: datetime) -> Step | None:
         header = message.header
@@ -67,10 +66,10 @@ def workflow_stage(steps: Steps) -> ReleaseStage:
 
 
 class StepLegality:
-    """Judges the steps of one batch, one after another, inside the transaction that releases them."""
+    """Checks the steps of one batch, one after another, inside the transaction that releases them."""
 
     def __init__(self, steps: Steps, tx: LogTransaction) -> None:
-        """Begin with the batch's pen."""
+        """Begin with the batch's transaction."""
         self._steps = steps
         self._tx = tx
         self._legal: dict[bytes, Step] = {}
@@ -80,9 +79,9 @@ class StepLegality:
     def judge(
         self, header: message_pb2.Header, step: Step, before: Sequence[MessageRow]
     ) -> Rejected | Unavailable | None:
-        """Return what a step breaks if it is released now, None where it may be.
+        """Return the rules a step would break if released now, None if it may be.
 
-        ``before``: what the batch has released so far.
+        ``before`` holds the messages that the batch has released so far.
         """
         self._judged += 1
         if self._judged > MAX_JUDGED:
@@ -101,7 +100,7 @@ class StepLegality:
         return self._threads[thread_id]
 
     def _fresh(self, thread_id: bytes, before: Sequence[MessageRow]) -> list[Step]:
-        """Return what this batch has released in the thread; what is no step stands there as an ancestor."""
+        """Return what this batch has released in the thread; a message that is no step counts as an ancestor."""
         return [
             self._legal.get(row.digest) or Step.of(wire.parse_header(row.header), row.digest, None, self._tx.now)
             for row in before
@@ -111,10 +110,10 @@ class StepLegality:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowState:
-    """Where a thread stands, with the steps it was folded from. ``view`` is the workflow's own noun.
+    """The state of a thread, with the steps it was computed from. ``view`` is the workflow's own noun.
 
-    ``held`` counts the messages of the thread that are here, the unreadable with them. ``heads`` are what the next step
-    names as parents: steps, where steps follow from nothing else, for other messages are not for every participant.
+    ``held`` counts the stored messages of the thread, including unreadable ones. ``heads`` are the parents of the next
+    step: steps only, if steps follow from nothing else, since other messages are not for every participant.
     """
 
     thread_id: bytes
@@ -136,16 +135,16 @@ OVER: Final = frozenset({"refused", "expired", "withdrawn", "closed"})
 
 
 class WorkflowStates:
-    """Folds threads, and remembers the last ones. Safe between threads."""
+    """Computes the states of threads, and caches recent ones. Thread-safe."""
 
     def __init__(self, steps: Steps) -> None:
-        """Store what opens the steps."""
+        """Store the source of steps."""
         self._steps = steps
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, WorkflowState] = OrderedDict()
 
     def of(self, reads: ReadConnection, thread_id: bytes) -> WorkflowState | None:
-        """Return where a thread stands; None where it is of no workflow, or nothing of it is here."""
+        """Return the state of a thread; None if it is of no workflow, or nothing of it is stored."""
         rows = messages_store.thread(reads, thread_id)
         name = _workflow_of(rows)
         if not name:
@@ -176,13 +175,13 @@ def _heads(name: str, steps: Sequence[Step], view: Any) -> tuple[bytes, ...]:
 
 
 def is_of(step: Step, workflow: str) -> bool:
-    """Return whether a message is a step of a workflow, and not something else that was written in its thread."""
+    """Return whether a message is a step of a workflow, and not another message in its thread."""
     kind = kinds.all_kinds().get(step.kind)
     return kind is not None and kind.workflow == workflow
 
 
 def _workflow_of(rows: Sequence[MessageRow]) -> str:
-    """Return of which workflow a thread is: that of the message that opened it, else of the first step that came."""
+    """Return the workflow of a thread: that of the message that opened it, else of the first received step."""
     openers = [row for row in rows if row.thread_id == row.message_id]
     for row in [*openers, *rows]:
         kind = known_kind(wire.parse_header(row.header))

@@ -1,4 +1,4 @@
-"""What officers ask about workflows: the board, and one workflow with every step."""
+"""RPCs of officers about workflows: the list, and one workflow with every step."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -26,16 +26,16 @@ from paiza_node.features.workflows.legality import WorkflowState
 from paiza_wire.errors import Rejected
 
 MAX_PAGE: Final = 200
-MAX_LOOKED_AT: Final = 1000  # threads of one page; the caller goes on from its token
+MAX_LOOKED_AT: Final = 1000  # threads of one page; the caller continues from its token
 MAX_NAME: Final = 64  # characters of a thread's short name or a workflow's name
 ID_BYTES: Final = 16
 
 Entitled = Callable[[Officer, bytes], bool]
-"""Says whether an officer may know of a thread."""
+"""Returns whether an officer may know of a thread."""
 
 
 class BackfillService(Service):
-    """Requests of other members' nodes for messages that others of a thread name."""
+    """Handles requests of other members' nodes for missing messages of a thread."""
 
     service = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
 
@@ -49,7 +49,7 @@ class BackfillService(Service):
 
 
 class WorkflowService(Service):
-    """Requests about workflows. The store is read in threads."""
+    """Handles requests of officers about workflows. The store is read in threads."""
 
     service = workflow_pb2.DESCRIPTOR.services_by_name["WorkflowService"]
 
@@ -61,7 +61,7 @@ class WorkflowService(Service):
         entitled: Entitled,
         clock: Callable[[], datetime],
     ) -> None:
-        """Store what is asked; ``entitled`` decides whether another thread is named to the caller."""
+        """Store the collaborators; ``entitled`` decides whether another thread is named to the caller."""
         self._store = store
         self._workflow_states = deadlines.workflow_states
         self._deadlines = deadlines
@@ -71,7 +71,7 @@ class WorkflowService(Service):
     async def list_workflows(
         self, caller: Caller, request: workflow_pb2.ListWorkflowsRequest
     ) -> workflow_pb2.ListWorkflowsResponse:
-        """Return a page of the board."""
+        """Return a page of the list of workflows."""
         if len(request.workflow) > MAX_NAME:
             raise Rejected("malformed", f"a filter has at most {MAX_NAME} characters")
         officer = officer_of(caller)
@@ -112,7 +112,7 @@ class WorkflowService(Service):
         )
 
     def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[WorkflowState], int]:
-        """Give up to a page of workflows that match and that the officer sees, and where the next begins."""
+        """Return up to a page of matching workflows that the officer sees, and the start of the next page."""
         wanted = paging.page_size(request, MAX_PAGE)
         names = [name for name, kind in kinds.all_kinds().items() if kind.workflow]
         names = [name for name in names if request.workflow in ("", kinds.all_kinds()[name].workflow)]
@@ -161,7 +161,7 @@ class WorkflowService(Service):
         )
 
     def _overlaps(self, workflow_state: WorkflowState, officer: Officer) -> list[workflow_pb2.WorkflowOverlap]:
-        """Name the workflows that overlap with one, as far as the officer may know of them."""
+        """Return the workflows that overlap with one, as far as the officer may know of them."""
         found: Mapping[bytes, frozenset[str]] = self._deadlines.overlaps(workflow_state.thread_id)
         return [
             workflow_pb2.WorkflowOverlap(thread_name=self._deadlines.name(other), fields=sorted(fields))
@@ -171,13 +171,13 @@ class WorkflowService(Service):
 
 
 def sees_thread(reads: ReadConnection, thread_id: bytes, officer: Officer) -> bool:
-    """Return whether an officer sees any message of a thread in lists; one of which nothing is stored hides nothing."""
+    """Return whether an officer sees any message of a thread in lists; True for a thread without stored messages."""
     numbers = [row.seq for row in messages_store.thread(reads, thread_id)]
     return not numbers or bool(access_store.visible(reads, numbers, list_scope(officer)))
 
 
 def _states(view: Any) -> list[workflow_pb2.WorkflowState]:
-    """Return the states in the order of the route; those that are not on it after them."""
+    """Return the states in the order of the route, then those that are not on it."""
     route = dict.fromkeys(leg.member for leg in view.route)
     order = [*(member for member in route if member in view.states), *(set(view.states) - set(route))]
     return [

@@ -1,7 +1,7 @@
-"""The steps of a thread: its messages, opened where a workflow must know what they say. Kept in memory only.
+"""The steps of a thread: its messages, opened if a workflow needs their content. Kept in memory only.
 
-A message is opened with the node's own key when a workflow asks for it, and what was read is remembered by digest. Of
-kinds that are no steps nothing is opened: they stand in the thread as what others follow from.
+A message is opened with the node's own key when a workflow needs it, and its content is cached by digest. Messages of
+kinds that are no steps are not opened: they only count as ancestors in the thread.
 """
 
 import threading
@@ -29,16 +29,16 @@ from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is a few kilobytes
 ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
-_RELEASES: Final = frozenset({ProofKind.RELEASED, ProofKind.ORIGIN})  # to us, or to whomever
+_RELEASES: Final = frozenset({ProofKind.RELEASED, ProofKind.ORIGIN})  # to any recipient
 
 log = structlog.get_logger("paiza.workflows")
 
 
 class Steps:
-    """Opens messages of threads and remembers them. Safe between threads."""
+    """Opens messages of threads and caches them. Thread-safe."""
 
     def __init__(self, decryption_keys: DecryptionKeys) -> None:
-        """Store what opens them."""
+        """Store the decryption keys."""
         self._decryption_keys = decryption_keys
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Step] = OrderedDict()
@@ -49,7 +49,7 @@ class Steps:
         return [step for step in found if step is not None]
 
     def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
-        """Open a message that is about to be released; Rejected where every recipient would refuse what it says."""
+        """Open a message that is about to be released; Rejected if every recipient would refuse its content."""
         header = message.header
         unsealed = self._decryption_keys.parts(message)
         main, *annex = unsealed.parts
@@ -58,7 +58,7 @@ class Steps:
         return Step.of(header, message.digest, content, released)
 
     def identifiers_of(self, reads: ReadConnection, row: MessageRow) -> Identifiers:
-        """Return what a step speaks of, the nominal annex with it; nothing of what is no step or cannot be read."""
+        """Return the identifiers of a step, including its nominal annex; empty for no step or an unreadable one."""
         kind, body = known_kind(wire.parse_header(row.header)), messages_store.body(reads, row.seq)
         if kind is None or not kind.workflow or body is None:
             return Identifiers()
@@ -75,12 +75,12 @@ class Steps:
             kept = self._kept.get(row.digest)
             if kept is not None:
                 self._kept.move_to_end(row.digest)
-        # What was read of our own in a transaction that came to nothing may have been released anew since then.
+        # Content cached in a transaction that was rolled back may have been released anew since then.
         if kept is not None and (row.received or kept.release_time == row.stored_time):
             return kept
         try:
             step = self._read(reads, row)
-        except Rejected as error:  # it was taken once: a key is gone, or it was erased
+        except Rejected as error:  # it was received once: a key is missing, or it was erased
             log.warning("step_unreadable", digest=row.digest.hex(), reason=error.reason)
             return None
         with self._lock:
@@ -108,12 +108,12 @@ def _moving() -> frozenset[str]:
 
 
 def is_step(kind: str) -> bool:
-    """Return whether a workflow may move with a message of this kind."""
+    """Return whether messages of this kind may be steps of a workflow."""
     return kind in _moving()
 
 
 def known_kind(header: message_pb2.Header) -> Kind | None:
-    """Return the kind of a message; None where this node does not know it any more."""
+    """Return the kind of a message; None if this node no longer knows it."""
     try:
         return kinds.get(header.kind, header.kind_version)
     except Rejected:
