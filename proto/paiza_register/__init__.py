@@ -1,7 +1,7 @@
-"""Who is who: reads the register into one typed view and archives every verified set. No gRPC.
+"""The register of the federation: parsing into one typed view, and an archive of verified sets. No gRPC.
 
-The register is a TUF repository. `RegisterReader` keeps it up to date through a fetch function it is given;
-`load_set` verifies one whole set of files by itself, as evidence needs it; both end in the same `Register`.
+The register is a TUF repository. `RegisterReader` keeps it up to date through a fetch function;
+`load_set` verifies one whole set of files, for example from evidence. Both return a `Register`.
 """
 
 from paiza_register.model import EncryptionKey, LogKey, Member, Register

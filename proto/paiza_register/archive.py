@@ -1,7 +1,7 @@
-"""Keeps every verified set in a folder, by the SHA-256 of its snapshot, and remembers which one was last.
+"""The archive of verified sets: a folder, keyed by the SHA-256 of the snapshot, with a pointer to the current set.
 
 Layout: ``archive/<hex>/metadata/…`` and ``archive/<hex>/targets/…`` as published, and ``current`` with the hex
-digest. Everything is written to a side file, flushed to disk and renamed, so a reader sees a whole file or none.
+digest. Every file is written to a temporary file, flushed to disk and renamed, so a reader sees a whole file or none.
 """
 
 import os
@@ -18,7 +18,7 @@ _TIMESTAMP: Final = "metadata/timestamp.json"
 
 
 class Archive:
-    """The sets below one folder; one process at a time writes it."""
+    """The sets below one folder; only one process may write at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._sets = folder / "archive"
@@ -39,7 +39,7 @@ class Archive:
         None if there is no such set, or a crash left it unfinished.
         """
         if len(version) != VERSION_BYTES:
-            return None  # whoever asks may name anything; it is no name of a folder
+            return None  # the requested version comes from outside: it is never used as a folder name
         folder = self._sets / version.hex()
         if not (folder / _TIMESTAMP).is_file():  # written last
             return None
@@ -69,7 +69,7 @@ class Archive:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is whole or as before; returns when it is on disk."""
+    """Write a file atomically: after a crash it is complete or unchanged; returns once it is on disk."""
     _make_folders(path.parent)
     handle, side_file = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:
@@ -85,7 +85,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def _make_folders(folder: Path) -> None:
-    """Make a folder and those above it; each that was made has its name on disk before anything stands in it."""
+    """Create a folder and its parents; the name of each new folder is on disk before anything is written into it."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(exist_ok=True)

@@ -1,8 +1,7 @@
-"""Parses the files that the register's metadata vouches for: federation.json, member.json, revoked.json.
+"""The parser of the register's signed files: federation.json, member.json, revoked.json.
 
-Types, ids, lengths and encodings are strict, and a key may stand only once. Keys this version does not know are
-ignored, so that a later version may add some. Everything refused is ``Rejected("register_invalid")`` naming file and
-field.
+Types, ids, lengths and encodings are strict, and a key may occur only once. Unknown keys are ignored,
+so that a later version may add some. Every refusal is ``Rejected("register_invalid")`` with file and field.
 """
 
 import json
@@ -70,7 +69,7 @@ class Fields:
 
     @classmethod
     def load(cls, path: str, data: bytes) -> "Fields":
-        """Read a file; duplicate keys, non-numbers and other formats are refused."""
+        """Parse a file; duplicate keys, non-numbers and other formats are refused."""
         try:
             fields = cls(path, json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant))
         except (ValueError, RecursionError) as error:
@@ -80,11 +79,11 @@ class Fields:
         return fields
 
     def refuse(self, name: str, why: str) -> Rejected:
-        """Make the refusal of one field."""
+        """Build the refusal of one field."""
         return Rejected("register_invalid", f"{self.where}: {name} {why}")
 
     def text(self, name: str, pattern: re.Pattern[str] | None = None, most: int = MAX_TEXT) -> str:
-        """Read a string of bounded length, wholly matching the pattern if there is one."""
+        """Read a string of bounded length, matching the whole pattern if there is one."""
         value = self._values.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= most:
             raise self.refuse(name, f"is not a text of 1 to {most} characters")
@@ -141,10 +140,10 @@ class Fields:
 
 
 class Federation:
-    """What federation.json says: name, members with their status and the logs they were admitted, legal bases.
+    """The content of federation.json: name, members with their status and admitted logs, legal bases.
 
-    A member describes itself, but not which logs it has: a second one is the members' to admit, so that nobody leaves
-    a log behind which showed two histories.
+    A member describes itself, except for its logs: the members together admit a second log, so that nobody can abandon
+    a log that showed two histories.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -166,7 +165,7 @@ class Federation:
 
 
 def parse_member(member_id: str, federation: Federation, data: bytes, revoked: frozenset[bytes]) -> Member:
-    """Read members/<id>/member.json; an id other than the path's is refused, and a log that was not admitted."""
+    """Parse members/<id>/member.json; refuse an id other than the path's and a log that was not admitted."""
     status, admitted = federation.members[member_id], federation.log_origins[member_id]
     trust_domain = f"{member_id}.{federation.name}"
     fields = Fields.load(f"members/{member_id}/member.json", data)
@@ -208,7 +207,7 @@ def parse_member(member_id: str, federation: Federation, data: bytes, revoked: f
 
 
 def parse_revoked(member_id: str, data: bytes) -> frozenset[bytes]:
-    """Read members/<id>/revoked.json: the hashes of the certificates it revokes, and of their keys."""
+    """Parse members/<id>/revoked.json: the hashes of revoked certificates and of their keys."""
     fields = Fields.load(f"members/{member_id}/revoked.json", data)
     entries = fields.each("certificates", 0, MAX_REVOKED, _revoked)
     return frozenset(digest for pair in entries for digest in pair)

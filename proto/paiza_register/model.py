@@ -1,4 +1,4 @@
-"""What a program believes about the federation: one verified version of the register, as frozen data."""
+"""The model of the federation: one verified version of the register, as frozen data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,9 +33,9 @@ class WitnessKey:
 
 @dataclass(frozen=True, slots=True)
 class EncryptionKey:
-    """A key that part keys are wrapped for: X-Wing, 1,216 public bytes, named by their SHA-256.
+    """A member's key for wrapping part keys: X-Wing, 1,216 public bytes, named by their SHA-256.
 
-    ``key`` is the same key parsed, which costs more than wrapping for it.
+    ``key`` is the same key parsed, since parsing costs more than wrapping.
     """
 
     key_id: bytes
@@ -47,7 +47,7 @@ class EncryptionKey:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member as it describes itself; its status is the federation's word."""
+    """A member as it describes itself, with the status that the federation assigns."""
 
     id: str
     names: Mapping[str, str]
@@ -60,7 +60,7 @@ class Member:
     classification_ceiling: int
 
     def current_encryption_key(self, at: datetime) -> EncryptionKey:
-        """Return the key to wrap for: of those valid now, the one that began last."""
+        """Return the key to wrap for: the most recent one that is valid now."""
         valid = [key for key in self.encryption_keys if key.not_before <= at <= key.not_after]
         if not valid:
             raise Unavailable("encryption_key_expired", f"{self.id} has no encryption key valid at {at.isoformat()}")
@@ -79,9 +79,9 @@ class Register:
     """One verified version of the register.
 
     ``version`` is SHA-256 of snapshot.json and commits to every other file but the roots and the timestamp.
-    ``expiry_time`` is the earliest expiry of anything in it. ``late`` says that this time has passed and the grace
-    runs. ``reference`` holds the files of reference data, by target path, as their publishers signed them: what they
-    mean is read by those who need it (`paiza_domain.reference.read`), so that no wrong list can stop an exchange.
+    ``expiry_time`` is the earliest expiry of anything in it. ``late`` is set when this time has passed and the grace
+    period runs. ``reference`` holds the signed files of reference data, by target path. They are parsed on use
+    (`paiza_domain.reference.read`), so that no wrong list can stop an exchange.
     """
 
     version: bytes
@@ -97,7 +97,7 @@ class Register:
     _verifier: CertificateVerifier = field(repr=False, compare=False)
 
     def active_members(self) -> tuple[Member, ...]:
-        """Return the members that take part now, ordered by id."""
+        """Return the active members, ordered by id."""
         return tuple(member for _, member in sorted(self.members.items()) if member.status == "active")
 
     def member(self, member_id: str) -> Member:
@@ -108,16 +108,16 @@ class Register:
         return member
 
     def active_member(self, member_id: str) -> Member:
-        """Return a member that takes part now; a suspended one is ``Rejected("member_suspended")``."""
+        """Return an active member; a suspended one is ``Rejected("member_suspended")``."""
         member = self.member(member_id)
         if member.status != "active":
             raise Rejected("member_suspended", f"{member_id} is suspended")
         return member
 
     def certificate_verifier(self) -> CertificateVerifier:
-        """Return the one verifier of this version, with all it remembers.
+        """Return the one verifier of this version, with its cache.
 
-        It knows suspended members too: what they signed stays provable. Whether a member may act is `active_member`'s
-        word.
+        It also knows suspended members: their signatures stay provable. Use `active_member` to check that a member may
+        act.
         """
         return self._verifier

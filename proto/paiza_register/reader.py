@@ -1,10 +1,10 @@
-"""Keeps the register up to date: fetches it, believes nothing that is not verified, archives what is.
+"""The reader of the register: fetches it, verifies every set and archives the verified ones.
 
-How does a new version of the register come to be believed? python-tuf's `Updater` starts at the bootstrap root,
-follows the roots, and refuses rollbacks against what it has cached. What it has fetched is then put together to one
-set, verified again as a whole by `load_set` (the same function that judges evidence), compared with the set believed
-before, written to the archive and only then believed. When nothing newer can be had, the last set is used until its
-expiry and, marked ``late``, through the grace; after that nothing is.
+A new version of the register is accepted in these steps. python-tuf's `Updater` starts at the bootstrap root, follows
+the roots, and refuses rollbacks against its cache. The fetched files form one set, which `load_set` verifies again as a
+whole (the same function that verifies evidence). The set is compared with the accepted one, written to the archive and
+only then accepted. If nothing newer can be fetched, the last set is used until its expiry and, marked ``late``, through
+the grace period; after that there is no register.
 """
 
 import threading
@@ -55,13 +55,13 @@ _HTTP_NOT_FOUND: Final = 404
 
 
 class FetchMissing(FileNotFoundError):  # noqa: N818 - it is an answer, not a failure: there is no such file
-    """Whoever serves the register has no file of this path."""
+    """The source of the register has no file at this path."""
 
 
 class RegisterReader:
-    """The register as one program believes it, kept in one folder that no other program writes.
+    """The register of one program, kept in one folder that no other program writes.
 
-    Synchronous and blocking; safe between threads. Errors of the own disk (`OSError`) are not translated.
+    Synchronous and blocking; thread-safe. Disk errors (`OSError`) are not translated.
     """
 
     def __init__(self, folder: Path, bootstrap_root: bytes, fetch: Fetch) -> None:
@@ -70,19 +70,19 @@ class RegisterReader:
         self._cache = folder / "updater"
         self._cache.mkdir(parents=True, exist_ok=True)
         self._archive = Archive(folder)
-        self._refreshing = threading.Lock()  # held while fetching, which takes as long as others take to answer
-        self._lock = threading.Lock()  # held for a moment, whoever fetches meanwhile
+        self._refreshing = threading.Lock()  # held while fetching, which depends on remote answers
+        self._lock = threading.Lock()  # held briefly, also while a fetch is under way
         self._accepted: tuple[Register, Mapping[str, bytes]] | None = None
         self._archived: OrderedDict[bytes, Register] = OrderedDict()
         self.last_error: PaizaError | None = None
         """Why the last refresh brought nothing new; None when it ended well."""
 
     def refresh(self, now: datetime) -> Register:
-        """Fetch and believe what is new; give the register that counts now.
+        """Fetch and accept new versions; return the current register.
 
-        Where nothing can be fetched, or only what has expired, the last verified set is given instead while it lasts
-        (see `current`); `last_error` then says why. What does not verify, or is older than what is known, is
-        Rejected: another source may be asked, and `current` still gives the last set.
+        If nothing can be fetched, or only an expired set, the last verified set is returned while it is valid (see
+        `current`); `last_error` then holds the reason. A set that does not verify or is older than the known one is
+        Rejected: try another source; `current` still returns the last set.
         """
         with self._refreshing:
             try:
@@ -105,14 +105,14 @@ class RegisterReader:
     def current(self, now: datetime | None = None) -> Register | None:
         """Return the last verified set without fetching; None if there never was one.
 
-        ``Unavailable("register_expired")`` when it expired longer ago than the grace. ``now`` is the clock's by
-        default.
+        ``Unavailable("register_expired")`` if it expired longer ago than the grace period. ``now`` defaults to the
+        clock.
         """
         with self._lock:
             return self._current(now or datetime.now(UTC))
 
     def archived(self, version: bytes) -> Register:
-        """Return this version, verified at its own time; ``Unavailable("register_unknown")`` if it is not here."""
+        """Return this version, verified at its own time; ``Unavailable("register_unknown")`` if it is not archived."""
         with self._lock:
             register = self._archived.get(version)
             if register is None:
@@ -126,14 +126,14 @@ class RegisterReader:
             return register
 
     def archived_files(self, version: bytes) -> Mapping[str, bytes]:
-        """Return all files of a set, by published path: what evidence carries and `load_set` takes."""
+        """Return all files of a set, by published path, as evidence carries them and `load_set` reads them."""
         with self._lock:
             return self._archived_files(version)
 
     def import_set(self, version: bytes, files: Mapping[str, bytes]) -> None:
-        """Archive a set that was never in force here, as somebody hands it over; what is believed stays as it is.
+        """Archive a set from another source without accepting it as current.
 
-        ``Rejected`` where it does not verify at its own time, or is another version.
+        ``Rejected`` if it does not verify at its own time, or is another version.
         """
         read = _ReadFiles(files)
         with self._lock:
@@ -143,7 +143,7 @@ class RegisterReader:
                 self._archive.store_other(version, read.read)
 
     def file(self, path: str) -> bytes:
-        """Return a file of the current set to whoever asks; it verifies it itself. `FetchMissing` if there is none."""
+        """Return a file of the current set, to be verified by the caller. `FetchMissing` if there is none."""
         believed = self._accepted
         if believed is None or path not in believed[1]:
             raise FetchMissing(path)
@@ -167,7 +167,7 @@ class RegisterReader:
         return None if last is None else at_time(last, now)
 
     def _last(self) -> Register | None:
-        """Return the set believed last, whenever that was: from memory, else from the archive."""
+        """Return the last accepted set, whatever its age, from memory or from the archive."""
         if self._accepted is None:
             version = self._archive.current()
             files = None if version is None else self._archive.files(version)
@@ -176,7 +176,7 @@ class RegisterReader:
         return None if self._accepted is None else self._accepted[0]
 
     def _update(self, now: datetime) -> Mapping[str, bytes]:
-        """Fetch what is new into the cache and give the whole set; python-tuf's errors become ours."""
+        """Fetch new files into the cache and return the whole set; translate python-tuf's errors."""
         try:
             updater = Updater(
                 metadata_dir=str(self._cache),
@@ -272,9 +272,9 @@ def folder_fetch(folder: Path) -> Fetch:
 
 
 class _ReadFiles(dict[str, bytes]):
-    """Files that remember which of them were read: what a set vouches for, without what may have come beside it.
+    """A mapping of files that records its reads: only the signed files of a set, without additional ones.
 
-    Names that nobody signed must not become names of files.
+    Unsigned names must not become file names.
     """
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
@@ -283,7 +283,7 @@ class _ReadFiles(dict[str, bytes]):
 
     @override
     def get(self, path: str, default: Any = None) -> Any:
-        """Return a file, and remember that it was asked for."""
+        """Return a file and record the read."""
         found = super().get(path, default)
         if found is not None:
             self.read[path] = found
@@ -291,7 +291,7 @@ class _ReadFiles(dict[str, bytes]):
 
 
 class _Fetcher(FetcherInterface):
-    """python-tuf's way to ask for files, over our fetch function; `Unavailable` passes through it unchanged."""
+    """An adapter from python-tuf's fetcher to our fetch function; `Unavailable` passes through unchanged."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch_file = fetch

@@ -1,9 +1,8 @@
-"""Verifies one whole set of the register's files, offline, and reads it into a `Register`.
+"""The offline verification of one whole set of the register's files, and its parsing into a `Register`.
 
 A set is a complete TUF repository of one moment: every root from the bootstrap root on, the timestamp, the snapshot,
-the top-level targets, each member's delegated targets, and every file those vouch for, under the paths they are
-published at. Whatever way a set came (fetched, archived, inside evidence), it is believed after these steps, in this
-order, and not before:
+the top-level targets, each member's delegated targets, and every file these name, under its published path.
+A set from any source (fetched, archived, inside evidence) is accepted only after these steps, in this order:
 
 1. It is of bounded size, its roots apart: each of them is, and so is their number.
 2. The bootstrap root signs itself; each further root is signed by enough keys of the one before and of its own.
@@ -15,14 +14,14 @@ order, and not before:
    keys, lists nothing outside its folder and delegates no further.
 7. Every file named is there, and is the one named.
 8. federation.json, member.json and revoked.json are well formed, and the federation's members are exactly the
-   delegations. Reference data (reference-*.json, profile.json, liaison.json) are carried as they are: they decide
-   nothing about who may speak, and a wrong record in them must not stop the members from speaking.
+   delegations. Reference data (reference-*.json, profile.json, liaison.json) are carried unparsed: they decide
+   nothing about authority, and a wrong record in them must not stop the exchange.
 9. At the time asked for, nothing in the set has expired longer ago than the grace. Without a time asked for, the set
    is taken at its own time: evidence is judged as it was.
 
-A failure of 1-8 is ``Rejected("register_invalid")``, of 9 ``Unavailable("register_expired")``. What the caller owes:
-that the set is not older than one it has believed before (`refuse_rollback`), and, for evidence, that the time is the
-right one.
+A failure of 1-8 is ``Rejected("register_invalid")``, of 9 ``Unavailable("register_expired")``. The caller
+ensures that the set is not older than the accepted one (`refuse_rollback`), and, for evidence, that the time is the
+relevant one.
 """
 
 import re
@@ -62,23 +61,23 @@ MAX_TARGET_BYTES: Final = 4 << 20
 
 FEDERATION: Final = "federation.json"
 
-# Names become names of files at every reader: what one member publishes must not make another's disk refuse it.
+# Names become file names at every reader: a name from one member must not be invalid on another's disk.
 _TARGET: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-# No exchange depends on it: it is vouched for as any file, and what it says is judged by its readers.
+# No exchange depends on it: it is verified as any file, and its content is checked on use.
 _REFERENCE: Final = re.compile(r"reference-[a-z0-9-]{1,40}\.json|members/[a-z0-9-]{2,16}/(?:profile|liaison)\.json")
 
 _ROOT: Final = re.compile(r"metadata/[1-9][0-9]*\.root\.json")
 
 _Signed = TypeVar("_Signed", bound=Signed)
 
-# What python-tuf and the JSON under it raise for metadata that is not what it should be.
+# Errors that python-tuf and its JSON parser raise for malformed metadata.
 _METADATA_ERRORS: Final = (RepositoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
 class _Verified:
-    """What the metadata vouches for, after steps 1-7."""
+    """The files that the metadata names, after steps 1-7."""
 
     version: bytes
     expiry_time: datetime
@@ -88,7 +87,7 @@ class _Verified:
 
 
 def load_set(files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> Register:
-    """Verify a whole set and read it; see the steps above. ``files``: path as published -> bytes."""
+    """Verify and parse a whole set; see the steps above. ``files``: path as published -> bytes."""
     # 1.
     _check_size(files)
     # 2.-7.
@@ -103,7 +102,7 @@ def load_set(files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | N
 
 
 def at_time(register: Register, at: datetime) -> Register:
-    """Step 9 by itself: the same register with ``late`` as of this time, or ``Unavailable("register_expired")``."""
+    """Run step 9 alone: return the register with ``late`` as of this time, or ``Unavailable("register_expired")``."""
     # A difference cannot overflow; the sum could, for an expiry in the year 9999.
     if at - register.expiry_time > GRACE:
         raise Unavailable("register_expired", f"it expired at {register.expiry_time.isoformat()} and the grace is over")
@@ -111,10 +110,10 @@ def at_time(register: Register, at: datetime) -> Register:
 
 
 def refuse_rollback(known: Register, new: Register) -> None:
-    """Refuse a set that takes back what a set believed before had said.
+    """Refuse a set that rolls back the one accepted before.
 
-    No role's version may fall or vanish, and a member's log keys and witness keys may only be added to: a log that
-    showed two histories must not be washed by dropping its key, nor a witness that saw both.
+    No role's version may fall or vanish, and a member's log keys and witness keys may only be added to: dropping a
+    key must not hide a log that showed two histories, nor a witness that saw both.
     """
     if new.federation != known.federation:
         raise Rejected("register_invalid", "the register is another federation's")
@@ -267,12 +266,12 @@ def _target(files: Mapping[str, bytes], info: TargetFile) -> bytes:
 
 
 def root_path(version: int) -> str:
-    """Return the path that a root of this version is published at."""
+    """Return the published path of a root of this version."""
     return f"metadata/{version}.root.json"
 
 
 def target_path(info: TargetFile) -> str:
-    """Return the path a file is published at: its SHA-256 stands before its name."""
+    """Return the published path of a file: its name with its SHA-256 as prefix."""
     if not _TARGET.fullmatch(info.path):
         raise Rejected("register_invalid", "a file's name is too long, or holds other than letters, digits and ._-")
     if set(info.hashes) != {"sha256"}:
@@ -289,7 +288,7 @@ def _file(files: Mapping[str, bytes], path: str) -> bytes:
 
 
 def _read(verified: _Verified) -> Register:
-    """Step 8."""
+    """Parse the files into a register (step 8)."""
     federation = Federation(_signed_file(verified, FEDERATION))
     if set(federation.members) != verified.members:
         raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
