@@ -1,1 +1,1 @@
-"""Meaning: message kinds, vocabularies, validation, workflows and handling. Pure."""
+"""The domain: message kinds, code lists, validation, workflows and handling. Pure, without I/O."""

@@ -1,8 +1,8 @@
-"""Marks that limit what may be done with a message: which there are, whether they are well formed, how they merge.
+"""Handling marks: the limits on the use of a message, their validation and their merging.
 
-What is derived from several messages (quoted, copied, translated, exported together) carries at least the strictest of
-their marks. The codes are taken as steps of one ladder: H3 limits at least as H2 does, and H2 at least as H1. What the
-marks forbid is decided by the node's rules (`paiza_node.core.policy`), not here.
+Material derived from several messages (quoted, copied, translated, exported together) carries at least the strictest of
+their marks. The codes are ordered: H3 is at least as strict as H2, and H2 as H1. The policy of the node
+(`paiza_node.core.policy`) enforces the marks.
 """
 
 import re
@@ -27,18 +27,18 @@ EVALUATION_SCHEMES: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
     "3x5x2": re.compile(r"[1-3][A-E][PC]"),
     "6x6": re.compile(r"[A-F][1-6]"),
 })  # fmt: skip
-CODES: Final = ("H0", "H1", "H2", "H3")  # none, not in proceedings, not passed on, other limits (text)
+CODES: Final = ("H0", "H1", "H2", "H3")  # none, not in proceedings, no forwarding, other limits (text)
 TLP: Final = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")  # TLP 2.0, strictest first
 PAP: Final = ("RED", "AMBER", "GREEN", "CLEAR")  # strictest first
 MAX_CLASSIFICATION: Final = 4
 MAX_CODE_TEXT: Final = 2000  # characters of the limits that H3 names; merging joins them
 LIMIT_SEPARATOR: Final = " ‖ "  # between the limits of several parts
 MAX_PURPOSES: Final = 16  # more than the list has
-MAX_CACHED: Final = 512  # combinations of marks judged once
-MAX_CACHED_SIZE: Final = 256  # bytes of a combination worth remembering
+MAX_CACHED: Final = 512  # combinations of marks whose errors are cached
+MAX_CACHED_SIZE: Final = 256  # bytes of a combination that is cached
 
-NOMINAL_REVIEW: Final = timedelta(days=3 * 365)  # whether data on persons are still needed
-UNVERIFIED_REVIEW: Final = timedelta(days=365)  # whether what nobody confirmed is still worth keeping
+NOMINAL_REVIEW: Final = timedelta(days=3 * 365)  # review of data on persons
+UNVERIFIED_REVIEW: Final = timedelta(days=365)  # review of unconfirmed data
 AUDIT_REVIEW: Final = timedelta(days=10 * 365)  # logs and headers
 
 MEANINGS: Final[Mapping[str, str]] = MappingProxyType({
@@ -57,7 +57,7 @@ MEANINGS: Final[Mapping[str, str]] = MappingProxyType({
     "H3": N_("other limits, as the text says; not to be passed on without the originator's permission"),
 })  # fmt: skip
 
-# Strictness; unset is the least.
+# Strictness; unset is the lowest.
 _TLP_RANK: Final = {label: rank for rank, label in enumerate((*TLP, "")[::-1])}
 _PAP_RANK: Final = {label: rank for rank, label in enumerate((*PAP, "")[::-1])}
 _CODE_RANK: Final = {label: rank for rank, label in enumerate(("", *CODES))}
@@ -67,7 +67,7 @@ _purpose = field_checks.code("purpose")
 
 
 def errors(handling: Handling, path: str = "handling") -> list[FieldError]:
-    """Judge the marks of a message or of one part; handling code and TLP label are mandatory."""
+    """Return the errors in the marks of a message or of one part; handling code and TLP label are mandatory."""
     serialized = handling.SerializeToString()
     judge = _cached_errors if len(serialized) <= MAX_CACHED_SIZE else _problems
     return [FieldError(f"{path}.{name}", *problem) for name, problem in judge(serialized)]
@@ -75,7 +75,7 @@ def errors(handling: Handling, path: str = "handling") -> list[FieldError]:
 
 @lru_cache(maxsize=MAX_CACHED)
 def _cached_errors(serialized: bytes) -> tuple[tuple[str, Problem], ...]:
-    """Judge marks by their bytes: almost all messages carry one of a few combinations."""
+    """Return the errors in serialized marks, cached: almost all messages carry one of a few combinations."""
     return _problems(serialized)
 
 
@@ -126,11 +126,11 @@ def _evaluation_problem(handling: Handling) -> Problem | None:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Marks as a lattice: `merge` gives the strictest of both, the default is what merges with nothing to change.
+    """Marks as a lattice: `merge` returns the strictest of both; the default is neutral.
 
-    ``purposes`` None means any; an empty set, which merging disjoint purposes gives, means none at all. ``limits`` are
-    the texts of H3. An evaluation belongs to a source: several are kept beside each other, none is converted, and none
-    limits what may be done.
+    ``purposes`` None means any purpose; an empty set, from merging disjoint purposes, means none. ``limits`` are the
+    texts of H3. An evaluation belongs to a source: several are kept side by side, none is converted, and none limits
+    the use.
     """
 
     tlp: str = ""
@@ -143,7 +143,7 @@ class Marks:
 
     @classmethod
     def of(cls, handling: Handling) -> Self:
-        """Read marks; a label nobody knows counts as the strictest."""
+        """Parse marks; an unknown label counts as the strictest."""
         evaluation = (handling.evaluation_scheme, handling.evaluation)
         return cls(
             tlp=handling.tlp if handling.tlp in _TLP_RANK else TLP[0],
@@ -168,16 +168,16 @@ class Marks:
         )
 
     def lower_than(self, other: "Marks") -> tuple[str, ...]:
-        """Name the marks that are lower than in ``other``, as fields of a handling; empty where none is."""
+        """Return the names of the fields that are less strict than in ``other``; empty if none is."""
         merged = self.merge(other)
         names = {"tlp": "tlp", "code": "code", "limits": "code_text", "pap": "pap"}
         names |= {"classification": "classification", "purposes": "purposes"}
         return tuple(field for name, field in names.items() if getattr(merged, name) != getattr(self, name))
 
     def handling(self) -> Handling:
-        """Write the marks down; Rejected("marks_incompatible") where nothing allows all of them together.
+        """Return the marks as a message; Rejected("marks_incompatible") if no use satisfies all of them.
 
-        An evaluation is written where there is just one.
+        An evaluation is written only if there is exactly one.
         """
         if self.purposes is not None and not self.purposes:
             raise Rejected("marks_incompatible", "the parts may be used for no common purpose")
@@ -203,7 +203,7 @@ def merge(parts: Iterable[Handling]) -> Marks:
 
 
 def lacking(handling: Handling, parts: Iterable[Handling]) -> tuple[str, ...]:
-    """Name the marks that are lower than those of what something is derived from; empty where none is."""
+    """Return the names of the marks that are less strict than those of the sources; empty if none is."""
     return Marks.of(handling).lower_than(merge(parts))
 
 
@@ -213,7 +213,7 @@ def covers(handling: Handling, parts: Iterable[Handling]) -> bool:
 
 
 def raised(handling: Handling, parts: Iterable[Handling]) -> Handling:
-    """Raise marks as far as the parts demand; the evaluation stays, for the parts' sources were evaluated, not this."""
+    """Return marks raised to those of the parts; the evaluation is kept, since it belongs to the parts' sources."""
     strictest = Marks.of(handling).merge(merge(parts)) if handling.tlp else merge(parts)
     result = strictest.handling()
     result.evaluation_scheme, result.evaluation = handling.evaluation_scheme, handling.evaluation
@@ -226,9 +226,9 @@ def of_message(header: Header) -> Marks:
 
 
 def classification_level(name: str, names: Mapping[str, int]) -> int:
-    """Return the level of a national classification by its name there.
+    """Return the level of a national classification by its name.
 
-    A name that is not listed rounds up to the top.
+    An unlisted name counts as the highest level.
     """
     wanted = " ".join(name.casefold().split())
     levels = [level for known, level in names.items() if " ".join(known.casefold().split()) == wanted]
@@ -236,18 +236,18 @@ def classification_level(name: str, names: Mapping[str, int]) -> int:
 
 
 def review_time(now: datetime, *, nominal: bool, verified: bool) -> datetime:
-    """Return the review date where the author names none: three years for nominal and for verified data, else one."""
+    """Return the default review date: after three years for nominal and for verified data, else after one."""
     return now + (NOMINAL_REVIEW if nominal or verified else UNVERIFIED_REVIEW)
 
 
 def is_verified(handling: Handling) -> bool:
-    """Return whether an evaluation calls the information confirmed or known to be true, in its own scheme."""
+    """Return whether an evaluation rates the information as confirmed or known to be true, in its own scheme."""
     information = handling.evaluation[1:2]
     return bool(information) and information == _CONFIRMED.get(handling.evaluation_scheme)
 
 
 def meaning(label: str, lang: str) -> str:
-    """Return what a label allows, for a person; empty for a label nobody knows. PAP labels are written "PAP:RED"."""
+    """Return the explanation of a label for display; empty for an unknown label. PAP labels are written "PAP:RED"."""
     return translate(MEANINGS[label], lang) if label in MEANINGS else ""
 
 

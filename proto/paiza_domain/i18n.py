@@ -17,13 +17,13 @@ _DOMAIN: Final = "paiza_domain"
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's customary mark
-    """Mark `text` for the catalogue where it stands in a table; it is translated later, by `translate`."""
+    """Mark `text` in a table for the catalogue; `translate` translates it later."""
     return text
 
 
 @cache
 def _catalogue(lang: str) -> gettext.NullTranslations:
-    """Return the catalogue of `lang`; English, and every language we have no catalogue of, stays as it is."""
+    """Return the catalogue of `lang`; English and languages without a catalogue stay untranslated."""
     return gettext.translation(_DOMAIN, str(files(_DOMAIN) / "locale"), languages=[lang], fallback=True)
 
 
@@ -31,7 +31,7 @@ _ADDED: Final[dict[str, dict[str, str]]] = {}
 
 
 def add_texts(texts: Mapping[str, Mapping[str, str]]) -> None:
-    """Take the texts of a kind that is not ours, by language and English text; ours go before them."""
+    """Add the texts of an external kind, by language and English text; built-in texts take precedence."""
     for lang, by_english in texts.items():
         _ADDED.setdefault(lang, {}).update(by_english)
 

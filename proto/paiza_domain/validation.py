@@ -1,4 +1,4 @@
-"""What a receiver runs on every message, and a sender before it sends: one function, so that they cannot disagree."""
+"""The validation of messages: one function for sender and receiver, so that they cannot disagree."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -23,8 +23,8 @@ MAX_PARENTS: Final = 32  # messages one message follows from; the wire refuses m
 MAX_LEGAL_BASES: Final = 16  # codes; the register says which exist
 MAX_PARTS: Final = 66  # content, annex and attachments of one message
 MAX_ATTENTION: Final = 100  # characters of a unit or an officer's name
-MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)  # the author's clock may be this much ahead of ours
-MAX_RETENTION: Final = timedelta(days=366 * 75)  # a review date beyond a working life is a slip of the pen
+MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)  # tolerated lead of the author's clock
+MAX_RETENTION: Final = timedelta(days=366 * 75)  # a review date beyond a working life is a typing error
 
 _urgency_reason = field_checks.code("urgency_reason")
 
@@ -38,18 +38,18 @@ def check_message(
     subject: bytes,
     annex_withheld: bool = False,
 ) -> None:
-    """Judge a message whose signatures were verified; raises `Rejected`, whose detail names path and code, no content.
+    """Validate a message whose signatures were verified; raise `Rejected` with path and code, without content.
 
     1. The kind and its version are known.
-    2. The header says all that every kind needs, and nothing that contradicts it.
+    2. The header is complete and consistent.
     3. The parts are those the kind has.
     4. Content and annex are within their limits and parse, without unknown fields.
-    5. Content and annex are valid, judged at the author's time, so that every receiver judges alike.
+    5. Content and annex are valid, at the author's time, so that every receiver gets the same result.
     6. The subject is the one that the kind derives from the content.
 
-    ``annex_withheld``: the message was passed on, perhaps without the nominal annex its header describes.
+    ``annex_withheld``: the message was forwarded, possibly without the nominal annex that its header describes.
 
-    Not judged here: signatures, the author's authority, `needs_second_officer`, whether a recipient may have it.
+    Not checked here: signatures, the author's authority, `needs_second_officer`, whether a recipient may have it.
     """
     # Step 1.
     kind = kinds.get(header.kind, header.kind_version)
@@ -77,7 +77,7 @@ def needs_second_officer(header: Header, kind: Kind) -> bool:
 
 
 def check_four_eyes(header: Header, kind: Kind) -> None:
-    """Refuse with ``second_officer_missing`` what one officer signed although two must (domain, "Four eyes")."""
+    """Raise ``Rejected("second_officer_missing")`` if one officer signed although two must."""
     if needs_second_officer(header, kind) and len(header.required_signers) < FOUR_EYES:
         raise Rejected("second_officer_missing", f"{kind.name} to these recipients needs two officers' signatures")
     if kind.second_role and kind.second_role not in {signer.role for signer in header.required_signers}:
@@ -85,7 +85,7 @@ def check_four_eyes(header: Header, kind: Kind) -> None:
 
 
 def header_errors(header: Header, kind: Kind, now: datetime) -> list[FieldError]:
-    """Judge what a header says about the message as such; paths are names of header fields."""
+    """Return the errors of a header; paths are names of header fields."""
     found = [
         *_urgency_errors(header),
         *handling.errors(header.handling),
@@ -188,7 +188,7 @@ _KNOWN_PARTS: Final = frozenset({
 
 
 def _parsed(message_type: Callable[[], Message], content: bytes | None, most: int) -> Message:
-    """Parse within `most` bytes; the size tells whether the parser kept fields that we do not know."""
+    """Parse within `most` bytes; the size shows whether unknown fields were kept."""
     if content is None:
         raise Rejected("invalid_content", "there is no content")
     if len(content) > most:

@@ -1,8 +1,8 @@
 """The code lists that messages draw on: one TOML file per list, Russian and English side by side.
 
 A code is stable: it travels in messages, so it is never renamed and never given another meaning. A list may grow. Lists
-are data, read once per process and immutable after that. This package only names things; which code is allowed where is
-said by the kinds.
+are data, read once per process and immutable after that. This package only names the codes; the kinds decide
+which code is allowed in which field.
 """
 
 import re
@@ -26,7 +26,7 @@ _ENTRY_KEYS: Final = {"ru", "en", "note_ru", "note_en", "group", "alpha2"}
 
 
 class CodeListError(Exception):
-    """A list of this package is not well formed, or there is no such list: a defect of ours, never of a message."""
+    """A list of this package is malformed or missing: an internal error, never the fault of a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class CodeList(Mapping[str, Code]):
-    """One list, in the order in which forms show it. Looking up an unknown code raises `KeyError`."""
+    """One list, in the order of the forms. Looking up an unknown code raises `KeyError`."""
 
     name: str
     titles: Mapping[str, str]
@@ -66,18 +66,18 @@ class CodeList(Mapping[str, Code]):
         return len(self.codes)
 
     def text(self, code: str, lang: str) -> str:
-        """Name ``code`` in ``lang`` ("ru" or "en"); a code this version does not know is shown as it is."""
+        """Return the name of ``code`` in ``lang`` ("ru" or "en"); an unknown code is returned unchanged."""
         entry = self.codes.get(code)
         return code if entry is None else entry.names[lang]
 
     def in_group(self, group: str) -> tuple[Code, ...]:
-        """Return the entries of one group, in order; none where the group has no entries."""
+        """Return the entries of one group, in order; empty if the group has none."""
         return tuple(entry for entry in self.codes.values() if entry.group == group)
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """Name every list there is, in alphabetical order."""
+    """Return the names of all lists, in alphabetical order."""
     files = (entry.name for entry in resources.files(__name__).iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
 
@@ -101,7 +101,7 @@ def load(name: str) -> CodeList:
 
 
 def _entry(name: str, code: str, raw: dict[str, Any], groups: set[str]) -> Code:
-    """Read one entry strictly."""
+    """Parse one entry strictly."""
     if not CODE.fullmatch(code):
         raise CodeListError(f"{name}.{code}: not a well-formed code")
     if set(raw) - _ENTRY_KEYS or not all(raw.get(lang) for lang in LANGS):

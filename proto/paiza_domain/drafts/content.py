@@ -1,4 +1,4 @@
-"""Content messages from the tree of a draft, along their shape, remembering where every field stood."""
+"""The parser of content messages: from the tree of a draft, along their shape, with the position of every field."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 class ContentReader:
-    """Fills messages and collects what is wrong; `places` has line and column by path."""
+    """A parser that fills messages and collects errors; `places` holds line and column by path."""
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
         self.places: dict[str, tuple[int, int]] = {}
 
     def add_error(self, path: str, code: str, node: Node, **values: object) -> None:
-        """Note an error at a node."""
+        """Add an error at a node."""
         self.errors.append(FieldError(path, code, values, node.line, node.column))
 
     def with_position(self, error: FieldError) -> FieldError:
-        """Return an error of the shape its place: the field's, or that of the nearest thing around it."""
+        """Return an error with its position: that of the field, or of the nearest node around it."""
         path = error.path
         while path and path not in self.places:
             cut = max(path.rfind("."), path.rfind("["))

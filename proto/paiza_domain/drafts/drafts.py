@@ -1,7 +1,7 @@
-"""Drafts: a message as an officer writes it, human-editable YAML with comments, read with line numbers.
+"""Drafts: messages as officers write them, in YAML with comments, parsed with line numbers.
 
-A draft has the header's fields, which a command line may override, then `content` and, if there is one, `annex`. What
-follows from the federation (who is a member, which legal bases exist, which message an id names) is not judged here.
+A draft has the header's fields, which a command line may override, then `content` and an optional `annex`. Data of the
+federation (members, legal bases, the messages of ids) are not checked here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +30,11 @@ _KEYS: Final = (
     "in_reply_to", "attachments", "content", "annex",
 )  # fmt: skip
 
-MAX_ERRORS: Final = 100  # told at once; whoever mends those sees the rest
+MAX_ERRORS: Final = 100  # reported at once; the rest follows after a correction
 
 
 class DraftError(Exception):
-    """A draft that cannot be sent; `errors` are in the order of their lines, `str()` says them in `lang`."""
+    """A draft that cannot be sent; `errors` are in line order, `str()` formats them in `lang`."""
 
     def __init__(self, errors: Sequence[FieldError], lang: str = "en") -> None:
         self.errors = tuple(sorted(errors, key=lambda each: (each.line, each.column))[:MAX_ERRORS])
@@ -43,13 +43,13 @@ class DraftError(Exception):
 
     @override
     def __str__(self) -> str:
-        """One error a line: line:column, path, sentence."""
+        """Return one line for each error: line:column, path, sentence."""
         return "\n".join(f"{e.line}:{e.column} {e.path or '-'}: {e.message(self.lang)}" for e in self.errors)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What a draft says. `parents` are ids or prefixes as written; whoever sends resolves them to digests."""
+    """A parsed draft. `parents` are ids or prefixes as written; the sender resolves them to digests."""
 
     kind: Kind
     content: Message
@@ -73,11 +73,11 @@ def read(
     given: Mapping[str, str] = MappingProxyType({}),
     levels: Levels | None = None,
 ) -> Draft:
-    """Read and judge a draft as of `now`; raises `DraftError`, whose text is in `lang`.
+    """Parse and validate a draft at `now`; raise `DraftError` with its text in `lang`.
 
-    Recipients, review date and handling may be missing, since a command line may give them: `validation.header_errors`
-    judges the finished header. ``given`` are single fields of the content, by key, for where the draft leaves them out.
-    ``levels`` gives the national names by which the draft may say its classification.
+    Recipients, review date and handling may be missing, since a command line may supply them:
+    `validation.header_errors` checks the finished header. ``given`` holds single fields of the content, by key, for
+    fields that the draft omits. ``levels`` maps the national names of a classification to levels.
     """
     try:
         tree = parse(text)
@@ -134,7 +134,7 @@ def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group) -> Kind 
 def read_contents(
     kind: Kind, nodes: Mapping[str, Node], now: datetime, given: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Message, Message | None, list[FieldError]]:
-    """Read and judge content and annex; paths of the annex begin with `annex`, those of the content with nothing."""
+    """Parse and validate content and annex; paths of the annex begin with `annex`."""
     reader = ContentReader()
     content = kind.content()
     if "content" in nodes:
@@ -156,7 +156,7 @@ def read_contents(
 
 
 def _fill_in(kind: Kind, given: Mapping[str, str], content: Message) -> list[FieldError]:
-    """Fill in single fields that the draft leaves out; gives what is wrong with them."""
+    """Fill in single fields that the draft omits; return their errors."""
     found = []
     for key, text in given.items():
         field = kind.shape.by_key.get(key)
@@ -176,7 +176,7 @@ def _is_set(content: Message, field: ShapeField) -> bool:
 
 
 def _already_reported(path: str, told: set[str]) -> bool:
-    """Return whether an error at `path`, around it or below it, was reported already."""
+    """Return whether an error at `path`, around it or below it was reported before."""
     return any(
         path == each or path.startswith((f"{each}.", f"{each}[")) or each.startswith(f"{path}.") for each in told
     )

@@ -1,4 +1,4 @@
-"""A kind as a form: its fields in order, for a loop that asks one after the other, and the answers put together."""
+"""Forms: the fields of a kind in order, for prompting, and the assembly of the answers."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _STEP: Final = re.compile(r"([a-z_]{1,64})(?:\[(\d{1,4})\])?", re.ASCII)
 
 @dataclass(frozen=True)
 class FormField:
-    """One field to ask for.
+    """One field of a form.
 
     `path` has `[]` behind every repeated part: `substances[].quantity`. A group stands before its own fields, as GROUP:
     a mandatory one is entered without asking, any other after asking whether there is one (more).
@@ -41,7 +41,7 @@ class FormField:
     owner: type[Message]
 
     def error(self, text: str, lang: str) -> str:
-        """Say in `lang` what is wrong with `text` as one value of this field; empty if nothing is."""
+        """Return the error of `text` as one value of this field, in `lang`; empty if it is valid."""
         holder = self.owner()
         try:
             scalars.read(self.field, text.strip(), holder)
@@ -64,7 +64,7 @@ def fields(kind: Kind, form: Form = "long") -> tuple[FormField, ...]:
 def assemble(
     kind: Kind, answers: Mapping[str, str], lang: str = "en", *, now: datetime
 ) -> tuple[Message, Message | None]:
-    """Put answers by path (`substances[0].quantity`) together to content and annex; raises `DraftError`."""
+    """Build content and annex from answers by path (`substances[0].quantity`); raise `DraftError`."""
     root = Group(0, 0)
     for path, text in answers.items():
         section, steps = ("annex", path.removeprefix("annex.")) if path.startswith("annex.") else ("content", path)
@@ -107,7 +107,7 @@ def _in_languages(text: str) -> Mapping[str, str]:
 
 
 def _steps(path: str) -> list[tuple[str, int | None]]:
-    """Split `substances[0].quantity`; a part that is none becomes an empty name, which nothing has."""
+    """Split `substances[0].quantity`; a malformed part becomes an empty name, which no field has."""
     found = []
     for part in path.split("."):
         step = _STEP.fullmatch(part)
@@ -116,7 +116,7 @@ def _steps(path: str) -> list[tuple[str, int | None]]:
 
 
 def _place(root: Group, steps: list[tuple[str, int | None]], leaf: Scalar) -> bool:
-    """Hang `leaf` into the tree; False if the path is none or contradicts another."""
+    """Insert `leaf` into the tree; return False if the path is malformed or contradicts another."""
     group = root
     for number, (name, index) in enumerate(steps):
         node: Node = leaf if number == len(steps) - 1 else Group(0, 0)
@@ -129,9 +129,9 @@ def _place(root: Group, steps: list[tuple[str, int | None]], leaf: Scalar) -> bo
 
 
 def _below(group: Group, name: str, index: int | None, node: Node) -> Node | None:
-    """Return what stands under `name` (at `index`), putting `node` there if there is nothing.
+    """Return the node under `name` (at `index`), inserting `node` if there is none.
 
-    None if that cannot be.
+    None if that is impossible.
     """
     present = next((each for key, each in group.entries if key.text == name), None)
     if index is None:
@@ -143,7 +143,7 @@ def _below(group: Group, name: str, index: int | None, node: Node) -> Node | Non
         present = Items(0, 0)
         group.entries.append((Scalar(name, null=False, line=0, column=0), present))
     if not isinstance(present, Items) or index > len(present.nodes):
-        return None  # entries are given in order, none left out
+        return None  # entries come in order, without gaps
     if index == len(present.nodes):
         present.nodes.append(node)
     return present.nodes[index]

@@ -1,4 +1,4 @@
-"""The header's fields of a draft: recipients, urgency, handling marks, legal bases, review date, parents."""
+"""The header fields of a draft: recipients, urgency, handling marks, legal bases, review date, parents."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -35,10 +35,10 @@ Levels = Callable[[], Mapping[str, int]]
 
 
 class HeaderReader(ContentReader):
-    """Reads the header's fields from the nodes of a draft by key."""
+    """A parser of the header fields, from the nodes of a draft by key."""
 
     def __init__(self, nodes: Mapping[str, Node], now: datetime, levels: Levels | None = None) -> None:
-        """Store the nodes; ``levels`` gives the level of each national name of a classification."""
+        """Store the nodes; ``levels`` maps each national name of a classification to its level."""
         super().__init__()
         self.nodes, self.now = nodes, now
         self._levels = levels
@@ -55,7 +55,7 @@ class HeaderReader(ContentReader):
     def _list(
         self, nodes: Mapping[str, Node], key: str, most: int, form: re.Pattern[str] | None = None, code: str = ""
     ) -> tuple[str, ...]:
-        """Read a list of words; one line with commas does as well."""
+        """Parse a list of words; one line with commas is accepted too."""
         node = nodes.get(key)
         if node is None or isinstance(node, Group):
             if node is not None:
@@ -95,7 +95,7 @@ class HeaderReader(ContentReader):
         return tuple(Recipient(member=each, attention=attention.get(each, "")) for each in members)
 
     def urgency(self) -> "Urgency.ValueType":
-        """Return the urgency; routine where nothing is said."""
+        """Return the urgency; routine by default."""
         name = self._text(self.nodes, "urgency")
         if name in URGENCIES:
             return URGENCIES[name]
@@ -113,7 +113,7 @@ class HeaderReader(ContentReader):
         return reason
 
     def handling(self, otherwise: Handling | None = None) -> Handling:
-        """Return the marks, those left out from `otherwise`; whether mandatory ones are missing the header tells."""
+        """Return the marks, omitted ones from `otherwise`; the check of the header finds missing mandatory marks."""
         handling = Handling()
         node = self.nodes.get("handling")
         if node is None or (isinstance(node, Scalar) and node.null):
@@ -128,7 +128,7 @@ class HeaderReader(ContentReader):
                 setattr(handling, key, self._text(known, f"handling.{key}"))
         level = self._text(known, "handling.classification")
         if level and not level.isdigit() and self._levels is not None:
-            # A name that is not listed stays, and is an error: its author is there to say what he means.
+            # An unlisted name is an error and is not guessed: the author can correct it.
             names = self._levels()
             if level.casefold() in {each.casefold() for each in names}:
                 level = str(marks.classification_level(level, names))
@@ -204,7 +204,7 @@ def _null(node: Node) -> bool:
 
 
 def _fill(handling: Handling, otherwise: Handling, said: set[str]) -> None:
-    """Take the marks that a draft does not say from elsewhere; a code and its text belong together."""
+    """Fill in the marks that a draft omits; a code and its text belong together."""
     for key in HANDLING_KEYS:
         if key in said or (key == "code_text" and "code" in said):
             continue

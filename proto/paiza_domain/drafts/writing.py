@@ -1,4 +1,4 @@
-"""Content messages as the YAML of a draft, so that reading it gives the same messages."""
+"""The writer of drafts: content messages as YAML that parses to the same messages."""
 
 import json
 import re
@@ -15,21 +15,21 @@ _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off"})
 
 
 def text_lines(key: str, text: str, indent: str) -> list[str]:
-    """Write `key: text`: plain where that is certain, a block where it has lines, otherwise quoted."""
+    """Format `key: text`: plain if that is unambiguous, a block if it has several lines, otherwise quoted."""
     if "\n" in text and "\t" not in text:
         return [f"{indent}{key} |-", *(f"{indent}  {line}" if line else "" for line in text.split("\n"))]
     return [f"{indent}{key} {scalar(text)}"]
 
 
 def scalar(text: str) -> str:
-    """Write a text so that YAML reads back exactly it."""
+    """Format a text so that YAML parses it to exactly the same text."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
     return json.dumps(text, ensure_ascii=False)
 
 
 def message_lines(shape: Shape, message: Message, indent: str) -> list[str]:
-    """Write all fields that are set."""
+    """Format all fields that are set."""
     present = {descriptor.name: value for descriptor, value in message.ListFields()}
     lines: list[str] = []
     for field in shape.fields:
@@ -63,7 +63,7 @@ def _value_lines(field: Field, value: Any, key: str, indent: str) -> list[str]:
 
 
 def _amount(field: Field, value: Any) -> str:
-    """Write the number as it was reported where that reads as the same number; otherwise both."""
+    """Format the number as reported if that parses to the same number; otherwise both."""
     unit = value.unit if field.value_type is FieldType.QUANTITY else ""
     if _reads_as(value.original, value.millionths):
         return f"{value.original or format_amount(value.millionths)} {unit}".strip()

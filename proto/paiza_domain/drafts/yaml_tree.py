@@ -1,8 +1,8 @@
-"""A YAML text as a tree of plain texts with their places; nothing in it is interpreted.
+"""A YAML text as a tree of plain texts with their positions; no value is interpreted.
 
-Only what a draft needs is allowed: one document of mappings, lists and scalars. Tags, anchors and aliases are refused
-(they make small texts large, or into something else than text), and so is deep nesting. Every scalar stays the text it
-is: the field it belongs to says what it means, so `no` is never false and 12.50 never loses a digit.
+Drafts need only one document of mappings, lists and scalars. Tags, anchors and aliases are refused (they expand small
+texts or change the type), and so is deep nesting. Every scalar stays a text that its field interprets, so `no` is never
+false and 12.50 never loses a digit.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ from paiza_domain.schema.text_rules import unencodable_problem
 MAX_BYTES: Final = 256 * 1024  # of one draft; the longest notice with a full annex is a tenth
 MAX_NODES: Final = 20_000  # keys and values; a full annex has a quarter, and the parser takes 40 µs for each
 MAX_DEPTH: Final = 12  # levels; the deepest content has seven
-_MAX_PROBLEM: Final = 120  # characters of the parser's own words
+_MAX_PROBLEM: Final = 120  # characters of the parser's message
 _NULLS: Final = frozenset({"", "~", "null"})
 
 
 class TreeError(Exception):
-    """The text is no such tree; `error` says where and why."""
+    """The text is not such a tree; `error` holds position and reason."""
 
     def __init__(self, error: FieldError) -> None:
         super().__init__(error.code)
@@ -41,7 +41,7 @@ class TreeError(Exception):
 
 @dataclass(frozen=True)
 class Scalar:
-    """One text; `null` where nothing stands there."""
+    """One text; `null` if there is no value."""
 
     text: str
     null: bool
@@ -60,7 +60,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Group:
-    """Named nodes, in order; a name may occur twice, which the reader refuses."""
+    """Named nodes, in order; a name may occur twice; the parser of the content refuses that."""
 
     line: int
     column: int
@@ -71,23 +71,23 @@ Node = Scalar | Items | Group
 
 
 def parse(text: str) -> Node:
-    """Read one document; raises `TreeError`. An empty text is an empty scalar."""
+    """Parse one document; raise `TreeError`. An empty text is an empty scalar."""
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise TreeError(FieldError("", "draft_too_large", {"most": MAX_BYTES}, 1, 1))
     try:
         return _build(YAML(typ="rt", pure=True).parse(text))
     except YAMLError as wrong:
         raise TreeError(_said(wrong, text)) from None
-    except (ValueError, OverflowError) as wrong:  # a directive or an escape that the parser converts without looking
+    except (ValueError, OverflowError) as wrong:  # a directive or an escape that the parser converts without a check
         raise TreeError(FieldError("", "yaml", {"problem": _short(str(wrong))}, 1, 1)) from None
 
 
 def _build(events: Iterator[Any]) -> Node:
-    """Put the events together; iterative, so that nesting costs no stack."""
+    """Build the tree from the events; iterative, so that nesting needs no stack."""
     root: Node = Scalar("", null=True, line=1, column=1)
     documents = nodes = 0
     open_nodes: list[Items | Group] = []
-    keys: list[Scalar | None] = []  # per open node: the key that waits for its value
+    keys: list[Scalar | None] = []  # per open node: the key without a value yet
     for event in events:
         place = event.start_mark.line + 1, event.start_mark.column + 1
         node: Node

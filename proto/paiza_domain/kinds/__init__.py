@@ -1,6 +1,6 @@
-"""The kinds of message, found where they are; there is no central list.
+"""The kinds of message, discovered in their modules; there is no central list.
 
-A module defines `KIND`, or `KINDS` where several belong together: every module of this package, and every entry point
+A module defines `KIND`, or `KINDS` if several belong together: every module of this package, and every entry point
 of the group `paiza.kinds` that an installed distribution declares (national kinds). Such a module may define `TEXTS`,
 its translations: by language, then by the English text.
 """

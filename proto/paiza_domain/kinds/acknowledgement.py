@@ -1,4 +1,4 @@
-"""Acknowledgement: an officer's word that a message was taken note of; receipts prove that it arrived."""
+"""Acknowledgement: an officer's statement that a message was read; receipts prove its arrival."""
 
 from typing import Any, Final
 
@@ -15,11 +15,11 @@ SHAPE: Final = Shape(
     ),
 )
 
-_DIGEST_SHOWN: Final = 12  # hexadecimal digits that tell messages apart in a list
+_DIGEST_SHOWN: Final = 12  # hexadecimal digits of a message digest in a list
 
 
 def acknowledgement_summary(content: Any, lang: str) -> str:
-    """Return the summary of an acknowledgement: of which message, and its note."""
+    """Return the summary of an acknowledgement: the message and the note."""
     digest = content.message_digest.hex()[:_DIGEST_SHOWN]
     taken = translate(N_("Message {digest} taken note of"), lang).format(digest=digest)
     return f"{taken}: {content.note}" if content.note else taken

@@ -1,4 +1,4 @@
-"""Alert: what others should look out for. A link with terrorism makes its marks stricter unless its author says."""
+"""Alert: a warning to other members. A link with terrorism makes its default marks stricter."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -91,7 +91,7 @@ TERROR_LINK: Final = Shape(
     ),
 )
 
-# The part that an alert of a type cannot do without.
+# The mandatory part of each type of alert.
 _NEEDED: Final = {
     "concealment": "concealment",
     "new-substance": "new_substance",
@@ -130,7 +130,7 @@ SHAPE: Final = Shape(
 
 
 def handling_for(content: Alert) -> Handling:
-    """Return the marks of an alert whose draft leaves them out: stricter where it speaks of terrorism."""
+    """Return the default marks of an alert: stricter if it states a link with terrorism."""
     speaks_of_terror = content.alert_type == "terror-link" or content.HasField("terror_link")
     return _WITH_TERROR_LINK if speaks_of_terror else _USUAL
 

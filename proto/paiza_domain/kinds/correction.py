@@ -1,4 +1,4 @@
-"""Correction: the author says in what a message of its own is wrong, and which message, if any, replaces it.
+"""Correction: the author lists the errors of its own message, and optionally the message that replaces it.
 
 The first parent is the corrected message, the second the one that replaces it: a new message of the same kind, whole.
 Nothing is overwritten.
@@ -19,7 +19,7 @@ _PATH: Final = 200  # characters of a path of a field
 
 
 def _value_not_of_the_annex(change: CorrectedField) -> Iterator[tuple[str, Problem]]:
-    # What the annex holds is sealed apart; here it would be told to whoever opens the correction.
+    # The annex is sealed separately; a value from it would be visible to every reader of the correction.
     if change.path.startswith("annex"):
         for name in ("before", "after"):
             if getattr(change, name):

@@ -1,6 +1,6 @@
-"""Erasure request: the author has messages of its own erased by all who hold them, by two officers.
+"""Erasure request: the author, by two officers, asks all holders to erase its own messages.
 
-The parents are the messages to be erased, so that every node knows a request by its header and acts on that alone.
+The parents are the messages to be erased, so that every node can act on the header alone.
 """
 
 from typing import Final

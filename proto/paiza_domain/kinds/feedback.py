@@ -1,4 +1,4 @@
-"""Feedback: what a message was worth to the one who received it, and what came of it; the message is the parent."""
+"""Feedback: the usefulness of a message to its recipient, and its outcomes; the message is the parent."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Financial request and answer: facts, the predicate offence, what links the money to it; accounts stand in the annex.
+"""Financial request and answer: facts, the predicate offence, the link of the money to it; accounts are in the annex.
 
 Onward use only by prior consent, case by case (FATF Recommendation 40, Egmont): each use has a consent of its own.
 """
@@ -19,8 +19,8 @@ from paiza_domain.schema.rules import date_end, date_start, not_in_past
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_USES: Final = 20  # of one request or answer
-_HANDLING_CODES: Final = frozenset({"H2"})  # not passed on without permission
-_ANSWER_DEADLINE: Final = timedelta(days=30)  # what units of financial intelligence give each other
+_HANDLING_CODES: Final = frozenset({"H2"})  # no forwarding without permission
+_ANSWER_DEADLINE: Final = timedelta(days=30)  # the exchange of financial intelligence units
 
 ONWARD_USE: Final = Shape(
     OnwardUse,
@@ -75,7 +75,7 @@ def _consents_to_come(content: FinancialAnswer, _annex: object, now: datetime) -
 
 
 KINDS: Final[tuple[Kind, ...]] = (
-    # Facts, the predicate offence, and what links the money to it.
+    # Facts, the predicate offence, and the link of the money to it.
     Kind(
         name="financial-request",
         version=1,

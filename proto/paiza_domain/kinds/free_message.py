@@ -1,4 +1,4 @@
-"""Free message: a text in a thread, for what no other kind says."""
+"""Free message: a text in a thread, if no other kind fits."""
 
 from typing import Final
 

@@ -18,7 +18,7 @@ MAX_QUESTIONS: Final = 50  # a request longer than this is several requests
 MAX_PURPOSES: Final = 16  # more than the list has
 MAX_EARLIER: Final = 20  # earlier requests
 SENDERS: Final = frozenset({"liaison", "duty", "coordinator"})
-_ANSWER_DEADLINE: Final = timedelta(days=7)  # where the request names no other and is not urgent
+_ANSWER_DEADLINE: Final = timedelta(days=7)  # the default for requests that are not urgent
 
 QUESTION: Final = Shape(
     Question,
@@ -77,7 +77,7 @@ def request_summary(content: Any, _lang: str) -> str:
 
 
 def answer_summary(content: Any, lang: str) -> str:
-    """Return the summary of an answer: its reference, and how each question is answered."""
+    """Return the summary of an answer: its reference and the status of each question."""
     number = translate(N_("No. {number}"), lang)
     states = (
         f"{number.format(number=each.question_number)} – {code_text('answer_status', each.status, lang)}"

@@ -1,4 +1,4 @@
-"""Where a request for legal assistance stands: received, passed on, executed, refused."""
+"""The status of a request for legal assistance: received, forwarded, executed, refused."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,6 +1,6 @@
 """Pre-export notification of chemicals in trade (1988 Convention, Article 12, paragraph 10), its reply, the arrival.
 
-Silence is no consent. The shapes of companies, chemicals and documents serve the precursor incident too.
+No reply is not consent. The shapes of companies, chemicals and documents serve the precursor incident too.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ MAX_CHEMICALS: Final = 30  # of one consignment or incident
 MAX_COMPANIES: Final = 30  # named in its papers
 MAX_DOCUMENTS: Final = 50
 MAX_GROUNDS: Final = 9  # as many as the list has
-NO_REPLY: Final = "none"  # the code under which a missing reply is shown; it is not sent and is not consent
+NO_REPLY: Final = "none"  # the displayed code of a missing reply; it is never sent and never means consent
 NOT_ARRIVED: Final = "not-arrived"
 AS_NOTIFIED: Final = "as-notified"
 
-_ANSWER_DEADLINE: Final = timedelta(days=21)  # fifteen working days, where the notification names no other time
+_ANSWER_DEADLINE: Final = timedelta(days=21)  # fifteen working days, the default
 _PERCENT: Final = 100_000_000  # a hundred, in millionths
 _NOTE: Final = 2_000  # characters
 _SENDERS: Final = frozenset({"liaison", "duty", "coordinator"})
@@ -75,7 +75,7 @@ TRADE_DOCUMENT: Final = Shape(
 
 
 def measured(content: Any) -> Iterator[tuple[str, Problem]]:
-    """Refuse chemicals without a quantity."""
+    """Return errors of chemicals without a quantity."""
     for index, chemical in enumerate(content.chemicals):
         if not chemical.HasField("quantity"):
             yield f"chemicals[{index}].quantity", ("missing", {})
@@ -135,7 +135,7 @@ def _arrival_summary(content: pb.PreExportArrival, lang: str) -> str:
 
 
 KINDS: Final[tuple[Kind, ...]] = (
-    # Before chemicals are exported; silence is no consent to it.
+    # Before chemicals are exported; no reply is not consent.
     Kind(
         name="pre-export-notification",
         version=1,
@@ -169,7 +169,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         check=_notification_in_time,
         remark=_silence_is_no_consent,
     ),
-    # No objection, objection or more time. Silence is never one of them.
+    # No objection, objection or more time.
     Kind(
         name="pre-export-reply",
         version=1,

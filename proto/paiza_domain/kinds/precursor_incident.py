@@ -1,4 +1,4 @@
-"""Precursor incident: a chemical seized, stopped, ordered suspiciously, diverted or stolen; and whence it came."""
+"""Precursor incident: a chemical seized, stopped, ordered suspiciously, diverted or stolen, and its origin."""
 
 from collections.abc import Iterator
 from typing import Final

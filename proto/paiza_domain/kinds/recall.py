@@ -1,7 +1,7 @@
-"""Recall: the author takes back messages of its own, by two officers; every holder acknowledges it.
+"""Recall: the author, by two officers, recalls its own messages; every holder acknowledges it.
 
-The parents are the recalled messages, so that every node knows a recall by its header. Whose messages they are is
-judged by the nodes.
+The parents are the recalled messages, so that every node can act on the header. The nodes check that
+the messages are the author's.
 """
 
 from typing import Final

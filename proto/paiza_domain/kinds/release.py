@@ -1,4 +1,4 @@
-"""Release: a holder asks the originator whether it may pass a message on, and the originator consents or does not.
+"""Release: a holder asks the originator for permission to forward a message; the originator grants or denies it.
 
 The message concerned is the parent of the request; the parents of the answer are the request and that message, in this
 order.
@@ -21,7 +21,7 @@ from paiza_domain.schema.shapes import Field, FieldType, Shape
 MAX_RECIPIENTS: Final = 64  # members and observers there are, with room
 MAX_PURPOSES: Final = 16  # more than the list has
 
-_ANSWER_DEADLINE: Final = timedelta(days=7)  # where it is not urgent
+_ANSWER_DEADLINE: Final = timedelta(days=7)  # if not urgent
 _ASKING: Final = frozenset({"liaison", "duty", "coordinator"})
 _DECIDING: Final = _ASKING | {"authoriser"}
 

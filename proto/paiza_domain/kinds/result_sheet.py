@@ -1,6 +1,6 @@
-"""Result sheet: what an operation brought, computed from its messages (`paiza_domain.operations`) and signed.
+"""Result sheet: the results of an operation, computed from its messages (`paiza_domain.operations`) and signed.
 
-It may stand otherwise than computed; then it says why, and both can be read.
+The stated results may differ from the computed ones; the sheet then holds both, and the reason.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Samples: asked for, decided on, handed over and received by act; what is left of them is destroyed by act."""
+"""Samples: request, decision, acts of handover and receipt, and the act of destruction of the rest."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SAMPLES: Final = 100  # of one request or act
-MIN_WITNESSES: Final = 2  # an act of one person's word proves nothing
+MIN_WITNESSES: Final = 2  # one person's statement is not enough
 MAX_WITNESSES: Final = 100
 
 _DECIDE_WITHIN: Final = timedelta(days=30)  # a decision needs an import and an export authorisation
@@ -131,7 +131,7 @@ DESTROYED: Final = Shape(
 )
 
 KINDS: Final[tuple[Kind, ...]] = (
-    # Which samples, how much of each, what for, and what becomes of what is left.
+    # The samples, the amount of each, the purpose, and the treatment of the rest.
     Kind(
         name="sample-request",
         version=1,

@@ -1,4 +1,4 @@
-"""Seizure notice: what was seized, where, when and how; persons stand in the nominal annex, sealed apart.
+"""Seizure notice: the seized items, place, time and circumstances; persons are in the nominal annex, sealed apart.
 
 The short form is the same message with the mandatory fields only.
 """
@@ -90,13 +90,13 @@ DRUG: Final = (
 
 
 def named(substance: Any) -> Iterator[tuple[str, Problem]]:
-    """Refuse a substance that has neither a name nor a reference id."""
+    """Return an error if a substance has neither a name nor a reference id."""
     if not substance.substance_id and not substance.as_named:
         yield "as_named", ("substance_unnamed", {})
 
 
 def drug_type_problems(substance: Any) -> Iterator[tuple[str, Problem]]:
-    """Find a drug type that does not belong to the drug group beside it."""
+    """Yield errors of drug types outside the drug group beside them."""
     if substance.drug_type:
         entry = codes.load("drug_type").codes.get(substance.drug_type)
         if entry is not None and entry.group != substance.drug_group:
@@ -275,14 +275,14 @@ SHAPE: Final = Shape(
 
 
 def is_late(content: seizure_notice_pb2.SeizureNotice, reported: datetime) -> bool:
-    """Return whether a notice reported then comes more than 72 hours after the seizure (its day, hour or minute)."""
+    """Return whether the report comes more than 72 hours after the seizure (its day, hour or minute)."""
     spans = {pb.TIME_PRECISION_DAY: timedelta(days=1), pb.TIME_PRECISION_HOUR: timedelta(hours=1)}
     end = partial_time_start(content.seized_at) + spans.get(content.seized_at.precision, timedelta(minutes=1))
     return reported.astimezone(UTC) > end + LATE_AFTER
 
 
 def derive_kg_equivalent(substance: pb.Substance) -> None:
-    """Fill in the kilogram equivalent of a quantity in a unit of mass; leave any other as it is."""
+    """Fill in the kilogram equivalent of a quantity in a unit of mass; leave others unchanged."""
     factor = quantity.kg_factor(substance.quantity.unit)
     if factor is not None:
         substance.kg_equivalent.kilograms.millionths = quantity.apply_factor(substance.quantity.millionths, factor)

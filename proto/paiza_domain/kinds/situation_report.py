@@ -1,7 +1,7 @@
-"""Situation report: what happened in one reporting period of an operation, and its figures.
+"""Situation report: the events and figures of one reporting period of an operation.
 
-The operation is the parent. The figures say once what they say: a seizure notice whose figures are in them is named, so
-that it is not counted again.
+The operation is the parent. The report names the seizure notices that its figures include, so that they are
+not counted twice.
 """
 
 from collections.abc import Iterator

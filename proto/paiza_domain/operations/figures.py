@@ -1,4 +1,4 @@
-"""The figures of an operation: adding them up, and saying them in one line. Whole numbers throughout."""
+"""The figures of an operation: addition and a one-line text. Integers throughout."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -21,12 +21,12 @@ COUNTS: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 PRECURSORS: Final = "precursors"  # the drug group that stands after the drugs
 
-# What makes two lines one: reference id or drug type where there is one, otherwise the name; and the unit.
+# The key of a line: reference id or drug type if there is one, otherwise the name; and the unit.
 _Key = tuple[str, str, str, str, str]
 
 
 def of_notice(notice: SeizureNotice) -> OperationResults:
-    """Return the figures of one seizure notice. Firearms and web sites no notice counts; reports do."""
+    """Return the figures of one seizure notice. Notices do not count firearms and web sites; reports do."""
     results = OperationResults(substances=[_of_substance(each) for each in notice.substances])
     if notice.counts.HasField("arrested"):
         results.detained = notice.counts.arrested
@@ -50,7 +50,7 @@ def _of_substance(substance: Substance) -> SubstanceResult:
 
 
 def add_up(parts: Iterable[OperationResults]) -> OperationResults:
-    """Add figures: one line for each substance and unit, in kilograms wherever it is a mass; counts where any is given.
+    """Return the sum of figures: one line for each substance and unit, masses in kilograms; counts if any is set.
 
     The order does not depend on the order of the parts: drugs before precursors, then by group, type, name and unit.
     """
@@ -76,7 +76,7 @@ def add_up(parts: Iterable[OperationResults]) -> OperationResults:
 
 def _key(line: SubstanceResult) -> _Key:
     unit = "kg" if quantity.kg_factor(line.quantity.unit) is not None else line.quantity.unit
-    # A reference id says more than a type, a type more than a name.
+    # A reference id is more specific than a type, a type more than a name.
     named = "" if line.substance_id or line.drug_type else line.as_named.casefold()
     return line.drug_group, line.drug_type, line.substance_id, named, unit
 
@@ -87,7 +87,7 @@ def _millionths(line: SubstanceResult) -> int:
 
 
 def figures_line(results: OperationResults, lang: str) -> str:
-    """Return the figures in one line; empty where there are none."""
+    """Return the figures in one line; empty if there are none."""
     said = [f"{substance_text(line, lang)} {quantity_text(line.quantity, lang)}" for line in results.substances]
     counts = ((label, getattr(results, name)) for name, label in COUNTS.items())
     said += [f"{translate(label, lang).lower()} {count}" for label, count in counts if count]

@@ -1,8 +1,8 @@
-"""Joint operations: who takes part under which limits, and the result computed from the operation's messages.
+"""Joint operations: participants and their limits, and the result computed from the operation's messages.
 
 Every figure is counted once. Of a report or notice in several versions the latest counts; what was recalled, cancelled
-or replaced does not; a notice whose figures its author put into a situation report is counted there. What is left out
-is listed with its reason, so that whoever checks a result sheet finds every message of the operation again.
+or replaced does not; a notice whose figures its author put into a situation report is counted there. Messages
+that are not counted are listed with the reason, so that every message of the operation can be found in a result sheet.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ OPERATION: Final = "operation"
 REPORT: Final = "situation-report"
 NOTICE: Final = "seizure-notice"
 SHEET: Final = "result-sheet"
-NOMINAL_DATA: Final = "nominal-data"  # of the list "operation_share": what the annex is
+NOMINAL_DATA: Final = "nominal-data"  # code of the list "operation_share" for the annex
 _SHARE: Final[Mapping[str, str]] = MappingProxyType(
     {REPORT: "situation-reports", NOTICE: "notices", SHEET: "result-sheets"}
 )
@@ -40,7 +40,7 @@ _DAY: Final = timedelta(days=1)  # a seizure known by its day alone may lie a ti
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """The result of an operation as its messages give it, and which of them do."""
+    """The computed result of an operation, with the counted and uncounted messages."""
 
     results: OperationResults
     contributions: tuple[Contribution, ...]
@@ -51,7 +51,7 @@ class OperationResult:
 
 
 def current(thread: Iterable[ThreadMessage]) -> tuple[ThreadMessage, Operation] | None:
-    """Return the operation as it stands: the highest version by who opened the thread. None if it was not seen."""
+    """Return the current operation: the highest version by the author that opened the thread. None if not seen."""
     ordered = in_order(thread)
     known = amendments(ordered)
     opened = [each for each in ordered if each.header.kind == OPERATION and isinstance(each.content, Operation)]
@@ -71,7 +71,7 @@ def _operation(message: ThreadMessage) -> Operation:
 def participant(operation: Operation, member: str) -> Participant | None:
     """Return a member's part in an operation.
 
-    The coordinator takes part without being listed. None for anybody else.
+    The coordinator participates without being listed. None for other members.
     """
     listed = next((each for each in operation.participants if each.member == member), None)
     if listed is None and member == operation.coordinator:
@@ -80,9 +80,9 @@ def participant(operation: Operation, member: str) -> Participant | None:
 
 
 def may_receive(operation: Operation, member: str, kind: str, time: datetime, *, nominal: bool = False) -> bool:
-    """Return whether a message of that kind may go to a member by the limits of its part, at that time.
+    """Return whether a member may receive a message of that kind at that time, by the limits of its part.
 
-    The operation itself goes to all of them. ``nominal``: the message has a nominal annex.
+    The operation itself goes to all participants. ``nominal``: the message has a nominal annex.
     """
     part = participant(operation, member)
     if part is None or (part.HasField("until_time") and to_datetime(part.until_time) < time):
@@ -96,14 +96,14 @@ def may_receive(operation: Operation, member: str, kind: str, time: datetime, *,
 
 
 def recipients(operation: Operation, header: Header, time: datetime, *, nominal: bool = False) -> tuple[str, ...]:
-    """Name everybody but the author to whom a message of the operation may go, the coordinator first."""
+    """Return the permitted recipients of a message of the operation without the author, the coordinator first."""
     members = dict.fromkeys([operation.coordinator, *(each.member for each in operation.participants)])
     members.pop(header.author, None)
     return tuple(each for each in members if may_receive(operation, each, header.kind, time, nominal=nominal))
 
 
 def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> OperationResult:
-    """Compute the result from what was released up to ``as_of``; nothing counts where no operation was seen."""
+    """Compute the result from the messages released up to ``as_of``; it is empty if no operation was seen."""
     ordered = [each for each in in_order(thread) if each.time <= as_of]
     found = current(ordered)
     known = amendments(ordered)
@@ -134,7 +134,7 @@ def compute(thread: Iterable[ThreadMessage], as_of: datetime) -> OperationResult
 
 
 def sheet(computed: OperationResult, *, reference: str, status: str, as_of: datetime) -> ResultSheet:
-    """Write a result sheet down as computed; the coordinator may let `results` stand otherwise and say why."""
+    """Build a result sheet from the computed result; the coordinator may change `results` with a reason."""
     content = ResultSheet(
         reference=reference,
         status=status,
@@ -151,16 +151,16 @@ def sheet(computed: OperationResult, *, reference: str, status: str, as_of: date
 
 
 def agrees(content: ResultSheet, thread: Iterable[ThreadMessage]) -> bool:
-    """Return whether what a sheet calls computed is what these messages give.
+    """Return whether the computed part of a sheet matches these messages.
 
-    False as well where one was not opened.
+    False also if one was not opened.
     """
-    as_of = content.as_of_time.ToDatetime(tzinfo=UTC)  # to the microsecond: what came a moment later is not in it
+    as_of = content.as_of_time.ToDatetime(tzinfo=UTC)  # to the microsecond: a later message is not included
     return compute(thread, as_of).results == content.computed
 
 
 def _left_out(message: ThreadMessage, operation: Operation | None) -> str:
-    """Return why a report or notice does not count by itself; empty where it does."""
+    """Return the reason code why a report or notice does not count by itself; empty if it counts."""
     if operation is None or message.content is None:
         return "not-opened"
     part = participant(operation, message.author)
@@ -183,7 +183,7 @@ def _within(message: ThreadMessage, operation: Operation, part: Participant) -> 
 
 
 def _latest(counted: list[ThreadMessage], left_out: dict[bytes, str]) -> list[ThreadMessage]:
-    """Keep the latest version of each report and notice; one that cancels counts nothing, nor do those before it."""
+    """Return the latest version of each report and notice; a cancellation drops it and all versions before it."""
     newest: dict[tuple[str, str, str], ThreadMessage] = {}
     for message in counted:
         newest_so_far = newest.get(_number(message))
@@ -201,7 +201,7 @@ def _latest(counted: list[ThreadMessage], left_out: dict[bytes, str]) -> list[Th
 
 
 def _number(message: ThreadMessage) -> tuple[str, str, str]:
-    """Return what is the same in all versions of a report or notice."""
+    """Return the key that all versions of a report or notice share."""
     content = message.content
     number = content.notice_id if isinstance(content, SeizureNotice) else content.report_number  # type: ignore[union-attr]
     return message.author, message.header.kind, number
@@ -214,7 +214,7 @@ def _version(message: ThreadMessage) -> tuple[int, datetime, bytes]:
 
 
 def _without_contained(counted: list[ThreadMessage], left_out: dict[bytes, str]) -> list[ThreadMessage]:
-    """Leave out the notices whose figures their author's reports contain."""
+    """Drop the notices whose figures their author's reports contain."""
     contained = {
         (each.author, NOTICE, number)
         for each in counted

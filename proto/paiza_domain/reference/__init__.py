@@ -1,7 +1,7 @@
 """Reference data: substances and their control, country profiles, legal bases, border crossing points.
 
-The data live in the register, never in code; here they are read (`read`) and asked. Nothing here judges a message: data
-differ between members and versions, so what they say is shown to people and refuses nothing.
+The data are in the register, never in code; this package parses (`read`) and queries them. They never refuse a message:
+data differ between members and versions, so they are only shown to people.
 """
 
 from paiza_domain.reference.consistency import Consistency, Difference, Finding, consistency

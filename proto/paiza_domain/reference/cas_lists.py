@@ -1,7 +1,7 @@
-"""Verifies the CAS numbers of any list: which of them are well formed, and which have a wrong check digit.
+"""The verification of CAS numbers in a list: form and check digit.
 
-A number is looked for in the columns whose heading speaks of CAS; where there is none, everywhere. Nothing is mended: a
-wrong digit may be the check digit or any other.
+Numbers are searched in the columns whose heading mentions CAS, or everywhere if there is none. Nothing is corrected:
+the wrong digit may be the check digit or any other.
 """
 
 import csv
@@ -15,7 +15,7 @@ from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.identifiers import cas_problem
 
 MAX_CELL: Final = 2_000
-"""Characters of a cell that are looked at; what is longer holds no numbers to verify."""
+"""Characters of a cell that are searched; a longer cell holds no numbers."""
 
 _HEADING: Final = re.compile(r"(?<![a-z])cas(?![a-z])", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(?<![\d-])[1-9]\d{1,6}-\d{2}-\d(?![\d-])", re.ASCII)
@@ -24,7 +24,7 @@ _ALMOST: Final = re.compile(r"(?<![\d-])\d{2,7}\s*[-–—]+\s*\d{1,2}\s*[-–�
 
 @dataclass(frozen=True, slots=True)
 class InvalidNumber:
-    """A number that does not verify; ``line`` counts from 1, ``row`` is what else stands there."""
+    """An invalid number; ``line`` counts from 1, ``row`` is the rest of its row."""
 
     line: int
     number: str
@@ -34,7 +34,7 @@ class InvalidNumber:
 
 @dataclass(frozen=True, slots=True)
 class CasReport:
-    """How many numbers were looked at, and which are wrong."""
+    """The report: how many numbers and rows were checked, and the invalid numbers."""
 
     numbers: int
     rows: int
@@ -63,7 +63,7 @@ def verify(text: str) -> CasReport:
 
 
 def _numbers(cell: str, *, headed: bool) -> Iterator[str]:
-    """Yield the numbers of a cell; in a column of CAS numbers, also what was meant to be one."""
+    """Yield the numbers of a cell; in a column of CAS numbers, also malformed ones."""
     pattern = _ALMOST if headed else _NUMBER
     yield from (found.group() for found in pattern.finditer(cell))
 

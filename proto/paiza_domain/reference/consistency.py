@@ -1,4 +1,4 @@
-"""Where international and national lists differ: what a liaison officer should know before he asks a neighbour."""
+"""The differences between international and national lists, as a liaison officer needs them before a request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from paiza_domain.reference.model import Reference, Regime
 
 
 class Difference(StrEnum):
-    """What differs."""
+    """The kind of a difference."""
 
     NOT_IN_STATE = "not-in-state"
     """Controlled internationally, and the state's complete lists do not have it."""
@@ -24,7 +24,7 @@ class Difference(StrEnum):
     """Under different regimes in the states asked about."""
 
     def text(self, lang: str) -> str:
-        """Name it."""
+        """Return its text in `lang`."""
         return translate(_TEXTS[self], lang)
 
 
@@ -38,7 +38,7 @@ _TEXTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference: which substance, which states, in which schedules it stands, and each state's regimes."""
+    """One difference: the substance, the states, its schedules, and each state's regimes."""
 
     difference: Difference
     substance: str
@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """The report; ``incomplete`` names the states of whose lists only a part is recorded."""
+    """The report; ``incomplete`` names the states whose lists are only partly recorded."""
 
     on: date
     known_at: date | None
@@ -59,7 +59,7 @@ class Consistency:
 
 
 def consistency(reference: Reference, states: Sequence[str], on: date, known_at: date | None = None) -> Consistency:
-    """Compare the schedules with the lists of some states, and those with each other."""
+    """Compare the schedules with the lists of some states, and these lists with each other."""
     schedules: dict[str, list[str]] = {}
     for each in reference.international:
         if in_force(each, on, known_at):

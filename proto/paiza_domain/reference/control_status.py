@@ -1,6 +1,6 @@
-"""What the law of a state says about a substance on a day, as it was known on a day.
+"""The control status of a substance in a state on a day, as known on a day.
 
-No record is not the same as no control: only where every entry of every list of a state is recorded does absence mean
+A missing record does not mean no control: only if every entry of every list of a state is recorded does absence mean
 that the substance is not listed there.
 """
 
@@ -20,14 +20,14 @@ from paiza_domain.reference.model import (
 
 
 class Listing(StrEnum):
-    """The answer in one word."""
+    """Whether a substance is listed in a state."""
 
     LISTED = "listed"
     NOT_LISTED = "not-listed"
     NOT_RECORDED = "not-recorded"
 
     def text(self, lang: str) -> str:
-        """Say it."""
+        """Return its text in `lang`."""
         return translate(_TEXTS[self], lang)
 
 
@@ -42,7 +42,7 @@ _CONCENTRATION: Final = N_("from {n} %")
 
 @dataclass(frozen=True, slots=True)
 class ControlStatus:
-    """A substance in a state on a day; ``controls`` are the records that say so, with their lists."""
+    """The status of a substance in a state on a day; ``controls`` are the records with their lists."""
 
     substance: str
     state: str
@@ -52,7 +52,7 @@ class ControlStatus:
     controls: tuple[tuple[NationalControl, NationalList], ...]
 
     def text(self, lang: str) -> str:
-        """Return it as one line."""
+        """Return the status as one line in `lang`."""
         if not self.controls:
             return self.listing.text(lang)
         return "; ".join(_control_text(control, listed, lang) for control, listed in self.controls)
@@ -67,7 +67,7 @@ class _DatedRecord(Protocol):
 
 
 def in_force(record: _DatedRecord, on: date, known_at: date | None) -> bool:
-    """Return whether a record holds on a day, as known on a day; None is as known now."""
+    """Return whether a record is in force on a day, as known on a day (None: as known now)."""
     known = record.recorded.is_open if known_at is None else record.recorded.covers(known_at)
     return known and record.valid.covers(on)
 
@@ -75,14 +75,14 @@ def in_force(record: _DatedRecord, on: date, known_at: date | None) -> bool:
 def international(
     reference: Reference, substance: str, on: date, known_at: date | None = None
 ) -> tuple[InternationalControl, ...]:
-    """Return the schedules and tables a substance stands in."""
+    """Return the schedules and tables that list a substance."""
     return tuple(
         each for each in reference.international if each.substance == substance and in_force(each, on, known_at)
     )
 
 
 def status(reference: Reference, substance: str, state: str, on: date, known_at: date | None = None) -> ControlStatus:
-    """Return how a substance stands in a state on a day, as known on a day (None: as known now)."""
+    """Return the status of a substance in a state on a day, as known on a day (None: as known now)."""
     controls = tuple(
         (each, reference.lists[each.list])
         for each in reference.national
@@ -96,7 +96,7 @@ def status(reference: Reference, substance: str, state: str, on: date, known_at:
 
 
 def is_complete(reference: Reference, state: str, on: date) -> bool:
-    """Return whether every list of a state in force on a day is recorded whole."""
+    """Return whether every list of a state in force on a day is completely recorded."""
     lists = [each for each in reference.lists.values() if each.state == state and each.valid.covers(on)]
     return bool(lists) and all(each.complete for each in lists)
 

@@ -1,4 +1,4 @@
-"""The reference files of the register, read into a `Reference`; what cannot be used is named and left out.
+"""The parser of the reference files of the register into a `Reference`; unusable records are reported and left out.
 
 `read` never fails: an officer whose register holds a broken list still sees the others, and is told which is broken.
 """
@@ -64,7 +64,7 @@ _Parsed = TypeVar("_Parsed")
 
 
 def read(files: Mapping[str, bytes]) -> Reference:
-    """Read the reference files of a register, by target path; other files are passed over."""
+    """Parse the reference files of a register, by target path; other files are ignored."""
     problems: list[FieldError] = []
 
     def opened(path: str) -> File:
@@ -101,7 +101,7 @@ def read(files: Mapping[str, bytes]) -> Reference:
 
 
 def _once(items: Iterable[Any], path: str, problems: list[FieldError]) -> Mapping[str, Any]:
-    """Order records by id; of two with one id neither can be relied on, the first stays and the second is named."""
+    """Return records by id; of two with the same id the first is kept and the second reported."""
     found: dict[str, Any] = {}
     for item in items:
         if item.id in found:
@@ -132,7 +132,7 @@ def _substance(record: Record) -> Substance:
 
 
 def _known(record: Record, name: str, known: Mapping[str, object], *, needed: bool = True) -> str:
-    """Read the id of another record, which must be there."""
+    """Parse the id of another record, which must exist."""
     value = record.word(name, _LIST_ID, needed=needed)
     if value and value not in known:
         raise record.wrong(name, "reference_unknown", value=value)

@@ -1,4 +1,4 @@
-"""Which legal bases two states share, what each requires, and where one crosses between them."""
+"""Queries of legal bases that states share, their requirements, and border crossing points."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from paiza_domain.reference.model import BorderPoint, LegalBasis, Provision, Ref
 
 @dataclass(frozen=True, slots=True)
 class SharedBasis:
-    """A legal basis in force between states, with what it says about the subject asked for."""
+    """A legal basis in force between states, with its provisions on the requested subject."""
 
     basis: LegalBasis
     provisions: tuple[Provision, ...]
 
 
 def shared_bases(reference: Reference, states: tuple[str, ...], subject: str, on: date) -> tuple[SharedBasis, ...]:
-    """Return the bases that bind all the states on a day and say something about the subject ("": about anything)."""
+    """Return the bases that bind all the states on a day and have provisions on the subject ("": any)."""
     return tuple(_shared(reference, states, subject, on))
 
 
@@ -31,7 +31,7 @@ def _shared(reference: Reference, states: tuple[str, ...], subject: str, on: dat
 
 
 def subjects(reference: Reference) -> tuple[str, ...]:
-    """Name every subject that some legal basis says something about."""
+    """Return all subjects of provisions."""
     return tuple(sorted({each.subject for basis in reference.legal_bases for each in basis.provisions}))
 
 

@@ -1,7 +1,7 @@
-"""The substances that a content speaks of, and how each stands in some states: shown to people, refusing nothing.
+"""The substances that a content mentions, with their control status in some states, for display only.
 
 A content of any kind mentions a substance where one of its messages has the fields ``substance_id`` or ``as_named``.
-What the own reference data do not know is said as a remark: another member's data may know it.
+A substance missing from the own reference data gets a remark: another member's data may have it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ NAMING_FIELDS: Final = (_ID, _NAME)
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A substance as a content names it; ``substance`` where the reference data know it, ``remark`` where not."""
+    """A substance as a content names it; ``substance`` if the reference data have it, otherwise ``remark``."""
 
     path: str
     name: str
@@ -42,19 +42,19 @@ class Mention:
 def mentions(
     content: Message, reference: Reference, index: NameIndex, states: Sequence[str], reported: datetime
 ) -> tuple[Mention, ...]:
-    """Return every substance of a content with its status in the states on the day it is about."""
+    """Return every substance of a content with its status in the states on the day of the event."""
     on = day_of(content, reported)
     named = islice(_named(content, ""), MAX_MENTIONS)
     return tuple(_mention(*each, reference, index, states, on) for each in named)
 
 
 def mentions_any(content: Message) -> bool:
-    """Return whether a content speaks of any substance, without reference data."""
+    """Return whether a content mentions any substance, without reference data."""
     return next(_named(content, ""), None) is not None
 
 
 def day_of(content: Any, reported: datetime) -> date:
-    """Return the day whose law counts: that of the seizure, where there is one, else that of the report."""
+    """Return the day of the applicable law: that of the seizure if there is one, else that of the report."""
     if "seized_at" in content.DESCRIPTOR.fields_by_name and content.HasField("seized_at"):
         return (partial_time_start(content.seized_at) + timedelta(minutes=content.seized_at.utc_offset_minutes)).date()
     return reported.astimezone(UTC).date()
@@ -72,7 +72,7 @@ def _mention(
     substance, remark = reference.substances.get(substance_id), None
     if substance is None:
         found = index.find(substance_id or as_named)
-        if substance_id:  # what it may mean is offered; an id is never replaced by a guess
+        if substance_id:  # possible meanings are suggested; an id is never replaced by a guess
             near = [each.id for each in found.substances] or list(found.suggestions)
             values = {"value": substance_id[:64], "suggestion": next(iter(near), "")}
             remark = FieldError(f"{path}{_ID}", "reference_unknown", values)
@@ -83,7 +83,7 @@ def _mention(
 
 
 def _named(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
-    """Walk through a message; only fields that are set, so the walk is as long as the message."""
+    """Yield the mentions in a message; only set fields are visited, so the cost follows the size of the message."""
     texts: dict[str, str] = {}
     for field, value in message.ListFields():
         if field.type != FieldDescriptor.TYPE_MESSAGE:

@@ -1,7 +1,7 @@
 """Reference data as frozen records: substances, their control, border points, legal bases, profiles, liaison officers.
 
-Every statement of law carries where it was taken from and whether somebody compared it with the source. It holds in two
-times: ``valid`` is when the law says so, ``recorded`` is when this federation's data said so.
+Every record of law carries its source and whether somebody verified it. It has two periods: ``valid`` is when the law
+is in force, ``recorded`` is when the federation's data contained the record.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _FIRST_OF: Final = "0000-01-01"  # completes a year or a month to its first day
 
 
 class Regime(StrEnum):
-    """What a national list means for circulation, in the order of strictness."""
+    """The regime of circulation of a national list, in the order of strictness."""
 
     PROHIBITED = "prohibited"
     RESTRICTED = "restricted"
@@ -37,7 +37,7 @@ class Regime(StrEnum):
     POTENT = "potent"
 
     def text(self, lang: str) -> str:
-        """Name it."""
+        """Return its name in `lang`."""
         return translate(_REGIMES[self], lang)
 
 
@@ -52,27 +52,27 @@ _REGIMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A half-open span of days; ``begin`` and ``end`` are YYYY, YYYY-MM or YYYY-MM-DD, empty where not known or open.
+    """A half-open period of days; ``begin`` and ``end`` are YYYY, YYYY-MM or YYYY-MM-DD, empty where not known or open.
 
-    A year or a month stands for its first day: what is known to the year only is taken to hold from its beginning.
+    A year or a month stands for its first day.
     """
 
     begin: str = ""
     end: str = ""
 
     def covers(self, day: date) -> bool:
-        """Return whether the day lies in the span."""
+        """Return whether the period contains the day."""
         at = day.isoformat()
         return self._first(self.begin) <= at and (not self.end or at < self._first(self.end))
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing has ended it."""
+        """Return whether the period has no end."""
         return not self.end
 
     @property
     def is_reversed(self) -> bool:
-        """Whether it ends before it begins."""
+        """Return whether the period ends before it begins."""
         return bool(self.begin and self.end) and self._first(self.end) < self._first(self.begin)
 
     @staticmethod
@@ -82,7 +82,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where a record comes from; ``verified``: somebody compared it with that source."""
+    """The source of a record; ``verified``: somebody compared the record with it."""
 
     source: str
     verified: bool
@@ -90,7 +90,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Substance:
-    """A substance, plant or product; ``names`` by language, ``inn`` where it has an international name."""
+    """A substance, plant or product; ``names`` by language, ``inn`` is the international name, if any."""
 
     id: str
     names: Texts
@@ -105,18 +105,18 @@ class Substance:
     evidence: Evidence
 
     def name(self, lang: str) -> str:
-        """Name it in a language; where there is no name in that, in English."""
+        """Return its name in `lang`, or in English if there is none."""
         return self.names.get(lang) or self.names["en"]
 
     def all_names(self) -> tuple[str, ...]:
-        """Return every word it goes by, its id first."""
+        """Return all its names, the id first."""
         words = (self.id, *self.names.values(), self.inn, *self.synonyms, *self.street)
         return tuple(dict.fromkeys(word for word in words if word))
 
 
 @dataclass(frozen=True, slots=True)
 class InternationalControl:
-    """A substance stands in a schedule or table."""
+    """The entry of a substance in a schedule or table."""
 
     substance: str
     schedule: str
@@ -138,7 +138,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class NationalList:
-    """One list of an act; ``complete``: every entry of it is in these data, so that absence means something."""
+    """One list of an act; ``complete``: these data have every entry of the list, so that absence is meaningful."""
 
     id: str
     state: str
@@ -151,7 +151,7 @@ class NationalList:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """An amount from which the law speaks of a larger scale; ``code`` is the law's word, the amount in milligrams."""
+    """A threshold amount in milligrams; ``code`` is the legal term, such as a large scale."""
 
     code: str
     milligrams: int
@@ -159,7 +159,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class NationalControl:
-    """A substance stands in a national list; ``concentration_percent`` 0 means any."""
+    """The entry of a substance in a national list; ``concentration_percent`` 0 means any."""
 
     substance: str
     state: str
@@ -183,13 +183,13 @@ class BorderPoint:
     note: str
 
     def name(self, lang: str) -> str:
-        """Name it by both sides."""
+        """Return its name in `lang`, from both sides."""
         return " – ".join(dict.fromkeys(side[lang] for side in self.sides))
 
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """What one article of a legal basis says about a subject such as ``controlled-delivery``."""
+    """The provision of one article of a legal basis on a subject such as ``controlled-delivery``."""
 
     subject: str
     article: str
@@ -198,7 +198,7 @@ class Provision:
 
 @dataclass(frozen=True, slots=True)
 class LegalBasis:
-    """A treaty or agreement with its parties (and since when, where known)."""
+    """A treaty or agreement with its parties, and the dates of accession if known."""
 
     id: str
     titles: Texts
@@ -208,13 +208,13 @@ class LegalBasis:
     evidence: Evidence
 
     def about(self, subject: str) -> tuple[Provision, ...]:
-        """Return its provisions about a subject, all of them where none is named."""
+        """Return its provisions on a subject, or all if the subject is empty."""
         return tuple(each for each in self.provisions if subject in {"", each.subject})
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a member says about its own practice; ``classification`` maps levels to national names."""
+    """The practice of a member, in its own words; ``classification`` maps levels to national names."""
 
     member: str
     authority: Texts
@@ -230,7 +230,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class LiaisonOfficer:
-    """A liaison officer of a member: where posted, for whom, reached how, and until when this holds."""
+    """A liaison officer of a member: posting, coverage, contacts, and the expiry of the record."""
 
     member: str
     name: str
@@ -243,7 +243,7 @@ class LiaisonOfficer:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """All reference data of one version of the register, and what of it could not be used."""
+    """All reference data of one version of the register, and the problems of unusable records."""
 
     substances: Mapping[str, Substance] = field(default_factory=dict)
     international: tuple[InternationalControl, ...] = ()
@@ -257,5 +257,5 @@ class Reference:
     problems: tuple[FieldError, ...] = ()
 
     def states(self) -> tuple[str, ...]:
-        """Name the states whose lists are recorded at all."""
+        """Return the states with recorded lists."""
         return tuple(sorted({each.state for each in self.lists.values()}))

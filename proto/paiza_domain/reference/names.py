@@ -1,8 +1,8 @@
-"""Finds a substance by whatever an officer calls it: any name or synonym in either alphabet, CAS number, street name.
+"""The look-up of substances by any name: names and synonyms in either alphabet, CAS numbers, street names.
 
-Words are compared in three steps: as they are written (in Latin letters, without blanks and dashes), as they sound, and
-at last by their likeness. Only the first, and a sound that one substance alone has, find a substance; what is merely
-like it is offered as a suggestion, never taken.
+Names are compared in three steps: by spelling (in Latin letters, without spaces and dashes), by sound, and by
+similarity. Only an equal spelling, or a sound unique to one substance, finds a substance; similar names are only
+suggested.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ MAX_QUERY: Final = 200
 MAX_SUGGESTIONS: Final = 5
 
 MIN_SOUND_LENGTH: Final = 5
-"""Characters of a name that is found by its sound: shorter ones, mostly abbreviations, sound like each other."""
+"""Least characters of a name for the search by sound: shorter ones, mostly abbreviations, sound alike."""
 
 _MIN_SIMILARITY: Final = 0.72  # of `difflib`: three letters of ten may be wrong
 
@@ -30,14 +30,14 @@ _GREEK: Final = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """What a name means: ``substances`` (several where a street name is used for several), else what it may mean."""
+    """The result of a look-up: ``substances`` (several for an ambiguous street name), else ``suggestions``."""
 
     substances: tuple[Substance, ...] = ()
     suggestions: tuple[str, ...] = ()
 
 
 class NameIndex:
-    """The names of all substances of one reference, folded once."""
+    """An index of the names of all substances of one reference."""
 
     def __init__(self, reference: Reference) -> None:
         self._substances = reference.substances
@@ -52,7 +52,7 @@ class NameIndex:
                 self._shown.setdefault(spelling_key(word), word)
 
     def find(self, text: str) -> NameMatch:
-        """Look a name up; nothing is found, and nothing suggested, for an empty or endless one."""
+        """Look up a name; the result is empty for an empty or overlong name."""
         query = text.strip()
         if len(query) > MAX_QUERY or not spelling_key(query):
             return NameMatch()
@@ -60,7 +60,7 @@ class NameIndex:
         return NameMatch(named) if named else NameMatch(suggestions=self._similar(query))
 
     def exact_matches(self, text: str) -> tuple[Substance, ...]:
-        """Return the substances that a name means, without looking for what it is like."""
+        """Return the substances of a name, without the search by similarity."""
         query = text.strip()
         if len(query) > MAX_QUERY or not spelling_key(query):
             return ()
@@ -77,7 +77,7 @@ class NameIndex:
 
     def _similar(self, query: str) -> tuple[str, ...]:
         offered = {each: each for each in self._by_sound.get(sound_key(query), {})}
-        # A few more than are shown: one substance is offered once, by the likest of its names.
+        # A few more than are shown: a substance is suggested once, by its most similar name.
         near = get_close_matches(spelling_key(query), self._by_spelling, n=4 * MAX_SUGGESTIONS, cutoff=_MIN_SIMILARITY)
         for key in near:
             for each in self._by_spelling[key]:
@@ -86,12 +86,12 @@ class NameIndex:
 
 
 def spelling_key(text: str) -> str:
-    """Fold a name to the Latin letters and digits it is written with."""
+    """Return the Latin letters and digits of a name."""
     return folding.latin(text.translate(_GREEK)).replace(" ", "")
 
 
 def sound_key(text: str) -> str:
-    """Fold a name to how it sounds, numbers kept apart: metamfetamin, methamphetamine and метамфетамин are one."""
+    """Return the sound of a name, digits apart: metamfetamin, methamphetamine and метамфетамин have the same."""
     latin = spelling_key(text).replace("TH", "T").replace("AE", "E").replace("OE", "E")
     digits = "".join(each for each in latin if each.isdigit())
     return f"{digits}|{folding.word(''.join(each for each in latin if not each.isdigit()))}"

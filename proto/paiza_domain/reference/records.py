@@ -1,7 +1,7 @@
-"""Reads records of a reference file one by one: a record that is wrong is left out and named, the others count.
+"""The parser of the records of a reference file: an invalid record is reported and left out, the others are used.
 
-Reference data are read by people at work, and come from many hands. A wrong record must not take the others with it,
-and no record can stop an exchange: nothing that is sent or received is judged by these files.
+Reference data come from many authors and are for display. An invalid record must not affect the others, and no record
+can stop an exchange: messages are never checked against these files.
 """
 
 import json
@@ -43,7 +43,7 @@ _Parsed = TypeVar("_Parsed")
 
 
 class RecordError(Exception):
-    """One field of a record is wrong."""
+    """A field of a record is invalid."""
 
     def __init__(self, path: str, problem: Problem) -> None:
         super().__init__(path)
@@ -51,7 +51,7 @@ class RecordError(Exception):
 
 
 class Record:
-    """One JSON object; every reader names the field that is wrong by raising `RecordError`."""
+    """One JSON object; every method raises `RecordError` with the field if it is invalid."""
 
     def __init__(self, where: str, values: object) -> None:
         if not isinstance(values, dict):
@@ -60,11 +60,11 @@ class Record:
         self._values: dict[str, Any] = values
 
     def wrong(self, name: str, code: str, **values: object) -> RecordError:
-        """Make the error of one field."""
+        """Build the error of one field."""
         return RecordError(f"{self.where}.{name}", (code, values))
 
     def text(self, name: str, most: int = MAX_LINE, *, needed: bool = True) -> str:
-        """Read a line of text; empty where it may be missing."""
+        """Read a line of text; an optional one may be empty."""
         value = self._values.get(name, "")
         if not isinstance(value, str):
             raise self.wrong(name, "expected_value")
@@ -96,7 +96,7 @@ class Record:
         return value
 
     def flag(self, name: str) -> bool:
-        """Read true or false; false where it is missing."""
+        """Read true or false; false if it is missing."""
         value = self._values.get(name, False)
         if not isinstance(value, bool):
             raise self.wrong(name, "flag_malformed")
@@ -112,7 +112,7 @@ class Record:
         return value
 
     def texts(self, name: str, most: int = MAX_LINE, *, needed: tuple[str, ...] = _LANGUAGES) -> Texts:
-        """Read a text in every language; those not needed may be missing."""
+        """Read a text in every language; optional languages may be missing."""
         inner = Record(f"{self.where}.{name}", self._values.get(name, {}))
         found = {lang: inner.text(lang, most, needed=lang in needed) for lang in _LANGUAGES}
         return MappingProxyType({lang: text for lang, text in found.items() if text})
@@ -143,7 +143,7 @@ class Record:
         return found
 
     def evidence(self) -> Evidence:
-        """Read where the record comes from."""
+        """Read the source of the record."""
         return Evidence(self.text("source", MAX_NOTE), self.flag("verified"))
 
     def inner(self, name: str) -> "Record":
@@ -172,7 +172,7 @@ class Record:
 
 
 class File:
-    """One reference file; what is wrong in it is gathered in ``problems``."""
+    """One reference file; its errors are collected in ``problems``."""
 
     def __init__(self, path: str, data: bytes | None, problems: list[FieldError]) -> None:
         self._path = path
@@ -180,7 +180,7 @@ class File:
         self._values: Mapping[str, Any] = {} if data is None else self._load(data)
 
     def records(self, name: str, parse: Callable[[Record], _Parsed]) -> tuple[_Parsed, ...]:
-        """Read a list of records, without those that are wrong."""
+        """Read a list of records, without the invalid ones."""
         values = self._values.get(name, [])
         if not isinstance(values, list) or len(values) > MAX_RECORDS:
             self._add_problem(FieldError(f"{self._path}: {name}", "too_many", {"most": MAX_RECORDS}))
@@ -194,7 +194,7 @@ class File:
         return tuple(found)
 
     def whole(self, parse: Callable[[Record], _Parsed]) -> _Parsed | None:
-        """Read a file that is one record; None where it is missing or wrong."""
+        """Read a file that is one record; None if it is missing or invalid."""
         if not self._values:
             return None
         try:

@@ -1,4 +1,4 @@
-"""In what two contents of one kind differ, field by field, as a correction says it."""
+"""The differences between two contents of one kind, field by field, for a correction."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,11 +8,11 @@ from google.protobuf.message import Message
 from paiza_domain.schema.scalars import write
 from paiza_domain.schema.shapes import FieldType, Shape
 
-MAX_VALUE: Final = 2_000  # characters of a value that a correction holds; a longer one is cut
+MAX_VALUE: Final = 2_000  # characters of a value that a correction holds; a longer one is truncated
 
 
 def differences(shape: Shape, before: Message, after: Message) -> list[tuple[str, str, str]]:
-    """Return (path, what it said, what it says now) for every field that differs, in the order of the form."""
+    """Return (path, old value, new value) for every field that differs, in the order of the form."""
     old, new = dict(_values(shape, before, "")), dict(_values(shape, after, ""))
     paths = [*new, *(path for path in old if path not in new)]
     return [

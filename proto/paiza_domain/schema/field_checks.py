@@ -1,6 +1,6 @@
-"""Judges of one value, made once per field: each takes the value as it stands in the message, and gives the problem.
+"""Checks of one value, built once per field: each takes the value from the message and returns the problem or None.
 
-The messages Decimal, Quantity and PartialTime are taken by their fields, so that a national kind may bring its own.
+The messages Decimal, Quantity and PartialTime are read by field name, so that a national kind may define its own.
 """
 
 import re
@@ -17,7 +17,7 @@ Check = Callable[[Any], Problem | None]
 
 MAX_ORIGINAL: Final = 60  # characters of a number as it was reported, with its unit
 MAX_MILLIONTHS: Final = 10**18  # a billion tonnes in grams is less; also well inside int64
-MAX_CODE: Final = 64  # characters of a code; longer ones are not looked up
+MAX_CODE: Final = 64  # characters of a code; longer ones are not compared
 MAX_OFFSET_MINUTES: Final = 14 * 60  # the widest offset from UTC in use
 # Years 1900 to 9999: what a Timestamp may hold and a date of birth or of a seizure can be.
 MIN_SECONDS: Final = -2_208_988_800
@@ -29,22 +29,22 @@ _PRECISIONS: Final = {1: 86_400, 2: 3_600, 3: 60}  # TimePrecision: seconds of a
 
 
 def both(first: Check, second: Check) -> Check:
-    """Ask `first`, then `second`."""
+    """Return the check that runs `first`, then `second`."""
     return lambda value: first(value) or second(value)
 
 
 def line(most: int) -> Check:
-    """Judge a text of one line of at most `most` characters."""
+    """Return the check of a one-line text of at most `most` characters."""
     return lambda text: line_problem(text, most)
 
 
 def lines(most: int) -> Check:
-    """Judge a text of several lines of at most `most` characters."""
+    """Return the check of a text of several lines, of at most `most` characters."""
     return lambda text: lines_problem(text, most)
 
 
 def code(name: str) -> Check:
-    """Judge a code against the code list `name`, read at the first use."""
+    """Return the check against the code list `name`, which is loaded at the first use."""
     entries: Mapping[str, code_lists.Code] | None = None
 
     def judge(value: str) -> Problem | None:
@@ -57,21 +57,21 @@ def code(name: str) -> Check:
 
 
 def unknown_code(value: str, name: str) -> Problem:
-    """Return that `value` is not in the list `name`, with the nearest code that is."""
+    """Return the problem that `value` is not in the list `name`, with the nearest known code."""
     if len(value) > MAX_CODE or line_problem(value, MAX_CODE) is not None:
         return "text_too_long", {"most": MAX_CODE}
     return "code_unknown", {"value": value, "codes": name, "suggestion": nearest(value, code_lists.load(name))}
 
 
 def nearest(value: str, known: Any) -> str:
-    """Return the known word nearest to `value`, in whatever case it was written; empty if none is near."""
+    """Return the known word nearest to `value`, ignoring case; empty if none is near."""
     by_lower = {each.lower(): each for each in known}
     close = get_close_matches(value.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else ""
 
 
 def between(least: int | None, greatest: int | None) -> Check:
-    """Judge a whole number; None leaves a side open."""
+    """Return the check of an integer in a range; None leaves a side open."""
 
     def judge(value: int) -> Problem | None:
         if (least is not None and value < least) or (greatest is not None and value > greatest):
@@ -82,7 +82,7 @@ def between(least: int | None, greatest: int | None) -> Check:
 
 
 def decimal(least: int | None, greatest: int | None) -> Check:
-    """Judge a Decimal, limits in millionths (shown in units); without limits it must be more than zero."""
+    """Return the check of a Decimal, limits in millionths (shown in units); without limits it must be positive."""
 
     def judge(value: Any) -> Problem | None:
         amount = value.millionths
@@ -99,7 +99,7 @@ def decimal(least: int | None, greatest: int | None) -> Check:
 
 
 def quantity() -> Check:
-    """Judge a Quantity: more than zero, in a unit of the list."""
+    """Check a Quantity: positive, in a unit of the list."""
     amount, unit = decimal(None, None), code("unit")
 
     def judge(value: Any) -> Problem | None:
@@ -109,14 +109,14 @@ def quantity() -> Check:
 
 
 def time(value: Any) -> Problem | None:
-    """Judge a Timestamp: a whole, representable time."""
+    """Check a Timestamp: whole seconds, representable."""
     if MIN_SECONDS <= value.seconds <= MAX_SECONDS and 0 <= value.nanos < 10**9:
         return None
     return "time_malformed", {}
 
 
 def partial_time(value: Any) -> Problem | None:
-    """Judge a PartialTime: a known precision, and a local time that is whole at that precision."""
+    """Check a PartialTime: a known precision, and a local time without a finer part."""
     step = _PRECISIONS.get(value.precision)
     if step is None or time(value.time) is not None or value.time.nanos:
         return "moment_malformed", {}
@@ -129,7 +129,7 @@ def partial_time(value: Any) -> Problem | None:
 
 
 def date(value: str) -> Problem | None:
-    """Judge an ISO 8601 calendar date; day, or day and month, may be missing."""
+    """Check an ISO 8601 calendar date; day, or day and month, may be missing."""
     found = _DATE.fullmatch(value)
     if found is None or not value.isascii():
         return "date_malformed", {}
@@ -142,5 +142,5 @@ def date(value: str) -> Problem | None:
 
 
 def digest(value: bytes) -> Problem | None:
-    """Judge a SHA-256 digest by its size."""
+    """Check the size of a SHA-256 digest."""
     return None if len(value) == DIGEST_SIZE else ("digest_malformed", {})

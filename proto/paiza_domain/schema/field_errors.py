@@ -1,4 +1,4 @@
-"""What is wrong with one field: where, a stable code, and a sentence in either language."""
+"""Field errors: a path, a stable code, and a sentence in either language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from typing import Final
 from paiza_domain import codes as code_lists
 from paiza_domain.i18n import N_, translate
 
-# A problem before it is known where it is: its code and what its sentence needs.
+# A problem without a path: its code and the values of its sentence.
 Problem = tuple[str, Mapping[str, object]]
 
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
@@ -100,11 +100,11 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
 
 _SUGGESTION: Final = N_("Did you mean “{value}”?")
 _CODES: Final = N_("Its codes: {codes}.")
-_MAX_CODES: Final = 20  # of a longer code list none is named
+_MAX_CODES: Final = 20  # the codes of a longer list are not named
 
 
 def _help(nearest: object, list_name: str, lang: str) -> str:
-    """Name the code that was meant, else all there are where they are few."""
+    """Return the suggested code, else all codes if the list is short."""
     if nearest:
         return " " + translate(_SUGGESTION, lang).format(value=nearest)
     entries = list(code_lists.load(list_name)) if list_name else []
@@ -115,7 +115,7 @@ def _help(nearest: object, list_name: str, lang: str) -> str:
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong at `path`, such as `substances[0].quantity`; line and column count from 1, 0 where unknown."""
+    """One error at `path`, such as `substances[0].quantity`; line and column count from 1, 0 if unknown."""
 
     path: str
     code: str
@@ -124,7 +124,7 @@ class FieldError:
     column: int = 0
 
     def message(self, lang: str) -> str:
-        """Say in `lang` what is wrong and what is expected; without the place."""
+        """Return the error and the expected value as a sentence in `lang`, without the position."""
         values = dict(self.values)
         if "codes" in values:
             titles = code_lists.load(str(values["codes"])).titles
@@ -133,5 +133,5 @@ class FieldError:
         return translate(MESSAGES[self.code], lang).format(**values)
 
     def at(self, line: int, column: int) -> "FieldError":
-        """Return the same error with its place in a draft."""
+        """Return the same error with its position in a draft."""
         return replace(self, line=line, column=column)

@@ -1,4 +1,4 @@
-"""Numbers with a form of their own, some with a check digit: containers, vessels, vehicles, telephones, chemicals."""
+"""Checks of identifiers with a fixed form: containers, vessels, vehicles, telephones, chemicals."""
 
 import re
 from typing import Final
@@ -34,21 +34,21 @@ def imo_check_digit(first_six: str) -> int:
 
 
 def container_problem(text: str) -> Problem | None:
-    """Judge a container number such as CSQU3054383."""
+    """Check a container number such as CSQU3054383."""
     if not _CONTAINER.fullmatch(text):
         return "code_malformed", {"expected": "CSQU3054383"}
     return None if container_check_digit(text[:10]) == int(text[10]) else ("check_digit", {})
 
 
 def imo_problem(text: str) -> Problem | None:
-    """Judge the IMO number of a vessel such as 9074729, without the letters IMO."""
+    """Check the IMO number of a vessel such as 9074729, without the letters IMO."""
     if not _IMO.fullmatch(text):
         return "code_malformed", {"expected": "9074729"}
     return None if imo_check_digit(text[:6]) == int(text[6]) else ("check_digit", {})
 
 
 def imei_problem(text: str) -> Problem | None:
-    """Judge the IMEI of a device: 15 digits, the last a Luhn check digit."""
+    """Check the IMEI of a device: 15 digits, the last a Luhn check digit."""
     if not _IMEI.fullmatch(text):
         return "code_malformed", {"expected": "490154203237518"}
     doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(text))
@@ -56,17 +56,17 @@ def imei_problem(text: str) -> Problem | None:
 
 
 def vin_problem(text: str) -> Problem | None:
-    """Judge the form of a vehicle identification number; its check digit is not in use everywhere."""
+    """Check the form of a vehicle identification number; its check digit is not in use everywhere."""
     return None if _VIN.fullmatch(text) else ("code_malformed", {"expected": "1M8GDM9AXKP042788"})
 
 
 def telephone_problem(text: str) -> Problem | None:
-    """Judge the form of a telephone number: digits, with or without a plus, grouped as people write them."""
+    """Check the form of a telephone number: digits, with or without a plus, grouped as people write them."""
     return None if _TELEPHONE.fullmatch(text) else ("code_malformed", {"expected": "+77270000000"})
 
 
 def cas_problem(text: str) -> Problem | None:
-    """Judge a CAS registry number such as 108-24-7 by its form and check digit."""
+    """Check a CAS registry number such as 108-24-7 by its form and check digit."""
     if not _CAS.fullmatch(text):
         return "code_malformed", {"expected": "108-24-7"}
     return None if cas_check_digit(text[:-2]) == int(text[-1]) else ("check_digit", {})
@@ -79,20 +79,20 @@ def cas_check_digit(first_parts: str) -> int:
 
 
 def hs_problem(text: str) -> Problem | None:
-    """Judge the form of an HS code: the six digits of the Harmonised System, or a national code of 8 or 10."""
+    """Check the form of an HS code: the six digits of the Harmonised System, or a national code of 8 or 10."""
     return None if _HS.fullmatch(text) else ("code_malformed", {"expected": "291524"})
 
 
 def inchi_key_problem(text: str) -> Problem | None:
-    """Judge the form of an InChIKey."""
+    """Check the form of an InChIKey."""
     return None if _INCHI_KEY.fullmatch(text) else ("code_malformed", {"expected": "WFXAZNNJSKVHJT-UHFFFAOYSA-N"})
 
 
 def currency_problem(text: str) -> Problem | None:
-    """Judge the form of an ISO 4217 code."""
+    """Check the form of an ISO 4217 code."""
     return None if _CURRENCY.fullmatch(text) else ("code_malformed", {"expected": "KZT, TJS, USD"})
 
 
 def member_problem(text: str) -> Problem | None:
-    """Judge the form of a member id such as kaz; whether there is such a member, the register says."""
+    """Check the form of a member id such as kaz; the register decides whether the member exists."""
     return None if MEMBER_ID.fullmatch(text) else ("member_malformed", {})

@@ -1,4 +1,4 @@
-"""What a kind of message is: its content, who may send it, and how it is judged, summed up and read."""
+"""A kind of message: content, permitted senders, validation, summary and display."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from paiza_domain.schema.templates import Form
 
 KIND_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}(-[a-z0-9]{1,20}){0,3}")
 
-# What must hold beyond the shapes: (content, annex, now) -> errors. `now` is the time judged against.
+# The rules beyond the shapes: (content, annex, now) -> errors.
 ContentCheck = Callable[[Any, Any, datetime], list[FieldError]]
 
 
@@ -42,14 +42,14 @@ def _no_remarks(_content: Any, _reported: datetime, _lang: str) -> tuple[str, ..
 class Kind:
     """One kind of message in one version; `title` is a marked text, `shape` describes the content message.
 
-    `check` judges what holds beyond the shapes, `derive` fills in what is computed from a new content,
-    `remark` says what a reader should be told that no field says. `needs_parent`: follows from another message.
+    `check` runs the rules beyond the shapes, `derive` fills in the computed fields of a new content, `remark` returns
+    remarks for a reader that no field holds. `needs_parent`: follows from another message.
     `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
-    workflow it is a step of. `overtakes`: goes ahead of everything in every queue. `leaves_open` says of a content that
-    answers whether it settles nothing yet (more time wanted). `answered_by` names the kinds that answer it, the
-    customary one first. `subject` names the fields of which a list shows something (`subjects`). `handling_for` gives
-    the marks of a content whose draft leaves some out; None where a draft names them itself. `handling_codes`: those
-    that a message of the kind may carry; empty for all.
+    workflow it is a step of. `overtakes`: comes first in every queue. `leaves_open` returns whether an answer leaves
+    the request open (more time needed). `answered_by` names the kinds that answer it, the
+    usual one first. `subject` names the fields that a list shows (`subjects`). `handling_for` returns the default marks
+    of a content; None if the draft must name them. `handling_codes`: the codes that a message of the kind may carry;
+    empty for all.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Kind:
     """What makes the serialized `Subject` of a content."""
 
     def __post_init__(self) -> None:
-        """Check the name: a name that no draft could hold is a defect of the kind."""
+        """Check the name: a draft must be able to hold it."""
         if not KIND_NAME.fullmatch(self.name):
             raise AssertionError(f"{self.name!r} is not a name of a kind")
         object.__setattr__(self, "subject_of", subjects.Deriver(self.shape, self.subject))
@@ -89,20 +89,20 @@ class Kind:
 
     @property
     def annex(self) -> type[Message] | None:
-        """Return the type of the nominal annex, None where the kind has none."""
+        """Return the type of the nominal annex, None if the kind has none."""
         return self.annex_shape.message if self.annex_shape else None
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """Return the kind's name for people, by language."""
+        """Return the display name, by language."""
         return MappingProxyType({lang: translate(self.title, lang) for lang in LANGUAGES})
 
     def validate(self, content: Message, annex: Message | None, now: datetime) -> list[FieldError]:
-        """Judge content and annex; errors of the annex have paths beginning with `annex.`; empty means valid."""
+        """Return the errors of content and annex; paths of the annex begin with `annex.`; empty means valid."""
         errors = self.shape.errors(content)
         if annex is not None:
             errors += self._annex_errors(annex)
-        # What holds between fields is asked only of fields that are sound by themselves.
+        # Rules between fields run only if each field is valid by itself.
         return errors or self.check(content, annex, now)
 
     def _annex_errors(self, annex: Message) -> list[FieldError]:
@@ -113,19 +113,19 @@ class Kind:
         return [FieldError(f"annex.{each.path}", each.code, each.values) for each in self.annex_shape.errors(annex)]
 
     def summary(self, content: Message, lang: str) -> str:
-        """Sum the content up in one line of at most `reading.MAX_SUMMARY` characters."""
+        """Return a summary of the content in one line of at most `reading.MAX_SUMMARY` characters."""
         return reading.shorten(self.summarise(content, lang))
 
     def show(self, content: Message, lang: str) -> list[tuple[str, str]]:
-        """Return (label, value) for every field that is filled in, in the order of the form, codes in words."""
+        """Return (label, value) for every set field, in the order of the form, codes as text."""
         return reading.rows(self.shape, content, lang)
 
     def show_annex(self, annex: Message, lang: str) -> list[tuple[str, str]]:
-        """Return the same for the nominal annex (none where the kind has none)."""
+        """Return the same for the nominal annex (empty if the kind has none)."""
         return reading.rows(self.annex_shape, annex, lang) if self.annex_shape else []
 
     def remarks(self, content: Message, reported: datetime, lang: str) -> tuple[str, ...]:
-        """Return what a reader should be told that no field says, for a message reported at that time (late…)."""
+        """Return the remarks for a reader that no field holds, for a message reported at that time (such as late)."""
         return self.remark(content, reported, lang)
 
     def template(self, lang: str, form: Form = "long") -> str:

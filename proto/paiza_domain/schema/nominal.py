@@ -21,7 +21,7 @@ def _one_name(person: Any) -> Iterator[tuple[str, Problem]]:
 
 
 def _names(person: Any) -> Iterator[tuple[str, str]]:
-    """Yield the names that tell a person: surname with given names, or the one name known; and all words of them."""
+    """Yield the names of a person: surname with given names, or the one known name; and all their words."""
     for full in (" ".join(filter(None, (person.surname, person.given_names))), *person.aliases):
         yield "person", full
         yield "name", full

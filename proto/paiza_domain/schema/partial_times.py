@@ -1,4 +1,4 @@
-"""Times as text: ISO 8601 with an offset; how much of it is written says how much is known."""
+"""Partial times as text: ISO 8601 with an offset; the written part is the known part."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,7 +12,7 @@ _TIME: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::(\d{2}))?)?(Z|[+-]\d{2}:?\d{2}))?", re.ASCII
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_YEAR: Final = 1900  # nothing earlier is a time of anything exchanged here
+_FIRST_YEAR: Final = 1900  # earlier times do not occur
 
 
 def _offset(text: str) -> timezone:
@@ -25,7 +25,7 @@ def _offset(text: str) -> timezone:
 
 
 def _parts(text: str) -> tuple[datetime, int] | None:
-    """Read an ISO time with offset, or a date: the time and its precision."""
+    """Parse an ISO time with offset, or a date; return the time and its precision."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None
@@ -42,9 +42,9 @@ def _parts(text: str) -> tuple[datetime, int] | None:
 
 
 def parse_time(text: str, *, begins: bool = False) -> datetime | None:
-    """Read a time with its offset; a date alone is the end of that day, UTC, its start where something begins.
+    """Parse a time with its offset; a date alone is the end of that day, UTC, or its start if `begins`.
 
-    None if it is neither.
+    None if the text is neither.
     """
     found = _parts(text)
     if found is None:
@@ -54,7 +54,7 @@ def parse_time(text: str, *, begins: bool = False) -> datetime | None:
 
 
 def fill_partial_time(text: str, partial_time: Any) -> bool:
-    """Read `text` into a PartialTime, day, hour or minute as precise as it is written; False if it is none."""
+    """Parse `text` into a PartialTime with the written precision (day, hour, minute); return False if invalid."""
     found = _parts(text)
     if found is None or found[0].second:
         return False
@@ -66,7 +66,7 @@ def fill_partial_time(text: str, partial_time: Any) -> bool:
 
 
 def write_partial_time(partial_time: Any) -> str:
-    """Write a PartialTime as `fill_partial_time` reads it."""
+    """Format a PartialTime as `fill_partial_time` parses it."""
     zone = timezone(timedelta(minutes=partial_time.utc_offset_minutes))
     local = partial_time_start(partial_time).astimezone(zone)
     pattern = {DAY: "%Y-%m-%d", HOUR: "%Y-%m-%dT%H"}.get(partial_time.precision, "%Y-%m-%dT%H:%M")
@@ -80,7 +80,7 @@ def _offset_text(minutes: int) -> str:
 
 
 def write_time(timestamp: Timestamp) -> str:
-    """Write a Timestamp in UTC, to the second."""
+    """Format a Timestamp in UTC, to the second."""
     return to_datetime(timestamp).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

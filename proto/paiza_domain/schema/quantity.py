@@ -33,7 +33,7 @@ _NUMBER: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
 
 
 class AmountError(Exception):
-    """A text that is no amount; `problem` is the code and values of its field error."""
+    """A text that is not an amount; `problem` is the code and values of its field error."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(*problem)
@@ -41,14 +41,14 @@ class AmountError(Exception):
 
 
 def round_half_even(value: Fraction) -> int:
-    """Round to the nearest whole number, and from the middle to the even one."""
+    """Round to the nearest integer, half to even."""
     return round(value)  # Fraction.__round__ rounds half to even
 
 
 def parse_amount(text: str, mark: DecimalMark = ".") -> int:
-    """Read unsigned decimal text as millionths, rounded half to even; raises `AmountError`.
+    """Parse unsigned decimal text as millionths, rounded half to even; raise `AmountError`.
 
-    `mark` is the decimal mark; the other one, spaces between groups, signs and exponents are refused, never guessed.
+    `mark` is the decimal mark; the other one, spaces between groups, signs and exponents are refused.
     """
     found = _NUMBER[mark].fullmatch(text)
     if found is None:
@@ -58,25 +58,25 @@ def parse_amount(text: str, mark: DecimalMark = ".") -> int:
 
 
 def format_amount(millionths: int) -> str:
-    """Write millionths as the shortest decimal text, with a point."""
+    """Format millionths as the shortest decimal text, with a point."""
     whole, rest = divmod(abs(millionths), MILLION)
     sign = "-" if millionths < 0 else ""
     return f"{sign}{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
 def convert(millionths: int, unit: str, to: str) -> int:
-    """Convert between units of mass, rounded half to even; raises KeyError for a unit that is no mass."""
+    """Convert between units of mass, rounded half to even; raise KeyError for a unit that is not a mass."""
     return round_half_even(millionths * GRAMS_PER_UNIT[unit] / GRAMS_PER_UNIT[to])
 
 
 def kg_factor(unit: str) -> Fraction | None:
-    """Return kilograms per unit, exactly; None for what is not a mass (then a chemist's factor is needed)."""
+    """Return kilograms per unit, exactly; None if the unit is not a mass (a chemist's factor is then needed)."""
     grams = GRAMS_PER_UNIT.get(unit)
     return None if grams is None else grams / 1_000
 
 
 def apply_factor(millionths: int, factor: Fraction) -> int:
-    """Multiply and round half to even."""
+    """Multiply by a factor and round half to even."""
     return round_half_even(millionths * factor)
 
 
@@ -84,7 +84,7 @@ _FACTOR: Final = re.compile(r"(\d{1,15})(?:/([1-9]\d{0,14}))?", re.ASCII)
 
 
 def parse_factor(text: str) -> Fraction | None:
-    """Read a positive rational such as "1/1000" or "3"; None for anything else."""
+    """Parse a positive rational such as "1/1000" or "3"; None for anything else."""
     found = _FACTOR.fullmatch(text)
     if found is None or int(found.group(1)) == 0:
         return None
@@ -92,5 +92,5 @@ def parse_factor(text: str) -> Fraction | None:
 
 
 def format_factor(factor: Fraction) -> str:
-    """Write a rational as `parse_factor` reads it, in lowest terms."""
+    """Format a rational as `parse_factor` parses it, in lowest terms."""
     return str(factor)

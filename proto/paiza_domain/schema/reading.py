@@ -1,4 +1,4 @@
-"""A content message as rows for a reader: labels and codes in words, quantities with their unit, nothing left out."""
+"""A content message as rows for display: labels, codes as text, quantities with units, complete."""
 
 from collections.abc import Sized
 from typing import Any, Final
@@ -15,31 +15,31 @@ MAX_SUMMARY: Final = 160  # characters of a one-line summary: a row of a list
 
 
 def shorten(text: str) -> str:
-    """Bring a text to one line of at most `MAX_SUMMARY` characters."""
+    """Shorten a text to one line of at most `MAX_SUMMARY` characters."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_SUMMARY else line[: MAX_SUMMARY - 1].rstrip() + "…"
 
 
 def code_text(list_name: str, code: str, lang: str) -> str:
-    """Return a code in words; a code that is not in the list stays as it is."""
+    """Return the text of a code; an unknown code is returned unchanged."""
     entries = codes.load(list_name)
     return entries.text(code, lang) if code in entries else code
 
 
 def quantity_text(quantity: Any, lang: str) -> str:
-    """Return a quantity with its unit in words."""
+    """Return a quantity with the text of its unit."""
     return f"{format_amount(quantity.millionths)} {code_text('unit', quantity.unit, lang)}"
 
 
 def substance_text(substance: Any, lang: str) -> str:
-    """Return a substance as its drug type in words; without one as it is named, else its reference id."""
+    """Return the text of a substance: its drug type, else its name, else its reference id."""
     if substance.drug_type:
         return code_text("drug_type", substance.drug_type, lang)
     return str(substance.as_named or substance.substance_id)
 
 
 def more(entries: Sized) -> str:
-    """Return how many entries there are besides the first; empty where there are none."""
+    """Return the text for the number of entries after the first; empty if there are none."""
     return f" (+{len(entries) - 1})" if len(entries) > 1 else ""
 
 
@@ -68,7 +68,7 @@ def _collect(shape: Shape, message: Message, lang: str, prefix: str, found: list
 
 
 def value_text(field: Field, value: Any, lang: str) -> str:
-    """Return one value in words."""
+    """Return the text of one value."""
     match field.value_type:
         case FieldType.CODE:
             return code_text(field.codes, value, lang)
@@ -84,5 +84,5 @@ def value_text(field: Field, value: Any, lang: str) -> str:
 
 
 def _with_original(text: str, original: str, amount: str) -> str:
-    """Add what was reported, where it reads otherwise than what it was taken for."""
+    """Append the reported text if it differs from the interpreted value."""
     return f"{text} [{original}]" if original and original not in {amount, text} else text

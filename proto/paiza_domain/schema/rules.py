@@ -1,4 +1,4 @@
-"""The rules that several kinds share: between the fields of a message, and of its times."""
+"""Rules shared by several kinds: between the fields of a message, and on its times."""
 
 from collections.abc import Iterator
 from datetime import MAXYEAR, UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from paiza_domain.schema.kind import ContentCheck
 from paiza_domain.schema.partial_times import DAY, partial_time_start, to_datetime
 from paiza_domain.schema.shapes import Related
 
-DAY_SPREAD: Final = timedelta(hours=14)  # where the day begins first, it begins this long before UTC's
+DAY_SPREAD: Final = timedelta(hours=14)  # the first time zone is this far ahead of UTC
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # between the clock at the place and the author's
 _TO_THE_DAY: Final = 2  # hyphens of a date that names its day
 _TO_THE_MONTH: Final = 1  # hyphens of a date that names its month
@@ -17,7 +17,7 @@ _DECEMBER: Final = 12
 
 
 def all_of(*rules: Related) -> Related:
-    """Return the rule that holds where each of `rules` does."""
+    """Return the conjunction of `rules`."""
 
     def related(content: Any) -> Iterator[tuple[str, Problem]]:
         for rule in rules:
@@ -52,14 +52,14 @@ def numbered(group: str, code: str) -> Related:
 
 
 def period_in_order(content: Any) -> Iterator[tuple[str, Problem]]:
-    """Refuse a period (`from_time`, `until_time`) that ends before it begins; one not given whole is not judged."""
+    """Return an error if a period (`from_time`, `until_time`) ends before it begins; an open period passes."""
     whole = content.HasField("from_time") and content.HasField("until_time")
     if whole and to_datetime(content.until_time) < to_datetime(content.from_time):
         yield "until", ("period_reversed", {})
 
 
 def not_in_future(name: str) -> ContentCheck:
-    """Return the check that the moment in the field `name`, where it is given, is not ahead of the author's clock."""
+    """Return the check that the moment in the field `name`, if set, is not ahead of the author's clock."""
 
     def check(content: Any, _annex: object, now: datetime) -> list[FieldError]:
         partial_time = getattr(content, name)
@@ -71,7 +71,7 @@ def not_in_future(name: str) -> ContentCheck:
 
 
 def not_in_past(key: str) -> ContentCheck:
-    """Return the check that the time of the field with this key, where it is given, is still to come."""
+    """Return the check that the time of the field with this key, if set, is in the future."""
     name = f"{key}_time"
 
     def check(content: Any, _annex: object, now: datetime) -> list[FieldError]:

@@ -1,4 +1,4 @@
-"""One value as text and back: what stands behind a key of a draft, and what an officer types at a prompt."""
+"""Conversion of single values from and to text, for drafts and prompts."""
 
 import re
 from typing import Any, Final
@@ -20,7 +20,7 @@ _DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
 class ScalarError(Exception):
-    """A text that is no value of its field; `problem` is the code and values of its field error."""
+    """A text that is not a value of its field; `problem` is the code and values of its field error."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(*problem)
@@ -28,9 +28,9 @@ class ScalarError(Exception):
 
 
 def read(field: Field, text: str, owner: Message) -> None:
-    """Read `text` as one value of `field` into `owner` (appended where the field is repeated); raises `ScalarError`.
+    """Parse `text` as one value of `field` into `owner` (appended if the field is repeated); raise `ScalarError`.
 
-    Only the form is judged here; whether the value is allowed, the shape judges afterwards.
+    Only the form is checked here; the shape checks the value afterwards.
     """
     if problem := unencodable_problem(text):
         raise ScalarError(problem)
@@ -59,7 +59,7 @@ def read(field: Field, text: str, owner: Message) -> None:
 
 
 def read_quantity(amount: str, unit: str, original: str, target: Any) -> None:
-    """Fill a Quantity from its three texts; raises `ScalarError`."""
+    """Fill a Quantity from its three texts; raise `ScalarError`."""
     if not unit:
         raise ScalarError(("quantity_malformed", {}))
     target.millionths = _amount(amount)
@@ -72,7 +72,7 @@ def read_quantity(amount: str, unit: str, original: str, target: Any) -> None:
 
 
 def unless_canonical(original: str, millionths: int) -> str:
-    """Return the text as it was reported, or nothing where the number itself says the same."""
+    """Return the reported text, or an empty text if it equals the formatted number."""
     return "" if original == format_amount(millionths) else original
 
 
@@ -117,7 +117,7 @@ def _plain(field: Field, text: str) -> str | int | bool | bytes:
 
 
 def write(field: Field, value: Any) -> str:  # noqa: PLR0911 - one return a type of field
-    """Write one value as `read` reads it; of a quantity and a decimal without the original text."""
+    """Format one value as `read` parses it; a quantity or decimal without the original text."""
     match field.value_type:
         case FieldType.QUANTITY:
             return f"{format_amount(value.millionths)} {value.unit}"

@@ -1,7 +1,7 @@
 """The shape of a content message: its fields in order, each with label, type and limits.
 
-One description serves all: validation, drafts, templates, forms and reading follow the same shape, so they cannot
-disagree. A shape must name every field of its message; a field without a rule is a defect found at import.
+Validation, drafts, templates, forms and display use the same shape, so they cannot disagree. A shape must name every
+field of its message; a missing field is an error at import.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,13 +18,13 @@ from paiza_domain.schema.text_rules import MAX_LINE, MAX_TEXT
 
 
 class FieldType(StrEnum):
-    """How one value of a field is written and judged."""
+    """The type of one value of a field: its text form and its check."""
 
     TEXT = "text"  # one line
     LINES = "lines"  # several lines
     CODE = "code"  # a code of a code list
     INTEGER = "integer"  # uint32
-    FLAG = "flag"  # true, or not said
+    FLAG = "flag"  # true, or unset
     DECIMAL = "decimal"  # message Decimal: millionths and the original text
     QUANTITY = "quantity"  # message Quantity: a decimal with its unit
     DEGREES = "degrees"  # microdegrees
@@ -39,11 +39,11 @@ class FieldType(StrEnum):
 class Field:
     """One field of a message.
 
-    `key` is its name in drafts, forms and errors, where that is not `name`. `most` is the limit of a repeated field and
-    0 for a single one. `label` and `hint` are marked texts. `short`: belongs to the short form though it may be absent;
-    `opened`: stands open in a draft besides; `default`: so does this, with that value. `derived`: computed, not asked.
-    `term` says as what it is searched and compared (`paiza_domain.terms.folding.FOLDS`). `begins`: something begins at
-    this time, so that a day alone is the start of that day and not its end.
+    `key` is its name in drafts, forms and errors, `name` by default. `most` is the limit of a repeated field and 0 for
+    a single one. `label` and `hint` are marked texts. `short`: an optional field of the short form; `opened`: an
+    optional field that a draft shows uncommented; `default`: shown with this value. `derived`: computed, not entered.
+    `term` is its search field (`paiza_domain.terms.folding.FOLDS`). `begins`: a start time, so that a day alone is the
+    start of that day and not its end.
     """
 
     name: str
@@ -78,11 +78,11 @@ class Field:
 
     @property
     def stands_open(self) -> bool:
-        """Return whether a draft shows this field ready to be filled in, not commented out."""
+        """Return whether a draft shows this field uncommented."""
         return self.required or self.opened or bool(self.default)
 
     def checker(self) -> Callable[[Any], Problem | None] | None:
-        """Return the function that judges one value of this field; None for a flag, which cannot be wrong."""
+        """Return the check of one value of this field; None for a flag, which is always valid."""
         match self.value_type:
             case FieldType.TEXT:
                 judge = field_checks.line(self.max_length or MAX_LINE)
@@ -109,7 +109,7 @@ class Field:
         return field_checks.both(judge, self.check) if self.check else judge
 
 
-# What is wrong between the fields of one message: (path within the message, problem).
+# The problems between the fields of one message: (path within the message, problem).
 Related = Callable[[Any], Iterable[tuple[str, Problem]]]
 
 # Terms that are made of several fields: (field of the term, text).
@@ -120,7 +120,7 @@ _Compiled = tuple[str, bool, int, Callable[[Any], Problem | None] | None, "Shape
 
 @dataclass(frozen=True)
 class Shape:
-    """The fields of one message type in the order of the form, and what must hold between them."""
+    """The fields of one message type in the order of the form, and the rules between them."""
 
     message: type[Message]
     fields: tuple[Field, ...] = field(repr=False)
@@ -150,11 +150,11 @@ class Shape:
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
-        """Return the fields by the name they have in the message."""
+        """Return the fields by their name in the message."""
         return {each.name: each for each in self.fields}
 
     def errors(self, message: Message) -> list[FieldError]:
-        """Judge `message` and everything below it; an empty list means valid."""
+        """Return the errors of `message` and all nested messages; an empty list means valid."""
         found: list[FieldError] = []
         self._collect(message, "", found)
         return found

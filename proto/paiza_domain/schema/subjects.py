@@ -1,7 +1,7 @@
-"""The subject of a message: what a list shows of it. Codes, amounts and countries, taken from the content by its kind.
+"""The subject of a message, as lists show it: codes, amounts and countries, derived from the content by its kind.
 
-No text that a person wrote gets into a subject, so that no personal data does: it has room for codes of known lists,
-numbers and units alone. It says what its content says, and nothing else: a receiver derives it anew and compares.
+A subject contains no text written by a person, and so no personal data: only codes of known lists, numbers and units. A
+receiver derives it again from the content and compares.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,17 +30,17 @@ _SYMBOLS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One item of a subject: the first of these fields that is set, or (``way``) the countries that all name."""
+    """One item of a subject: the first of these fields that is set, or (``way``) the countries of all."""
 
     fields: tuple[tuple[tuple[str, ...], Field], ...]
     way: bool = False
 
 
 class Deriver:
-    """What makes the subject of a kind's contents."""
+    """The derivation of subjects for one kind."""
 
     def __init__(self, shape: Shape, paths: Sequence[Path]) -> None:
-        """Look up the fields; a path to a text that a person writes is a defect of the kind."""
+        """Look up the fields; a path to free text is an error in the kind."""
         self._sources = tuple(
             _Source(tuple(_found(shape, each) for each in path), way=True)
             if isinstance(path, tuple)
@@ -49,7 +49,7 @@ class Deriver:
         )
 
     def __call__(self, content: Any) -> bytes:
-        """Return the subject of a valid content, a serialized `Subject`; empty where the kind says nothing."""
+        """Return the subject of a valid content, a serialized `Subject`; empty if the kind defines none."""
         if not self._sources:
             return b""
         subject = Subject()
@@ -62,7 +62,7 @@ class Deriver:
 
 
 def text(data: bytes, lang: str) -> str:
-    """Return a subject as a line in one language, at most `MAX_SHOWN` bytes; empty where it says nothing."""
+    """Return a subject as a line in one language, at most `MAX_SHOWN` bytes; empty if the subject is empty."""
     try:
         subject = Subject.FromString(data)
     except DecodeError:
@@ -98,7 +98,7 @@ def _values(owner: Any, names: tuple[str, ...]) -> Iterator[Any]:
 
 
 def _add_first(subject: Subject, content: Any, source: _Source) -> None:
-    """Add the first value of the first field that is set, and how many more there are."""
+    """Add the first value of the first set field, and the number of further values."""
     for names, field in source.fields:
         values = list(_values(content, names))
         if not values:
@@ -117,7 +117,7 @@ def _amount(quantity: Any) -> SubjectItem.Amount:
 
 
 def _add_way(subject: Subject, countries: Sequence[str]) -> None:
-    """Add where a way begins and ends."""
+    """Add the start and end of a route."""
     ends = list(dict.fromkeys((*countries[:1], *countries[-1:])))
     if ends:
         subject.items.add().way.countries.extend(ends)
@@ -141,7 +141,7 @@ def _item_text(item: SubjectItem, lang: str) -> str:
 
 
 def _joint(before: SubjectItem | None, item: SubjectItem) -> str:
-    """Return what stands between two items: a substance and its amount belong together."""
+    """Return the separator of two items: a substance and its amount belong together."""
     if before is None:
         return ""
     substance = before.HasField("term") and before.term.list in {"drug_type", "drug_group"}
@@ -149,7 +149,7 @@ def _joint(before: SubjectItem | None, item: SubjectItem) -> str:
 
 
 def _shortened(line: str) -> str:
-    """Cut a line to `MAX_SHOWN` bytes."""
+    """Truncate a line to `MAX_SHOWN` bytes."""
     data = line.encode()
     if len(data) <= MAX_SHOWN:
         return line

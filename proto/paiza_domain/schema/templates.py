@@ -1,6 +1,6 @@
-"""An empty draft: every field with its label, what is expected, and the choices of its code list, as comments.
+"""Empty drafts: every field with its label, the expected value and the choices of its code list, as comments.
 
-What must be filled in stands open (`subject:`), the rest is commented out. An open field left empty counts as absent.
+Mandatory fields are uncommented (`subject:`), the rest is commented out. An empty field counts as absent.
 """
 
 import re
@@ -50,12 +50,12 @@ _MARKS_REMARK: Final = N_("What is left out here follows from the content: the m
 def render(
     name: str, title: str, shape: Shape, annex: Shape | None, lang: str, form: Form, *, marks_by_content: bool = False
 ) -> str:
-    """Write the draft of the kind `name`; its marks are left open where the content decides on them."""
+    """Return the draft of the kind `name`; its marks are optional if the content decides on them."""
     return _Template(lang, form, marks_by_content=marks_by_content).render(name, title, shape, annex)
 
 
 class _Template:
-    """Writes one draft; a code list is spelled out where it first occurs."""
+    """The writer of one draft; a code list is spelled out at its first occurrence."""
 
     def __init__(self, lang: str, form: Form, *, marks_by_content: bool) -> None:
         self.lang, self.form, self.marks_by_content = lang, form, marks_by_content
@@ -163,7 +163,7 @@ def _comment(text: str, indent: str) -> list[str]:
 
 
 def _as_entry(lines: list[str], indent: str) -> list[str]:
-    """Make the lines of a group the one entry of a list: a dash before its first key, the rest further in."""
+    """Format the lines of a group as the one entry of a list: a dash before the first key, the rest indented."""
     found = [f"  {line}" for line in lines]
     for number, line in enumerate(found):
         if key := _KEY_LINE.fullmatch(line):

@@ -1,8 +1,7 @@
-"""Which characters a text may hold.
+"""The permitted characters of a text.
 
-Refused are characters that a reader does not see and that change what he sees: control characters, and those that
-reorder text on the screen (bidirectional embeddings, overrides and isolates), so that a plate or a name reads otherwise
-than it is stored.
+Invisible characters that change the display are refused: control characters, and those that reorder text (bidirectional
+embeddings, overrides and isolates), so that a plate or a name would be displayed differently from its stored form.
 """
 
 import re
@@ -25,16 +24,16 @@ _REFUSED_IN_LINE: Final = re.compile(f"[{_REFUSED}\t\n]")
 
 
 def unencodable_problem(text: str) -> Problem | None:
-    """Find a lone surrogate: half a character, which no message can hold."""
+    """Return a problem if the text has a lone surrogate, which no message can hold."""
     found = _SURROGATE.search(text)
     return ("text_character", {"character": f"U+{ord(found.group()):04X}"}) if found else None
 
 
 def line_problem(text: str, most: int) -> Problem | None:
-    """Judge a text of one line."""
+    """Return the problem of a one-line text, or None."""
     if len(text) > most:
         return "text_too_long", {"most": most}
-    # `isprintable` is quick and strict; only what it does not like is looked at closely.
+    # `isprintable` is fast and strict; only texts that it refuses are checked in detail.
     if not text.isprintable() and (found := _REFUSED_IN_LINE.search(text)):
         return "text_character", {"character": f"U+{ord(found.group()):04X}"}
     if text[:1] == " " or text[-1:] == " ":
@@ -43,7 +42,7 @@ def line_problem(text: str, most: int) -> Problem | None:
 
 
 def lines_problem(text: str, most: int) -> Problem | None:
-    """Judge a text of several lines, separated by a line feed."""
+    """Return the problem of a text of several lines, separated by a line feed, or None."""
     if len(text) > most:
         return "text_too_long", {"most": most}
     if not text.replace("\n", "").isprintable() and (found := _REFUSED_IN_LINES.search(text)):

@@ -1,1 +1,1 @@
-"""What a message is about, as terms that can be compared and searched."""
+"""Search terms: the identifiers, names and codes of a message in a comparable form."""

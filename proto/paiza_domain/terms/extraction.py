@@ -1,7 +1,7 @@
-"""Identifiers in free text: what an officer wrote into a sentence links messages as well as what stands in a field.
+"""The extraction of identifiers from free text: a sentence links messages as well as a field.
 
-Only what has a form that is hard to mistake is taken: check digits, an international telephone number, the number
-plates of the region. A plate is looked for in the text with its look-alike letters brought to Latin.
+Only unambiguous forms are extracted: numbers with check digits, international telephone numbers, the number plates of
+the region. Plates are searched after look-alike letters are mapped to Latin.
 """
 
 import re
@@ -18,7 +18,7 @@ _CONTAINER: Final = re.compile(r"\b([A-Z]{3}[UJZ])[ -]?(\d{6})[ -]?(\d)\b", re.A
 _VIN: Final = re.compile(r"\b(?=[A-Z0-9]*\d)(?=[A-Z0-9]*[A-Z])[A-HJ-NPR-Z0-9]{17}\b", re.ASCII)
 _IMEI: Final = re.compile(r"\b\d{15}\b", re.ASCII)
 _TELEPHONE: Final = re.compile(r"\+\d[\d ()-]{8,20}\d", re.ASCII)
-# One expression, so that a place of the text counts once, for the form that begins first.
+# One expression, so that each position counts once, for the form that begins first.
 _PLATE: Final = re.compile(
     r"(?<![A-Z0-9])(?:"
     r"[ABEKMHOPCTYX][ -]?\d{3}[ -]?[ABEKMHOPCTYX]{2}[ -]?\d{2,3}"  # Russia: A 123 BC 77
@@ -34,7 +34,7 @@ _PLATE: Final = re.compile(
 
 
 def found_in_text(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (field of the term, text) for every identifier found, at most `MAX_FOUND`; each place of a text once."""
+    """Yield (field of the term, text) for every identifier found, at most `MAX_FOUND`; each position of a text once."""
     searched = text[:MAX_SEARCHED]
     looks = searched.upper().translate(LOOKALIKES)
     found = {
@@ -49,7 +49,7 @@ def found_in_text(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_sound(field: str, text: str) -> bool:
-    """Return whether the check digit holds, where there is one."""
+    """Return whether the check digit is valid, if there is one."""
     if field == "container":
         return container_problem(text) is None
     return field != "imei" or imei_problem(text) is None

@@ -1,7 +1,7 @@
-"""One spelling for what is the same: identifiers and names written in Cyrillic or Latin, with or without blanks.
+"""The normalisation of identifiers and names: Cyrillic or Latin, with or without spaces.
 
-A folded text is for comparing and searching, never for showing. Names fold coarsely on purpose (Хусейн, Khuseyn and
-Hussein are one): what is found so is a hint to look, not a finding.
+A folded text is for comparison and search, never for display. Names fold coarsely on purpose (Хусейн, Khuseyn and
+Hussein are equal): a match is only a hint.
 """
 
 import re
@@ -30,7 +30,7 @@ _TRANSLATION: Final = str.maketrans({**_LETTERS, **_LATIN})
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Z0-9]+")
 _NOT_DIGIT: Final = re.compile(r"\D+", re.ASCII)
 
-# Spellings of one sound in the transliterations in use, brought to one letter; of several that fit, the first counts.
+# Spellings of one sound in the transliterations in use, mapped to one letter; the first match counts.
 _SPELLINGS: Final = (
     ("SHCH|SCH|SH", "W"),  # no sound is left as W or X, so these stand for what Latin has no letter for
     ("TCH|CH", "X"),
@@ -51,12 +51,12 @@ _REPEATED: Final = re.compile(r"(.)\1+")
 _ENDINGS: Final = re.compile(r"(?<=..)I+$")  # Юрий, Yuri, Yuriy
 _RUSSIAN_TRUNK: Final = re.compile(r"8(?=\d{10}$)")  # 8 701 … is +7 701 … in Kazakhstan and Russia
 
-RULES_VERSION: Final = 1  # counted up whenever a text may fold otherwise than before: indexes are made anew
-MAX_FOLDED: Final = 200  # characters; what is longer is no identifier
+RULES_VERSION: Final = 1  # incremented when folding changes: indexes are then rebuilt
+MAX_FOLDED: Final = 200  # characters; a longer text is not an identifier
 
 
 def latin(text: str) -> str:
-    """Write a text in Latin capitals A-Z, digits and single blanks; what is none of these becomes a blank."""
+    """Return a text in Latin capitals A-Z, digits and single spaces; every other character becomes a space."""
     translated = unicodedata.normalize("NFC", text).upper().translate(_TRANSLATION)
     plain = unicodedata.normalize("NFKD", translated).upper().translate(_TRANSLATION)
     bare = "".join(each for each in plain if not unicodedata.combining(each))
@@ -64,7 +64,7 @@ def latin(text: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """Fold plates, documents, containers, VINs: letters by their look, no blanks, dashes or dots."""
+    """Fold plates, documents, containers, VINs: letters by their shape, no spaces, dashes or dots."""
     return latin(text.upper().translate(LOOKALIKES)).replace(" ", "")
 
 
@@ -75,18 +75,18 @@ def telephone(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """Fold one word of a name to how it sounds, coarsely."""
+    """Fold one word of a name to its approximate sound."""
     folded = _SOUND.sub(lambda found: _SPELLINGS[(found.lastindex or 1) - 1][1], latin(text).replace(" ", ""))
     return _ENDINGS.sub("", _REPEATED.sub(r"\1", folded))
 
 
 def name(text: str) -> str:
-    """Fold a name of several words, in any order, each to how it sounds."""
+    """Fold a name of several words, in any order, each to its sound."""
     return " ".join(sorted(filter(None, (word(each) for each in latin(text).split()))))
 
 
 def plain(text: str) -> str:
-    """Fold a code or a name of no particular form: Latin capitals and digits, single blanks."""
+    """Fold a code or another name: Latin capitals and digits, single spaces."""
     return latin(text)
 
 
@@ -121,5 +121,5 @@ FOLDS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType({
 
 
 def fold(field: str, text: str) -> str:
-    """Fold a text as the terms of that field are; empty where nothing is left to compare."""
+    """Fold a text as a term of that field; empty if nothing is left to compare."""
     return FOLDS[field](text[:MAX_FOLDED])

@@ -1,7 +1,7 @@
-"""What a message speaks of, as terms that can be compared and searched: plates, persons, substances, places.
+"""The index terms of a message: plates, persons, substances, places.
 
-Which fields are terms stands in the shapes (`Field.term`, `Shape.terms`). Terms are made where the content is open and
-leave that place only as keyed blind tokens.
+The shapes declare which fields are terms (`Field.term`, `Shape.terms`). Terms are built from the open content and leave
+the process only as keyed blind tokens.
 """
 
 from collections.abc import Iterator
@@ -29,19 +29,19 @@ MAX_TERMS: Final = 2_000  # of one message; an annex of 200 persons has fewer
 
 @dataclass(frozen=True, slots=True, order=True)
 class Term:
-    """One thing a message speaks of: what it is, and its folded text."""
+    """One term of a message: its field and its folded text."""
 
     field: str
     text: str
 
     @property
     def links(self) -> bool:
-        """Return whether two messages that share this term are worth telling of."""
+        """Return whether two messages that share this term are worth a notice."""
         return self.field in IDENTIFIERS
 
 
 def terms(kind: Kind, content: Message, annex: Message | None) -> frozenset[Term]:
-    """Return the terms of a message; those of the annex with them. Never fails: what cannot be folded is no term."""
+    """Return the terms of a message and its annex. Never fails: a text that cannot be folded gives no term."""
     found = set(_walk(kind.shape, content))
     if annex is not None and kind.annex_shape is not None:
         found.update(_walk(kind.annex_shape, annex))
@@ -49,7 +49,7 @@ def terms(kind: Kind, content: Message, annex: Message | None) -> frozenset[Term
 
 
 def term(field: str, text: str) -> Term | None:
-    """Return the term a searcher means; None where nothing is left of the text, KeyError where the field is none."""
+    """Return the term of a query text; None if the folded text is empty, KeyError if the field is unknown."""
     folded = fold(field, text)
     return Term(field, folded) if folded else None
 
@@ -76,7 +76,7 @@ def _of_value(field: Field, value: Any) -> Iterator[Term]:
 
 
 def folded(field: str, text: str) -> Iterator[Term]:
-    """Yield the terms of one text: the whole, and its words where the field is searched by words."""
+    """Yield the terms of one text: the whole, and its words if the field is searched by words."""
     whole = term(field, text)
     if whole is None:
         return

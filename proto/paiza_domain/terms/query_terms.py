@@ -1,6 +1,6 @@
-"""What a searcher means: a text for a field, in either language, as the terms a message must have.
+"""The terms of a query: a text for a field, in either language, as the terms that a message must have.
 
-"Героин", "heroin" and the code are one question; so are "Казахстан" and "KAZ". Words of names and places may stand in
+"Героин", "heroin" and the code are the same query; so are "Казахстан" and "KAZ". Words of names and places may stand in
 any order and either alphabet.
 """
 
@@ -25,9 +25,9 @@ Clause = frozenset[Term]
 
 
 def clauses(field: str, text: str, other_names: Iterable[str] = ()) -> list[Clause]:
-    """Return what a message must have: of every clause at least one term. Empty where nothing is left of the text.
+    """Return the clauses of a query: a message must have at least one term of each. Empty if the folded text is empty.
 
-    ``other_names`` are further names and codes of what is meant (reference data). A route is written as role and
+    ``other_names`` are further names and codes from the reference data. A route is written as role and
     country, "transit KAZ". KeyError for a field that is not searchable.
     """
     if field == "route":
@@ -53,7 +53,7 @@ def _route(text: str) -> list[Clause]:
 
 
 def _codes(field: str, text: str) -> list[str]:
-    """Return the codes that a text names: by code or name, Russian or English; else those whose name has its words."""
+    """Return the codes of a text: by code or name, Russian or English; else those whose name has its words."""
     if field not in CODE_LISTS:
         return []
     wanted = _words(text)

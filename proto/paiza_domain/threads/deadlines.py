@@ -1,4 +1,4 @@
-"""By when an answer is due: as the request says, else by its urgency, else by its kind."""
+"""The deadline of an answer: from the request, else from its urgency, else from its kind."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -21,9 +21,9 @@ _NAMED: Final = ("deadline_time", "reply_by_time")  # the fields of contents tha
 
 
 def answer_due(header: Header, kind: Kind, content: Message | None, released: datetime) -> datetime | None:
-    """Say by when an answer is due; None where none is expected.
+    """Return the deadline of an answer; None if no answer is expected.
 
-    A content that was not opened may name another deadline; then what follows from the header is given.
+    An unopened content may name another deadline; the result then follows from the header.
     """
     if not kind.answered_by:
         return None

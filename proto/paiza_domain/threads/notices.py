@@ -1,4 +1,4 @@
-"""What a node tells officers of workflows besides messages: in words, in either language."""
+"""The texts of notices to officers, in either language."""
 
 from datetime import datetime
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema.reading import code_text
 
-DEADLINE_CODES: Final = "cd_deadline"  # code list of what falls due
+DEADLINE_CODES: Final = "cd_deadline"  # code list of deadlines
 OVERLAP: Final = "overlap"  # code of a notice: another operation is concerned
 
 SHORT_ID: Final = 18  # hex digits of an id that find a message
-MAX_QUOTED: Final = 300  # characters of what an officer said that are told with it
+MAX_QUOTED: Final = 300  # characters of an officer's text that are quoted
 
 _APPROVALS: Final = {
     "approval_asked": N_("{kind} {id} waits for your signature ({said}): paiza approve {id}"),
@@ -31,22 +31,22 @@ _OVERLAP: Final = N_("{thread} overlaps with another operation under way: {other
 
 
 def due_text(thread: str, code: str, member: str, due_time: datetime, *, overdue: bool, lang: str) -> str:
-    """Return what falls due, or has fallen due, where and for whom."""
+    """Return the text of a deadline: thread, subject, member, and whether it is overdue."""
     return translate(_OVERDUE if overdue else _DUE, lang).format(
         thread=thread, what=code_text(DEADLINE_CODES, code, lang), member=member, time=f"{due_time:%Y-%m-%d %H:%M} UTC"
     )
 
 
 def approval_text(code: str, kind: str, short_id: str, said: str, lang: str) -> str:
-    """Return how it stands with a message that needs a second officer."""
+    """Return the text about a message that needs a second officer."""
     return translate(_APPROVALS[code], lang).format(kind=kind, id=short_id, said=said[:MAX_QUOTED])
 
 
 def work_text(code: str, kind: str, short_id: str, lang: str) -> str:
-    """Return that work came to somebody."""
+    """Return the text about a task."""
     return translate(_TASKS[code], lang).format(kind=kind, id=short_id)
 
 
 def overlap_text(thread: str, others: list[str], lang: str) -> str:
-    """Return that an operation overlaps with others, by their threads' short names."""
+    """Return the text that an operation overlaps with others, by their threads' short names."""
     return translate(_OVERLAP, lang).format(thread=thread, others=", ".join(others))

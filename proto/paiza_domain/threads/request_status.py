@@ -1,7 +1,7 @@
-"""How a request stands: who has answered which of its questions, and who is silent since when.
+"""The status of a request: who has answered which of its questions, and since when an answer is missing.
 
-Silence is a state of its own, and never consent: nothing here turns it into an answer, however late it is. The latest
-word on a question stands; what its author recalled was never said, what he replaced is said by what replaces it.
+No answer is a state of its own and never consent, however late it is. The latest answer to a question counts; a
+recalled answer does not count, and a replaced one is superseded by its replacement.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,17 +21,17 @@ ACKNOWLEDGEMENT: Final = "acknowledgement"
 
 
 class AnswerState(StrEnum):
-    """How one question stands with one addressee; beyond the first two, codes of the list "answer_status"."""
+    """The state of one question at one addressee; beyond the first two, codes of the list "answer_status"."""
 
     NO_ANSWER = "no-answer"
-    UNREAD = "unread"  # there is an answer, and its content was not opened
+    UNREAD = "unread"  # there is an answer, but its content was not opened
     INTERIM = "interim"
     FORWARDED = "forwarded"
     PARTIAL = "partial"
     FULL = "full"
     NEGATIVE = "negative"
     REFUSED = "refused"
-    ANSWERED = "answered"  # by a kind that answers the whole, not by question
+    ANSWERED = "answered"  # by a kind that answers the request as a whole
 
 
 _STATES: Final[Mapping[str, AnswerState]] = {each.value: each for each in AnswerState}
@@ -40,9 +40,9 @@ STILL_OPEN: Final = frozenset({AnswerState.NO_ANSWER, AnswerState.INTERIM, Answe
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatus:
-    """One question at one addressee. ``number`` is 0 where the request has no numbered questions.
+    """The status of one question at one addressee. ``number`` is 0 if the request has no numbered questions.
 
-    ``since``: the time of the word that stands; of the request itself where there is none.
+    ``since``: the time of the answer that counts, or of the request if there is none.
     """
 
     number: int
@@ -54,13 +54,13 @@ class QuestionStatus:
 
     @property
     def still_open(self) -> bool:
-        """Return whether the addressee owes something on this question."""
+        """Return whether the addressee still has to answer this question."""
         return self.state in STILL_OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class AddresseeStatus:
-    """What one addressee has said. ``acknowledged`` is the digest of its officer's acknowledgement of the request."""
+    """The answers of one addressee. ``acknowledged`` is the digest of its officer's acknowledgement of the request."""
 
     member: str
     questions: tuple[QuestionStatus, ...]
@@ -68,13 +68,13 @@ class AddresseeStatus:
 
     @property
     def still_open(self) -> bool:
-        """Return whether it owes something."""
+        """Return whether the addressee still has to answer."""
         return any(each.still_open for each in self.questions)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestStatus:
-    """How a request stands. ``due`` is None where no answer is expected by a time."""
+    """The status of a request. ``due`` is None if there is no deadline."""
 
     digest: bytes
     kind: str
@@ -86,7 +86,7 @@ class RequestStatus:
 
     @property
     def without_answer(self) -> tuple[str, ...]:
-        """Name those who have not said a word on any question."""
+        """Return the addressees without an answer to any question."""
         return tuple(
             each.member
             for each in self.addressees
@@ -95,20 +95,20 @@ class RequestStatus:
 
     @property
     def still_open(self) -> bool:
-        """Return whether anybody owes something; nobody does where the request was taken back."""
+        """Return whether an answer is still missing; never for a withdrawn request."""
         return not self.withdrawn and any(each.still_open for each in self.addressees)
 
     def overdue(self, now: datetime) -> bool:
-        """Return whether an answer is owed beyond its time."""
+        """Return whether an answer is missing after the deadline."""
         return self.still_open and self.due is not None and self.due < now
 
 
 def of_request(
     request: ThreadMessage, thread: Iterable[ThreadMessage], holders: Iterable[str] | None = None
 ) -> RequestStatus | None:
-    """Return how a message stands with those it was addressed to; None where its kind wants no answer.
+    """Return the status of a message at its addressees; None if its kind expects no answer.
 
-    ``holders`` are named where more than the recipients owe an answer: whoever holds what a recall takes back.
+    ``holders`` are additional addressees: the holders of a recalled message.
     """
     kind = _kind(request)
     if kind is None or not kind.answered_by:
@@ -139,7 +139,7 @@ def of_request(
 
 
 def requests(thread: Iterable[ThreadMessage]) -> list[RequestStatus]:
-    """Return how every message of a thread stands that wants an answer, in order."""
+    """Return the status of every message of a thread that expects an answer, in order."""
     ordered = in_order(thread)
     found = (of_request(each, ordered) for each in ordered)
     return [each for each in found if each is not None]
@@ -182,14 +182,14 @@ def _questions(request: ThreadMessage, answers: list[ThreadMessage]) -> tuple[Qu
 def _answers_by_question(
     answer: ThreadMessage, texts: Mapping[int, str]
 ) -> Iterator[tuple[int, AnswerState, datetime | None]]:
-    """Yield what an answer says, by question number; numbers that the request does not have are passed over."""
+    """Yield the states in an answer, by question number; numbers that the request does not have are ignored."""
     by_number: Any = getattr(answer.content, "answers", None)
-    if answer.header.kind == ACKNOWLEDGEMENT:  # says by its being there what there is to say
+    if answer.header.kind == ACKNOWLEDGEMENT:  # its presence is the answer
         yield from ((number, AnswerState.ANSWERED, None) for number in texts)
     elif answer.content is None:
         yield from ((number, AnswerState.UNREAD, None) for number in texts)
     elif by_number is None or 0 in texts:
-        # The request was not opened, or has no questions: what is said is said of the whole.
+        # The request was not opened, or has no questions: the answer applies to the whole.
         yield from ((number, _whole_answer(answer), None) for number in texts)
     else:
         for each in by_number:

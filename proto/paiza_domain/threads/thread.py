@@ -1,7 +1,7 @@
-"""A thread as its readers fold it: signed messages with the time of their release, opened or not.
+"""Threads: signed messages with the time of their release, opened or not.
 
-Only what every holder can see decides here: headers, contents and times of release. Order is by time of release, then
-by digest, so that all who hold the same messages come to the same.
+Only data that every holder can see count here: headers, contents and times of release. The order is by time of release,
+then by digest, so that all holders of the same messages get the same result.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,9 +22,9 @@ ERASURE: Final = "erasure-request"
 
 @dataclass(frozen=True, slots=True)
 class ThreadMessage:
-    """One message of a thread. ``content`` is None where it was not opened.
+    """One message of a thread. ``content`` is None if it was not opened.
 
-    ``recalled``: the node knows of a recall of it, wherever that stands.
+    ``recalled``: the node knows of a recall of it, in this thread or another.
     """
 
     digest: bytes
@@ -41,7 +41,7 @@ class ThreadMessage:
 
 @dataclass(frozen=True, slots=True)
 class Amendments:
-    """What its author said of a message afterwards, by the digests of the messages that say so."""
+    """The later recalls and corrections of a message by its author, by their digests."""
 
     recalled_by: tuple[bytes, ...] = ()
     corrected_by: tuple[bytes, ...] = ()
@@ -52,7 +52,7 @@ UNAMENDED: Final = Amendments()
 
 
 def affected_digests(header: Header) -> tuple[bytes, ...]:
-    """Return the digests of the messages that a header takes back or corrects; none for any other kind."""
+    """Return the digests of the messages that a header recalls or corrects; none for any other kind."""
     if header.kind == RECALL:
         return tuple(header.parent_digests)
     return tuple(header.parent_digests[:1]) if header.kind == CORRECTION else ()
@@ -66,8 +66,8 @@ def to_be_erased(header: Header) -> tuple[bytes, ...]:
 def erases(requester: str, author: str, kind: str) -> bool:
     """Return whether a member's erasure request takes effect on a message of that author and kind.
 
-    Only the author has its own erased. A request is itself not erased, or nobody could say why something is gone; nor
-    is a step of a workflow, for others rest on it: each holder erases its copy when the review date has come.
+    Only the author can request the erasure of its own messages. A request is not erased, since it documents the reason;
+    nor is a step of a workflow, since other steps depend on it: each holder erases its copy at the review date.
     """
     return requester == author and kind != ERASURE and not is_step(kind)
 
@@ -75,8 +75,8 @@ def erases(requester: str, author: str, kind: str) -> bool:
 def takes_effect(header: Header, author: str, kind: str) -> bool:
     """Return whether a recall or correction takes effect on a message of that author and kind.
 
-    Only the author takes back or corrects its own; and a recall is final, so that nobody can undo one unseen. A step of
-    a workflow is not recalled: what it did is undone by another step, or the workflow's rules would be got around.
+    Only the author can recall or correct its own messages; a recall is final, so that nobody can undo one unnoticed. A
+    step of a workflow is not recalled: another step undoes it, so that the rules of the workflow apply.
     """
     if header.author != author or kind == RECALL:
         return False
@@ -95,9 +95,9 @@ def in_order(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
 
 
 def amendments(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Amendments]:
-    """Return what became of the messages of a thread by recalls and corrections among them.
+    """Return the amendments of the messages of a thread by recalls and corrections among them, by digest.
 
-    What nobody took back or corrected is not in it. A correction that was recalled itself corrects nothing.
+    Messages without amendments are left out. A recalled correction has no effect.
     """
     ordered = in_order(messages)
     by_digest = {each.digest: each for each in ordered}
@@ -125,5 +125,5 @@ def amendments(messages: Iterable[ThreadMessage]) -> Mapping[bytes, Amendments]:
 
 
 def is_recalled(message: ThreadMessage, known: Mapping[bytes, Amendments]) -> bool:
-    """Return whether a message was taken back."""
+    """Return whether a message was recalled."""
     return message.recalled or bool(known.get(message.digest, UNAMENDED).recalled_by)

@@ -1,4 +1,4 @@
-"""Controlled delivery, the end: seizure or arrests, what came of it, what is returned, and nothing left to do."""
+"""Controlled delivery, the end: intervention, outcome, return of evidence, closing."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -46,7 +46,7 @@ ITEM: Final = Shape(
 )
 
 STEPS: Final[tuple[Kind, ...]] = (
-    # Seizure or arrests. Who was arrested stands in the nominal annex.
+    # Seizure or arrests. The persons are in the nominal annex.
     step(
         "cd-intervention",
         title=N_("Controlled delivery: intervention"),
@@ -64,7 +64,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         subject=("place.country", "seized"),
         check=not_in_future("intervened_at"),
     ),
-    # Due thirty days after the end. Persons stand in the nominal annex.
+    # Due thirty days after the end. The persons are in the nominal annex.
     step(
         "cd-outcome",
         title=N_("Controlled delivery: outcome"),
@@ -99,7 +99,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         ),
         summarise=_return_summary,
     ),
-    # Nothing is left to do.
+    # Nothing remains to be done.
     step(
         "cd-closing",
         title=N_("Controlled delivery: closing"),

@@ -1,4 +1,4 @@
-"""Controlled delivery, the request and what the states asked decide, until they permit it or do not."""
+"""Controlled delivery, the request and the decisions of the requested states."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -96,7 +96,7 @@ ANSWER: Final = Shape(
 )  # fmt: skip
 
 STEPS: Final[tuple[Kind, ...]] = (
-    # What every state on the route is asked to permit, in full.
+    # The full request to every state on the route.
     step(
         "cd-request",
         title=N_("Controlled delivery: request"),
@@ -168,7 +168,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         ),
         summarise=_confirmation_summary,
     ),
-    # What a state permits and until when. Two officers sign, one as authoriser.
+    # The scope that a state permits, and until when. Two officers sign, one as authoriser.
     step(
         "cd-authorisation",
         title=N_("Controlled delivery: authorisation"),
@@ -206,7 +206,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         summarise=_refusal_summary,
         subject=("refusal",),
     ),
-    # Under which a state would consent.
+    # The conditions of a state's consent.
     step(
         "cd-conditions",
         title=N_("Controlled delivery: conditions"),
@@ -236,7 +236,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         summarise=_answer_summary,
         subject=("answers.status",),
     ),
-    # Of the request by who requested, or of its own authorisation by a state.
+    # Of the request by the requester, or of its own authorisation by a state.
     step(
         "cd-withdrawal",
         title=N_("Controlled delivery: withdrawal"),

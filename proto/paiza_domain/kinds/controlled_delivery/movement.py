@@ -1,4 +1,4 @@
-"""Controlled delivery, the plan and the way: it begins, is handed over from state to state, and arrives."""
+"""Controlled delivery, the movement: plan, activation, handovers from state to state, and arrival."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -83,7 +83,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         summarise=_plan_summary,
         subject=("quantities", "substitution_mode"),
     ),
-    # Another way for the rest; a new state enters only by its own authorisation.
+    # Another route for the rest; a new state enters only by its own authorisation.
     step(
         "cd-route-change",
         title=N_("Controlled delivery: change of route"),
@@ -185,7 +185,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         subject=("gross_weight",),
         check=not_in_future("taken_at"),
     ),
-    # By who was to take, or the offer taken back by who gave.
+    # By the taker, or a withdrawal of the offer by the giver.
     step(
         "cd-handover-refusal",
         title=N_("Controlled delivery: handover refused"),

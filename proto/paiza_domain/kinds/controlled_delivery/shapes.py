@@ -1,4 +1,4 @@
-"""What the steps of a controlled delivery share: who sends them, states, legs, scopes, conditions, and their limits."""
+"""The shared shapes of the steps of a controlled delivery: senders, states, legs, scopes, conditions, limits."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,8 +23,8 @@ step: Final = partial(
     needs_parent=True,
 )
 """One step: a kind of the workflow, which follows from another message unless it says otherwise."""
-AUTHORISER: Final = "authoriser"  # in whose role one of two officers signs
-DECISIONS: Final = ("cd-authorisation", "cd-refusal", "cd-acknowledgement", "cd-conditions")  # of a state asked
+AUTHORISER: Final = "authoriser"  # the role in which one of two officers signs
+DECISIONS: Final = ("cd-authorisation", "cd-refusal", "cd-acknowledgement", "cd-conditions")  # of a requested state
 
 ACKNOWLEDGE_WITHIN: Final = timedelta(hours=1)  # a stop or a loss of control: the time of FLASH
 MAX_STATES: Final = 16  # of one delivery; more than any route of the region crosses
@@ -73,7 +73,7 @@ def gross_weight(*, required: bool = False) -> Field:
 
 
 def remarks() -> Field:
-    """Describe the field for what no other field says."""
+    """Describe the field for other remarks."""
     return paragraph("remarks", N_("Remarks"))
 
 
@@ -225,7 +225,7 @@ def substitution_mode() -> Field:
 
 
 def route_rules(content: Any) -> Iterator[tuple[str, Problem]]:
-    """Refuse legs out of order in time, in the state of the leg before, or without the border point between."""
+    """Return errors of legs out of time order, in the state of the leg before, or without the border point between."""
     for index, (before, leg) in enumerate(zip(content.route, content.route[1:], strict=False), start=1):
         if leg.member == before.member:
             yield f"route[{index}].member", ("value_repeated", {"value": leg.member})
@@ -238,7 +238,7 @@ def route_rules(content: Any) -> Iterator[tuple[str, Problem]]:
 
 
 def once_per_unit(content: Any) -> Iterator[tuple[str, Problem]]:
-    """Refuse a unit that is named twice."""
+    """Return an error if a unit occurs twice."""
     units = [each.unit for each in content.quantities]
     for index, unit in enumerate(units):
         if unit in units[:index]:
@@ -267,7 +267,7 @@ def stop_conditions() -> Field:
 
 
 def results() -> tuple[Field, Field]:
-    """Describe what was seized, and the persons by count."""
+    """Describe the seized items, and the number of persons."""
     return (
         quantities("seized", N_("Seized, once per unit"), required=False),
         Field("counts", N_("Persons"), FieldType.GROUP, shape=COUNTS),

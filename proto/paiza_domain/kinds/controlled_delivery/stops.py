@@ -1,4 +1,4 @@
-"""Controlled delivery, what holds it up: stops, suspensions, the loss of control, and their ends."""
+"""Controlled delivery, interruptions: stops, suspensions, the loss of control, and their ends."""
 
 from typing import Final
 
