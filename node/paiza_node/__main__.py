@@ -1,4 +1,4 @@
-"""The `paiza-node` program: what an operator calls."""
+"""The `paiza-node` program."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Choose the language, then build and run the command; give the exit code."""
+    """Choose the language, then build and run the command; return the exit code."""
     language.use(language.choose(arguments, os.environ))
     from paiza_node.ops.cli.root import paiza_node  # noqa: PLC0415 - its texts are in the language chosen
 

@@ -1,1 +1,1 @@
-"""Start of the node: configuration, keys, wiring of every capability, start and standby."""
+"""Start of the node: wiring of every capability, start and standby."""

@@ -1,4 +1,4 @@
-"""`paiza-node run`: serve until asked to stop."""
+"""`paiza-node run`: serve until stopped."""
 
 import asyncio
 import ctypes
@@ -34,7 +34,7 @@ def command(config_path: Path, log_level: str | None) -> None:
 
 
 def run(config: Config) -> None:
-    """Set up logs (for a person on a terminal, JSON elsewhere) and run the node."""
+    """Set up logs (text on a terminal, JSON elsewhere) and run the node."""
     set_up_logs(config.log_level)
     share_memory()
     try:
@@ -42,13 +42,13 @@ def run(config: Config) -> None:
     except (NodeStopped, PaizaError):
         raise
     except Exception:
-        # The operator is told in one line; what happened stands in the log for whoever looks closer.
+        # The operator gets one line; the log has the details.
         structlog.get_logger("paiza.node").critical("ended", exc_info=True)
         raise
 
 
 def share_memory() -> None:
-    """Have all threads allocate from two pools: glibc gives each its own, which keeps what its largest batch took."""
+    """Limit all threads to two malloc pools: glibc gives each its own, which keeps the size of its largest batch."""
     with suppress(AttributeError):  # another C library, which has no such pools
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 

@@ -1,1 +1,1 @@
-"""What the operator uses: commands, the admin service, diagnosis, verification, backup."""
+"""Operation of the node: commands, the admin service, diagnosis, verification, backup."""

@@ -41,7 +41,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What node.toml says, with defaults filled in and paths made absolute. ``register`` None: ask the peers."""
+    """The content of node.toml, with defaults filled in and paths made absolute. ``register`` None: ask the peers."""
 
     path: Path
     member: str
@@ -90,7 +90,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
 
 
 class _Reader:
-    """Checks one setting after the other, and says where each stands."""
+    """Checks one setting after the other, and reports the place of each."""
 
     def __init__(self, path: Path, text: str, values: dict[str, Any], environment: Mapping[str, str]) -> None:
         self._path = path

@@ -8,7 +8,7 @@ from paiza_register import RegisterReader
 
 
 def prepare_data(config: Config) -> None:
-    """Make the data folder, for the node's own user only."""
+    """Create the data folder, for the node's own user only."""
     try:
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         config.admin_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The node's own keys, as they lie in its key folder: readable by its own user alone, or the node does not start."""
+"""The node's own keys, in its key folder: readable by its own user alone, or the node does not start."""
 
 import os
 import secrets
@@ -33,7 +33,7 @@ class Keys:
 
 
 def load_keys(folder: Path, own: Member) -> Keys:
-    """Read the key files under the names the register gives them; NodeStopped where one is missing, damaged or open."""
+    """Read the key files under the names of the register; NodeStopped if one is missing, damaged or exposed."""
     origin, witness = own.log_keys[-1].origin, own.witness_keys[-1].name
     return Keys(
         certificate=_key_file(folder / "tls.crt", secret=False),
@@ -46,13 +46,13 @@ def load_keys(folder: Path, own: Member) -> Keys:
 
 
 def log_key_path(folder: Path, origin: str) -> Path:
-    """Name the file of a log's key: `log.key`, or for a later log of the member `log-<n>.key` where that is there."""
+    """Return the file of a log's key: `log.key`, or for a later log of the member `log-<n>.key` if it exists."""
     own = folder / f"log-{origin.rpartition('/')[2]}.key"
     return own if own.exists() else folder / "log.key"
 
 
 def make_log_key(folder: Path, origin: str) -> SignerKey:
-    """Make the key of the next log, or read it where it was made before."""
+    """Make the key of the next log, or read it if it exists."""
     path = folder / f"log-{origin.rpartition('/')[2]}.key"
     if not path.exists():
         try:
@@ -66,9 +66,9 @@ def make_log_key(folder: Path, origin: str) -> SignerKey:
 
 
 def _index_key(path: Path) -> bytes:
-    """Read the key of the search index, or make it: without it nothing is lost, the index is only made anew.
+    """Read the key of the search index, or make it: a new key only means a new index.
 
-    A crash while it is made leaves a key that is too short; the next start says so.
+    A crash while it is made leaves a key that is too short; the next start reports it.
     """
     if not path.exists():
         try:
@@ -92,7 +92,7 @@ def _index_key(path: Path) -> bytes:
 
 
 def _decryption_keys(folder: Path) -> dict[bytes, key_wrapping.DecryptionKey]:
-    """Read every encryption seed: the current one, and old ones that messages on their way may still be wrapped for."""
+    """Read every encryption seed: the current one, and old ones that messages in flight may still be wrapped for."""
     found = [_parsed(path, _seed) for path in sorted(folder.glob("encryption*.seed"))]
     if not found:
         raise bad_key(N_("There is no encryption seed."), folder / "encryption.seed")
@@ -130,6 +130,6 @@ def _key_file(path: Path, *, secret: bool = True) -> bytes:
 
 
 def bad_key(what: str, path: Path, **values: object) -> NodeStopped:
-    """Return what is wrong with a key file."""
+    """Return the error for a defect of a key file."""
     remedy = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
     return NodeStopped("bad_key", what=what, where="{path}", remedy=remedy, path=path, **values)

@@ -1,7 +1,7 @@
 """The operator's language: Russian or English, chosen once before the commands are built.
 
-Source texts are English; `locale/ru` holds the Russian. click looks its own words up with `gettext.gettext`, so its
-texts stand in our catalogue as well. What the node logs stays English: it is read by programs.
+Source texts are English; `locale/ru` holds the Russian. click translates its own texts with `gettext.gettext`, so they
+are in our catalogue as well. The node's log is English only, for programs.
 """
 
 import gettext
@@ -21,7 +21,7 @@ _active: gettext.NullTranslations = gettext.NullTranslations()
 def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return the language by `--lang`, else PAIZA_LANG, else the system's; English if none is known.
 
-    A value of `--lang` that is not known is left to the command line's own check.
+    An unknown value of `--lang` is reported by the command line's own check.
     """
     named = [value for option, value in pairwise(arguments) if option == "--lang"]
     named += [argument.removeprefix("--lang=") for argument in arguments if argument.startswith("--lang=")]
@@ -34,7 +34,7 @@ def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
 
 
 def use(language: str) -> None:
-    """Make this the language of everything printed from now on, click's own words included."""
+    """Use this language for all output from now on, click's own texts included."""
     global _active  # noqa: PLW0603 - one process speaks one language
     _active = (
         gettext.NullTranslations()
@@ -47,5 +47,5 @@ def use(language: str) -> None:
 
 
 def _(text: str) -> str:
-    """Translate a text; an empty one stays empty (gettext would give the catalogue's head)."""
+    """Translate a text; an empty one stays empty (gettext would return the catalogue's header)."""
     return _active.gettext(text) if text else text

@@ -1,4 +1,4 @@
-"""What stands against other members' logs: asked of the running node, else read from its database."""
+"""Misbehaviour of other members' logs: from the running node, else from its database."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ WORDS: Final = {
 
 
 def recorded(config: Config) -> tuple[list[admin_pb2.Misbehaviour], bool]:
-    """Return every finding, newest first, and whether the running node was asked."""
+    """Return every finding, newest first, and whether the node runs."""
     try:
         with AdminClient(config.admin_socket) as client:
             return client.misbehaviour(), True
@@ -34,12 +34,12 @@ def recorded(config: Config) -> tuple[list[admin_pb2.Misbehaviour], bool]:
 
 
 def told(reasons: list[str]) -> str:
-    """Return in words what speaks against a log; "-" if nothing does."""
+    """Return reason codes of misbehaviour in words; "-" if there are none."""
     return ", ".join(_(WORDS[reason]) for reason in reasons if reason in WORDS) or "-"
 
 
 def standing(config: Config) -> dict[str, list[str]]:
-    """Return the open findings by member: from the running node, else from its database."""
+    """Return the open reason codes by member: from the running node, else from its database."""
     try:
         with AdminClient(config.admin_socket) as client:
             return {peer.member: list(peer.misbehaviour) for peer in client.status().peers}

@@ -1,4 +1,4 @@
-"""What a command sees of the node without its process: database, checkpoint file and register, all only read."""
+"""The node's data without its process: database, checkpoint file and register, all read only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ SQLITE: Final = "sqlite:///"
 
 
 def database_file(config: Config) -> Path | None:
-    """Return the SQLite file; None where the database is PostgreSQL."""
+    """Return the SQLite file; None if the database is PostgreSQL."""
     return Path(config.database.removeprefix(SQLITE)) if config.database.startswith(SQLITE) else None
 
 
 def check_database(config: Config) -> None:
-    """Refuse to look into a SQLite file that is not there: opening it would make an empty one."""
+    """Raise NodeStopped if the SQLite file is missing: opening it would create an empty one."""
     file = database_file(config)
     if file is not None and not file.exists():
         raise NodeStopped(

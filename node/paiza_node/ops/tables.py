@@ -1,6 +1,6 @@
-"""The tables of all packages: for work on the whole database, and for retention, which asks each what goes when.
+"""The tables of all packages: for work on the whole database, and for retention, which runs each table's lifecycle.
 
-One that is not listed here is not copied. Lower packages stand first.
+A table that is not listed here is not copied. Lower packages come first.
 """
 
 from typing import Final
@@ -46,6 +46,6 @@ STORES: Final = (
 LIFECYCLES: Final[tuple[Lifecycle, ...]] = tuple(each for store in STORES for each in store.LIFECYCLES)
 
 KEPT_PROOFS: Final = (*exchange_store.KEPT_PROOFS, *attachments_store.KEPT_PROOFS, *retention_store.KEPT_PROOFS)
-"""Find all entries of other members' logs that are kept about messages."""
+"""Finds all stored entries of other members' logs about messages."""
 
 __all__ = ["KEPT_PROOFS", "LIFECYCLES", "METADATA", "STORES"]

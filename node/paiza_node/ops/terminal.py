@@ -1,4 +1,4 @@
-"""How results are printed: tables for a person, one JSON object for a program."""
+"""Output of results: tables for a person, one JSON object for a program."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza_node.ops.language import _
 from paiza_node.ops.text import plain
 
-HASH_DIGITS: Final = 16  # of a digest, as much as a person compares
+HASH_DIGITS: Final = 16  # of a digest, enough for a person to compare
 
 
 def print_json(value: Any) -> None:
@@ -21,14 +21,14 @@ def print_json(value: Any) -> None:
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
-    """Print names and values, one a line, the values under one another."""
+    """Print names and values, one a line, with aligned values."""
     width = max(len(name) for name, _value in facts)
     for name, value in facts:
         click.echo(f"{name:<{width}}  {plain(value)}")
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with a head; columns are as wide as they need."""
+    """Print a table with a head; columns are as wide as needed."""
     shown = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in [list(head), *shown]) for at in range(len(head))]
     for row in [list(head), *shown]:
@@ -36,7 +36,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def time_of(stamp: Timestamp) -> datetime | None:
-    """Return a time, or None where it is not set."""
+    """Return a time, or None if it is unset."""
     return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds else None
 
 
@@ -69,5 +69,5 @@ def shown_bytes(count: float) -> str:
 
 
 def on_terminal() -> bool:
-    """Return whether a person watches standard error."""
+    """Return whether standard error is a terminal."""
     return sys.stderr.isatty()

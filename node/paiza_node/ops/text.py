@@ -1,6 +1,6 @@
-"""Text from elsewhere, made safe for a terminal."""
+"""Foreign text, made safe for a terminal."""
 
 
 def plain(text: str) -> str:
-    """Make text of others harmless for a terminal: no control characters."""
+    """Return foreign text without control characters."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

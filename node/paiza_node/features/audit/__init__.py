@@ -1,1 +1,1 @@
-"""What the node's own log says: trails, evidence, log queries and their index."""
+"""Audit of the node's own log: trails, evidence, log queries and their index."""

@@ -1,4 +1,4 @@
-"""What evidence of one message holds beside releases, answers and passings on: other entries, and cosigned proofs."""
+"""Evidence of one message beside releases, answers and forwarding: other entries, and cosigned proofs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _ANSWERS: Final = frozenset({log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUS
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An entry that stands in one log at one index, and the register it names."""
+    """An entry of one log at one index, and the register it names."""
 
     member: str
     origin: str
@@ -44,10 +44,10 @@ class _Place:
 def others_of(
     reads: ReadConnection, ledger: Ledger, digest: bytes, size: int, note: bytes, *, with_openings: bool
 ) -> list[log_pb2.LogProof]:
-    """Return entries about a message that are no release, answer or forwarding: what became of it and its parts.
+    """Return entries about a message that are no release, answer or forwarding: those about it and its parts.
 
-    Attachments received or refused (everywhere this node knows of), recalls, erasures, erasures denied for legal hold;
-    with ``with_openings`` also who of this member was shown or took out what.
+    Attachments received or refused (as far as this node knows), recalls, erasures, erasures denied for legal hold; with
+    ``with_openings`` also which officers of this member opened or exported which part.
     """
     own = [
         entry
@@ -65,7 +65,7 @@ def others_of(
 def spans_of(
     reads: ReadConnection, ledger: Ledger, register_cache: RegisterCache, proofs: Sequence[log_pb2.LogProof]
 ) -> list[audit_pb2.EvidenceSpan]:
-    """Return the cosigned proofs this node holds of these entries; entries that lie between the same notes together."""
+    """Return this node's cosigned proofs of these entries; entries that lie between the same notes share one."""
     spans: dict[CosignedSpan, list[log_pb2.ProvenIndex]] = {}
     for place in dict.fromkeys(map(_place, proofs)):
         found = _own(reads, ledger, register_cache, place) if place.origin == ledger.origin else _foreign(reads, place)
@@ -101,9 +101,9 @@ def _place(proof: log_pb2.LogProof) -> _Place:
 def _own(
     reads: ReadConnection, ledger: Ledger, register_cache: RegisterCache, place: _Place
 ) -> tuple[CosignedSpan, Sequence[bytes]] | None:
-    """Prove an entry of our own log to the first witnessed note that holds it.
+    """Prove an entry of our own log to the first witnessed note that contains it.
 
-    Whose cosignatures were needed is judged by the register that the entry names, else by the one in force now.
+    The register that the entry names determines the quorum, else the one in force now.
     """
     after, before = (
         witness_store.witnessed_after(reads, place.index + 1),
@@ -138,7 +138,7 @@ def _foreign(reads: ReadConnection, place: _Place) -> tuple[CosignedSpan, Sequen
 def _candidates(register_cache: RegisterCache, version: bytes) -> list[Register]:
     try:
         return list({each.version: each for each in (register_cache.archived(version), register_cache.last)}.values())
-    except PaizaError:  # a set that is not here judges nothing
+    except PaizaError:  # a set that is not here verifies nothing
         return []
 
 

@@ -1,9 +1,9 @@
-"""The log index: what entries of the own log say that is queried, noted shortly after they were appended.
+"""The log index: the queried attributes of entries of the own log, recorded shortly after they were appended.
 
-Not in the commit path. The cursor is the index of the next entry to look at; it is committed with what was noted, so
-that a crash repeats a batch or nothing. Whether an officer needed what they opened is judged here, a moment after:
-they did if the message was of their unit or desk, was assigned to them, or was signed by them. It is no verdict: a
-duty officer who helps out at another desk had a reason, and the reason they stated stands beside the log.
+Not in the commit path. The cursor is the index of the next entry to process; it is committed with the recorded rows, so
+that a crash repeats a batch or nothing. Whether an officer needed what they opened is decided here, a moment after:
+they did if the message was of their unit, was assigned to them, or was signed by them. This does not prove misuse: a
+duty officer who helps another unit had a reason, and the stated reason is beside the log.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 BATCH: Final = 512  # entries, and as many messages, of one commit
-REST: Final = 2.0  # times as long as a batch took it rests, where more waits: traffic goes first
-PAUSE_SECONDS: Final = 0.5  # between looks
-TOLD: Final = 8  # messages of a batch that are named where they cannot be read
+REST: Final = 2.0  # pause after a batch, as a multiple of its duration, if more waits: traffic goes first
+PAUSE_SECONDS: Final = 0.5  # between checks
+TOLD: Final = 8  # unreadable messages of a batch that are logged
 CURSOR: Final = "log_facts"
 REVIEWS: Final = "reviews"
 
@@ -45,12 +45,12 @@ log = structlog.get_logger("paiza.audit")
 
 
 class LogIndex:
-    """The duty that notes what the log says, and when messages are to be reviewed. One per node."""
+    """Maintains the log index and the review dates of messages. One per node."""
 
     def __init__(
         self, core: Core, unit_directory: UnitDirectory, officers: Callable[[], Mapping[str, Officer]]
     ) -> None:
-        """Store what the duty needs; ``officers`` gives those of the moment, by id."""
+        """Store the core and the unit directory; ``officers`` returns the present ones, by id."""
         self._core = core
         self._unit_directory = unit_directory
         self._officers = officers
@@ -62,7 +62,7 @@ class LogIndex:
         await self._plan_reviews()
 
     async def catch_up(self) -> int:
-        """Note all that a signed checkpoint covers; gives the size of the log up to which that was done."""
+        """Index all entries that a signed checkpoint covers; return the size of the log up to which that was done."""
         core = self._core
         async with self._under_way:
             while True:
@@ -79,7 +79,7 @@ class LogIndex:
     def _read(self, size: int) -> tuple[int, list[LogIndexRow]]:
         with self._core.store.reads() as reads:
             first = settings_store.counter(reads, CURSOR)
-            if first >= size:  # most looks end here
+            if first >= size:  # most checks end here
                 return first, []
             entries = [each for each in log_store.entries(reads, first, BATCH) if each.index < size]
             return first, [self._fact(reads, each) for each in entries]
@@ -90,10 +90,10 @@ class LogIndex:
         return LogIndexRow(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
 
     def _needed(self, reads: ReadConnection, digest: bytes, actor: str) -> bool:
-        """Return whether an officer had need of a message they opened, by unit, desk, assignment or authorship."""
+        """Return whether an officer needed a message they opened, by unit, assignment or authorship."""
         row = messages_store.message(reads, digest)
         officer = self._officers().get(actor)
-        if row is None:  # it waits for signatures, and is shown only to those it names
+        if row is None:  # it is pending approval, and shown only to those it names
             return approvals_store.approval(reads, digest) is not None
         try:
             signers = {signer.id for signer in wire.parse_header(row.header).required_signers}
@@ -133,7 +133,7 @@ class LogIndex:
 
 
 def _opened(reads: ReadConnection, index: int, entry: log_pb2.LogEntry) -> list[bytes]:
-    """Return the messages that an entry says were opened; none for any other event."""
+    """Return the messages that an entry records as opened; none for any other event."""
     if entry.event == log_pb2.LOG_EVENT_OPENED:
         return [entry.message_digest]
     return log_store.listed(reads, [index]).get(index, []) if entry.event == log_pb2.LOG_EVENT_OPENED_TOGETHER else []

@@ -1,11 +1,11 @@
-"""What is asked of the log. Times are UTC; digests are 32 bytes."""
+"""Queries of the log. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class LogIndexRow:
-    """What an entry of the log says that is asked about. ``needless``: an opening without need."""
+    """The queried attributes of an entry of the log. ``needless``: an opening without need."""
 
     index: int
     event: int
@@ -16,7 +16,7 @@ class LogIndexRow:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which entries of the own log to find, from index ``first`` on and below ``end``; what is not set is not asked."""
+    """The entries of the own log to find, from index ``first`` on and below ``end``; unset fields do not restrict."""
 
     first: int
     end: int

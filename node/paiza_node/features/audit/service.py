@@ -1,4 +1,4 @@
-"""What officers ask about the own log."""
+"""RPCs of officers about the own log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,11 @@ from paiza_node.core.api.services import Service
 from paiza_node.features.audit.trail import Audit
 
 Consulted = Callable[[Officer, str, bytes], Awaitable[Any]]
-"""Logs that an officer consulted the log: what he asked, and of which message."""
+"""Logs that an officer consulted the log: what was queried, and of which message."""
 
 
 class AuditService(Service):
-    """Requests about the own log; the store is read in a thread, and that it was read is logged."""
+    """Handles requests about the own log; the store is read in a thread, and every query is logged."""
 
     service = audit_pb2.DESCRIPTOR.services_by_name["AuditService"]
 

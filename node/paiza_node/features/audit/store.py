@@ -1,4 +1,4 @@
-"""What entries of the own log say that is asked about."""
+"""The log index in the database."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -13,8 +13,8 @@ from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import blocks, insertion
 from paiza_node.features.audit.model import LogIndexRow, LogQuery
 
-# Who and what the log speaks of, each name once; and what every entry says that is asked about. Made from the log, a
-# little behind it, so that no commit waits for it.
+# Names in the log, each once; and the queried attributes of every entry. Derived from the log, a little behind it,
+# so that no commit waits for it.
 log_name_table = Table(
     "log_name",
     METADATA,
@@ -37,14 +37,14 @@ _WHERE_NEEDLESS: Final = text("needless")
 Index("ix_log_fact_needless", log_index_table.c.index, sqlite_where=_WHERE_NEEDLESS, postgresql_where=_WHERE_NEEDLESS)
 
 
-NAMES: Final = "log_names"  # counter of the names given numbers
+NAMES: Final = "log_names"  # counter of the numbered names
 
 
 _F: Final = log_index_table.c
 
 
 def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
-    """Return the indices of entries that meet a query, in order."""
+    """Return the indices of entries that match a query, in order."""
     statement = select(_F.index).where(_F.index >= query.first, _F.index < query.end)
     if query.events:
         statement = statement.where(_F.event.in_(query.events))
@@ -65,7 +65,7 @@ def find_entries(conn: ReadConnection, query: LogQuery) -> list[int]:
 
 
 def add_facts(conn: WriteConnection, facts: Sequence[LogIndexRow]) -> None:
-    """Store what entries say; what is stored already stays as it is."""
+    """Store attributes of entries; those stored already are unchanged."""
     numbers = _names(conn, {name for fact in facts for name in (fact.actor, fact.counterpart)})
     _ADD_FACT.run(
         conn,
@@ -74,7 +74,7 @@ def add_facts(conn: WriteConnection, facts: Sequence[LogIndexRow]) -> None:
 
 
 def _names(conn: WriteConnection, names: Collection[str]) -> dict[str, int]:
-    """Return the numbers of names, numbering those that are new."""
+    """Return the numbers of names; new ones are numbered."""
     n = log_name_table.c
     known: dict[str, int] = {}
     for block in blocks(sorted(names)):

@@ -31,14 +31,14 @@ class Audit:
     def __init__(
         self, *, register_cache: RegisterCache, ledger: Ledger, store: Store, misbehaviour: Callable[[str], list[str]]
     ) -> None:
-        """Store what the verb needs; ``misbehaviour`` gives the reason codes of what speaks against a member's log."""
+        """Store the collaborators; ``misbehaviour`` returns the reason codes recorded against a member's log."""
         self._misbehaviour = misbehaviour
         self._register_cache = register_cache
         self._ledger = ledger
         self._store = store
 
     async def check_sees(self, officer: Officer, digest: bytes) -> None:
-        """Refuse what an officer does not need to know of; the refusal is logged."""
+        """Raise if need-to-know does not include a message; the refusal is logged."""
         if not await asyncio.to_thread(self._hidden, officer, digest):
             return
         raise (await self._ledger.commit(lambda tx: denied(tx, officer, digest))).result
@@ -54,7 +54,7 @@ class Audit:
         return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
 
     def trail(self, digest: bytes) -> audit_pb2.GetTrailResponse:
-        """Return everything the log says of one message, and the proofs of other members' logs that were kept."""
+        """Return all log entries about one message, and the stored proofs of other members' logs."""
         checkpoint = self._ledger.checkpoint
         with self._store.reads() as reads:
             entries = [entry for entry in log_store.entries_about(reads, digest) if entry.index < checkpoint.size]
@@ -69,10 +69,10 @@ class Audit:
         )
 
     def evidence(self, digest: bytes, *, with_openings: bool = False) -> audit_pb2.GetEvidenceResponse:
-        """Return the signed message and all proofs of it, with the registers they are judged by.
+        """Return the signed message and all proofs of it, with the registers they are verified by.
 
-        Message and proofs are of one moment: what is committed in between shows in none of them. Tiles are read over
-        another connection, which changes nothing: a tile only grows, and proofs to one size are always the same.
+        Message and proofs are of one moment: later commits do not appear in any of them. Tiles are read over another
+        connection, which changes nothing: a tile only grows, and proofs to one size are always the same.
         """
         checkpoint = self._ledger.checkpoint  # before the transaction, which then sees every entry it covers
         size, note = checkpoint.size, checkpoint.note
@@ -86,7 +86,7 @@ class Audit:
             versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
             versions.extend(span.register_version for span in spans)
             versions.extend(proof.register_version for proof in exchange_store.proofs(reads, digest))
-        # The one in force says what was revoked since.
+        # The one in force contains the later revocations.
         versions.append(self._register_cache.version)
         here = [version for version in dict.fromkeys(versions) if self._has(version)]
         return audit_pb2.GetEvidenceResponse(
@@ -100,7 +100,7 @@ class Audit:
         )
 
     def status(self) -> audit_pb2.GetLogStatusResponse:
-        """Return the own checkpoint and what is known of the others' logs."""
+        """Return the own checkpoint and the known state of the others' logs."""
         response = audit_pb2.GetLogStatusResponse(checkpoint=self._ledger.checkpoint.note)
         with self._store.reads() as reads:
             witnessed, since = unwitnessed(reads, self._ledger.checkpoint.size)

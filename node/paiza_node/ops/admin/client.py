@@ -1,4 +1,4 @@
-"""The operator's side of the admin socket: what `paiza-node status`, `queue` and `peers` ask of the running node."""
+"""The client of the admin socket: used by `paiza-node status`, `queue` and `peers`."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,10 +19,10 @@ _PASSING: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUST
 
 
 class AdminClient:
-    """Calls the node on its admin socket; Unavailable("node_unreachable") where none answers there."""
+    """Calls the node on its admin socket; Unavailable("node_unreachable") if it does not answer."""
 
     def __init__(self, socket: Path) -> None:
-        """Store the socket's path; nothing is dialled yet."""
+        """Store the socket's path; it connects with the first call."""
         self._socket = socket
         self._channel = grpc.insecure_channel(f"unix:{socket}")
         self._stub = admin_pb2_grpc.AdminServiceStub(self._channel)
@@ -36,64 +36,64 @@ class AdminClient:
         self._channel.close()
 
     def status(self) -> admin_pb2.GetStatusResponse:
-        """Ask how the node stands."""
+        """Return the node's status."""
         response: admin_pb2.GetStatusResponse = self._call(self._stub.GetStatus, admin_pb2.GetStatusRequest())
         return response
 
     def queue(self, recipient: str, limit: int) -> list[admin_pb2.QueuedDelivery]:
-        """Ask for deliveries that wait or failed."""
+        """Return waiting and failed deliveries."""
         request = admin_pb2.ListQueueRequest(recipient=recipient, page_size=limit)
         response: admin_pb2.ListQueueResponse = self._call(self._stub.ListQueue, request)
         return list(response.deliveries)
 
     def queued_attachments(self, member: str, limit: int) -> list[admin_pb2.QueuedAttachment]:
-        """Ask for attachments that are awaited or failed."""
+        """Return pending and failed attachments."""
         request = admin_pb2.ListQueuedAttachmentsRequest(member=member, page_size=limit)
         response: admin_pb2.ListQueuedAttachmentsResponse = self._call(self._stub.ListQueuedAttachments, request)
         return list(response.attachments)
 
     def retry(self, delivery_id: int) -> None:
-        """Have a delivery tried again now."""
+        """Try a delivery again now."""
         self._call(self._stub.RetryDelivery, admin_pb2.RetryDeliveryRequest(delivery_id=delivery_id))
 
     def drop(self, delivery_id: int, reason: str) -> None:
-        """Have a delivery given up."""
+        """Give a delivery up."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
     def misbehaviour(self) -> list[admin_pb2.Misbehaviour]:
-        """Ask what was found against other members' logs."""
+        """Return the recorded misbehaviour of other members' logs."""
         request = admin_pb2.ListMisbehaviourRequest(page_size=MAX_PAGE)
         return [each for page in self._pages(self._stub.ListMisbehaviour, request) for each in page.misbehaviour]
 
     def restore_trust(self, number: int, reason: str) -> admin_pb2.Misbehaviour:
-        """Have a forked log trusted again."""
+        """Trust a forked log again."""
         request = admin_pb2.RestoreTrustRequest(number=number, reason_text=reason)
         response: admin_pb2.RestoreTrustResponse = self._call(self._stub.RestoreTrust, request)
         return response.misbehaviour
 
     def note_backup(self) -> bool:
-        """Have the last backup logged; says whether it was logged now."""
+        """Log the last backup; return whether it was logged now."""
         response: admin_pb2.RecordBackupResponse = self._call(self._stub.RecordBackup, admin_pb2.RecordBackupRequest())
         return response.logged
 
     def grant_audit(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.AuditGrant:
-        """Have a member granted to see entries of the log."""
+        """Grant a member to see entries of the log."""
         response: admin_pb2.GrantAuditResponse = self._call(self._stub.GrantAudit, request)
         return response.grant
 
     def audit_grants(self) -> list[admin_pb2.AuditGrant]:
-        """Ask for every grant."""
+        """Return every grant."""
         request = admin_pb2.ListAuditGrantsRequest(page_size=MAX_PAGE)
         return [each for page in self._pages(self._stub.ListAuditGrants, request) for each in page.grants]
 
     def withdraw_audit(self, grant_id: int) -> admin_pb2.AuditGrant:
-        """Have a grant ended."""
+        """End a grant."""
         request = admin_pb2.WithdrawAuditRequest(grant_id=grant_id)
         response: admin_pb2.WithdrawAuditResponse = self._call(self._stub.WithdrawAudit, request)
         return response.grant
 
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
-        """Ask for one page after another, to the last."""
+        """Yield the items of all pages."""
         while True:
             page = self._call(method, request)
             yield page

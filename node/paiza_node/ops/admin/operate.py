@@ -1,4 +1,4 @@
-"""What an operator does to the queue, and the status of the node. Every act is logged with the operator's name."""
+"""Operations of the operator on the queue, and the node's status. Changes are logged with the operator's name."""
 
 import asyncio
 import re
@@ -39,7 +39,7 @@ log = structlog.get_logger("paiza.operate")
 
 
 class Operate:
-    """The verbs of the operator."""
+    """Handles requests of the operator about status and queue."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Operate:
         misbehaviour: Callable[[str], list[str]],
         awaited_from: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Store what the verbs need.
+        """Store the collaborators.
 
         ``misbehaviour`` returns the reason codes recorded against a member's log, ``awaited_from`` the members that a
         recovery still waits for.
@@ -72,7 +72,7 @@ class Operate:
         self._started = core.clock()
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
-        """Return how the node stands."""
+        """Return the node's status."""
         head, queue, uncosigned, witnessed, since = await asyncio.to_thread(self._standing)
         response = admin_pb2.GetStatusResponse(
             member=self._member,
@@ -127,7 +127,7 @@ class Operate:
             )
 
     async def list_queue(self, request: admin_pb2.ListQueueRequest) -> admin_pb2.ListQueueResponse:
-        """List deliveries that wait or failed, oldest first."""
+        """Return waiting and failed deliveries, oldest first."""
         size = paging.page_size(request, MAX_QUEUE)
         after = paging.numbers_of(request, 1)
         with self._store.reads() as reads:
@@ -140,7 +140,7 @@ class Operate:
     async def list_queued_attachments(
         self, request: admin_pb2.ListQueuedAttachmentsRequest
     ) -> admin_pb2.ListQueuedAttachmentsResponse:
-        """List attachments that are awaited or failed, oldest first."""
+        """Return pending and failed attachments, oldest first."""
         size = paging.page_size(request, MAX_QUEUE)
         after = _attachment_place(request.page_token)
         with self._store.reads() as reads:
@@ -163,7 +163,7 @@ class Operate:
         return admin_pb2.RetryDeliveryResponse()
 
     async def drop(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
-        """Return a delivery up; its officers see it and the log says who did it and why."""
+        """Give a delivery up; its officers see it, and the log records the operator and the reason."""
         row = self._waiting(request.delivery_id)
         text = request.reason_text.strip()
         if not text or len(text) > MAX_REASON:
@@ -193,7 +193,7 @@ class Operate:
 
 
 def queued(row: DeliveryRow) -> admin_pb2.QueuedDelivery:
-    """Write a delivery down as the queue shows it."""
+    """Return a delivery in the form sent to the operator."""
     found = admin_pb2.QueuedDelivery(
         delivery_id=row.id,
         message_digest=row.digest,
@@ -214,7 +214,7 @@ def queued(row: DeliveryRow) -> admin_pb2.QueuedDelivery:
 
 
 def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
-    """Write an attachment down as the queue shows it."""
+    """Return an attachment in the form sent to the operator."""
     found = admin_pb2.QueuedAttachment(
         message_digest=row.digest,
         status=standing(row),

@@ -1,4 +1,4 @@
-"""What the operator asks, on the operator's socket only."""
+"""RPCs of the operator, on the operator's socket only."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,7 +9,7 @@ from paiza_node.ops.admin.operate import Operate
 
 
 class AdminService(Service):
-    """Requests of the operator about the queue, grants and backups."""
+    """Handles requests of the operator about the queue, grants and backups."""
 
     service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 

@@ -1,1 +1,1 @@
-"""Backup files, and what a restored node must find out."""
+"""Backup files, and the checks of a restored node."""

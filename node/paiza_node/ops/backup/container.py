@@ -1,13 +1,13 @@
-"""The file a backup is: a tar archive whose first member, manifest.json, names every other with size and SHA-256.
+"""The format of a backup: a tar archive whose first member, manifest.json, lists every other with size and SHA-256.
 
-    manifest.json           what this is: member, log, size, checkpoint, when; and the list of what follows
-    paiza.db                every table of the node, an SQLite database whichever database the node works with
-    register/…              the archive of verified registers, without which old evidence cannot be judged
-    attachments/…           ciphertexts of attachments, where they were asked for
+    manifest.json           member, log, size, checkpoint, time; and the list of the following files
+    paiza.db                every table of the node, an SQLite database whichever database the node uses
+    register/…              the archive of verified registers, without which old evidence cannot be verified
+    attachments/…           ciphertexts of attachments, if requested
 
-No key is in it. What is sealed stays sealed, but headers, lists and names of officers are readable: keep it as the
-node's own disk. Whoever reads it believes nothing that the manifest does not name and whose digest is another; that the
-manifest itself was not made up is shown by the checkpoint, which the member's log key signed and the tables lead to.
+It contains no key. Sealed content stays sealed, but headers, lists and names of officers are readable: protect it like
+the node's own disk. A reader rejects files that the manifest does not list or whose digest differs; the checkpoint,
+which the member's log key signed and the tables lead to, authenticates the manifest.
 """
 
 import io
@@ -35,16 +35,16 @@ REGISTER: Final = "register/"
 ATTACHMENTS: Final = "attachments/"
 _MANIFEST: Final = "manifest.json"
 MAX_MANIFEST_BYTES: Final = 64 << 20  # a hundred bytes for each of some hundred thousand attachments
-PACKINGS: Final = 3  # times that a backup is begun, where files go while it is made
+PACKINGS: Final = 3  # attempts at a backup, if files are removed while it is made
 _BLOCK: Final = 1 << 20
-_MAX_READ: Final = 1 << 20  # bytes read at once: a block, or what stands before a file about its name and size
+_MAX_READ: Final = 1 << 20  # bytes read at once: a block, or a header with a file's name and size
 _UNREADABLE: Final = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
 _NAME: Final = re.compile(r"paiza\.db|(?:register|attachments)(?:/[A-Za-z0-9_.%-]{1,140}){1,6}")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup says of itself. ``checkpoint`` is the note signed last before the copy was made."""
+    """The manifest of a backup. ``checkpoint`` is the note signed last before the copy was made."""
 
     member: str
     federation: str
@@ -59,7 +59,7 @@ class Manifest:
     """Name -> size in bytes, SHA-256 in hex."""
 
     def to_json(self) -> bytes:
-        """Write it down."""
+        """Return the manifest as JSON."""
         files = {name: {"size": size, "sha256": digest} for name, (size, digest) in self.files.items()}
         return json.dumps(
             {
@@ -80,7 +80,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Manifest":
-        """Read it; ValueError, KeyError or TypeError where it is not one."""
+        """Parse a manifest; ValueError, KeyError or TypeError if it is malformed."""
         values: dict[str, Any] = json.loads(data)
         if values["format"] != FORMAT:
             raise ValueError("a format this version does not know")
@@ -102,7 +102,7 @@ class Manifest:
 
 
 def described(path: Path) -> tuple[int, str]:
-    """Return size and SHA-256 of a file, as a manifest names it."""
+    """Return size and SHA-256 of a file, as in a manifest."""
     digest = sha256()
     size = 0
     with path.open("rb") as stream:
@@ -113,10 +113,10 @@ def described(path: Path) -> tuple[int, str]:
 
 
 def pack(target: Path, manifest: Manifest, files: Callable[[], Mapping[str, Path]]) -> tuple[Manifest, str]:
-    """Write a backup of the files that there are, by name; gives what it says of itself, and its SHA-256.
+    """Write a backup of the existing files, by name; return its manifest and its SHA-256.
 
-    ``manifest`` names no files yet. Where one is gone before it was copied, it begins anew: it is an attachment that
-    was erased meanwhile, and is not to be in the backup.
+    ``manifest`` lists no files yet. If a file is removed before it was copied, the backup begins anew: it is an
+    attachment that was erased meanwhile, and must not be in the backup.
     """
     for _ in range(PACKINGS - 1):
         with suppress(FileNotFoundError):
@@ -130,7 +130,7 @@ def _pack(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> tupl
 
 
 def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:
-    """Write a backup, whole or not at all, for its owner only; gives its SHA-256 after it was read back and checked.
+    """Write a backup, whole or not at all, for its owner only; return its SHA-256 after reading it back.
 
     A crash before the last step leaves a side file whose name begins with a dot. Nothing is overwritten.
     """
@@ -167,7 +167,7 @@ def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:
 
 
 def check(path: Path) -> Manifest:
-    """Read a backup through and compare every file with the manifest; NodeStopped("bad_backup") where it differs."""
+    """Read a backup through and compare every file with the manifest; NodeStopped("bad_backup") if one differs."""
     manifest, contents = _opened(path)
     for name, content in contents:
         digest, size = sha256(), 0
@@ -180,14 +180,14 @@ def check(path: Path) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read what a backup says of itself, and nothing else."""
+    """Return the manifest of a backup; nothing else is read."""
     opened, _archive, manifest = _begin(path)
     opened.close()
     return manifest
 
 
 def extract(path: Path, folder: Path) -> Manifest:
-    """Write a backup's files below a folder, each checked; files that stand there already under their name are left."""
+    """Write a backup's files below a folder, each checked; existing files of the same name are left."""
     manifest, contents = _opened(path)
     for name, content in contents:
         target = folder / name
@@ -211,17 +211,17 @@ def extract(path: Path, folder: Path) -> Manifest:
 
 
 def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
-    """Return what is wrong with a backup."""
+    """Return the error for a defect of a backup."""
     remedy = N_("Take another backup; this one was changed, cut short, or is none.")
     return NodeStopped("bad_backup", what=what, where="{path}", remedy=remedy, path=path, **values)
 
 
 class _InPieces(io.FileIO):
-    """A file of which no more than `_MAX_READ` is read at once, whatever it says of how much there is to read."""
+    """A file of which no more than `_MAX_READ` is read at once, whatever size it states."""
 
     @override
     def read(self, size: int | None = -1) -> bytes:
-        """Read; tarfile.ReadError where that is too much."""
+        """Read; tarfile.ReadError if that is too much."""
         if size is None or not 0 <= size <= _MAX_READ:
             raise tarfile.ReadError("more stands before a file than its name and size")
         return super().read(size)
@@ -233,7 +233,7 @@ def _opened(path: Path) -> tuple[Manifest, Iterator[tuple[str, IO[bytes]]]]:
 
 
 def _begin(path: Path) -> tuple[ExitStack, tarfile.TarFile, Manifest]:
-    """Read the manifest; gives what closes the archive, and the archive, open and behind it."""
+    """Read the manifest; return the closer of the archive, and the archive, positioned after the manifest."""
     with ExitStack() as opened:
         try:
             stream = opened.enter_context(_InPieces(path))
@@ -255,7 +255,7 @@ def _begin(path: Path) -> tuple[ExitStack, tarfile.TarFile, Manifest]:
 def _contents(
     path: Path, opened: ExitStack, archive: tarfile.TarFile, manifest: Manifest
 ) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield every file in turn; whatever is not named, stands twice or is missing refuses the backup."""
+    """Yield every file in turn; unlisted, duplicate and missing files raise the error of a bad backup."""
     awaited = set(manifest.files)
     with opened:
         try:
@@ -272,7 +272,7 @@ def _contents(
 
 
 def _blocks(path: Path, content: IO[bytes]) -> Iterator[bytes]:
-    """Read one file of an archive; one that is cut short says so only while it is read."""
+    """Yield the blocks of one file of an archive; a truncated one is detected only while it is read."""
     try:
         while block := content.read(_BLOCK):
             yield block

@@ -1,4 +1,4 @@
-"""What the node remembers of its last backup: a small file in the data folder, and BACKED_UP in the log."""
+"""The record of the node's last backup: a small file in the data folder, and BACKED_UP in the log."""
 
 import json
 import os
@@ -27,7 +27,7 @@ class BackupRecord:
 
 
 def save_record(data: Path, record: BackupRecord) -> None:
-    """Remember a backup. A crash leaves the one before."""
+    """Store the record of a backup. A crash leaves the earlier one."""
     values = {
         "created_time": record.created_time.astimezone(UTC).isoformat(timespec="seconds"),
         "size": record.size,
@@ -43,7 +43,7 @@ def save_record(data: Path, record: BackupRecord) -> None:
 
 
 def read_record(data: Path) -> BackupRecord | None:
-    """Return the last backup that was made here; None where there is none, or the file cannot be read."""
+    """Return the last backup made here; None if there is none, or the file cannot be read."""
     try:
         values = json.loads((data / RECORD).read_bytes())
         return BackupRecord(
@@ -57,7 +57,7 @@ def read_record(data: Path) -> BackupRecord | None:
 
 
 def note_backup(tx: LogTransaction, record: BackupRecord | None) -> bool:
-    """Log the last backup, unless it was; says whether it was logged now."""
+    """Log the last backup unless it is logged; return whether it was logged now."""
     if record is None or settings_store.setting(tx.conn, SETTING) == record.sha256:
         return False
     tx.append(log_entries.backed_up(actor=operator(), backup_sha256=record.sha256))

@@ -1,4 +1,4 @@
-"""What stands against a backup: the largest checkpoints of our logs that anybody shows, and what follows from them."""
+"""Checks of a restored backup: the largest checkpoints of our logs that others hold, and their consequences."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -29,16 +29,16 @@ MAX_NOTES: Final = 64  # of one answer; a member has at most 32 logs
 
 @dataclass
 class Shown:
-    """The largest checkpoint of each of our logs that was shown, and by whom; our own checkpoint file is ""."""
+    """The largest known checkpoint of each of our logs, and its source; our own checkpoint file is ""."""
 
     largest: dict[str, tuple[VerifiedCheckpoint, str]] = field(default_factory=dict)
 
     def take(self, own: Member, note: bytes, by: str) -> None:
-        """Take a note, if one of our logs signed it."""
+        """Add a note, if one of our logs signed it."""
         try:
             origin = fork_proofs.read_origin(note)
             checkpoint = checkpoints.verify(note, [VerifierKey.from_vkey(own.log_key(origin).vkey)], origin)
-        except PaizaError:  # nobody can make us leave a log behind with what it did not sign
+        except PaizaError:  # a log is not ended by a checkpoint that it did not sign
             return
         if origin not in self.largest or self.largest[origin][0].size < checkpoint.size:
             self.largest[origin] = checkpoint, by
@@ -46,7 +46,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Compared:
-    """The register in force, our keys, and what was shown; ``heard`` are the members that answered."""
+    """The register in force, our keys, and the known checkpoints; ``heard`` are the members that answered."""
 
     register: Register
     keys: Keys
@@ -57,7 +57,7 @@ class Compared:
 def compare(config: Config, without: Collection[str], now: datetime) -> Compared:
     """Fetch the register and ask every other active member's node what it holds of our logs.
 
-    Unavailable("members_unheard") where one does not answer that is not left out by name.
+    Unavailable("members_unheard") if one does not answer that is not excluded by name.
     """
     return asyncio.run(_compare(config, without, now))
 
@@ -110,7 +110,7 @@ async def _ask(register: Register, keys: Keys, member: str) -> list[bytes] | Pai
 
 
 def unpacked(staging: Path, data: Path) -> None:
-    """Move registers and attachments of a backup to where the node looks for them; what is there already stays."""
+    """Move registers and attachments of a backup to the node's folders; existing files stay."""
     for path in sorted(staging.rglob("*")):
         target = data / path.relative_to(staging)
         if path.parent == staging or not path.is_file() or target.exists():

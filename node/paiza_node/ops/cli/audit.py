@@ -1,4 +1,4 @@
-"""`paiza-node audit`: what another member may see of this node's log; never content, and nothing is copied to it."""
+"""`paiza-node audit`: grants for other members to see this node's log; never content, and nothing is copied to them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ EVENTS: Final = {name.removeprefix(_PREFIX): number for name, number in log_pb2.
 
 
 class Day(click.ParamType[datetime]):
-    """A day or a moment, local time where no zone is given."""
+    """A day or a time, local time if no zone is given."""
 
     name = "time"
 
@@ -41,7 +41,7 @@ class Day(click.ParamType[datetime]):
 
 
 class Events(click.ParamType[tuple[int, ...]]):
-    """Log events by name, with commas between them."""
+    """Log events by name, separated by commas."""
 
     name = "events"
 
@@ -60,7 +60,7 @@ class Events(click.ParamType[tuple[int, ...]]):
 
 @click.group("audit", help=N_("Grant other members to see entries of this node's log, and end that."))
 def command() -> None:
-    """Look after grants."""
+    """Group the commands about grants."""
 
 
 @command.command(
@@ -143,7 +143,7 @@ def withdraw(config_path: Path, log_level: str | None, number: int, *, as_json: 
 
 @contextmanager
 def _grantable(member: str) -> Iterator[None]:
-    """Say in the operator's terms why a grant cannot be given."""
+    """Raise an operator's error if a grant cannot be given."""
     try:
         yield
     except Rejected as error:
@@ -172,7 +172,7 @@ def _grantable(member: str) -> Iterator[None]:
 
 @contextmanager
 def _standing(number: int) -> Iterator[None]:
-    """Say in the operator's terms that there is no such grant, or that it ended."""
+    """Raise an operator's error if there is no such grant, or it ended."""
     try:
         yield
     except Rejected as error:

@@ -1,7 +1,7 @@
 """`paiza-node backup`: copy the node to one file, while it runs or not (`paiza_node.ops.backup.container`).
 
-The copying is done by this process, not by the node's: it reads, and the node goes on. The node is told afterwards, and
-logs it (BACKED_UP); where it does not run it logs it at its next start.
+This process makes the copy, not the node's: it only reads, and the node continues. The node is informed afterwards, and
+logs it (BACKED_UP); if it does not run it logs it at its next start.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ from paiza_node.ops.verify.log import check_head
 from paiza_register import Member
 from paiza_wire.errors import Unavailable
 
-_WHOLE_DIGITS: Final = 64  # hex digits of a whole attachment's name; what is still being brought has more behind them
+_WHOLE_DIGITS: Final = 64  # hex digits in the name of a whole attachment; an unfinished one has more characters
 
 
 @click.command(
@@ -92,14 +92,14 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
 def make_backup(
     config: Config, file: Path, clock: Callable[[], datetime], *, with_attachments: bool
 ) -> tuple[Manifest, BackupRecord]:
-    """Copy, check the copy against the signed checkpoint, pack, read back, and remember it.
+    """Copy, check the copy against the signed checkpoint, pack, read back, and record it.
 
-    A crash leaves nothing under the file's name; what is left beside it begins with a dot and may be deleted.
+    A crash leaves nothing under the file's name; a remaining side file begins with a dot and may be deleted.
     """
     check_database(config)
     _reader, register = known_register(config)
     member = register.member(config.member)
-    # Before the database's moment: a checkpoint is signed only after its entries are committed.
+    # Read before the copy: a checkpoint is signed only after its entries are committed.
     note = read_checkpoint(config.data / "checkpoint")
     now = clock()
     try:
@@ -143,7 +143,7 @@ def make_backup(
 
 
 def check_copy(copy: Path, member: Member, note: bytes | None, origin: str) -> tuple[int, int]:
-    """Check that a copied database leads to its signed checkpoint; gives the sizes of its log and of its messages.
+    """Check that a copied database leads to its signed checkpoint; return the sizes of its log and of its messages.
 
     ``origin`` names its log, which may not be the member's newest any more.
     """
@@ -169,14 +169,14 @@ def _register_files(config: Config) -> dict[str, Path]:
 
 
 def _attachment_files(config: Config) -> dict[str, Path]:
-    """Name the attachments that are whole: their names are their digests, and they never change."""
+    """Return the attachments that are whole: their names are their digests, and they never change."""
     folder = config.data / "attachments"
     whole = sorted(path for path in folder.rglob("*") if path.is_file() and len(path.name) == _WHOLE_DIGITS)
     return {container.ATTACHMENTS + path.relative_to(folder).as_posix(): path for path in whole}
 
 
 def _tell_node(config: Config) -> bool:
-    """Have the running node log the backup; False where none runs, which logs it when it starts."""
+    """Make the running node log the backup; False if none runs, which logs it when it starts."""
     try:
         with AdminClient(config.admin_socket) as client:
             return client.note_backup()

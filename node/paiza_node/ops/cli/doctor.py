@@ -1,4 +1,4 @@
-"""`paiza-node doctor`: one line for each check, with cause and remedy; the exit code says the worst."""
+"""`paiza-node doctor`: one line for each check, with cause and remedy; the exit code is that of the worst."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
 
 
 def examine(config: Config, now: datetime) -> Iterator[Check]:
-    """Run every check; one that cannot be made is a failure, and the others are made all the same."""
+    """Run every check; one that cannot be made is a failure, and the others are made nevertheless."""
     yield from _guarded(N_("node"), lambda: _running(config))
     yield from _guarded(N_("data folder"), lambda: machine.check_data_folder(config))
     try:
@@ -86,7 +86,7 @@ def _running(config: Config) -> Iterator[Check]:
 
 def _peers(config: Config, register: Register) -> Iterator[Check]:
     keys = load_keys(config.keys, register.member(config.member))
-    # The running node may sign more at any moment: a peer can only know what was signed before it is asked.
+    # The running node may sign more at any time: a peer can only know what was signed before it is asked.
     yield from check_peers(config, register, keys, lambda: log_size(read_checkpoint(config.data / "checkpoint") or b""))
 
 

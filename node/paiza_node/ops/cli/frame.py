@@ -1,7 +1,7 @@
-"""What surrounds every command: the language, and whatever goes wrong told in it, with the documented exit code.
+"""The frame of every command: the language, and the report of errors in it, with the documented exit code.
 
-An error is {reason, what, where, remedy}: text on a terminal, one JSON object with `--json`, on standard error
-either way. A traceback is shown to nobody who did not ask for it with `--log-level debug`.
+An error is {reason, what, where, remedy}: text on a terminal, one JSON object with `--json`, on standard error either
+way. A traceback is shown only with `--log-level debug`.
 """
 
 import copy
@@ -26,7 +26,7 @@ from paiza_wire.reasons import REASONS
 
 
 class ExitCode(IntEnum):
-    """What `paiza-node` answers to the shell; documented in node/README.md and never renumbered."""
+    """The exit codes of `paiza-node`; documented in node/README.md and never renumbered."""
 
     OK = 0
     DEFECT = 1
@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
 
 
 class Ended(Exception):  # noqa: N818 - a command's own verdict, already told
-    """A command told everything itself and ends with this code."""
+    """Raised by a command that has printed its result and ends with this code."""
 
     def __init__(self, code: ExitCode) -> None:
         """Store the exit code."""
@@ -52,7 +52,7 @@ REPORT: Final = N_("Run it again with --log-level debug for the details, and rep
 
 
 def guarded(command: click.Command, arguments: Sequence[str]) -> int:
-    """Run a command and give the exit code; whatever went wrong has been told."""
+    """Run a command and return the exit code; errors have been printed."""
     try:
         result = command.main(list(arguments), prog_name="paiza-node", standalone_mode=False)
     except Ended as ended:
@@ -92,13 +92,13 @@ def _tell_failure(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def explained(error: PaizaError) -> NodeStopped:
-    """Return what a reason code means and what to do, from the registry of reason codes."""
+    """Return the explanation of a reason code and the remedy, from the registry of reason codes."""
     what, remedy = sentences(error.reason)
     return NodeStopped(error.reason, what=what, where="{detail}", remedy=remedy, detail=error.detail)
 
 
 def sentences(reason: str) -> tuple[str, str]:
-    """Return the two halves of a code's sentence in the registry: what it means, and what to do about it."""
+    """Return the two halves of a code's sentence in the registry: explanation and remedy."""
     what, _separator, remedy = REASONS[reason].partition("; ")
     return f"{what}.".replace("..", "."), remedy[:1].upper() + remedy[1:]
 
@@ -122,7 +122,7 @@ def _tell(stopped: NodeStopped, code: ExitCode, arguments: Sequence[str]) -> int
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return what a group of tasks failed with: the first of our own errors in it, else the first of all."""
+    """Return the error of a group of tasks: the first of our own errors in it, else the first of all."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     inner = [_innermost(each) for each in error.exceptions]
@@ -157,7 +157,7 @@ def _wants_details(arguments: Sequence[str]) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    """Name where in the program a defect is; never its text, which may hold content."""
+    """Return the place in the program of an internal error; never its text, which may hold content."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
 

@@ -1,4 +1,4 @@
-"""`paiza-node init`: make a new member's node folder: configuration, keys, signing request, and what to publish."""
+"""`paiza-node init`: create a new member's node folder: configuration, keys, signing request, and data to publish."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def command(
         _write(building / "node.toml", node_toml(member, name, listen, source, socket).encode())
         _write(building / "officers.toml", OFFICERS.encode())
         _write(building / "member.json", json.dumps(published, indent=1, ensure_ascii=False).encode() + b"\n")
-        building.rename(target)  # replaces an empty folder; nothing stands there before all of it does
+        building.rename(target)  # replaces an empty folder; nothing is there before everything is
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -146,7 +146,7 @@ def _root(path: Path) -> bytes:
 
 
 def _federation(source: str, root: bytes) -> str:
-    """Ask the register for the federation's name; with `peers` there is nobody to ask yet."""
+    """Return the federation's name from the register; with `peers` no peer can be asked yet."""
     if source == "peers":
         raise _usage(N_("With --register peers the federation's name must be given."), "--federation")
     with tempfile.TemporaryDirectory(prefix="paiza-") as cache:
@@ -164,7 +164,7 @@ def _federation(source: str, root: bytes) -> str:
 
 
 def _make(folder: Path, member: str, federation: str, endpoint: str) -> dict[str, Any]:
-    """Write keys and signing request; gives the part of member.json that only this node can fill."""
+    """Write keys and signing request; return the part of member.json that only this node can fill."""
     now = datetime.now(UTC).replace(microsecond=0)
     tls_key = keys.generate_p256()
     _write(folder / "keys/tls.key", keys.private_key_to_pem(tls_key))

@@ -37,7 +37,7 @@ def shared(command: _F) -> _F:
 
 
 def language_option(command: _F) -> _F:
-    """Add --lang; its value is taken before the commands are built."""
+    """Add --lang; its value is read before the commands are built."""
     explained = N_("Language: ru or en. Else PAIZA_LANG, or the system's.")
     return click.option("--lang", type=click.Choice(LANGUAGES), expose_value=False, help=explained)(command)
 
@@ -48,5 +48,5 @@ def json_option(command: _F) -> _F:
 
 
 def settings(config_path: Path, log_level: str | None) -> Config:
-    """Read the configuration; `--log-level` overrides what it says."""
+    """Return the configuration; `--log-level` overrides it."""
     return load(config_path, {**os.environ, **({"PAIZA_LOG_LEVEL": log_level} if log_level else {})})

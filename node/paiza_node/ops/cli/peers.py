@@ -1,4 +1,4 @@
-"""`paiza-node peers`: what is known of every other member's node."""
+"""`paiza-node peers`: the state of every other member's node."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`paiza-node policy`: which rules there are, whether a file of them holds, and why an act is allowed or denied.
+"""`paiza-node policy`: list the rules, validate a file of rules, and explain why an act is allowed or denied.
 
 Only reads; works whether the node runs or not, with the register that was verified last.
 """
@@ -44,7 +44,7 @@ OTHERS: Final = ("session", "list", "watch", "trail", "evidence", "read_log", "r
 
 @click.group("policy", help=N_("Check rules, and explain why an act is allowed or denied."))
 def command() -> None:
-    """Look at the rules."""
+    """Group the commands about the policy."""
 
 
 @command.command(
@@ -142,21 +142,21 @@ class _Rules:
 
     @classmethod
     def of(cls, config: Config, register: Register, file: Path | None) -> "_Rules":
-        """Read and validate them as the node does; ``file`` in the place of the one in node.toml."""
+        """Read and validate them as the node does; ``file`` replaces the one in node.toml."""
         path = file or config.policy
         own = [member_rules.read(path)] if path is not None else []
         texts = [("base.cedar", Policy.base()), *register.agreements, *own]
         return cls(Policy(register.agreements, own), texts, path or config.path)
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (source, rule, effect) in the order in which they stand."""
+        """Yield (source, rule, effect) in their order."""
         for source, text in self.texts:
             for rule, effect in member_rules.effects(text, self.path):
                 yield source, rule, effect
 
 
 class _Asked:
-    """A stored message that somebody wants to do something with."""
+    """A stored message and an intended act."""
 
     def __init__(self, config: Config, store: Store, register: Register, row: MessageRow) -> None:
         self._config = config
@@ -168,7 +168,7 @@ class _Asked:
     def decide(
         self, policy: Policy, principal: Principal, action: str, wish: tuple[str, str, str], *, without_annex: bool
     ) -> tuple[bool, tuple[str, ...]]:
-        """Decide as the verbs do: with whatever grant the node holds."""
+        """Decide as the node does, with any grant it holds."""
         header, (recipient, purpose, audience) = self._header, wish
         kind = kinds.get(header.kind, header.kind_version)
         holders = [recipient] if action in ("forward", "submit") else [self._config.member]

@@ -1,4 +1,4 @@
-"""`paiza-node queue`: deliveries that wait or failed; trying one again, giving one up."""
+"""`paiza-node queue`: waiting and failed deliveries; trying one again, giving one up."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ ATTACHMENT_STATES: Final = {
 
 @click.group("queue", help=N_("Show and change what waits to be delivered."))
 def command() -> None:
-    """Look after the queue."""
+    """Group the commands about the queue."""
 
 
 @command.command("show", help=N_("Show deliveries that wait or failed, oldest first."))
@@ -107,7 +107,7 @@ def drop(config_path: Path, log_level: str | None, number: int, reason: str, *, 
 
 @contextmanager
 def _known(number: int) -> Iterator[None]:
-    """Say in the operator's terms that there is no such delivery, or that it ended in the meantime."""
+    """Raise an operator's error if there is no such delivery, or it ended in the meantime."""
     try:
         yield
     except Rejected as error:
@@ -125,7 +125,7 @@ def _known(number: int) -> Iterator[None]:
 def _found(
     config: Config, recipient: str, limit: int
 ) -> tuple[list[admin_pb2.QueuedDelivery], list[admin_pb2.QueuedAttachment], bool]:
-    """Return what waits or failed to be delivered and to be fetched, and whether the node runs."""
+    """Return waiting and failed deliveries and attachments, and whether the node runs."""
     try:
         with AdminClient(config.admin_socket) as client:
             return client.queue(recipient, limit), client.queued_attachments(recipient, limit), True

@@ -1,12 +1,12 @@
-"""`paiza-node restore`: put a backup back, and go on without ever signing a second history.
+"""`paiza-node restore`: restore a backup, and continue without ever signing a second history.
 
-A copy is older than what the node signed after it was made. So the others are asked what they hold of our log. If that
-is no more than the copy has, the log goes on under its name. If it is more, that log has ended: its next entries were
-signed already and are lost here. Then the log goes on under the next name, which the members must have admitted, and
-the node, once it runs, has given back to it what the others hold (`paiza_node.features.recovery.restore_from_peers`).
+A backup is older than what the node signed after it was made. Therefore the other members are asked what they hold of
+our log. If that is no more than the backup has, the log continues under its name. If it is more, that log has ended:
+its next entries were signed already and are lost here. Then the log continues under the next name, which the members
+must have admitted, and the node, once it runs, recovers from the others what they hold
+(`paiza_node.features.recovery.restore_from_peers`).
 
-Nothing of it is done by halves: until the database stands in its place nothing was changed, and the command can be
-given again.
+The command is atomic: until the database is in its place nothing was changed, and the command can be repeated.
 """
 
 import tempfile
@@ -44,13 +44,13 @@ from paiza_wire.tlog.tiles import TileTree
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored: the log that goes on, its size, and of the earlier ones what was lost."""
+    """The result of a restore: the log that continues, its size, and the losses of the earlier ones."""
 
     manifest: Manifest
     origin: str
     size: int
     lost: list[tuple[str, int, int]]
-    """Origin, how many entries are left, how many there were."""
+    """Origin, number of remaining entries, former number."""
     heard: Collection[str]
 
 
@@ -117,10 +117,10 @@ def _tell(restored: Restored) -> None:
 def restore(config: Config, file: Path, without: Collection[str], now: datetime) -> Restored:
     """Restore a backup into an empty database.
 
-    1. The backup is whole, and this node's; nothing is in its place.
+    1. The backup is whole, and this node's; its target is empty.
     2. Its log is whole, and leads to the checkpoint it was signed with.
-    3. Every other active member says what it holds of our logs.
-    4. Where anybody holds more: the log goes on under a name that is admitted and that nobody saw anything of.
+    3. Every other active member returns what it holds of our logs.
+    4. If any holds more: the log continues under a name that is admitted and of which no member holds anything.
     5. The database is put in its place, then the checkpoint beside it. A crash in between leaves the checkpoint before,
        which the node takes for what it is.
     """
@@ -161,7 +161,7 @@ def _check_empty(config: Config) -> None:
 
 
 def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, now: datetime) -> Restored:
-    """Decide under which name the log goes on, and prepare the copy for it."""
+    """Decide under which name the log continues, and prepare the copy for it."""
     own, shown = compared.register.member(config.member), compared.shown.largest
     newest = own.log_keys[-1].origin
     size = _size(copy)
@@ -173,7 +173,7 @@ def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, n
         elif _root(copy, theirs.size) != theirs.root:  # the copy itself is of a second history
             lost.append((manifest.origin, 0, theirs.size))
     numbers = [key.origin for key in own.log_keys]
-    for later in numbers[numbers.index(manifest.origin) + 1 :]:  # logs that went on after this backup was made
+    for later in numbers[numbers.index(manifest.origin) + 1 :]:  # logs that continued after this backup was made
         lost += [(later, 0, shown[later][0].size)] if later in shown else []
     if not lost and newest == manifest.origin:
         put_setting(copy, SETTING, Progress.begin(compared.heard).to_bytes())
@@ -210,7 +210,7 @@ def _must_be_admitted(config: Config, newest: str, lost: list[tuple[str, int, in
 
 
 def _save_checkpoint(config: Config, restored: Restored, compared: Compared, copy: Path) -> None:
-    """Put a signed checkpoint beside the database: of the log that goes on, that it now begins so."""
+    """Save a signed checkpoint beside the database: that of the beginning of the log that continues."""
     file = CheckpointSlots(config.data / "checkpoint")
     try:
         if restored.origin == restored.manifest.origin:

@@ -1,4 +1,4 @@
-"""The command `paiza-node` with everything below it; a command's module is loaded when the command is called for."""
+"""The command `paiza-node` with its subcommands; a subcommand's module is loaded when it is called."""
 
 from importlib import import_module
 from typing import Final
@@ -27,7 +27,7 @@ COMMANDS: Final = {  # the module that defines each
 
 
 class _Root(click.Group):
-    """Loads commands when they are asked for: `status` need not wait for what `run` needs."""
+    """Loads commands on demand: `status` need not wait for the imports of `run`."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -54,4 +54,4 @@ class _Root(click.Group):
 @click.version_option(package_name="paiza", prog_name="paiza-node")
 @language_option
 def paiza_node() -> None:
-    """Run and look after the node of one member."""
+    """Run and operate the node of one member."""

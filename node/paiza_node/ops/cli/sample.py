@@ -1,4 +1,4 @@
-"""The configuration that `init` writes: every setting, its default and its danger. Comments stay English."""
+"""The configuration that `init` writes: every setting, its default and its danger. Comments are English."""
 
 import json
 from typing import Final

@@ -1,4 +1,4 @@
-"""How the node stands: asked of its process where it runs, else read from its database."""
+"""The node's status: from its process if it runs, else from its database."""
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -57,7 +57,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
     try:
         _reader, register = known_register(config)
     except PaizaError:
-        pass  # the register's own state is `doctor`'s to tell
+        pass  # `doctor` reports on the register itself
     else:
         response.register_version = register.version
         response.register_expiry_time.FromDatetime(register.expiry_time)

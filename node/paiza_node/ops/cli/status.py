@@ -1,4 +1,4 @@
-"""`paiza-node status`: how the node stands."""
+"""`paiza-node status`: the node's status."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +69,7 @@ def _with_misbehaviour(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.Pe
 
 
 def log_size(note: bytes) -> int:
-    """Return the size that a checkpoint note states; 0 where there is none. Nothing is verified here."""
+    """Return the size that a checkpoint note states; 0 without a note. The note is not verified."""
     try:
         return Checkpoint.parse(parse_note(note).text).size if note else 0
     except PaizaError:
@@ -98,7 +98,7 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
 
 
 def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
-    """Return what is known of a peer for JSON; whether it was reached is known to a running node only."""
+    """Return the state of a peer for JSON; only a running node knows whether it was reached."""
     return {
         "member": peer.member,
         "reachable": peer.reachable if runs else None,

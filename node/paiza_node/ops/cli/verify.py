@@ -1,7 +1,7 @@
 """`paiza-node verify`: re-read and re-hash everything. It only reads, and works while the node runs.
 
-By default everything is verified. `--log-only` leaves out messages, proofs and files: of a million messages those take
-minutes, where the log itself takes seconds.
+By default everything is verified. `--log-only` leaves out messages, proofs and files: for a million messages those take
+minutes, while the log itself takes seconds.
 """
 
 import time
@@ -77,10 +77,10 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool, log_only
 
 
 def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
-    """Verify part by part; what one part found does not keep the others from looking."""
+    """Verify part by part; findings in one part do not stop the others."""
     check_database(config)
     reader, register = known_register(config)
-    # Before the database's moment: a checkpoint is signed only after its entries are committed.
+    # Read before the scan: a checkpoint is signed only after its entries are committed.
     note = read_checkpoint(config.data / "checkpoint")
     with open_scan(config.database) as scan:
         said = None if log_only else Said()
@@ -130,7 +130,7 @@ def _count(scan: ReadConnection, *tables: str) -> int:
 
 @contextmanager
 def _part(name: str, total: int, *, quiet: bool) -> Iterator[tuple[Part, Step]]:
-    """Measure one part, showing how far it is where a person watches."""
+    """Time one part, and show its progress on a terminal."""
     part = Part(name)
     begun = time.monotonic()
     with Progress(

@@ -1,4 +1,4 @@
-"""What the doctor looks at on this machine: keys, certificates, register, database, disk, log, queue."""
+"""The doctor's checks of this machine: keys, certificates, register, database, disk, log, queue."""
 
 import os
 import shutil
@@ -33,18 +33,18 @@ from paiza_wire.tlog.cosignatures import quorum
 from paiza_wire.tlog.tiles import TILE_WIDTH
 
 EXPIRY_WARNING: Final = timedelta(days=30)  # certificates and keys; a ceremony takes days
-REGISTER_WARNING: Final = timedelta(days=3)  # its timestamp is renewed more often than that
+REGISTER_WARNING: Final = timedelta(days=3)  # its timestamp is renewed more often
 LEAST_FREE: Final = 256 * 1024 * 1024  # bytes; below, a burst of messages fills the disk
 LITTLE_FREE: Final = 5 * 1024 * 1024 * 1024
 DAYS_OF_GROWTH: Final = 30
 OLD_QUEUE: Final = timedelta(hours=1)
 STUCK_QUEUE: Final = timedelta(hours=24)
-LONG_UNWITNESSED: Final = timedelta(minutes=10)  # a log is cosigned within seconds where its witnesses answer
-TAIL_ENTRIES: Final = 4096  # of the log's end, re-hashed; all of it is `verify`'s work
+LONG_UNWITNESSED: Final = timedelta(minutes=10)  # a log is cosigned within seconds if its witnesses answer
+TAIL_ENTRIES: Final = 4096  # last entries that are re-hashed; `verify` checks all
 
 
 class Level(IntEnum):
-    """How a check came out."""
+    """The level of a check's result."""
 
     OK = 0
     WARN = 1
@@ -53,7 +53,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One check's outcome: templates for cause and remedy, filled with ``values``; no remedy where all is well."""
+    """One check's result: templates for cause and remedy, filled with ``values``; no remedy if all is well."""
 
     name: str
     level: Level
@@ -63,25 +63,25 @@ class Check:
 
 
 def ok(name: str, what: str, /, **values: Any) -> Check:
-    """Return that a check found nothing wrong."""
+    """Return the result of a check that found nothing wrong."""
     return Check(name, Level.OK, what, "", values)
 
 
 def warn(name: str, what: str, remedy: str, /, **values: Any) -> Check:
-    """Return that something will need an operator soon."""
+    """Return the result of a check that needs an operator soon."""
     return Check(name, Level.WARN, what, remedy, values)
 
 
 def fail(name: str, what: str, remedy: str, /, **values: Any) -> Check:
-    """Return that something is wrong now."""
+    """Return the result of a check that needs an operator now."""
     return Check(name, Level.FAIL, what, remedy, values)
 
 
 def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Check]:
-    """Look at key files, officers, certificate and encryption key."""
+    """Check key files, officers, certificate and encryption key."""
     name = N_("keys")
     own = register.member(config.member)
-    keys = load_keys(config.keys, own)  # refuses what others can read
+    keys = load_keys(config.keys, own)  # raises if others can read a key
     mode = stat.S_IMODE(config.keys.stat().st_mode)
     if mode & 0o077:
         yield warn(name, N_("Others may look into the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
@@ -116,7 +116,7 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
 
 
 def check_register(register: Register, now: datetime) -> Iterator[Check]:
-    """Look at how long the register still holds."""
+    """Check for how long the register is valid."""
     remedy = N_("The register's holders must publish a new version; check that this node reaches whoever serves it.")
     yield _expiry(N_("register"), register.expiry_time, now, REGISTER_WARNING, remedy)
 
@@ -132,7 +132,7 @@ def _expiry(name: str, time: datetime, now: datetime, warning: timedelta, remedy
 
 
 def check_database_settings(config: Config) -> Iterator[Check]:
-    """Look at the database's version, schema and durability."""
+    """Check the database's version, schema and durability."""
     name = N_("database")
     check_database(config)
     facts = database_facts(config.database)
@@ -170,7 +170,7 @@ def check_database_settings(config: Config) -> Iterator[Check]:
 
 
 def check_disk(config: Config, now: datetime) -> Iterator[Check]:
-    """Look at free space, and for how long it lasts at the rate of the store's own growth."""
+    """Check the free space, and for how long it lasts at the present growth of the store."""
     name = N_("disk")
     free = shutil.disk_usage(config.data).free
     with open_scan(config.database) as scan:
@@ -192,7 +192,7 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
 
 
 def _growth(scan: ReadConnection, size: int, now: datetime) -> float:
-    """Return bytes a day, as the mean over the life of the store; a store younger than a day counts as one day old."""
+    """Return the growth in bytes a day over the life of the store; a younger store counts as one day old."""
     first = log_store.entries(scan, 0, 1)
     if not first:
         return 0.0
@@ -201,7 +201,7 @@ def _growth(scan: ReadConnection, size: int, now: datetime) -> float:
 
 
 def check_log(config: Config, register: Register) -> Iterator[Check]:
-    """Look at the log's head, checkpoint and last entries; all of it is what `verify` looks at."""
+    """Check the log's head, checkpoint and last entries; `verify` checks all of it."""
     name = N_("log")
     note = read_checkpoint(config.data / "checkpoint")
     part = Part("log")
@@ -236,7 +236,7 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
 
 
 def check_witnesses(config: Config, register: Register, now: datetime) -> Iterator[Check]:
-    """Look at how long the log has not been cosigned by a quorum of the other members."""
+    """Check for how long the log has not been cosigned by a quorum of the other members."""
     name = N_("witnesses")
     others = len(register.active_members()) - 1
     with open_scan(config.database) as scan:
@@ -261,7 +261,7 @@ def check_witnesses(config: Config, register: Register, now: datetime) -> Iterat
 
 
 def check_queue(config: Config, now: datetime) -> Iterator[Check]:
-    """Look at how long deliveries wait."""
+    """Check for how long deliveries wait."""
     name = N_("queue")
     with open_scan(config.database) as scan:
         queue = deliveries_store.queue_summary(scan)
@@ -282,7 +282,7 @@ def check_queue(config: Config, now: datetime) -> Iterator[Check]:
 
 
 def check_data_folder(config: Config) -> Iterator[Check]:
-    """Look at whether the node's user can write where it must."""
+    """Check that the node's user can write to its folders."""
     name = N_("data folder")
     folder = config.data
     mode = stat.S_IMODE(folder.stat().st_mode)

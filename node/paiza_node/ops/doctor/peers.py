@@ -1,4 +1,4 @@
-"""What the doctor asks of the other members' nodes: whether they answer, and whether the clocks agree."""
+"""The doctor's checks of the other members' nodes: whether they answer, and whether the clocks agree."""
 
 import asyncio
 import time
@@ -28,12 +28,12 @@ from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.notes import VerifierKey
 
 CLOCK_WARNING: Final = timedelta(seconds=30)
-RECENT: Final = 32  # exchanges with a peer that are looked at
+RECENT: Final = 32  # exchanges with a peer that are considered
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def check_peers(config: Config, register: Register, keys: Keys, own_size: Callable[[], int]) -> Iterator[Check]:
-    """Ask every other active member's node at the same time."""
+    """Call every other active member's node at the same time."""
     members = [member.id for member in register.active_members() if member.id != config.member]
     yield from asyncio.run(_ask_all(config, register, keys, own_size, members))
 
@@ -92,7 +92,7 @@ def _known_size(register: Register, member: str, note: bytes) -> int:
 
 
 def check_misbehaviour(config: Config) -> Iterator[Check]:
-    """Look at what stands against other members' logs."""
+    """Check for misbehaviour of other members' logs."""
     name = N_("misbehaviour")
     found = {member: reasons for member, reasons in misbehaviour.standing(config).items() if reasons}
     for member, reasons in sorted(found.items()):
@@ -116,17 +116,17 @@ def check_misbehaviour(config: Config) -> Iterator[Check]:
 
 
 def check_clocks(config: Config, register: Register) -> Iterator[Check]:
-    """Compare our clock with the peers', by the times in what was exchanged last.
+    """Compare our clock with the peers', by the times of the last exchanged messages.
 
-    A receipt was written between our release and our settlement of it; a release before we stored the message. So the
-    difference of the two clocks lies between bounds, without asking anybody for the time.
+    A receipt was written between our release and our settlement of it; a release before we stored the message. This
+    gives bounds of the difference of the two clocks, without a request for the time.
     """
     name = N_("clock")
     compared = 0
     with open_scan(config.database) as scan:
         for member in (each.id for each in register.active_members() if each.id != config.member):
-            ahead: list[timedelta] = []  # the peer's clock is ahead of ours at least by
-            behind: list[timedelta] = []  # and at most by
+            ahead: list[timedelta] = []  # the peer's clock is ahead of ours by at least this
+            behind: list[timedelta] = []  # and by at most this
             for entry, _stored, stored in facts_store.recent(scan, received=True, member=member, limit=RECENT):
                 ahead.append(_difference(entry, stored))
             for entry, released, settled in facts_store.recent(scan, received=False, member=member, limit=RECENT):

@@ -1,4 +1,4 @@
-"""What `paiza-node doctor` asks about the database itself, and about what was exchanged last."""
+"""The doctor's queries of the database itself, and of the last exchanged messages."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,7 @@ PG_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit", "synchr
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """Kind and version, revision of the schema and whether it is the newest, size in bytes, settings that matter."""
+    """Kind and version, revision of the schema and whether it is the newest, size in bytes, durability settings."""
 
     kind: str
     version: str
@@ -33,7 +33,7 @@ class DatabaseFacts:
 
 
 def database_facts(url: str) -> DatabaseFacts:
-    """Look at a database without changing it; Unavailable("database_unavailable") where it fails."""
+    """Read the facts of a database without changing it; Unavailable("database_unavailable") on failure."""
     engine = reader_engine(parse_url(url))
     try:
         with engine.connect() as connection:
@@ -56,7 +56,7 @@ def _sqlite(connection: Connection) -> tuple[int, dict[str, str]]:
 
 def _postgresql(connection: Connection) -> tuple[int, dict[str, str]]:
     size = int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
-    # What the server gives to every session; the node sets synchronous_commit = on for its own.
+    # The server's default for sessions; the node sets synchronous_commit = on for its own.
     ask = text("SELECT name, reset_val FROM pg_settings WHERE name = ANY(:names)")
     return size, {row[0]: row[1] for row in connection.execute(ask, {"names": list(PG_SETTINGS)})}
 
@@ -67,9 +67,9 @@ ANSWER: Final = int(ProofKind.ANSWER)
 
 
 def recent(conn: ReadConnection, *, received: bool, member: str, limit: int) -> Rows:
-    """Return (entry of the member's log, our earliest time, our latest time) of what was exchanged with it last.
+    """Return (entry of the member's log, our earliest time, our latest time) of the last exchanges with it.
 
-    What was given back after a loss is left out: its times here are those at which it came back.
+    Recovered messages are left out: their times here are those of the recovery.
     """
     m, d, p = message_table.c, delivery_table.c, proof_table.c
     if received:

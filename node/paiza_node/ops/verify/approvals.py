@@ -1,4 +1,4 @@
-"""Verifying second signatures: nothing that waited went before every officer it names had signed, by the log itself."""
+"""Verification of second signatures: by the log, every released message had the signatures of all officers it names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,15 +23,15 @@ _ENDED: Final[Mapping[int, ApprovalState]] = {
 
 @dataclass
 class Signed:
-    """What the log says of messages that waited. ``by`` holds a few names for each of them: people made them all."""
+    """The approvals that the log records. ``by`` holds a few names for each: officers made them all."""
 
     submitted: Tally = field(default_factory=Tally)
     ended: Tally = field(default_factory=Tally)
     by: dict[bytes, set[str]] = field(default_factory=dict)
-    released: dict[bytes, frozenset[str]] = field(default_factory=dict)  # by the time it went, who had signed
+    released: dict[bytes, frozenset[str]] = field(default_factory=dict)  # who had signed by the time of its release
 
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
-        """Take one entry, in the order of the log."""
+        """Note an entry, in the order of the log."""
         digest = entry.message_digest
         if entry.event == log_pb2.LOG_EVENT_SUBMITTED:
             self.submitted.add(b"%d" % index, digest, entry.actor.encode())
@@ -46,12 +46,12 @@ class Signed:
 
 
 def verify_approvals(scan: ReadConnection, signed: Signed, part: Part, step: Step) -> None:
-    """Check what waited or waits.
+    """Check pending and decided approvals.
 
-    1. Its header is the one of its digest.
-    2. The log tells of the same submissions, and of the same that were given up.
-    3. It is released exactly where its row says so, and then all it names had signed: one SUBMITTED, the others
-       APPROVED, each in his own name.
+    1. The header has the digest.
+    2. The log records the same submissions, and the same messages given up.
+    3. A message is released exactly if its row says so, and then all officers it names had signed: one SUBMITTED, the
+       others APPROVED, each in their own name.
     """
     submitted, ended = Tally(), Tally()
     for rows in scanning.rows(scan, approvals_store.approval_table):

@@ -1,4 +1,4 @@
-"""Verifying the files beside the database: every attachment that is to be here is, and has its digest."""
+"""Verification of the files beside the database: every stored attachment is there, and has its digest."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,7 @@ from paiza_wire.message.attachment import CHUNK_BYTES
 def verify_attachments(scan: ReadConnection, folder: Path, part: Part, step: Step) -> None:
     """Re-hash the file of every attachment that was sent from here, or received whole; each file once.
 
-    What was erased has none. What is awaited, and what officers bring that no message names yet, may come or go at any
+    Erased attachments have none. Pending ones, and uploads that no message names yet, may appear or disappear at any
     time.
     """
     looked_at: set[bytes] = set()
@@ -33,7 +33,7 @@ def verify_attachments(scan: ReadConnection, folder: Path, part: Part, step: Ste
 
 
 def _check(part: Part, path: Path, expected: bytes, size: int) -> int:
-    """Read one file; gives its bytes."""
+    """Read one file; return its size in bytes."""
     digest, read = sha256(), 0
     try:
         with path.open("rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Verifying what stands in the log of earlier logs of this node: what is left of them, and what was given back."""
+"""Verification of earlier logs of this node within its log: their remaining entries, and the recovered ones."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -26,11 +26,11 @@ _WHERE: Final = N_("the earlier log {origin}")
 
 
 def verify_earlier(scan: ReadConnection, member: Member, part: Part, step: Step) -> None:
-    """Check what the log says of the logs it goes on from.
+    """Check the earlier logs that the log continues.
 
-    1. What is left of each is, entry for entry, what that log signed: it leads to a checkpoint of it.
-    2. The entry before it names the largest checkpoint of that log that was shown, which that log signed too.
-    3. Every lost entry that was given back is proven to a checkpoint of its log, and stands as RECOVERED.
+    1. The remaining entries of each are, entry for entry, those that log signed: they lead to a checkpoint of it.
+    2. The entry before them names the largest known checkpoint of that log, which that log signed too.
+    3. Every recovered entry is proven to a checkpoint of its log, and logged as RECOVERED.
     """
     formers = log_store.former_logs(scan)
     for former in formers:

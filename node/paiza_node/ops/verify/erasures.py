@@ -1,4 +1,4 @@
-"""Verifying what was erased: that it is gone, that what stays is whole, and that logs say of it what the rows say."""
+"""Verification of erasures: the content is gone, the remains are whole, and log and rows agree."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -27,12 +27,12 @@ _GONE: Final = frozenset({int(ErasureStep.GONE), int(ErasureStep.ERASED)})
 
 
 def verify_erasures(scan: ReadConnection, proofs: Proofs, own: str, part: Part, step: Step) -> None:
-    """Check everything about erasures.
+    """Check all erasures.
 
-    1. What was erased left its header and signatures, and no ciphertext, wrap, file name or token; and somebody asked.
-    2. Each answer that our log gave stands in it, about that message and that request, and says what the row says.
-    3. The log says of each hold who began it, or that it was put back.
-    4. Each answer that a holder gave is proven to its log, and answers a request of ours.
+    1. An erased message has header and signatures, and no ciphertext, wrap, file name or token; and it was requested.
+    2. Each answer of our log is in it, about that message and that request, and agrees with the row.
+    3. The log records for each hold who placed it, or that it was restored.
+    4. Each holder's answer is proven to its log, and answers a request of ours.
     """
     erased = _erased(scan, part, step)
     asked: set[bytes] = set()

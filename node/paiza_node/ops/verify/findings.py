@@ -1,4 +1,4 @@
-"""What a verification found: how much was read, and everything that does not hold."""
+"""The result of a verification: how much was read, and everything that failed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from paiza_node.core.errors import NodeStopped
 
-MAX_FINDINGS: Final = 100  # told one by one; more are counted
+MAX_FINDINGS: Final = 100  # reported one by one; further ones are counted
 _MASK: Final = (1 << 128) - 1
 
 Step = Callable[[int], None]
-"""Is told how many rows more were read."""
+"""Called with the number of further rows read."""
 
 
 @dataclass
 class Part:
-    """One part of a verification: what it counted, how long it took, what it found."""
+    """One part of a verification: its counts, duration and findings."""
 
     name: str
     counts: dict[str, int] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Part:
     more: int = 0
 
     def find(self, reason: str, what: str, where: str, **values: Any) -> None:
-        """Note something that does not hold: templates, as in NodeStopped."""
+        """Add a finding: templates, as in NodeStopped."""
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(NodeStopped(reason, what=what, where=where, remedy="", **values))
         else:
@@ -33,15 +33,15 @@ class Part:
 
     @property
     def holds(self) -> bool:
-        """Return whether nothing was found."""
+        """Return whether there are no findings."""
         return not self.findings
 
 
 @dataclass
 class Tally:
-    """A count and sum over rows, the same for the same rows in whatever order: compares two large sets in no memory.
+    """A count and sum over rows that does not depend on their order: compares two large sets without storing them.
 
-    The sum is of 128 bits of each row's SHA-256: nobody finds another set of rows with the same sum by chance.
+    The sum is of 128 bits of each row's SHA-256: another set of rows with the same sum does not occur by chance.
     """
 
     count: int = 0

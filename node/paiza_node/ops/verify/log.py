@@ -1,4 +1,4 @@
-"""Verifying the own log: every entry and every tile at every level, against the head and the signed checkpoint."""
+"""Verification of the own log: every entry and every tile at each level, against head and signed checkpoint."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,7 +37,7 @@ ATTACHMENT_ENDS: Final = (
 
 @dataclass
 class Said:
-    """What the log says happened, as tallies to compare the rows with; None where nobody asks."""
+    """The events that the log records, as tallies to compare the rows with; None if not needed."""
 
     released: Tally = field(default_factory=Tally)
     answered: Tally = field(default_factory=Tally)
@@ -53,7 +53,7 @@ class Said:
     grants_ended: Tally = field(default_factory=Tally)
 
     def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
-        """Take one entry into the tallies it belongs to."""
+        """Add one entry to the tallies it belongs to."""
         event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
         self.signed.hear(index, entry)
         self.findings.hear(index, entry)
@@ -90,13 +90,13 @@ class _Tiles:
         self.compared = 0
 
     def full(self, leaves: list[bytes], stored: bytes | None) -> None:
-        """Take a full tile of leaf hashes and the tile that is stored for it."""
+        """Compare a full tile of leaf hashes with the stored one."""
         self._level(0)
         self._compare(0, leaves, stored)
         self._add(1, _root(leaves))
 
     def end(self, leaves: list[bytes]) -> None:
-        """Take the leaf hashes behind the last full tile, and compare the right edge of every level."""
+        """Compare the right edge of every level, given the leaf hashes after the last full tile."""
         self._level(0)
         self._growing[0] = leaves
         for level, hashes in enumerate(self._growing):
@@ -144,10 +144,10 @@ class _Tiles:
 def verify_log(
     scan: ReadConnection, member: Member, note: bytes | None, part: Part, said: Said | None, step: Step
 ) -> None:
-    """Check the whole log; ``note`` was read from the checkpoint file before the database's moment.
+    """Check the whole log; ``note`` was read from the checkpoint file before the database scan.
 
-    1. Every index from 0 to the head is there, as an entry or (where retention took that) as the hash it had; every
-       entry is well formed (`receipts.parse_entry`), not earlier than the one before it, and filed under its message.
+    1. Every index from 0 to the head is there, as an entry or (if retention removed it) as its hash; every entry is
+       well formed (`receipts.parse_entry`), not earlier than the one before it, and filed under its message.
     2. Every tile at every level holds the hashes of its entries, and there is no other tile.
     3. The tiles give the root in the head.
     4. The signed checkpoint is this log's, by its key in the register, and the log leads to it.
@@ -171,7 +171,7 @@ def verify_log(
             entry = None if raw is None else _parse(part, index, raw)
             if entry is not None:
                 time = (entry.entry_time.seconds, entry.entry_time.nanos)
-                # What is left of an earlier log follows the entry that says so, and is older.
+                # The remaining entries of an earlier log follow the entry that records it, and are older.
                 continues = index == 0 and entry.event == log_pb2.LOG_EVENT_LOG_CONTINUED
                 if time < last_time:
                     part.find("log_damaged", N_("The time runs backwards."), N_("entry {entry}"), entry=index)
@@ -219,7 +219,7 @@ def check_head(
 ) -> VerifiedCheckpoint | None:
     """Check that the stored tiles give the head's root, and lead to the checkpoint that was signed last.
 
-    ``origin`` names the log where it is not the member's newest.
+    ``origin`` names the log if it is not the member's newest.
     """
     head = log_store.head(scan)
     try:

@@ -1,4 +1,4 @@
-"""Verifying what other members may see and what was agreed with them: that the log says so, just so."""
+"""Verification of grants and reconciled periods: the log records exactly these."""
 
 from hashlib import sha256
 from typing import Any
@@ -16,11 +16,11 @@ from paiza_wire.errors import PaizaError, Rejected
 
 
 def verify_oversight(scan: ReadConnection, said: Said, proofs: Proofs, own: str, part: Part, step: Step) -> None:
-    """Check grants and agreed periods.
+    """Check grants and reconciled periods.
 
-    1. The log tells of exactly the grants there are: to whom, what, until when; and of those that ended.
-    2. Each period that was agreed on has its RECONCILED entry, with that member and over that digest.
-    3. What the other side showed of it is proven to its log, and says the same.
+    1. The log records exactly these grants: to whom, what, until when; and those that ended.
+    2. Each reconciled period has its RECONCILED entry, with that member and over that digest.
+    3. The other side's entry is proven to its log, and agrees.
     """
     # 1.
     given, ended = Tally(), Tally()

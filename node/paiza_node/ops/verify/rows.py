@@ -1,4 +1,4 @@
-"""Verifying what stands beside the log: that every row has its entry, every body its digest, every proof its log."""
+"""Verification of the rows beside the log: every row has its entry, every body its digest, every proof its log."""
 
 from collections import OrderedDict
 from hashlib import sha256
@@ -29,7 +29,7 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import split_hashes
 from paiza_wire.tlog.notes import VerifierKey, parse_note
 
-CHECKPOINTS: Final = 65_536  # verified ones that are remembered; a batch of proofs shares one
+CHECKPOINTS: Final = 65_536  # verified notes in the cache; a batch of proofs shares one
 
 _ENDS: Final = {
     delivery_pb2.DELIVERY_STATE_DELIVERED: log_pb2.LOG_EVENT_DELIVERED,
@@ -45,14 +45,14 @@ _TAKEN: Final = {
 
 
 def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> None:
-    """Check that deliveries, answers, openings and attachments are exactly those the log tells of."""
+    """Check that deliveries, answers, openings and attachments are exactly those the log records."""
     released, ended, answered, opened = Tally(), Tally(), Tally(), Tally()
     for rows in scanning.rows(scan, deliveries_store.delivery_table):
         for row in rows:
             recipient = row.recipient.encode()
             if (
                 row.delivery_kind != DeliveryKind.NOTICE
-            ):  # the entry that is sent to the author names who got the message
+            ):  # the entry that is sent to the author names the recipient of the message
                 released.add(b"%d" % row.released_index, row.digest, recipient)
             if row.state in _ENDS:
                 ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
@@ -99,7 +99,7 @@ def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> Non
 
 
 def _attached(scan: ReadConnection, step: Step) -> Tally:
-    """Tally the attachments of which something became: each by the entry that says so."""
+    """Tally the settled attachments: each by the entry that records the result."""
     attached = Tally()
     for rows in scanning.rows(scan, attachments_store.attachment_table):
         for row in rows:
@@ -111,9 +111,9 @@ def _attached(scan: ReadConnection, step: Step) -> Tally:
 
 
 def verify_messages(scan: ReadConnection, said: Said, own: str, part: Part, step: Step) -> None:
-    """Check that every message is what its digest says, with every part, and that the log tells of it.
+    """Check that every message matches its digest, with every part, and that the log records it.
 
-    ``own`` is our member id. What was passed on to us may have come without its nominal annex.
+    ``own`` is our member id. A message forwarded to us may have come without its nominal annex.
     """
     taken = Tally()
     bodies = 0
@@ -122,7 +122,7 @@ def verify_messages(scan: ReadConnection, said: Said, own: str, part: Part, step
         for row in rows:
             if row.holder == own:
                 without_annex.add(row.digest)
-            if not row.denied and not row.held:  # taken note of, without a message row that rests on it
+            if not row.denied and not row.held:  # noted, without a message row that depends on it
                 taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
     for rows in messages_store.messages(scan):
         for row in rows:
@@ -166,7 +166,7 @@ def _message(part: Part, what: str, digest: bytes) -> None:
 
 
 class Proofs:
-    """Verifies what other members' logs proved to us, each by the register of its own time."""
+    """Verifies stored proofs of other members' logs, each by the register of its own time."""
 
     def __init__(self, scan: ReadConnection, reader: RegisterReader, own: str) -> None:
         """Store the database, the archive of registers, and our own member id."""
@@ -177,10 +177,10 @@ class Proofs:
         self._checkpoints: OrderedDict[tuple[bytes, str, bytes], VerifiedCheckpoint] = OrderedDict()
 
     def verify(self, said: Said, part: Part, step: Step) -> None:
-        """Check every proof, and that whatever the log relied on is there.
+        """Check every proof, and that everything the log relied on is there.
 
         1. The checkpoint is signed by that member's log key, in the register that was in force.
-        2. The entry is proven to stand in it, and says what it is kept for: our release, or the answer to us.
+        2. The entry is proven to be in it, and is what it is stored as: our release, or the answer to us.
         3. The log relied on exactly these proofs; a receipt that came after a delivery was given up is no more.
         4. Every delivery settled as delivered has its receipt.
         """
@@ -232,7 +232,7 @@ class Proofs:
         _same(part, "delivery / proof", settled, answers)
 
     def check_entry(self, row: Any, of: str, index: int) -> log_pb2.LogEntry:
-        """Check that an entry kept of a member's log is proven to a checkpoint that its key signed; gives the entry."""
+        """Check that a stored entry of a member's log is proven to a checkpoint signed by its key; return the entry."""
         return self._proven(row, of, index)[0]
 
     def _proven(self, row: Any, of: str, index: int) -> tuple[log_pb2.LogEntry, bytes]:
@@ -259,7 +259,7 @@ class Proofs:
         return note
 
     def _check_passed_on(self, row: Any) -> bytes:
-        """Check an entry of another member's log that says it passed a message on."""
+        """Check an entry of another member's log that it forwarded a message."""
         entry, note = self._proven(row, row.forwarder, row.entry_index)
         receipts.check_forwarded(entry, row.digest, row.forwarder)
         if entry.counterpart != row.holder:

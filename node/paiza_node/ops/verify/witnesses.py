@@ -1,4 +1,4 @@
-"""Verifying what witnesses said: cosigned checkpoints of the own log, proofs that lead to cosigned ones of others."""
+"""Verification of cosignatures: cosigned checkpoints of the own log, and proofs to cosigned ones of others."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from paiza_wire.tlog.merkle import split_hashes
 from paiza_wire.tlog.notes import VerifierKey
 from paiza_wire.tlog.tiles import TileTree
 
-SPANS: Final = 4096  # judged ones that are remembered; the proofs of a batch share one
+SPANS: Final = 4096  # verified notes in the cache; the proofs of a batch share one
 
 
 class Witnesses:
@@ -41,12 +41,12 @@ class Witnesses:
         self._origins: dict[bytes, str] = {}
 
     def verify(self, part: Part, step: Step) -> None:
-        """Check everything that witnesses said.
+        """Check all cosignatures.
 
-        1. A witnessed note is signed by our log's key, is what our tree was at that size, and those others who are said
-           to have cosigned it have, with keys of theirs in the register.
-        2. A cosigned proof leads from the entry that is kept to its note, which lies behind the note before it in one
-           growing log; a quorum cosigned both, by the register that they were judged by.
+        1. A witnessed note is signed by our log's key, has the root of our tree at that size, and the named witnesses
+           have cosigned it, with keys of theirs in the register.
+        2. A cosigned proof leads from the stored entry to its note, which is consistent with the note before it; a
+           quorum cosigned both, by the register that they were verified with.
         """
         notes = proofs = 0
         tree = TileTree(log_store.head(self._scan).size, partial(log_store.tile, self._scan))
@@ -110,7 +110,7 @@ class Witnesses:
         return after
 
     def _origin(self, note_digest: bytes) -> str:
-        """Name the log of a kept note; a batch of proofs shares one."""
+        """Return the log of a stored note; a batch of proofs shares one."""
         if note_digest not in self._origins:
             if len(self._origins) >= SPANS:
                 self._origins.clear()
@@ -119,7 +119,7 @@ class Witnesses:
         return self._origins[note_digest]
 
     def _kept(self) -> Iterator[tuple[str, int, bytes, bytes]]:
-        """Yield every entry of another member's log that is kept: whose, where it stands, itself, and its note."""
+        """Yield every stored entry of another member's log: its owner, its place, itself, and its note."""
         for rows in scanning.rows(self._scan, exchange_store.proof_table):
             yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
         for rows in scanning.rows(self._scan, exchange_store.forwarding_table):

@@ -1,1 +1,1 @@
-"""Work on the whole database: its tables, copies of it, and a new log that goes on from a copy."""
+"""Work on the whole database: its tables, copies of it, and a new log that continues a copy."""

@@ -1,11 +1,11 @@
-"""A new log goes on where an earlier one was lost: the copy of a database gets a first entry in front of its log.
+"""Continuing a lost log: the log in a copied database gets a new first entry and becomes the beginning of a new log.
 
-The new log is: LOG_CONTINUED, which names the largest checkpoint of the earlier log that anybody showed; then every
-entry of the earlier one that is left, verbatim and in its order; then what is written from now on. So one log holds all
-there is, whatever is asked of it, and an entry of the earlier log stands in the new one `FormerLog.first_index` further
-on. That they are the same entries is shown by the earlier log's own checkpoints, to which they still lead.
+The new log consists of LOG_CONTINUED, which names the largest known checkpoint of the earlier log; then every remaining
+entry of the earlier one, verbatim and in its order; then the entries written from now on. One log therefore contains
+everything, and an entry of the earlier log is at an index higher by `FormerLog.first_index` in the new one. The earlier
+log's own checkpoints, to which its entries still lead, prove that they are the same entries.
 
-It is done in a copy that nobody uses yet: a crash leaves a file that is thrown away.
+This is done in a copy that is not used yet: a crash leaves a file that is deleted.
 """
 
 import secrets
@@ -69,13 +69,13 @@ INDICES: Final[tuple[Column[int], ...]] = (
     log_store.former_log_table.c.first_index,
 )
 
-# Counters of duties that follow the log: each the index of the entry that is looked at next.
+# Counters of tasks that follow the log: each the index of the next entry to process.
 CURSORS: Final = (log_index.CURSOR, upgrade_proofs.COUNTER)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The earlier log: its name, a checkpoint that what is left leads to, the largest known, and who showed that."""
+    """The earlier log: its name, a checkpoint that its remaining entries lead to, the largest known, and its source."""
 
     origin: str
     kept_note: bytes
@@ -85,9 +85,9 @@ class Ended:
 
 
 def continue_log(file: Path, ended: Ended, actor: str, register_version: bytes, now: datetime) -> tuple[int, bytes]:
-    """Make the log in a copied database (SQLite) the beginning of the next one; returns its size and root.
+    """Make the log in a copied database (SQLite) the beginning of the next one; return its size and root.
 
-    Numbers of threads go on behind all that may have been given out before: none is given twice.
+    Numbers of threads continue after all that may have been used before: none is used twice.
     """
     with _copied(file) as connection:
         head = connection.execute(select(log_store.log_head_table)).one()
@@ -96,7 +96,7 @@ def continue_log(file: Path, ended: Ended, actor: str, register_version: bytes, 
         put_former_log(connection, FormerLog(ended.origin, 1, head.size, ended.kept_note, ended.largest_note))
         _write_first(connection, ended, actor, register_version, moment)
         # Cosignatures of the earlier log's checkpoints are kept by those who have proofs to them; by size they would be
-        # taken for checkpoints of this log.
+        # mistaken for those of checkpoints of this log.
         connection.execute(delete(witness_store.witnessed_note_table))
         lost = max(0, ended.largest_size - head.size)
         threads = settings_store.counter_table.c.name.startswith("thread ")
@@ -117,14 +117,14 @@ def continue_log(file: Path, ended: Ended, actor: str, register_version: bytes, 
 
 
 def put_setting(file: Path, name: str, value: bytes) -> None:
-    """Store a setting for the node that will be started with this copy."""
+    """Store a setting for the node that will use this copy."""
     with _copied(file) as connection:
         connection.execute(delete(settings_store.setting_table).where(settings_store.setting_table.c.name == name))
         connection.execute(insert(settings_store.setting_table), {"name": name, "value": value})
 
 
 def _shift(connection: WriteConnection) -> None:
-    """Move every index by one. Through negative numbers, so that no row meets the key of its neighbour on the way."""
+    """Increase every index by one; through negative numbers, so that no row meets its neighbour's key."""
     for column in INDICES:
         table = column.table
         connection.execute(update(table).where(column.is_not(None)).values({column: -column - 1}))
@@ -145,7 +145,7 @@ def _write_first(connection: WriteConnection, ended: Ended, actor: str, register
     values = {"index": 0, "entry": entry.SerializeToString(deterministic=True), "digest": None}
     connection.execute(insert(log_store.log_entry_table), values)
     connection.execute(insert(log_store.log_text_table), {"index": 0, "salt": beside.salt, "text": beside.text})
-    # Nobody who follows the log looks back at its beginning.
+    # No task that follows the log returns to its beginning.
     audit_store.add_facts(connection, [LogIndexRow(0, entry.event, entry.actor, entry.counterpart)])
 
 

@@ -1,9 +1,8 @@
-"""A whole database copied out to one file and back in: what a backup carries, whichever database the node works with.
+"""Copying a whole database to one file and back: the database part of a backup, for either database.
 
-The file is an SQLite database of the node's own tables. Out of SQLite it comes by SQLite's online backup, out of
-PostgreSQL row by row in one REPEATABLE READ transaction; both are of one moment while the node goes on writing, and
-neither needs a program beside this one. In again it goes either way, so that a backup also moves a node from one
-database to the other.
+The file is an SQLite database of the node's own tables. From SQLite it is made by SQLite's online backup, from
+PostgreSQL row by row in one REPEATABLE READ transaction; both are of one moment while the node continues writing, and
+need no other program. It can be copied into either, so that a backup also moves a node from one database to the other.
 """
 
 import os
@@ -25,13 +24,13 @@ from paiza_node.core.storage.migrate import NEWEST, migrate, revision
 from paiza_node.ops.tables import METADATA
 from paiza_wire.errors import Unavailable
 
-BLOCK: Final = 1000  # rows moved at once; a row has a message of some kilobytes, at most some megabytes
+BLOCK: Final = 1000  # rows copied at once; a row has a message of some kilobytes, at most some megabytes
 
 
 def copy_out(url: str, file: Path) -> str:
-    """Copy a database, as it is at one moment, to a file that is not there yet; returns the kind of database.
+    """Copy a database, as of one moment, to a new file; return the kind of database.
 
-    Unavailable("database_unavailable") where that failed. A crash leaves a file that nobody takes for a backup.
+    Unavailable("database_unavailable") on failure. A crash leaves a file that is not a backup.
     """
     source = parse_url(url)
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -47,7 +46,7 @@ def copy_out(url: str, file: Path) -> str:
 
 
 def settle_copy(file: Path) -> None:
-    """Fold the side files of an SQLite copy back into it, so that one file is all of it; returns when it is on disk."""
+    """Merge the side files of an SQLite copy into it, so that one file contains all; returns when it is on disk."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE").fetchall()
     with file.open("rb") as stream:
@@ -55,10 +54,10 @@ def settle_copy(file: Path) -> None:
 
 
 def copy_in(file: Path, url: str) -> None:
-    """Make a copy the content of a database that holds nothing yet; the copy is brought up to date on the way.
+    """Copy into an empty database; the copy is migrated on the way.
 
     A crash leaves nothing (SQLite: the file gets its name last; PostgreSQL: it is one transaction).
-    NodeStopped("folder_not_empty") where the database already holds something.
+    NodeStopped("folder_not_empty") if the database is not empty.
     """
     target = parse_url(url)
     try:
@@ -72,7 +71,7 @@ def copy_in(file: Path, url: str) -> None:
 
 
 def holds_something(url: str) -> bool:
-    """Return whether there is a database with anything in it."""
+    """Return whether there is a database with any content."""
     target = parse_url(url)
     if target.get_backend_name() == "sqlite":
         return Path(target.database or "").exists()
@@ -149,7 +148,7 @@ def _place(file: Path, target: Path) -> None:
         shutil.copyfileobj(read, to, 1 << 20)
         to.flush()
         os.fsync(to.fileno())
-    for left in ("-wal", "-shm"):  # of the database that stood here: it must not be taken for this one's
+    for left in ("-wal", "-shm"):  # of the former database: it must not be taken for this one's
         target.with_name(target.name + left).unlink(missing_ok=True)
     side_file.rename(target)
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -160,7 +159,7 @@ def _place(file: Path, target: Path) -> None:
 
 
 def bring_up_to_date(file: Path) -> None:
-    """Return a copy the tables of this version."""
+    """Migrate a copy to the tables of this version."""
     engine: Engine = writer_engine(_sqlite(file))
     try:
         with engine.connect() as connection:
