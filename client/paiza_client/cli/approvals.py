@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import as_json, breaches, messages
+from paiza_client.cli import breaches, messages
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
 from paiza_wire.message import attachment, parse_strictly

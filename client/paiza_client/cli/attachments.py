@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.errors import Refused
 from paiza_client.files import attaching, file_types, location
 from paiza_client.files.attaching import Attachment
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json, find_messages
 from paiza_client.sdk.model import AttachmentStatus, MessageSummary
 from paiza_wire.message import attachment
 
@@ -67,7 +68,7 @@ def list_(*, message: str) -> None:
 
     async def work() -> MessageSummary:
         async with desk.session() as session:
-            return await messages.one(session, message)
+            return await find_messages.one(session, message)
 
     found = run(work())
     if desk.wants_json:
@@ -98,7 +99,7 @@ def fetch(desk: Terminal, message: str, number: int, output: Path | None, reason
 
     async def work() -> "SavedAttachment":
         async with desk.session() as session:
-            found = await messages.one(session, message)
+            found = await find_messages.one(session, message)
             if number not in attachment.part_numbers(found.header):
                 known = ", ".join(map(str, attachment.part_numbers(found.header))) or "-"
                 raise Refused("part_missing", f"{found.id}: {number}", _("attachments: {known}").format(known=known))

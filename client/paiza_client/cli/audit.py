@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from paiza_client.cli import as_json, evidence, messages
+from paiza_client.cli import evidence, messages
 from paiza_client.cli.audit_log import log
 from paiza_client.cli.options import shared
 from paiza_client.cli.reconciliation import matrix, reconcile
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json, find_messages
 from paiza_client.verify.model import LogState, Trail
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def trail(*, message: str, own_only: bool) -> None:
         async with desk.session() as session:
             if _FULL_DIGEST.fullmatch(message) and COORDINATOR in (await session.whoami()).roles and not own_only:
                 return await _trail_of_digest(session, bytes.fromhex(message))
-            found = await messages.one(session, message)
+            found = await find_messages.one(session, message)
             said = await session.trail(found.digest)
             if own_only or COORDINATOR not in (await session.whoami()).roles:
                 return found.id, found.digest, said, []

@@ -13,13 +13,14 @@ import click
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.cli import board, drafting, messages, sending, step_fields
+from paiza_client.cli import board, drafting, sending, step_fields
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.step_fields import Filling
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import find_messages
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 
@@ -183,7 +184,7 @@ def _take(
     async def look() -> tuple[workflow_pb2.GetWorkflowResponse, message_pb2.Header]:
         async with desk.session() as session:
             found = await workflow_of(session, thread)
-            first = await messages.one(session, found.steps[0].message_digest.hex())
+            first = await find_messages.one(session, found.steps[0].message_digest.hex())
             return found, first.header
 
     found, opening = run(look())
@@ -265,10 +266,10 @@ def _overrides(options: Mapping[str, Any], step: Command) -> Overrides:
 
 async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkflowResponse:
     """Find the delivery an officer means, by its thread's short name or any message of it."""
-    found = await messages.matching(session, thread)
+    found = await find_messages.matching(session, thread)
     threads = {each.header.thread_id for each in found}
     if len(threads) > 1:
-        await messages.one(session, thread)
+        await find_messages.one(session, thread)
     response = await session.workflows.get(thread_id=threads.pop())
     if response.status.workflow != WORKFLOW or not response.steps:
         raise Refused("unknown_id", thread, "not a controlled delivery")

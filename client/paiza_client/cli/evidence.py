@@ -9,7 +9,7 @@ import click
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.errors import NotProven, Refused, located, misused
@@ -19,6 +19,7 @@ from paiza_client.evidence.signers import Signed
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
 from paiza_client.local.register_cache import bootstrap_root
+from paiza_client.sdk import as_json, find_messages
 from paiza_domain import codes, kinds
 from paiza_wire.errors import Rejected
 from paiza_wire.message import attachment, parse_strictly
@@ -147,7 +148,7 @@ async def _made(
 
     reason, whom, purpose = why
     async with desk.session() as session:
-        found = await messages.one(session, message)
+        found = await find_messages.one(session, message)
         disclosure: Disclosure | None = None
         if parts:
             numbers = sorted({messages.part_number(found.header, part) for part in parts})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from ruamel.yaml import YAML
 
-from paiza_client.cli import as_json, inbox, messages, open_many
+from paiza_client.cli import inbox, messages, open_many
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.data.exports import customs, marks, precursors, printing, unodc
@@ -25,6 +25,7 @@ from paiza_client.data.exports.tables import Table
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
+from paiza_client.sdk import as_json, wording
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import OpenedPart
 from paiza_domain import codes
@@ -127,7 +128,9 @@ def export(
     write_private(output, data)
     desk.note(_("{n} messages written to {path}").format(n=len(records), path=output))
     desk.note(
-        _("It carries the mark {mark}").format(mark=marks.text(marks.strictest([each for each, _part in records])))
+        _("It carries the mark {mark}").format(
+            mark=wording.handling(marks.strictest([each for each, _part in records]))
+        )
     )
 
 

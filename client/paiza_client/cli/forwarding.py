@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from paiza_client import error_help
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import messages
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json, find_messages
 from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import codes, handling
@@ -91,7 +92,7 @@ async def _forward(
     desk: Terminal, message: str, recipients: list[str], purpose: str, reason: str, *, without_annex: bool
 ) -> tuple[MessageSummary, list[Permission]]:
     async with desk.session() as session:
-        summary = await messages.one(session, message)
+        summary = await find_messages.one(session, message)
         holding = {desk.profile().member, summary.header.author}.intersection(recipients)
         if holding:
             what = _("{members}: your own member, or the author of the message; it has the message")
@@ -103,7 +104,7 @@ async def _forward(
 
 async def _holders(desk: Terminal, message: str) -> list[Any]:
     async with desk.session() as session:
-        return await session.forwarding.holders((await messages.one(session, message)).digest)
+        return await session.forwarding.holders((await find_messages.one(session, message)).digest)
 
 
 def _why(permission: Permission) -> str:

@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.text import Text
 
 from paiza_client import error_help, language
-from paiza_client.cli import as_json
 from paiza_client.cli.terminal import WIDE, plain
 from paiza_client.errors import ExitCode, FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_client.language import N_, _
 from paiza_client.local import profiles
+from paiza_client.sdk import as_json
 from paiza_wire.errors import PaizaError, Rejected
 
 MAX_PROBLEMS: Final = 50  # shown on a terminal; JSON holds them all

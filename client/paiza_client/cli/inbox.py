@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import as_json, attachments, messages, substance_notes, tasks, threads
+from paiza_client.cli import attachments, messages, substance_notes, tasks, threads
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
@@ -15,6 +15,7 @@ from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Misused, Refused, located, misused
 from paiza_client.language import N_, _
 from paiza_client.local import reference_data
+from paiza_client.sdk import as_json, find_messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.threads.request_status import RequestStatus
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from paiza_client.sdk.tasks import Work
 
 MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
-PAGE: Final = 500  # the most the node gives at once
 URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT})
 
 
@@ -45,7 +45,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
 
     async def work() -> "tuple[list[MessageSummary], dict[bytes, Work]]":
         async with desk.session() as session:
-            found = await listed(
+            found = await find_messages.listed(
                 session,
                 limit,
                 box="sent" if sent else "inbox",
@@ -89,7 +89,7 @@ def open_(*, message: str, part: str, reason: str, attachment: int | None, outpu
 
     async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
         async with desk.session() as session:
-            found = await messages.one(session, message)
+            found = await find_messages.one(session, message)
             number = messages.part_number(found.header, part)
             if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
                 raise Refused("opening_reason_missing", found.id)
@@ -177,19 +177,6 @@ def contacts() -> None:
 
 
 _STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended")}
-
-
-async def listed(session: "Session", limit: int, **filters: Any) -> list[MessageSummary]:
-    """List messages over as many pages as it takes, at most ``limit``."""
-    found: list[MessageSummary] = []
-    token = ""
-    while len(found) < limit:
-        page = await session.list_messages(page_size=min(PAGE, limit - len(found)), page_token=token, **filters)
-        found += page.messages
-        token = page.next_token
-        if not token:
-            break
-    return found[:limit]
 
 
 def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import inbox, messages
+from paiza_client.cli import messages
 from paiza_client.cli.terminal import Terminal
 from paiza_client.data.exports.records import Record
 from paiza_client.errors import Misused, Refused, located
 from paiza_client.language import _
-from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk import find_messages
+from paiza_client.sdk.model import Box, MessageSummary
 from paiza_client.verify.model import OpenedPart
 from paiza_wire.message import parse_strictly
 
@@ -24,12 +25,12 @@ MAX_GATHERED: Final = 10_000  # messages of one export or count; more are asked 
 
 
 async def chosen(
-    session: "Session", ids: Iterable[str], *, kind: str, author: str, since: datetime | None, box: str = "both"
+    session: "Session", ids: Iterable[str], *, kind: str, author: str, since: datetime | None, box: Box = "both"
 ) -> list[MessageSummary]:
     """Return the messages an officer names, or those that fit; Refused where a named one is of another kind."""
-    named = [await messages.one(session, each) for each in ids]
+    named = [await find_messages.one(session, each) for each in ids]
     if not named:
-        return await inbox.listed(session, MAX_GATHERED, box=box, kind=kind, author=author, since=since)
+        return await find_messages.listed(session, MAX_GATHERED, box=box, kind=kind, author=author, since=since)
     for each in named:
         if kind and each.header.kind != kind:
             what = _("it is of the kind {found}, and this form takes {wanted}")

@@ -9,13 +9,14 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import as_json, drafting, messages, replies, sending, threads
+from paiza_client.cli import drafting, messages, replies, sending, threads
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import overrides, written
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE

@@ -18,6 +18,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import lang, run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import find_messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.drafts import Draft
@@ -317,7 +318,7 @@ def _answer(
 
     async def look() -> MessageSummary:
         async with desk.session() as session:
-            found = await messages.one(session, text)
+            found = await find_messages.one(session, text)
             if found.header.author == session.profile.member:
                 raise Refused("not_addressed", found.id, "your own member wrote it")
             return found

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import messages
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, run, terminal
 from paiza_client.errors import ExitCode, Refused, misused
@@ -19,6 +19,7 @@ from paiza_client.reconciliation import file as comparison_file
 from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.matrix import Cell, cells
 from paiza_client.reconciliation.plan import compare_logs
+from paiza_client.sdk import as_json
 from paiza_wire.errors import PaizaError
 
 DEFAULT_OVERDUE_MINUTES: Final = 60

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
-from paiza_client.cli import messages, replies, sending
+from paiza_client.cli import replies, sending
 from paiza_client.cli.options import split
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import find_messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.schema import partial_times
 from paiza_wire.message import parse_strictly
@@ -57,7 +58,7 @@ def ask(
 
     async def look() -> MessageSummary:
         async with desk.session() as session:
-            found = await messages.one(session, message)
+            found = await find_messages.one(session, message)
             if found.header.author == session.profile.member:
                 raise Refused("not_addressed", found.id, "your own member is the author")
             return found
@@ -177,7 +178,7 @@ def deny(
 
 
 async def _request(session: "Session", text: str) -> MessageSummary:
-    found = await messages.one(session, text)
+    found = await find_messages.one(session, text)
     if found.header.kind != REQUEST:
         raise misused(text, _("this is no release request"))
     return found

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import drafting, messages
+from paiza_client.cli import drafting
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.errors import Refused
+from paiza_client.sdk import find_messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
@@ -56,7 +57,7 @@ async def holders(session: "Session", concerned: Sequence[MessageSummary]) -> li
 
 async def own(session: "Session", text: str) -> MessageSummary:
     """Find a message that our own member wrote: only these are recalled and corrected."""
-    found = await messages.one(session, text)
+    found = await find_messages.one(session, text)
     if found.header.author != session.profile.member:
         raise Refused("not_author", found.id, found.header.author)
     return found

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.content.v1.erasure_pb2 import ErasureRequest
-from paiza_client.cli import as_json, messages, replies, sending
+from paiza_client.cli import messages, replies, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json, find_messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import Proof
 
@@ -135,7 +136,7 @@ def hold(*, message: str, reason: str, lift: bool) -> None:
 
     async def work() -> tuple[MessageSummary, Proof]:
         async with desk.session() as session:
-            found = await messages.one(session, message)
+            found = await find_messages.one(session, message)
             act = session.retention.release_hold if lift else session.retention.place_hold
             return found, await act(found.digest, reason)
 
@@ -241,7 +242,7 @@ def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
 
     async def work() -> tuple[MessageSummary, Proof]:
         async with desk.session() as session:
-            found = await messages.one(session, message)
+            found = await find_messages.one(session, message)
             if until is None:
                 return found, await session.retention.erase_own_copy(found.digest, reason)
             return found, await session.retention.keep(found.digest, reason, until)

@@ -5,11 +5,12 @@ from typing import Final
 
 import click
 
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import messages
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json, find_messages
 from paiza_client.sdk.search import Criterion, FoundPage, LinkedMessage
 
 PAGE: Final = 500  # the most the node gives at once
@@ -114,7 +115,7 @@ def links(*, message: str) -> None:
 
     async def work() -> tuple[LinkedMessage, ...]:
         async with desk.session() as session:
-            return await session.search.links((await messages.one(session, message)).digest)
+            return await session.search.links((await find_messages.one(session, message)).digest)
 
     found = run(work())
     if desk.wants_json:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import as_json, breaches, drafting, duplicates, interactive, messages, substance_notes
+from paiza_client.cli import breaches, drafting, duplicates, interactive, messages, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
@@ -20,6 +20,7 @@ from paiza_client.language import N_, _
 from paiza_client.local import register_cache
 from paiza_client.local.outbox import Outbox
 from paiza_client.local.profiles import open_credentials, remembered_roles
+from paiza_client.sdk import as_json, find_messages
 from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
@@ -93,7 +94,7 @@ def reply(
 
     async def customary() -> str:
         async with desk.session() as session:
-            answered = kinds.all_kinds().get((await messages.one(session, message)).header.kind)
+            answered = kinds.all_kinds().get((await find_messages.one(session, message)).header.kind)
             return answered.answered_by[0] if answered is not None and answered.answered_by else "free-message"
 
     chosen = drafting.find_kind(kind) if kind else None

@@ -17,6 +17,7 @@ from paiza_client.data.statistics.tabulation import HIDDEN, Measure
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
+from paiza_client.sdk import wording
 
 REASON: Final = "statistics"  # why each notice is opened, where the officer says nothing else
 FORMATS: Final = ("csv", "xlsx", "json")
@@ -96,10 +97,12 @@ def _give(desk: Terminal, table: Table, form: str, output: Path | None) -> None:
             }
             for row in table.rows
         ]
-        desk.json({"title": table.title, "handling": marks.text(table.mark), "notes": list(table.notes), "rows": rows})
+        desk.json(
+            {"title": table.title, "handling": wording.handling(table.mark), "notes": list(table.notes), "rows": rows}
+        )
     else:
         desk.say(table.title, "bold")
-        desk.say(marks.text(table.mark))
+        desk.say(wording.handling(table.mark))
         desk.table(table.columns, [[str(cell) for cell in row] for row in table.rows])
         for note in table.notes:
             desk.note(note)

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import run, terminal
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json, find_messages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -142,7 +143,7 @@ def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Work]]") -> N
 
     async def work() -> "Work":
         async with where.session() as session:
-            found = await messages.one(session, message)
+            found = await find_messages.one(session, message)
             return await act(session.tasks, found.digest)
 
     now = run(work())

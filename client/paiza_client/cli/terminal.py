@@ -22,12 +22,12 @@ from rich.table import Table
 from rich.text import Text
 
 from paiza_client import language
-from paiza_client.cli import as_json
 from paiza_client.errors import ProfileProblem, Unreachable
 from paiza_client.language import _, ngettext
 from paiza_client.local import profiles
 from paiza_client.local.outbox import Outbox
 from paiza_client.local.profiles import Profile
+from paiza_client.sdk import as_json
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session

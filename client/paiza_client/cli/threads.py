@@ -14,6 +14,7 @@ from paiza_client.cli import messages
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
+from paiza_client.sdk import find_messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.threads import request_status, thread
 from paiza_domain.threads.request_status import AnswerState, RequestStatus
@@ -49,10 +50,10 @@ def nothing(_header: message_pb2.Header) -> bool:
 
 async def find(session: "Session", text: str) -> bytes:
     """Find the thread an officer means, by its short name or any message of it."""
-    found = await messages.matching(session, text)
+    found = await find_messages.matching(session, text)
     threads = {each.header.thread_id for each in found}
     if len(threads) > 1:
-        await messages.one(session, text)
+        await find_messages.one(session, text)
     return threads.pop()
 
 

@@ -8,12 +8,13 @@ from typing import Final
 import click
 
 from paiza.officer.v1 import notice_pb2
-from paiza_client.cli import as_json, messages
+from paiza_client.cli import messages
 from paiza_client.cli.inbox import URGENT
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, lang, run, terminal
 from paiza_client.errors import Unreachable
 from paiza_client.language import N_, _
+from paiza_client.sdk import as_json
 from paiza_client.sdk.model import MessageSummary
 
 RECONNECT_SECONDS: Final = (1.0, 60.0)  # first and longest pause while the node is away

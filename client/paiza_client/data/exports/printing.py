@@ -13,6 +13,7 @@ from typing import Final
 from paiza_client.data.exports import marks
 from paiza_client.data.exports.records import Record
 from paiza_client.language import _, language
+from paiza_client.sdk import wording
 
 Rows = Sequence[tuple[str, str]]
 
@@ -34,7 +35,7 @@ h1 { font-size: 14pt; margin: 6pt 0; } h2 { font-size: 11.5pt; margin: 10pt 0 3p
 
 def page(records: Sequence[Record], header_rows: Callable[[Record], Rows]) -> str:
     """Write the whole file; ``header_rows`` describes a header for reading, in the language in use."""
-    mark = _text(marks.text(marks.strictest(records)))
+    mark = _text(wording.handling(marks.strictest(records)))
     title = _text(_("Paiza: messages for printing"))
     articles = "\n".join(_message(record, header_rows(record), mark) for record in records)
     return (

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import xlsxwriter
 
-from paiza_client.data.exports import marks
 from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, fit
 from paiza_client.data.imports.rows import armed
 from paiza_client.language import _
+from paiza_client.sdk import wording
 
 EXACT_DIGITS: Final = 15  # of a number in a spreadsheet; a longer one is written as a text, so that no digit is lost
 MAX_ROWS: Final = 1_000_000  # of a sheet, with room for its head
@@ -36,7 +36,7 @@ def as_csv(table: Table) -> bytes:
     """Write UTF-8 with a byte-order mark, commas and line feeds; the last column is the mark of the whole table."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    mark = fit(marks.text(table.mark))
+    mark = fit(wording.handling(table.mark))
     writer.writerow([armed(fit(each)) for each in (*table.columns, MARK_COLUMN)])
     for row in table.rows:
         writer.writerow([*(armed(fit(str(each))) for each in row), armed(mark)])
@@ -52,7 +52,7 @@ def as_json(table: Table) -> bytes:
         }
         for row in table.rows
     ]
-    whole = {"title": table.title, "handling": marks.text(table.mark), "notes": list(table.notes), "rows": rows}
+    whole = {"title": table.title, "handling": wording.handling(table.mark), "notes": list(table.notes), "rows": rows}
     return (json.dumps(whole, ensure_ascii=False, indent=2) + "\n").encode()
 
 
@@ -60,10 +60,12 @@ def as_xlsx(table: Table) -> bytes:
     """Write one sheet, its mark in the last column and in the head and foot of every printed page."""
     stream = io.BytesIO()
     with xlsxwriter.Workbook(stream, _OPTIONS) as book:
-        book.set_properties({"title": fit(table.title), "comments": fit(marks.text(table.mark)), "author": "Paiza"})
+        book.set_properties(
+            {"title": fit(table.title), "comments": fit(wording.handling(table.mark)), "author": "Paiza"}
+        )
         sheet = book.add_worksheet(table.name)
         bold = book.add_format({"bold": True})
-        mark = fit(marks.text(table.mark))
+        mark = fit(wording.handling(table.mark))
         lines = [(*table.columns, MARK_COLUMN), *((*row, mark) for row in table.rows[:MAX_ROWS])]
         widths = [_WIDTHS[0]] * len(lines[0])
         for place, line in enumerate(lines):

@@ -19,6 +19,7 @@ from paiza_client import language
 from paiza_client.data.exports import customs, marks, precursors, printing, unodc, writing
 from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
 from paiza_client.data.imports.rows import armed, disarmed
+from paiza_client.sdk import wording
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts
 from tests.unit.paiza_client.data.exports.making import MARK, NOW, record
@@ -104,7 +105,7 @@ def test_the_strictest_mark_of_all_parts_is_taken() -> None:
     green, amber = Handling(tlp="GREEN", code="H0"), Handling(tlp="AMBER", code="H1", classification=2)
     mild = record("seizure-notice", content, mark=green)
     strict = record("seizure-notice", content, mark=amber)
-    assert marks.text(marks.strictest([mild, strict])) == "TLP:AMBER, H1, level 2"
+    assert wording.handling(marks.strictest([mild, strict])) == "TLP:AMBER, H1, level 2"
     with_annex = record("seizure-notice", content, mark=green, annex=annex)
     assert marks.strictest([with_annex]).tlp == "RED"
     assert unodc.table([mild, strict]).mark.tlp == "AMBER"

@@ -1,0 +1,191 @@
+"""Messages and proven entries in words, in the language in use: rows for a screen, for a page, for a file."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from paiza.core.v1 import message_pb2
+from paiza_client.errors import Refused
+from paiza_client.language import N_, _, language
+from paiza_client.sdk.as_json import URGENCIES
+from paiza_client.verify.model import OpenedPart, Proof
+from paiza_domain import kinds
+from paiza_domain.schema.kind import Kind
+from paiza_wire.errors import Rejected
+
+_URGENCIES: Final = {
+    "FLASH": N_("FLASH"),
+    "URGENT": N_("URGENT"),
+    "PRIORITY": N_("priority"),
+    "ROUTINE": N_("routine"),
+    "INFORMATION": N_("information"),
+}
+_EVENTS: Final = {
+    "SUBMITTED": N_("submitted"),
+    "APPROVED": N_("approved"),
+    "RELEASED": N_("released"),
+    "RECEIVED": N_("received"),
+    "DELIVERED": N_("delivered"),
+    "REFUSED": N_("refused"),
+    "DELIVERY_REFUSED": N_("refused by the recipient"),
+    "OPENED": N_("opened"),
+    "OPENED_TOGETHER": N_("opened with others"),
+    "SUBJECTS_SHOWN": N_("subject shown"),
+    "EXPORTED": N_("exported"),
+    "EXPIRED": N_("given up"),
+    "DENIED": N_("denied"),
+    "DECLINED": N_("not signed"),
+    "WITHDRAWN": N_("taken back before it was signed"),
+    "LAPSED": N_("not signed in time"),
+    "ASSIGNED": N_("given to"),
+    "ACKNOWLEDGED": N_("acknowledged"),
+    "ESCALATED": N_("passed on, unacknowledged"),
+    "DONE": N_("done"),
+    "RECALLED": N_("recalled"),
+    "FORWARDED": N_("passed on"),
+    "SEARCHED": N_("searched"),
+    "ERASED": N_("erased"),
+    "NEVER_HELD": N_("never held"),
+    "ERASURE_DENIED": N_("not erased: legal hold"),
+    "ERASURE_ANSWERED": N_("answer to a request to erase"),
+    "HELD": N_("legal hold"),
+    "HOLD_RELEASED": N_("legal hold released"),
+    "REVIEW_KEPT": N_("reviewed and kept"),
+    "REVIEW_ERASED": N_("reviewed, own copy erased"),
+    "CONSULTED": N_("looked into the log"),
+    "RETIRED": N_("retention ended"),
+    "OFFICER_CERTIFIED": N_("officer certified"),
+    "OFFICER_CHANGED": N_("officer changed"),
+    "OFFICER_SUSPENDED": N_("officer suspended"),
+    "KEY_ADDED": N_("key added"),
+    "REGISTER_UPDATED": N_("register updated"),
+    "CONFIG_CHANGED": N_("configuration changed"),
+    "FORK_FOUND": N_("fork found"),
+    "TRUST_RESTORED": N_("trust restored"),
+    "DEFAULT_FOUND": N_("in default"),
+    "DEFAULT_ENDED": N_("default ended"),
+    "RECONCILED": N_("period agreed"),
+    "AUDIT_GRANTED": N_("audit grant"),
+    "AUDIT_WITHDRAWN": N_("audit grant ended"),
+    "LOG_CONTINUED": N_("log continued"),
+    "RECOVERED": N_("recovered"),
+    "BACKED_UP": N_("backed up"),
+}
+_UNKNOWN_PART: Final = N_("unknown part")
+_PART_NAMES: Final = {
+    message_pb2.PART_KIND_MAIN: N_("main part"),
+    message_pb2.PART_KIND_NOMINAL_ANNEX: N_("nominal annex"),
+    message_pb2.PART_KIND_ATTACHMENT: N_("attachment"),
+}
+
+
+def header_rows(header: message_pb2.Header, thread_name: str, level: str = "") -> list[tuple[str, str]]:
+    """Describe a header for reading, as (label, text); ``level`` is the reader's own name of the classification."""
+    marked = handling(header.handling, purposes=False)
+    rows = [
+        (_("Kind"), kind_title(header)),
+        (_("Id"), header.message_id.hex()),
+        (_("Thread"), thread_name),
+        (_("From"), f"{header.author}: " + ", ".join(f"{s.id} ({s.role})" for s in header.required_signers)),
+        (_("To"), recipients(header)),
+        (_("Written"), when(header.author_time.ToDatetime(tzinfo=UTC))),
+        (_("Urgency"), " — ".join(filter(None, (urgency(header), _code("urgency_reason", header.urgency_reason))))),
+        (_("Handling"), f"{marked} ({level})" if level else marked),
+        (_("Purposes"), ", ".join(_code("purpose", each) for each in header.handling.purposes)),
+        (_("Legal bases"), ", ".join(header.legal_bases)),
+        (_("Review"), header.review_time.ToDatetime(tzinfo=UTC).date().isoformat()),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def proof_rows(opened: OpenedPart) -> list[tuple[str, str]]:
+    """Describe what has been proven about an opened part."""
+    header = opened.message.header
+    rows = [
+        (
+            _("signed"),
+            _("{id} as {role}, certificate {fingerprint}").format(
+                id=signer.id, role=signer.role, fingerprint=certificate.fingerprint.hex()[:16]
+            ),
+        )
+        for signer, certificate in zip(header.required_signers, opened.message.signers, strict=True)
+    ]
+    return rows + [(event(each), proof_text(each)) for each in (*opened.released, *opened.answers, opened.opened)]
+
+
+def proof_text(proof: Proof) -> str:
+    """Describe a proven entry: who, when, where it stands."""
+    arrow = f"{proof.member} → {proof.counterpart}" if proof.counterpart else proof.member
+    details = [arrow, when(proof.time), f"{proof.origin} #{proof.index}", proof.reason]
+    if proof.event == "OPENED":
+        details.insert(2, proof.actor)
+    return "  ".join(filter(None, details))
+
+
+def event(proof: Proof) -> str:
+    """Name what an entry records, in words where there are any."""
+    return _(_EVENTS[proof.event]) if proof.event in _EVENTS else proof.event
+
+
+def part_name(header: message_pb2.Header, number: int) -> str:
+    """Name a part for reading."""
+    return _(_PART_NAMES.get(header.parts[number].kind, _UNKNOWN_PART))
+
+
+def part_number(header: message_pb2.Header, wanted: str) -> int:
+    """Find a part by its name or number."""
+    names = {"main": message_pb2.PART_KIND_MAIN, "annex": message_pb2.PART_KIND_NOMINAL_ANNEX}
+    for number, part in enumerate(header.parts):
+        if wanted == str(number) or names.get(wanted) == part.kind:
+            return number
+    raise Refused("part_missing", f"{header.message_id.hex()}: {wanted}")
+
+
+def kind_of(header: message_pb2.Header) -> Kind:
+    """Return the kind of a message; Refused where this program does not know it."""
+    try:
+        return kinds.get(header.kind, header.kind_version)
+    except Rejected as error:
+        raise Refused(error.reason, header.message_id.hex(), error.detail) from error
+
+
+def kind_title(header: message_pb2.Header) -> str:
+    """Name a kind for reading; by its code where this program does not know it."""
+    try:
+        return kinds.get(header.kind, header.kind_version).titles[language()]
+    except Rejected:
+        return header.kind
+
+
+def recipients(header: message_pb2.Header) -> str:
+    """Name the recipients, with whom the message is for."""
+    return ", ".join(
+        f"{each.member} ({each.attention})" if each.attention else each.member for each in header.recipients
+    )
+
+
+def _code(list_name: str, code: str) -> str:
+    from paiza_domain.schema import reading  # noqa: PLC0415 - lists need no code lists
+
+    return reading.code_text(list_name, code, language())
+
+
+def urgency(header: message_pb2.Header) -> str:
+    """Name the urgency for reading."""
+    name = URGENCIES.get(header.urgency, "")
+    return _(_URGENCIES[name]) if name in _URGENCIES else name
+
+
+def when(moment: datetime) -> str:
+    """Return a time for reading, in the zone of this machine, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def handling(mark: message_pb2.Handling, *, purposes: bool = True) -> str:
+    """Write a mark on one line; an unmarked text says that there is none."""
+    words = [f"TLP:{mark.tlp}" if mark.tlp else "", mark.code, mark.code_text]
+    words += [f"PAP:{mark.pap}" if mark.pap else "", _("level {n}").format(n=mark.classification)]
+    if mark.evaluation:
+        words.append(f"{mark.evaluation} ({mark.evaluation_scheme})")
+    if purposes and mark.purposes:
+        words.append(_("only for: {purposes}").format(purposes=", ".join(mark.purposes)))
+    return ", ".join(filter(None, words))
