@@ -55,7 +55,7 @@ def test_a_status_says_list_regime_concentration_and_doubt(known: Reference) -> 
         "List A, circulation restricted, strict control, from 10 %, not verified"
     )
     assert reference.status(known, "heroin", "kaz", TODAY).text("ru") == "List I (ru), оборот запрещён"
-    assert reference.status(known, "mephedrone", "tjk", TODAY).text("ru") == "нет сведений: запросите государство"
+    assert reference.status(known, "mephedrone", "tjk", TODAY).text("ru") == "сведений нет: запросите государство"
 
 
 def test_schedules_end(known: Reference) -> None:
