@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-NAMED = "tests/unit/paiza_wire/tlog/test_merkle.py"  # three of its tests need the folder
+NAMED = "tests/unit/paiza_wire/tlog/test_merkle.py"  # one of its tests needs the folder
 OTHER = "tests/unit/paiza_wire/tlog/test_tiles.py"
 
 
-@pytest.mark.parametrize(("kept", "said"), [(NAMED, f"3, of {NAMED}"), (OTHER, "none")])
+@pytest.mark.parametrize(("kept", "said"), [(NAMED, f"1, of {NAMED}"), (OTHER, "none")])
 def test_the_last_line_names_what_was_skipped(root: Path, tmp_path: Path, kept: str, said: str) -> None:
     """Without the folder, over the workers of `make test`; also where nothing was skipped."""
     command = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", kept]
