@@ -1051,7 +1051,7 @@ class ConsultedDetail(_message.Message):
     question_sha256: _builtins.bytes
     """What an officer of ours asks counterpart: SHA-256 of the question."""
     answer_sha256: _builtins.bytes
-    """What an officer of counterpart is told: digest of question and answer ("Oversight" in README.md)."""
+    """What an officer of counterpart is told: digest of question and answer ("Peer audit" in README.md)."""
     def __init__(
         self,
         *,
@@ -1596,7 +1596,7 @@ class ReconciledDetail(_message.Message):
 
     PERIOD_DIGEST_FIELD_NUMBER: _builtins.int
     period_digest: _builtins.bytes
-    """Digest of what they agree on ("Oversight" in README.md)."""
+    """Digest of what they agree on ("Peer audit" in README.md)."""
     def __init__(
         self,
         *,
