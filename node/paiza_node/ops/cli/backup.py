@@ -15,6 +15,8 @@ import click
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import read_checkpoint
+from paiza_node.core.log.checks import check_head
+from paiza_node.core.storage.findings import Part
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.backup import container
@@ -26,8 +28,6 @@ from paiza_node.ops.config import Config
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import check_database, known_register
 from paiza_node.ops.terminal import iso, print_json, shown_bytes
-from paiza_node.ops.verify.findings import Part
-from paiza_node.ops.verify.log import check_head
 from paiza_register import Member
 from paiza_wire.errors import Unavailable
 

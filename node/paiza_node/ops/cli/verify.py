@@ -5,6 +5,7 @@ minutes, while the log itself takes seconds.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import read_checkpoint
-from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.log.checks import verify_log
+from paiza_node.core.storage import scanning
+from paiza_node.core.storage.findings import Check, Part, Step
 from paiza_node.core.storage.scanning import open_scan
+from paiza_node.features.recovery.checks import verify_earlier
 from paiza_node.ops.cli.frame import Ended, ExitCode, as_object
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
@@ -26,16 +30,7 @@ from paiza_node.ops.offline import check_database, known_register
 from paiza_node.ops.tables import METADATA
 from paiza_node.ops.terminal import on_terminal, print_json
 from paiza_node.ops.text import plain
-from paiza_node.ops.verify.approvals import verify_approvals
-from paiza_node.ops.verify.attachments import verify_attachments
-from paiza_node.ops.verify.earlier_logs import verify_earlier
-from paiza_node.ops.verify.erasures import verify_erasures
-from paiza_node.ops.verify.findings import Part, Step
-from paiza_node.ops.verify.log import Said, verify_log
-from paiza_node.ops.verify.misbehaviour import verify_misbehaviour
-from paiza_node.ops.verify.peer_audit import verify_oversight
-from paiza_node.ops.verify.rows import Proofs, verify_messages, verify_rows
-from paiza_node.ops.verify.witnesses import Witnesses
+from paiza_node.ops.verify.compose import compose
 
 NAMES = {
     "log": N_("log"),
@@ -83,49 +78,25 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
     # Read before the scan: a checkpoint is signed only after its entries are committed.
     note = read_checkpoint(config.data / "checkpoint")
     with open_scan(config.database) as scan:
-        said = None if log_only else Said()
+        composed = () if log_only else compose(scan, reader, register, config)
+        heard: defaultdict[int, list[Check]] = defaultdict(list)
+        for check in (check for each in composed for check in each.checks):
+            for event in check.events:
+                heard[event].append(check)
         head = log_store.head(scan)
         with _part("log", head.size, quiet=quiet) as (part, step):
-            verify_log(scan, register.member(config.member), note, part, said, step)
+            verify_log(scan, register.member(config.member), note, part, heard, step)
         yield part
         if log_store.former_logs(scan):
             with _part("earlier", head.size, quiet=quiet) as (part, step):
                 verify_earlier(scan, register.member(config.member), part, step)
             yield part
-        if said is None:
-            return
-        with _part("rows", _count(scan, "delivery", "answer", "opened"), quiet=quiet) as (part, step):
-            verify_rows(scan, said, part, step)
-        yield part
-        with _part("messages", head.messages, quiet=quiet) as (part, step):
-            verify_messages(scan, said, config.member, part, step)
-        yield part
-        with _part("proofs", _count(scan, "proof"), quiet=quiet) as (part, step):
-            proofs = Proofs(scan, reader, config.member)
-            proofs.verify(said, part, step)
-        yield part
-        with _part("witnesses", _count(scan, "witnessed_note", "cosigned_proof"), quiet=quiet) as (part, step):
-            Witnesses(scan, reader, register, config.member).verify(part, step)
-        yield part
-        with _part("misbehaviour", _count(scan, "finding"), quiet=quiet) as (part, step):
-            verify_misbehaviour(scan, said.findings, register, part, step)
-        yield part
-        with _part("approvals", _count(scan, "approval"), quiet=quiet) as (part, step):
-            verify_approvals(scan, said.signed, part, step)
-        yield part
-        with _part("erasures", _count(scan, "erasure", "erased", "erasure_answer"), quiet=quiet) as (part, step):
-            verify_erasures(scan, proofs, config.member, part, step)
-        yield part
-        with _part("oversight", _count(scan, "audit_grant", "reconciled_period"), quiet=quiet) as (part, step):
-            verify_oversight(scan, said, proofs, config.member, part, step)
-        yield part
-        with _part("attachments", _count(scan, "attachment"), quiet=quiet) as (part, step):
-            verify_attachments(scan, config.data / "attachments", part, step)
-        yield part
-
-
-def _count(scan: ReadConnection, *tables: str) -> int:
-    return sum(scanning.count(scan, METADATA.tables[table]) for table in tables)
+        for each in composed:
+            total = sum(scanning.count(scan, METADATA.tables[table]) for table in each.tables)
+            with _part(each.name, total, quiet=quiet) as (part, step):
+                for check in each.checks:
+                    check.verify(part, step)
+            yield part
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from paiza_node.core.errors import N_
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import read_checkpoint
+from paiza_node.core.log.checks import check_head
 from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage.findings import Part
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.config import Config
@@ -26,8 +28,6 @@ from paiza_node.ops.keys import load_keys
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import check_database
 from paiza_node.ops.terminal import shown_bytes, shown_span, shown_time
-from paiza_node.ops.verify.findings import Part
-from paiza_node.ops.verify.log import check_head
 from paiza_register import Register
 from paiza_wire.tlog.cosignatures import quorum
 from paiza_wire.tlog.tiles import TILE_WIDTH

@@ -11,8 +11,8 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import FormerLog
 from paiza_node.core.log.store import entry_leaves
 from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage.findings import Part, Step, Tally
 from paiza_node.features.recovery import store as recovery_store
-from paiza_node.ops.verify.findings import Part, Step, Tally
 from paiza_register import Member
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError
@@ -94,15 +94,7 @@ def _check_recovered(scan: ReadConnection, member: Member, part: Part) -> int:
                 continue
             evidence = receipts.evidence_digest(row.entry, note)
             in_rows.add(b"%d" % row.log_index, row.digest, row.counterpart.encode(), evidence)
-    if not in_log.same(in_rows):
-        part.find(
-            "log_damaged",
-            N_("Both should tell of the same: one of {one}, the other of {other}, and they do not agree."),
-            "{pair}",
-            one=in_log.count,
-            other=in_rows.count,
-            pair="RECOVERED / recovered_entry",
-        )
+    part.compare("RECOVERED / recovered_entry", in_log, in_rows)
     return in_rows.count
 
 

@@ -1,28 +1,25 @@
-"""Verification of the rows beside the log: every row has its entry, every body its digest, every proof its log."""
+"""Verification of the exchange: every delivery has its entry, every body its digest, every proof its log."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
+from typing_extensions import override
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
-from paiza_node.core.access import store as access_store
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import ReadConnection, scanning
-from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.retention import store as retention_store
-from paiza_node.ops.verify.findings import Part, Step, Tally
-from paiza_node.ops.verify.log import Said
+from paiza_node.core.storage.findings import Check, Part, Step, Tally
 from paiza_register import Member, RegisterReader
+from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -44,100 +41,100 @@ _TAKEN: Final = {
 }
 
 
-def verify_rows(scan: ReadConnection, said: Said, part: Part, step: Step) -> None:
-    """Check that deliveries, answers, openings and attachments are exactly those the log records."""
-    released, ended, answered, opened = Tally(), Tally(), Tally(), Tally()
-    for rows in scanning.rows(scan, deliveries_store.delivery_table):
-        for row in rows:
-            recipient = row.recipient.encode()
-            if (
-                row.delivery_kind != DeliveryKind.NOTICE
-            ):  # the entry that is sent to the author names the recipient of the message
-                released.add(b"%d" % row.released_index, row.digest, recipient)
-            if row.state in _ENDS:
-                ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
-        step(len(rows))
-    for rows in scanning.rows(scan, exchange_store.answer_table):
-        for row in rows:
-            answered.add(row.digest, b"%d" % row.log_index)
-        step(len(rows))
-    for rows in scanning.rows(scan, exchange_store.forwarding_table):
-        for row in rows:
-            if not row.denied:
+_ANSWERED: Final = (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED)
+_ENDED: Final = (log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_DELIVERY_REFUSED, log_pb2.LOG_EVENT_EXPIRED)
+
+
+class Deliveries(Check):
+    """Verifies that deliveries and answers are exactly those the log records."""
+
+    events = (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED, *_ANSWERED, *_ENDED)
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._released, self._ended, self._answered = Tally(), Tally(), Tally()
+
+    @override
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
+        if event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
+            self._released.add(b"%d" % index, digest, who)
+        elif log_entries.part_number(entry) is not None:  # about an attachment
+            return
+        elif event in _ANSWERED:
+            self._answered.add(digest, b"%d" % index)
+        else:
+            self._ended.add(digest, who, b"%d" % event)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        released, ended, answered = Tally(), Tally(), Tally()
+        for rows in scanning.rows(self._scan, deliveries_store.delivery_table):
+            for row in rows:
+                recipient = row.recipient.encode()
+                if (
+                    row.delivery_kind != DeliveryKind.NOTICE
+                ):  # the entry that is sent to the author names the recipient of the message
+                    released.add(b"%d" % row.released_index, row.digest, recipient)
+                if row.state in _ENDS:
+                    ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
+            step(len(rows))
+        for rows in scanning.rows(self._scan, exchange_store.answer_table):
+            for row in rows:
                 answered.add(row.digest, b"%d" % row.log_index)
-        step(len(rows))
-    for rows in scanning.rows(scan, access_store.opened_table):
-        for row in rows:
-            opened.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, row.officer.encode())
-        step(len(rows))
-    attached = _attached(scan, step)
-    head = log_store.head(scan)
-    part.counts = {"deliveries": released.count, "answers": answered.count, "openings": opened.count}
-    for what, in_log, in_rows in (
-        ("RELEASED / delivery", said.released, released),
-        ("DELIVERED, DELIVERY_REFUSED, EXPIRED / delivery", said.ended, ended),
-        ("RECEIVED, REFUSED / answer", said.answered, answered),
-        ("OPENED / opened", said.opened, opened),
-        ("RECEIVED, REFUSED, DELIVERED, DELIVERY_REFUSED, EXPIRED / attachment", said.attached, attached),
-    ):
-        _same(part, what, in_log, in_rows)
-    taken = retention_store.retired_counts(scan)
-    for table, counted, gone in (
-        (messages_store.message_table, head.messages, taken[0]),
-        (deliveries_store.delivery_table, head.deliveries, taken[1]),
-    ):
-        expected = counted - gone
-        if (count := scanning.count(scan, table)) != expected:
-            part.find(
-                "log_damaged",
-                N_("There are {count} rows where the head counts {expected}."),
-                "{table}",
-                count=count,
-                expected=expected,
-                table=table.name,
-            )
+            step(len(rows))
+        for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
+            for row in rows:
+                if not row.denied:
+                    answered.add(row.digest, b"%d" % row.log_index)
+            step(len(rows))
+        part.counts |= {"deliveries": released.count, "answers": answered.count}
+        part.compare("RELEASED / delivery", self._released, released)
+        part.compare("DELIVERED, DELIVERY_REFUSED, EXPIRED / delivery", self._ended, ended)
+        part.compare("RECEIVED, REFUSED / answer", self._answered, answered)
 
 
-def _attached(scan: ReadConnection, step: Step) -> Tally:
-    """Tally the settled attachments: each by the entry that records the result."""
-    attached = Tally()
-    for rows in scanning.rows(scan, attachments_store.attachment_table):
-        for row in rows:
-            if row.log_index is not None:
-                other = row.source or row.member
-                attached.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, other.encode())
-        step(len(rows))
-    return attached
+class Messages(Check):
+    """Verifies that every message matches its digest, with every part, and that the log records it."""
 
+    events = _ANSWERED
 
-def verify_messages(scan: ReadConnection, said: Said, own: str, part: Part, step: Step) -> None:
-    """Check that every message matches its digest, with every part, and that the log records it.
+    def __init__(self, scan: ReadConnection, own: str) -> None:
+        """``own`` is our member id. A message forwarded to us may have come without its nominal annex."""
+        self._scan = scan
+        self._own = own
+        self._taken = Tally()
 
-    ``own`` is our member id. A message forwarded to us may have come without its nominal annex.
-    """
-    taken = Tally()
-    bodies = 0
-    without_annex: set[bytes] = set()
-    for rows in scanning.rows(scan, exchange_store.forwarding_table):
-        for row in rows:
-            if row.holder == own:
-                without_annex.add(row.digest)
-            if not row.denied and not row.held:  # noted, without a message row that depends on it
-                taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
-    for rows in messages_store.messages(scan):
-        for row in rows:
-            if row.state in _TAKEN:
-                taken.add(row.digest, b"%d" % _TAKEN[row.state])
-            if wire.message_digest(row.header) != row.digest:
-                _message(part, N_("The header does not have the digest of the message."), row.digest)
-            elif row.signed is not None:
-                bodies += 1
-                _check_body(part, row, annex_may_lack=row.digest in without_annex)
-            elif row.state != MessageState.REFUSED and not messages_store.erased(scan, [row.digest]):
-                _message(part, N_("The body of the message is missing."), row.digest)
-        step(len(rows))
-    part.counts = {"messages": scanning.count(scan, messages_store.message_table), "bodies": bodies}
-    _same(part, "RECEIVED, REFUSED / message", said.taken, taken)
+    @override
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        if log_entries.part_number(entry) is None and log_entries.reason(entry) != "conflict":
+            self._taken.add(entry.message_digest, b"%d" % entry.event)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        taken = Tally()
+        bodies = 0
+        without_annex: set[bytes] = set()
+        for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
+            for row in rows:
+                if row.holder == self._own:
+                    without_annex.add(row.digest)
+                if not row.denied and not row.held:  # noted, without a message row that depends on it
+                    taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
+        for rows in messages_store.messages(self._scan):
+            for row in rows:
+                if row.state in _TAKEN:
+                    taken.add(row.digest, b"%d" % _TAKEN[row.state])
+                if wire.message_digest(row.header) != row.digest:
+                    _message(part, N_("The header does not have the digest of the message."), row.digest)
+                elif row.signed is not None:
+                    bodies += 1
+                    _check_body(part, row, annex_may_lack=row.digest in without_annex)
+                elif row.state != MessageState.REFUSED and not messages_store.erased(self._scan, [row.digest]):
+                    _message(part, N_("The body of the message is missing."), row.digest)
+            step(len(rows))
+        part.counts = {"messages": scanning.count(self._scan, messages_store.message_table), "bodies": bodies}
+        part.compare("RECEIVED, REFUSED / message", self._taken, taken)
 
 
 def _check_body(part: Part, row: Any, *, annex_may_lack: bool) -> None:
@@ -165,8 +162,14 @@ def _message(part: Part, what: str, digest: bytes) -> None:
     part.find("part_altered", what, N_("message {digest}"), digest=digest.hex())
 
 
-class Proofs:
+class Proofs(Check):
     """Verifies stored proofs of other members' logs, each by the register of its own time."""
+
+    events = (
+        *_ANSWERED,
+        log_pb2.LOG_EVENT_DELIVERED,
+        log_pb2.LOG_EVENT_DELIVERY_REFUSED,
+    )
 
     def __init__(self, scan: ReadConnection, reader: RegisterReader, own: str) -> None:
         """Store the database, the archive of registers, and our own member id."""
@@ -175,8 +178,20 @@ class Proofs:
         self._own = own
         self._members: dict[tuple[str, bytes], Member] = {}
         self._checkpoints: OrderedDict[tuple[bytes, str, bytes], VerifiedCheckpoint] = OrderedDict()
+        self._relied, self._receipted = Tally(), Tally()
 
-    def verify(self, said: Said, part: Part, step: Step) -> None:
+    @override
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        digest, who = entry.message_digest, entry.counterpart.encode()
+        if log_entries.part_number(entry) is not None:  # about an attachment
+            return
+        if entry.event in _ANSWERED:
+            self._relied.add(digest, who, entry.received.dispatch_sha256 or entry.refused.dispatch_sha256)
+        elif answer := entry.delivered.answer_sha256 or entry.delivery_refused.answer_sha256:
+            self._receipted.add(digest, who, answer)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
         """Check every proof, and that everything the log relied on is there.
 
         1. The checkpoint is signed by that member's log key, in the register that was in force.
@@ -227,9 +242,9 @@ class Proofs:
                 if row.state in answered and row.delivery_kind != DeliveryKind.NOTICE:
                     settled.add(row.digest, row.recipient.encode())
         part.counts = {"proofs": relied.count + receipted.count + len(late), "checkpoints": len(self._checkpoints)}
-        _same(part, "RECEIVED, REFUSED / proof", said.relied, relied)
-        _same(part, "DELIVERED, DELIVERY_REFUSED / proof", said.receipted, receipted)
-        _same(part, "delivery / proof", settled, answers)
+        part.compare("RECEIVED, REFUSED / proof", self._relied, relied)
+        part.compare("DELIVERED, DELIVERY_REFUSED / proof", self._receipted, receipted)
+        part.compare("delivery / proof", settled, answers)
 
     def check_entry(self, row: Any, of: str, index: int) -> log_pb2.LogEntry:
         """Check that a stored entry of a member's log is proven to a checkpoint signed by its key; return the entry."""
@@ -303,14 +318,9 @@ def _proof(part: Part, row: Any, what: str, **values: Any) -> None:
     )
 
 
-def _same(part: Part, what: str, one: Tally, other: Tally) -> None:
-    if one.same(other):
-        return
-    part.find(
-        "log_damaged",
-        N_("Both should tell of the same: one of {one}, the other of {other}, and they do not agree."),
-        "{pair}",
-        one=one.count,
-        other=other.count,
-        pair=what,
-    )
+def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]]:
+    """Return the entries of other members' logs stored about messages: (member, index, entry, note digest)."""
+    for rows in scanning.rows(scan, exchange_store.proof_table):
+        yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+    for rows in scanning.rows(scan, exchange_store.forwarding_table):
+        yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)

@@ -1,11 +1,16 @@
-"""The result of a verification: how much was read, and everything that failed."""
+"""Verification of stored rows: how much was read, everything that failed, and the interface of a check.
 
-from collections.abc import Callable
+Each package that owns tables checks them in its module `checks`; `paiza_node.ops.verify` composes them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from paiza_node.core.errors import NodeStopped
+from paiza.core.v1 import log_pb2
+from paiza_node.core.errors import N_, NodeStopped
 
 MAX_FINDINGS: Final = 100  # reported one by one; further ones are counted
 _MASK: Final = (1 << 128) - 1
@@ -31,6 +36,18 @@ class Part:
         else:
             self.more += 1
 
+    def compare(self, pair: str, in_log: "Tally", in_rows: "Tally") -> None:
+        """Add a finding unless the log and the rows agree; ``pair`` names both."""
+        if not in_log.same(in_rows):
+            self.find(
+                "log_damaged",
+                N_("Both should tell of the same: one of {one}, the other of {other}, and they do not agree."),
+                "{pair}",
+                one=in_log.count,
+                other=in_rows.count,
+                pair=pair,
+            )
+
     @property
     def holds(self) -> bool:
         """Return whether there are no findings."""
@@ -55,3 +72,18 @@ class Tally:
     def same(self, other: "Tally") -> bool:
         """Return whether both counted the same rows."""
         return self.count == other.count and (self.total - other.total) & _MASK == 0
+
+
+class Check(ABC):
+    """Verifies tables of one package against the log."""
+
+    events: Collection[int] = ()
+    """The events of the log that `hear` is called with."""
+
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        """Note an entry of one of these events, in the order of the log."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def verify(self, part: Part, step: Step) -> None:
+        """Read the rows and add findings; called once, after the last entry."""

@@ -1,38 +1,55 @@
-"""Verification of cosignatures: cosigned checkpoints of the own log, and proofs to cosigned ones of others."""
+"""Verification of cosignatures and of recorded misbehaviour: cosigned checkpoints, proofs to them, forks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from typing_extensions import override
+
+from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.log import store as log_store
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.model import FindingKind
 from paiza_node.core.storage import ReadConnection, scanning
-from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.retention import store as retention_store
+from paiza_node.core.storage.findings import Check, Part, Step
 from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.misbehaviour import fork_digest
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan
 from paiza_node.features.witness.verify_cosignatures import JudgedNote, judge_note
-from paiza_node.ops.verify.findings import Part, Step
 from paiza_register import Member, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog import checkpoint as checkpoints
-from paiza_wire.tlog import merkle
+from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.cosignatures import cosignatures
 from paiza_wire.tlog.merkle import split_hashes
 from paiza_wire.tlog.notes import VerifierKey
 from paiza_wire.tlog.tiles import TileTree
 
+_Entry = tuple[FindingKind, str, bytes]
+
 SPANS: Final = 4096  # verified notes in the cache; the proofs of a batch share one
 
 
-class Witnesses:
+class Witnesses(Check):
     """Verifies witnessed notes and cosigned proofs."""
 
-    def __init__(self, scan: ReadConnection, reader: RegisterReader, register: Register, own: str) -> None:
-        """Store the database, the archive of registers, the register in force, and our own member id."""
+    def __init__(
+        self,
+        scan: ReadConnection,
+        reader: RegisterReader,
+        register: Register,
+        own: str,
+        kept: Iterable[tuple[str, int, bytes, bytes]],
+    ) -> None:
+        """Store the database, the archive of registers, the register in force, and our own member id.
+
+        ``kept`` are all stored entries of other members' logs: owner, index, the entry, digest of its note.
+        """
         self._scan = scan
+        self._kept = kept
         self._reader = reader
         self._register = register
         self._own = own
@@ -40,6 +57,7 @@ class Witnesses:
         self._judged: dict[CosignedSpan, JudgedNote] = {}
         self._origins: dict[bytes, str] = {}
 
+    @override
     def verify(self, part: Part, step: Step) -> None:
         """Check all cosignatures.
 
@@ -61,7 +79,7 @@ class Witnesses:
             notes += len(rows)
             step(len(rows))
         # 2.
-        for member, index, entry, note in self._kept():
+        for member, index, entry, note in self._kept:
             proof = witness_store.cosigned_proof(self._scan, member, self._origin(note), index)
             if proof is None:
                 continue
@@ -118,16 +136,76 @@ class Witnesses:
             self._origins[note_digest] = note.split(b"\n", 1)[0].decode("utf-8", "replace")
         return self._origins[note_digest]
 
-    def _kept(self) -> Iterator[tuple[str, int, bytes, bytes]]:
-        """Yield every stored entry of another member's log: its owner, its place, itself, and its note."""
-        for rows in scanning.rows(self._scan, exchange_store.proof_table):
-            yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
-        for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
-            yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
-        for table in (attachments_store.attachment_proof_table, retention_store.erasure_answer_table):
-            for rows in scanning.rows(self._scan, table):
-                yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+
+class Misbehaviour(Check):
+    """Verifies recorded misbehaviour: the own log agrees with it, and each stored fork proof holds."""
+
+    events = (
+        log_pb2.LOG_EVENT_FORK_FOUND,
+        log_pb2.LOG_EVENT_TRUST_RESTORED,
+        log_pb2.LOG_EVENT_DEFAULT_FOUND,
+        log_pb2.LOG_EVENT_DEFAULT_ENDED,
+    )
+
+    def __init__(self, scan: ReadConnection, register: Register) -> None:
+        self._scan = scan
+        self._register = register
+        # What the own log records, and how it ended, by index. There is little.
+        self._found: dict[int, _Entry] = {}
+        self._ended: dict[int, _Entry] = {}
+
+    @override
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        member = entry.counterpart
+        if entry.event == log_pb2.LOG_EVENT_FORK_FOUND:
+            self._found[index] = (FindingKind.FORK, member, entry.fork_found.notes_sha256)
+        elif entry.event == log_pb2.LOG_EVENT_TRUST_RESTORED:
+            self._ended[index] = (FindingKind.FORK, member, entry.trust_restored.notes_sha256)
+        elif entry.event == log_pb2.LOG_EVENT_DEFAULT_FOUND:
+            self._found[index] = (FindingKind.DEFAULT, member, entry.default_found.notes_sha256)
+        elif entry.event == log_pb2.LOG_EVENT_DEFAULT_ENDED:
+            self._ended[index] = (FindingKind.DEFAULT, member, entry.default_ended.notes_sha256)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check every finding.
+
+        1. The log agrees: member, kind and digest of the evidence; and, if the finding ended, that it did.
+        2. The stored proof of a fork holds by the key that the register names for that log.
+        3. No finding that the log records is missing.
+        """
+        left = [dict(self._found), dict(self._ended)]
+        count = 0
+        for rows in scanning.rows(self._scan, peers_store.finding_table):
+            for row in rows:
+                begun = row._mapping["index"]  # noqa: SLF001 - `Row.index` is the method of tuples
+                try:
+                    # 1.
+                    entry = (FindingKind(row.kind), row.member, fork_digest(row.proof))
+                    for index, entries in ((begun, left[0]), (row.ended_index, left[1])):
+                        if index is not None and entries.pop(index, entry) != entry:
+                            _find_recorded(part, begun, N_("The log says something else."))
+                    if begun not in self._found and not log_store.is_retired(self._scan, begun):
+                        _find_recorded(part, begun, N_("The log says nothing of it."))
+                    # 2.
+                    if row.kind == FindingKind.FORK:
+                        key = self._register.member(row.member).log_key(row.origin)
+                        fork_proofs.verify(row.proof, VerifierKey.from_vkey(key.vkey))
+                except (PaizaError, ValueError) as error:
+                    _find_recorded(part, begun, N_("What is kept does not show it: {error}"), error=str(error))
+            count += len(rows)
+            step(len(rows))
+        # 3.
+        for index in (*left[0], *left[1]):
+            part.find(
+                "log_damaged", N_("The log tells of it, and it is not kept."), N_("misbehaviour {index}"), index=index
+            )
+        part.counts = {"misbehaviour": count}
 
 
 def _find(part: Part, error: PaizaError, where: str, **values: object) -> None:
     part.find("bad_proof", "{code}: {detail}", where, code=error.reason, detail=error.detail, **values)
+
+
+def _find_recorded(part: Part, index: int, what: str, **values: str) -> None:
+    part.find("log_damaged", what, N_("misbehaviour {index}"), index=index, **values)

@@ -1,18 +1,16 @@
 """Verification of the own log: every entry and every tile at each level, against head and signed checkpoint."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import LogText
 from paiza_node.core.storage import ReadConnection, scanning
-from paiza_node.ops.verify.approvals import Signed
-from paiza_node.ops.verify.findings import Part, Step, Tally
-from paiza_node.ops.verify.misbehaviour import LoggedFindings
+from paiza_node.core.storage.findings import Check, Part, Step
 from paiza_register import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected
@@ -25,58 +23,8 @@ from paiza_wire.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
 
 _HASH: Final = 32
 
-# Entries that name a part and are none of these (an opening) are not about an attachment.
-ATTACHMENT_ENDS: Final = (
-    log_pb2.LOG_EVENT_RECEIVED,
-    log_pb2.LOG_EVENT_REFUSED,
-    log_pb2.LOG_EVENT_DELIVERED,
-    log_pb2.LOG_EVENT_DELIVERY_REFUSED,
-    log_pb2.LOG_EVENT_EXPIRED,
-)
-
-
-@dataclass
-class Said:
-    """The events that the log records, as tallies to compare the rows with; None if not needed."""
-
-    released: Tally = field(default_factory=Tally)
-    answered: Tally = field(default_factory=Tally)
-    taken: Tally = field(default_factory=Tally)
-    ended: Tally = field(default_factory=Tally)
-    opened: Tally = field(default_factory=Tally)
-    relied: Tally = field(default_factory=Tally)
-    receipted: Tally = field(default_factory=Tally)
-    attached: Tally = field(default_factory=Tally)
-    signed: Signed = field(default_factory=Signed)
-    findings: LoggedFindings = field(default_factory=LoggedFindings)
-    granted: Tally = field(default_factory=Tally)
-    grants_ended: Tally = field(default_factory=Tally)
-
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
-        """Add one entry to the tallies it belongs to."""
-        event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
-        self.signed.hear(index, entry)
-        self.findings.hear(index, entry)
-        part = log_entries.part_number(entry)
-        if part is not None and event in ATTACHMENT_ENDS:
-            self.attached.add(b"%d" % index, digest, b"%d" % part, who)
-        elif event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
-            self.released.add(b"%d" % index, digest, who)
-        elif event == log_pb2.LOG_EVENT_AUDIT_GRANTED:
-            self.granted.add(who, entry.audit_granted.grant_sha256)
-        elif event == log_pb2.LOG_EVENT_AUDIT_WITHDRAWN:
-            self.grants_ended.add(who, entry.audit_withdrawn.grant_sha256)
-        elif event == log_pb2.LOG_EVENT_OPENED:
-            self.opened.add(b"%d" % index, digest, b"%d" % entry.opened.part_number, entry.actor.encode())
-        elif event in (log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUSED):
-            self.answered.add(digest, b"%d" % index)
-            self.relied.add(digest, who, entry.received.dispatch_sha256 or entry.refused.dispatch_sha256)
-            if log_entries.reason(entry) != "conflict":
-                self.taken.add(digest, b"%d" % event)
-        elif event in (log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_DELIVERY_REFUSED, log_pb2.LOG_EVENT_EXPIRED):
-            self.ended.add(digest, who, b"%d" % event)
-            if answer := entry.delivered.answer_sha256 or entry.delivery_refused.answer_sha256:
-                self.receipted.add(digest, who, answer)
+Heard: TypeAlias = Mapping[int, Sequence[Check]]
+"""By event of the log: the checks that note its entries."""
 
 
 class _Tiles:
@@ -141,10 +89,10 @@ class _Tiles:
             self._indices.append(0)
 
 
-def verify_log(
-    scan: ReadConnection, member: Member, note: bytes | None, part: Part, said: Said | None, step: Step
-) -> None:
-    """Check the whole log; ``note`` was read from the checkpoint file before the database scan.
+def verify_log(scan: ReadConnection, member: Member, note: bytes | None, part: Part, heard: Heard, step: Step) -> None:
+    """Check the whole log, and pass its entries to other checks.
+
+    ``note`` was read from the checkpoint file before the database scan.
 
     1. Every index from 0 to the head is there, as an entry or (if retention removed it) as its hash; every entry is
        well formed (`receipts.parse_entry`), not earlier than the one before it, and filed under its message.
@@ -188,8 +136,8 @@ def verify_log(
                     _check_text(part, index, entry, texts[index])
                 # 6.
                 _check_list(part, index, entry, lists.get(index, []))
-                if said is not None:
-                    said.hear(index, entry)
+                for check in heard.get(entry.event, ()):
+                    check.hear(index, entry)
             leaves.append(digest if raw is None else sha256(b"\x00" + raw).digest())
             if len(leaves) == TILE_WIDTH:
                 tiles.full(leaves, stored.get(index // TILE_WIDTH))

@@ -9,11 +9,11 @@ from sqlalchemy import create_engine, text
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checks import verify_log
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import open_store
+from paiza_node.core.storage.findings import Part
 from paiza_node.core.storage.scanning import open_scan
-from paiza_node.ops.verify.findings import Part
-from paiza_node.ops.verify.log import verify_log
 from paiza_register import LogKey, Member
 from paiza_wire import log_entries
 from paiza_wire.identity import MemberAuthority, keys
@@ -50,7 +50,7 @@ def found(folder: Path, entry: log_pb2.LogEntry, damage: str = "") -> list[tuple
         engine.dispose()
     part = Part("log")
     with open_scan(url) as scan:
-        verify_log(scan, KAZ, note, part, None, lambda _rows: None)
+        verify_log(scan, KAZ, note, part, {}, lambda _rows: None)
     return [(each.reason, each.where) for each in part.findings]
 
 
@@ -117,6 +117,6 @@ def test_the_messages_beside_an_entry_are_those_it_commits_to(tmp_path: Path, da
         engine.dispose()
     part = Part("log")
     with open_scan(url) as scan:
-        verify_log(scan, KAZ, note, part, None, lambda _rows: None)
+        verify_log(scan, KAZ, note, part, {}, lambda _rows: None)
     place = "entry 1" if damage == "of an entry about none" else "entry 0"
     assert [(each.reason, each.where) for each in part.findings] == ([("log_damaged", place)] if damage else [])

@@ -1,7 +1,9 @@
 """What `verify` makes of a log in which a second officer's approval is missing."""
 
+from typing import Any, cast
+
 from paiza.core.v1 import log_pb2
-from paiza_node.ops.verify.approvals import Signed
+from paiza_node.features.approvals.checks import Approvals
 from tests.log_entries import entry_of
 
 DIGEST = bytes(32)
@@ -9,7 +11,7 @@ DIGEST = bytes(32)
 
 def heard(*entries: tuple[int, str, tuple[str, ...]]) -> frozenset[str]:
     """Hear entries (event, actor, signers) of one message; gives who had signed when it was released."""
-    signed = Signed()
+    signed = Approvals(cast("Any", None))  # no row is read
     for index, (event, actor, signers) in enumerate(entries):
         logged = [log_pb2.LoggedSigner(id=each) for each in signers]
         said = {"signer": logged[0]} if event == log_pb2.LOG_EVENT_APPROVED else {"signers": logged}

@@ -1,0 +1,108 @@
+"""Verification of attachments: the log records each, and every stored file is there, and has its digest."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from typing_extensions import override
+
+from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.features.attachments import store as attachments_store
+from paiza_wire import log_entries
+from paiza_wire.message.attachment import CHUNK_BYTES
+
+# Entries that name a part and are none of these (an opening) are not about an attachment.
+ATTACHMENT_ENDS: Final = (
+    log_pb2.LOG_EVENT_RECEIVED,
+    log_pb2.LOG_EVENT_REFUSED,
+    log_pb2.LOG_EVENT_DELIVERED,
+    log_pb2.LOG_EVENT_DELIVERY_REFUSED,
+    log_pb2.LOG_EVENT_EXPIRED,
+)
+
+
+class AttachmentRows(Check):
+    """Verifies that the log records exactly the settled attachments."""
+
+    events = ATTACHMENT_ENDS
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._logged = Tally()
+
+    @override
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        number = log_entries.part_number(entry)
+        if number is not None:
+            self._logged.add(b"%d" % index, entry.message_digest, b"%d" % number, entry.counterpart.encode())
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        attached = Tally()
+        for rows in scanning.rows(self._scan, attachments_store.attachment_table):
+            for row in rows:
+                if row.log_index is not None:
+                    other = row.source or row.member
+                    attached.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, other.encode())
+            step(len(rows))
+        part.compare("RECEIVED, REFUSED, DELIVERED, DELIVERY_REFUSED, EXPIRED / attachment", self._logged, attached)
+
+
+class AttachmentFiles(Check):
+    """Verifies the files beside the database."""
+
+    def __init__(self, scan: ReadConnection, folder: Path) -> None:
+        """``folder`` holds the ciphertexts."""
+        self._scan = scan
+        self._folder = folder
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Re-hash the file of every attachment that was sent from here, or received whole; each file once.
+
+        Erased attachments have none. Pending ones, and uploads that no message names yet, may appear or disappear at
+        any time.
+        """
+        looked_at: set[bytes] = set()
+        size = 0
+        for rows in scanning.rows(self._scan, attachments_store.attachment_table):
+            for row in rows:
+                here = not row.source or row.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED
+                if not here or row.ciphertext_sha256 in looked_at or messages_store.erased(self._scan, [row.digest]):
+                    continue
+                looked_at.add(row.ciphertext_sha256)
+                found = _check(part, self._folder / row.ciphertext_sha256.hex(), row.ciphertext_sha256, row.size)
+                size += found
+            step(len(rows))
+        part.counts = {"files": len(looked_at), "bytes": size}
+
+
+def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]]:
+    """Return the entries of other members' logs that are stored of attachments: (member, index, entry, note digest)."""
+    for rows in scanning.rows(scan, attachments_store.attachment_proof_table):
+        yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+
+
+def _check(part: Part, path: Path, expected: bytes, size: int) -> int:
+    """Read one file; return its size in bytes."""
+    digest, read = sha256(), 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(CHUNK_BYTES):
+                digest.update(piece)
+                read += len(piece)
+    except FileNotFoundError:
+        part.find("part_altered", N_("The file of the attachment is missing."), "{path}", path=path)
+        return 0
+    except OSError as error:
+        detail = error.strerror or type(error).__name__
+        part.find("part_altered", N_("The file cannot be read: {detail}."), "{path}", path=path, detail=detail)
+        return read
+    if (digest.digest(), read) != (expected, size):
+        part.find("part_altered", N_("The file is not the attachment that was signed."), "{path}", path=path)
+    return read

@@ -1,0 +1,96 @@
+"""Verification of grants and reconciled periods: the log records exactly these."""
+
+from hashlib import sha256
+from typing import Any
+
+from typing_extensions import override
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.exchange.checks import Proofs
+from paiza_node.core.log import store as log_store
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.features.peer_audit import store as peer_audit_store
+from paiza_node.features.peer_audit.grants import told
+from paiza_wire.errors import PaizaError, Rejected
+
+
+class PeerAudit(Check):
+    """Verifies grants and reconciled periods."""
+
+    events = (log_pb2.LOG_EVENT_AUDIT_GRANTED, log_pb2.LOG_EVENT_AUDIT_WITHDRAWN)
+
+    def __init__(self, scan: ReadConnection, proofs: Proofs, own: str) -> None:
+        """``own`` is our member id."""
+        self._scan = scan
+        self._proofs = proofs
+        self._own = own
+        self._granted, self._ended = Tally(), Tally()
+
+    @override
+    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+        who = entry.counterpart.encode()
+        if entry.event == log_pb2.LOG_EVENT_AUDIT_GRANTED:
+            self._granted.add(who, entry.audit_granted.grant_sha256)
+        else:
+            self._ended.add(who, entry.audit_withdrawn.grant_sha256)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check grants and reconciled periods.
+
+        1. The log records exactly these grants: to whom, what, until when; and those that ended.
+        2. Each reconciled period has its RECONCILED entry, with that member and over that digest.
+        3. The other side's entry is proven to its log, and agrees.
+        """
+        # 1.
+        given, ended = Tally(), Tally()
+        grants = peer_audit_store.audit_grants(self._scan)
+        for grant in grants:
+            fields = (grant.member.encode(), sha256(told(grant).encode()).digest())
+            given.add(*fields)
+            if grant.withdrawn_time is not None:
+                ended.add(*fields)
+        step(len(grants))
+        for known, heard in ((given, self._granted), (ended, self._ended)):
+            if not known.same(heard):
+                part.find("log_damaged", N_("The grants are not those that the log tells of."), "audit_grant")
+        # 2. and 3.
+        periods = 0
+        for rows in scanning.rows(self._scan, peer_audit_store.reconciled_period_table):
+            for row in rows:
+                periods += 1
+                try:
+                    _check_period(self._scan, self._proofs, row, self._own)
+                except PaizaError as error:
+                    part.find(
+                        "bad_proof",
+                        "{code}: {detail}",
+                        N_("period agreed on with {member}"),
+                        code=error.reason,
+                        detail=error.detail,
+                        member=row.counterpart,
+                    )
+            step(len(rows))
+        part.counts = {"grants": len(grants), "periods": periods}
+
+
+def _check_period(scan: ReadConnection, proofs: Proofs, row: Any, own: str) -> None:
+    # 2.
+    found = log_store.entries_at(scan, [row.log_index])
+    if not found:
+        raise Rejected("proof_missing", f"there is no entry {row.log_index}")
+    _check_says(log_pb2.LogEntry.FromString(found[0].entry), row.counterpart, row.digest)
+    # 3.
+    if row.entry is not None:
+        _check_says(proofs.check_entry(row, row.counterpart, row.entry_index), own, row.digest)
+
+
+def _check_says(entry: log_pb2.LogEntry, counterpart: str, digest: bytes) -> None:
+    if (entry.event, entry.counterpart, entry.reconciled.period_digest) != (
+        log_pb2.LOG_EVENT_RECONCILED,
+        counterpart,
+        digest,
+    ):
+        raise Rejected("bad_proof", "the entry does not say that this period agrees")

@@ -1,0 +1,165 @@
+"""Verification of erasures: the content is gone, the remains are whole, and log and rows agree."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+from typing_extensions import override
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza_node.core.errors import N_
+from paiza_node.core.exchange.checks import Proofs
+from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage.findings import Check, Part, Step
+from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.model import ErasureStep
+from paiza_wire import log_entries, receipts
+from paiza_wire import message as wire
+from paiza_wire.errors import PaizaError, Rejected
+
+_SAYS: Final[Mapping[int, "log_pb2.LogEvent.ValueType"]] = {
+    ErasureStep.ERASED: log_pb2.LOG_EVENT_ERASED,
+    ErasureStep.NOT_HELD: log_pb2.LOG_EVENT_NEVER_HELD,
+    ErasureStep.HELD: log_pb2.LOG_EVENT_ERASURE_DENIED,
+}
+_GONE: Final = frozenset({int(ErasureStep.GONE), int(ErasureStep.ERASED)})
+
+
+class RetiredRows(Check):
+    """Verifies that messages and deliveries are as many as the head counts, less those that retention removed."""
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        head, taken = log_store.head(self._scan), retention_store.retired_counts(self._scan)
+        for table, counted, gone in (
+            (messages_store.message_table, head.messages, taken[0]),
+            (deliveries_store.delivery_table, head.deliveries, taken[1]),
+        ):
+            expected = counted - gone
+            if (count := scanning.count(self._scan, table)) != expected:
+                part.find(
+                    "log_damaged",
+                    N_("There are {count} rows where the head counts {expected}."),
+                    "{table}",
+                    count=count,
+                    expected=expected,
+                    table=table.name,
+                )
+
+
+class Erasures(Check):
+    """Verifies erasures, holds, and answers to requests to erase."""
+
+    def __init__(self, scan: ReadConnection, proofs: Proofs, own: str) -> None:
+        """``own`` is our member id."""
+        self._scan = scan
+        self._proofs = proofs
+        self._own = own
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check all erasures.
+
+        1. An erased message has header and signatures, and no ciphertext, wrap, file name or token; and it was
+           requested.
+        2. Each answer of our log is in it, about that message and that request, and agrees with the row.
+        3. The log records for each hold who placed it, or that it was restored.
+        4. Each holder's answer is proven to its log, and answers a request of ours.
+        """
+        erased = _erased(self._scan, part, step)
+        asked: set[bytes] = set()
+        for rows in scanning.rows(self._scan, retention_store.erasure_table):
+            for row in rows:
+                if row.state in _GONE:
+                    asked.add(row.digest)
+                    if row.digest not in erased:
+                        _find(
+                            part,
+                            N_("It was erased, as the database says, but what stays of it is missing."),
+                            row.digest,
+                        )
+                if row.log_index is not None and row.state in _SAYS:
+                    _check_said(self._scan, part, row, self._own)
+            step(len(rows))
+        for digest in sorted(erased - asked):
+            _find(part, N_("It was erased, but nobody asked for that."), digest)
+        for rows in scanning.rows(self._scan, retention_store.hold_table):
+            for row in rows:
+                found = log_store.entries_at(self._scan, [row.log_index])
+                entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
+                if (entry.event, entry.message_digest) != (log_pb2.LOG_EVENT_HELD, row.digest):
+                    _find(part, N_("It is under hold, but the log does not say who put it there."), row.digest)
+        answers = 0
+        for rows in scanning.rows(self._scan, retention_store.erasure_answer_table):
+            for row in rows:
+                answers += 1
+                try:
+                    _check_answer(self._proofs, row, self._own)
+                except PaizaError as error:
+                    part.find(
+                        "bad_proof",
+                        "{code}: {detail}",
+                        N_("answer of {member} to a request to erase message {digest}"),
+                        code=error.reason,
+                        detail=error.detail,
+                        member=row.member,
+                        digest=row.digest.hex(),
+                    )
+            step(len(rows))
+        part.counts = {"messages": len(erased), "answers": answers}
+
+
+def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]]:
+    """Return the entries of other members' logs stored about erasures: (member, index, entry, note digest)."""
+    for rows in scanning.rows(scan, retention_store.erasure_answer_table):
+        yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+
+
+def _erased(scan: ReadConnection, part: Part, step: Step) -> set[bytes]:
+    erased: set[bytes] = set()
+    for rows in scanning.rows(scan, messages_store.erased_table):
+        for row in rows:
+            erased.add(row.digest)
+            try:
+                stays = message_pb2.SignedMessage.FromString(row.signed)
+            except DecodeError:
+                _find(part, N_("What stays of the erased message cannot be parsed."), row.digest)
+                continue
+            if wire.message_digest(stays.header) != row.digest or not stays.signatures:
+                _find(part, N_("What stays of the erased message is not its header and signatures."), row.digest)
+            message = messages_store.message(scan, row.digest)
+            if stays.parts or stays.wraps or message is None or messages_store.body(scan, message.seq) is not None:
+                _find(part, N_("Content of the erased message is still here."), row.digest)
+        step(len(rows))
+    return erased
+
+
+def _check_said(scan: ReadConnection, part: Part, row: Any, own: str) -> None:
+    found = log_store.entries_at(scan, [row.log_index])
+    entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
+    requester = "" if row.requester == own else row.requester
+    says = (entry.event, entry.message_digest, log_entries.request_digest(entry), entry.counterpart)
+    if says != (_SAYS[row.state], row.digest, row.request, requester):
+        part.find(
+            "log_damaged",
+            N_("The entry does not say of the erasure what the database says."),
+            N_("entry {entry}"),
+            entry=row.log_index,
+        )
+
+
+def _check_answer(proofs: Proofs, row: Any, own: str) -> None:
+    entry = proofs.check_entry(row, row.member, row.log_index)
+    receipts.check_erasure_answer(entry, own)
+    if (entry.message_digest, log_entries.request_digest(entry)) != (row.digest, row.request):
+        raise Rejected("bad_proof", "the entry answers another request, or is of another message")
+
+
+def _find(part: Part, what: str, digest: bytes) -> None:
+    part.find("part_altered", what, N_("message {digest}"), digest=digest.hex())

@@ -1,0 +1,52 @@
+"""The parts of `verify` beside the log: the checks of all packages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from paiza_node.core.access.checks import Openings
+from paiza_node.core.exchange import checks as exchange_checks
+from paiza_node.core.exchange.checks import Deliveries, Messages, Proofs
+from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage.findings import Check
+from paiza_node.features.approvals.checks import Approvals
+from paiza_node.features.attachments import checks as attachments_checks
+from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentRows
+from paiza_node.features.peer_audit.checks import PeerAudit
+from paiza_node.features.retention import checks as retention_checks
+from paiza_node.features.retention.checks import Erasures, RetiredRows
+from paiza_node.features.witness.checks import Misbehaviour, Witnesses
+from paiza_node.ops.config import Config
+from paiza_register import Register, RegisterReader
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One part of a verification: its name, the tables whose rows its progress counts, and its checks."""
+
+    name: str
+    tables: Sequence[str]
+    checks: Sequence[Check]
+
+
+def compose(scan: ReadConnection, reader: RegisterReader, register: Register, config: Config) -> tuple[Checked, ...]:
+    """Return all parts but the log itself, in the order in which they are verified and reported."""
+    own = config.member
+    proofs = Proofs(scan, reader, own)
+    owners = (exchange_checks, attachments_checks, retention_checks)
+    kept = chain.from_iterable(owner.kept_entries(scan) for owner in owners)
+    return (
+        Checked(
+            "rows",
+            ("delivery", "answer", "opened"),
+            (Deliveries(scan), Openings(scan), AttachmentRows(scan), RetiredRows(scan)),
+        ),
+        Checked("messages", ("message",), (Messages(scan, own),)),
+        Checked("proofs", ("proof",), (proofs,)),
+        Checked("witnesses", ("witnessed_note", "cosigned_proof"), (Witnesses(scan, reader, register, own, kept),)),
+        Checked("misbehaviour", ("finding",), (Misbehaviour(scan, register),)),
+        Checked("approvals", ("approval",), (Approvals(scan),)),
+        Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
+        Checked("oversight", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own),)),
+        Checked("attachments", ("attachment",), (AttachmentFiles(scan, config.data / "attachments"),)),
+    )
