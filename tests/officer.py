@@ -31,8 +31,8 @@ MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 def read_register(folder: Path) -> Register:
     """Verify the register of a development federation as a node would, without keeping anything."""
     with tempfile.TemporaryDirectory(prefix="paiza-register-") as cache:
-        reader = RegisterReader(Path(cache), (folder / "root.json").read_bytes(), folder_fetch(folder / "register"))
-        return reader.refresh(datetime.now(UTC))
+        reader = RegisterReader(Path(cache), (folder / "root.json").read_bytes())
+        return reader.refresh(datetime.now(UTC), folder_fetch(folder / "register"))
 
 
 class Officer:

@@ -24,9 +24,9 @@ def read_register(folder: Path, now: datetime | None = None) -> Register:
             EXIT_UNAVAILABLE,
         ) from error
     with tempfile.TemporaryDirectory(prefix="paiza-trust-") as cache:
-        reader = RegisterReader(Path(cache), bootstrap_root, folder_fetch(folder / "register"))
+        reader = RegisterReader(Path(cache), bootstrap_root)
         try:
-            return reader.refresh(now or datetime.now(UTC))
+            return reader.refresh(now or datetime.now(UTC), folder_fetch(folder / "register"))
         except PaizaError as error:
             raise from_wire(error, str(folder / "register")) from error
 

@@ -5,12 +5,13 @@ The register is a TUF repository. `RegisterReader` keeps it up to date through a
 """
 
 from paiza_register.model import EncryptionKey, LogKey, Member, Register
-from paiza_register.reader import FetchMissing, RegisterReader, folder_fetch
+from paiza_register.reader import Fetch, FetchMissing, RegisterReader, folder_fetch
 from paiza_register.verified_set import GRACE, load_set
 
 __all__ = [
     "GRACE",
     "EncryptionKey",
+    "Fetch",
     "FetchMissing",
     "LogKey",
     "Member",

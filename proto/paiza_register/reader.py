@@ -64,9 +64,8 @@ class RegisterReader:
     Synchronous and blocking; thread-safe. Disk errors (`OSError`) are not translated.
     """
 
-    def __init__(self, folder: Path, bootstrap_root: bytes, fetch: Fetch) -> None:
+    def __init__(self, folder: Path, bootstrap_root: bytes) -> None:
         self._bootstrap_root = bootstrap_root
-        self._fetcher = _Fetcher(fetch)
         self._cache = folder / "updater"
         self._cache.mkdir(parents=True, exist_ok=True)
         self._archive = Archive(folder)
@@ -77,7 +76,7 @@ class RegisterReader:
         self.last_error: PaizaError | None = None
         """Why the last refresh brought nothing new; None when it ended well."""
 
-    def refresh(self, now: datetime) -> Register:
+    def refresh(self, now: datetime, fetch: Fetch) -> Register:
         """Fetch and accept new versions; return the current register.
 
         If nothing can be fetched, or only an expired set, the last verified set is returned while it is valid (see
@@ -86,7 +85,7 @@ class RegisterReader:
         """
         with self._refreshing:
             try:
-                files = self._update(now)
+                files = self._update(now, fetch)
                 register = load_set(files, self._bootstrap_root, now)
                 with self._lock:
                     self._accept(register, files)
@@ -175,7 +174,7 @@ class RegisterReader:
                 self._accepted = (load_set(files, self._bootstrap_root, None), files)
         return None if self._accepted is None else self._accepted[0]
 
-    def _update(self, now: datetime) -> Mapping[str, bytes]:
+    def _update(self, now: datetime, fetch: Fetch) -> Mapping[str, bytes]:
         """Fetch new files into the cache and return the whole set; translate python-tuf's errors."""
         try:
             updater = Updater(
@@ -183,7 +182,7 @@ class RegisterReader:
                 metadata_base_url="metadata",
                 target_base_url="targets",
                 target_dir=str(self._cache / "targets"),
-                fetcher=self._fetcher,
+                fetcher=_Fetcher(fetch),
                 config=UpdaterConfig(
                     max_root_rotations=MAX_ROOTS - 1,
                     root_max_length=MAX_METADATA_BYTES,

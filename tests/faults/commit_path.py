@@ -294,7 +294,7 @@ def prepare(bench: Bench) -> dict[str, list[tuple[str, str]]]:
     bench.data.mkdir(mode=0o700, exist_ok=True)
     assert bench.config.register is not None
     root = bench.config.bootstrap_root.read_bytes()
-    RegisterReader(bench.data / "register", root, folder_fetch(bench.config.register)).refresh(datetime.now(UTC))
+    RegisterReader(bench.data / "register", root).refresh(datetime.now(UTC), folder_fetch(bench.config.register))
     for name in ("empty", "stored"):
         disk.copy(bench.data, bench.before / name)
         disk.copy(bench.data, bench.image)

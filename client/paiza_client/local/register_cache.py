@@ -1,26 +1,23 @@
 """The client's own verified copy of the register, below the profile's folder; nobody else's word is taken for it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from paiza_client.errors import ProfileProblem, Unreachable
+from paiza_client.errors import ProfileProblem
 from paiza_client.local.profiles import Profile
 from paiza_register import Register, RegisterReader
 
 MAX_ROOT_BYTES: Final = 1024 * 1024  # a root names a few dozen keys
 
-Fetch = Callable[[str, int], bytes]
 
-
-def reader(profile: Profile, fetch: Fetch) -> RegisterReader:
+def reader(profile: Profile) -> RegisterReader:
     """Open the register below the profile, trusted from its bootstrap root on."""
-    return RegisterReader(profile.register_cache, bootstrap_root(profile.root), fetch)
+    return RegisterReader(profile.register_cache, bootstrap_root(profile.root))
 
 
 def cached(profile: Profile) -> Register | None:
     """Return the set verified last, if it may still be believed; nothing is fetched."""
-    return reader(profile, _offline).current()
+    return reader(profile).current()
 
 
 def bootstrap_root(path: Path) -> bytes:
@@ -33,7 +30,3 @@ def bootstrap_root(path: Path) -> bytes:
     if len(root) > MAX_ROOT_BYTES:
         raise ProfileProblem("too_large", str(path), f"over {MAX_ROOT_BYTES} bytes")
     return root
-
-
-def _offline(path: str, _limit: int) -> bytes:
-    raise Unreachable("node_unreachable", path, "nothing is fetched without a node")

@@ -105,7 +105,7 @@ async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> 
     def refresh() -> Register:
         with _one_writer(profile.register_cache), located(profile.node, NotProven):
             try:
-                return register_cache.reader(profile, fetch).refresh(datetime.now(UTC))
+                return register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
             except OSError as error:
                 raise disk_problem(error, str(profile.register_cache)) from error
 

@@ -121,13 +121,11 @@ async def _become_writer(database: str) -> Store:
 
 
 async def _run_with(config: Config, store: Store) -> None:
-    loop = asyncio.get_running_loop()
-    peers_fetch = PeersFetch(loop) if config.register is None else None
-    fetch = peers_fetch if peers_fetch is not None else folder_fetch(config.register or config.data)
-    reader = await asyncio.to_thread(open_reader, config, fetch)
-    turn = (lambda: 1) if peers_fetch is None else peers_fetch.turn
+    reader = await asyncio.to_thread(open_reader, config)
+    # Before there are sessions, no peer can be asked: the node begins with the register it verified last.
+    first = PeersFetch(asyncio.get_running_loop(), list) if config.register is None else folder_fetch(config.register)
     own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
-    register_cache = await asyncio.to_thread(RegisterCache, reader, _now, turn, own_rules)
+    register_cache = await asyncio.to_thread(RegisterCache, reader, first, _now, own_rules)
     own = register_cache.current.member(config.member)
     node_keys = load_keys(config.keys, own)
     _check_keys(config, node_keys, register_cache)
@@ -135,7 +133,7 @@ async def _run_with(config: Config, store: Store) -> None:
     try:
         ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: register_cache.version)
         try:
-            await _serve(config, reader, register_cache, node_keys, store, ledger, peers_fetch)
+            await _serve(config, reader, register_cache, node_keys, store, ledger)
         finally:
             await asyncio.to_thread(ledger.close)
     finally:
@@ -162,7 +160,6 @@ async def _serve(
     node_keys: Keys,
     store: Store,
     ledger: Ledger,
-    peers_fetch: PeersFetch | None,
 ) -> None:
     officers = load_officers(config.officers, config.member, config.federation)
     await ledger.commit(register_cache.note)
@@ -213,6 +210,12 @@ async def _serve(
     async def fetch_set(version: bytes, learn: Learn) -> None:
         await fetch_archived_set(register_files(), version, learn)
 
+    if config.register is None:
+        peers_fetch = PeersFetch(asyncio.get_running_loop(), register_files)
+        keep_fresh = partial(register_cache.keep_fresh, ledger, peers_fetch, fetch_set, peers_fetch.turn)
+    else:
+        keep_fresh = partial(register_cache.keep_fresh, ledger, folder_fetch(config.register), fetch_set)
+
     server, health = public_server(
         listen=config.listen,
         authenticator=Authenticator(
@@ -232,8 +235,6 @@ async def _serve(
             MisbehaviourService(services.witness.misbehaviour),
         ),
     )
-    if peers_fetch is not None:
-        peers_fetch.connect(register_files)
     if config.metrics_listen:
         metrics.serve(config.metrics_listen)
     await server.start()
@@ -247,7 +248,7 @@ async def _serve(
     try:
         running = [
             *(task() for task in services.background_tasks),
-            register_cache.keep_fresh(ledger, fetch_set),
+            keep_fresh(),
             _metrics(partial(_note_status, operate, ledger, register_cache)),
             _metrics(
                 partial(_count_attachments, services.upload, services.downloads, {"uploaded": 0, "downloaded": 0})

@@ -1,7 +1,5 @@
 """The data folder of a node: its creation, and the register's cache and archive in it."""
 
-from collections.abc import Callable
-
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.config import Config
 from paiza_register import RegisterReader
@@ -23,7 +21,7 @@ def prepare_data(config: Config) -> None:
         ) from error
 
 
-def open_reader(config: Config, fetch: Callable[[str, int], bytes]) -> RegisterReader:
+def open_reader(config: Config) -> RegisterReader:
     """Open the register's cache and archive in the data folder."""
     try:
         root = config.bootstrap_root.read_bytes()
@@ -36,4 +34,4 @@ def open_reader(config: Config, fetch: Callable[[str, int], bytes]) -> RegisterR
             error=error.strerror,
             path=config.bootstrap_root,
         ) from error
-    return RegisterReader(config.data / "register", root, fetch)
+    return RegisterReader(config.data / "register", root)

@@ -9,7 +9,7 @@ from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.storage import Store, open_store
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
-from paiza_register import FetchMissing, Register, RegisterReader
+from paiza_register import Register, RegisterReader
 from paiza_wire.errors import Unavailable
 
 SQLITE: Final = "sqlite:///"
@@ -48,12 +48,8 @@ def known_register(config: Config) -> tuple[RegisterReader, Register]:
     """Return the register that was verified last; nothing is fetched."""
     if not (config.data / "register").is_dir():
         raise Unavailable("register_unavailable", f"{config.data / 'register'}: the node was never started")
-    reader = open_reader(config, _nothing)
+    reader = open_reader(config)
     register = reader.current()
     if register is None:
         raise Unavailable("register_unavailable", f"{config.data / 'register'}: nothing was verified yet")
     return reader, register
-
-
-def _nothing(path: str, _most: int) -> bytes:
-    raise FetchMissing(path)

@@ -14,6 +14,6 @@ def test_name_that_is_no_plain_file_name_is_refused(holder: Holder, tmp_path: Pa
     """A member that signs a file with such a name is refused, in our own words, before anything is written."""
     hostile = holder.copy()
     hostile.put(f"members/tjk/{name}", b"Exercise")
-    reader = RegisterReader(tmp_path / "reader", holder.bootstrap, Source(hostile.advance().files()))
+    reader = RegisterReader(tmp_path / "reader", holder.bootstrap)
     with pytest.raises(Rejected, match="register_invalid"):
-        reader.refresh(NOW)
+        reader.refresh(NOW, Source(hostile.advance().files()))

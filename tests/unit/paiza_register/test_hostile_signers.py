@@ -88,9 +88,9 @@ def test_malformed_metadata_of_a_rightful_signer_is_refused(
         alone = load_set(files, made.bootstrap, NOW)
     except (Rejected, Unavailable):
         alone = None
-    reader = RegisterReader(Path(tmp_path_factory.mktemp("reader")), made.bootstrap, Source(files))
+    reader = RegisterReader(Path(tmp_path_factory.mktemp("reader")), made.bootstrap)
     try:
-        read = reader.refresh(NOW)
+        read = reader.refresh(NOW, Source(files))
     except (Rejected, Unavailable):
         read = None
     assert read is None or read == alone

@@ -11,21 +11,22 @@ from tests.unit.paiza_register.conftest import NOW, Holder, Source
 
 @pytest.fixture
 def reader(holder: Holder, tmp_path: Path) -> RegisterReader:
-    """Return a reader that only knows the second version."""
-    return RegisterReader(tmp_path / "reader", holder.bootstrap, Source(holder.copy().advance().files()))
+    """Return a reader that has read nothing yet."""
+    return RegisterReader(tmp_path / "reader", holder.bootstrap)
 
 
 def test_older_set_is_archived_and_not_believed(holder: Holder, reader: RegisterReader) -> None:
     """What came and went unseen is found by its version from then on; the set in force stays in force."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
-    believed = reader.refresh(NOW)
+    source = Source(holder.copy().advance().files())
+    believed = reader.refresh(NOW, source)
     assert believed.version != old.version
     with pytest.raises(Unavailable, match="register_unknown"):
         reader.archived(old.version)
     reader.import_set(old.version, files)
     assert reader.archived(old.version).version == old.version
-    assert reader.refresh(NOW).version == believed.version
+    assert reader.refresh(NOW, source).version == believed.version
     current = reader.current(NOW)
     assert current is not None
     assert current.version == believed.version

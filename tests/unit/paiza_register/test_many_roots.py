@@ -24,8 +24,8 @@ def old(made: Holder) -> dict[str, bytes]:
 
 def test_hundreds_of_roots_are_followed(made: Holder, old: dict[str, bytes], tmp_path: Path) -> None:
     """The reader, the verification of a set alone, and the second verifier come to the last root."""
-    reader = RegisterReader(tmp_path / "reader", made.bootstrap, Source(old))
-    read = reader.refresh(NOW)
+    reader = RegisterReader(tmp_path / "reader", made.bootstrap)
+    read = reader.refresh(NOW, Source(old))
     assert read.role_versions["root"] == ROOTS
     assert read == load_set(old, made.bootstrap, NOW) == reader.archived(read.version)
     assert second_verifier().Register(old, made.bootstrap).version == read.version.hex()

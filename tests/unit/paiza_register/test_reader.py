@@ -23,9 +23,9 @@ def source(holder: Holder) -> Source:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, holder: Holder, source: Source) -> RegisterReader:
+def reader(tmp_path: Path, holder: Holder) -> RegisterReader:
     """Return a reader that has read nothing yet."""
-    return RegisterReader(tmp_path / "reader", holder.bootstrap, source)
+    return RegisterReader(tmp_path / "reader", holder.bootstrap)
 
 
 def refused(reason: str, action: Callable[[], object], family: type[PaizaError] = Rejected) -> str:
@@ -44,8 +44,8 @@ def present(register: Register | None) -> Register:
 
 def test_a_folder_is_read(tmp_path: Path, made: Holder) -> None:
     """The plain folder that the ceremony published is read and archived."""
-    reader = RegisterReader(tmp_path / "reader", made.bootstrap, folder_fetch(made.folder / "register"))
-    register = reader.refresh(NOW)
+    reader = RegisterReader(tmp_path / "reader", made.bootstrap)
+    register = reader.refresh(NOW, folder_fetch(made.folder / "register"))
     assert set(register.members) == {"kaz", "tjk", "centre"}
     assert reader.last_error is None
     assert present(reader.current(NOW)).version == register.version
@@ -53,9 +53,9 @@ def test_a_folder_is_read(tmp_path: Path, made: Holder) -> None:
 
 def test_what_is_known_is_not_fetched_again(reader: RegisterReader, source: Source) -> None:
     """A refresh that finds nothing new asks for the next root and the timestamp, and for no more."""
-    reader.refresh(NOW)
+    reader.refresh(NOW, source)
     source.asked.clear()
-    reader.refresh(NOW)
+    reader.refresh(NOW, source)
     assert source.asked == ["metadata/2.root.json", "metadata/timestamp.json"]
 
 
@@ -63,10 +63,10 @@ def test_a_new_version_is_believed_and_the_old_one_archived(
     reader: RegisterReader, source: Source, holder: Holder
 ) -> None:
     """After a refresh the new version counts, and the old one is still there by its digest, as it was."""
-    old = reader.refresh(NOW)
+    old = reader.refresh(NOW, source)
     holder.edit("federation.json", lambda document: document["members"]["tjk"].update(status="suspended"))
     source.files = holder.advance(days=60).files()
-    new = reader.refresh(NOW + DAY)
+    new = reader.refresh(NOW + DAY, source)
     assert new.version != old.version
     assert new.member("tjk").status == "suspended"
     assert reader.archived(old.version).member("tjk").status == "active"
@@ -79,9 +79,9 @@ def test_another_process_goes_on_from_the_folder(
     reader: RegisterReader, source: Source, holder: Holder, tmp_path: Path
 ) -> None:
     """What one reader has believed, another on the same folder knows without fetching."""
-    register = reader.refresh(NOW)
+    register = reader.refresh(NOW, source)
     source.asked.clear()
-    again = RegisterReader(tmp_path / "reader", holder.bootstrap, source)
+    again = RegisterReader(tmp_path / "reader", holder.bootstrap)
     assert present(again.current(NOW)).version == register.version
     assert again.file("metadata/timestamp.json") == source.files["metadata/timestamp.json"]
     assert not source.asked
@@ -91,18 +91,18 @@ def test_readers_in_different_folders_do_not_meet(
     reader: RegisterReader, source: Source, holder: Holder, tmp_path: Path
 ) -> None:
     """A reader that has read nothing knows nothing, whatever another has read."""
-    reader.refresh(NOW)
-    assert RegisterReader(tmp_path / "other", holder.bootstrap, source).current(NOW) is None
+    reader.refresh(NOW, source)
+    assert RegisterReader(tmp_path / "other", holder.bootstrap).current(NOW) is None
 
 
 def test_what_a_reader_serves_is_the_whole_register(reader: RegisterReader, holder: Holder, tmp_path: Path) -> None:
     """A peer that fetches from a reader alone comes to believe the same register, across a change of root."""
     holder.rotate_root()
     source = Source(holder.files())
-    first = RegisterReader(tmp_path / "first", holder.bootstrap, source)
-    register = first.refresh(NOW)
-    second = RegisterReader(tmp_path / "second", holder.bootstrap, lambda path, _: first.file(path))
-    assert second.refresh(NOW) == register
+    first = RegisterReader(tmp_path / "first", holder.bootstrap)
+    register = first.refresh(NOW, source)
+    second = RegisterReader(tmp_path / "second", holder.bootstrap)
+    assert second.refresh(NOW, lambda path, _: first.file(path)) == register
     assert register.role_versions["root"] == 2
     with pytest.raises(FetchMissing):
         first.file("../root.json")
@@ -121,47 +121,47 @@ def test_one_changed_file_is_not_believed(made: Holder, tmp_path: Path) -> None:
     assert len(changed) == 1 + 1 + 1 + 3 + 1 + 3  # timestamp, snapshot, targets, roles, federation.json, member.json
     for at, (path, data) in enumerate(changed.items()):
         source = Source(served)
-        reader = RegisterReader(tmp_path / str(at), made.bootstrap, source)
-        register = reader.refresh(NOW)
+        reader = RegisterReader(tmp_path / str(at), made.bootstrap)
+        register = reader.refresh(NOW, source)
         middle = len(data) // 2
         source.files = {**served, **changed, path: data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]}
-        refused("register_invalid", lambda reader=reader: reader.refresh(NOW))  # type: ignore[misc]
+        refused("register_invalid", lambda reader=reader, source=source: reader.refresh(NOW, source))  # type: ignore[misc]
         assert isinstance(reader.last_error, Rejected)
         assert present(reader.current(NOW)).version == register.version
         source.files = {**served, **changed}
-        assert reader.refresh(NOW).member("tjk").status == "suspended"
+        assert reader.refresh(NOW, source).member("tjk").status == "suspended"
         assert reader.last_error is None
 
 
 def test_a_missing_file_is_tried_again(reader: RegisterReader, source: Source, holder: Holder) -> None:
     """A source that lacks a file of the new version leaves the last set in place until it has it."""
-    old = reader.refresh(NOW)
+    old = reader.refresh(NOW, source)
     new = holder.advance().files()
     source.files = {path: data for path, data in new.items() if path != "metadata/2.kaz.json"}
-    assert reader.refresh(NOW).version == old.version
+    assert reader.refresh(NOW, source).version == old.version
     assert isinstance(reader.last_error, Unavailable)
     source.files = new
-    assert reader.refresh(NOW).role_versions["kaz"] == 2
+    assert reader.refresh(NOW, source).role_versions["kaz"] == 2
 
 
 def test_an_older_register_is_refused(reader: RegisterReader, source: Source, holder: Holder) -> None:
     """A source that serves a version before the known one is refused."""
     old = dict(source.files)
     source.files = holder.advance().files()
-    new = reader.refresh(NOW)
+    new = reader.refresh(NOW, source)
     source.files = old
-    refused("register_rolled_back", lambda: reader.refresh(NOW))
+    refused("register_rolled_back", lambda: reader.refresh(NOW, source))
     assert present(reader.current(NOW)).version == new.version
 
 
 def test_one_member_cannot_be_rolled_back(reader: RegisterReader, source: Source, holder: Holder) -> None:
     """A new snapshot that names an older version of one member's role is refused."""
     source.files = holder.advance().files()
-    reader.refresh(NOW)
+    reader.refresh(NOW, source)
     holder.advance()
     holder.roles["kaz"].version = 1
     source.files = holder.files()
-    refused("register_rolled_back", lambda: reader.refresh(NOW))
+    refused("register_rolled_back", lambda: reader.refresh(NOW, source))
 
 
 def test_a_rollback_is_refused_even_if_the_cache_is_lost(
@@ -170,16 +170,16 @@ def test_a_rollback_is_refused_even_if_the_cache_is_lost(
     """python-tuf's cache gone, the archive still knows what was believed."""
     old = dict(source.files)
     source.files = holder.advance().files()
-    reader.refresh(NOW)
+    reader.refresh(NOW, source)
     for name in ("timestamp", "snapshot"):
         (tmp_path / f"reader/updater/{name}.json").unlink()
     source.files = old
-    refused("register_rolled_back", lambda: reader.refresh(NOW))
+    refused("register_rolled_back", lambda: reader.refresh(NOW, source))
 
 
 def test_log_keys_are_only_ever_added(reader: RegisterReader, source: Source, holder: Holder) -> None:
     """A member that replaces its log key takes back what it published; one that adds a key does not."""
-    reader.refresh(NOW)
+    reader.refresh(NOW, source)
     other = "kaz.paiza.example/log/2"
     vkey = notes.SignerKey.from_ed25519(other, keys.generate_ed25519()).verifier_key.to_vkey()
     entry = {"origin": other, "vkey": vkey}
@@ -187,43 +187,43 @@ def test_log_keys_are_only_ever_added(reader: RegisterReader, source: Source, ho
     holder.edit("federation.json", lambda document: document["members"]["kaz"]["log_origins"].append(admitted))
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].append(entry))
     source.files = holder.files()
-    assert len(reader.refresh(NOW).member("kaz").log_keys) == 2
+    assert len(reader.refresh(NOW, source).member("kaz").log_keys) == 2
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].pop(0))
     source.files = holder.files()
-    assert "log key" in refused("register_rolled_back", lambda: reader.refresh(NOW))
+    assert "log key" in refused("register_rolled_back", lambda: reader.refresh(NOW, source))
 
 
 def test_a_new_log_needs_the_members_threshold(reader: RegisterReader, source: Source, holder: Holder) -> None:
     """A member that names a log nobody admitted, or puts an old log behind the new one, stops the next version."""
-    reader.refresh(NOW)
+    reader.refresh(NOW, source)
     other = "kaz.paiza.example/log/2"
     vkey = notes.SignerKey.from_ed25519(other, keys.generate_ed25519()).verifier_key.to_vkey()
     entry = {"origin": other, "vkey": vkey}
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].append(entry))
     source.files = holder.files()
-    assert "did not admit" in refused("register_invalid", lambda: reader.refresh(NOW))
+    assert "did not admit" in refused("register_invalid", lambda: reader.refresh(NOW, source))
     admitted = {"origin": other}
     holder.edit("federation.json", lambda document: document["members"]["kaz"]["log_origins"].append(admitted))
     holder.edit("members/kaz/member.json", lambda document: document["log_keys"].reverse())
     source.files = holder.advance().files()
-    assert "order" in refused("register_invalid", lambda: reader.refresh(NOW))
+    assert "order" in refused("register_invalid", lambda: reader.refresh(NOW, source))
     holder.edit("members/kaz/member.json", lambda document: document["log_keys"].reverse())
     source.files = holder.advance().files()
-    assert reader.refresh(NOW).member("kaz").log_keys[-1].origin == other
+    assert reader.refresh(NOW, source).member("kaz").log_keys[-1].origin == other
 
 
 def test_a_frozen_register_ends_after_its_grace(reader: RegisterReader, source: Source) -> None:
     """When only what is known is served, it counts until its expiry, then late, then not at all."""
-    register = reader.refresh(NOW)
+    register = reader.refresh(NOW, source)
     end = register.expiry_time
-    assert not reader.refresh(end - SECOND).late
-    late = reader.refresh(end)
+    assert not reader.refresh(end - SECOND, source).late
+    late = reader.refresh(end, source)
     assert late.late
     assert late.version == register.version
     assert reader.last_error is not None
     assert reader.last_error.reason == "register_expired"
     assert present(reader.current(end + GRACE)).late
-    refused("register_expired", lambda: reader.refresh(end + GRACE + SECOND), Unavailable)
+    refused("register_expired", lambda: reader.refresh(end + GRACE + SECOND, source), Unavailable)
     refused("register_expired", lambda: reader.current(end + GRACE + SECOND), Unavailable)
     assert reader.archived(register.version).version == register.version
     assert source.asked
@@ -231,10 +231,10 @@ def test_a_frozen_register_ends_after_its_grace(reader: RegisterReader, source: 
 
 def test_a_signed_timestamp_ends_the_lateness(reader: RegisterReader, source: Source, holder: Holder) -> None:
     """A new timestamp and snapshot after the expiry make the register current again."""
-    end = reader.refresh(NOW).expiry_time
-    assert reader.refresh(end + DAY).late
+    end = reader.refresh(NOW, source).expiry_time
+    assert reader.refresh(end + DAY, source).late
     source.files = holder.advance(days=30).files()
-    register = reader.refresh(end + DAY)
+    register = reader.refresh(end + DAY, source)
     assert not register.late
     assert register.expiry_time == end + 30 * DAY
 
@@ -243,28 +243,28 @@ def test_a_new_timestamp_over_the_same_snapshot_keeps_the_version(
     reader: RegisterReader, source: Source, holder: Holder
 ) -> None:
     """The version is the snapshot's; the archive then holds the newer timestamp."""
-    register = reader.refresh(NOW)
+    register = reader.refresh(NOW, source)
     holder.timestamp.version += 1
     source.files = {**source.files, "metadata/timestamp.json": holder.sign("timestamp", holder.timestamp)}
-    assert reader.refresh(NOW).version == register.version
+    assert reader.refresh(NOW, source).version == register.version
     assert reader.archived_files(register.version)["metadata/timestamp.json"] == source.files["metadata/timestamp.json"]
 
 
 def test_without_a_source_the_last_set_counts(reader: RegisterReader, source: Source) -> None:
     """When nobody answers, the last set is given and the error kept; without any set the error is raised."""
     source.failure = Unavailable("node_unreachable", "nobody there")
-    refused("node_unreachable", lambda: reader.refresh(NOW), Unavailable)
+    refused("node_unreachable", lambda: reader.refresh(NOW, source), Unavailable)
     source.failure = None
-    register = reader.refresh(NOW)
+    register = reader.refresh(NOW, source)
     source.failure = Unavailable("node_unreachable", "nobody there")
-    assert reader.refresh(NOW).version == register.version
+    assert reader.refresh(NOW, source).version == register.version
     assert reader.last_error is source.failure
 
 
 def test_an_empty_source_is_unavailable(reader: RegisterReader, source: Source) -> None:
     """A source that has no register is unavailable, not an error of the register."""
     source.files = {}
-    refused("register_unavailable", lambda: reader.refresh(NOW), Unavailable)
+    refused("register_unavailable", lambda: reader.refresh(NOW, source), Unavailable)
 
 
 @pytest.mark.parametrize("data", [b"", b"[" * 100_000, b"null", b"{}", b'{"signed":1,"signatures":[]}', b"\xff\xfe"])
@@ -273,29 +273,31 @@ def test_a_source_of_nonsense_is_refused(reader: RegisterReader, source: Source,
     for path in list(source.files):
         if path != "metadata/1.root.json":
             source.files = {**source.files, path: data}
-    refused("register_invalid", lambda: reader.refresh(NOW))
+    refused("register_invalid", lambda: reader.refresh(NOW, source))
 
 
 def test_a_file_over_its_limit_is_refused(reader: RegisterReader, source: Source) -> None:
     """More bytes than announced are not read to the end."""
     path = next(path for path in source.files if path.endswith(".federation.json"))
     source.files = {**source.files, path: source.files[path] + bytes(10)}
-    refused("register_invalid", lambda: reader.refresh(NOW))
+    refused("register_invalid", lambda: reader.refresh(NOW, source))
 
 
-def test_a_changed_archive_is_not_believed(reader: RegisterReader, holder: Holder, tmp_path: Path) -> None:
+def test_a_changed_archive_is_not_believed(
+    reader: RegisterReader, source: Source, holder: Holder, tmp_path: Path
+) -> None:
     """A set altered on disk is refused when it is read."""
-    version = reader.refresh(NOW).version
+    version = reader.refresh(NOW, source).version
     path = tmp_path / f"reader/archive/{version.hex()}/metadata/1.kaz.json"
     path.write_bytes(path.read_bytes().replace(b"kaz", b"kax"))
     refused("register_invalid", lambda: reader.archived(version))
-    again = RegisterReader(tmp_path / "reader", holder.bootstrap, lambda *_: b"")
+    again = RegisterReader(tmp_path / "reader", holder.bootstrap)
     refused("register_invalid", lambda: again.current(NOW))
 
 
-def test_a_set_under_another_digest_is_not_believed(reader: RegisterReader, tmp_path: Path) -> None:
+def test_a_set_under_another_digest_is_not_believed(reader: RegisterReader, source: Source, tmp_path: Path) -> None:
     """An archived set must be of the version it is filed under."""
-    version = reader.refresh(NOW).version
+    version = reader.refresh(NOW, source).version
     archive = tmp_path / "reader/archive"
     (archive / version.hex()).rename(archive / bytes(32).hex())
     refused("register_invalid", lambda: reader.archived(bytes(32)))

@@ -61,10 +61,10 @@ def test_what_dev_publishes_is_sound(holder: Holder) -> None:
 def test_an_archived_register_keeps_the_reference_data_of_its_time(tmp_path: Path, holder: Holder) -> None:
     """What the law was taken for at the time of a message can be read again from the version that it names."""
     source = Source(holder.files())
-    reader = RegisterReader(tmp_path / "reader", holder.bootstrap, source)
-    before = reader.refresh(NOW)
+    reader = RegisterReader(tmp_path / "reader", holder.bootstrap)
+    before = reader.refresh(NOW, source)
     holder.advance().put("reference-substances.json", b'{"format": 1}')
     source.files = holder.files()
-    after = reader.refresh(NOW)
+    after = reader.refresh(NOW, source)
     assert reference.read(after.reference).substances == {}
     assert "heroin" in reference.read(reader.archived(before.version).reference).substances

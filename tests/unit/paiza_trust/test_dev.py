@@ -156,11 +156,11 @@ def test_a_second_version_can_be_published(tmp_path: Path, folder: Path) -> None
     }
     signers = repository.generate_signers(("kaz", "tjk"), tmp_path / "keys")
     root = repository.publish_root(tmp_path / "register", signers, NOW)
-    reader = RegisterReader(tmp_path / "reader", root, folder_fetch(tmp_path / "register"))
+    reader = RegisterReader(tmp_path / "reader", root)
     repository.publish(tmp_path / "register", signers, documents, version=1, now=NOW)
-    first = reader.refresh(NOW)
+    first = reader.refresh(NOW, folder_fetch(tmp_path / "register"))
     repository.publish(tmp_path / "register", signers, documents, version=2, now=NOW)
-    second = reader.refresh(NOW)
+    second = reader.refresh(NOW, folder_fetch(tmp_path / "register"))
     assert (first.role_versions["kaz"], second.role_versions["kaz"]) == (1, 2)
     assert second.version != first.version
 

@@ -42,24 +42,19 @@ class PeersFetch:
     """Fetches the register's files from the other members' nodes; for use in plain threads.
 
     All files of one refresh come from one peer, and the next refresh asks the next (`turn`): a peer that serves old or
-    invalid files withholds nothing from us. Before `connect` (at the start of the process) there is no peer to ask: the
-    last verified set is used.
+    invalid files withholds nothing from us. If there is no peer to ask, the last verified set is used.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Use channels of this loop."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, sources: Sources) -> None:
+        """Ask ``sources``, over channels of this loop."""
         self._loop = loop
-        self._sources: Sources = list
+        self._sources = sources
         self._turn = 0
 
     def turn(self) -> int:
         """Advance to the next peer; return how many can be asked in turn, at least 1. On the event loop."""
         self._turn += 1
         return max(1, len(self._sources()))
-
-    def connect(self, sources: Sources) -> None:
-        """Set the peers to ask from now on."""
-        self._sources = sources
 
     def __call__(self, path: str, _max_bytes: int) -> bytes:
         """Fetch one file from the peer whose turn it is."""

@@ -17,7 +17,7 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.policy import Policy
 from paiza_node.core.storage import settings as settings_store
-from paiza_register import Register, RegisterReader
+from paiza_register import Fetch, Register, RegisterReader
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Unavailable
 
@@ -41,22 +41,20 @@ class RegisterCache:
     def __init__(
         self,
         reader: RegisterReader,
+        fetch: Fetch,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        turn: Callable[[], int] = lambda: 1,
         own_rules: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Fetch a newer version; if no source serves one, begin with the last verified one.
 
-        ``own_rules`` are the member's own, which apply under every register. ``turn`` makes the reader ask the next
-        source, and returns how many there are.
+        ``own_rules`` are the member's own, which apply under every register.
         """
         self._reader = reader
-        self._turn = turn
         self._clock = clock
         self._asked = asyncio.Event()
         self._wanted: set[bytes] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._register = reader.refresh(clock())
+        self._register = reader.refresh(clock(), fetch)
         self._own_rules = tuple(own_rules)
         self._policy = Policy(self._register.agreements, self._own_rules)
 
@@ -128,13 +126,16 @@ class RegisterCache:
             self._wanted.add(version)
         self._asked.set()
 
-    async def refresh(self, ledger: Ledger) -> None:
-        """Fetch a newer version from several sources in turn. On failure the old one remains, within its grace."""
+    async def refresh(self, ledger: Ledger, fetch: Fetch, turn: Callable[[], int] = lambda: 1) -> None:
+        """Fetch a newer version from several sources in turn. On failure the old one remains, within its grace.
+
+        ``turn`` makes ``fetch`` ask the next source, and returns how many there are.
+        """
         failures: list[PaizaError] = []
         for asked in range(1, SOURCES_ASKED + 1):
-            sources = self._turn()
+            sources = turn()
             try:
-                await self._refresh(ledger)
+                await self._refresh(ledger, fetch)
             except PaizaError as error:
                 failures.append(error)
             except OSError as error:  # our own disk failed: the register in force stays in force
@@ -145,8 +146,8 @@ class RegisterCache:
         if len(failures) == asked:
             log.warning("register_not_refreshed", reason=failures[-1].reason, detail=failures[-1].detail)
 
-    async def _refresh(self, ledger: Ledger) -> None:
-        register = await asyncio.to_thread(self._reader.refresh, self._clock())
+    async def _refresh(self, ledger: Ledger, fetch: Fetch) -> None:
+        register = await asyncio.to_thread(self._reader.refresh, self._clock(), fetch)
         if register.version != self._register.version:
             self._policy, self._register = self._rules(register), register
             await ledger.commit(self.note)
@@ -161,14 +162,16 @@ class RegisterCache:
         tx.append(log_entries.register_updated())
         settings_store.put_setting(tx.conn, SETTING_VERSION, self._register.version)
 
-    async def keep_fresh(self, ledger: Ledger, fetch_set: FetchSet) -> None:
+    async def keep_fresh(
+        self, ledger: Ledger, fetch: Fetch, fetch_set: FetchSet, turn: Callable[[], int] = lambda: 1
+    ) -> None:
         """Refresh as long as the node runs, and fetch older versions that messages name from the peers."""
         self._loop = asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), REFRESH_SECONDS)
             try:
-                await self.refresh(ledger)
+                await self.refresh(ledger, fetch, turn)
                 await ledger.commit(self.note)  # changes nothing unless a change found earlier could not be logged
             except Unavailable as error:
                 log.warning("register_not_logged", reason=error.reason, detail=error.detail)

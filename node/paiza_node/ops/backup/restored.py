@@ -17,7 +17,7 @@ from paiza_node.core.peers.rpcs import LIST_HELD_CHECKPOINTS
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.keys import Keys, load_keys
-from paiza_register import Member, Register, folder_fetch
+from paiza_register import Fetch, Member, Register, folder_fetch
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs
@@ -63,16 +63,19 @@ def compare(config: Config, without: Collection[str], now: datetime) -> Compared
 
 
 async def _compare(config: Config, without: Collection[str], now: datetime) -> Compared:
-    fetch = PeersFetch(asyncio.get_running_loop()) if config.register is None else None
-    reader = await asyncio.to_thread(
-        open_reader, config, fetch if fetch is not None else folder_fetch(config.register or config.data)
-    )
+    reader = await asyncio.to_thread(open_reader, config)
     last = await asyncio.to_thread(reader.current)
-    if fetch is not None and last is not None:
-        keys = load_keys(config.keys, last.member(config.member))
-        channels = [_channel(last, keys, each.id) for each in last.active_members() if each.id != config.member]
-        fetch.connect(lambda: [RegisterFiles(channel) for channel in channels])
-    register = await asyncio.to_thread(reader.refresh, now)
+    fetch: Fetch
+    if config.register is not None:
+        fetch = folder_fetch(config.register)
+    else:
+        sources: list[RegisterFiles] = []
+        if last is not None:
+            keys = load_keys(config.keys, last.member(config.member))
+            others = [each.id for each in last.active_members() if each.id != config.member]
+            sources = [RegisterFiles(_channel(last, keys, member)) for member in others]
+        fetch = PeersFetch(asyncio.get_running_loop(), lambda: sources)
+    register = await asyncio.to_thread(reader.refresh, now, fetch)
     own = register.member(config.member)
     keys = load_keys(config.keys, own)
     shown = Shown()

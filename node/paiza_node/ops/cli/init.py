@@ -151,7 +151,7 @@ def _federation(source: str, root: bytes) -> str:
         raise _usage(N_("With --register peers the federation's name must be given."), "--federation")
     with tempfile.TemporaryDirectory(prefix="paiza-") as cache:
         try:
-            return RegisterReader(Path(cache), root, folder_fetch(Path(source))).refresh(datetime.now(UTC)).federation
+            return RegisterReader(Path(cache), root).refresh(datetime.now(UTC), folder_fetch(Path(source))).federation
         except PaizaError as error:
             raise NodeStopped(
                 error.reason,

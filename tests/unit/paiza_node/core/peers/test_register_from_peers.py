@@ -45,12 +45,11 @@ async def test_one_peer_cannot_keep_a_new_register_from_us(
 ) -> None:
     """Where one peer serves an old register, or what does not verify, another is asked at the same refresh."""
     old, new = holder.files(), holder.copy().advance().files()
-    fetch = PeersFetch(asyncio.get_running_loop())
-    RegisterReader(tmp_path / "reader", holder.bootstrap, Source(old)).refresh(NOW)
-    reader = RegisterReader(tmp_path / "reader", holder.bootstrap, fetch)
-    register_cache = RegisterCache(reader, lambda: NOW, fetch.turn)
+    reader = RegisterReader(tmp_path / "reader", holder.bootstrap)
+    register_cache = RegisterCache(reader, Source(old), lambda: NOW)
     before = register_cache.version
+    loop = asyncio.get_running_loop()
     for order in ([Serving(old, lies), Serving(new, {})], [Serving(new, {}), Serving(old, lies)]):
-        fetch.connect(lambda order=order: order)  # type: ignore[misc]
-        await register_cache.refresh(NoLedger())  # type: ignore[arg-type]
+        fetch = PeersFetch(loop, lambda order=order: order)  # type: ignore[misc]
+        await register_cache.refresh(NoLedger(), fetch, fetch.turn)  # type: ignore[arg-type]
         assert register_cache.version != before

@@ -78,7 +78,7 @@ def room(database_url: str, tmp_path: Path) -> Iterator[Room]:
     """A node of a federation of five, its database empty."""
     court = Court(tmp_path / "federation")
     source = folder_fetch(court.folder / "register")
-    registers = RegisterCache(RegisterReader(tmp_path / "cache", court.root, source), lambda: court.now)
+    registers = RegisterCache(RegisterReader(tmp_path / "cache", court.root), source, lambda: court.now)
     store = open_store(database_url)
     signer = court.logs["kaz"].keys.log
     ledger = Ledger(store, signer, NoFile(), lambda: court.register.version, court.tick)
@@ -132,7 +132,7 @@ def test_whose_cosignatures_are_enough_is_said_by_a_register(room: Room) -> None
     for member in OTHERS[2:]:
         federation["members"][member]["status"] = "suspended"
     court.publish({"federation.json": federation})
-    room.registers = RegisterCache(room.registers._reader, lambda: court.now)
+    room.registers = RegisterCache(room.registers._reader, folder_fetch(court.folder / "register"), lambda: court.now)
     (span,) = room.spans(proof)
     assert span.register_version == court.register.version != named
     assert judged(room, span, 0, proof)
