@@ -9,7 +9,7 @@ from paiza.core.v1 import message_pb2
 from paiza_client.cli import breaches, messages
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json
@@ -52,42 +52,42 @@ def approve(
     yes: bool,
 ) -> None:
     """Approve."""
-    desk = terminal()
+    terminal = current_terminal()
     if officers:
-        _tell_officers(desk, run(_officers(desk)))
+        _tell_officers(terminal, run(_officers(terminal)))
     elif message is None or only_list:
-        _tell_waiting(desk, run(_waiting(desk)))
+        _tell_waiting(terminal, run(_waiting(terminal)))
     elif decline:
-        proof = run(_decline(desk, message, reason.strip()))
-        if desk.wants_json:
-            desk.json({"state": "declined", "declined": as_json.proof(proof)})
+        proof = run(_decline(terminal, message, reason.strip()))
+        if terminal.wants_json:
+            terminal.json({"state": "declined", "declined": as_json.proof(proof)})
             return
-        desk.say(_("It will not be sent. Whoever wrote it is told."), "bold")
-        desk.pairs([(messages.event(proof), messages.proof_text(proof))])
+        terminal.say(_("It will not be sent. Whoever wrote it is told."), "bold")
+        terminal.pairs([(messages.event(proof), messages.proof_text(proof))])
     else:
-        run(_approve(desk, message, folder, ask=not yes))
+        run(_approve(terminal, message, folder, ask=not yes))
 
 
-async def _officers(desk: Terminal) -> "list[Colleague]":
-    async with desk.session() as session:
+async def _officers(terminal: Terminal) -> "list[Colleague]":
+    async with terminal.session() as session:
         return await session.approvals.officers()
 
 
-async def _waiting(desk: Terminal) -> "list[WaitingSummary]":
-    async with desk.session() as session:
+async def _waiting(terminal: Terminal) -> "list[WaitingSummary]":
+    async with terminal.session() as session:
         return await session.approvals.waiting()
 
 
-async def _decline(desk: Terminal, message: str, reason: str) -> Proof:
-    async with desk.session() as session:
+async def _decline(terminal: Terminal, message: str, reason: str) -> Proof:
+    async with terminal.session() as session:
         found = await _one(session, message)
         if found.submitted_by != str(session.profile.id) and not reason:
             raise Refused("reason_missing", found.id)
         return await session.approvals.decline(found.digest, reason)
 
 
-async def _approve(desk: Terminal, message: str, folder: Path | None, *, ask: bool) -> None:
-    async with desk.session() as session:
+async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask: bool) -> None:
+    async with terminal.session() as session:
         found = await _one(session, message)
         if found.submitted_by == str(session.profile.id):
             raise Refused("self_approval", found.id)
@@ -95,20 +95,20 @@ async def _approve(desk: Terminal, message: str, folder: Path | None, *, ask: bo
         shown = content(opened)
         saved: list[SavedWaiting] = []
         if folder is not None:
-            with bars(desk, _("Fetching")) as told:
+            with bars(terminal, _("Fetching")) as told:
                 session.attachments.progress = told
                 saved = await session.approvals.save_attachments(opened, folder)
-        if not desk.wants_json:
-            _show(desk, opened, shown)
-            _show_attachments(desk, opened, saved)
+        if not terminal.wants_json:
+            _show(terminal, opened, shown)
+            _show_attachments(terminal, opened, saved)
         if ask:
-            if desk.wants_json:
+            if terminal.wants_json:
                 raise misused("paiza approve", _("with --json nobody is asked: give --yes or --decline"))
             if not click.confirm(_("Sign this message?"), default=False, err=True):
-                desk.note(_("Nothing was signed."))
+                terminal.note(_("Nothing was signed."))
                 return
         outcome = await session.approvals.approve(opened)
-        _tell_outcome(desk, opened, shown, saved, outcome)
+        _tell_outcome(terminal, opened, shown, saved, outcome)
 
 
 async def _one(session: "Session", wanted: str) -> "WaitingSummary":
@@ -143,16 +143,16 @@ def content(opened: OpenedWaiting) -> Content:
     return found
 
 
-def _show(desk: Terminal, opened: OpenedWaiting, shown: Content) -> None:
+def _show(terminal: Terminal, opened: OpenedWaiting, shown: Content) -> None:
     header = opened.message.header
-    desk.say(messages.kind_title(header), "bold")
-    desk.pairs(messages.header_rows(header, ""))
+    terminal.say(messages.kind_title(header), "bold")
+    terminal.pairs(messages.header_rows(header, ""))
     for name, _values, rows in shown:
-        desk.say()
-        desk.say(name, "bold")
-        desk.pairs(rows)
-    desk.say()
-    desk.say(_("Proven:"), "bold green")
+        terminal.say()
+        terminal.say(name, "bold")
+        terminal.pairs(rows)
+    terminal.say()
+    terminal.say(_("Proven:"), "bold green")
     signed = [
         (
             _("signed"),
@@ -162,11 +162,13 @@ def _show(desk: Terminal, opened: OpenedWaiting, shown: Content) -> None:
         )
         for signer, certificate in opened.message.signers
     ]
-    desk.pairs([*signed, *((messages.event(each), messages.proof_text(each)) for each in opened.opened)])
-    desk.pairs([(_("You would sign"), opened.message.digest.hex()), (_("Until"), messages.when(opened.expires_time))])
+    terminal.pairs([*signed, *((messages.event(each), messages.proof_text(each)) for each in opened.opened)])
+    terminal.pairs(
+        [(_("You would sign"), opened.message.digest.hex()), (_("Until"), messages.when(opened.expires_time))]
+    )
 
 
-def _show_attachments(desk: Terminal, opened: OpenedWaiting, saved: "list[SavedWaiting]") -> None:
+def _show_attachments(terminal: Terminal, opened: OpenedWaiting, saved: "list[SavedWaiting]") -> None:
     """Name what was saved; without that their names are not known here, and the officer is told how to see them."""
     header = opened.message.header
     sizes = [f"{header.parts[number].ciphertext_size:,}" for number in attachment.part_numbers(header)]
@@ -176,21 +178,21 @@ def _show_attachments(desk: Terminal, opened: OpenedWaiting, saved: "list[SavedW
             (str(each.number), each.info.name, each.info.media_type, f"{each.info.size:,}", str(each.path))
             for each in saved
         ]
-        desk.table(columns, rows)
-        desk.pairs([(messages.event(each.opened), messages.proof_text(each.opened)) for each in saved])
+        terminal.table(columns, rows)
+        terminal.pairs([(messages.event(each.opened), messages.proof_text(each.opened)) for each in saved])
     elif sizes:
         text = _("{n} attachments belong to it ({sizes} bytes): see them with --attachments FOLDER before you sign.")
-        desk.warn(text.format(n=len(sizes), sizes=", ".join(sizes)))
+        terminal.warn(text.format(n=len(sizes), sizes=", ".join(sizes)))
 
 
 def _tell_outcome(
-    desk: Terminal, opened: OpenedWaiting, shown: Content, saved: "list[SavedWaiting]", outcome: Outcome
+    terminal: Terminal, opened: OpenedWaiting, shown: Content, saved: "list[SavedWaiting]", outcome: Outcome
 ) -> None:
     message_id = opened.message.header.message_id.hex()
     if outcome.state == "refused":
         raise Refused(outcome.reason, message_id, outcome.detail, breaches.problems(outcome.breaches))
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             {
                 "id": message_id,
                 "digest": opened.message.digest,
@@ -208,16 +210,16 @@ def _tell_outcome(
         )
         return
     if outcome.state == "released":
-        desk.say(_("Signed, and released as {thread}").format(thread=outcome.thread_name), "bold green")
+        terminal.say(_("Signed, and released as {thread}").format(thread=outcome.thread_name), "bold green")
     else:
-        desk.say(_("Signed. It waits for: {officers}").format(officers=", ".join(outcome.missing)), "bold")
-    desk.pairs([(messages.event(each), messages.proof_text(each)) for each in outcome.proofs])
+        terminal.say(_("Signed. It waits for: {officers}").format(officers=", ".join(outcome.missing)), "bold")
+    terminal.pairs([(messages.event(each), messages.proof_text(each)) for each in outcome.proofs])
 
 
-def _tell_waiting(desk: Terminal, found: "list[WaitingSummary]") -> None:
-    own = str(desk.profile().id)
-    if desk.wants_json:
-        desk.json(
+def _tell_waiting(terminal: Terminal, found: "list[WaitingSummary]") -> None:
+    own = str(terminal.profile().id)
+    if terminal.wants_json:
+        terminal.json(
             [
                 {
                     **as_json.header(each.header),
@@ -244,12 +246,14 @@ def _tell_waiting(desk: Terminal, found: "list[WaitingSummary]") -> None:
         for each in found
     ]
     columns = (_("Id"), _("Kind"), _("To"), _("Written by"), _("Waits for"), _("Until"))
-    desk.table(columns, rows, empty=_("Nothing waits for a second officer."))
+    terminal.table(columns, rows, empty=_("Nothing waits for a second officer."))
 
 
-def _tell_officers(desk: Terminal, found: "list[Colleague]") -> None:
-    if desk.wants_json:
-        desk.json([{"id": each.id, "name": each.name, "roles": list(each.roles), "unit": each.unit} for each in found])
+def _tell_officers(terminal: Terminal, found: "list[Colleague]") -> None:
+    if terminal.wants_json:
+        terminal.json(
+            [{"id": each.id, "name": each.name, "roles": list(each.roles), "unit": each.unit} for each in found]
+        )
         return
     rows = [(each.name, ", ".join(each.roles), each.unit, each.id) for each in found]
-    desk.table((_("Name"), _("Roles"), _("Unit"), _("Id")), rows)
+    terminal.table((_("Name"), _("Roles"), _("Unit"), _("Id")), rows)

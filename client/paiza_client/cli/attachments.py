@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from paiza_client.cli import messages
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import Refused
 from paiza_client.files import attaching, file_types, location
 from paiza_client.files.attaching import Attachment
@@ -42,7 +42,7 @@ def attach() -> None:
 @shared
 def check(*, files: tuple[Path, ...]) -> None:
     """Look at files."""
-    desk = terminal()
+    terminal = current_terminal()
     rows: list[dict[str, Any]] = []
     for path in files:
         looked = attaching.look_at(path)
@@ -52,11 +52,11 @@ def check(*, files: tuple[Path, ...]) -> None:
         except Refused:
             place = None
         rows.append({"file": str(path), "media_type": looked.info.media_type, "size": looked.info.size, "place": place})
-    if desk.wants_json:
-        desk.json(rows)
+    if terminal.wants_json:
+        terminal.json(rows)
         return
     shown = [(each["file"], each["media_type"], f"{each['size']:,}", _place(each["place"])) for each in rows]
-    desk.table((_("File"), _("Type"), _("Size"), _("Place it was made")), shown)
+    terminal.table((_("File"), _("Type"), _("Size"), _("Place it was made")), shown)
 
 
 @attach.command("list", help=N_("List the attachments of a message and where they stand. Nothing is opened."))
@@ -64,21 +64,21 @@ def check(*, files: tuple[Path, ...]) -> None:
 @shared
 def list_(*, message: str) -> None:
     """List attachments."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> MessageSummary:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await find_messages.one(session, message)
 
     found = run(work())
-    if desk.wants_json:
-        desk.json([as_json.attachment_standing(each) for each in found.attachments])
+    if terminal.wants_json:
+        terminal.json([as_json.attachment_standing(each) for each in found.attachments])
         return
     rows = [
         (str(each.part_number), f"{each.size:,}", each.member, state(each), each.reason) for each in found.attachments
     ]
     columns = (_("Part"), _("Size"), _("At"), _("State"), _("Reason"))
-    desk.table(columns, rows, empty=_("The message has no attachments."))
+    terminal.table(columns, rows, empty=_("The message has no attachments."))
 
 
 @attach.command(help=N_("Fetch attachment N of a message, check it and save it. The opening is logged."))
@@ -91,29 +91,29 @@ def list_(*, message: str) -> None:
 @shared
 def get(*, message: str, number: int, output: Path | None, reason: str) -> None:
     """Fetch one."""
-    fetch(terminal(), message, number, output, reason)
+    fetch(current_terminal(), message, number, output, reason)
 
 
-def fetch(desk: Terminal, message: str, number: int, output: Path | None, reason: str) -> None:
+def fetch(terminal: Terminal, message: str, number: int, output: Path | None, reason: str) -> None:
     """Fetch attachment ``number`` (its part number) of a message and say what is proven."""
 
     async def work() -> "SavedAttachment":
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.one(session, message)
             if number not in attachment.part_numbers(found.header):
                 known = ", ".join(map(str, attachment.part_numbers(found.header))) or "-"
                 raise Refused("part_missing", f"{found.id}: {number}", _("attachments: {known}").format(known=known))
-            with bars(desk, _("Fetching")) as told:
+            with bars(terminal, _("Fetching")) as told:
                 session.attachments.progress = told
                 return await session.save_attachment(found, number, output, reason.strip())
 
     saved = run(work())
-    if desk.wants_json:
-        desk.json({**as_json.opened(saved.opened), "saved": as_json.saved(saved.info, saved.path)})
+    if terminal.wants_json:
+        terminal.json({**as_json.opened(saved.opened), "saved": as_json.saved(saved.info, saved.path)})
         return
-    desk.say(_("Saved as {path}").format(path=saved.path), "bold green")
+    terminal.say(_("Saved as {path}").format(path=saved.path), "bold green")
     note = [(_("Note"), saved.info.note)] if saved.info.note else []
-    desk.pairs(
+    terminal.pairs(
         [
             (_("Name"), saved.info.name),
             (_("Type"), saved.info.media_type),
@@ -125,15 +125,15 @@ def fetch(desk: Terminal, message: str, number: int, output: Path | None, reason
 
 
 @contextmanager
-def bars(desk: Terminal, what: str) -> Iterator[attaching.Progress]:
+def bars(terminal: Terminal, what: str) -> Iterator[attaching.Progress]:
     """Show how far transfers are, a bar for each; nothing where nobody watches."""
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),
-        console=desk.err,
-        disable=desk.wants_json or not desk.err.is_terminal,
+        console=terminal.err,
+        disable=terminal.wants_json or not terminal.err.is_terminal,
     )
     tasks: dict[str, TaskID] = {}
 
@@ -146,14 +146,14 @@ def bars(desk: Terminal, what: str) -> Iterator[attaching.Progress]:
         yield told
 
 
-def tell_removed(desk: Terminal, attachments: Sequence[Attachment]) -> None:
+def tell_removed(terminal: Terminal, attachments: Sequence[Attachment]) -> None:
     """Say, for each file whose place was to be taken out, what was."""
     for each in attachments:
         if not each.stripped:
             continue
         found = ", ".join(_(what) for what in each.removal.found)
         text = _("{file}: taken out: {what}") if found else _("{file}: it does not tell where it was made.")
-        desk.note(text.format(file=each.info.name, what=found))
+        terminal.note(text.format(file=each.info.name, what=found))
 
 
 def as_objects(attachments: Sequence[Attachment]) -> list[dict[str, Any]]:

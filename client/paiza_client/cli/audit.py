@@ -9,7 +9,7 @@ from paiza_client.cli import evidence, messages
 from paiza_client.cli.audit_log import log
 from paiza_client.cli.options import shared
 from paiza_client.cli.reconciliation import matrix, reconcile
-from paiza_client.cli.terminal import run, terminal
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, find_messages
@@ -42,15 +42,15 @@ audit.add_command(reconcile)
 @shared
 def status() -> None:
     """Show the logs."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> list[LogState]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.log_status()
 
     states = run(work())
-    if desk.wants_json:
-        desk.json([as_json.log_state(state) for state in states])
+    if terminal.wants_json:
+        terminal.json([as_json.log_state(state) for state in states])
         return
     rows = [
         (
@@ -63,17 +63,17 @@ def status() -> None:
         )
         for state in states
     ]
-    desk.table((_("Member"), _("Log"), _("Entries"), _("Root"), _("Accepted"), _("Against it")), rows)
-    desk.note(_("* your own log. Every checkpoint is signed with the key in the register."))
+    terminal.table((_("Member"), _("Log"), _("Entries"), _("Root"), _("Accepted"), _("Against it")), rows)
+    terminal.note(_("* your own log. Every checkpoint is signed with the key in the register."))
     for state in states[:1]:
         if state.witnessed_size is None:
-            desk.note(_("Your own log is not witnessed by enough members yet."))
+            terminal.note(_("Your own log is not witnessed by enough members yet."))
         else:
             witnesses = ", ".join(state.witnesses)
             text = _("Your own log is witnessed up to entry {n}, by {members}.")
-            desk.note(text.format(n=state.witnessed_size, members=witnesses))
+            terminal.note(text.format(n=state.witnessed_size, members=witnesses))
         if state.unwitnessed_since is not None:
-            desk.note(
+            terminal.note(
                 _("Not witnessed yet: what is newer than {time}.").format(time=messages.when(state.unwitnessed_since))
             )
 
@@ -89,10 +89,10 @@ def status() -> None:
 @shared
 def trail(*, message: str, own_only: bool) -> None:
     """Show a trail."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> tuple[str, bytes, Trail, list[tuple[str, str]]]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             if _FULL_DIGEST.fullmatch(message) and COORDINATOR in (await session.whoami()).roles and not own_only:
                 return await _trail_of_digest(session, bytes.fromhex(message))
             found = await find_messages.one(session, message)
@@ -106,8 +106,8 @@ def trail(*, message: str, own_only: bool) -> None:
             return found.id, found.digest, whole, silent
 
     message_id, digest, found, silent = run(work())
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             {
                 "id": message_id,
                 "digest": digest,
@@ -118,7 +118,7 @@ def trail(*, message: str, own_only: bool) -> None:
         )
         return
     for member, reason in silent:
-        desk.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
+        terminal.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
     rows = [
         (
             messages.when(each.time),
@@ -131,7 +131,7 @@ def trail(*, message: str, own_only: bool) -> None:
         )
         for each in sorted((*found.own, *found.foreign), key=lambda each: (each.time, each.origin, each.index))
     ]
-    desk.table((_("Time"), _("Log of"), _("Event"), _("With"), _("By"), _("Reason"), _("Entry")), rows)
+    terminal.table((_("Time"), _("Log of"), _("Event"), _("With"), _("By"), _("Reason"), _("Entry")), rows)
 
 
 async def _trail_of_digest(session: "Session", digest: bytes) -> tuple[str, bytes, Trail, list[tuple[str, str]]]:

@@ -9,7 +9,7 @@ import click
 
 from paiza_client.cli import messages
 from paiza_client.cli.options import TimeParameter, shared, split
-from paiza_client.cli.terminal import run, terminal
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, find_messages
@@ -49,7 +49,7 @@ def log(
     from paiza_client.reconciliation.log_queries import Question  # noqa: PLC0415 - as above
     from paiza_client.verify.logs import event_numbers  # noqa: PLC0415 - help does not need the protocol
 
-    desk = terminal()
+    terminal = current_terminal()
     named = tuple(name.upper() for name in split(tuple(events)))
     known = event_numbers()
     if unknown := [name for name in named if name not in known]:
@@ -64,25 +64,25 @@ def log(
         texts=True,
     )
     acts = run(_read(question, message, limit))
-    if desk.wants_json:
-        desk.json([_object(act) for act in acts])
+    if terminal.wants_json:
+        terminal.json([_object(act) for act in acts])
         return
-    desk.table(
+    terminal.table(
         (_("Time"), _("Event"), _("By"), _("With"), _("Message"), _("Reason"), _("Words"), _("Entry")),
         [_row(act) for act in acts],
         empty=_("The log holds no such entry."),
     )
     if len(acts) == limit:
-        desk.warn(_("There may be more: raise --limit, or narrow the question."))
+        terminal.warn(_("There may be more: raise --limit, or narrow the question."))
     if acts:
-        desk.note(_("Every entry stands in {log}, proven. Reading it was logged.").format(log=_logs(acts)))
+        terminal.note(_("Every entry stands in {log}, proven. Reading it was logged.").format(log=_logs(acts)))
     else:
-        desk.note(_("Reading it was logged."))
+        terminal.note(_("Reading it was logged."))
 
 
 async def _read(question: "Question", message: str, limit: int) -> "list[VisibleEntry]":
-    desk = terminal()
-    async with desk.session() as session:
+    terminal = current_terminal()
+    async with terminal.session() as session:
         if message:
             found = await find_messages.one(session, message)
             question = replace(question, digests=(found.digest,))

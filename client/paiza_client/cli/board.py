@@ -11,7 +11,7 @@ from paiza.core.v1 import text_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import breaches, messages
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
 from paiza_domain import kinds
 
@@ -26,17 +26,17 @@ _DAY: Final = timedelta(days=1)
 @shared
 def board(*, over_too: bool) -> None:
     """Show the board."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> list[workflow_pb2.WorkflowStatus]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.workflows.board(WORKFLOW, over_too=over_too)
 
     found = run(work())
-    if desk.wants_json:
-        desk.json([status_json(each) for each in found])
+    if terminal.wants_json:
+        terminal.json([status_json(each) for each in found])
         return
-    now, own = datetime.now(UTC), desk.profile().member
+    now, own = datetime.now(UTC), terminal.profile().member
     columns = [_("Thread"), _("Stands"), _("States"), _("Responsible"), _("Due"), _("Alarms")]
     rows = [
         (
@@ -49,7 +49,7 @@ def board(*, over_too: bool) -> None:
         )
         for each in found
     ]
-    desk.table(columns, rows, empty=_("No controlled delivery is under way."))
+    terminal.table(columns, rows, empty=_("No controlled delivery is under way."))
 
 
 @click.command("show", help=N_("Show one controlled delivery: where it stands, what is due, and every step."))
@@ -59,20 +59,20 @@ def show(*, thread: str) -> None:
     """Show one delivery."""
     from paiza_client.cli.controlled_delivery import workflow_of  # noqa: PLC0415 - they name each other
 
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> workflow_pb2.GetWorkflowResponse:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await workflow_of(session, thread)
 
     found = run(work())
-    if desk.wants_json:
-        desk.json(_as_json(found))
+    if terminal.wants_json:
+        terminal.json(_as_json(found))
     else:
-        _tell(desk, found)
+        _tell(terminal, found)
 
 
-def _tell(desk: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
+def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
     status, now = found.status, datetime.now(UTC)
     rows = [
         (_("Thread"), status.thread_name),
@@ -86,9 +86,9 @@ def _tell(desk: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
         *((_("Shares"), f"{each.thread_name}: {', '.join(each.fields)}") for each in status.overlaps),
         (_("Missing steps"), str(status.missing_count) if status.missing_count else ""),
     ]
-    desk.pairs([(label, value) for label, value in rows if value])
-    desk.say()
-    desk.table(
+    terminal.pairs([(label, value) for label, value in rows if value])
+    terminal.say()
+    terminal.table(
         [_("Released"), _("Id"), _("Step"), _("From"), _("Effect")],
         [
             (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from paiza_client.cli.terminal import lang, terminal
+from paiza_client.cli.terminal import current_terminal, lang
 from paiza_client.local import reference_data, register_cache
 from paiza_domain.reference.model import Texts
 
@@ -18,7 +18,7 @@ def name(level: int) -> str:
 
 
 def _own() -> Mapping[int, Texts]:
-    profile = terminal().profile()
+    profile = current_terminal().profile()
     known = register_cache.cached(profile)
     found = None if known is None else reference_data.of(known).reference.profiles.get(profile.member)
     return {} if found is None else found.classification

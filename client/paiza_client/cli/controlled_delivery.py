@@ -17,7 +17,7 @@ from paiza_client.cli import board, drafting, sending, step_fields
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.step_fields import Filling
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import find_messages
@@ -121,7 +121,7 @@ def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence
         return
     if draft is None:
         raise misused("paiza cd request", _("no draft: name a file, or use --template"))
-    desk, now = terminal(), drafting.now()
+    terminal, now = current_terminal(), drafting.now()
     read = drafting.read(draft, now, _given(given))
     if read.kind.name != REQUEST:
         raise misused(
@@ -129,11 +129,11 @@ def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence
         )
     prepared = drafting.prepare(read, draft, _overrides(options, Command(REQUEST, "")), now)
     if not prepared.envelope.recipients:
-        own = desk.profile().member
+        own = terminal.profile().member
         states = dict.fromkeys(each.member for each in prepared.content.states)  # type: ignore[attr-defined]
         recipients = tuple(message_pb2.Recipient(member=member) for member in states if member != own)
         prepared = replace(prepared, envelope=replace(prepared.envelope, recipients=recipients))
-    sending.finish(desk, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
 @cd.command("decide", help=N_("Decide on a request for your territory: authorise, refuse, or set conditions."))
@@ -178,25 +178,25 @@ def _take(
     if template:
         click.echo(_template(step, kind, short=options["short"]), nl=False)
         return
-    desk, now = terminal(), drafting.now()
+    terminal, now = current_terminal(), drafting.now()
     fields = _given(given)
 
     async def look() -> tuple[workflow_pb2.GetWorkflowResponse, message_pb2.Header]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await workflow_of(session, thread)
             first = await find_messages.one(session, found.steps[0].message_digest.hex())
             return found, first.header
 
     found, opening = run(look())
     named = draft is not None or (step.filling is not None and step.filling.fields[-1] in fields)
-    fields = {**_filled_in(step, found, desk.profile().member, strictly=not named), **fields}
+    fields = {**_filled_in(step, found, terminal.profile().member, strictly=not named), **fields}
     if draft is not None:
         read = drafting.read(draft, now, fields)
         _check_kind(draft, read, kind.name)
     else:
         read = drafting.filled(kind, fields, opening, now)
     prepared = drafting.prepare(read, draft or f"paiza cd: {kind.name}", _overrides(options, step), now)
-    sending.finish(desk, _in_thread(prepared, found, desk), None, dry_run=dry_run)
+    sending.finish(terminal, _in_thread(prepared, found, terminal), None, dry_run=dry_run)
 
 
 def _check_kind(path: str, draft: Draft, wanted: str) -> None:
@@ -205,9 +205,9 @@ def _check_kind(path: str, draft: Draft, wanted: str) -> None:
         raise misused(path, what)
 
 
-def _in_thread(prepared: Prepared, found: workflow_pb2.GetWorkflowResponse, desk: Terminal) -> Prepared:
+def _in_thread(prepared: Prepared, found: workflow_pb2.GetWorkflowResponse, terminal: Terminal) -> Prepared:
     """Address everybody who takes part, and follow from the heads of the thread."""
-    own = desk.profile().member
+    own = terminal.profile().member
     members = dict.fromkeys([*found.participants, *(each.member for each in prepared.envelope.recipients)])
     attention = {each.member: each.attention for each in prepared.envelope.recipients}
     envelope = replace(

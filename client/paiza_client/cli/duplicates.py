@@ -44,7 +44,7 @@ class Earlier:
     why: str
 
 
-async def warn(desk: Terminal, session: "Session", prepared: Prepared) -> None:
+async def warn(terminal: Terminal, session: "Session", prepared: Prepared) -> None:
     """Tell of earlier requests before a new one goes out; on a terminal, ask whether to send it all the same.
 
     Where the node cannot say, the request goes out: a warning is no condition. The message it follows from is not told.
@@ -54,11 +54,13 @@ async def warn(desk: Terminal, session: "Session", prepared: Prepared) -> None:
     try:
         found = await find(session, prepared)
     except PaizaError as error:
-        desk.note(_("Whether a colleague asked the same could not be found out: {reason}").format(reason=error.reason))
+        terminal.note(
+            _("Whether a colleague asked the same could not be found out: {reason}").format(reason=error.reason)
+        )
         return
     if not found:
         return
-    desk.warn(_("Before you send it: requests of your member that may be the same."))
+    terminal.warn(_("Before you send it: requests of your member that may be the same."))
     for each in found[:MAX_TOLD]:
         line = (
             each.thread_name,
@@ -67,8 +69,8 @@ async def warn(desk: Terminal, session: "Session", prepared: Prepared) -> None:
             each.officer,
             each.why,
         )
-        desk.warn("  " + "  ".join(filter(None, line)))
-    asking = sys.stdin.isatty() and sys.stderr.isatty() and not desk.wants_json
+        terminal.warn("  " + "  ".join(filter(None, line)))
+    asking = sys.stdin.isatty() and sys.stderr.isatty() and not terminal.wants_json
     if asking and not click.confirm(_("Send it all the same?"), err=True):
         raise Refused("interrupted", prepared.source)
 

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import messages
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import NotProven, Refused, located, misused
 from paiza_client.evidence import container, evidence
 from paiza_client.evidence.evidence import Claim, Evidence
@@ -61,18 +61,18 @@ def evidence_(
         raise misused("--whom", _("say who exactly gets it"))
     if purpose not in codes.load("purpose"):
         raise misused("--purpose", _("one of: {codes}").format(codes=", ".join(codes.load("purpose"))))
-    desk = terminal()
-    data = run(_made(desk, message, parts, (reason.strip(), whom.strip(), purpose), openings=openings))
+    terminal = current_terminal()
+    data = run(_made(terminal, message, parts, (reason.strip(), whom.strip(), purpose), openings=openings))
     try:
         write_private(output, data)
     except OSError as error:
         raise Refused("file_unwritable", str(output), error.strerror or "") from error
-    found = evidence.verify_file(data, bootstrap_root(desk.profile().root))
-    if desk.wants_json:
-        desk.json({**as_object(found), "file": str(output), "bytes": len(data)})
+    found = evidence.verify_file(data, bootstrap_root(terminal.profile().root))
+    if terminal.wants_json:
+        terminal.json({**as_object(found), "file": str(output), "bytes": len(data)})
         return
-    desk.say(_("Written to {path} ({n} bytes).").format(path=output, n=len(data)))
-    _print(desk, found)
+    terminal.say(_("Written to {path} ({n} bytes).").format(path=output, n=len(data)))
+    _print(terminal, found)
 
 
 @click.command(help=N_("Verify an evidence file: no node, no network, no account. Trusts only the bootstrap root."))
@@ -89,8 +89,8 @@ def evidence_(
 @shared
 def verify(*, file: Path, root: Path | None, extract: Path | None) -> None:
     """Verify evidence."""
-    desk = terminal()
-    trusted = bootstrap_root(root if root is not None else desk.profile().root)
+    terminal = current_terminal()
+    trusted = bootstrap_root(root if root is not None else terminal.profile().root)
     try:
         with file.open("rb") as stream:
             data = stream.read(container.MAX_FILE_BYTES + 1)
@@ -102,12 +102,12 @@ def verify(*, file: Path, root: Path | None, extract: Path | None) -> None:
         where = f"{file}: {error.where}" if error.where else str(file)
         raise NotProven(error.reason, where, error.detail) from error
     written = [] if extract is None else _extract(found, extract)
-    if desk.wants_json:
-        desk.json({**as_object(found), "extracted": [str(path) for path in written]})
+    if terminal.wants_json:
+        terminal.json({**as_object(found), "extracted": [str(path) for path in written]})
         return
-    _print(desk, found)
+    _print(terminal, found)
     for path in written:
-        desk.note(_("Written to {path}.").format(path=path))
+        terminal.note(_("Written to {path}.").format(path=path))
 
 
 def as_object(found: Evidence) -> dict[str, Any]:
@@ -142,12 +142,12 @@ def as_object(found: Evidence) -> dict[str, Any]:
 
 
 async def _made(
-    desk: Terminal, message: str, parts: Sequence[str], why: tuple[str, str, str], *, openings: bool
+    terminal: Terminal, message: str, parts: Sequence[str], why: tuple[str, str, str], *, openings: bool
 ) -> bytes:
     from paiza_client.sdk.evidence_files import Disclosure  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
     reason, whom, purpose = why
-    async with desk.session() as session:
+    async with terminal.session() as session:
         found = await find_messages.one(session, message)
         disclosure: Disclosure | None = None
         if parts:
@@ -211,10 +211,10 @@ def _readable(found: Evidence, number: int, plaintext: bytes) -> tuple[Message |
         return None if content is None else parse_strictly(content, plaintext, "the content"), plaintext
 
 
-def _print(desk: Terminal, found: Evidence) -> None:
+def _print(terminal: Terminal, found: Evidence) -> None:
     header = found.message.header
-    desk.say(_("The evidence holds."), "bold green")
-    desk.pairs(
+    terminal.say(_("The evidence holds."), "bold green")
+    terminal.pairs(
         [
             (_("Federation"), found.federation),
             (_("Message"), f"{header.message_id.hex()}  {messages.kind_title(header)}"),
@@ -223,39 +223,39 @@ def _print(desk: Terminal, found: Evidence) -> None:
             (_("To"), messages.recipients(header)),
         ]
     )
-    desk.say()
+    terminal.say()
     rows = [_signed_row(each, found.released) for each in found.signed]
     rows += [_claim_row(each) for each in found.claims]
-    desk.table((_("Claim"), _("By"), _("Time in the log"), _("Proven time"), _("Proof")), rows)
-    _warn(desk, found)
+    terminal.table((_("Claim"), _("By"), _("Time in the log"), _("Proven time"), _("Proof")), rows)
+    _warn(terminal, found)
     for number, plaintext in found.disclosed.items():
         text = _("Disclosed and proven: {part}, {n} bytes; --extract writes it.")
-        desk.note(text.format(part=messages.part_name(header, number), n=len(plaintext)))
+        terminal.note(text.format(part=messages.part_name(header, number), n=len(plaintext)))
 
 
-def _warn(desk: Terminal, found: Evidence) -> None:
+def _warn(terminal: Terminal, found: Evidence) -> None:
     """Say what the file does not hold, and what speaks against what it holds."""
     for claim in found.claims:
         if claim.contradicted:
             text = _("{log}, entry {index}: its witnesses contradict the time that the log gives it.")
-            desk.warn(text.format(log=claim.proof.origin, index=claim.proof.index))
+            terminal.warn(text.format(log=claim.proof.origin, index=claim.proof.index))
     for each in found.signed:
         if not each.witnessed:
             text = _(
                 "That the certificate of {officer} was valid when it signed is the word of the author's log alone."
             )
-            desk.warn(text.format(officer=each.officer))
+            terminal.warn(text.format(officer=each.officer))
         if each.revoked_by:
             text = _("The certificate of {officer} is revoked in a register of this file; no proof says since before.")
-            desk.warn(text.format(officer=each.officer))
+            terminal.warn(text.format(officer=each.officer))
     for number, part in enumerate(found.message.header.parts):
         if number not in found.present and part.kind != message_pb2.PART_KIND_ATTACHMENT:
             text = _("Not in this file: the ciphertext of part {number}, which was erased or left out.")
-            desk.warn(text.format(number=number))
+            terminal.warn(text.format(number=number))
     for member in found.unproven_releases:
-        desk.warn(_("Not in this file: a release to {member}.").format(member=member))
+        terminal.warn(_("Not in this file: a release to {member}.").format(member=member))
     for member in found.unproven_answers:
-        desk.warn(_("Not in this file: an answer of {member}.").format(member=member))
+        terminal.warn(_("Not in this file: an answer of {member}.").format(member=member))
 
 
 def _signed_row(signed: Signed, released: Sequence[Claim]) -> tuple[str, ...]:

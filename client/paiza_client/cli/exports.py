@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from paiza_client.cli import inbox, messages, open_many
 from paiza_client.cli.options import TimeParameter, shared
-from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import customs, marks, precursors, printing, unodc
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Table
@@ -102,8 +102,8 @@ def export(
     """Export messages."""
     if not ids and since is None:
         raise misused("paiza export", _("name messages, or --since"))
-    desk, chosen = terminal(), FORMS[name]
-    as_asked = "json" if desk.wants_json and "json" in chosen.formats else chosen.formats[0]
+    terminal, chosen = current_terminal(), FORMS[name]
+    as_asked = "json" if terminal.wants_json and "json" in chosen.formats else chosen.formats[0]
     written = form or as_asked
     _check(name, chosen, written, kind, annex=annex)
     if not reason.strip():
@@ -118,16 +118,16 @@ def export(
         raise Refused("file_unwritable", str(output), _("it exists"))
     from paiza_client.sdk.exports import Intent  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
-    intent = Intent(audience, whom.strip() or str(desk.profile().id), purpose, reason.strip(), with_annex=annex)
+    intent = Intent(audience, whom.strip() or str(terminal.profile().id), purpose, reason.strip(), with_annex=annex)
     wanted = {"kind": chosen.kind or kind, "author": author, "since": since}
-    records = run(_gathered(desk, ids, wanted, intent, partial=partial))
+    records = run(_gathered(terminal, ids, wanted, intent, partial=partial))
     data = _written(chosen, records, written)
     if output is None:
         click.echo(data, nl=False)
         return
     write_private(output, data)
-    desk.note(_("{n} messages written to {path}").format(n=len(records), path=output))
-    desk.note(
+    terminal.note(_("{n} messages written to {path}").format(n=len(records), path=output))
+    terminal.note(
         _("It carries the mark {mark}").format(
             mark=wording.handling(marks.strictest([each for each, _part in records]))
         )
@@ -145,20 +145,20 @@ def _check(name: str, form: Form, written: str, kind: str, *, annex: bool) -> No
 
 
 async def _gathered(
-    desk: Terminal, ids: tuple[str, ...], wanted: dict[str, Any], intent: "Intent", *, partial: bool
+    terminal: Terminal, ids: tuple[str, ...], wanted: dict[str, Any], intent: "Intent", *, partial: bool
 ) -> list[tuple[Record, OpenedPart]]:
-    async with desk.session() as session:
+    async with terminal.session() as session:
         found = await open_many.chosen(session, ids, **wanted)
         if not ids:
-            found = open_many.standing(desk, found)
+            found = open_many.standing(terminal, found)
         if not found:
             raise open_many.none_found()
-        allowed = await _allowed(desk, session, found, intent, partial=partial)
-        return await open_many.opened(desk, session, allowed, intent.reason, annex=intent.with_annex)
+        allowed = await _allowed(terminal, session, found, intent, partial=partial)
+        return await open_many.opened(terminal, session, allowed, intent.reason, annex=intent.with_annex)
 
 
 async def _allowed(
-    desk: Terminal, session: "Session", found: Sequence[MessageSummary], intent: "Intent", *, partial: bool
+    terminal: Terminal, session: "Session", found: Sequence[MessageSummary], intent: "Intent", *, partial: bool
 ) -> list[MessageSummary]:
     """Ask leave; where some is refused, refuse all, or warn and go on with the rest."""
     permissions = await session.exports.note([each.digest for each in found], intent)
@@ -172,7 +172,7 @@ async def _allowed(
         first = refused[0][1]
         raise Refused(first.reason, refused[0][0].id, first.detail, problems)
     for each, permission in refused:
-        desk.warn(
+        terminal.warn(
             _("Left out: {id}: {reason}").format(
                 id=each.id[: messages.SHORT_ID], reason=permission.detail or permission.reason
             )

@@ -8,7 +8,7 @@ import click
 from paiza_client import error_help
 from paiza_client.cli import messages
 from paiza_client.cli.options import shared, split
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, find_messages
@@ -33,14 +33,14 @@ def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, wit
     """Pass a message on."""
     if purpose not in codes.load("purpose"):
         raise misused("--purpose", _("there are: {codes}").format(codes=", ".join(codes.load("purpose"))))
-    desk = terminal()
+    terminal = current_terminal()
     recipients = list(dict.fromkeys(split(to)))
-    summary, permissions = run(_forward(desk, message, recipients, purpose, reason, without_annex=without_annex))
+    summary, permissions = run(_forward(terminal, message, recipients, purpose, reason, without_annex=without_annex))
     refused = [permission for permission in permissions if permission.proof is None]
-    if desk.wants_json:
-        desk.json({"id": summary.id, "results": [_object(permission) for permission in permissions]})
+    if terminal.wants_json:
+        terminal.json({"id": summary.id, "results": [_object(permission) for permission in permissions]})
     else:
-        desk.pairs(
+        terminal.pairs(
             [
                 (
                     permission.recipient,
@@ -51,7 +51,7 @@ def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, wit
                 for permission in permissions
             ]
         )
-        desk.pairs(marks(summary))
+        terminal.pairs(marks(summary))
     if refused:
         raise Refused(
             refused[0].reason if refused[0].reason in REASONS else "unexpected_answer", summary.id, refused[0].detail
@@ -63,12 +63,12 @@ def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, wit
 @shared
 def holders(*, message: str) -> None:
     """Show who holds a message."""
-    desk = terminal()
-    found = run(_holders(desk, message))
-    if desk.wants_json:
-        desk.json([_holder(each) for each in found])
+    terminal = current_terminal()
+    found = run(_holders(terminal, message))
+    if terminal.wants_json:
+        terminal.json([_holder(each) for each in found])
         return
-    desk.table(
+    terminal.table(
         (_("Member"), _("Passed on by"), _("Time")),
         [
             (
@@ -89,11 +89,11 @@ def marks(summary: MessageSummary) -> list[tuple[str, str]]:
 
 
 async def _forward(
-    desk: Terminal, message: str, recipients: list[str], purpose: str, reason: str, *, without_annex: bool
+    terminal: Terminal, message: str, recipients: list[str], purpose: str, reason: str, *, without_annex: bool
 ) -> tuple[MessageSummary, list[Permission]]:
-    async with desk.session() as session:
+    async with terminal.session() as session:
         summary = await find_messages.one(session, message)
-        holding = {desk.profile().member, summary.header.author}.intersection(recipients)
+        holding = {terminal.profile().member, summary.header.author}.intersection(recipients)
         if holding:
             what = _("{members}: your own member, or the author of the message; it has the message")
             raise misused("--to", what.format(members=", ".join(sorted(holding))))
@@ -102,8 +102,8 @@ async def _forward(
         )
 
 
-async def _holders(desk: Terminal, message: str) -> list[Any]:
-    async with desk.session() as session:
+async def _holders(terminal: Terminal, message: str) -> list[Any]:
+    async with terminal.session() as session:
         return await session.forwarding.holders((await find_messages.one(session, message)).digest)
 
 

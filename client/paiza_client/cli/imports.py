@@ -10,7 +10,7 @@ import click
 
 from paiza.core.v1 import message_pb2
 from paiza_client.cli.options import shared, split
-from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.imports.maps import ImportMap, load_map
 from paiza_client.data.imports.seizures import ImportResult, SeizureImport, rejects_path
 from paiza_client.errors import FieldProblem, Refused, Unreachable, misused
@@ -54,8 +54,8 @@ def seizures(
     *, file: Path, layout: str, actors: tuple[str, ...], rejects: Path | None, tlp: str, dry_run: bool
 ) -> None:
     """Import seizures."""
-    desk = terminal()
-    acting = [profiles.find(name) for name in split(actors)] or [desk.profile()]
+    terminal = current_terminal()
+    acting = [profiles.find(name) for name in split(actors)] or [terminal.profile()]
     members = [profile.member for profile in acting]
     if len(set(members)) != len(members):
         raise misused("--as", _("two profiles of one member"))
@@ -63,12 +63,12 @@ def seizures(
     total = _lines(file)
     started = monotonic()
     handling = message_pb2.Handling(tlp=tlp, code="H0", classification=1, purposes=["statistics"])
-    result = run(_work(desk, acting, file, chosen, rejects or rejects_path(file), total, handling, dry_run=dry_run))
-    _tell(desk, result, monotonic() - started, dry_run=dry_run)
+    result = run(_work(terminal, acting, file, chosen, rejects or rejects_path(file), total, handling, dry_run=dry_run))
+    _tell(terminal, result, monotonic() - started, dry_run=dry_run)
 
 
 async def _work(
-    desk: Terminal,
+    terminal: Terminal,
     acting: list[Profile],
     file: Path,
     layout: ImportMap,
@@ -79,9 +79,9 @@ async def _work(
     dry_run: bool,
 ) -> ImportResult:
     async with AsyncExitStack() as stack:
-        sessions = {each.member: await stack.enter_async_context(desk.session(each)) for each in acting}
+        sessions = {each.member: await stack.enter_async_context(terminal.session(each)) for each in acting}
         composers = {member: await session.composer() for member, session in sessions.items()}
-        with desk.progress() as progress:
+        with terminal.progress() as progress:
             task = progress.add_task(_("Rows"), total=total)
 
             def step(row: int) -> None:
@@ -95,34 +95,34 @@ async def _work(
                 result = await asyncio.to_thread(job.run, file, layout, rejects)
             except Unreachable as error:
                 if not dry_run:
-                    desk.note(job.result.report.text(_))
+                    terminal.note(job.result.report.text(_))
                     error.saved = True
                 raise
             progress.update(task, completed=total)
         return result
 
 
-def _tell(desk: Terminal, result: ImportResult, seconds: float, *, dry_run: bool) -> None:
-    if desk.wants_json:
-        desk.json(_object(result, seconds, dry_run=dry_run))
+def _tell(terminal: Terminal, result: ImportResult, seconds: float, *, dry_run: bool) -> None:
+    if terminal.wants_json:
+        terminal.json(_object(result, seconds, dry_run=dry_run))
     else:
-        desk.say(result.report.text(_))
-        desk.say()
+        terminal.say(result.report.text(_))
+        terminal.say()
         if dry_run:
-            desk.say(_("Nothing was sent: this was a dry run."))
+            terminal.say(_("Nothing was sent: this was a dry run."))
         else:
             rate = result.sent / seconds if seconds else 0.0
-            desk.say(
+            terminal.say(
                 _("{n} messages sent in {seconds:.1f} s ({rate:.0f} a second).").format(
                     n=result.sent, seconds=seconds, rate=rate
                 )
             )
             if result.repeated_at_node:
-                desk.say(_("{n} were at the node already.").format(n=result.repeated_at_node))
+                terminal.say(_("{n} were at the node already.").format(n=result.repeated_at_node))
             if result.waiting:
-                desk.warn(_("{n} wait in the outbox; they go at the next command.").format(n=result.waiting))
+                terminal.warn(_("{n} wait in the outbox; they go at the next command.").format(n=result.waiting))
         if result.rejects is not None:
-            desk.say(
+            terminal.say(
                 _("Rejected rows are in {path}: mend them there and import that file.").format(path=result.rejects)
             )
     if result.refused:

@@ -11,7 +11,7 @@ from paiza_client.cli import attachments, messages, substance_notes, tasks, thre
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Misused, Refused, located, misused
 from paiza_client.language import N_, _
 from paiza_client.local import reference_data
@@ -41,10 +41,10 @@ URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT
 @shared
 def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime | None, limit: int) -> None:
     """List messages."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> "tuple[list[MessageSummary], dict[bytes, Work]]":
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.listed(
                 session,
                 limit,
@@ -58,11 +58,11 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
             return found, {} if sent or not found else await tasks.on_desk(session)
 
     found, works = run(work())
-    if desk.wants_json:
-        desk.json([_with_work(as_json.summary(each), works.get(each.digest)) for each in found])
+    if terminal.wants_json:
+        terminal.json([_with_work(as_json.summary(each), works.get(each.digest)) for each in found])
     else:
         remarks = {digest: tasks.in_words(each) for digest, each in works.items()}
-        messages.listing(desk, found, sent=sent, remarks=remarks)
+        messages.listing(terminal, found, sent=sent, remarks=remarks)
 
 
 def _with_work(summary: dict[str, Any], work: "Work | None") -> dict[str, Any]:
@@ -80,15 +80,15 @@ def _with_work(summary: dict[str, Any], work: "Work | None") -> dict[str, Any]:
 @shared
 def open_(*, message: str, part: str, reason: str, attachment: int | None, output: Path | None) -> None:
     """Open one part."""
-    desk = terminal()
+    terminal = current_terminal()
     if attachment is not None or output is not None:
         if attachment is None:
             raise misused("paiza open", _("-o goes with --attachment"))
-        attachments.fetch(desk, message, attachment, output, reason)
+        attachments.fetch(terminal, message, attachment, output, reason)
         return
 
     async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.one(session, message)
             number = messages.part_number(found.header, part)
             if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
@@ -99,10 +99,10 @@ def open_(*, message: str, part: str, reason: str, attachment: int | None, outpu
             return opened, *content(opened), _substances(session, opened)
 
     opened, values, rows, notes = run(work())
-    if desk.wants_json:
-        desk.json({**as_json.opened(opened), "content": values, "substances": notes.as_objects()})
+    if terminal.wants_json:
+        terminal.json({**as_json.opened(opened), "content": values, "substances": notes.as_objects()})
     else:
-        show(desk, opened, rows + notes.rows())
+        show(terminal, opened, rows + notes.rows())
 
 
 @click.command(help=N_("List the messages of a thread, oldest first, with what became of them."))
@@ -116,40 +116,40 @@ def open_(*, message: str, part: str, reason: str, attachment: int | None, outpu
 @shared
 def thread(*, message: str, open_too: bool) -> None:
     """List a thread, and how its requests stand."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> tuple[list[MessageSummary], list[RequestStatus]]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await threads.listed(session, await threads.find(session, message), subjects=True)
             wanted = threads.is_of_requests if open_too else threads.nothing
             return found, await threads.standings(session, await threads.opened(session, found, wanted))
 
     found, standings = run(work())
     now = threads.now()
-    if desk.wants_json:
+    if terminal.wants_json:
         by_digest = {each.digest: threads.as_object(each, now) for each in standings}
-        desk.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
+        terminal.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
     else:
-        messages.listing(desk, found)
-        threads.tell(desk, standings, now)
+        messages.listing(terminal, found)
+        threads.tell(terminal, standings, now)
         if any(threads.in_workflow(each.header) for each in found):
-            desk.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
+            terminal.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
 
 
 @click.command(help=N_("List the members of the federation, by the verified register."))
 @shared
 def contacts() -> None:
     """List members."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> Any:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return session.register()
 
     register = run(work())
     liaison = reference_data.of(register).reference.liaison
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             [
                 {
                     "member": each.id,
@@ -165,15 +165,15 @@ def contacts() -> None:
         )
         return
     if register.late:
-        desk.warn(
+        terminal.warn(
             _("The register should have been renewed by {time}.").format(time=messages.when(register.expiry_time))
         )
     rows = [
         (each.id, each.names.get(lang(), each.id), _(_STATUSES[each.status]), str(each.classification_ceiling))
         for _id, each in sorted(register.members.items())
     ]
-    desk.table((_("Member"), _("Name"), _("Status"), _("Highest level")), rows)
-    tell_liaison(desk, [officer for _id, officers in sorted(liaison.items()) for officer in officers])
+    terminal.table((_("Member"), _("Name"), _("Status"), _("Highest level")), rows)
+    tell_liaison(terminal, [officer for _id, officers in sorted(liaison.items()) for officer in officers])
 
 
 _STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended")}
@@ -205,28 +205,28 @@ def _substances(session: "Session", opened: OpenedPart) -> Notes:
     return substance_notes.of(session.register(), parsed, members, header.author_time.ToDatetime(tzinfo=UTC))
 
 
-def show(desk: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> None:
+def show(terminal: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> None:
     """Print an opened part: header, content, what is proven, what else there is."""
     header = opened.message.header
     style = "bold red" if header.urgency in URGENT else "bold"
-    desk.say(f"{messages.kind_title(header)} — {messages.part_name(header, opened.part_number)}", style)
-    desk.pairs(messages.header_rows(header, opened.thread_name))
-    desk.say()
-    desk.pairs(rows)
-    desk.say()
-    desk.say(_("Proven:"), "bold green")
-    desk.pairs(messages.proof_rows(opened))
+    terminal.say(f"{messages.kind_title(header)} — {messages.part_name(header, opened.part_number)}", style)
+    terminal.pairs(messages.header_rows(header, opened.thread_name))
+    terminal.say()
+    terminal.pairs(rows)
+    terminal.say()
+    terminal.say(_("Proven:"), "bold green")
+    terminal.pairs(messages.proof_rows(opened))
     for number in range(len(header.parts)):
         if number != opened.part_number:
             if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
-                desk.note(
+                terminal.note(
                     _("Also: attachment {n}. To fetch it: paiza open {id} --attachment {n} -o FILE").format(
                         n=number, id=header.message_id.hex()[: messages.SHORT_ID]
                     )
                 )
                 continue
             part = "annex" if header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX else str(number)
-            desk.note(
+            terminal.note(
                 _('Also: {part}. To open it: paiza open {id} --part {name} --reason "…"').format(
                     part=messages.part_name(header, number), id=header.message_id.hex()[: messages.SHORT_ID], name=part
                 )

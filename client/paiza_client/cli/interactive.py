@@ -38,8 +38,8 @@ _HELP: Final = N_("Enter alone skips an optional field; ? shows the choices; Ctr
 class Walk:
     """One walk over the fields of a kind; ``answers`` are by path, as `forms.assemble` takes them."""
 
-    def __init__(self, desk: Terminal, kind: Kind, form: Form, recipients: Sequence[str] = ()) -> None:
-        self._desk = desk
+    def __init__(self, terminal: Terminal, kind: Kind, form: Form, recipients: Sequence[str] = ()) -> None:
+        self._terminal = terminal
         self._recipients = recipients
         self._fields = forms.fields(kind, form)
         self._kind = kind
@@ -47,14 +47,14 @@ class Walk:
 
     def content(self, now: datetime) -> Draft:
         """Ask for everything; give the draft without its envelope."""
-        self._desk.note(_(_HELP))
+        self._terminal.note(_(_HELP))
         self._group("", "")
         while True:
             try:
                 content, annex = forms.assemble(self._kind, self.answers, lang(), now=now)
             except DraftError as error:
                 for each in error.errors:
-                    self._desk.warn(f"{each.path}: {each.message(lang())}")
+                    self._terminal.warn(f"{each.path}: {each.message(lang())}")
                 if not self._mend([each.path for each in error.errors]):
                     raise_field_problems(self._kind.name, error.errors)
             else:
@@ -85,7 +85,7 @@ class Walk:
             default=False,
             err=True,
         ):
-            self._desk.note(f"— {label} {number + 1}")
+            self._terminal.note(f"— {label} {number + 1}")
             self._group(field.path, f"{base}[{number}]")
             number += 1
 
@@ -104,20 +104,20 @@ class Walk:
         label = field.labels[lang()] + ("" if required else _(" (optional)"))
         choices = _choices(field)
         if 0 < len(choices) <= SHORT_LIST:
-            self._desk.note(", ".join(choices))
+            self._terminal.note(", ".join(choices))
         elif hint := field.hints[lang()]:
             label += f" [{hint}]"
         while True:
             answer = str(click.prompt(label, default=field.default, show_default=bool(field.default), err=True)).strip()
             if answer == "?":
-                self._desk.note("\n".join(choices) or field.hints[lang()])
+                self._terminal.note("\n".join(choices) or field.hints[lang()])
             elif not answer and not required:
                 return ""
             elif problem := (field.error(answer, lang()) if answer else _("This field must be filled in.")):
-                self._desk.warn(problem)
+                self._terminal.warn(problem)
             else:
                 if field.field.name in reference.NAMING_FIELDS:
-                    substance_notes.tell_name(self._desk, answer, self._recipients)
+                    substance_notes.tell_name(self._terminal, answer, self._recipients)
                 return answer
 
     def _mend(self, paths: Sequence[str]) -> bool:
@@ -137,18 +137,18 @@ class Walk:
         return mended
 
 
-def fill(desk: Terminal, kind: Kind, form: Form, now: datetime, recipients: Sequence[str]) -> Draft:
+def fill(terminal: Terminal, kind: Kind, form: Form, now: datetime, recipients: Sequence[str]) -> Draft:
     """Ask for the envelope and the content of one message; give the draft."""
-    walk = Walk(desk, kind, form, recipients)
+    walk = Walk(terminal, kind, form, recipients)
     try:
         draft = walk.content(now)
     except (KeyboardInterrupt, EOFError, click.Abort):
-        _keep_answers(desk, walk)
+        _keep_answers(terminal, walk)
         raise
     try:
         return _enveloped(draft, recipients)
     except (KeyboardInterrupt, EOFError, click.Abort):
-        keep(desk, draft, now)
+        keep(terminal, draft, now)
         raise
 
 
@@ -171,22 +171,22 @@ def _enveloped(draft: Draft, recipients: Sequence[str]) -> Draft:
     )
 
 
-def keep(desk: Terminal, draft: Draft, now: datetime) -> Path:
+def keep(terminal: Terminal, draft: Draft, now: datetime) -> Path:
     """Save a draft that could not be sent, readable by its owner alone, and say where."""
-    path = desk.profile().folder / "drafts" / f"{draft.kind.name}-{now:%Y%m%dT%H%M%S}.yaml"
+    path = terminal.profile().folder / "drafts" / f"{draft.kind.name}-{now:%Y%m%dT%H%M%S}.yaml"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     write_private(path, drafts.write(draft, lang()).encode())
-    desk.warn(_("The draft is kept in {path}").format(path=path))
+    terminal.warn(_("The draft is kept in {path}").format(path=path))
     return path
 
 
-def _keep_answers(desk: Terminal, walk: Walk) -> None:
+def _keep_answers(terminal: Terminal, walk: Walk) -> None:
     if not walk.answers:
         return
-    path = desk.profile().folder / "drafts" / "unfinished.txt"
+    path = terminal.profile().folder / "drafts" / "unfinished.txt"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     write_private(path, "".join(f"{key}: {value}\n" for key, value in walk.answers.items()).encode())
-    desk.warn(_("Your answers so far are kept in {path}").format(path=path))
+    terminal.warn(_("Your answers so far are kept in {path}").format(path=path))
 
 
 def _choices(field: FormField) -> list[str]:

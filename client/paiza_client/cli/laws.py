@@ -7,7 +7,7 @@ import click
 
 from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object
-from paiza_client.cli.terminal import Terminal, lang, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_domain import reference
@@ -35,12 +35,12 @@ _CROSSINGS: Final = {
 @shared
 def profile(*, member: str) -> None:
     """Show a profile."""
-    desk = terminal()
-    found = data(desk).reference.profiles.get(member.lower())
+    terminal = current_terminal()
+    found = data(terminal).reference.profiles.get(member.lower())
     if found is None:
         raise Refused("unknown_member", member, "no profile in the register")
-    if desk.wants_json:
-        desk.json(_profile_object(found))
+    if terminal.wants_json:
+        terminal.json(_profile_object(found))
         return
     rows = [
         (_("Member"), found.member),
@@ -54,7 +54,7 @@ def profile(*, member: str) -> None:
         *((_("Level {n}").format(n=level), names[lang()]) for level, names in sorted(found.classification.items())),
         (_("Source"), shown(found.evidence)),
     ]
-    desk.pairs([(label, text) for label, text in rows if text])
+    terminal.pairs([(label, text) for label, text in rows if text])
 
 
 @click.command(help=N_("Show the legal bases that two states share, and what each requires of the SUBJECT."))
@@ -65,20 +65,20 @@ def profile(*, member: str) -> None:
 @shared
 def law(*, first: str, second: str, subject: str, on: date | None) -> None:
     """Show shared legal bases."""
-    desk = terminal()
-    known = data(desk).reference
+    terminal = current_terminal()
+    known = data(terminal).reference
     subjects = reference.subjects(known)
     if subject and subject not in subjects:
         raise misused(subject, _("subjects: {names}").format(names=", ".join(subjects)))
     pair = (first.lower(), second.lower())
     found = reference.shared_bases(known, pair, subject, on or datetime.now(UTC).date())
-    if desk.wants_json:
-        desk.json({"states": list(pair), "subject": subject, "bases": [_basis_object(each) for each in found]})
+    if terminal.wants_json:
+        terminal.json({"states": list(pair), "subject": subject, "bases": [_basis_object(each) for each in found]})
         return
     if not found:
-        desk.note(_("No shared legal basis is recorded."))
+        terminal.note(_("No shared legal basis is recorded."))
     for each in found:
-        _tell_basis(desk, each, pair)
+        _tell_basis(terminal, each, pair)
 
 
 @click.command(help=N_("List the border crossing points of a state, or those between two states (our own list)."))
@@ -87,12 +87,12 @@ def law(*, first: str, second: str, subject: str, on: date | None) -> None:
 @shared
 def border(*, first: str, second: str) -> None:
     """List crossing points."""
-    desk = terminal()
-    found = reference.crossings(data(desk).reference, first.lower(), second.lower())
-    if desk.wants_json:
-        desk.json([_point_object(each) for each in found])
+    terminal = current_terminal()
+    found = reference.crossings(data(terminal).reference, first.lower(), second.lower())
+    if terminal.wants_json:
+        terminal.json([_point_object(each) for each in found])
         return
-    desk.table(
+    terminal.table(
         (_("Border"), _("Crossing point"), _("Way across"), _("Id")),
         [
             (
@@ -107,15 +107,15 @@ def border(*, first: str, second: str) -> None:
     )
 
 
-def _tell_basis(desk: Terminal, found: SharedBasis, pair: tuple[str, ...]) -> None:
+def _tell_basis(terminal: Terminal, found: SharedBasis, pair: tuple[str, ...]) -> None:
     basis = found.basis
-    desk.say(basis.titles[lang()], "bold")
+    terminal.say(basis.titles[lang()], "bold")
     rows = [(_("Id"), basis.id), (_("In force"), days(basis.valid))]
     rows += [(_("{state} bound").format(state=state), days(basis.parties[state])) for state in pair]
     rows += [(_about(each), each.requires[lang()]) for each in found.provisions]
     rows.append((_("Source"), shown(basis.evidence)))
-    desk.pairs([(label, text) for label, text in rows if text])
-    desk.say()
+    terminal.pairs([(label, text) for label, text in rows if text])
+    terminal.say()
 
 
 def _about(provision: Provision) -> str:

@@ -9,7 +9,7 @@ from paiza_client.language import _
 from paiza_domain.reference import LiaisonOfficer
 
 
-def tell_liaison(desk: Terminal, officers: Sequence[LiaisonOfficer]) -> None:
+def tell_liaison(terminal: Terminal, officers: Sequence[LiaisonOfficer]) -> None:
     """Print liaison officers as a table; nothing where there are none."""
     columns = (
         _("Member"),
@@ -33,8 +33,8 @@ def tell_liaison(desk: Terminal, officers: Sequence[LiaisonOfficer]) -> None:
         for each in officers
     ]
     if rows:
-        desk.say()
-        desk.table(columns, rows)
+        terminal.say()
+        terminal.table(columns, rows)
 
 
 def liaison_object(officer: LiaisonOfficer) -> dict[str, Any]:

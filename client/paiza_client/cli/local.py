@@ -4,7 +4,7 @@ import click
 
 from paiza_client.cli import messages
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import run, terminal
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, Unreachable
 from paiza_client.language import N_, _
 from paiza_client.local import profiles as stored
@@ -23,10 +23,12 @@ def outbox() -> None:
 @shared
 def list_() -> None:
     """List what waits."""
-    desk = terminal()
-    waiting = Outbox(desk.profile().outbox).listing()
-    if desk.wants_json:
-        desk.json([{**as_json.header(each.header), "refused": each.refused, "second": each.second} for each in waiting])
+    terminal = current_terminal()
+    waiting = Outbox(terminal.profile().outbox).listing()
+    if terminal.wants_json:
+        terminal.json(
+            [{**as_json.header(each.header), "refused": each.refused, "second": each.second} for each in waiting]
+        )
         return
     rows = [
         (
@@ -42,20 +44,20 @@ def list_() -> None:
         )
         for each in waiting
     ]
-    desk.table((_("Id"), _("Urgency"), _("Kind"), _("To"), _("State")), rows, empty=_("The outbox is empty."))
+    terminal.table((_("Id"), _("Urgency"), _("Kind"), _("To"), _("State")), rows, empty=_("The outbox is empty."))
 
 
 @outbox.command(help=N_("Send everything that waits, now."))
 @shared
 def flush() -> None:
     """Send what waits."""
-    desk = terminal()
-    profile = desk.profile()
+    terminal = current_terminal()
+    profile = terminal.profile()
 
     async def work() -> list[Outcome]:
         from paiza_client.sdk import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
-        async with connect(profile, desk.passphrase) as session:
+        async with connect(profile, terminal.passphrase) as session:
             return await session.flush()
 
     kept = Outbox(profile.outbox)
@@ -67,8 +69,8 @@ def flush() -> None:
         except Unreachable as error:
             error.saved = True
             raise
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             [
                 {"digest": each.digest, "state": each.state, "reason": each.reason, "thread": each.thread_name}
                 for each in outcomes
@@ -76,9 +78,9 @@ def flush() -> None:
         )
         return
     counts = {state: sum(each.state == state for each in outcomes) for state in ("released", "refused", "retry")}
-    desk.say(_("Sent: {released}, refused: {refused}, still waiting: {retry}").format(**counts))
+    terminal.say(_("Sent: {released}, refused: {refused}, still waiting: {retry}").format(**counts))
     if second := sum(each.state == "waiting" for each in outcomes):
-        desk.say(_("Waiting for a second officer: {n}").format(n=second))
+        terminal.say(_("Waiting for a second officer: {n}").format(n=second))
 
 
 @outbox.command(help=N_("Give a waiting or refused message up. It cannot be brought back."))
@@ -87,8 +89,8 @@ def flush() -> None:
 @shared
 def drop(*, message: str, yes: bool) -> None:
     """Drop a message."""
-    desk = terminal()
-    box = Outbox(desk.profile().outbox)
+    terminal = current_terminal()
+    box = Outbox(terminal.profile().outbox)
     wanted = message.replace("-", "").lower()
     found = {each.header.message_id for each in box.listing() if each.header.message_id.hex().startswith(wanted)}
     if not found:
@@ -98,17 +100,17 @@ def drop(*, message: str, yes: bool) -> None:
     if not yes:
         click.confirm(_("Give this message up? Nobody can read or send it after that."), abort=True, err=True)
     dropped = box.drop(found.pop())
-    if desk.wants_json:
-        desk.json({"dropped": dropped})
+    if terminal.wants_json:
+        terminal.json({"dropped": dropped})
     else:
-        desk.say(_("Dropped."))
+        terminal.say(_("Dropped."))
 
 
 @click.command(help=N_("List the profiles of this machine: who can act, at which node."))
 @shared
 def profiles() -> None:
     """List profiles."""
-    desk = terminal()
+    terminal = current_terminal()
     folder = stored.home()
     rows: list[tuple[str, str, str, str]] = []
     for name in stored.names(folder):
@@ -117,8 +119,8 @@ def profiles() -> None:
             rows.append((name, str(profile.id), profile.node, ""))
         except PaizaError as error:
             rows.append((name, "", "", error.reason))
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             [
                 {"profile": name, "id": officer, "node": node, "problem": problem}
                 for name, officer, node, problem in rows
@@ -126,4 +128,4 @@ def profiles() -> None:
         )
         return
     empty = _("No profiles in {folder}.").format(folder=folder)
-    desk.table((_("Profile"), _("Officer"), _("Node"), _("Problem")), rows, empty=empty)
+    terminal.table((_("Profile"), _("Officer"), _("Node"), _("Problem")), rows, empty=empty)

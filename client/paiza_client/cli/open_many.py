@@ -39,14 +39,14 @@ async def chosen(
 
 
 async def opened(
-    desk: Terminal, session: "Session", found: Sequence[MessageSummary], reason: str, *, annex: bool
+    terminal: Terminal, session: "Session", found: Sequence[MessageSummary], reason: str, *, annex: bool
 ) -> list[tuple[Record, OpenedPart]]:
     """Open the main parts together, and the nominal annexes where they are wanted one by one; all is proven and logged.
 
     The first that is refused ends it.
     """
     records = []
-    with desk.progress() as progress:
+    with terminal.progress() as progress:
         for first in progress.track(range(0, len(found), MAX_TOGETHER), description=_("Messages")):
             some = found[first : first + MAX_TOGETHER]
             mains = await session.open_together([each.digest for each in some], reason)
@@ -80,11 +80,11 @@ def header_rows(record: Record) -> list[tuple[str, str]]:
     return messages.header_rows(record.header, record.thread_name)
 
 
-def standing(desk: Terminal, found: Sequence[MessageSummary]) -> list[MessageSummary]:
+def standing(terminal: Terminal, found: Sequence[MessageSummary]) -> list[MessageSummary]:
     """Leave out what its author recalled or replaced: the one no longer holds, the other would count twice."""
     kept = [each for each in found if not each.recalled_by and not each.replaced_by]
     if len(kept) < len(found):
-        desk.note(_("Left out, because recalled or replaced: {n}").format(n=len(found) - len(kept)))
+        terminal.note(_("Left out, because recalled or replaced: {n}").format(n=len(found) - len(kept)))
     return kept
 
 

@@ -13,7 +13,7 @@ from paiza_client.cli import drafting, messages, replies, sending, threads
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import overrides, written
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json
@@ -61,15 +61,15 @@ def new(
         _template(OPERATION)
         return
     prepared = _read(draft, OPERATION, urgency, reason_code)
-    desk = terminal()
+    terminal = current_terminal()
     content = prepared.content
     assert isinstance(content, Operation)
-    header = message_pb2.Header(author=desk.profile().member, kind=OPERATION)
+    header = message_pb2.Header(author=terminal.profile().member, kind=OPERATION)
     recipients = operations.recipients(content, header, drafting.now())
     if thread:
-        found = run(_look(desk, thread, {OPERATION}))
+        found = run(_look(terminal, thread, {OPERATION}))
         prepared = drafting.in_thread(prepared, found.message.header.thread_id, [found.message.digest])
-    sending.finish(desk, _addressed(prepared, recipients), None, dry_run=dry_run)
+    sending.finish(terminal, _addressed(prepared, recipients), None, dry_run=dry_run)
 
 
 @operation.command(help=N_("Send a situation report to those whose part in the operation includes it."))
@@ -84,10 +84,10 @@ def report(
     if template:
         _template(REPORT)
         return
-    desk = terminal()
+    terminal = current_terminal()
     prepared = _read(draft, REPORT, urgency, reason_code)
-    found = run(_look(desk, thread, {OPERATION}))
-    sending.finish(desk, _within(prepared, found, desk), None, dry_run=dry_run)
+    found = run(_look(terminal, thread, {OPERATION}))
+    sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
 
 
 @operation.command(
@@ -99,16 +99,16 @@ def report(
 @written
 def share(*, thread: str, notice: str, is_draft: bool, urgency: str | None, reason_code: str, dry_run: bool) -> None:
     """Share a notice."""
-    desk = terminal()
+    terminal = current_terminal()
     if is_draft:
         prepared = _read(notice, NOTICE, urgency, reason_code)
-        found = run(_look(desk, thread, {OPERATION}))
+        found = run(_look(terminal, thread, {OPERATION}))
     else:
-        found, source, content = run(_own_notice(desk, thread, notice))
+        found, source, content = run(_own_notice(terminal, thread, notice))
         prepared = replies.prepared(
             replies.kind(NOTICE), content, source.header, [], [], overrides(urgency, reason_code)
         )
-    sending.finish(desk, _within(prepared, found, desk), None, dry_run=dry_run)
+    sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
 
 
 @operation.command(
@@ -141,8 +141,8 @@ def results(
     dry_run: bool,
 ) -> None:
     """Compute the results."""
-    desk = terminal()
-    found = run(_look(desk, thread, _COUNTED))
+    terminal = current_terminal()
+    found = run(_look(terminal, thread, _COUNTED))
     as_of = threads.now()
     computed = operations.compute(found.thread, as_of)
     content = operations.sheet(
@@ -154,12 +154,12 @@ def results(
     _let(content.results, lets)
     content.correction_note, content.assessment = because, assessment
     if not send:
-        _tell_results(desk, computed, content)
+        _tell_results(terminal, computed, content)
         return
     prepared = replies.prepared(
         replies.kind(SHEET), content, found.message.header, [], [], overrides(urgency, reason_code)
     )
-    sending.finish(desk, _within(prepared, found, desk), None, dry_run=dry_run)
+    sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
 
 
 @operation.command(
@@ -169,15 +169,15 @@ def results(
 @shared
 def show(*, thread: str) -> None:
     """Show an operation."""
-    desk = terminal()
-    found = run(_look(desk, thread, _COUNTED))
+    terminal = current_terminal()
+    found = run(_look(terminal, thread, _COUNTED))
     sheets = [
         (each, operations.agrees(each.content, found.thread))
         for each in found.thread
         if isinstance(each.content, ResultSheet)
     ]
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             {
                 "thread": found.listed[0].thread_name,
                 "operation": as_json.message(found.operation),
@@ -190,14 +190,14 @@ def show(*, thread: str) -> None:
             }
         )
         return
-    desk.say(f"{found.listed[0].thread_name}  {found.operation.name}", "bold")
-    desk.pairs(reading.rows(OPERATION_SHAPE, found.operation, lang()))
-    desk.say()
-    messages.listing(desk, found.listed)
+    terminal.say(f"{found.listed[0].thread_name}  {found.operation.name}", "bold")
+    terminal.pairs(reading.rows(OPERATION_SHAPE, found.operation, lang()))
+    terminal.say()
+    messages.listing(terminal, found.listed)
     for each, agrees in sheets:
         state = _("agrees with the messages") if agrees else _("does not agree with the messages that were opened here")
-        desk.say(f"{each.digest.hex()[: messages.SHORT_ID]}  {replies.kind(SHEET).summary(_content(each), lang())}")
-        desk.say(f"  {state}", "" if agrees else "yellow")
+        terminal.say(f"{each.digest.hex()[: messages.SHORT_ID]}  {replies.kind(SHEET).summary(_content(each), lang())}")
+        terminal.say(f"  {state}", "" if agrees else "yellow")
 
 
 def _content(message: ThreadMessage) -> Message:
@@ -205,8 +205,8 @@ def _content(message: ThreadMessage) -> Message:
     return message.content
 
 
-async def _look(desk: Terminal, thread: str, wanted: frozenset[str] | set[str]) -> _Found:
-    async with desk.session() as session:
+async def _look(terminal: Terminal, thread: str, wanted: frozenset[str] | set[str]) -> _Found:
+    async with terminal.session() as session:
         return await _operation(session, thread, wanted)
 
 
@@ -220,8 +220,8 @@ async def _operation(session: "Session", thread: str, wanted: frozenset[str] | s
     return _Found(listed, folded, *found)
 
 
-async def _own_notice(desk: Terminal, thread: str, notice: str) -> tuple[_Found, MessageSummary, Message]:
-    async with desk.session() as session:
+async def _own_notice(terminal: Terminal, thread: str, notice: str) -> tuple[_Found, MessageSummary, Message]:
+    async with terminal.session() as session:
         found = await _operation(session, thread, {OPERATION})
         source = await replies.own(session, notice)
         if source.header.kind != NOTICE:
@@ -248,9 +248,9 @@ def _read(path: str | None, kind: str, urgency: str | None, reason_code: str) ->
     return drafting.prepare(draft, path, overrides(urgency, reason_code, otherwise=""), now)
 
 
-def _within(prepared: Prepared, found: _Found, desk: Terminal) -> Prepared:
+def _within(prepared: Prepared, found: _Found, terminal: Terminal) -> Prepared:
     """Address a message of the operation to those within whose limits it is; one named beyond them is refused."""
-    header = message_pb2.Header(author=desk.profile().member, kind=prepared.kind.name)
+    header = message_pb2.Header(author=terminal.profile().member, kind=prepared.kind.name)
     if operations.participant(found.operation, header.author) is None:
         raise Refused("policy_denied", found.operation.name, "your member does not take part in the operation")
     allowed = operations.recipients(found.operation, header, drafting.now(), nominal=prepared.annex is not None)
@@ -292,26 +292,26 @@ def _amount(text: str) -> int | None:
         return None
 
 
-def _tell_results(desk: Terminal, computed: OperationResult, content: ResultSheet) -> None:
+def _tell_results(terminal: Terminal, computed: OperationResult, content: ResultSheet) -> None:
     left_out = {digest.hex(): reason for digest, reason in computed.not_counted.items()}
-    if desk.wants_json:
-        desk.json({**as_json.message(content), "corrected_in_words": list(computed.corrected_in_words)})
+    if terminal.wants_json:
+        terminal.json({**as_json.message(content), "corrected_in_words": list(computed.corrected_in_words)})
         return
-    desk.pairs(reading.rows(RESULTS_SHAPE, content.results, lang()))
-    desk.say()
+    terminal.pairs(reading.rows(RESULTS_SHAPE, content.results, lang()))
+    terminal.say()
     rows = [(each.member, str(each.reports), str(each.notices)) for each in content.contributions]
-    desk.table((_("Member"), _("Reports"), _("Notices")), rows)
+    terminal.table((_("Member"), _("Reports"), _("Notices")), rows)
     if left_out:
-        desk.say()
-        desk.say(_("Not counted:"), "bold")
-        desk.pairs(
+        terminal.say()
+        terminal.say(_("Not counted:"), "bold")
+        terminal.pairs(
             [
                 (digest[: messages.SHORT_ID], reading.code_text("not_counted", reason, lang()))
                 for digest, reason in left_out.items()
             ]
         )
     for digest in computed.corrected_in_words:
-        desk.warn(
+        terminal.warn(
             _("{id} was corrected in words and counts as it stands: look at it.").format(
                 id=digest.hex()[: messages.SHORT_ID]
             )

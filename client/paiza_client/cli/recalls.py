@@ -15,7 +15,7 @@ from paiza.core.v1 import message_pb2
 from paiza_client.cli import drafting, messages, replies, sending
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
-from paiza_client.cli.terminal import lang, run, terminal
+from paiza_client.cli.terminal import current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import find_messages
@@ -70,11 +70,11 @@ def recall(
     dry_run: bool,
 ) -> None:
     """Recall messages."""
-    desk = terminal()
+    terminal = current_terminal()
     content = Recall(reason=because, explanation=reason, measure=measure)
 
     async def look() -> tuple[list[MessageSummary], list[str]]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = [await replies.own(session, each) for each in recalled]
             return found, await replies.holders(session, found)
 
@@ -87,8 +87,8 @@ def recall(
         recipients,
         overrides(urgency, reason_code, second, otherwise="priority"),
     )
-    sending.finish(desk, prepared, None, dry_run=dry_run)
-    desk.note(
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
+    terminal.note(
         _("It goes to: {members}. Who has not acknowledged it is shown by: paiza thread {id}").format(
             members=", ".join(recipients), id=found[0].id[: messages.SHORT_ID]
         )
@@ -125,7 +125,7 @@ def correct(
     dry_run: bool,
 ) -> None:
     """Correct a message."""
-    desk = terminal()
+    terminal = current_terminal()
     if not template and not reason.strip():
         raise misused("--reason", _("say why the message is corrected"))
     if not template and [draft is not None, bool(fields), bool(replaced_by)].count(True) != 1:
@@ -134,7 +134,7 @@ def correct(
         )
 
     async def look() -> tuple[_Original, _Original | None]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             original = await _original(session, corrected, reason if not fields else "")
             return original, await _original(session, replaced_by, reason) if replaced_by else None
 
@@ -150,9 +150,9 @@ def correct(
         replacement = _replacement(found, drafting.read(draft, now), draft, now, chosen)
         prepared.changes.extend(_changes(found, replacement.content, replacement.annex))
         if not dry_run:
-            prepared.replacement_digest = sending.finish(desk, replacement, None, dry_run=False, quiet=True)
+            prepared.replacement_digest = sending.finish(terminal, replacement, None, dry_run=False, quiet=True)
             if not prepared.replacement_digest:
-                desk.warn(
+                terminal.warn(
                     _("Once it is signed, announce it with: paiza correct {id} --replaced-by ID").format(id=corrected)
                 )
                 return
@@ -171,7 +171,7 @@ def correct(
         found.holders,
         overrides(urgency, reason_code),
     )
-    sending.finish(desk, announced, None, dry_run=dry_run)
+    sending.finish(terminal, announced, None, dry_run=dry_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,10 +314,10 @@ def _answer(
     text: str, name: str, content: Callable[[MessageSummary], Message], chosen: Overrides, *, dry_run: bool
 ) -> None:
     """Write to the author of a message about it."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def look() -> MessageSummary:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.one(session, text)
             if found.header.author == session.profile.member:
                 raise Refused("not_addressed", found.id, "your own member wrote it")
@@ -327,4 +327,4 @@ def _answer(
     prepared = replies.prepared(
         replies.kind(name), content(found), found.header, [found.digest], [found.header.author], chosen
     )
-    sending.finish(desk, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, prepared, None, dry_run=dry_run)

@@ -9,7 +9,7 @@ import click
 
 from paiza_client.cli import messages
 from paiza_client.cli.options import TimeParameter, shared
-from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import ExitCode, Refused, misused
 from paiza_client.evidence import container
 from paiza_client.language import N_, _
@@ -65,16 +65,16 @@ _REMARKS: Final = {
 @shared
 def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: int) -> None:
     """Show the matrix."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> Any:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.audit_query.matrix(since, until, overdue_minutes * 60)
 
     found = run(work())
     rows = cells(found.replies)
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             {
                 "cells": [_cell_object(cell) for cell in rows],
                 "replies": [as_json.counts_reply(each) for each in found.replies],
@@ -93,15 +93,17 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
         _("Disputed"),
         _("By the word of"),
     )
-    desk.table(columns, [_cell_row(cell) for cell in rows], empty=_("Nothing was exchanged."))
-    desk.note(_("Sent, receipted, refused, overdue: the sender's word. Received: the recipient's. A dash: no word."))
+    terminal.table(columns, [_cell_row(cell) for cell in rows], empty=_("Nothing was exchanged."))
+    terminal.note(
+        _("Sent, receipted, refused, overdue: the sender's word. Received: the recipient's. A dash: no word.")
+    )
     for reply in found.replies:
         if reply.only_with_asker:
-            desk.note(_("{member} tells only what it exchanged with your member.").format(member=reply.member))
+            terminal.note(_("{member} tells only what it exchanged with your member.").format(member=reply.member))
     for member, reason in found.silent:
-        desk.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
+        terminal.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
     if any(cell.disputed for cell in rows):
-        desk.warn(_("Figures do not fit. Name the messages with: paiza audit reconcile A B"))
+        terminal.warn(_("Figures do not fit. Name the messages with: paiza audit reconcile A B"))
 
 
 @click.command(
@@ -152,13 +154,13 @@ def reconcile(
 ) -> None:
     """Reconcile two members."""
     if kept is not None:
-        _check(terminal(), kept, root)
+        _check(current_terminal(), kept, root)
         return
     if not one or not other:
         raise misused("paiza audit reconcile", _("Name two members."))
     if output is not None and output.exists():
         raise Refused("file_unwritable", str(output), _("it exists"))
-    desk = terminal()
+    terminal = current_terminal()
     now = datetime.now(UTC)
     ends = until or now
     begins = since or ends.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -169,18 +171,18 @@ def reconcile(
     comparison = Comparison(one, other, begins, ends, timedelta(minutes=overdue_minutes))
 
     async def work() -> tuple[Result, Any, PaizaError | None]:
-        async with desk.session() as session:
-            own = desk.profile().member
+        async with terminal.session() as session:
+            own = terminal.profile().member
             for member in (one, other):
                 session.register().member(member)
             if output is not None:
                 session.audit_query.kept = []
             result = await compare_logs(session.audit_query, comparison, own=own, now=now)
             if output is not None:
-                made = comparison_file.Made(comparison, own, str(desk.profile().id), now)
+                made = comparison_file.Made(comparison, own, str(terminal.profile().id), now)
                 answers = session.audit_query.kept or []
                 files = await session.archived_set(session.register().version)
-                trusted = bootstrap_root(desk.profile().root)
+                trusted = bootstrap_root(terminal.profile().root)
                 data = await asyncio.to_thread(comparison_file.pack, made, answers, files, trusted)
                 await asyncio.to_thread(_write, output, data)
             if keep_open or own not in (one, other) or not result.agrees:
@@ -192,30 +194,30 @@ def reconcile(
                 return result, None, error
 
     result, closed, problem = run(work())
-    if desk.wants_json:
-        desk.json(_result_object(comparison, result, closed, problem))
+    if terminal.wants_json:
+        terminal.json(_result_object(comparison, result, closed, problem))
     else:
-        _print(desk, comparison, result, closed, problem, own=desk.profile().member, keep_open=keep_open)
+        _print(terminal, comparison, result, closed, problem, own=terminal.profile().member, keep_open=keep_open)
     _end(result)
 
 
-def _check(desk: Terminal, file: Path, root: Path | None) -> None:
+def _check(terminal: Terminal, file: Path, root: Path | None) -> None:
     """Compare again from a file."""
-    trusted = bootstrap_root(root if root is not None else desk.profile().root)
+    trusted = bootstrap_root(root if root is not None else terminal.profile().root)
     try:
         with file.open("rb") as stream:
             data = stream.read(container.MAX_FILE_BYTES + 1)
     except OSError as error:
         raise Refused("file_unreadable", str(file), error.strerror or "") from error
     made, result = comparison_file.check(data, trusted)
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             {**_result_object(made.comparison, result, None, None), "officer": made.officer, "compared": made.now}
         )
     else:
         told = _("Asked by {officer}; compared, by his word, at {time}.")
-        desk.note(told.format(officer=made.officer, time=messages.when(made.now)))
-        _print(desk, made.comparison, result, None, None, own=made.own, keep_open=True)
+        terminal.note(told.format(officer=made.officer, time=messages.when(made.now)))
+        _print(terminal, made.comparison, result, None, None, own=made.own, keep_open=True)
     _end(result)
 
 
@@ -233,7 +235,7 @@ def _write(output: Path, data: bytes) -> None:
 
 
 def _print(
-    desk: Terminal,
+    terminal: Terminal,
     comparison: Any,
     result: Result,
     closed: Any,
@@ -243,7 +245,7 @@ def _print(
     keep_open: bool,
 ) -> None:
     span = f"{messages.when(comparison.since)} – {messages.when(comparison.until)}"
-    desk.say(
+    terminal.say(
         _("{one} and {other}, {span}: {agreed} agree, {waiting} under way, {n} differ.").format(
             one=comparison.one,
             other=comparison.other,
@@ -255,24 +257,24 @@ def _print(
         "bold",
     )
     rows = [_difference_row(each) for each in result.differences]
-    desk.table((_("What"), _("Message"), _("From"), _("To"), _("Sent"), _("Why"), _("Stands against")), rows)
+    terminal.table((_("What"), _("Message"), _("From"), _("To"), _("Sent"), _("Why"), _("Stands against")), rows)
     for each in result.differences:
         if each.proofs:
             places = "; ".join(f"{proof.event} {proof.origin} #{proof.index}" for proof in each.proofs)
-            desk.say(_("Proof of {id}: {places}").format(id=each.digest.hex()[:16], places=places))
+            terminal.say(_("Proof of {id}: {places}").format(id=each.digest.hex()[:16], places=places))
     if closed is not None:
         places = f"{closed.own.origin} #{closed.own.index}, {closed.theirs.origin} #{closed.theirs.index}"
-        desk.say(_("Closed: both logs say so ({places}).").format(places=places), "bold green")
+        terminal.say(_("Closed: both logs say so ({places}).").format(places=places), "bold green")
     elif problem is not None:
-        desk.warn(_("Not closed: {reason}").format(reason=f"{problem.reason} ({problem.detail})"))
+        terminal.warn(_("Not closed: {reason}").format(reason=f"{problem.reason} ({problem.detail})"))
     elif keep_open:
-        desk.note(_("Compared only."))
+        terminal.note(_("Compared only."))
     elif own not in (comparison.one, comparison.other):
-        desk.note(_("A period is closed by the coordinators of its two members."))
+        terminal.note(_("A period is closed by the coordinators of its two members."))
     elif result.under_way:
-        desk.note(_("Not closed: messages are still under way."))
+        terminal.note(_("Not closed: messages are still under way."))
     else:
-        desk.note(_("Not closed: clear up what differs first."))
+        terminal.note(_("Not closed: clear up what differs first."))
 
 
 def _difference_row(each: Difference) -> tuple[str, ...]:

@@ -33,29 +33,29 @@ class Day(click.ParamType[date]):
             self.fail(_("{value!r} is not a day such as 2026-11-23.").format(value=value), param, ctx)
 
 
-def data(desk: Terminal) -> ReferenceData:
+def data(terminal: Terminal) -> ReferenceData:
     """Return the reference data of the newest register; without the node, those of the one verified last."""
 
     async def work() -> ReferenceData:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return reference_data.of(session.register())
 
     try:
         found = run(work())
     except Unreachable as error:
-        known = register_cache.cached(desk.profile())
+        known = register_cache.cached(terminal.profile())
         if known is None:
             raise
-        desk.warn(
+        terminal.warn(
             _("The node is away ({reason}): these are the data of the register verified last.").format(
                 reason=error.reason
             )
         )
         found = reference_data.of(known)
     if found.reference.problems:
-        desk.warn(_("Some reference data of the register cannot be used and are left out:"))
+        terminal.warn(_("Some reference data of the register cannot be used and are left out:"))
         for each in found.reference.problems[:MAX_SHOWN]:
-            desk.warn(f"  {each.path}: {each.message(lang())}")
+            terminal.warn(f"  {each.path}: {each.message(lang())}")
     return found
 
 

@@ -10,7 +10,7 @@ from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseReq
 from paiza_client.cli import replies, sending
 from paiza_client.cli.options import split
 from paiza_client.cli.recalls import SECOND, overrides, written
-from paiza_client.cli.terminal import run, terminal
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import find_messages
@@ -54,10 +54,10 @@ def ask(
     dry_run: bool,
 ) -> None:
     """Ask for a release."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def look() -> MessageSummary:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.one(session, message)
             if found.header.author == session.profile.member:
                 raise Refused("not_addressed", found.id, "your own member is the author")
@@ -82,7 +82,7 @@ def ask(
         [found.header.author],
         overrides(urgency, reason_code),
     )
-    sending.finish(desk, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
 @release.command(
@@ -114,10 +114,10 @@ def grant(
     dry_run: bool,
 ) -> None:
     """Grant a release."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def look() -> tuple[MessageSummary, ReleaseRequest]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await _request(session, request)
             part = await session.open_part(found.digest)
             return found, parse_strictly(ReleaseRequest, part.plaintext, "the content")
@@ -145,7 +145,7 @@ def grant(
         _told(found),
         overrides(urgency, reason_code, second),
     )
-    sending.finish(desk, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
 @release.command(help=N_("Deny a release request, with the reason code."))
@@ -158,10 +158,10 @@ def deny(
     *, request: str, refusal: str, note: str, reference: str, urgency: str | None, reason_code: str, dry_run: bool
 ) -> None:
     """Deny a release."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def look() -> MessageSummary:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await _request(session, request)
 
     found = run(look())
@@ -174,7 +174,7 @@ def deny(
         _told(found),
         overrides(urgency, reason_code),
     )
-    sending.finish(desk, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
 async def _request(session: "Session", text: str) -> MessageSummary:

@@ -10,7 +10,7 @@ from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza_client.cli import messages, replies, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
-from paiza_client.cli.terminal import run, terminal
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, find_messages
@@ -53,11 +53,11 @@ def erase(
     dry_run: bool,
 ) -> None:
     """Have messages erased."""
-    desk = terminal()
+    terminal = current_terminal()
     content = ErasureRequest(reason=because, explanation=reason)
 
     async def look() -> tuple[list[MessageSummary], list[str]]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = [await replies.own(session, each) for each in erased]
             return found, await replies.holders(session, found)
 
@@ -70,8 +70,8 @@ def erase(
         recipients,
         overrides(urgency, reason_code, second, otherwise="priority"),
     )
-    sending.finish(desk, prepared, None, dry_run=dry_run)
-    desk.note(
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
+    terminal.note(
         _("It goes to: {members}. Who has not erased it yet is shown by: paiza erasures").format(
             members=", ".join(recipients)
         )
@@ -83,15 +83,15 @@ def erase(
 @shared
 def erasures(*, overdue: bool) -> None:
     """Show erasures."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> "list[Erasure]":
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.retention.erasures(overdue_only=overdue)
 
     found = run(work())
-    if desk.wants_json:
-        desk.json([_erasure_object(each) for each in found])
+    if terminal.wants_json:
+        terminal.json([_erasure_object(each) for each in found])
         return
     rows = [
         (
@@ -118,9 +118,9 @@ def erasures(*, overdue: bool) -> None:
         _("Entry"),
         "",
     )
-    desk.table(columns, rows, empty=_("Nothing is overdue.") if overdue else _("Nothing was to be erased."))
+    terminal.table(columns, rows, empty=_("Nothing is overdue.") if overdue else _("Nothing was to be erased."))
     if rows:
-        desk.note(_("What a holder says is proven to be in its log. That it did so is its statement, not a proof."))
+        terminal.note(_("What a holder says is proven to be in its log. That it did so is its statement, not a proof."))
 
 
 @click.command(help=N_("Put a message under legal hold: nothing erases it at your node until that is lifted."))
@@ -132,35 +132,35 @@ def hold(*, message: str, reason: str, lift: bool) -> None:
     """Change a hold."""
     if not reason.strip():
         raise misused("--reason", _("say why"))
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> tuple[MessageSummary, Proof]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.one(session, message)
             act = session.retention.release_hold if lift else session.retention.place_hold
             return found, await act(found.digest, reason)
 
     found, proof = run(work())
-    if desk.wants_json:
-        desk.json({"id": found.id, "held": not lift, "proof": as_json.proof(proof)})
+    if terminal.wants_json:
+        terminal.json({"id": found.id, "held": not lift, "proof": as_json.proof(proof)})
         return
     words = _("The hold on {id} is lifted") if lift else _("{id} is under legal hold")
-    desk.say(f"{words.format(id=found.id[: messages.SHORT_ID])} ({proof.origin} #{proof.index}).")
+    terminal.say(f"{words.format(id=found.id[: messages.SHORT_ID])} ({proof.origin} #{proof.index}).")
 
 
 @click.command(help=N_("Show what is under legal hold at your node, by whom and why."))
 @shared
 def holds() -> None:
     """Show holds."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> "list[Hold]":
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.retention.holds()
 
     found = run(work())
-    if desk.wants_json:
-        desk.json([
+    if terminal.wants_json:
+        terminal.json([
             {
                 "digest": each.digest,
                 "thread": each.thread_name,
@@ -181,7 +181,7 @@ def holds() -> None:
         )
         for each in found
     ]
-    desk.table((_("Message"), _("Thread"), _("By"), _("Since"), _("Why")), rows, empty=_("Nothing is under hold."))
+    terminal.table((_("Message"), _("Thread"), _("By"), _("Since"), _("Why")), rows, empty=_("Nothing is under hold."))
 
 
 @click.command(help=N_("Show the messages whose review date has come; decide on each with paiza review."))
@@ -189,15 +189,15 @@ def holds() -> None:
 @shared
 def reviews(*, days: int) -> None:
     """Show reviews."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> "list[Review]":
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.retention.reviews(days)
 
     found = run(work())
-    if desk.wants_json:
-        desk.json([
+    if terminal.wants_json:
+        terminal.json([
             {
                 **as_json.header(each.header),
                 "digest": each.digest,
@@ -224,7 +224,7 @@ def reviews(*, days: int) -> None:
         for each in found
     ]
     columns = (_("Id"), _("Thread"), _("Kind"), _("From"), _("With"), _("Review by"), "", "")
-    desk.table(columns, rows, empty=_("Nothing is to be reviewed."))
+    terminal.table(columns, rows, empty=_("Nothing is to be reviewed."))
 
 
 @click.command(help=N_("Decide on a message: keep it until a date, or erase your member's copy. Others keep theirs."))
@@ -238,22 +238,22 @@ def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
     if bool(keep_until) == erased:
         raise misused("paiza review", _("name either --keep-until or --erase"))
     until = _date(keep_until) if keep_until else None
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> tuple[MessageSummary, Proof]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.one(session, message)
             if until is None:
                 return found, await session.retention.erase_own_copy(found.digest, reason)
             return found, await session.retention.keep(found.digest, reason, until)
 
     found, proof = run(work())
-    if desk.wants_json:
-        desk.json({"id": found.id, "keep_until_time": until, "proof": as_json.proof(proof)})
+    if terminal.wants_json:
+        terminal.json({"id": found.id, "keep_until_time": until, "proof": as_json.proof(proof)})
         return
     short = found.id[: messages.SHORT_ID]
     said = _("{id} is erased here").format(id=short) if erased else _("{id} is kept").format(id=short)
-    desk.say(f"{said} ({proof.origin} #{proof.index}).")
+    terminal.say(f"{said} ({proof.origin} #{proof.index}).")
 
 
 def _date(text: str) -> datetime:

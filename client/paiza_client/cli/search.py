@@ -7,7 +7,7 @@ import click
 
 from paiza_client.cli import messages
 from paiza_client.cli.options import TimeParameter, shared
-from paiza_client.cli.terminal import run, terminal
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, find_messages
@@ -79,7 +79,7 @@ def search(
     **texts: tuple[str, ...],
 ) -> None:
     """Find messages."""
-    desk = terminal()
+    terminal = current_terminal()
     criteria: list[Criterion] = [(field, text) for field, given in texts.items() for text in given]
     for each in by:
         field, separator, text = each.partition("=")
@@ -88,22 +88,22 @@ def search(
         criteria.append((field.strip(), text))
 
     async def work() -> FoundPage:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.search.search(
                 criteria, since=since, until=until, author=author, kind=kind, reason=reason, page_size=limit
             )
 
     page = run(work())
-    if desk.wants_json:
-        desk.json([
+    if terminal.wants_json:
+        terminal.json([
             {**as_json.summary(each.message), "event_time": each.event_time} for each in page.messages
         ])  # fmt: skip
     else:
-        messages.listing(desk, [each.message for each in page.messages])
+        messages.listing(terminal, [each.message for each in page.messages])
         if page.next_page_token:
-            desk.note(_("There are more; narrow the search, or raise --limit."))
+            terminal.note(_("There are more; narrow the search, or raise --limit."))
     if page.behind:
-        desk.warn(_("{n} messages are not searchable yet; search again in a moment.").format(n=page.behind))
+        terminal.warn(_("{n} messages are not searchable yet; search again in a moment.").format(n=page.behind))
 
 
 @click.command(help=N_("Show the messages that share an identifier with one: a plate, a telephone, a person …"))
@@ -111,15 +111,15 @@ def search(
 @shared
 def links(*, message: str) -> None:
     """Show links."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def work() -> tuple[LinkedMessage, ...]:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             return await session.search.links((await find_messages.one(session, message)).digest)
 
     found = run(work())
-    if desk.wants_json:
-        desk.json([{**as_json.summary(each.message), "fields": each.fields} for each in found])
+    if terminal.wants_json:
+        terminal.json([{**as_json.summary(each.message), "fields": each.fields} for each in found])
         return
     columns = [_("Id"), _("Thread"), _("Stored"), _("Kind"), _("From"), _("Shares")]
     rows = [
@@ -133,7 +133,7 @@ def links(*, message: str) -> None:
         )
         for each in found
     ]
-    desk.table(columns, rows, empty=_("It shares no identifier with a message you may see."))
+    terminal.table(columns, rows, empty=_("It shares no identifier with a message you may see."))
 
 
 def shared_text(fields: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.substance_notes import Notes
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.compose.composer import Composer, Sealed
 from paiza_client.errors import Refused, Unreachable, misused
 from paiza_client.language import N_, _
@@ -67,8 +67,8 @@ def send(
     if template:
         click.echo(chosen.template(lang(), "short" if short else "long"), nl=False)
         return
-    prepared, written = _prepared(terminal(), chosen, draft, _overrides(options), ask=ask, short=short)
-    finish(terminal(), prepared, written, dry_run=dry_run)
+    prepared, written = _prepared(current_terminal(), chosen, draft, _overrides(options), ask=ask, short=short)
+    finish(current_terminal(), prepared, written, dry_run=dry_run)
 
 
 @click.command(help=N_("Answer a message, in its thread: to its author, unless --to says otherwise."))
@@ -90,10 +90,10 @@ def reply(
     **options: Any,
 ) -> None:
     """Answer a message."""
-    desk = terminal()
+    terminal = current_terminal()
 
     async def customary() -> str:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             answered = kinds.all_kinds().get((await find_messages.one(session, message)).header.kind)
             return answered.answered_by[0] if answered is not None and answered.answered_by else "free-message"
 
@@ -105,9 +105,9 @@ def reply(
         click.echo(text.replace("in_reply_to: []", f"in_reply_to: [{message}]"), nl=False)
         return
     prepared, written = _prepared(
-        desk, chosen, draft, _overrides(options, message), ask=ask or draft is None, short=short
+        terminal, chosen, draft, _overrides(options, message), ask=ask or draft is None, short=short
     )
-    finish(desk, prepared, written, dry_run=dry_run)
+    finish(terminal, prepared, written, dry_run=dry_run)
 
 
 def _overrides(options: dict[str, Any], answered: str = "") -> Overrides:
@@ -124,7 +124,7 @@ def _overrides(options: dict[str, Any], answered: str = "") -> Overrides:
 
 
 def _prepared(
-    desk: Terminal, kind: Kind | None, path: str | None, overrides: Overrides, *, ask: bool, short: bool
+    terminal: Terminal, kind: Kind | None, path: str | None, overrides: Overrides, *, ask: bool, short: bool
 ) -> tuple[Prepared, Draft | None]:
     """Read or ask for a draft; the draft itself is given where it exists nowhere else and must not be lost."""
     now = drafting.now()
@@ -136,126 +136,132 @@ def _prepared(
         return drafting.prepare(draft, path, overrides, now), None
     if not ask or kind is None:
         raise misused("paiza send", _("no draft: name a file, or use -i or --template"))
-    draft = interactive.fill(desk, kind, "short" if short else "long", now, overrides.recipients)
+    draft = interactive.fill(terminal, kind, "short" if short else "long", now, overrides.recipients)
     return drafting.prepare(draft, kind.name, overrides, now), draft
 
 
-def finish(desk: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool, quiet: bool = False) -> bytes:
+def finish(
+    terminal: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool, quiet: bool = False
+) -> bytes:
     """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent.
 
     Gives the digest of what was released; nothing after a dry run, nor where it waits for a second officer. ``quiet``:
     tell only where it was not released.
     """
     now = drafting.now()
-    tell_removed(desk, prepared.envelope.attachments)
+    tell_removed(terminal, prepared.envelope.attachments)
     if not dry_run:
-        substance_notes.of_draft(desk, prepared, now).warn(desk)
+        substance_notes.of_draft(terminal, prepared, now).warn(terminal)
     try:
-        sealed, outcome = run(_send(desk, prepared, now, dry_run=dry_run))
+        sealed, outcome = run(_send(terminal, prepared, now, dry_run=dry_run))
     except Unreachable as error:
         if written is not None and not error.saved:
-            interactive.keep(desk, written, now)
+            interactive.keep(terminal, written, now)
         raise
     except BaseException:
         if written is not None:
-            interactive.keep(desk, written, now)
+            interactive.keep(terminal, written, now)
         raise
     if sealed is None or outcome is None:
         return b""
     if written is not None and outcome.state == "refused":
-        interactive.keep(desk, written, now)
-    _tell_sent(desk, sealed, outcome, quiet=quiet)
+        interactive.keep(terminal, written, now)
+    _tell_sent(terminal, sealed, outcome, quiet=quiet)
     return sealed.digest if outcome.state == "released" else b""
 
 
 async def _send(
-    desk: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool
+    terminal: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool
 ) -> tuple[Sealed | None, Outcome | None]:
     try:
-        async with desk.session() as session:
+        async with terminal.session() as session:
             prepared = await drafting.follow(session, prepared)
-            await duplicates.warn(desk, session, prepared)
+            await duplicates.warn(terminal, session, prepared)
             composer = await session.composer()
             if dry_run:
                 composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
-                _tell_checked(desk, prepared, substance_notes.of_prepared(session.register(), desk, prepared, now))
+                _tell_checked(
+                    terminal, prepared, substance_notes.of_prepared(session.register(), terminal, prepared, now)
+                )
                 return None, None
-            sealed = await asyncio.to_thread(_compose, desk, composer, prepared, now)
-            with bars(desk, _("Bringing")) as session.attachments.progress:
+            sealed = await asyncio.to_thread(_compose, terminal, composer, prepared, now)
+            with bars(terminal, _("Bringing")) as session.attachments.progress:
                 return sealed, (await session.submit([sealed]))[0]
     except Unreachable as error:
         if error.saved:
             raise
         # The node is away before there is a message: make it from what is known here, and keep it.
-        _compose_offline(desk, prepared, now, error, dry_run=dry_run)
+        _compose_offline(terminal, prepared, now, error, dry_run=dry_run)
         raise Unreachable(error.reason, error.where, error.detail, saved=not dry_run) from error
 
 
-def _compose(desk: Terminal, composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
-    with bars(desk, _("Sealing")) as told:
+def _compose(terminal: Terminal, composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
+    with bars(terminal, _("Sealing")) as told:
         return composer.compose(
             prepared.kind, prepared.content, prepared.annex, prepared.envelope, now=now, progress=told
         )
 
 
-def _compose_offline(desk: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool) -> None:
+def _compose_offline(
+    terminal: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool
+) -> None:
     """Seal and sign, by the register and roles last known, into the outbox; what needs the node stays a draft."""
-    profile = desk.profile()
+    profile = terminal.profile()
     known = register_cache.cached(profile)
     roles = remembered_roles(profile)
     if known is None or not roles or prepared.parents or prepared.second:
         raise cause
-    composer = Composer(profile, open_credentials(profile, desk.passphrase), known, roles)
+    composer = Composer(profile, open_credentials(profile, terminal.passphrase), known, roles)
     if dry_run:
         composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
         return
-    Outbox(profile.outbox).put([_compose(desk, composer, prepared, now).item()])
+    Outbox(profile.outbox).put([_compose(terminal, composer, prepared, now).item()])
 
 
-def _tell_checked(desk: Terminal, prepared: Prepared, notes: Notes) -> None:
-    if desk.wants_json:
-        desk.json({"state": "checked", "kind": prepared.kind.name, "substances": notes.as_objects()})
+def _tell_checked(terminal: Terminal, prepared: Prepared, notes: Notes) -> None:
+    if terminal.wants_json:
+        terminal.json({"state": "checked", "kind": prepared.kind.name, "substances": notes.as_objects()})
         return
-    desk.say(_("The draft is complete and correct; nothing was sent."), "green")
-    desk.say(prepared.kind.summary(prepared.content, lang()))
-    desk.pairs(notes.rows())
+    terminal.say(_("The draft is complete and correct; nothing was sent."), "green")
+    terminal.say(prepared.kind.summary(prepared.content, lang()))
+    terminal.pairs(notes.rows())
 
 
-def _tell_sent(desk: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool) -> None:
+def _tell_sent(terminal: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool) -> None:
     if outcome.state == "refused":
         raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
     if outcome.state == "retry":
         raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
     if quiet and outcome.state == "released":
         return
-    if desk.wants_json:
-        desk.json(as_json.outcome(sealed, outcome))
+    if terminal.wants_json:
+        terminal.json(as_json.outcome(sealed, outcome))
         return
     if outcome.state == "waiting":
-        _tell_waiting(desk, sealed, outcome)
+        _tell_waiting(terminal, sealed, outcome)
         return
-    desk.say(_("Released as {thread}").format(thread=outcome.thread_name), "bold green")
-    desk.pairs(
+    terminal.say(_("Released as {thread}").format(thread=outcome.thread_name), "bold green")
+    terminal.pairs(
         [
             (_("Id"), sealed.id),
             *((messages.event(proof), messages.proof_text(proof)) for proof in outcome.proofs),
         ]
     )
     urgent = sealed.header.urgency in {message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT}
-    desk.note(
+    terminal.note(
         _("Your node delivers it now. See what became of it with: paiza thread {id}").format(
             id=sealed.id[: messages.SHORT_ID]
         )
     )
     if urgent:
-        desk.note(_("Call the recipient as well: it is urgent."))
+        terminal.note(_("Call the recipient as well: it is urgent."))
 
 
-def _tell_waiting(desk: Terminal, sealed: Sealed, outcome: Outcome) -> None:
+def _tell_waiting(terminal: Terminal, sealed: Sealed, outcome: Outcome) -> None:
     """Say for whose signature a message waits; nothing of it has left the node."""
-    desk.say(_("Not sent yet: it waits for {officers}").format(officers=", ".join(outcome.missing)), "bold yellow")
+    terminal.say(_("Not sent yet: it waits for {officers}").format(officers=", ".join(outcome.missing)), "bold yellow")
     until = messages.when(outcome.expires_time) if outcome.expires_time is not None else ""
-    desk.pairs(
+    terminal.pairs(
         [
             (_("Id"), sealed.id),
             (_("Until"), until),
@@ -263,8 +269,8 @@ def _tell_waiting(desk: Terminal, sealed: Sealed, outcome: Outcome) -> None:
         ]
     )
     short = sealed.id[: messages.SHORT_ID]
-    desk.note(_("The second officer reads and signs it with: paiza approve {id}").format(id=short))
-    desk.note(_("To take it back: paiza approve {id} --decline").format(id=short))
+    terminal.note(_("The second officer reads and signs it with: paiza approve {id}").format(id=short))
+    terminal.note(_("To take it back: paiza approve {id} --decline").format(id=short))
 
 
 def _known(reason: str) -> str:

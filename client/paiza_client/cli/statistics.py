@@ -8,7 +8,7 @@ import click
 
 from paiza_client.cli import open_many
 from paiza_client.cli.options import TimeParameter, shared
-from paiza_client.cli.terminal import Terminal, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import marks
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Table
@@ -67,29 +67,29 @@ def statistics(
         raise misused("--format", _("name the file with --output"))
     if output is not None and output.exists():
         raise Refused("file_unwritable", str(output), _("it exists"))
-    desk = terminal()
-    records = run(_records(desk, author, since, until, reason.strip() or REASON))
+    terminal = current_terminal()
+    records = run(_records(terminal, author, since, until, reason.strip() or REASON))
     counted = tabulation.tabulate(observations.observations(records), by, across or "")
     table = tabulation.as_table(counted, by, across or "", measure, marks.strictest(records))
-    _give(desk, table, form or FORMATS[0], output)
+    _give(terminal, table, form or FORMATS[0], output)
 
 
 async def _records(
-    desk: Terminal, author: str, since: datetime | None, until: datetime | None, reason: str
+    terminal: Terminal, author: str, since: datetime | None, until: datetime | None, reason: str
 ) -> list[Record]:
-    async with desk.session() as session:
+    async with terminal.session() as session:
         found = await open_many.chosen(session, (), kind=observations.KIND, author=author, since=since)
-        counted = open_many.standing(desk, open_many.stored_until(found, until))
-        return [record for record, _part in await open_many.opened(desk, session, counted, reason, annex=False)]
+        counted = open_many.standing(terminal, open_many.stored_until(found, until))
+        return [record for record, _part in await open_many.opened(terminal, session, counted, reason, annex=False)]
 
 
-def _give(desk: Terminal, table: Table, form: str, output: Path | None) -> None:
+def _give(terminal: Terminal, table: Table, form: str, output: Path | None) -> None:
     if output is not None:
         from paiza_client.data.exports.writing import WRITERS  # noqa: PLC0415 - a table on the screen needs no writer
 
         write_private(output, WRITERS[form](table))
-        desk.note(_("Written to {path}").format(path=output))
-    elif desk.wants_json:
+        terminal.note(_("Written to {path}").format(path=output))
+    elif terminal.wants_json:
         rows = [
             {
                 column: None if cell == HIDDEN else cell if isinstance(cell, int) else str(cell)
@@ -97,12 +97,12 @@ def _give(desk: Terminal, table: Table, form: str, output: Path | None) -> None:
             }
             for row in table.rows
         ]
-        desk.json(
+        terminal.json(
             {"title": table.title, "handling": wording.handling(table.mark), "notes": list(table.notes), "rows": rows}
         )
     else:
-        desk.say(table.title, "bold")
-        desk.say(wording.handling(table.mark))
-        desk.table(table.columns, [[str(cell) for cell in row] for row in table.rows])
+        terminal.say(table.title, "bold")
+        terminal.say(wording.handling(table.mark))
+        terminal.table(table.columns, [[str(cell) for cell in row] for row in table.rows])
         for note in table.notes:
-            desk.note(note)
+            terminal.note(note)

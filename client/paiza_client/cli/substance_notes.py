@@ -54,11 +54,11 @@ class Notes:
             for each in self.mentions
         ]
 
-    def warn(self, desk: Terminal) -> None:
+    def warn(self, terminal: Terminal) -> None:
         """Tell an author which reference ids are not known here."""
         for each in self.mentions:
             if each.remark is not None:
-                desk.warn(f"{each.remark.path}: {each.remark.message(lang())}")
+                terminal.warn(f"{each.remark.path}: {each.remark.message(lang())}")
 
 
 NOTHING: Final = Notes()
@@ -73,23 +73,23 @@ def of(known: Register, content: Message, members: Sequence[str], reported: date
     return Notes(found, data.reference)
 
 
-def of_draft(desk: Terminal, prepared: Prepared, now: datetime) -> Notes:
+def of_draft(terminal: Terminal, prepared: Prepared, now: datetime) -> Notes:
     """Return the same for a draft, by the register verified last; nothing where there is none."""
     if not reference.mentions_any(prepared.content):
         return NOTHING
-    known = _verified_last(desk)
-    return NOTHING if known is None else of_prepared(known, desk, prepared, now)
+    known = _verified_last(terminal)
+    return NOTHING if known is None else of_prepared(known, terminal, prepared, now)
 
 
-def of_prepared(known: Register, desk: Terminal, prepared: Prepared, now: datetime) -> Notes:
+def of_prepared(known: Register, terminal: Terminal, prepared: Prepared, now: datetime) -> Notes:
     """Return the same by a register, in the states of the recipients and the own one."""
-    members = [*(each.member for each in prepared.envelope.recipients), desk.profile().member]
+    members = [*(each.member for each in prepared.envelope.recipients), terminal.profile().member]
     return of(known, prepared.content, members, now)
 
 
-def tell_name(desk: Terminal, name: str, members: Sequence[str]) -> None:
+def tell_name(terminal: Terminal, name: str, members: Sequence[str]) -> None:
     """Say at a prompt what a name just typed means: the substance and its status today, or what may be meant."""
-    known = _verified_last(desk)
+    known = _verified_last(terminal)
     if known is None:
         return
     data = reference_data.of(known)
@@ -98,16 +98,18 @@ def tell_name(desk: Terminal, name: str, members: Sequence[str]) -> None:
     for each in found.substances:
         statuses = [
             reference.status(data.reference, each.id, state, today)
-            for state in states_among([*members, desk.profile().member])
+            for state in states_among([*members, terminal.profile().member])
         ]
-        desk.note(f"{each.id}: {each.name(lang())}; " + "; ".join(f"{at.state}: {at.text(lang())}" for at in statuses))
+        terminal.note(
+            f"{each.id}: {each.name(lang())}; " + "; ".join(f"{at.state}: {at.text(lang())}" for at in statuses)
+        )
     if found.suggestions:
-        desk.note(_("Did you mean “{value}”?").format(value=", ".join(found.suggestions)))
+        terminal.note(_("Did you mean “{value}”?").format(value=", ".join(found.suggestions)))
 
 
-def _verified_last(desk: Terminal) -> Register | None:
+def _verified_last(terminal: Terminal) -> Register | None:
     try:
-        return register_cache.cached(desk.profile())
+        return register_cache.cached(terminal.profile())
     except PaizaError:  # whether the register may be used is for the sending to say
         return None
 

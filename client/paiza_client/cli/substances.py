@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
-from paiza_client.cli.terminal import Terminal, lang, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.errors import ExitCode, FieldProblem, Refused
 from paiza_client.language import N_, _
 from paiza_domain import reference
@@ -55,22 +55,22 @@ def substance() -> None:
 @_asked
 def show(*, name: tuple[str, ...], within: tuple[str, ...], on: date | None, known_at: date | None) -> None:
     """Show one substance, or several that go by one street name."""
-    desk = terminal()
+    terminal = current_terminal()
     query = " ".join(name)
     day = on or datetime.now(UTC).date()
-    known = data(desk)
+    known = data(terminal)
     found = known.index.find(query)
     if not found.substances:
         what = _("Did you mean “{value}”?")
         problems = [FieldProblem("", what.format(value=each), "suggestion") for each in found.suggestions]
         raise Refused("unknown_substance", query, problems=problems)
     asked = states(within, known.reference.states())
-    if desk.wants_json:
+    if terminal.wants_json:
         matches = [_as_object(known.reference, each, asked, day, known_at) for each in found.substances]
-        desk.json({"query": query, "on": day.isoformat(), "known_at": known_at, "matches": matches})
+        terminal.json({"query": query, "on": day.isoformat(), "known_at": known_at, "matches": matches})
         return
     for each in found.substances:
-        _tell(desk, known.reference, each, asked, day, known_at)
+        _tell(terminal, known.reference, each, asked, day, known_at)
 
 
 @substance.command(
@@ -80,14 +80,14 @@ def show(*, name: tuple[str, ...], within: tuple[str, ...], on: date | None, kno
 @_asked
 def consistency(*, within: tuple[str, ...], on: date | None, known_at: date | None, everything: bool) -> None:
     """Report differences."""
-    desk = terminal()
-    known = data(desk).reference
+    terminal = current_terminal()
+    known = data(terminal).reference
     asked = states(within, known.states())
     report = reference.consistency(known, asked, on or datetime.now(UTC).date(), known_at)
-    if desk.wants_json:
-        desk.json(_report_object(report))
+    if terminal.wants_json:
+        terminal.json(_report_object(report))
         return
-    desk.table(
+    terminal.table(
         (_("Substance"), _("Difference"), _("States"), _("Schedules"), _("Regimes")),
         [
             _finding_row(known, each)
@@ -99,10 +99,10 @@ def consistency(*, within: tuple[str, ...], on: date | None, known_at: date | No
     for state in report.incomplete:
         number = sum(each.difference is Difference.NOT_RECORDED and state in each.states for each in report.findings)
         text = _("{state}: {n} substances under international control are not recorded.")
-        desk.note(text.format(state=state, n=number))
+        terminal.note(text.format(state=state, n=number))
     if report.incomplete:
         text = _("Only a part of the lists is recorded for: {states}. There, no record is not the same as no control.")
-        desk.warn(text.format(states=", ".join(report.incomplete)))
+        terminal.warn(text.format(states=", ".join(report.incomplete)))
 
 
 @substance.command(
@@ -113,11 +113,11 @@ def consistency(*, within: tuple[str, ...], on: date | None, known_at: date | No
 @click.pass_context
 def check(context: click.Context, *, file: Path) -> None:
     """Verify a list."""
-    desk = terminal()
+    terminal = current_terminal()
     report = cas_lists.verify(_text(file))
     wrong = [(each, each.error.message(lang())) for each in report.wrong]
-    if desk.wants_json:
-        desk.json(
+    if terminal.wants_json:
+        terminal.json(
             {
                 "file": str(file),
                 "rows": report.rows,
@@ -129,19 +129,19 @@ def check(context: click.Context, *, file: Path) -> None:
             }
         )
     else:
-        desk.table(
+        terminal.table(
             (_("Line"), _("Number"), _("What is wrong"), _("Row")),
             [(str(each.line), each.number, what, each.row) for each, what in wrong],
         )
-        desk.say(_("{n} numbers, {wrong} wrong").format(n=report.numbers, wrong=len(wrong)))
+        terminal.say(_("{n} numbers, {wrong} wrong").format(n=report.numbers, wrong=len(wrong)))
     if wrong:
         context.exit(ExitCode.REFUSED)
 
 
 def _tell(
-    desk: Terminal, known: Reference, found: Substance, asked: tuple[str, ...], on: date, known_at: date | None
+    terminal: Terminal, known: Reference, found: Substance, asked: tuple[str, ...], on: date, known_at: date | None
 ) -> None:
-    desk.say(found.name(lang()), "bold")
+    terminal.say(found.name(lang()), "bold")
     rows = [
         (_("Id"), found.id),
         (_("Names"), ", ".join(dict.fromkeys((*found.names.values(), found.inn))).strip(", ")),
@@ -153,15 +153,15 @@ def _tell(
         (_("Note"), found.note.get(lang(), "")),
         (_("Source"), shown(found.evidence)),
     ]
-    desk.pairs([(label, text) for label, text in rows if text])
+    terminal.pairs([(label, text) for label, text in rows if text])
     schedules = reference.international(known, found.id, on, known_at)
-    desk.table(
+    terminal.table(
         (_("Schedule"), _("Since"), _("Source")),
         [(each.schedule, days(each.valid), shown(each.evidence)) for each in schedules],
         empty=_("Not under international control."),
     )
     statuses = [reference.status(known, found.id, state, on, known_at) for state in asked]
-    desk.table(
+    terminal.table(
         (_("Where"), _("Status on {day}").format(day=on)), [(each.state, each.text(lang())) for each in statuses]
     )
 

@@ -7,7 +7,7 @@ import click
 
 from paiza_client.cli import messages
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import run, terminal
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, find_messages
@@ -39,16 +39,16 @@ def list_(*, mine: bool, everything: bool) -> None:
     """List work."""
     if mine and everything:
         raise misused("paiza desk list", _("--mine and --all contradict each other"))
-    where = terminal()
+    terminal = current_terminal()
     scope: Scope = "mine" if mine else "all" if everything else "desk"
 
     async def work() -> "list[TaskItem]":
-        async with where.session() as session:
+        async with terminal.session() as session:
             return await session.tasks.work(scope)
 
     found = run(work())
-    if where.wants_json:
-        where.json([{**as_json.summary(each.message), "work": as_object(each.work)} for each in found])
+    if terminal.wants_json:
+        terminal.json([{**as_json.summary(each.message), "work": as_object(each.work)} for each in found])
         return
     rows = [
         (
@@ -64,7 +64,7 @@ def list_(*, mine: bool, everything: bool) -> None:
         for each in found
     ]
     columns = (_("Id"), _("Urgency"), _("Kind"), _("From"), _("With"), _("State"), _("Due"), "")
-    where.table(columns, rows, empty=_("Nothing is to be done."))
+    terminal.table(columns, rows, empty=_("Nothing is to be done."))
 
 
 @desk.command(help=N_("Give work to a unit or to an officer."))
@@ -139,19 +139,19 @@ def as_object(work: "Work") -> dict[str, Any]:
 
 
 def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Work]]") -> None:
-    where = terminal()
+    terminal = current_terminal()
 
     async def work() -> "Work":
-        async with where.session() as session:
+        async with terminal.session() as session:
             found = await find_messages.one(session, message)
             return await act(session.tasks, found.digest)
 
     now = run(work())
-    if where.wants_json:
-        where.json(as_object(now))
+    if terminal.wants_json:
+        terminal.json(as_object(now))
         return
     whose = now.assignee or now.unit or _("common desk")
-    where.say(_("{state}: {whose}").format(state=_(_STATES[now.state]), whose=whose), "bold")
+    terminal.say(_("{state}: {whose}").format(state=_(_STATES[now.state]), whose=whose), "bold")
 
 
 def _when(moment: datetime | None) -> str:

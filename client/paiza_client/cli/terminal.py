@@ -161,7 +161,7 @@ class Terminal:
             self.err.bell()
 
 
-def terminal() -> Terminal:
+def current_terminal() -> Terminal:
     """Return the surroundings of the command that runs."""
     found: Terminal = click.get_current_context().ensure_object(Terminal)
     return found

@@ -135,11 +135,11 @@ async def standings(session: "Session", folded: Sequence[ThreadMessage]) -> list
     return found
 
 
-def tell(desk: Terminal, found: Sequence[RequestStatus], now: datetime) -> None:
+def tell(terminal: Terminal, found: Sequence[RequestStatus], now: datetime) -> None:
     """Print how requests stand: by question and addressee what was said, since when, and what is overdue."""
     for status in found:
-        desk.say()
-        desk.say(_headline(status, now), "bold red" if status.overdue(now) else "bold")
+        terminal.say()
+        terminal.say(_headline(status, now), "bold red" if status.overdue(now) else "bold")
         rows = [
             (
                 addressee.member,
@@ -153,14 +153,14 @@ def tell(desk: Terminal, found: Sequence[RequestStatus], now: datetime) -> None:
             for question in addressee.questions
         ]
         columns = (_("Member"), _("No."), _("Question"), _("State"), _("Since"), _("Expected"))
-        desk.table(columns, rows)
+        terminal.table(columns, rows)
         if status.without_answer and not status.withdrawn:
             text = (
                 _("Not acknowledged by: {members}. Silence is no acknowledgement.")
                 if status.kind == thread.RECALL
                 else _("Silent: {members}. Silence is no consent.")
             )
-            desk.warn(text.format(members=", ".join(status.without_answer)))
+            terminal.warn(text.format(members=", ".join(status.without_answer)))
 
 
 def _headline(status: RequestStatus, now: datetime) -> str:

@@ -11,7 +11,7 @@ from paiza.officer.v1 import notice_pb2
 from paiza_client.cli import messages
 from paiza_client.cli.inbox import URGENT
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import Terminal, lang, run, terminal
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Unreachable
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json
@@ -30,19 +30,19 @@ RINGING: Final = frozenset({"approval_asked", "task_escalated", "stop-acknowledg
 @shared
 def watch(*, after: int | None) -> None:
     """Watch."""
-    run(_watch(terminal(), after))
+    run(_watch(current_terminal(), after))
 
 
-async def _watch(desk: Terminal, after: int | None) -> None:
+async def _watch(terminal: Terminal, after: int | None) -> None:
     """Follow the node; when it goes away, come back with growing pauses and go on where the stream broke off."""
     first, longest = RECONNECT_SECONDS
     pause = first
     connected = False
     while True:
         try:
-            async with desk.session() as session:
+            async with terminal.session() as session:
                 if not connected:
-                    desk.note(_("Watching {node}. Ctrl-C ends it.").format(node=session.profile.node))
+                    terminal.note(_("Watching {node}. Ctrl-C ends it.").format(node=session.profile.node))
                 connected = True
                 if after is None:  # a place to come back to, even if the stream breaks before anything arrives
                     newest = (await session.list_messages(box="both", page_size=1)).messages
@@ -51,21 +51,21 @@ async def _watch(desk: Terminal, after: int | None) -> None:
                     pause = first
                     if isinstance(item, MessageSummary):
                         after = max(after, item.sequence)
-                        _announce(desk, item)
+                        _announce(terminal, item)
                     else:
-                        _tell(desk, item)
+                        _tell(terminal, item)
         except Unreachable as error:
             if not connected:
                 raise
-            desk.warn(_("The node is away ({reason}); trying again.").format(reason=error.reason))
+            terminal.warn(_("The node is away ({reason}); trying again.").format(reason=error.reason))
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - scatter, no secret
         pause = min(pause * 2, longest)
 
 
-def _announce(desk: Terminal, message: MessageSummary) -> None:
-    if desk.wants_json:
-        desk.json(as_json.summary(message))
-        desk.out.file.flush()
+def _announce(terminal: Terminal, message: MessageSummary) -> None:
+    if terminal.wants_json:
+        terminal.json(as_json.summary(message))
+        terminal.out.file.flush()
     else:
         what = messages.kind_title(message.header)
         route = f"{message.header.author} → {messages.recipients(message.header)}"
@@ -84,16 +84,16 @@ def _announce(desk: Terminal, message: MessageSummary) -> None:
                 ),
             )
         )
-        desk.say(line, "bold red" if message.header.urgency in URGENT else "")
+        terminal.say(line, "bold red" if message.header.urgency in URGENT else "")
     if message.received and message.header.urgency in URGENT:
-        desk.bell()
+        terminal.bell()
 
 
-def _tell(desk: Terminal, notice: notice_pb2.Notice) -> None:
+def _tell(terminal: Terminal, notice: notice_pb2.Notice) -> None:
     """Tell what is no message; what is overdue, or escalated, rings."""
     rings = notice.overdue or notice.code in RINGING
-    if desk.wants_json:
-        desk.json({
+    if terminal.wants_json:
+        terminal.json({
             "notice": notice.code,
             "thread": notice.thread_name,
             "digest": notice.message_digest,
@@ -102,9 +102,9 @@ def _tell(desk: Terminal, notice: notice_pb2.Notice) -> None:
             "overdue": notice.overdue,
             "text": {"ru": notice.text.ru, "en": notice.text.en},
         })  # fmt: skip
-        desk.out.file.flush()
+        terminal.out.file.flush()
     else:
         text = notice.text.ru if lang() == "ru" else notice.text.en
-        desk.say(f"{messages.when(datetime.now(UTC))}  {text}", "bold red" if rings else "yellow")
+        terminal.say(f"{messages.when(datetime.now(UTC))}  {text}", "bold red" if rings else "yellow")
     if rings:
-        desk.bell()
+        terminal.bell()
