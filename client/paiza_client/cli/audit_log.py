@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--since", type=TimeParameter(), help=N_("From this time on: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option("--until", type=TimeParameter(), help=N_("Before this time."))
 @click.option("--message", default="", metavar="ID", help=N_("About this message."))
-@click.option("--without-need", is_flag=True, help=N_("Only openings without need by unit, desk, task or authorship."))
+@click.option("--without-need", is_flag=True, help=N_("Only openings without need by unit, task or authorship."))
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help=N_("At most so many."))
 @shared
 def log(

@@ -23,7 +23,7 @@ from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
-    from paiza_client.sdk.tasks import Work
+    from paiza_client.sdk.tasks import Task
 
 MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
 URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT})
@@ -43,7 +43,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
     """List messages."""
     terminal = current_terminal()
 
-    async def work() -> "tuple[list[MessageSummary], dict[bytes, Work]]":
+    async def work() -> "tuple[list[MessageSummary], dict[bytes, Task]]":
         async with terminal.session() as session:
             found = await find_messages.listed(
                 session,
@@ -55,18 +55,18 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
                 since=since,
                 subjects=True,
             )
-            return found, {} if sent or not found else await tasks.on_desk(session)
+            return found, {} if sent or not found else await tasks.by_message(session)
 
-    found, works = run(work())
+    found, own_tasks = run(work())
     if terminal.wants_json:
-        terminal.json([_with_work(as_json.summary(each), works.get(each.digest)) for each in found])
+        terminal.json([_with_task(as_json.summary(each), own_tasks.get(each.digest)) for each in found])
     else:
-        remarks = {digest: tasks.in_words(each) for digest, each in works.items()}
+        remarks = {digest: tasks.in_words(each) for digest, each in own_tasks.items()}
         messages.listing(terminal, found, sent=sent, remarks=remarks)
 
 
-def _with_work(summary: dict[str, Any], work: "Work | None") -> dict[str, Any]:
-    return {**summary, "work": None if work is None else tasks.as_object(work)}
+def _with_task(summary: dict[str, Any], task: "Task | None") -> dict[str, Any]:
+    return {**summary, "task": None if task is None else tasks.as_object(task)}
 
 
 @click.command("open", help=N_("Open a message: check its signatures and proofs, and show it. The opening is logged."))

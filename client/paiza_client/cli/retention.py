@@ -216,7 +216,7 @@ def reviews(*, days: int) -> None:
             each.thread_name,
             messages.kind_title(each.header),
             each.header.author,
-            each.unit or _("common desk"),
+            each.unit or _("shared tasks"),
             f"{each.review_time:%Y-%m-%d}",
             _("OVERDUE") if each.overdue else "",
             _("HELD") if each.held else "",

@@ -20,7 +20,6 @@ COMMANDS: Final = {
     "cd": "controlled_delivery:cd",
     "contacts": "inbox:contacts",
     "correct": "recalls:correct",
-    "desk": "tasks:desk",
     "erase": "retention:erase",
     "erasures": "retention:erasures",
     "export": "exports:export",
@@ -47,6 +46,7 @@ COMMANDS: Final = {
     "send": "sending:send",
     "statistics": "statistics:statistics",
     "substance": "substances:substance",
+    "tasks": "tasks:tasks",
     "thread": "inbox:thread",
     "watch": "watching:watch",
 }

@@ -1,4 +1,4 @@
-"""The desk: list what is to be done, give it to somebody, take it, acknowledge it, say that it is done."""
+"""`paiza tasks`: list, assign, take, acknowledge and complete tasks."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from paiza_client.sdk import Session
-    from paiza_client.sdk.tasks import Scope, TaskItem, Tasks, Work
+    from paiza_client.sdk.tasks import Scope, Task, TaskItem, Tasks
 
 _STATES: Final = {
     "new": N_("new"),
@@ -26,29 +26,29 @@ _STATES: Final = {
 }
 
 
-@click.group(help=N_("Your desk: what is to be done by you or your unit, and until when."))
-def desk() -> None:
-    """Work at the desk."""
+@click.group(help=N_("Your tasks: what you or your unit must do, and until when."))
+def tasks() -> None:
+    """Work on tasks."""
 
 
-@desk.command("list", help=N_("List what is to be done, what is due first ahead."))
-@click.option("--mine", is_flag=True, help=N_("Only what is given to you."))
-@click.option("--all", "everything", is_flag=True, help=N_("The work of all units; for those who oversee them."))
+@tasks.command("list", help=N_("List tasks, the first due first."))
+@click.option("--mine", is_flag=True, help=N_("Only your own."))
+@click.option("--all", "everything", is_flag=True, help=N_("The tasks of all units; for those who oversee them."))
 @shared
 def list_(*, mine: bool, everything: bool) -> None:
-    """List work."""
+    """List tasks."""
     if mine and everything:
-        raise misused("paiza desk list", _("--mine and --all contradict each other"))
+        raise misused("paiza tasks list", _("--mine and --all contradict each other"))
     terminal = current_terminal()
-    scope: Scope = "mine" if mine else "all" if everything else "desk"
+    scope: Scope = "mine" if mine else "all" if everything else "unit"
 
     async def work() -> "list[TaskItem]":
         async with terminal.session() as session:
-            return await session.tasks.work(scope)
+            return await session.tasks.list_tasks(scope)
 
     found = run(work())
     if terminal.wants_json:
-        terminal.json([{**as_json.summary(each.message), "work": as_object(each.work)} for each in found])
+        terminal.json([{**as_json.summary(each.message), "task": as_object(each.task)} for each in found])
         return
     rows = [
         (
@@ -56,10 +56,10 @@ def list_(*, mine: bool, everything: bool) -> None:
             messages.urgency(each.message.header),
             messages.kind_title(each.message.header),
             each.message.header.author,
-            each.work.assignee.rpartition("/")[2] or each.work.unit or _("common desk"),
-            _(_STATES[each.work.state]),
-            _when(each.work.due_time or each.work.acknowledge_time),
-            _("OVERDUE") if each.work.overdue else "",
+            each.task.assignee.rpartition("/")[2] or each.task.unit or _("shared tasks"),
+            _(_STATES[each.task.state]),
+            _when(each.task.due_time or each.task.acknowledge_time),
+            _("OVERDUE") if each.task.overdue else "",
         )
         for each in found
     ]
@@ -67,7 +67,7 @@ def list_(*, mine: bool, everything: bool) -> None:
     terminal.table(columns, rows, empty=_("Nothing is to be done."))
 
 
-@desk.command(help=N_("Give work to a unit or to an officer."))
+@tasks.command(help=N_("Assign a task to a unit or to an officer."))
 @click.argument("message", metavar="ID")
 @click.option("--unit", default="", metavar="UNIT", help=N_("The unit."))
 @click.option("--officer", default="", metavar="OFFICER", help=N_("The officer: name or id."))
@@ -76,72 +76,72 @@ def list_(*, mine: bool, everything: bool) -> None:
 def assign(*, message: str, unit: str, officer: str, note: str) -> None:
     """Assign."""
     if bool(unit) == bool(officer):
-        raise misused("paiza desk assign", _("name either --unit or --officer"))
-    _change(message, lambda desks, digest: desks.assign(digest, unit=unit, officer=officer, note=note))
+        raise misused("paiza tasks assign", _("name either --unit or --officer"))
+    _change(message, lambda service, digest: service.assign(digest, unit=unit, officer=officer, note=note))
 
 
-@desk.command(help=N_("Take work yourself."))
+@tasks.command(help=N_("Take a task yourself."))
 @click.argument("message", metavar="ID")
 @shared
 def take(*, message: str) -> None:
     """Take."""
-    _change(message, lambda desks, digest: desks.take(digest))
+    _change(message, lambda service, digest: service.take(digest))
 
 
-@desk.command(help=N_("Say that you have seen it and work on it."))
+@tasks.command(help=N_("Acknowledge a task: you have seen it and work on it."))
 @click.argument("message", metavar="ID")
 @shared
 def ack(*, message: str) -> None:
     """Acknowledge."""
-    _change(message, lambda desks, digest: desks.acknowledge(digest))
+    _change(message, lambda service, digest: service.acknowledge(digest))
 
 
-@desk.command(help=N_("Say that it is done."))
+@tasks.command(help=N_("Complete a task."))
 @click.argument("message", metavar="ID")
 @click.option("--note", default="", metavar="TEXT", help=N_("A note, kept beside the log."))
 @shared
 def done(*, message: str, note: str) -> None:
     """Be done."""
-    _change(message, lambda desks, digest: desks.complete(digest, note))
+    _change(message, lambda service, digest: service.complete(digest, note))
 
 
-async def on_desk(session: "Session") -> "dict[bytes, Work]":
-    """Return the work that the officer sees, by message; none where his role has no desk."""
+async def by_message(session: "Session") -> "dict[bytes, Task]":
+    """Return the tasks that the officer sees, by message; none where their role has none."""
     try:
-        return {each.message.digest: each.work for each in await session.tasks.work()}
+        return {each.message.digest: each.task for each in await session.tasks.list_tasks()}
     except Refused as error:
         if error.reason != "policy_denied":
             raise
         return {}
 
 
-def in_words(work: "Work") -> str:
-    """Say with whom work is, and by when it is due."""
-    if work.state == "done":
+def in_words(task: "Task") -> str:
+    """Return whose a task is, and when it is due."""
+    if task.state == "done":
         return _("done")
-    parts = [work.assignee.rpartition("/")[2] or work.unit]
-    if due := work.due_time or work.acknowledge_time:
-        parts.append((_("OVERDUE since {span}") if work.overdue else _("due {span}")).format(span=messages.when(due)))
+    parts = [task.assignee.rpartition("/")[2] or task.unit]
+    if due := task.due_time or task.acknowledge_time:
+        parts.append((_("OVERDUE since {span}") if task.overdue else _("due {span}")).format(span=messages.when(due)))
     return ", ".join(filter(None, parts))
 
 
-def as_object(work: "Work") -> dict[str, Any]:
-    """Describe how work stands."""
+def as_object(task: "Task") -> dict[str, Any]:
+    """Return a task as `--json` prints it."""
     return {
-        "unit": work.unit,
-        "assignee": work.assignee,
-        "state": work.state,
-        "acknowledge_time": work.acknowledge_time,
-        "due_time": work.due_time,
-        "overdue": work.overdue,
-        "escalations": work.escalations,
+        "unit": task.unit,
+        "assignee": task.assignee,
+        "state": task.state,
+        "acknowledge_time": task.acknowledge_time,
+        "due_time": task.due_time,
+        "overdue": task.overdue,
+        "escalations": task.escalations,
     }
 
 
-def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Work]]") -> None:
+def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Task]]") -> None:
     terminal = current_terminal()
 
-    async def work() -> "Work":
+    async def work() -> "Task":
         async with terminal.session() as session:
             found = await find_messages.one(session, message)
             return await act(session.tasks, found.digest)
@@ -150,7 +150,7 @@ def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Work]]") -> N
     if terminal.wants_json:
         terminal.json(as_object(now))
         return
-    whose = now.assignee or now.unit or _("common desk")
+    whose = now.assignee or now.unit or _("shared tasks")
     terminal.say(_("{state}: {whose}").format(state=_(_STATES[now.state]), whose=whose), "bold")
 
 

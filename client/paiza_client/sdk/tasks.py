@@ -1,4 +1,4 @@
-"""The desk: what is to be done, by whom and until when."""
+"""Tasks: what is to be done, by whom and until when."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from paiza_client.sdk import channel
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.summaries import summary
 
-Scope = Literal["desk", "mine", "all"]
+Scope = Literal["unit", "mine", "all"]
 TaskState = Literal["new", "acknowledged", "done", "unknown"]
 MAX_PAGE: Final = 500  # the most the node gives at once
 MAX_LISTED: Final = 5_000  # of one answer
 
 _SCOPES: Final[dict[Scope, task_pb2.TaskScope.ValueType]] = {
-    "desk": task_pb2.TASK_SCOPE_UNSPECIFIED,
+    "unit": task_pb2.TASK_SCOPE_UNSPECIFIED,
     "mine": task_pb2.TASK_SCOPE_MINE,
     "all": task_pb2.TASK_SCOPE_ALL,
 }
@@ -30,8 +30,8 @@ _STATES: Final[dict[int, TaskState]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """How the work on one message stands, as the own node says."""
+class Task:
+    """The task that a message is, as the own node lists it."""
 
     unit: str
     assignee: str
@@ -44,64 +44,64 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class TaskItem:
-    """One message as somebody's work."""
+    """One message with its task."""
 
     message: MessageSummary
-    work: Work
+    task: Task
 
 
 class Tasks:
-    """What a session can do at the officer's desk."""
+    """What a session can do with tasks."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = task_pb2_grpc.TaskServiceStub(connection)
         self._call = call
 
-    async def work(self, scope: Scope = "desk") -> list[TaskItem]:
-        """Return what is to be done, what is due first ahead; at most about `MAX_LISTED`."""
+    async def list_tasks(self, scope: Scope = "unit") -> list[TaskItem]:
+        """Return tasks, the first due first; at most about `MAX_LISTED`."""
         request = task_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
         found: list[TaskItem] = []
         async for page in channel.pages(self._call, self._stub.ListTasks, request):
-            found += [TaskItem(summary(each.message), _work(each.work)) for each in page.items]
+            found += [TaskItem(summary(each.message), _task(each.task)) for each in page.items]
             if len(found) >= MAX_LISTED:
                 break
         return found
 
-    async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Work:
+    async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Task:
         """Assign a task to a unit or an officer; return its present state."""
         request = task_pb2.AssignTaskRequest(message_digest=digest, unit=unit, officer=officer, note=note)
         answer: task_pb2.AssignTaskResponse = await self._call(
             lambda: self._stub.AssignTask(request, timeout=channel.CALL_SECONDS)
         )
-        return _work(answer.work)
+        return _task(answer.task)
 
-    async def take(self, digest: bytes) -> Work:
+    async def take(self, digest: bytes) -> Task:
         """Assign a task to the caller; return its present state."""
         request = task_pb2.TakeTaskRequest(message_digest=digest)
         answer: task_pb2.TakeTaskResponse = await self._call(
             lambda: self._stub.TakeTask(request, timeout=channel.CALL_SECONDS)
         )
-        return _work(answer.work)
+        return _task(answer.task)
 
-    async def acknowledge(self, digest: bytes) -> Work:
-        """Record that work was seen and is being worked on; return how it stands now."""
+    async def acknowledge(self, digest: bytes) -> Task:
+        """Acknowledge a task; return its present state."""
         request = task_pb2.AcknowledgeTaskRequest(message_digest=digest)
         answer: task_pb2.AcknowledgeTaskResponse = await self._call(
             lambda: self._stub.AcknowledgeTask(request, timeout=channel.CALL_SECONDS)
         )
-        return _work(answer.work)
+        return _task(answer.task)
 
-    async def complete(self, digest: bytes, note: str = "") -> Work:
-        """Record that work is done; return how it stands now."""
+    async def complete(self, digest: bytes, note: str = "") -> Task:
+        """Complete a task; return its present state."""
         request = task_pb2.CompleteTaskRequest(message_digest=digest, note=note)
         answer: task_pb2.CompleteTaskResponse = await self._call(
             lambda: self._stub.CompleteTask(request, timeout=channel.CALL_SECONDS)
         )
-        return _work(answer.work)
+        return _task(answer.task)
 
 
-def _work(shown: task_pb2.Task) -> Work:
-    return Work(
+def _task(shown: task_pb2.Task) -> Task:
+    return Task(
         unit=shown.unit,
         assignee=shown.assignee,
         state=_STATES.get(shown.state, "unknown"),

@@ -1,4 +1,4 @@
-"""Desks over real nodes: what is addressed to a unit reaches it, others do not see it, and late work is passed on."""
+"""Tasks over real nodes: what is addressed to a unit reaches it, others do not see it, and late work is passed on."""
 
 import asyncio
 import json
@@ -83,13 +83,13 @@ def test_what_names_no_unit_goes_to_the_duty_desk(paiza: Paiza, divided: Federat
     """Duty sees it, and gives it to an officer, who sees it from then on and is done with it."""
     message_id = sent_to(paiza, divided, tmp_path, "")
     assert not seen(paiza, "tjk-liaison", message_id)
-    given = paiza("tjk-duty", "desk", "assign", message_id, "--officer", "liaison", "--json").json
+    given = paiza("tjk-duty", "tasks", "assign", message_id, "--officer", "liaison", "--json").json
     assert given["assignee"].endswith("/liaison")
     assert seen(paiza, "tjk-liaison", message_id)
-    assert message_id in [each["id"] for each in paiza("tjk-liaison", "desk", "list", "--json").json]
-    assert paiza("tjk-liaison", "desk", "ack", message_id, "--json").json["state"] == "acknowledged"
-    assert paiza("tjk-liaison", "desk", "done", message_id, "--json").json["state"] == "done"
-    assert message_id not in [each["id"] for each in paiza("tjk-liaison", "desk", "list", "--json").json]
+    assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
+    assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "acknowledged"
+    assert paiza("tjk-liaison", "tasks", "done", message_id, "--json").json["state"] == "done"
+    assert message_id not in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
     own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
     # The lists above showed its subject; the last entry is of the trail itself.
     assert [each for each in own if each != "SUBJECTS_SHOWN"] == [
@@ -102,9 +102,9 @@ def test_who_only_oversees_cannot_give_himself_sight(paiza: Paiza, divided: Fede
     message_id = sent_to(paiza, divided, tmp_path, "operations")
     for act in (("take",), ("ack",), ("done",), ("assign", "--officer", "coordinator")):
         name, *rest = act
-        denied = paiza("tjk-coordinator", "desk", name, message_id, *rest, "--json")
+        denied = paiza("tjk-coordinator", "tasks", name, message_id, *rest, "--json")
         assert json.loads(denied.err)["reason"] == "policy_denied", act
-    assert paiza("tjk-coordinator", "desk", "assign", message_id, "--officer", "liaison", "--json").code == 0
+    assert paiza("tjk-coordinator", "tasks", "assign", message_id, "--officer", "liaison", "--json").code == 0
     refused = paiza("tjk-coordinator", "open", message_id, "--json")
     assert json.loads(refused.err)["reason"] == "policy_denied"
     own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
@@ -126,9 +126,9 @@ def test_an_answer_reaches_the_unit_that_asked(paiza: Paiza, divided: Federation
 
 
 def test_an_unknown_unit_is_refused(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
-    """Work is given only to units and officers there are."""
+    """Tasks are assigned only to units and officers there are."""
     message_id = sent_to(paiza, divided, tmp_path, "")
-    refused: Any = paiza("tjk-duty", "desk", "assign", message_id, "--unit", "no-such-unit", "--json")
+    refused: Any = paiza("tjk-duty", "tasks", "assign", message_id, "--unit", "no-such-unit", "--json")
     assert json.loads(refused.err)["reason"] == "unknown_unit"
 
 

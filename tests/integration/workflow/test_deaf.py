@@ -105,6 +105,6 @@ async def until_escalated(desk: Desk, digest: bytes) -> None:
     stub = task_pb2_grpc.TaskServiceStub(desk.channel)
     while True:
         listed = await stub.ListTasks(task_pb2.ListTasksRequest(), timeout=WAIT_SECONDS)
-        if any(each.message.message_digest == digest and each.work.escalations for each in listed.items):
+        if any(each.message.message_digest == digest and each.task.escalations for each in listed.items):
             return
         await asyncio.sleep(LOOK_SECONDS)

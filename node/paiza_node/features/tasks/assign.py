@@ -273,7 +273,7 @@ class Assign:
 
 
 def _target(work: TaskRow) -> str:
-    return work.assignee or work.unit or "the common desk"
+    return work.assignee or work.unit or "all officers"
 
 
 def _check_note(note: str) -> None:

@@ -25,44 +25,44 @@ class TaskService(Service):
         now = self._clock()
         return task_pb2.ListTasksResponse(
             items=[
-                task_pb2.TaskItem(message=message_info(listed), work=work_info(work, now)) for listed, work in found
+                task_pb2.TaskItem(message=message_info(listed), task=task_info(task, now)) for listed, task in found
             ],
             next_page_token=more,
         )
 
     async def assign_task(self, caller: Caller, request: task_pb2.AssignTaskRequest) -> task_pb2.AssignTaskResponse:
-        work = await self._assign.assign(officer_of(caller), request)
-        return task_pb2.AssignTaskResponse(work=work_info(work, self._clock()))
+        task = await self._assign.assign(officer_of(caller), request)
+        return task_pb2.AssignTaskResponse(task=task_info(task, self._clock()))
 
     async def take_task(self, caller: Caller, request: task_pb2.TakeTaskRequest) -> task_pb2.TakeTaskResponse:
-        work = await self._assign.take(officer_of(caller), request.message_digest)
-        return task_pb2.TakeTaskResponse(work=work_info(work, self._clock()))
+        task = await self._assign.take(officer_of(caller), request.message_digest)
+        return task_pb2.TakeTaskResponse(task=task_info(task, self._clock()))
 
     async def acknowledge_task(
         self, caller: Caller, request: task_pb2.AcknowledgeTaskRequest
     ) -> task_pb2.AcknowledgeTaskResponse:
-        work = await self._assign.acknowledge(officer_of(caller), request.message_digest)
-        return task_pb2.AcknowledgeTaskResponse(work=work_info(work, self._clock()))
+        task = await self._assign.acknowledge(officer_of(caller), request.message_digest)
+        return task_pb2.AcknowledgeTaskResponse(task=task_info(task, self._clock()))
 
     async def complete_task(
         self, caller: Caller, request: task_pb2.CompleteTaskRequest
     ) -> task_pb2.CompleteTaskResponse:
-        work = await self._assign.complete(officer_of(caller), request.message_digest, request.note)
-        return task_pb2.CompleteTaskResponse(work=work_info(work, self._clock()))
+        task = await self._assign.complete(officer_of(caller), request.message_digest, request.note)
+        return task_pb2.CompleteTaskResponse(task=task_info(task, self._clock()))
 
 
-def work_info(work: TaskRow, now: datetime) -> task_pb2.Task:
+def task_info(task: TaskRow, now: datetime) -> task_pb2.Task:
     """Return a task in the form sent to officers."""
     shown = task_pb2.Task(
-        unit=work.unit,
-        assignee=work.assignee,
-        state=work.state,  # type: ignore[arg-type]  # the number is that of the enum
-        escalations=work.escalations,
+        unit=task.unit,
+        assignee=task.assignee,
+        state=task.state,  # type: ignore[arg-type]  # the number is that of the enum
+        escalations=task.escalations,
     )
-    if work.acknowledge_time is not None:
-        shown.acknowledge_time.FromDatetime(work.acknowledge_time)
-    if work.due_time is not None:
-        shown.due_time.FromDatetime(work.due_time)
-    counting = [time for time in (work.acknowledge_time, work.due_time) if time is not None]
-    shown.overdue = work.state != task_pb2.TASK_STATE_DONE and any(time <= now for time in counting)
+    if task.acknowledge_time is not None:
+        shown.acknowledge_time.FromDatetime(task.acknowledge_time)
+    if task.due_time is not None:
+        shown.due_time.FromDatetime(task.due_time)
+    counting = [time for time in (task.acknowledge_time, task.due_time) if time is not None]
+    shown.overdue = task.state != task_pb2.TASK_STATE_DONE and any(time <= now for time in counting)
     return shown

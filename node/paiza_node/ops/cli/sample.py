@@ -61,7 +61,7 @@ admin_socket = {admin_socket}
 # audit_retention_days = 3653
 
 # The unit that gets what is addressed to no unit of yours, and what nobody acknowledged in time. Without it all your
-# officers work at one common desk and see all that is not addressed to a unit. Default: none.
+# officers share every task and see all that is not addressed to a unit. Default: none.
 # duty_desk = ""
 
 # debug, info, warning or error. No level writes content or keys.

@@ -83,7 +83,7 @@ class EntryQuery(_message.Message):
     actor: _builtins.str
     """Only entries whose actor contains this text, at most 128 characters; of the own member's log alone."""
     without_need: _builtins.bool
-    """Only openings for which the officer had no need by unit, desk, assignment or authorship; of the own member's log
+    """Only openings for which the officer had no need by unit, assignment or authorship; of the own member's log
     alone.
     """
     with_texts: _builtins.bool

@@ -28,21 +28,21 @@ class _TaskScope:
 class _TaskScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskScope.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TASK_SCOPE_UNSPECIFIED: _TaskScope.ValueType  # 0
-    """The caller's desk: his unit's, and what is given to him."""
+    """Those of the caller and of the caller's unit."""
     TASK_SCOPE_MINE: _TaskScope.ValueType  # 1
-    """Only what is given to the caller."""
+    """Only those of the caller."""
     TASK_SCOPE_ALL: _TaskScope.ValueType  # 2
-    """Everything of the member; for those who oversee it."""
+    """All tasks of the member; for those who oversee them."""
 
 class TaskScope(_TaskScope, metaclass=_TaskScopeEnumTypeWrapper):
-    """Whose work."""
+    """Whose tasks."""
 
 TASK_SCOPE_UNSPECIFIED: TaskScope.ValueType  # 0
-"""The caller's desk: his unit's, and what is given to him."""
+"""Those of the caller and of the caller's unit."""
 TASK_SCOPE_MINE: TaskScope.ValueType  # 1
-"""Only what is given to the caller."""
+"""Only those of the caller."""
 TASK_SCOPE_ALL: TaskScope.ValueType  # 2
-"""Everything of the member; for those who oversee it."""
+"""All tasks of the member; for those who oversee them."""
 Global___TaskScope: _TypeAlias = TaskScope  # noqa: Y015
 
 class _TaskState:
@@ -52,7 +52,7 @@ class _TaskState:
 class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TASK_STATE_UNSPECIFIED: _TaskState.ValueType  # 0
-    """Not set; the message is no work."""
+    """Not set; the message is no task."""
     TASK_STATE_NEW: _TaskState.ValueType  # 1
     """Nobody has acknowledged it."""
     TASK_STATE_ACKNOWLEDGED: _TaskState.ValueType  # 2
@@ -61,10 +61,10 @@ class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.V
     """It is done."""
 
 class TaskState(_TaskState, metaclass=_TaskStateEnumTypeWrapper):
-    """How far work is."""
+    """The state of a task."""
 
 TASK_STATE_UNSPECIFIED: TaskState.ValueType  # 0
-"""Not set; the message is no work."""
+"""Not set; the message is no task."""
 TASK_STATE_NEW: TaskState.ValueType  # 1
 """Nobody has acknowledged it."""
 TASK_STATE_ACKNOWLEDGED: TaskState.ValueType  # 2
@@ -75,7 +75,7 @@ Global___TaskState: _TypeAlias = TaskState  # noqa: Y015
 
 @_typing.final
 class ListTasksRequest(_message.Message):
-    """Which work to list."""
+    """Which tasks to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -83,7 +83,7 @@ class ListTasksRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     scope: Global___TaskScope.ValueType
-    """Whose."""
+    """Whose tasks."""
     page_size: _builtins.int
     """At most this many; 0 means 100, the most is 500."""
     page_token: _builtins.str
@@ -105,7 +105,7 @@ Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
 
 @_typing.final
 class ListTasksResponse(_message.Message):
-    """Work to be done."""
+    """Tasks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -115,7 +115,7 @@ class ListTasksResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskItem]:
-        """The work."""
+        """The tasks."""
 
     def __init__(
         self,
@@ -133,29 +133,29 @@ Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
 
 @_typing.final
 class TaskItem(_message.Message):
-    """One message as somebody's work."""
+    """One message with its task."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
-    WORK_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> _officer_pb2.MessageInfo:
         """The message, without its content."""
 
     @_builtins.property
-    def work(self) -> Global___Task:
-        """How its work stands."""
+    def task(self) -> Global___Task:
+        """Its task."""
 
     def __init__(
         self,
         *,
         message: _officer_pb2.MessageInfo | None = ...,
-        work: Global___Task | None = ...,
+        task: Global___Task | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "work", b"work"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -163,7 +163,7 @@ Global___TaskItem: _TypeAlias = TaskItem  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
-    """How the work on one message stands."""
+    """The task that one message is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -175,11 +175,11 @@ class Task(_message.Message):
     OVERDUE_FIELD_NUMBER: _builtins.int
     ESCALATIONS_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
-    """Unit whose work it is; empty for the common desk of the member."""
+    """Unit whose task it is; empty for a task that all officers share."""
     assignee: _builtins.str
-    """SPIFFE ID of the officer whose work it is; empty where it is the unit's."""
+    """SPIFFE ID of the officer whose task it is; empty where it is the unit's."""
     state: Global___TaskState.ValueType
-    """How far it is."""
+    """Its state."""
     overdue: _builtins.bool
     """True when a time is over that still counts."""
     escalations: _builtins.int
@@ -213,7 +213,7 @@ Global___Task: _TypeAlias = Task  # noqa: Y015
 
 @_typing.final
 class AssignTaskRequest(_message.Message):
-    """To whom work is given."""
+    """To whom a task is assigned."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -228,7 +228,7 @@ class AssignTaskRequest(_message.Message):
     officer: _builtins.str
     """SPIFFE ID or name of the officer; empty where a unit is named."""
     note: _builtins.str
-    """Note for whoever gets it; kept beside the log."""
+    """Note for the assignee; kept beside the log."""
     def __init__(
         self,
         *,
@@ -247,23 +247,23 @@ Global___AssignTaskRequest: _TypeAlias = AssignTaskRequest  # noqa: Y015
 
 @_typing.final
 class AssignTaskResponse(_message.Message):
-    """The work was given."""
+    """The task was assigned."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    WORK_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Task:
-        """How the work stands now."""
+    def task(self) -> Global___Task:
+        """The task as it is now."""
 
     def __init__(
         self,
         *,
-        work: Global___Task | None = ...,
+        task: Global___Task | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -271,7 +271,7 @@ Global___AssignTaskResponse: _TypeAlias = AssignTaskResponse  # noqa: Y015
 
 @_typing.final
 class TakeTaskRequest(_message.Message):
-    """Which work the caller takes."""
+    """Which task the caller takes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -293,23 +293,23 @@ Global___TakeTaskRequest: _TypeAlias = TakeTaskRequest  # noqa: Y015
 
 @_typing.final
 class TakeTaskResponse(_message.Message):
-    """The work was taken."""
+    """The task was taken."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    WORK_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Task:
-        """How the work stands now."""
+    def task(self) -> Global___Task:
+        """The task as it is now."""
 
     def __init__(
         self,
         *,
-        work: Global___Task | None = ...,
+        task: Global___Task | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -317,7 +317,7 @@ Global___TakeTaskResponse: _TypeAlias = TakeTaskResponse  # noqa: Y015
 
 @_typing.final
 class AcknowledgeTaskRequest(_message.Message):
-    """Which work the caller has seen."""
+    """Which task the caller has seen."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -339,23 +339,23 @@ Global___AcknowledgeTaskRequest: _TypeAlias = AcknowledgeTaskRequest  # noqa: Y0
 
 @_typing.final
 class AcknowledgeTaskResponse(_message.Message):
-    """The work was acknowledged."""
+    """The task was acknowledged."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    WORK_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Task:
-        """How the work stands now."""
+    def task(self) -> Global___Task:
+        """The task as it is now."""
 
     def __init__(
         self,
         *,
-        work: Global___Task | None = ...,
+        task: Global___Task | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -363,7 +363,7 @@ Global___AcknowledgeTaskResponse: _TypeAlias = AcknowledgeTaskResponse  # noqa: 
 
 @_typing.final
 class CompleteTaskRequest(_message.Message):
-    """Which work is done."""
+    """Which task is done."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -389,23 +389,23 @@ Global___CompleteTaskRequest: _TypeAlias = CompleteTaskRequest  # noqa: Y015
 
 @_typing.final
 class CompleteTaskResponse(_message.Message):
-    """The work is done."""
+    """The task is done."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    WORK_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def work(self) -> Global___Task:
-        """How the work stands now."""
+    def task(self) -> Global___Task:
+        """The task as it is now."""
 
     def __init__(
         self,
         *,
-        work: Global___Task | None = ...,
+        task: Global___Task | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TaskServiceStub:
-    """The desks of one member: who works on which message received, and until when.
+    """Tasks of one member: which officer or unit works on which received message, and until when.
     """
 
     def __init__(self, channel):
@@ -63,39 +63,39 @@ class TaskServiceStub:
 
 
 class TaskServiceServicer:
-    """The desks of one member: who works on which message received, and until when.
+    """Tasks of one member: which officer or unit works on which received message, and until when.
     """
 
     def ListTasks(self, request, context):
-        """Lists work, what is due first at the head.
+        """Lists tasks, the first due first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AssignTask(self, request, context):
-        """Gives work to a unit or to an officer.
+        """Assigns a task to a unit or to an officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TakeTask(self, request, context):
-        """Takes work: it is the caller's, and acknowledged.
+        """Assigns a task to the caller and acknowledges it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeTask(self, request, context):
-        """Says that work was seen and is being worked on.
+        """Acknowledges a task: it was seen and is being worked on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteTask(self, request, context):
-        """Says that work is done.
+        """Completes a task.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +138,7 @@ def add_TaskServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TaskService:
-    """The desks of one member: who works on which message received, and until when.
+    """Tasks of one member: which officer or unit works on which received message, and until when.
     """
 
     @staticmethod

@@ -27,41 +27,41 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TaskServiceStub:
-    """The desks of one member: who works on which message received, and until when."""
+    """Tasks of one member: which officer or unit works on which received message, and until when."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     ListTasks: _grpc.UnaryUnaryMultiCallable[_task_pb2.ListTasksRequest, _task_pb2.ListTasksResponse]
-    """Lists work, what is due first at the head."""
+    """Lists tasks, the first due first."""
     AssignTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.AssignTaskRequest, _task_pb2.AssignTaskResponse]
-    """Gives work to a unit or to an officer."""
+    """Assigns a task to a unit or to an officer."""
     TakeTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.TakeTaskRequest, _task_pb2.TakeTaskResponse]
-    """Takes work: it is the caller's, and acknowledged."""
+    """Assigns a task to the caller and acknowledges it."""
     AcknowledgeTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.AcknowledgeTaskRequest, _task_pb2.AcknowledgeTaskResponse]
-    """Says that work was seen and is being worked on."""
+    """Acknowledges a task: it was seen and is being worked on."""
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]
-    """Says that work is done."""
+    """Completes a task."""
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
-    """The desks of one member: who works on which message received, and until when."""
+    """Tasks of one member: which officer or unit works on which received message, and until when."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_pb2.ListTasksRequest, _task_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """Lists work, what is due first at the head."""
+    """Lists tasks, the first due first."""
     AssignTask: _aio.UnaryUnaryMultiCallable[_task_pb2.AssignTaskRequest, _task_pb2.AssignTaskResponse]  # type: ignore[assignment]
-    """Gives work to a unit or to an officer."""
+    """Assigns a task to a unit or to an officer."""
     TakeTask: _aio.UnaryUnaryMultiCallable[_task_pb2.TakeTaskRequest, _task_pb2.TakeTaskResponse]  # type: ignore[assignment]
-    """Takes work: it is the caller's, and acknowledged."""
+    """Assigns a task to the caller and acknowledges it."""
     AcknowledgeTask: _aio.UnaryUnaryMultiCallable[_task_pb2.AcknowledgeTaskRequest, _task_pb2.AcknowledgeTaskResponse]  # type: ignore[assignment]
-    """Says that work was seen and is being worked on."""
+    """Acknowledges a task: it was seen and is being worked on."""
     CompleteTask: _aio.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]  # type: ignore[assignment]
-    """Says that work is done."""
+    """Completes a task."""
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The desks of one member: who works on which message received, and until when."""
+    """Tasks of one member: which officer or unit works on which received message, and until when."""
 
     @_abc_1.abstractmethod
     def ListTasks(
@@ -69,7 +69,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.ListTasksResponse, _abc.Awaitable[_task_pb2.ListTasksResponse]]:
-        """Lists work, what is due first at the head."""
+        """Lists tasks, the first due first."""
 
     @_abc_1.abstractmethod
     def AssignTask(
@@ -77,7 +77,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.AssignTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.AssignTaskResponse, _abc.Awaitable[_task_pb2.AssignTaskResponse]]:
-        """Gives work to a unit or to an officer."""
+        """Assigns a task to a unit or to an officer."""
 
     @_abc_1.abstractmethod
     def TakeTask(
@@ -85,7 +85,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.TakeTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.TakeTaskResponse, _abc.Awaitable[_task_pb2.TakeTaskResponse]]:
-        """Takes work: it is the caller's, and acknowledged."""
+        """Assigns a task to the caller and acknowledges it."""
 
     @_abc_1.abstractmethod
     def AcknowledgeTask(
@@ -93,7 +93,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.AcknowledgeTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.AcknowledgeTaskResponse, _abc.Awaitable[_task_pb2.AcknowledgeTaskResponse]]:
-        """Says that work was seen and is being worked on."""
+        """Acknowledges a task: it was seen and is being worked on."""
 
     @_abc_1.abstractmethod
     def CompleteTask(
@@ -101,6 +101,6 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.CompleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.CompleteTaskResponse, _abc.Awaitable[_task_pb2.CompleteTaskResponse]]:
-        """Says that work is done."""
+        """Completes a task."""
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
