@@ -21,6 +21,11 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's customary mark
     return text
 
 
+def NN_(one: str, many: str) -> tuple[str, str]:  # noqa: N802 - as `N_`, of a text that counts
+    """Mark a text that counts for the catalogue; it is translated later, by `ngettext`."""
+    return one, many
+
+
 @cache
 def _catalogue(lang: str) -> gettext.NullTranslations:
     """Return the catalogue of `lang`; English and languages without a catalogue stay untranslated."""
@@ -42,3 +47,8 @@ def translate(text: str, lang: str) -> str:
         return text
     found = _catalogue(lang).gettext(text)
     return found if found != text else _ADDED.get(lang, {}).get(text, text)
+
+
+def ngettext(one: str, many: str, count: int, lang: str) -> str:
+    """Return the form of a text that goes with `count` in `lang`; the count itself is not filled in."""
+    return _catalogue(lang).ngettext(one, many, count)

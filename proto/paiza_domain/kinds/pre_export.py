@@ -14,7 +14,7 @@ from paiza_domain.kinds.seizure_notice import MAX_ENTRIES, MAX_LEGS, NAMES, PACK
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.identifiers import cas_problem, hs_problem
 from paiza_domain.schema.kind import Kind
-from paiza_domain.schema.partial_times import write_partial_time
+from paiza_domain.schema.partial_times import partial_time_text
 from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import has_passed, not_in_future, not_in_past
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -131,7 +131,7 @@ def _fits_status(arrival: pb.PreExportArrival) -> Iterator[tuple[str, Problem]]:
 
 def _arrival_summary(content: pb.PreExportArrival, lang: str) -> str:
     status = f"{content.reference}: {code_text('arrival_status', content.status, lang)}"
-    return f"{status}; {write_partial_time(content.arrived_at)}" if content.HasField("arrived_at") else status
+    return f"{status}; {partial_time_text(content.arrived_at, lang)}" if content.HasField("arrived_at") else status
 
 
 KINDS: Final[tuple[Kind, ...]] = (

@@ -26,7 +26,7 @@ from paiza_domain.kinds.seizure_notice import (
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import write_partial_time
+from paiza_domain.schema.partial_times import partial_time_text
 from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -99,7 +99,7 @@ def _summary(content: PrecursorIncident, lang: str) -> str:
     what += more(content.chemicals)
     type_of = code_text("precursor_incident_type", content.incident_type, lang)
     where = code_text("country", content.place.country, lang)
-    return f"{content.incident_id}: {type_of}: {what}; {where}; {write_partial_time(content.occurred_at)}"
+    return f"{content.incident_id}: {type_of}: {what}; {where}; {partial_time_text(content.occurred_at, lang)}"
 
 
 KIND: Final = Kind(

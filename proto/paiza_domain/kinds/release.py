@@ -13,7 +13,7 @@ from paiza_domain.i18n import N_
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.kind import Kind
-from paiza_domain.schema.partial_times import write_time
+from paiza_domain.schema.partial_times import timestamp_text
 from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.rules import not_in_past
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -50,7 +50,7 @@ def _summary(content: Any, lang: str) -> str:
 
 
 def _grant_summary(content: pb.ReleaseGrant, lang: str) -> str:
-    return f"{_summary(content, lang)}; ≤ {write_time(content.until_time)}"
+    return f"{_summary(content, lang)}; ≤ {timestamp_text(content.until_time, lang)}"
 
 
 def _denial_summary(content: pb.ReleaseDenial, lang: str) -> str:

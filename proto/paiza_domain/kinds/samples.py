@@ -10,7 +10,7 @@ from paiza_domain.kinds.seizure_notice import DRUG, NAMES, PLACE, drug_type_prob
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import write_partial_time
+from paiza_domain.schema.partial_times import partial_time_text
 from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -84,7 +84,7 @@ def _decision_summary(content: pb.SampleDecision, lang: str) -> str:
 
 def _act_summary(act: Any, who: str, partial_time: Any, lang: str) -> str:
     count = translate(N_("samples: {number}"), lang).format(number=len(act.samples))
-    return f"{act.act_number}: {who}; {count}; {write_partial_time(partial_time)}"
+    return f"{act.act_number}: {who}; {count}; {partial_time_text(partial_time, lang)}"
 
 
 def _handover_summary(content: pb.SampleHandover, lang: str) -> str:

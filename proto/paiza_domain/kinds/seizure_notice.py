@@ -17,7 +17,7 @@ from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import container_problem, currency_problem, imo_problem, vin_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import partial_time_start, write_partial_time
+from paiza_domain.schema.partial_times import partial_time_start, partial_time_text
 from paiza_domain.schema.reading import code_text, more, quantity_text, substance_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -309,7 +309,7 @@ def _summary(content: seizure_notice_pb2.SeizureNotice, lang: str) -> str:
     where = code_text("country", content.place.country, lang)
     if place := content.place.border_point or content.place.town or content.place.admin_area:
         where += f", {place}"
-    return f"{content.notice_id}: {what}; {where}; {write_partial_time(content.seized_at)}"
+    return f"{content.notice_id}: {what}; {where}; {partial_time_text(content.seized_at, lang)}"
 
 
 KIND: Final = Kind(

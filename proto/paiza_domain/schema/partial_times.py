@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from paiza_domain.formatting import date_text, time_text
+
 DAY, HOUR, MINUTE = 1, 2, 3  # paiza.content.v1.TimePrecision
 
 _TIME: Final = re.compile(
@@ -82,6 +84,26 @@ def _offset_text(minutes: int) -> str:
 def write_time(timestamp: Timestamp) -> str:
     """Format a Timestamp in UTC, to the second."""
     return to_datetime(timestamp).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def partial_time_text(partial_time: Any, lang: str) -> str:
+    """Return a PartialTime for a reader, as precise as it is; in English as it is written in drafts."""
+    if lang != "ru":
+        return write_partial_time(partial_time)
+    zone = timezone(timedelta(minutes=partial_time.utc_offset_minutes))
+    local = partial_time_start(partial_time).astimezone(zone)
+    if partial_time.precision == DAY:
+        return date_text(local.date(), lang)
+    moment = (
+        f"{date_text(local.date(), lang)} {local:%H} ч" if partial_time.precision == HOUR else time_text(local, lang)
+    )
+    offset = _offset_text(partial_time.utc_offset_minutes).removesuffix("Z")
+    return f"{moment} (UTC{offset})"
+
+
+def timestamp_text(timestamp: Timestamp, lang: str) -> str:
+    """Return a Timestamp for a reader, in UTC, to the second; in English as it is written in drafts."""
+    return f"{time_text(to_datetime(timestamp), lang, seconds=True)} UTC" if lang == "ru" else write_time(timestamp)
 
 
 def to_datetime(timestamp: Timestamp) -> datetime:

@@ -6,7 +6,9 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from paiza_domain import codes
+from paiza_domain.formatting import amount_text, millionths_text
 from paiza_domain.i18n import N_, translate
+from paiza_domain.schema.partial_times import partial_time_text, timestamp_text
 from paiza_domain.schema.quantity import format_amount
 from paiza_domain.schema.scalars import write
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -27,8 +29,8 @@ def code_text(list_name: str, code: str, lang: str) -> str:
 
 
 def quantity_text(quantity: Any, lang: str) -> str:
-    """Return a quantity with the text of its unit."""
-    return f"{format_amount(quantity.millionths)} {code_text('unit', quantity.unit, lang)}"
+    """Return a quantity with its unit."""
+    return amount_text(quantity.millionths, quantity.unit, lang)
 
 
 def substance_text(substance: Any, lang: str) -> str:
@@ -77,10 +79,16 @@ def value_text(field: Field, value: Any, lang: str) -> str:
         case FieldType.QUANTITY:
             return _with_original(quantity_text(value, lang), value.original, format_amount(value.millionths))
         case FieldType.DECIMAL:
-            amount = write(field, value)
-            return _with_original(amount, value.original, amount)
+            return _with_original(millionths_text(value.millionths, lang), value.original, write(field, value))
+        case FieldType.PARTIAL_TIME | FieldType.TIME:
+            return _time_text(field, value, lang)
         case _:
             return write(field, value)
+
+
+def _time_text(field: Field, value: Any, lang: str) -> str:
+    partial = field.value_type is FieldType.PARTIAL_TIME
+    return partial_time_text(value, lang) if partial else timestamp_text(value, lang)
 
 
 def _with_original(text: str, original: str, amount: str) -> str:

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from paiza.core.v1.message_pb2 import Subject, SubjectItem
 from paiza_domain import codes
-from paiza_domain.schema.quantity import format_amount
+from paiza_domain.formatting import amount_text
 from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -21,11 +21,6 @@ ALTERNATIVE: Final = "|"  # between fields of which the first that is set is sho
 
 Path = str | tuple[str, ...]
 """A field, by the names that lead to it, with others that stand in for it; a tuple names countries along a way."""
-
-_SYMBOLS: Final = {
-    "ru": {"mg": "мг", "g": "г", "kg": "кг", "t": "т", "ml": "мл", "l": "л", "m2": "м²"},
-    "en": {"mg": "mg", "g": "g", "kg": "kg", "t": "t", "ml": "ml", "l": "l", "m2": "m²"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +124,7 @@ def _item_text(item: SubjectItem, lang: str) -> str:
             known = item.term.list in codes.names()
             return code_text(item.term.list, item.term.code, lang) if known else ""
         case "amount":
-            amount = format_amount(item.amount.millionths)
-            symbol = _SYMBOLS[lang].get(item.amount.unit)
-            amount = amount.replace(".", ",") if lang == "ru" else amount
-            return f"{amount} {symbol}" if symbol else f"({code_text('unit', item.amount.unit, lang)}: {amount})"
+            return amount_text(item.amount.millionths, item.amount.unit, lang)
         case "way":
             return " → ".join(code_text("country", each, lang) for each in item.way.countries)
         case "more":

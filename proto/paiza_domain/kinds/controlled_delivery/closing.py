@@ -9,14 +9,14 @@ from paiza_domain.kinds.controlled_delivery.shapes import MAX_ENTRIES, member, p
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import write_partial_time
+from paiza_domain.schema.partial_times import partial_time_text
 from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
-def _intervention_summary(content: pb.ControlledDeliveryIntervention, _lang: str) -> str:
-    return f"{write_partial_time(content.intervened_at)}: {content.text}"
+def _intervention_summary(content: pb.ControlledDeliveryIntervention, lang: str) -> str:
+    return f"{partial_time_text(content.intervened_at, lang)}: {content.text}"
 
 
 def _outcome_summary(content: pb.ControlledDeliveryOutcome, lang: str) -> str:

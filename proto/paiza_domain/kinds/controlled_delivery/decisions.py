@@ -14,7 +14,7 @@ from paiza_domain.kinds.seizure_notice import MAX_ENTRIES as MAX_WAYS
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import to_datetime, write_time
+from paiza_domain.schema.partial_times import timestamp_text, to_datetime
 from paiza_domain.schema.reading import code_text, quantity_text, substance_text
 from paiza_domain.schema.rules import CLOCK_TOLERANCE, all_of, not_in_past, numbered, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -45,7 +45,9 @@ def _request_summary(content: pb.ControlledDeliveryRequest, lang: str) -> str:
 
 
 def _confirmation_summary(content: pb.ControlledDeliveryConfirmation, lang: str) -> str:
-    text = translate(N_("Oral request of {time} confirmed"), lang).format(time=write_time(content.oral_request_time))
+    text = translate(N_("Oral request of {time} confirmed"), lang).format(
+        time=timestamp_text(content.oral_request_time, lang)
+    )
     return f"{text}: {content.letter}" if content.letter else text
 
 
@@ -56,7 +58,9 @@ def _still_valid(content: pb.ControlledDeliveryAuthorisation, _annex: object, no
 
 def _authorisation_summary(content: pb.ControlledDeliveryAuthorisation, lang: str) -> str:
     amounts = ", ".join(quantity_text(each, lang) for each in content.scope.quantities)
-    until = translate(N_("authorised until {time}"), lang).format(time=write_time(content.scope.valid_until_time))
+    until = translate(N_("authorised until {time}"), lang).format(
+        time=timestamp_text(content.scope.valid_until_time, lang)
+    )
     return f"{content.reference}: {until}; {amounts}; {', '.join(content.scope.border_points)}"
 
 

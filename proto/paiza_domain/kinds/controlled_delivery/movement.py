@@ -18,7 +18,7 @@ from paiza_domain.kinds.controlled_delivery.shapes import (
 )
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
-from paiza_domain.schema.partial_times import write_partial_time
+from paiza_domain.schema.partial_times import partial_time_text
 from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -38,11 +38,11 @@ def _route_change_summary(content: pb.ControlledDeliveryRouteChange, _lang: str)
 
 
 def _activation_summary(content: pb.ControlledDeliveryActivation, lang: str) -> str:
-    return translate(N_("Begun on {time}"), lang).format(time=write_partial_time(content.started_at))
+    return translate(N_("Begun on {time}"), lang).format(time=partial_time_text(content.started_at, lang))
 
 
 def _substitution_summary(content: pb.ControlledDeliverySubstitution, lang: str) -> str:
-    return f"{code_text('cd_substituted', content.mode, lang)}, {write_partial_time(content.substituted_at)}"
+    return f"{code_text('cd_substituted', content.mode, lang)}, {partial_time_text(content.substituted_at, lang)}"
 
 
 def _offer_summary(content: pb.ControlledDeliveryHandoverOffer, _lang: str) -> str:
@@ -50,12 +50,12 @@ def _offer_summary(content: pb.ControlledDeliveryHandoverOffer, _lang: str) -> s
 
 
 def _acceptance_summary(content: pb.ControlledDeliveryHandoverAcceptance, lang: str) -> str:
-    return translate(N_("Taken over on {time}"), lang).format(time=write_partial_time(content.taken_at))
+    return translate(N_("Taken over on {time}"), lang).format(time=partial_time_text(content.taken_at, lang))
 
 
 def _delivered_summary(content: pb.ControlledDeliveryDelivered, lang: str) -> str:
     return translate(N_("Delivered under control on {time}"), lang).format(
-        time=write_partial_time(content.delivered_at)
+        time=partial_time_text(content.delivered_at, lang)
     )
 
 

@@ -56,7 +56,7 @@ def test_answers_give_the_same_content_as_a_draft() -> None:
     text = drafts.write(drafts.Draft(kind=SEIZURE, content=content, annex=annex))
     assert drafts.read(text, now=NOW).content == content
     assert drafts.read(text, now=NOW).annex == annex
-    assert SEIZURE.summary(content, "ru") == "KAZ-1: героин, 12.5 килограмм; Казахстан; 2026-11-20T14:30+05:00"
+    assert SEIZURE.summary(content, "ru") == "KAZ-1: героин, 12,5 кг; Казахстан; 20.11.2026 14:30 (UTC+05:00)"
 
 
 @pytest.mark.parametrize(

@@ -259,5 +259,6 @@ def test_lines_of_one_substance_and_unit_are_one_line() -> None:
         ("precursors", 1001, "kg"),
         ("precursors", 1, "l"),
     ]
-    assert "1001" in figures_line(total, "ru")
+    assert "1\u00a0001 кг" in figures_line(total, "ru")
+    assert "1,001 kg" in figures_line(total, "en")
     assert add_up([]) == OperationResults()

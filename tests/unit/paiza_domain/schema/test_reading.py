@@ -15,7 +15,7 @@ def test_rows_say_codes_and_units_in_words(notice: SeizureNotice) -> None:
     notice.substances[0].quantity.original = "12,5 кг со слов"
     rows = dict(SEIZURE.show(notice, "ru"))
     assert rows["Вещество 1 › Группа наркотика"] == "Опиоиды"
-    assert rows["Вещество 1 › Количество"] == "12.5 килограмм [12,5 кг со слов]"
+    assert rows["Вещество 1 › Количество"] == "12,5 кг [12,5 кг со слов]"
     assert rows["Место изъятия › Страна"] == "Казахстан"
     assert rows["Маршрут неизвестен"] == "да"
 

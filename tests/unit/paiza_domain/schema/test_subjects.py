@@ -100,8 +100,8 @@ def test_every_example_has_a_subject_in_both_languages(name: str) -> None:
         ),
         (
             [{"amount": {"millionths": 120_000_000, "unit": "tablet"}}, {"more": 2}],
-            "(таблетка: 120) (+2)",
-            "(tablet: 120) (+2)",
+            "120 таблеток (+2)",
+            "120 tablets (+2)",
         ),
         ([{"term": {"list": "no-such-list", "code": "x"}}], "", ""),
         ([{}], "", ""),
