@@ -4,8 +4,9 @@ A subject contains no text written by a person, and so no personal data: only co
 receiver derives it again from the content and compares.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
@@ -17,6 +18,7 @@ from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SHOWN: Final = 200  # bytes of a subject in UTF-8 as it is shown: one line of a list
+CACHED_ITEMS: Final = 4096  # serialized items in the cache, about 200 bytes each
 ALTERNATIVE: Final = "|"  # between fields of which the first that is set is shown
 
 Path = str | tuple[str, ...]
@@ -45,15 +47,12 @@ class Deriver:
 
     def __call__(self, content: Any) -> bytes:
         """Return the subject of a valid content, a serialized `Subject`; empty if the kind defines none."""
-        if not self._sources:
-            return b""
-        subject = Subject()
-        for source in self._sources:
-            if source.way:
-                _add_way(subject, [value for names, _ in source.fields for value in _values(content, names)])
-            else:
-                _add_first(subject, content, source)
-        return subject.SerializeToString(deterministic=True)
+        return b"".join(
+            _way([value for names, _ in source.fields for value in _values(content, names)])
+            if source.way
+            else _first(content, source)
+            for source in self._sources
+        )
 
 
 def text(data: bytes, lang: str) -> str:
@@ -82,40 +81,47 @@ def _found(shape: Shape, path: str) -> tuple[tuple[str, ...], Field]:
     return names, field
 
 
-def _values(owner: Any, names: tuple[str, ...]) -> Iterator[Any]:
+def _values(owner: Any, names: tuple[str, ...]) -> list[Any]:
     value = getattr(owner, names[0])
-    several = value if not isinstance(value, (str, Message)) else (value,)
-    for each in several:
-        if len(names) > 1:
-            yield from _values(each, names[1:])
-        elif getattr(each, "unit", each):  # a quantity that is not set has no unit
-            yield each
+    several = (value,) if isinstance(value, (str, Message)) else value
+    if len(names) > 1:
+        return [found for each in several for found in _values(each, names[1:])]
+    return [each for each in several if getattr(each, "unit", each)]  # a quantity that is not set has no unit
 
 
-def _add_first(subject: Subject, content: Any, source: _Source) -> None:
-    """Add the first value of the first set field, and the number of further values."""
+def _first(content: Any, source: _Source) -> bytes:
+    """Return the first value of the first set field, and the number of further values, as a serialized `Subject`."""
     for names, field in source.fields:
-        values = list(_values(content, names))
+        values = _values(content, names)
         if not values:
             continue
+        value = values[0]
+        more = _item("more", len(values) - 1) if len(values) > 1 else b""
         if field.value_type is FieldType.QUANTITY:
-            subject.items.add().amount.MergeFrom(_amount(values[0]))
-        else:
-            subject.items.add().term.MergeFrom(SubjectItem.Term(list=field.codes, code=values[0]))
-        if len(values) > 1:
-            subject.items.add(more=len(values) - 1)
-        return
+            return _item("amount", value.millionths, value.unit) + more
+        return _item("term", field.codes, value) + more
+    return b""
 
 
-def _amount(quantity: Any) -> SubjectItem.Amount:
-    return SubjectItem.Amount(millionths=quantity.millionths, unit=quantity.unit)
+def _way(countries: Sequence[str]) -> bytes:
+    """Return the start and end of a route."""
+    ends = dict.fromkeys((*countries[:1], *countries[-1:]))
+    return _item("way", *ends) if ends else b""
 
 
-def _add_way(subject: Subject, countries: Sequence[str]) -> None:
-    """Add the start and end of a route."""
-    ends = list(dict.fromkeys((*countries[:1], *countries[-1:])))
-    if ends:
-        subject.items.add().way.countries.extend(ends)
+@lru_cache(CACHED_ITEMS)
+def _item(what: str, *values: Any) -> bytes:
+    """Serialize a subject of one item; the concatenation of such subjects is the subject of all their items."""
+    match what:
+        case "term":
+            item = SubjectItem(term=SubjectItem.Term(list=values[0], code=values[1]))
+        case "amount":
+            item = SubjectItem(amount=SubjectItem.Amount(millionths=values[0], unit=values[1]))
+        case "way":
+            item = SubjectItem(way=SubjectItem.Way(countries=values))
+        case _:
+            item = SubjectItem(more=values[0])
+    return Subject(items=[item]).SerializeToString(deterministic=True)
 
 
 def _item_text(item: SubjectItem, lang: str) -> str:
