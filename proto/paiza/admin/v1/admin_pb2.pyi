@@ -41,7 +41,7 @@ Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
 
 @_typing.final
 class GetStatusResponse(_message.Message):
-    """How the node stands."""
+    """The status of the node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -85,7 +85,7 @@ class GetStatusResponse(_message.Message):
 
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerStatus]:
-        """What is known of each peer."""
+        """The status of each peer."""
 
     @_builtins.property
     def witnessed_time(self) -> _timestamp_pb2.Timestamp:
@@ -127,7 +127,7 @@ Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
 
 @_typing.final
 class PeerStatus(_message.Message):
-    """What is known of one peer."""
+    """The status of one peer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -341,7 +341,7 @@ class QueuedAttachment(_message.Message):
     """Detail to the reason."""
     @_builtins.property
     def status(self) -> _delivery_pb2.AttachmentStatus:
-        """Where the attachment stands."""
+        """Status of the attachment."""
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
@@ -842,7 +842,7 @@ class Misbehaviour(_message.Message):
     reason_text: _builtins.str
     """The administrator's reason for restoring trust."""
     accepted_up_to: _builtins.int
-    """What the log signed up to this size is no longer held against it."""
+    """Signatures of the log up to this size no longer count against it."""
     @_builtins.property
     def proof(self) -> _fork_proof_pb2.ForkProof:
         """Forked: the proof, verifiable with the log's public key alone. In default: the two signed notes that were not proven

@@ -97,7 +97,7 @@ class AdminServiceServicer:
     """
 
     def GetStatus(self, request, context):
-        """How the node stands.
+        """The status of the node.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

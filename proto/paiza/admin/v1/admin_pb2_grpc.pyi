@@ -34,7 +34,7 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
-    """How the node stands."""
+    """The status of the node."""
     ListQueue: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListQueueRequest, _admin_pb2.ListQueueResponse]
     """Deliveries that wait or failed."""
     ListQueuedAttachments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListQueuedAttachmentsRequest, _admin_pb2.ListQueuedAttachmentsResponse]
@@ -62,7 +62,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """How the node stands."""
+    """The status of the node."""
     ListQueue: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListQueueRequest, _admin_pb2.ListQueueResponse]  # type: ignore[assignment]
     """Deliveries that wait or failed."""
     ListQueuedAttachments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListQueuedAttachmentsRequest, _admin_pb2.ListQueuedAttachmentsResponse]  # type: ignore[assignment]
@@ -93,7 +93,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetStatusResponse, _abc.Awaitable[_admin_pb2.GetStatusResponse]]:
-        """How the node stands."""
+        """The status of the node."""
 
     @_abc_1.abstractmethod
     def ListQueue(

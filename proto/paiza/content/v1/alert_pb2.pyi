@@ -46,13 +46,13 @@ class Alert(_message.Message):
     alert_type: _builtins.str
     """Code of the list "alert_type": modus operandi, concealment, new substance, officer safety, link with terrorism."""
     subject: _builtins.str
-    """What the alert is about, one line."""
+    """Subject of the alert, one line."""
     facts: _builtins.str
-    """What is known, and how."""
+    """The known facts, and their source."""
     indicators: _builtins.str
     """By what it can be recognised."""
     advice: _builtins.str
-    """What the author advises to do."""
+    """Recommended action."""
     @_builtins.property
     def valid_until_time(self) -> _timestamp_pb2.Timestamp:
         """Until when the alert is to be heeded."""
@@ -79,7 +79,7 @@ class Alert(_message.Message):
 
     @_builtins.property
     def safety(self) -> Global___OfficerSafety:
-        """What endangers officers."""
+        """Dangers to officers."""
 
     @_builtins.property
     def terror_link(self) -> Global___TerrorLink:
@@ -169,7 +169,7 @@ class NewSubstance(_message.Message):
 
     @_builtins.property
     def quantity(self) -> _common_pb2.Quantity:
-        """How much was found."""
+        """Amount found."""
 
     @_builtins.property
     def analyses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Analysis]:
@@ -244,7 +244,7 @@ Global___Analysis: _TypeAlias = Analysis  # noqa: Y015
 
 @_typing.final
 class OfficerSafety(_message.Message):
-    """What endangers officers, and what protects them."""
+    """Dangers to officers, and protection from them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -252,7 +252,7 @@ class OfficerSafety(_message.Message):
     PROTECTION_FIELD_NUMBER: _builtins.int
     FIRST_AID_FIELD_NUMBER: _builtins.int
     protection: _builtins.str
-    """How to protect oneself."""
+    """Protective measures."""
     first_aid: _builtins.str
     """First aid, antidote."""
     @_builtins.property
@@ -289,7 +289,7 @@ class TerrorLink(_message.Message):
     organisation: _builtins.str
     """Organisation, as it is named where it is listed; persons stand in the nominal annex."""
     basis: _builtins.str
-    """What the link rests on."""
+    """Grounds for the link."""
     confidence: _builtins.str
     """Code of the list "route_confidence": how sure it is."""
     def __init__(

@@ -33,7 +33,7 @@ class AttachmentInfo(_message.Message):
     size: _builtins.int
     """Size of the file in bytes, without what stands before it."""
     note: _builtins.str
-    """What the file shows, in the officer's words; may be empty."""
+    """Description of the file by the officer; may be empty."""
     def __init__(
         self,
         *,

@@ -36,7 +36,7 @@ class _TimePrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimePre
     """The minute."""
 
 class TimePrecision(_TimePrecision, metaclass=_TimePrecisionEnumTypeWrapper):
-    """How precisely a time is known."""
+    """The precision of a time."""
 
 TIME_PRECISION_UNSPECIFIED: TimePrecision.ValueType  # 0
 """Not set; refused."""
@@ -84,11 +84,11 @@ class EarlierRequest(_message.Message):
     DATE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     addressee: _builtins.str
-    """Who was asked, and through which channel."""
+    """The requested authority, and the channel."""
     date: _builtins.str
     """When: ISO 8601 date, year or month alone allowed."""
     outcome: _builtins.str
-    """What came of it."""
+    """The outcome."""
     def __init__(
         self,
         *,
@@ -158,7 +158,7 @@ class PartialTime(_message.Message):
     PRECISION_FIELD_NUMBER: _builtins.int
     UTC_OFFSET_MINUTES_FIELD_NUMBER: _builtins.int
     precision: Global___TimePrecision.ValueType
-    """How precisely it is known."""
+    """The precision of the time."""
     utc_offset_minutes: _builtins.int
     """Offset of the local time from UTC; 0 for a day."""
     @_builtins.property
@@ -356,10 +356,10 @@ class Substance(_message.Message):
     laboratory_status: _builtins.str
     """Code of the list "laboratory_status"."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def quantity(self) -> Global___Quantity:
-        """How much was seized, as reported."""
+        """Seized amount, as reported."""
 
     @_builtins.property
     def kg_equivalent(self) -> Global___KgEquivalent:
@@ -489,7 +489,7 @@ class Packaging(_message.Message):
     count: _builtins.int
     """Number of packages."""
     wrapping: _builtins.str
-    """How they are wrapped."""
+    """Packaging."""
     logo: _builtins.str
     """Text or picture on them."""
     as_reported: _builtins.str
@@ -615,7 +615,7 @@ Global___Transport: _TypeAlias = Transport  # noqa: Y015
 
 @_typing.final
 class Detection(_message.Message):
-    """How the consignment was found."""
+    """Circumstances of the detection."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -627,7 +627,7 @@ class Detection(_message.Message):
     trigger: _builtins.str
     """Code of the list "detection_trigger": what led to the control."""
     as_reported: _builtins.str
-    """Direction of the control and whatever else was reported of it."""
+    """Direction of the control and other reported details."""
     def __init__(
         self,
         *,

@@ -77,7 +77,7 @@ class ControlledDeliveryRequest(_message.Message):
     facts: _builtins.str
     """The facts."""
     objective: _builtins.str
-    """What the delivery is to achieve."""
+    """Aim of the delivery."""
     why_necessary: _builtins.str
     """Why other means would fail."""
     marks: _builtins.str
@@ -87,21 +87,21 @@ class ControlledDeliveryRequest(_message.Message):
     surveillance_note: _builtins.str
     """Surveillance and technical means in detail."""
     arrests: _builtins.str
-    """Who is to be arrested, where and when."""
+    """Planned arrests: persons, place and time."""
     jurisdiction: _builtins.str
     """Which state is to prosecute."""
     costs: _builtins.str
-    """Who bears which costs."""
+    """Division of costs."""
     evidence: _builtins.str
-    """What evidence is to be secured, and how it is to be passed on."""
+    """Evidence to be secured, and its transmission."""
     sampling: _builtins.str
-    """How samples are taken and sealed."""
+    """Taking and sealing of samples."""
     media_embargo: _builtins.str
-    """What must not be made public."""
+    """Facts that must not be published."""
     use_limits: _builtins.str
     """Limits on the use of what is told here."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def case_officer(self) -> Global___ControlledDeliveryContact:
         """The officer in charge of the case."""
@@ -132,15 +132,15 @@ class ControlledDeliveryRequest(_message.Message):
 
     @_builtins.property
     def packaging(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Packaging]:
-        """How it is packed."""
+        """Packaging."""
 
     @_builtins.property
     def concealment(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Concealment]:
-        """How it is hidden."""
+        """Concealment."""
 
     @_builtins.property
     def transport(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Transport]:
-        """What carries it."""
+        """Means of transport."""
 
     @_builtins.property
     def trackers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryTracker]:
@@ -160,7 +160,7 @@ class ControlledDeliveryRequest(_message.Message):
 
     @_builtins.property
     def risks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryRisk]:
-        """What may go wrong, and what is done about it."""
+        """Risks and their mitigation."""
 
     @_builtins.property
     def stop_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryStopCondition]:
@@ -432,9 +432,9 @@ class ControlledDeliveryRisk(_message.Message):
     level: _builtins.str
     """Code of the list "cd_risk_level"."""
     text: _builtins.str
-    """What may happen."""
+    """The risk."""
     mitigation: _builtins.str
-    """What is done about it."""
+    """Its mitigation."""
     def __init__(
         self,
         *,
@@ -462,7 +462,7 @@ class ControlledDeliveryStopCondition(_message.Message):
     condition: _builtins.str
     """The condition."""
     ordered_by: _builtins.str
-    """Who may order it."""
+    """Authority that may order it."""
     def __init__(
         self,
         *,
@@ -495,7 +495,7 @@ class ControlledDeliveryAcknowledgement(_message.Message):
     """Note."""
     @_builtins.property
     def contact(self) -> Global___ControlledDeliveryContact:
-        """Who deals with it."""
+        """Responsible officer."""
 
     def __init__(
         self,
@@ -555,7 +555,7 @@ class ControlledDeliveryConditions(_message.Message):
     reference: _builtins.str
     """Own reference."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryCondition]:
         """The conditions; their numbers are 1, 2, 3 … in order."""
@@ -590,7 +590,7 @@ class ControlledDeliveryConditionsAnswer(_message.Message):
     conditions_digest: _builtins.bytes
     """Digest of the message with the conditions."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryConditionAnswer]:
         """One answer per number."""
@@ -643,7 +643,7 @@ Global___ControlledDeliveryConditionAnswer: _TypeAlias = ControlledDeliveryCondi
 
 @_typing.final
 class ControlledDeliveryScope(_message.Message):
-    """What an authorisation permits."""
+    """The scope of an authorisation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -666,7 +666,7 @@ class ControlledDeliveryScope(_message.Message):
 
     @_builtins.property
     def quantities(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Quantity]:
-        """How much at most, once per unit."""
+        """Maximum quantities, one per unit."""
 
     @_builtins.property
     def substitution_modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -709,10 +709,10 @@ class ControlledDeliveryAuthorisation(_message.Message):
     legal_basis: _builtins.str
     """The law under which it decided."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def scope(self) -> Global___ControlledDeliveryScope:
-        """What is permitted."""
+        """The permitted scope."""
 
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryCondition]:
@@ -720,7 +720,7 @@ class ControlledDeliveryAuthorisation(_message.Message):
 
     @_builtins.property
     def duty_contact(self) -> Global___ControlledDeliveryContact:
-        """Who is in charge there, at any hour."""
+        """Contact in charge there, at any hour."""
 
     def __init__(
         self,
@@ -809,7 +809,7 @@ class ControlledDeliveryConfirmation(_message.Message):
     letter: _builtins.str
     """Number and date of the letter, where there is one."""
     remarks: _builtins.str
-    """What was asked, where it differs from the request in the thread."""
+    """The oral request, if it differs from the request in the thread."""
     @_builtins.property
     def oral_request_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made orally."""
@@ -852,7 +852,7 @@ class ControlledDeliveryPlan(_message.Message):
     communications: _builtins.str
     """Channels, times of report, languages."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def route(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryLeg]:
         """The route, one leg per state in the order of travel."""
@@ -867,7 +867,7 @@ class ControlledDeliveryPlan(_message.Message):
 
     @_builtins.property
     def transport(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Transport]:
-        """What carries it."""
+        """Means of transport."""
 
     @_builtins.property
     def trackers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryTracker]:
@@ -912,9 +912,9 @@ class ControlledDeliveryActivation(_message.Message):
     DECONFLICTION_FIELD_NUMBER: _builtins.int
     REMARKS_FIELD_NUMBER: _builtins.int
     deconfliction: _builtins.str
-    """What the comparison with other deliveries under way brought up, and how it was settled."""
+    """Result of the comparison with other deliveries under way, and its resolution."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def started_at(self) -> _common_pb2.PartialTime:
         """When it began."""
@@ -967,7 +967,7 @@ class ControlledDeliveryHandoverOffer(_message.Message):
     point: _builtins.str
     """The border point or place."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def planned_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -1018,7 +1018,7 @@ class ControlledDeliveryHandoverAcceptance(_message.Message):
     offer_digest: _builtins.bytes
     """Digest of the offer."""
     remarks: _builtins.str
-    """What was found otherwise than offered."""
+    """Differences from the offer."""
     @_builtins.property
     def taken_at(self) -> _common_pb2.PartialTime:
         """When it was taken over."""
@@ -1093,7 +1093,7 @@ class ControlledDeliveryRouteChange(_message.Message):
     reason: _builtins.str
     """Why."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def route(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryLeg]:
         """The rest of the route; while under way it begins in the state that is responsible."""
@@ -1191,11 +1191,11 @@ class ControlledDeliveryControlLost(_message.Message):
     MEASURES_FIELD_NUMBER: _builtins.int
     INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     circumstances: _builtins.str
-    """What happened."""
+    """The events."""
     measures: _builtins.str
-    """What is being done."""
+    """Measures taken."""
     instructions: _builtins.str
-    """What the others are asked to do at once."""
+    """Immediate requests to the other states."""
     @_builtins.property
     def lost_at(self) -> _common_pb2.PartialTime:
         """When it was last under control."""
@@ -1234,9 +1234,9 @@ class ControlledDeliveryStop(_message.Message):
     stop_reason: _builtins.str
     """Code of the list "cd_stop_reason"."""
     text: _builtins.str
-    """What happened."""
+    """The events."""
     instructions: _builtins.str
-    """What the others are asked to do at once."""
+    """Immediate requests to the other states."""
     @_builtins.property
     def place(self) -> _common_pb2.Place:
         """Where the consignment is, as far as known."""
@@ -1295,7 +1295,7 @@ class ControlledDeliveryIntervention(_message.Message):
     SEIZED_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """What happened."""
+    """The events."""
     @_builtins.property
     def intervened_at(self) -> _common_pb2.PartialTime:
         """When."""
@@ -1306,7 +1306,7 @@ class ControlledDeliveryIntervention(_message.Message):
 
     @_builtins.property
     def seized(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Quantity]:
-        """How much was seized, once per unit."""
+        """Seized quantities, one per unit."""
 
     @_builtins.property
     def counts(self) -> _common_pb2.PersonCounts:
@@ -1341,7 +1341,7 @@ class ControlledDeliveryDelivered(_message.Message):
     GROSS_WEIGHT_FIELD_NUMBER: _builtins.int
     REMARKS_FIELD_NUMBER: _builtins.int
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def delivered_at(self) -> _common_pb2.PartialTime:
         """When."""
@@ -1435,13 +1435,13 @@ class ControlledDeliverySubstitution(_message.Message):
     mode: _builtins.str
     """Code of the list "cd_substituted": partial or full."""
     substitute: _builtins.str
-    """What was put in its place."""
+    """The substitute."""
     custody: _builtins.str
-    """Who keeps what was removed, and where."""
+    """Custodian and place of the removed goods."""
     witnesses: _builtins.str
-    """Who was present."""
+    """Persons present."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def substituted_at(self) -> _common_pb2.PartialTime:
         """When."""
@@ -1495,16 +1495,16 @@ class ControlledDeliveryOutcome(_message.Message):
     outcome: _builtins.str
     """Code of the list "cd_outcome"."""
     summary: _builtins.str
-    """What came of it."""
+    """The outcome."""
     proceedings: _builtins.str
     """Proceedings opened, and where."""
     lessons: _builtins.str
-    """What should be done otherwise next time."""
+    """Lessons for the next delivery."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def seized(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Quantity]:
-        """How much was seized, once per unit."""
+        """Seized quantities, one per unit."""
 
     @_builtins.property
     def counts(self) -> _common_pb2.PersonCounts:
@@ -1541,10 +1541,10 @@ class ControlledDeliveryEvidenceReturn(_message.Message):
     nothing_to_return: _builtins.bool
     """Set where there is nothing to return; then there are no items."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlledDeliveryEvidenceItem]:
-        """What is returned."""
+        """The returned items."""
 
     def __init__(
         self,
@@ -1572,7 +1572,7 @@ class ControlledDeliveryEvidenceItem(_message.Message):
     RETURNED_TO_FIELD_NUMBER: _builtins.int
     RETURNED_TIME_FIELD_NUMBER: _builtins.int
     description: _builtins.str
-    """What it is."""
+    """Description."""
     identifier: _builtins.str
     """Its seal or number."""
     returned_to: _builtins.str
@@ -1605,7 +1605,7 @@ class ControlledDeliveryClosing(_message.Message):
 
     REMARKS_FIELD_NUMBER: _builtins.int
     remarks: _builtins.str
-    """What remains to be said."""
+    """Final remarks."""
     def __init__(
         self,
         *,

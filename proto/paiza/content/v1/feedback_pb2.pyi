@@ -33,7 +33,7 @@ class Feedback(_message.Message):
     usefulness: _builtins.str
     """Code of the list "usefulness"."""
     text: _builtins.str
-    """What it led to, in words."""
+    """The outcome, as text."""
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the list "feedback_outcome": what it led to."""

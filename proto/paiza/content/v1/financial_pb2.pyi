@@ -42,19 +42,19 @@ class FinancialRequest(_message.Message):
     reference: _builtins.str
     """The asking unit's own reference."""
     subject: _builtins.str
-    """What the request is about, one line."""
+    """Subject of the request, one line."""
     facts: _builtins.str
     """The facts from which the questions arise."""
     predicate_offence: _builtins.str
     """The predicate offence."""
     predicate_link: _builtins.str
-    """What links the money to it."""
+    """The link of the money to it."""
     period_from: _builtins.str
     """ISO 8601 date from which transactions matter; year or month alone allowed."""
     period_to: _builtins.str
     """ISO 8601 date until which they matter."""
     use_limits: _builtins.str
-    """How what is told here may be used."""
+    """Permitted use of this information."""
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the list "purpose": what the answer is wanted for."""
@@ -65,7 +65,7 @@ class FinancialRequest(_message.Message):
 
     @_builtins.property
     def onward_uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___OnwardUse]:
-        """To whom the answer is to be passed on, if its author consents."""
+        """Members to which the answer is to be forwarded, if its author consents."""
 
     @_builtins.property
     def deadline_time(self) -> _timestamp_pb2.Timestamp:
@@ -148,9 +148,9 @@ class FinancialAnswer(_message.Message):
     reference: _builtins.str
     """The answering unit's own reference."""
     remarks: _builtins.str
-    """What belongs to no single question."""
+    """Remarks on no single question."""
     use_limits: _builtins.str
-    """How the answer may be used."""
+    """Permitted use of the answer."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Answer]:
         """One answer per question number."""

@@ -25,7 +25,7 @@ class FreeMessage(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """What the text is about, one line."""
+    """Subject of the text, one line."""
     text: _builtins.str
     """The text; may have several lines."""
     def __init__(

@@ -38,13 +38,13 @@ class InformationRequest(_message.Message):
     reference: _builtins.str
     """The asking agency's own reference."""
     subject: _builtins.str
-    """What the request is about, one line."""
+    """Subject of the request, one line."""
     facts: _builtins.str
     """The facts from which the questions arise."""
     why_addressee: _builtins.str
     """Why this addressee is asked."""
     use_limits: _builtins.str
-    """How the answer may be used, and limits on the use of what is told here."""
+    """Permitted use of the answer, and limits on the use of this information."""
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the list "purpose": what the answer is wanted for."""
@@ -95,9 +95,9 @@ class InformationAnswer(_message.Message):
     reference: _builtins.str
     """The answering agency's own reference."""
     remarks: _builtins.str
-    """What belongs to no single question."""
+    """Remarks on no single question."""
     use_limits: _builtins.str
-    """How the answer may be used."""
+    """Permitted use of the answer."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Answer]:
         """One answer per question number."""

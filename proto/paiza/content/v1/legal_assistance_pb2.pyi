@@ -159,7 +159,7 @@ class LegalAssistanceStatus(_message.Message):
     date: _builtins.str
     """ISO 8601 date of the change; year or month alone allowed."""
     text: _builtins.str
-    """What was done, what is lacking, or why."""
+    """Completed acts, missing items, or the reason."""
     refusal: _builtins.str
     """Code of the list "refusal"; required when refused, otherwise empty."""
     @_builtins.property

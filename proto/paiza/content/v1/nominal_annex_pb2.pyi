@@ -100,7 +100,7 @@ class Person(_message.Message):
     address: _builtins.str
     """Address."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other spellings and names."""
@@ -157,7 +157,7 @@ class Company(_message.Message):
     address: _builtins.str
     """Address."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     def __init__(
         self,
         *,
@@ -193,7 +193,7 @@ class Telephone(_message.Message):
     holder: _builtins.str
     """Whose it is."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     def __init__(
         self,
         *,
@@ -230,7 +230,7 @@ class Account(_message.Message):
     holder: _builtins.str
     """Whose it is."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     def __init__(
         self,
         *,

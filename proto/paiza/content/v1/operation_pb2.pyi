@@ -45,13 +45,13 @@ class Operation(_message.Message):
     name: _builtins.str
     """Name of the operation."""
     aim: _builtins.str
-    """What it is to achieve."""
+    """Aim of the operation."""
     coordinator: _builtins.str
     """Member id of the coordinator, who computes and signs the result sheet."""
     plan: _builtins.str
-    """How it is carried out: phases, reporting times, contacts."""
+    """Execution: phases, reporting times, contacts."""
     use_limits: _builtins.str
-    """How what is exchanged may be used."""
+    """Permitted use of the exchanged information."""
     @_builtins.property
     def from_time(self) -> _timestamp_pb2.Timestamp:
         """When it begins."""
@@ -62,7 +62,7 @@ class Operation(_message.Message):
 
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Participant]:
-        """Who takes part; the coordinator may be among them."""
+        """Participants; the coordinator may be among them."""
 
     def __init__(
         self,
@@ -163,11 +163,11 @@ class SituationReport(_message.Message):
     status: _builtins.str
     """Code of the list "report_status": initial, correction, cancel."""
     situation: _builtins.str
-    """What happened."""
+    """The events."""
     next_steps: _builtins.str
-    """What is planned next."""
+    """Next steps."""
     difficulties: _builtins.str
-    """What stands in the way, what is needed from others."""
+    """Obstacles, and requests to others."""
     @_builtins.property
     def from_time(self) -> _timestamp_pb2.Timestamp:
         """When the reporting period begins."""
@@ -233,7 +233,7 @@ class OperationResults(_message.Message):
     """Web sites blocked or taken down."""
     @_builtins.property
     def substances(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubstanceResult]:
-        """What was seized, one line for each substance and unit; precursors too, by their drug group."""
+        """Seizures, one line for each substance and unit; precursors too, by their drug group."""
 
     def __init__(
         self,
@@ -279,7 +279,7 @@ Global___OperationResults: _TypeAlias = OperationResults  # noqa: Y015
 
 @_typing.final
 class SubstanceResult(_message.Message):
-    """How much of one substance was seized."""
+    """Seized amount of one substance."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -298,7 +298,7 @@ class SubstanceResult(_message.Message):
     """Code of the list "drug_type"; belongs to the drug group."""
     @_builtins.property
     def quantity(self) -> _common_pb2.Quantity:
-        """How much: in kilograms wherever the mass is known."""
+        """Amount, in kilograms if the mass is known."""
 
     def __init__(
         self,
@@ -357,7 +357,7 @@ class ResultSheet(_message.Message):
 
     @_builtins.property
     def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contribution]:
-        """What each participant contributed."""
+        """Contribution of each participant."""
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
@@ -391,7 +391,7 @@ Global___ResultSheet: _TypeAlias = ResultSheet  # noqa: Y015
 
 @_typing.final
 class Contribution(_message.Message):
-    """What one participant contributed."""
+    """The contribution of one participant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -55,16 +55,16 @@ class PreExportNotification(_message.Message):
     import_permit: _builtins.str
     """Number of the import authorisation."""
     intended_use: _builtins.str
-    """What the importer is to use it for."""
+    """Intended use by the importer."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def exporter(self) -> _trade_pb2.Trader:
-        """Who exports."""
+        """The exporter."""
 
     @_builtins.property
     def importer(self) -> _trade_pb2.Trader:
-        """Who imports."""
+        """The importer."""
 
     @_builtins.property
     def consignee(self) -> _trade_pb2.Trader:
@@ -72,7 +72,7 @@ class PreExportNotification(_message.Message):
 
     @_builtins.property
     def chemicals(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Chemical]:
-        """What is to be exported; each with its quantity."""
+        """Chemicals to be exported, each with its quantity."""
 
     @_builtins.property
     def transit_countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -80,7 +80,7 @@ class PreExportNotification(_message.Message):
 
     @_builtins.property
     def transport(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Transport]:
-        """What is to carry it."""
+        """Means of transport."""
 
     @_builtins.property
     def reply_by_time(self) -> _timestamp_pb2.Timestamp:
@@ -182,14 +182,14 @@ class PreExportArrival(_message.Message):
     consignee_confirmed: _builtins.bool
     """Set where the importer or consignee confirmed that he holds it."""
     difference: _builtins.str
-    """What differs from the notification."""
+    """Differences from the notification."""
     @_builtins.property
     def arrived_at(self) -> _common_pb2.PartialTime:
         """When it arrived; unset where it did not."""
 
     @_builtins.property
     def chemicals(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Chemical]:
-        """What arrived, as it was found; empty where it is as notified."""
+        """The arrived chemicals as found; empty if as notified."""
 
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.TradeDocument]:

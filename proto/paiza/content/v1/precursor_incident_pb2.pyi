@@ -61,7 +61,7 @@ class PrecursorIncident(_message.Message):
     backtracking_wanted: _builtins.bool
     """Set where the author asks that the chemicals be traced back to their source."""
     backtracking_request: _builtins.str
-    """What the author asks to be traced, of whom."""
+    """Requested tracing, and the requested members."""
     notification_number: _builtins.str
     """Number of the pre-export notification, if there was one."""
     circumstances: _builtins.str
@@ -92,15 +92,15 @@ class PrecursorIncident(_message.Message):
 
     @_builtins.property
     def concealment(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Concealment]:
-        """How it was hidden."""
+        """Concealment."""
 
     @_builtins.property
     def transport(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Transport]:
-        """What carried it."""
+        """Means of transport."""
 
     @_builtins.property
     def detection(self) -> _common_pb2.Detection:
-        """How it was found."""
+        """Circumstances of the detection."""
 
     @_builtins.property
     def links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

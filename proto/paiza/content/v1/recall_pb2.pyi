@@ -103,9 +103,9 @@ class CorrectedField(_message.Message):
     whose values are not told here.
     """
     before: _builtins.str
-    """What it said; may be empty."""
+    """The old value; may be empty."""
     after: _builtins.str
-    """What it should say; empty when it should say nothing."""
+    """The correct value; empty if the field should be empty."""
     def __init__(
         self,
         *,

@@ -37,14 +37,14 @@ class ReleaseRequest(_message.Message):
     reference: _builtins.str
     """The asking agency's own reference."""
     scope: _builtins.str
-    """Code of the list "release_scope": how much of the message is to be passed on."""
+    """Code of the list "release_scope": the part of the message to be forwarded."""
     extract: _builtins.str
     """Which extract, where the scope is an extract; otherwise empty."""
     reason: _builtins.str
     """Why they need it."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Member ids of those to whom it is to be passed on."""
+        """Member ids of the intended recipients."""
 
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -92,14 +92,14 @@ class ReleaseGrant(_message.Message):
     reference: _builtins.str
     """The granting agency's own reference."""
     scope: _builtins.str
-    """Code of the list "release_scope": how much of the message may be passed on."""
+    """Code of the list "release_scope": the part of the message that may be forwarded."""
     extract: _builtins.str
     """Which extract, where the scope is an extract; otherwise empty."""
     conditions: _builtins.str
     """Conditions that go with it; may be empty."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Member ids of those to whom it may be passed on."""
+        """Member ids of the permitted recipients."""
 
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -107,7 +107,7 @@ class ReleaseGrant(_message.Message):
 
     @_builtins.property
     def until_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it may be passed on; after that the grant says nothing."""
+        """End of the grant; no forwarding is permitted after it."""
 
     def __init__(
         self,

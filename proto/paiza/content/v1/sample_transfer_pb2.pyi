@@ -53,7 +53,7 @@ class Sample(_message.Message):
     origin: _builtins.str
     """Number of the notice or case it was taken from."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def quantity(self) -> _common_pb2.Quantity:
         """Mass (or volume, or count) asked for or handed over."""
@@ -158,7 +158,7 @@ class SampleDecision(_message.Message):
     export_permit: _builtins.str
     """Number of the export authorisation."""
     text: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def sample_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Numbers of the samples agreed to; required when agreed in part, otherwise empty: all."""
@@ -206,15 +206,15 @@ class SampleHandover(_message.Message):
     act_number: _builtins.str
     """Number of the act."""
     given_by: _builtins.str
-    """Who gives: authority and office."""
+    """The giving authority and office."""
     taken_by: _builtins.str
-    """Who takes: authority and office."""
+    """The receiving authority and office."""
     courier: _builtins.str
     """Code of the list "sample_courier": which way they travel."""
     courier_reference: _builtins.str
     """Name of the service, number of the waybill or of the courier's mandate."""
     use_limits: _builtins.str
-    """What the samples may be used for; for nothing else."""
+    """The only permitted use of the samples."""
     after_use: _builtins.str
     """Code of the list "sample_after_use": what is to become of what is left."""
     export_permit: _builtins.str
@@ -222,7 +222,7 @@ class SampleHandover(_message.Message):
     import_permit: _builtins.str
     """Number of the import authorisation."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def handed_over_at(self) -> _common_pb2.PartialTime:
         """When the samples were handed over."""
@@ -274,9 +274,9 @@ class SampleReceipt(_message.Message):
     act_number: _builtins.str
     """Number of the act."""
     received_by: _builtins.str
-    """Who received them: authority and office."""
+    """The receiving authority and office."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def received_at(self) -> _common_pb2.PartialTime:
         """When the samples were received."""
@@ -317,7 +317,7 @@ class SampleFound(_message.Message):
     seal_state: _builtins.str
     """Code of the list "seal_state"."""
     note: _builtins.str
-    """What was found; required unless the seal is intact."""
+    """Findings; required unless the seal is intact."""
     @_builtins.property
     def quantity(self) -> _common_pb2.Quantity:
         """Mass as weighed on receipt."""
@@ -361,7 +361,7 @@ class SampleDestruction(_message.Message):
     witnesses: _builtins.int
     """Witnesses present, counted; who they are stands in the nominal annex."""
     remarks: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def destroyed_at(self) -> _common_pb2.PartialTime:
         """When it was destroyed."""
@@ -396,7 +396,7 @@ Global___SampleDestruction: _TypeAlias = SampleDestruction  # noqa: Y015
 
 @_typing.final
 class SampleDestroyed(_message.Message):
-    """What became of one sample."""
+    """The use of one sample."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -407,11 +407,11 @@ class SampleDestroyed(_message.Message):
     """Number of the sample in the act of handover."""
     @_builtins.property
     def destroyed(self) -> _common_pb2.Quantity:
-        """How much was destroyed."""
+        """Destroyed amount."""
 
     @_builtins.property
     def used(self) -> _common_pb2.Quantity:
-        """How much was used up before."""
+        """Amount used before."""
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class SeizureNotice(_message.Message):
     route_unknown: _builtins.bool
     """Set when nothing is known of the route; then there are no legs."""
     follow_up: _builtins.str
-    """What the author asks the recipients to do."""
+    """Requested action of the recipients."""
     circumstances: _builtins.str
     """Circumstances for which there is no field."""
     source: _builtins.str
@@ -77,7 +77,7 @@ class SeizureNotice(_message.Message):
 
     @_builtins.property
     def substances(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Substance]:
-        """What was seized."""
+        """The seized substances."""
 
     @_builtins.property
     def route(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.RouteLeg]:
@@ -85,27 +85,27 @@ class SeizureNotice(_message.Message):
 
     @_builtins.property
     def packaging(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Packaging]:
-        """How it was packed."""
+        """Packaging."""
 
     @_builtins.property
     def concealment(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Concealment]:
-        """How it was hidden."""
+        """Concealment."""
 
     @_builtins.property
     def transport(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Transport]:
-        """What carried it."""
+        """Means of transport."""
 
     @_builtins.property
     def detection(self) -> _common_pb2.Detection:
-        """How it was found."""
+        """Circumstances of the detection."""
 
     @_builtins.property
     def valuation(self) -> Global___Valuation:
-        """What it is said to be worth."""
+        """Reported value."""
 
     @_builtins.property
     def other_items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeizedItem]:
-        """What else was seized."""
+        """Other seized items."""
 
     @_builtins.property
     def counts(self) -> _common_pb2.PersonCounts:
@@ -165,7 +165,7 @@ class Valuation(_message.Message):
     currency: _builtins.str
     """ISO 4217 code of the currency."""
     basis: _builtins.str
-    """What the value rests on: street price, wholesale price, court."""
+    """Basis of the value: street price, wholesale price, court."""
     @_builtins.property
     def amount(self) -> _common_pb2.Decimal:
         """The amount in the currency."""
@@ -195,12 +195,12 @@ class SeizedItem(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     description: _builtins.str
-    """What it is."""
+    """Description."""
     count: _builtins.int
-    """How many; 0 where it is not counted."""
+    """Number; 0 if not counted."""
     @_builtins.property
     def quantity(self) -> _common_pb2.Quantity:
-        """How much, where it is measured."""
+        """Amount, if measured."""
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ class Trader(_message.Message):
     licence_number: _builtins.str
     """Number of the licence or registration for this trade."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     def __init__(
         self,
         *,
@@ -100,10 +100,10 @@ class Chemical(_message.Message):
     label: _builtins.str
     """Label, logo and marks on the packages."""
     note: _builtins.str
-    """What no other field says."""
+    """Other remarks."""
     @_builtins.property
     def quantity(self) -> _common_pb2.Quantity:
-        """How much."""
+        """Amount."""
 
     @_builtins.property
     def concentration_percent(self) -> _common_pb2.Decimal:
@@ -154,7 +154,7 @@ class TradeDocument(_message.Message):
     date: _builtins.str
     """ISO 8601 date; year or month alone allowed."""
     issuer: _builtins.str
-    """Who issued it."""
+    """Issuing authority."""
     def __init__(
         self,
         *,

@@ -34,7 +34,7 @@ class _CallerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Caller.ValueTy
     CALLER_EITHER: _Caller.ValueType  # 3
     """Either of them."""
     CALLER_OPERATOR: _Caller.ValueType  # 4
-    """Whoever can open the operator's socket."""
+    """A process that can open the operator's socket."""
 
 class Caller(_Caller, metaclass=_CallerEnumTypeWrapper):
     """The kind of caller an RPC is for."""
@@ -48,19 +48,19 @@ CALLER_OFFICER: Caller.ValueType  # 2
 CALLER_EITHER: Caller.ValueType  # 3
 """Either of them."""
 CALLER_OPERATOR: Caller.ValueType  # 4
-"""Whoever can open the operator's socket."""
+"""A process that can open the operator's socket."""
 Global___Caller: _TypeAlias = Caller  # noqa: Y015
 
 @_typing.final
 class Access(_message.Message):
-    """Who may call an RPC, and what the policy is asked."""
+    """The permitted callers of an RPC, and its policy action."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLER_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     caller: Global___Caller.ValueType
-    """Who may call it."""
+    """Permitted callers."""
     action: _builtins.str
     """The action the policy is asked about. Empty if the handler authorises per message, or any known caller may call."""
     def __init__(
@@ -79,4 +79,4 @@ Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
-"""Who may call the RPC. Every RPC says so: a node does not start with one that does not."""
+"""Permitted callers of the RPC. Mandatory: a node does not start with an RPC without it."""

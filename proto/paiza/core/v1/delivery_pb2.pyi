@@ -38,7 +38,7 @@ class _AttachmentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attac
     """Erased with its message."""
 
 class AttachmentState(_AttachmentState, metaclass=_AttachmentStateEnumTypeWrapper):
-    """How far an attachment has come."""
+    """The state of an attachment."""
 
 ATTACHMENT_STATE_UNSPECIFIED: AttachmentState.ValueType  # 0
 """Not set."""
@@ -111,7 +111,7 @@ class AttachmentStatus(_message.Message):
     member: _builtins.str
     """Whose node is to hold it: our own for a message received, each recipient for one sent."""
     state: Global___AttachmentState.ValueType
-    """Where it stands."""
+    """Its status."""
     ciphertext_size: _builtins.int
     """Size of the ciphertext in bytes."""
     reason: _builtins.str
@@ -140,7 +140,7 @@ Global___AttachmentStatus: _TypeAlias = AttachmentStatus  # noqa: Y015
 
 @_typing.final
 class Delivery(_message.Message):
-    """What became of a message at one recipient."""
+    """The result for a message at one recipient."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -153,7 +153,7 @@ class Delivery(_message.Message):
     recipient: _builtins.str
     """Member id of the recipient."""
     state: Global___DeliveryState.ValueType
-    """Where it stands."""
+    """Its status."""
     reason: _builtins.str
     """Reason code of a refusal, rejection, expiry or of the last failed attempt."""
     detail: _builtins.str

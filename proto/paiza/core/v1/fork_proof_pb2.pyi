@@ -20,8 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ForkProof(_message.Message):
-    """What shows that one log has two histories: two checkpoints that its own key signed and that cannot both be true. Whoever
-    has the log's public key can check it, without asking anybody.
+    """A proof that one log has two histories: two checkpoints that its own key signed and that cannot both be true. It can be
+    checked with the log's public key alone.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -36,7 +36,7 @@ class ForkProof(_message.Message):
     """Another one of the same log."""
     @_builtins.property
     def other_prefix(self) -> Global___OtherPrefix:
-        """The log that the second note signs began otherwise than the first note says."""
+        """The second note's tree has another prefix than the first note's tree."""
 
     @_builtins.property
     def other_entry(self) -> Global___OtherEntry:
@@ -102,7 +102,7 @@ class OtherEntry(_message.Message):
     index: _builtins.int
     """The index, counted from 0."""
     first_leaf: _builtins.bytes
-    """Leaf hash of the entry in the first note's tree; the entry itself is nobody's business here."""
+    """Leaf hash of the entry in the first note's tree; the entry itself is not disclosed."""
     second_leaf: _builtins.bytes
     """Leaf hash of the entry in the second note's tree."""
     @_builtins.property

@@ -71,7 +71,7 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_ERASURE_DENIED: _LogEvent.ValueType  # 21
     """A message that is to be erased is kept under legal hold."""
     LOG_EVENT_ERASURE_ANSWERED: _LogEvent.ValueType  # 22
-    """What a holder (counterpart) said of our request to erase was verified and stored."""
+    """The answer of a holder (counterpart) to our erasure request was verified and stored."""
     LOG_EVENT_HELD: _LogEvent.ValueType  # 23
     """A message was put under legal hold."""
     LOG_EVENT_HOLD_RELEASED: _LogEvent.ValueType  # 24
@@ -130,7 +130,7 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """The main parts of several messages were handed to an officer, for one reason."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
-    """What a log entry records."""
+    """The event of a log entry."""
 
 LOG_EVENT_UNSPECIFIED: LogEvent.ValueType  # 0
 """Not set; refused."""
@@ -177,7 +177,7 @@ LOG_EVENT_NEVER_HELD: LogEvent.ValueType  # 20
 LOG_EVENT_ERASURE_DENIED: LogEvent.ValueType  # 21
 """A message that is to be erased is kept under legal hold."""
 LOG_EVENT_ERASURE_ANSWERED: LogEvent.ValueType  # 22
-"""What a holder (counterpart) said of our request to erase was verified and stored."""
+"""The answer of a holder (counterpart) to our erasure request was verified and stored."""
 LOG_EVENT_HELD: LogEvent.ValueType  # 23
 """A message was put under legal hold."""
 LOG_EVENT_HOLD_RELEASED: LogEvent.ValueType  # 24
@@ -302,9 +302,9 @@ class LogEntry(_message.Message):
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
-    """What happened. The detail is the one of this event, else the entry is refused."""
+    """The event. The detail must be the one of this event, else the entry is refused."""
     actor: _builtins.str
-    """Who did it: a SPIFFE ID, or "os-user:NAME" for an act of an operator."""
+    """The actor: a SPIFFE ID, or "os-user:NAME" for an operator."""
     counterpart: _builtins.str
     """The other member concerned; empty when none is."""
     message_digest: _builtins.bytes
@@ -642,7 +642,7 @@ Global___LoggedAttachment: _TypeAlias = LoggedAttachment  # noqa: Y015
 
 @_typing.final
 class SubmittedDetail(_message.Message):
-    """What an entry of LOG_EVENT_SUBMITTED says."""
+    """The detail of an entry of LOG_EVENT_SUBMITTED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -666,7 +666,7 @@ Global___SubmittedDetail: _TypeAlias = SubmittedDetail  # noqa: Y015
 
 @_typing.final
 class ApprovedDetail(_message.Message):
-    """What an entry of LOG_EVENT_APPROVED says."""
+    """The detail of an entry of LOG_EVENT_APPROVED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -690,7 +690,7 @@ Global___ApprovedDetail: _TypeAlias = ApprovedDetail  # noqa: Y015
 
 @_typing.final
 class ReleasedDetail(_message.Message):
-    """What an entry of LOG_EVENT_RELEASED says."""
+    """The detail of an entry of LOG_EVENT_RELEASED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -718,7 +718,7 @@ Global___ReleasedDetail: _TypeAlias = ReleasedDetail  # noqa: Y015
 
 @_typing.final
 class ReceivedDetail(_message.Message):
-    """What an entry of LOG_EVENT_RECEIVED says."""
+    """The detail of an entry of LOG_EVENT_RECEIVED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -746,7 +746,7 @@ Global___ReceivedDetail: _TypeAlias = ReceivedDetail  # noqa: Y015
 
 @_typing.final
 class RefusedDetail(_message.Message):
-    """What an entry of LOG_EVENT_REFUSED says."""
+    """The detail of an entry of LOG_EVENT_REFUSED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -778,7 +778,7 @@ Global___RefusedDetail: _TypeAlias = RefusedDetail  # noqa: Y015
 
 @_typing.final
 class DeliveredDetail(_message.Message):
-    """What an entry of LOG_EVENT_DELIVERED says."""
+    """The detail of an entry of LOG_EVENT_DELIVERED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -806,7 +806,7 @@ Global___DeliveredDetail: _TypeAlias = DeliveredDetail  # noqa: Y015
 
 @_typing.final
 class DeliveryRefusedDetail(_message.Message):
-    """What an entry of LOG_EVENT_DELIVERY_REFUSED says."""
+    """The detail of an entry of LOG_EVENT_DELIVERY_REFUSED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -838,7 +838,7 @@ Global___DeliveryRefusedDetail: _TypeAlias = DeliveryRefusedDetail  # noqa: Y015
 
 @_typing.final
 class ExpiredDetail(_message.Message):
-    """What an entry of LOG_EVENT_EXPIRED says."""
+    """The detail of an entry of LOG_EVENT_EXPIRED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -917,7 +917,7 @@ Global___LapsedDetail: _TypeAlias = LapsedDetail  # noqa: Y015
 
 @_typing.final
 class OpenedDetail(_message.Message):
-    """What an entry of LOG_EVENT_OPENED says."""
+    """The detail of an entry of LOG_EVENT_OPENED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -939,7 +939,7 @@ Global___OpenedDetail: _TypeAlias = OpenedDetail  # noqa: Y015
 
 @_typing.final
 class ExportedDetail(_message.Message):
-    """What an entry of LOG_EVENT_EXPORTED says."""
+    """The detail of an entry of LOG_EVENT_EXPORTED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -969,7 +969,7 @@ Global___ExportedDetail: _TypeAlias = ExportedDetail  # noqa: Y015
 
 @_typing.final
 class ForwardedDetail(_message.Message):
-    """What an entry of LOG_EVENT_FORWARDED says."""
+    """The detail of an entry of LOG_EVENT_FORWARDED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -999,7 +999,7 @@ Global___ForwardedDetail: _TypeAlias = ForwardedDetail  # noqa: Y015
 
 @_typing.final
 class DeniedDetail(_message.Message):
-    """What an entry of LOG_EVENT_DENIED says."""
+    """The detail of an entry of LOG_EVENT_DENIED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1042,16 +1042,16 @@ Global___SearchedDetail: _TypeAlias = SearchedDetail  # noqa: Y015
 
 @_typing.final
 class ConsultedDetail(_message.Message):
-    """What an entry of LOG_EVENT_CONSULTED says."""
+    """The detail of an entry of LOG_EVENT_CONSULTED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     QUESTION_SHA256_FIELD_NUMBER: _builtins.int
     ANSWER_SHA256_FIELD_NUMBER: _builtins.int
     question_sha256: _builtins.bytes
-    """What an officer of ours asks counterpart: SHA-256 of the question."""
+    """SHA-256 of our officer's query to counterpart."""
     answer_sha256: _builtins.bytes
-    """What an officer of counterpart is told: digest of question and answer ("Peer audit" in README.md)."""
+    """Digest of the query of an officer of counterpart, and of its answer ("Peer audit" in README.md)."""
     def __init__(
         self,
         *,
@@ -1068,7 +1068,7 @@ Global___ConsultedDetail: _TypeAlias = ConsultedDetail  # noqa: Y015
 
 @_typing.final
 class RecalledDetail(_message.Message):
-    """What an entry of LOG_EVENT_RECALLED says."""
+    """The detail of an entry of LOG_EVENT_RECALLED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1090,7 +1090,7 @@ Global___RecalledDetail: _TypeAlias = RecalledDetail  # noqa: Y015
 
 @_typing.final
 class ErasedDetail(_message.Message):
-    """What an entry of LOG_EVENT_ERASED says."""
+    """The detail of an entry of LOG_EVENT_ERASED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1112,7 +1112,7 @@ Global___ErasedDetail: _TypeAlias = ErasedDetail  # noqa: Y015
 
 @_typing.final
 class NeverHeldDetail(_message.Message):
-    """What an entry of LOG_EVENT_NEVER_HELD says."""
+    """The detail of an entry of LOG_EVENT_NEVER_HELD."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1134,7 +1134,7 @@ Global___NeverHeldDetail: _TypeAlias = NeverHeldDetail  # noqa: Y015
 
 @_typing.final
 class ErasureDeniedDetail(_message.Message):
-    """What an entry of LOG_EVENT_ERASURE_DENIED says."""
+    """The detail of an entry of LOG_EVENT_ERASURE_DENIED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1156,7 +1156,7 @@ Global___ErasureDeniedDetail: _TypeAlias = ErasureDeniedDetail  # noqa: Y015
 
 @_typing.final
 class ErasureAnsweredDetail(_message.Message):
-    """What an entry of LOG_EVENT_ERASURE_ANSWERED says."""
+    """The detail of an entry of LOG_EVENT_ERASURE_ANSWERED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1182,7 +1182,7 @@ Global___ErasureAnsweredDetail: _TypeAlias = ErasureAnsweredDetail  # noqa: Y015
 
 @_typing.final
 class HeldDetail(_message.Message):
-    """What an entry of LOG_EVENT_HELD says."""
+    """The detail of an entry of LOG_EVENT_HELD."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1323,7 +1323,7 @@ Global___DoneDetail: _TypeAlias = DoneDetail  # noqa: Y015
 
 @_typing.final
 class OfficerCertifiedDetail(_message.Message):
-    """What an entry of LOG_EVENT_OFFICER_CERTIFIED says."""
+    """The detail of an entry of LOG_EVENT_OFFICER_CERTIFIED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1345,7 +1345,7 @@ Global___OfficerCertifiedDetail: _TypeAlias = OfficerCertifiedDetail  # noqa: Y0
 
 @_typing.final
 class OfficerChangedDetail(_message.Message):
-    """What an entry of LOG_EVENT_OFFICER_CHANGED says."""
+    """The detail of an entry of LOG_EVENT_OFFICER_CHANGED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1367,7 +1367,7 @@ Global___OfficerChangedDetail: _TypeAlias = OfficerChangedDetail  # noqa: Y015
 
 @_typing.final
 class OfficerSuspendedDetail(_message.Message):
-    """What an entry of LOG_EVENT_OFFICER_SUSPENDED says."""
+    """The detail of an entry of LOG_EVENT_OFFICER_SUSPENDED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1389,7 +1389,7 @@ Global___OfficerSuspendedDetail: _TypeAlias = OfficerSuspendedDetail  # noqa: Y0
 
 @_typing.final
 class KeyAddedDetail(_message.Message):
-    """What an entry of LOG_EVENT_KEY_ADDED says."""
+    """The detail of an entry of LOG_EVENT_KEY_ADDED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1428,7 +1428,7 @@ Global___RegisterUpdatedDetail: _TypeAlias = RegisterUpdatedDetail  # noqa: Y015
 
 @_typing.final
 class ConfigChangedDetail(_message.Message):
-    """What an entry of LOG_EVENT_CONFIG_CHANGED says."""
+    """The detail of an entry of LOG_EVENT_CONFIG_CHANGED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1450,7 +1450,7 @@ Global___ConfigChangedDetail: _TypeAlias = ConfigChangedDetail  # noqa: Y015
 
 @_typing.final
 class ForkFoundDetail(_message.Message):
-    """What an entry of LOG_EVENT_FORK_FOUND says."""
+    """The detail of an entry of LOG_EVENT_FORK_FOUND."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1472,7 +1472,7 @@ Global___ForkFoundDetail: _TypeAlias = ForkFoundDetail  # noqa: Y015
 
 @_typing.final
 class TrustRestoredDetail(_message.Message):
-    """What an entry of LOG_EVENT_TRUST_RESTORED says."""
+    """The detail of an entry of LOG_EVENT_TRUST_RESTORED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1494,7 +1494,7 @@ Global___TrustRestoredDetail: _TypeAlias = TrustRestoredDetail  # noqa: Y015
 
 @_typing.final
 class DefaultFoundDetail(_message.Message):
-    """What an entry of LOG_EVENT_DEFAULT_FOUND says."""
+    """The detail of an entry of LOG_EVENT_DEFAULT_FOUND."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1516,7 +1516,7 @@ Global___DefaultFoundDetail: _TypeAlias = DefaultFoundDetail  # noqa: Y015
 
 @_typing.final
 class DefaultEndedDetail(_message.Message):
-    """What an entry of LOG_EVENT_DEFAULT_ENDED says."""
+    """The detail of an entry of LOG_EVENT_DEFAULT_ENDED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1542,7 +1542,7 @@ Global___DefaultEndedDetail: _TypeAlias = DefaultEndedDetail  # noqa: Y015
 
 @_typing.final
 class AuditGrantedDetail(_message.Message):
-    """What an entry of LOG_EVENT_AUDIT_GRANTED says."""
+    """The detail of an entry of LOG_EVENT_AUDIT_GRANTED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1564,7 +1564,7 @@ Global___AuditGrantedDetail: _TypeAlias = AuditGrantedDetail  # noqa: Y015
 
 @_typing.final
 class AuditWithdrawnDetail(_message.Message):
-    """What an entry of LOG_EVENT_AUDIT_WITHDRAWN says."""
+    """The detail of an entry of LOG_EVENT_AUDIT_WITHDRAWN."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1590,7 +1590,7 @@ Global___AuditWithdrawnDetail: _TypeAlias = AuditWithdrawnDetail  # noqa: Y015
 
 @_typing.final
 class ReconciledDetail(_message.Message):
-    """What an entry of LOG_EVENT_RECONCILED says."""
+    """The detail of an entry of LOG_EVENT_RECONCILED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1612,7 +1612,7 @@ Global___ReconciledDetail: _TypeAlias = ReconciledDetail  # noqa: Y015
 
 @_typing.final
 class LogContinuedDetail(_message.Message):
-    """What an entry of LOG_EVENT_LOG_CONTINUED says."""
+    """The detail of an entry of LOG_EVENT_LOG_CONTINUED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1634,7 +1634,7 @@ Global___LogContinuedDetail: _TypeAlias = LogContinuedDetail  # noqa: Y015
 
 @_typing.final
 class RecoveredDetail(_message.Message):
-    """What an entry of LOG_EVENT_RECOVERED says."""
+    """The detail of an entry of LOG_EVENT_RECOVERED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1656,7 +1656,7 @@ Global___RecoveredDetail: _TypeAlias = RecoveredDetail  # noqa: Y015
 
 @_typing.final
 class BackedUpDetail(_message.Message):
-    """What an entry of LOG_EVENT_BACKED_UP says."""
+    """The detail of an entry of LOG_EVENT_BACKED_UP."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1695,7 +1695,7 @@ Global___RetiredDetail: _TypeAlias = RetiredDetail  # noqa: Y015
 
 @_typing.final
 class SubjectsShownDetail(_message.Message):
-    """What an entry of LOG_EVENT_SUBJECTS_SHOWN says."""
+    """The detail of an entry of LOG_EVENT_SUBJECTS_SHOWN."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1704,7 +1704,7 @@ class SubjectsShownDetail(_message.Message):
     messages_sha256: _builtins.bytes
     """Digest of the list of messages ("Log" in README.md)."""
     message_count: _builtins.int
-    """How many there are."""
+    """Number of messages."""
     def __init__(
         self,
         *,
@@ -1721,7 +1721,7 @@ Global___SubjectsShownDetail: _TypeAlias = SubjectsShownDetail  # noqa: Y015
 
 @_typing.final
 class OpenedTogetherDetail(_message.Message):
-    """What an entry of LOG_EVENT_OPENED_TOGETHER says."""
+    """The detail of an entry of LOG_EVENT_OPENED_TOGETHER."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1730,7 +1730,7 @@ class OpenedTogetherDetail(_message.Message):
     messages_sha256: _builtins.bytes
     """Digest of the list of messages ("Log" in README.md)."""
     message_count: _builtins.int
-    """How many there are."""
+    """Number of messages."""
     def __init__(
         self,
         *,
@@ -1813,7 +1813,7 @@ Global___LogProof: _TypeAlias = LogProof  # noqa: Y015
 
 @_typing.final
 class ConsistencyClaim(_message.Message):
-    """What one node says about its own log and knows about the other's."""
+    """The state of the caller's own log, and its knowledge of the other's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -37,7 +37,7 @@ class _ContentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentS
     """The message or its ciphertexts are not there, and the log does not say why."""
 
 class ContentState(_ContentState, metaclass=_ContentStateEnumTypeWrapper):
-    """What a node says of the content of a message it received."""
+    """The state of the content of a received message, as stated by a node."""
 
 CONTENT_STATE_UNSPECIFIED: ContentState.ValueType  # 0
 """Not said."""
@@ -131,7 +131,7 @@ Global___EntryQuery: _TypeAlias = EntryQuery  # noqa: Y015
 
 @_typing.final
 class AuditScope(_message.Message):
-    """What may be seen, and until when."""
+    """The scope of an audit: the visible entries, and until when."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -156,7 +156,7 @@ class AuditScope(_message.Message):
 
     @_builtins.property
     def party_events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
-        """The events of which entries that concern the caller are shown whatever was granted, of those asked for."""
+        """The requested events of which entries that concern the caller are shown without a grant."""
 
     def __init__(
         self,
@@ -305,7 +305,7 @@ Global___Period: _TypeAlias = Period  # noqa: Y015
 
 @_typing.final
 class MessageCounts(_message.Message):
-    """What a node counts between itself and one other member. Numbers, not proofs."""
+    """The counts of a node between itself and one other member. Numbers, not proofs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

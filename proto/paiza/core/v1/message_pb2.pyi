@@ -60,7 +60,7 @@ class _UrgencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Urgency.Value
     """Moving consignment or danger to life; answer within 1 hour; needs a reason."""
 
 class Urgency(_Urgency, metaclass=_UrgencyEnumTypeWrapper):
-    """How soon a message must be acted on."""
+    """The urgency of a message."""
 
 URGENCY_UNSPECIFIED: Urgency.ValueType  # 0
 """Not set; refused."""
@@ -92,7 +92,7 @@ class _PartKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartKind.Val
     """A file, which travels apart from the message."""
 
 class PartKind(_PartKind, metaclass=_PartKindEnumTypeWrapper):
-    """What a part holds."""
+    """The content of a part."""
 
 PART_KIND_UNSPECIFIED: PartKind.ValueType  # 0
 """Not set; refused."""
@@ -245,7 +245,7 @@ Global___SealedPart: _TypeAlias = SealedPart  # noqa: Y015
 
 @_typing.final
 class Header(_message.Message):
-    """What nodes and auditors may read. It holds no personal data of third parties."""
+    """The part that nodes and auditors may read. It holds no personal data of third parties."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -280,7 +280,7 @@ class Header(_message.Message):
     author: _builtins.str
     """Member id of the author."""
     urgency: Global___Urgency.ValueType
-    """How soon it must be acted on."""
+    """Urgency."""
     urgency_reason: _builtins.str
     """Reason code; required for URGENT and FLASH."""
     register_version: _builtins.bytes
@@ -305,7 +305,7 @@ class Header(_message.Message):
 
     @_builtins.property
     def handling(self) -> Global___Handling:
-        """How the content may be used. A part may carry a stricter mark of its own."""
+        """Permitted use of the content. A part may have a stricter mark."""
 
     @_builtins.property
     def legal_bases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -464,7 +464,7 @@ class PartDescription(_message.Message):
     CIPHERTEXT_SIZE_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
     kind: Global___PartKind.ValueType
-    """What the part holds."""
+    """Content of the part."""
     ciphertext_sha256: _builtins.bytes
     """SHA-256 of the whole ciphertext."""
     ciphertext_size: _builtins.int
@@ -500,7 +500,7 @@ class Subject(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectItem]:
-        """What it says, in this order."""
+        """Its items, in this order."""
 
     def __init__(
         self,
@@ -596,14 +596,14 @@ class SubjectItem(_message.Message):
     WAY_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     more: _builtins.int
-    """How many more there are of what stands before."""
+    """Number of further values of the previous item."""
     @_builtins.property
     def term(self) -> Global___SubjectItem.Term:
-        """What the message is about."""
+        """The subject matter."""
 
     @_builtins.property
     def amount(self) -> Global___SubjectItem.Amount:
-        """How much of it."""
+        """Its amount."""
 
     @_builtins.property
     def way(self) -> Global___SubjectItem.Way:

@@ -29,10 +29,10 @@ class Retry(_message.Message):
     reason: _builtins.str
     """Reason code; "cannot_open" asks for new wraps."""
     detail: _builtins.str
-    """What is wrong, for an operator. Holds no content."""
+    """Error text for an operator. Holds no content."""
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """How long to wait at least."""
+        """Minimum waiting time."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Rejection(_message.Message):
     reason: _builtins.str
     """Reason code."""
     detail: _builtins.str
-    """What is wrong and where. Holds no content."""
+    """The error and its field. Holds no content."""
     def __init__(
         self,
         *,

@@ -50,7 +50,7 @@ Global___ListPendingApprovalsRequest: _TypeAlias = ListPendingApprovalsRequest  
 
 @_typing.final
 class ListPendingApprovalsResponse(_message.Message):
-    """What waits, the oldest first."""
+    """Pending messages, the oldest first."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -258,7 +258,7 @@ Global___ApproveRequest: _TypeAlias = ApproveRequest  # noqa: Y015
 
 @_typing.final
 class ApproveResponse(_message.Message):
-    """What became of it."""
+    """The result."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -307,7 +307,7 @@ class DeclineRequest(_message.Message):
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     reason_text: _builtins.str
-    """Why; kept beside the log and shown to whoever submitted it."""
+    """Reason; kept beside the log and shown to the submitter."""
     def __init__(
         self,
         *,

@@ -44,7 +44,7 @@ Global___StartUploadRequest: _TypeAlias = StartUploadRequest  # noqa: Y015
 
 @_typing.final
 class StartUploadResponse(_message.Message):
-    """How much of it the node holds."""
+    """The bytes that the node holds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

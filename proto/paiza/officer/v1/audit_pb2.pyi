@@ -104,7 +104,7 @@ Global___GetEvidenceRequest: _TypeAlias = GetEvidenceRequest  # noqa: Y015
 
 @_typing.final
 class GetEvidenceResponse(_message.Message):
-    """What evidence is made of."""
+    """The material of evidence."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -209,7 +209,7 @@ Global___GetLogStatusRequest: _TypeAlias = GetLogStatusRequest  # noqa: Y015
 
 @_typing.final
 class GetLogStatusResponse(_message.Message):
-    """How the logs stand."""
+    """The status of the logs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -223,7 +223,7 @@ class GetLogStatusResponse(_message.Message):
     """The largest checkpoint note of the own log that a quorum of other members cosigned; empty where there is none."""
     @_builtins.property
     def known_logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___KnownLog]:
-        """What is known of each other member's log."""
+        """The status of each other member's log."""
 
     @_builtins.property
     def unwitnessed_since_time(self) -> _timestamp_pb2.Timestamp:
@@ -247,7 +247,7 @@ Global___GetLogStatusResponse: _TypeAlias = GetLogStatusResponse  # noqa: Y015
 
 @_typing.final
 class KnownLog(_message.Message):
-    """What this node knows of another member's log."""
+    """The status of another member's log at this node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

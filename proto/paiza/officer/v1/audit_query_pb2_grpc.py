@@ -65,7 +65,7 @@ class AuditQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMatrix(self, request, context):
-        """Who sent how many messages to whom, by the word of the own node and of members that granted it.
+        """Numbers of messages between members, reported by the own node and by members that granted it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

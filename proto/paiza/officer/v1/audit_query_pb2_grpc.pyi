@@ -38,7 +38,7 @@ class AuditQueryServiceStub:
     own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
     """
     GetMatrix: _grpc.UnaryUnaryMultiCallable[_audit_query_pb2.GetMatrixRequest, _audit_query_pb2.GetMatrixResponse]
-    """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
+    """Numbers of messages between members, reported by the own node and by members that granted it."""
     ClosePeriod: _grpc.UnaryUnaryMultiCallable[_audit_query_pb2.ClosePeriodRequest, _audit_query_pb2.ClosePeriodResponse]
     """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
@@ -52,7 +52,7 @@ class AuditQueryServiceAsyncStub(AuditQueryServiceStub):
     own one is shown with the reasons stated beside it, where asked for. That it was read is logged.
     """
     GetMatrix: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.GetMatrixRequest, _audit_query_pb2.GetMatrixResponse]  # type: ignore[assignment]
-    """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
+    """Numbers of messages between members, reported by the own node and by members that granted it."""
     ClosePeriod: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.ClosePeriodRequest, _audit_query_pb2.ClosePeriodResponse]  # type: ignore[assignment]
     """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
 
@@ -75,7 +75,7 @@ class AuditQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_query_pb2.GetMatrixRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_query_pb2.GetMatrixResponse, _abc.Awaitable[_audit_query_pb2.GetMatrixResponse]]:
-        """Who sent how many messages to whom, by the word of the own node and of members that granted it."""
+        """Numbers of messages between members, reported by the own node and by members that granted it."""
 
     @_abc_1.abstractmethod
     def ClosePeriod(

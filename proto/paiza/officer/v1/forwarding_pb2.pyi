@@ -56,7 +56,7 @@ Global___ExportAudience: _TypeAlias = ExportAudience  # noqa: Y015
 
 @_typing.final
 class ForwardRequest(_message.Message):
-    """A message to pass on."""
+    """A message to forward."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -75,7 +75,7 @@ class ForwardRequest(_message.Message):
     """True where the nominal annex stays behind."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Member ids of those to whom it is passed on; at most 64."""
+        """Member ids of the new recipients; at most 64."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ Global___ForwardRequest: _TypeAlias = ForwardRequest  # noqa: Y015
 
 @_typing.final
 class ForwardResponse(_message.Message):
-    """What became of it, recipient by recipient."""
+    """The result for each recipient."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -124,7 +124,7 @@ Global___ForwardResponse: _TypeAlias = ForwardResponse  # noqa: Y015
 
 @_typing.final
 class ForwardResult(_message.Message):
-    """What became of passing a message on to one member."""
+    """The result of forwarding a message to one member."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -173,7 +173,7 @@ class AuthorizeExportRequest(_message.Message):
     audience: Global___ExportAudience.ValueType
     """For whom."""
     recipient_text: _builtins.str
-    """Who exactly gets it; kept beside the log."""
+    """The exact recipient; kept beside the log."""
     purpose: _builtins.str
     """Code of the list "purpose"."""
     reason_text: _builtins.str
@@ -204,7 +204,7 @@ Global___AuthorizeExportRequest: _TypeAlias = AuthorizeExportRequest  # noqa: Y0
 
 @_typing.final
 class AuthorizeExportResponse(_message.Message):
-    """What may be taken out."""
+    """The permitted exports."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -298,7 +298,7 @@ Global___ListHoldersRequest: _TypeAlias = ListHoldersRequest  # noqa: Y015
 
 @_typing.final
 class ListHoldersResponse(_message.Message):
-    """Who holds a message."""
+    """The holders of a message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -308,7 +308,7 @@ class ListHoldersResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def holders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holder]:
-        """The author, its recipients, and everyone it was passed on to, each once, ordered by member id."""
+        """The author, the recipients and all new recipients, each once, ordered by member id."""
 
     def __init__(
         self,

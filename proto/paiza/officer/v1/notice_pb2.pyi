@@ -38,13 +38,13 @@ class Notice(_message.Message):
     OTHER_THREADS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """What it is about: the code of a deadline, "stop_unacknowledged", "overlap"."""
+    """Subject of the notice: the code of a deadline, "stop_unacknowledged", "overlap"."""
     thread_id: _builtins.bytes
     """Thread concerned, 16 bytes."""
     thread_name: _builtins.str
     """Short name of the thread."""
     member: _builtins.str
-    """Member whose duty it is; empty where it is nobody's."""
+    """Responsible member; empty if there is none."""
     overdue: _builtins.bool
     """True when the time is over."""
     message_digest: _builtins.bytes

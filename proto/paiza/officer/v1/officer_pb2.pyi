@@ -173,7 +173,7 @@ Global___SubmitItem: _TypeAlias = SubmitItem  # noqa: Y015
 
 @_typing.final
 class SubmitResponse(_message.Message):
-    """What became of the batch."""
+    """The results of the batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -201,7 +201,7 @@ Global___SubmitResponse: _TypeAlias = SubmitResponse  # noqa: Y015
 
 @_typing.final
 class SubmitResult(_message.Message):
-    """What became of one item."""
+    """The result of one item."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -631,7 +631,7 @@ Global___OpenMessagesRequest: _TypeAlias = OpenMessagesRequest  # noqa: Y015
 
 @_typing.final
 class OpenMessagesResponse(_message.Message):
-    """What became of each."""
+    """The result of each."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -663,7 +663,7 @@ Global___OpenMessagesResponse: _TypeAlias = OpenMessagesResponse  # noqa: Y015
 
 @_typing.final
 class OpenMessagesResult(_message.Message):
-    """What became of one."""
+    """The result of one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -787,7 +787,7 @@ class WatchResponse(_message.Message):
 
     @_builtins.property
     def notice(self) -> _notice_pb2.Notice:
-        """What falls due, or concerns the reader otherwise."""
+        """A deadline, or another notice for the reader."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class _ErasureStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasureS
     """The holder's log says that it never held it."""
 
 class ErasureState(_ErasureState, metaclass=_ErasureStateEnumTypeWrapper):
-    """How an erasure stands at one holder."""
+    """The status of an erasure at one holder."""
 
 ERASURE_STATE_UNSPECIFIED: ErasureState.ValueType  # 0
 """Not set."""
@@ -138,7 +138,7 @@ class Erasure(_message.Message):
     holder: _builtins.str
     """Member that holds the message."""
     state: Global___ErasureState.ValueType
-    """How it stands."""
+    """The status."""
     overdue: _builtins.bool
     """True when the time to acknowledge is over and nothing was heard, or the message is held."""
     @_builtins.property
@@ -345,7 +345,7 @@ class Hold(_message.Message):
     thread_name: _builtins.str
     """Short name of its thread."""
     actor: _builtins.str
-    """Who put it under hold."""
+    """The officer who placed the hold."""
     reason_text: _builtins.str
     """Why, as was stated."""
     @_builtins.property

@@ -79,7 +79,7 @@ class RetentionServiceServicer:
     """
 
     def ListErasures(self, request, context):
-        """What became of erasures that this member asked for, and that others asked of it.
+        """The status of erasures requested by this member, and of erasures that others requested of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class RetentionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RetentionServiceAsyncStub: ...
     ListErasures: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ListErasuresRequest, _retention_pb2.ListErasuresResponse]
-    """What became of erasures that this member asked for, and that others asked of it."""
+    """The status of erasures requested by this member, and of erasures that others requested of it."""
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_retention_pb2.PlaceHoldRequest, _retention_pb2.PlaceHoldResponse]
     """Puts a message under legal hold: while it lasts, nothing erases the message here."""
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ReleaseHoldRequest, _retention_pb2.ReleaseHoldResponse]
@@ -58,7 +58,7 @@ class RetentionServiceAsyncStub(RetentionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListErasures: _aio.UnaryUnaryMultiCallable[_retention_pb2.ListErasuresRequest, _retention_pb2.ListErasuresResponse]  # type: ignore[assignment]
-    """What became of erasures that this member asked for, and that others asked of it."""
+    """The status of erasures requested by this member, and of erasures that others requested of it."""
     PlaceHold: _aio.UnaryUnaryMultiCallable[_retention_pb2.PlaceHoldRequest, _retention_pb2.PlaceHoldResponse]  # type: ignore[assignment]
     """Puts a message under legal hold: while it lasts, nothing erases the message here."""
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_retention_pb2.ReleaseHoldRequest, _retention_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
@@ -83,7 +83,7 @@ class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retention_pb2.ListErasuresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retention_pb2.ListErasuresResponse, _abc.Awaitable[_retention_pb2.ListErasuresResponse]]:
-        """What became of erasures that this member asked for, and that others asked of it."""
+        """The status of erasures requested by this member, and of erasures that others requested of it."""
 
     @_abc_1.abstractmethod
     def PlaceHold(

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SearchRequest(_message.Message):
-    """What is searched for."""
+    """The criteria of a search."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -85,7 +85,7 @@ class Criterion(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """What the text is: "plate", "phone", "name", "substance", "place", "country", "route" and the like."""
+    """Field of the text: "plate", "phone", "name", "substance", "place", "country", "route" and the like."""
     text: _builtins.str
     """The text, in Russian or English, as it would be written."""
     def __init__(
@@ -114,7 +114,7 @@ class SearchResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     behind: _builtins.int
-    """How many stored messages are not indexed yet: the newest may be missing."""
+    """Number of stored messages that are not indexed yet: the newest may be missing."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundMessage]:
         """The messages, newest first."""
@@ -196,7 +196,7 @@ Global___ListLinksRequest: _TypeAlias = ListLinksRequest  # noqa: Y015
 
 @_typing.final
 class ListLinksResponse(_message.Message):
-    """What it is linked to."""
+    """The linked messages."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -236,7 +236,7 @@ class LinkedMessage(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What kind of identifier is shared: "plate", "phone" and the like, each once."""
+        """Fields of the shared identifiers: "plate", "phone" and the like, each once."""
 
     def __init__(
         self,
@@ -264,7 +264,7 @@ class FindSimilarRequest(_message.Message):
     """Its kind."""
     @_builtins.property
     def criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___Criterion]:
-        """What it speaks of; at most 200."""
+        """The criteria that it fulfils; at most 200."""
 
     def __init__(
         self,
@@ -330,7 +330,7 @@ class SimilarMessage(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is the same: "plate", "subject" and the like."""
+        """Equal fields: "plate", "subject" and the like."""
 
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -146,7 +146,7 @@ class GetWorkflowResponse(_message.Message):
     MISSING_DIGESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def status(self) -> Global___WorkflowStatus:
-        """Where it stands."""
+        """Its status."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowStep]:
@@ -183,7 +183,7 @@ Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
 
 @_typing.final
 class WorkflowStatus(_message.Message):
-    """Where one workflow stands."""
+    """The status of one workflow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -218,9 +218,9 @@ class WorkflowStatus(_message.Message):
     responsible: _builtins.str
     """The member responsible now; empty where nobody is yet or any more."""
     ineffective_count: _builtins.int
-    """How many steps have no effect, because they break a rule."""
+    """Number of steps without effect, because they break a rule."""
     missing_count: _builtins.int
-    """How many steps are named that this node does not hold."""
+    """Number of named steps that this node does not hold."""
     offered_to: _builtins.str
     """The member to which a handover is offered; empty where none is."""
     @_builtins.property
@@ -233,7 +233,7 @@ class WorkflowStatus(_message.Message):
 
     @_builtins.property
     def deadlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowDeadline]:
-        """What is to be done and by when, the earliest first."""
+        """The deadlines, the earliest first."""
 
     @_builtins.property
     def alarms(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowAlarm]:
@@ -245,7 +245,7 @@ class WorkflowStatus(_message.Message):
 
     @_builtins.property
     def lacking(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowBreach]:
-        """What keeps it from moving on while it is under way; empty where nothing does."""
+        """The breaches that keep it from moving on while it is under way; empty if there are none."""
 
     def __init__(
         self,
@@ -323,7 +323,7 @@ Global___WorkflowState: _TypeAlias = WorkflowState  # noqa: Y015
 
 @_typing.final
 class WorkflowDeadline(_message.Message):
-    """What is to be done by a time."""
+    """A deadline."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -333,7 +333,7 @@ class WorkflowDeadline(_message.Message):
     DUE_TIME_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """What: a code of the workflow, for example "outcome_report"."""
+    """A code of the workflow, for example "outcome_report"."""
     member: _builtins.str
     """The member whose duty it is."""
     overdue: _builtins.bool
@@ -427,7 +427,7 @@ class WorkflowOverlap(_message.Message):
     """Short name of the other thread."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What kinds of thing are shared: "plate", "place", "person"…"""
+        """Fields of the shared identifiers: "plate", "place", "person"…"""
 
     def __init__(
         self,

@@ -200,7 +200,7 @@ Global___HandshakeRequest: _TypeAlias = HandshakeRequest  # noqa: Y015
 
 @_typing.final
 class HandshakeResponse(_message.Message):
-    """What the called node knows of the caller."""
+    """The knowledge of the called node about the caller."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -336,7 +336,7 @@ Global___FetchAttachmentResponse: _TypeAlias = FetchAttachmentResponse  # noqa: 
 
 @_typing.final
 class Dispatch(_message.Message):
-    """What one member's node hands to another's. Its entry is proven to the checkpoint of the request."""
+    """A message from one member's node to another's. Its entry is proven to the checkpoint of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -442,7 +442,7 @@ Global___Forwarding: _TypeAlias = Forwarding  # noqa: Y015
 
 @_typing.final
 class ForwardingNotice(_message.Message):
-    """What the author is told of its message that was forwarded."""
+    """The notice to the author of a forwarded message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -530,7 +530,7 @@ Global___DeliverResponse: _TypeAlias = DeliverResponse  # noqa: Y015
 
 @_typing.final
 class DeliverResult(_message.Message):
-    """What became of one dispatch."""
+    """The result of one dispatch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

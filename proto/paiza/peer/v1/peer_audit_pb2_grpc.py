@@ -66,7 +66,7 @@ class PeerAuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CountGrantedMessages(self, request, context):
-        """How many messages the called node exchanged with each member, by its own word. The consultation is logged there.
+        """Numbers of messages that the called node exchanged with each member, as it states. The query is logged there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

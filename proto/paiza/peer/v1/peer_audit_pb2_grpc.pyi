@@ -38,7 +38,7 @@ class PeerAuditServiceStub:
     ListGrantedEntries: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.ListGrantedEntriesRequest, _peer_audit_pb2.ListGrantedEntriesResponse]
     """Entries of the called node's log that the caller may see. The consultation is logged there."""
     CountGrantedMessages: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.CountGrantedMessagesRequest, _peer_audit_pb2.CountGrantedMessagesResponse]
-    """How many messages the called node exchanged with each member, by its own word. The consultation is logged there."""
+    """Numbers of messages that the called node exchanged with each member, as it states. The query is logged there."""
     AgreePeriod: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.AgreePeriodRequest, _peer_audit_pb2.AgreePeriodResponse]
     """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
@@ -52,7 +52,7 @@ class PeerAuditServiceAsyncStub(PeerAuditServiceStub):
     ListGrantedEntries: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.ListGrantedEntriesRequest, _peer_audit_pb2.ListGrantedEntriesResponse]  # type: ignore[assignment]
     """Entries of the called node's log that the caller may see. The consultation is logged there."""
     CountGrantedMessages: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.CountGrantedMessagesRequest, _peer_audit_pb2.CountGrantedMessagesResponse]  # type: ignore[assignment]
-    """How many messages the called node exchanged with each member, by its own word. The consultation is logged there."""
+    """Numbers of messages that the called node exchanged with each member, as it states. The query is logged there."""
     AgreePeriod: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.AgreePeriodRequest, _peer_audit_pb2.AgreePeriodResponse]  # type: ignore[assignment]
     """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
 
@@ -75,7 +75,7 @@ class PeerAuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _peer_audit_pb2.CountGrantedMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peer_audit_pb2.CountGrantedMessagesResponse, _abc.Awaitable[_peer_audit_pb2.CountGrantedMessagesResponse]]:
-        """How many messages the called node exchanged with each member, by its own word. The consultation is logged there."""
+        """Numbers of messages that the called node exchanged with each member, as it states. The query is logged there."""
 
     @_abc_1.abstractmethod
     def AgreePeriod(

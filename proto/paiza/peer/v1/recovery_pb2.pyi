@@ -166,7 +166,7 @@ class ListLostEntriesResponse(_message.Message):
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___GivenBack]:
-        """What is given back, in the order of the indices in the caller's lost log."""
+        """The returned entries, in the order of the indices in the caller's lost log."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ExchangeCheckpointsRequest(_message.Message):
-    """What the caller shows."""
+    """The checkpoints and fork proofs of the caller."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -49,7 +49,7 @@ class ExchangeCheckpointsRequest(_message.Message):
 
     @_builtins.property
     def fork_proofs(self) -> _containers.RepeatedCompositeFieldContainer[_fork_proof_pb2.ForkProof]:
-        """What shows that other members' logs are forked; at most 16."""
+        """Fork proofs of other members' logs; at most 16."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ Global___ExchangeCheckpointsRequest: _TypeAlias = ExchangeCheckpointsRequest  # 
 
 @_typing.final
 class ExchangeCheckpointsResponse(_message.Message):
-    """What the called node answers."""
+    """The checkpoints and fork proofs of the called node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
