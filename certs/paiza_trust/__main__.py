@@ -62,12 +62,14 @@ def dev(
             "ports": dict(created.ports),
             "profiles": list(created.profiles),
             "threshold": created.threshold,
-            "custodian_keys": created.custodian_keys,
+            "custodians": created.custodians,
         }
         click.echo(json.dumps(result, ensure_ascii=False))
         return
     click.echo(f"{created.federation}: {len(created.members)} members in {created.folder} ({created.seconds:.1f} s)")
-    click.echo(f"register: root and targets {created.threshold} of {created.custodian_keys} keys, P-256 and ML-DSA-44")
+    click.echo(
+        f"register: root and targets {created.threshold} of {created.custodians} custodians, P-256 with ML-DSA-44"
+    )
     for member, port in created.ports.items():
         click.echo(f"  paiza-node run --config {created.folder}/nodes/{member}/node.toml    # 127.0.0.1:{port}")
     click.echo(f"officers: PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")

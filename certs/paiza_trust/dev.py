@@ -48,7 +48,7 @@ class Created:
     members: Sequence[str]
     ports: Mapping[str, int]
     threshold: int
-    custodian_keys: int
+    custodians: int
     profiles: Sequence[str]
     seconds: float
 
@@ -98,7 +98,7 @@ def create(
         members=tuple(members),
         ports={member: base_port + at for at, member in enumerate(members)},
         threshold=signers.threshold,
-        custodian_keys=len(signers.shared),
+        custodians=len(signers.custodians),
         profiles=tuple(f"{member}-{officer}" for member in members for officer in OFFICERS),
         seconds=time.monotonic() - started,
     )

@@ -35,14 +35,17 @@ def prepare(federation: Path, member: str, vkey: str, output: Path, *, as_json: 
 @log_group.command()
 @_FEDERATION
 @_FILE
-@click.option("--key", "keys", type=click.Path(path_type=Path), required=True, multiple=True, help="A custodian's key.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A custodian's key: the name of its two files, without -p256.pem and -mldsa44.pem.",
+)
 @_JSON
-def sign(federation: Path, file: Path, keys: tuple[Path, ...], *, as_json: bool) -> None:
-    """Sign the proposal in FILE with a custodian's keys, if it admits one log and changes nothing else."""
+def sign(federation: Path, file: Path, key: Path, *, as_json: bool) -> None:
+    """Sign the proposal in FILE with a custodian's key, if it admits one log and changes nothing else."""
     proposal = Proposal.read(file)
-    count = 0
-    for key in keys:
-        count = log_origin.sign(federation, proposal, key)
+    count = log_origin.sign(federation, proposal, key)
     log_origin.save(proposal, file)
     _tell(proposal, file, count, as_json=as_json)
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
@@ -104,21 +103,15 @@ def prepare(folder: Path, member: str, vkey: str, now: datetime) -> Proposal:
 
 
 def sign(folder: Path, proposal: Proposal, key: Path) -> int:
-    """Sign with one custodian's key, after seeing that nothing else is changed; gives how many signatures it has."""
+    """Sign with one custodian's key, after seeing that nothing else is changed; return how many have signed.
+
+    ``key`` is the name of its two files, without what tells the halves apart.
+    """
     current = _Current(folder)
     _check_says_no_more(current, proposal)
-    for keyid in current.root.roles[Targets.type].keyids:
-        try:
-            signer = CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{key.absolute()}", current.root.keys[keyid])
-        except FileNotFoundError as error:
-            raise TrustError(
-                "file_unreadable", "There is no such key", str(key), "Name it.", EXIT_UNAVAILABLE
-            ) from error
-        except ValueError:  # another key than this one
-            continue
-        proposal.targets.sign(signer, append=True)
-        return len(proposal.targets.signatures)
-    raise TrustError("bad_key", "The key is no custodian's of this register", str(key), "Sign with a custodian's key.")
+    signer = repository.load_pair(key, current.root.roles[Targets.type].keyids, current.root.keys)
+    proposal.targets.sign(signer, append=True)
+    return len(proposal.targets.signatures)
 
 
 def publish(folder: Path, proposal: Proposal, now: datetime) -> int:
@@ -132,7 +125,7 @@ def publish(folder: Path, proposal: Proposal, now: datetime) -> int:
         current.root.verify_delegate(Targets.type, proposal.targets.signed_bytes, proposal.targets.signatures)
     except UnsignedMetadataError as error:
         threshold = current.root.roles[Targets.type].threshold
-        what = f"The proposal lacks signatures: {threshold} custodians' keys must have signed it"
+        what = f"The proposal lacks signatures: {threshold} custodians must have signed it"
         raise TrustError("bad_signature", what, proposal.origin, "Let the others sign it, then publish.") from error
     version = proposal.targets.signed.version
     top = proposal.targets.signed

@@ -1,10 +1,7 @@
 """Signs and publishes the register as a TUF repository.
 
-Root and targets are signed by the members together. Each custodian holds two keys, P-256 and ML-DSA-44, and the
-threshold is 2M of 2N, M being more than half of the N custodians. Whoever reaches it has the keys of at least M
-custodians, and, since 2M is more than N, at least one key of each kind: breaking elliptic curves alone is not enough,
-nor is breaking the lattice. Snapshot and timestamp have one P-256 key each, and each member has one for what it says
-about itself.
+Root and targets are signed by M of N custodians, one of each member, each with a pair; M is more than half of N.
+Snapshot and timestamp have one P-256 key each, and each member has one for what it says about itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -29,8 +26,10 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from paiza_register.pair_key import URI_SCHEME, PairSigner, key_files
 from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
 from paiza_trust.files import replace_private, write_private
+from paiza_wire.identity.pair import PairPrivateKey
 
 ROOT_LIFE: Final = timedelta(days=365)
 """Root, targets and what members say about themselves: signed by hand, once a year at the least."""
@@ -38,40 +37,32 @@ ROOT_LIFE: Final = timedelta(days=365)
 TIMESTAMP_LIFE: Final = timedelta(days=30)
 """Snapshot and timestamp. How long a frozen register can go unnoticed, so a running federation wants days."""
 
-MLDSA_SCHEME: Final = "ml-dsa-44/1"
-
 
 @dataclass(frozen=True)
 class Signers:
     """Every key that signs the register. In a real federation no one person ever holds all of them."""
 
-    custodians: Sequence[tuple[CryptoSigner, CryptoSigner]]
+    custodians: Mapping[str, PairSigner]
     snapshot: CryptoSigner
     timestamp: CryptoSigner
     members: Mapping[str, CryptoSigner]
 
     @property
     def threshold(self) -> int:
-        """Return 2M of the 2N custodians' keys, M being more than half of N."""
-        return 2 * (len(self.custodians) // 2 + 1)
-
-    @property
-    def shared(self) -> list[CryptoSigner]:
-        """Return all custodians' keys."""
-        return [key for pair in self.custodians for key in pair]
+        """Return how many custodians must sign: more than half of them."""
+        return len(self.custodians) // 2 + 1
 
 
 def generate_signers(members: Sequence[str], folder: Path) -> Signers:
     """Make every key of a development register, one custodian per member, and write them to a folder."""
     signers = Signers(
-        custodians=[(CryptoSigner.generate_ecdsa(), CryptoSigner.generate_mldsa(scheme=MLDSA_SCHEME)) for _ in members],
+        custodians={member: PairSigner(PairPrivateKey.generate()) for member in members},
         snapshot=CryptoSigner.generate_ecdsa(),
         timestamp=CryptoSigner.generate_ecdsa(),
         members={member: CryptoSigner.generate_ecdsa() for member in members},
     )
-    for member, (classical, lattice) in zip(members, signers.custodians, strict=True):
-        write_private(folder / f"custodian-{member}-p256.pem", classical.private_bytes)
-        write_private(folder / f"custodian-{member}-mldsa44.pem", lattice.private_bytes)
+    for member, custodian in signers.custodians.items():
+        _write_pair(folder / f"custodian-{member}", custodian)
     write_private(folder / "snapshot.pem", signers.snapshot.private_bytes)
     write_private(folder / "timestamp.pem", signers.timestamp.private_bytes)
     for member, signer in signers.members.items():
@@ -88,11 +79,9 @@ def load_signers(folder: Path, root: Root, top: Targets) -> Signers:
         return load_signer(folder, name, root.roles[role].keyids, root.keys)
 
     roles, member_keys = top.delegations.roles, top.delegations.keys
+    custodians = root.roles[Root.type].keyids
     return Signers(
-        custodians=[
-            (shared(f"custodian-{member}-p256", Root.type), shared(f"custodian-{member}-mldsa44", Root.type))
-            for member in roles
-        ],
+        custodians={member: load_pair(folder / f"custodian-{member}", custodians, root.keys) for member in roles},
         snapshot=shared("snapshot", Snapshot.type),
         timestamp=shared("timestamp", Timestamp.type),
         members={
@@ -120,16 +109,39 @@ def load_signer(folder: Path, name: str, keyids: Sequence[str], published: Mappi
     )
 
 
+def load_pair(name: Path, keyids: Sequence[str], published: Mapping[str, Key]) -> PairSigner:
+    """Read back a pair from its two files (`pair_key.key_files`), as the published key that it belongs to.
+
+    ``TrustError`` with the reason ``file_unreadable`` if there are no such files, ``bad_key`` if it is none of them.
+    """
+    for keyid in keyids:
+        try:
+            return PairSigner.from_priv_key_uri(f"{URI_SCHEME}:{name.absolute()}", published[keyid])
+        except FileNotFoundError as error:
+            what, remedy = "There is no such key", "Name it as its files are, without -p256.pem and -mldsa44.pem."
+            raise TrustError("file_unreadable", what, str(name), remedy, EXIT_UNAVAILABLE) from error
+        except ValueError:  # another key than this one
+            continue
+    raise TrustError(
+        "bad_key", "The key is none that may sign this", str(name), "Sign with a key that the register names."
+    )
+
+
+def _write_pair(name: Path, signer: PairSigner) -> None:
+    for path, data in zip(key_files(name), signer.private_bytes(), strict=True):
+        write_private(path, data)
+
+
 def publish_root(register: Path, signers: Signers, now: datetime) -> bytes:
     """Sign and write the first root; gives its bytes, which every program starts from."""
     root = Root(version=1, expires=expiry(now, ROOT_LIFE), consistent_snapshot=True)
     for role in (Root.type, Targets.type):
-        for signer in signers.shared:
+        for signer in signers.custodians.values():
             root.add_key(signer.public_key, role)
         root.roles[role].threshold = signers.threshold
     root.add_key(signers.snapshot.public_key, Snapshot.type)
     root.add_key(signers.timestamp.public_key, Timestamp.type)
-    return publish_metadata(register, "1.root.json", signed(root, signers.shared))
+    return publish_metadata(register, "1.root.json", signed(root, list(signers.custodians.values())))
 
 
 def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *, version: int, now: datetime) -> None:
@@ -152,7 +164,7 @@ def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *,
         role = Targets(version=version, expires=expiry(now, ROOT_LIFE), targets=_targets(register, own))
         data = publish_metadata(register, f"{version}.{member}.json", signed(role, [signer]))
         named[f"{member}.json"] = meta_file(version, data)
-    data = publish_metadata(register, f"{version}.targets.json", signed(top, signers.shared))
+    data = publish_metadata(register, f"{version}.targets.json", signed(top, list(signers.custodians.values())))
     named["targets.json"] = meta_file(version, data)
     publish_snapshot(register, signers.snapshot, signers.timestamp, named, version=version, now=now)
 
@@ -183,7 +195,7 @@ def _targets(register: Path, documents: Mapping[str, bytes]) -> dict[str, Target
     return targets
 
 
-def signed(payload: Signed, signers: Sequence[CryptoSigner]) -> bytes:
+def signed(payload: Signed, signers: Sequence[Signer]) -> bytes:
     """Sign metadata with these keys; gives its bytes as published."""
     metadata: Metadata[Any] = Metadata(payload)
     for signer in signers:

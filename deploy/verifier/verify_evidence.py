@@ -212,17 +212,46 @@ def named(files: dict[str, bytes], path: str, info: dict) -> bytes:
     return data
 
 
+def check_custodians(root: dict) -> None:
+    """Check that root and targets are of the same custodians, and that these have pairs under their own key ids."""
+    one, other = (
+        (set(root["roles"][name]["keyids"]), root["roles"][name]["threshold"]) for name in ("root", "targets")
+    )
+    need(one == other, "the register: root and targets are not of the same custodians")
+    need(
+        all(root["keys"][each]["keytype"] == "paiza-pair" for each in one[0]),
+        "the register: a custodian without a pair",
+    )
+
+
+def check_keys(keys: dict) -> None:
+    """Check that each key stands once, under its own key id, and each half of a pair once."""
+    own = {sha256(canonical(key).encode()).hexdigest(): key["keyval"]["public"] for key in keys.values()}
+    need(set(own) == set(keys) and len(set(own.values())) == len(keys), "the register: one key, two ids")
+    pairs = [own[each] for each, key in keys.items() if key["keytype"] == "paiza-pair"]
+    halves = {half for each in pairs for half in (each[: 2 * POINT], each[2 * POINT :])}
+    need(len(halves) == 2 * len(pairs), "the register: two pairs share a half")
+
+
+def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
+    """Follow the roots from the bootstrap root on, each signed as the one before and it itself demand."""
+    first = json.loads(bootstrap)["signed"]
+    root = metadata(bootstrap, "root", first["keys"], first["roles"]["root"])
+    check_custodians(root)
+    while (data := files.get(f"metadata/{root['version'] + 1}.root.json")) is not None:
+        following = metadata(data, "root", root["keys"], root["roles"]["root"])
+        metadata(data, "root", following["keys"], following["roles"]["root"])
+        need(following["version"] == root["version"] + 1, "the register: a root of another version")
+        check_custodians(following)
+        root = following
+    return root
+
+
 class Register:
     """One verified set of the register, a TUF repository: who the members were, under which keys."""
 
     def __init__(self, files: dict[str, bytes], bootstrap: bytes) -> None:
-        first = json.loads(bootstrap)["signed"]
-        root = metadata(bootstrap, "root", first["keys"], first["roles"]["root"])
-        while (data := files.get(f"metadata/{root['version'] + 1}.root.json")) is not None:
-            following = metadata(data, "root", root["keys"], root["roles"]["root"])
-            metadata(data, "root", following["keys"], following["roles"]["root"])
-            need(following["version"] == root["version"] + 1, "the register: a root of another version")
-            root = following
+        root = last_root(files, bootstrap)
         keys, roles = root["keys"], root["roles"]
         timestamp = metadata(files["metadata/timestamp.json"], "timestamp", keys, roles["timestamp"])
         info = timestamp["meta"]["snapshot.json"]
@@ -240,8 +269,8 @@ class Register:
         top = targets("targets", keys, roles["targets"])
         need(not any(path.startswith("members/") for path in top["targets"]), "the register: someone speaks for all")
         contents, seen, delegated = dict(top["targets"]), set[str](), top["delegations"]
-        for each in (keys, delegated["keys"]):  # one key under two ids would count twice
-            need(len({key["keyval"]["public"] for key in each.values()}) == len(each), "the register: one key, two ids")
+        check_keys(keys)
+        check_keys(delegated["keys"])
         for role in delegated["roles"]:
             name = role["name"]
             need(role["paths"] == [f"members/{name}/*"] and role["terminating"] is True, f"the register: role {name}")

@@ -5,7 +5,8 @@ the top-level targets, each member's delegated targets, and every file these nam
 A set from any source (fetched, archived, inside evidence) is accepted only after these steps, in this order:
 
 1. It is of bounded size, its roots apart: each of them is, and so is their number.
-2. The bootstrap root signs itself; each further root is signed by enough keys of the one before and of its own.
+2. The bootstrap root signs itself; each further root is signed by enough keys of the one before and of its own. In
+   each, root and targets are of the same custodians, who sign with pairs.
 3. The timestamp is signed as the last root says, and names the snapshot with its hash.
 4. The snapshot is that one, signed as the root says; it names every targets file with its hash.
 5. The top-level targets file is that one, signed as the root says, and holds nothing below ``members/``.
@@ -38,6 +39,7 @@ from tuf.api.metadata import Key, Metadata, MetaFile, Root, Signed, Snapshot, Ta
 
 from paiza_register.documents import Federation, parse_member, parse_revoked
 from paiza_register.model import Member, Register
+from paiza_register.pair_key import PairKey
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier
 
@@ -183,17 +185,27 @@ def _last_root(files: Mapping[str, bytes], bootstrap_root: bytes) -> Root:
     if not isinstance(root, Root):
         raise Rejected("register_invalid", "the bootstrap root is not a root")
     root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
+    _check_custodians(root)
     while (data := files.get(root_path(root.version + 1))) is not None:
         successor = _delegate(Root, data, root, Root.type)
         metadata = Metadata[Root].from_bytes(data)
         successor.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
         if successor.version != root.version + 1:
             raise Rejected("register_invalid", "a root is not of the version that its name says")
+        _check_custodians(successor)
         root = successor
     _refuse_shared_keys(root.keys)
     if not root.consistent_snapshot:
         raise Rejected("register_invalid", "the repository is not one of consistent snapshots")
     return root
+
+
+def _check_custodians(root: Root) -> None:
+    custodians, of_targets = root.roles[Root.type], root.roles[Targets.type]
+    if set(custodians.keyids) != set(of_targets.keyids) or custodians.threshold != of_targets.threshold:
+        raise Rejected("register_invalid", "root and targets are not of the same custodians")
+    if not all(isinstance(root.keys.get(keyid), PairKey) for keyid in custodians.keyids):
+        raise Rejected("register_invalid", "a custodian's key is not a pair")
 
 
 def _delegate(kind: type[_Signed], data: bytes, delegator: Root | Targets, role: str) -> _Signed:
@@ -243,9 +255,12 @@ def _delegations(top: Targets) -> Iterator[str]:
 
 
 def _refuse_shared_keys(keys: Mapping[str, Key]) -> None:
-    # A threshold counts key ids: one key under two ids would count twice.
+    # A threshold counts key ids: one key under two ids would count twice. Who holds half of two pairs is half of both.
     if len({str(key.keyval.get("public")) for key in keys.values()}) != len(keys):
         raise Rejected("register_invalid", "one key stands under two key ids")
+    halves = [half for key in keys.values() if isinstance(key, PairKey) for half in key.pair.halves]
+    if len(set(halves)) != len(halves):
+        raise Rejected("register_invalid", "two pairs share a half")
 
 
 def _check_own_folder(role: str, targets: Targets) -> None:

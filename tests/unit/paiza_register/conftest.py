@@ -1,7 +1,7 @@
 """A real register, made by the `dev` ceremony, that tests can change in one place and have signed again."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
 from paiza_register import FetchMissing, Register, load_set
+from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust import dev
+from paiza_wire.identity.pair import PairPrivateKey
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MEMBERS = ("kaz", "tjk", "centre")
@@ -39,13 +41,17 @@ class Holder:
             key: Any = load_pem_private_key((folder / f"register-keys/{name}.pem").read_bytes(), None)
             return CryptoSigner(key)
 
+        def pair(name: str) -> PairSigner:
+            halves = (path.read_bytes() for path in key_files(folder / "register-keys" / name))
+            return PairSigner(PairPrivateKey.from_pem(*halves))
+
         self.root: Root = read("1.root.json")
         self.timestamp: Timestamp = read("timestamp.json")
         self.snapshot: Snapshot = read("1.snapshot.json")
         self.top: Targets = read("1.targets.json")
         self.roles: dict[str, Targets] = {member: read(f"1.{member}.json") for member in MEMBERS}
-        custodians = [signer(f"custodian-{member}-{kind}") for member in MEMBERS for kind in ("p256", "mldsa44")]
-        self.signers: dict[str, list[CryptoSigner]] = {
+        custodians = [pair(f"custodian-{member}") for member in MEMBERS]
+        self.signers: dict[str, Sequence[Signer]] = {
             "root": custodians,
             "targets": custodians,
             "snapshot": [signer("snapshot")],
@@ -96,7 +102,7 @@ class Holder:
         return metadata.to_bytes()
 
     def rotate_root(
-        self, change: Callable[[Root], object] = lambda _: None, signers: list[CryptoSigner] | None = None
+        self, change: Callable[[Root], object] = lambda _: None, signers: Sequence[Signer] | None = None
     ) -> None:
         """Publish the next root."""
         self.root = deepcopy(self.root)

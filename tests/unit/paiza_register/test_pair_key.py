@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from securesystemslib.signer import CryptoSigner, Key, Signature, Signer
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root
 
+from paiza_register import load_set
 from paiza_register.pair_key import PairKey, PairSigner, key_files
+from paiza_wire.errors import Rejected
 from paiza_wire.identity.pair import PairPrivateKey
 from tests.two_verifiers import second_verifier
-from tests.unit.paiza_register.conftest import NOW
+from tests.unit.paiza_register.conftest import NOW, Holder
 
 DATA = b"what is signed"
 ONE, OTHER = (PairSigner(PairPrivateKey.generate()) for _ in range(2))
@@ -65,7 +68,7 @@ def test_a_key_in_another_form_is_refused(edit: Callable[[dict[str, Any]], objec
     """A key of another name, encoding or content than the one form is no key, or verifies nothing."""
     written = deepcopy(ONE.public_key.to_dict())
     edit(written)
-    if edit not in MORE.values():  # those are refused by the second verifier for the key id
+    if edit not in MORE.values():  # the second verifier refuses those for their key id
         assert not COUNTS(written, SIGNATURE.signature, DATA)
     with pytest.raises((ValueError, KeyError, UnverifiedSignatureError)):
         Key.from_dict(ONE.public_key.keyid, written).verify_signature(SIGNATURE, DATA)
@@ -159,3 +162,48 @@ def test_broken_curves_and_one_lattice_key_make_no_threshold() -> None:
         made = PairPrivateKey.from_halves(pair._classical, lattice_of_attacker).sign(broken.signed_bytes)[64:]
         broken.signatures[custodian.public_key.keyid] = Signature(custodian.public_key.keyid, (right + made).hex())
     assert not verified(broken)
+
+
+def refused_by_both(holder: Holder) -> str:
+    """Demand that both verifiers refuse a set; return why ours does."""
+    files = holder.files()
+    with pytest.raises(ValueError, match="register"):
+        second_verifier().Register(files, holder.bootstrap)
+    with pytest.raises(Rejected, match="register_invalid") as caught:
+        load_set(files, holder.bootstrap, NOW)
+    return caught.value.detail
+
+
+def add_custodian(root: Root, key: Key) -> None:
+    """Let one more key sign root and targets."""
+    for role in ("root", "targets"):
+        root.add_key(key, role)
+
+
+def test_a_custodian_has_a_pair(holder: Holder) -> None:
+    """A root that makes a key of one kind a custodian's is refused, though enough custodians signed it."""
+    holder.rotate_root(partial(add_custodian, key=CryptoSigner.generate_ecdsa().public_key))
+    assert "not a pair" in refused_by_both(holder)
+
+
+def test_root_and_targets_are_of_the_same_custodians(holder: Holder) -> None:
+    """A custodian of root alone is refused, and so is a threshold that differs."""
+    fewer, lower = holder.copy(), holder.copy()
+    fewer.rotate_root(lambda root: root.roles["targets"].keyids.pop())
+    assert "same custodians" in refused_by_both(fewer)
+    lower.rotate_root(lambda root: setattr(root.roles["targets"], "threshold", 1))
+    assert "same custodians" in refused_by_both(lower)
+
+
+def test_no_half_stands_in_two_pairs(holder: Holder) -> None:
+    """Two custodians that share one half of their pairs are refused: who breaks into one is half of the other."""
+    (first, *_others) = holder.signers["root"]
+    assert isinstance(first, PairSigner)
+    own = first._private_key
+    for private_key in (
+        PairPrivateKey.from_halves(own._classical, PairPrivateKey.generate()._lattice),
+        PairPrivateKey.from_halves(PairPrivateKey.generate()._classical, own._lattice),
+    ):
+        sharing, signer = holder.copy(), PairSigner(private_key)
+        sharing.rotate_root(partial(add_custodian, key=signer.public_key))
+        assert "share a half" in refused_by_both(sharing)

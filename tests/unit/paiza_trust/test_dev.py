@@ -47,15 +47,13 @@ def test_a_whole_federation_is_made_in_seconds(tmp_path: Path) -> None:
 
 
 def test_root_and_targets_need_more_than_half_of_the_custodians(tmp_path: Path) -> None:
-    """The threshold counts two keys a custodian, and no threshold is met with keys of one kind alone."""
+    """Each member has one custodian with one pair, and more than half of them must sign."""
     for count in (1, 2, 3, 8):
         created = dev.create(tmp_path / str(count), ALL[:count], now=NOW)
         root = json.loads((tmp_path / str(count) / "root.json").read_bytes())["signed"]
         for role in ("root", "targets"):
-            assert root["roles"][role]["threshold"] == created.threshold == 2 * (count // 2 + 1)
-            kinds = [root["keys"][keyid]["keytype"] for keyid in root["roles"][role]["keyids"]]
-            assert kinds.count("ecdsa") == kinds.count("ml-dsa") == count
-            assert created.threshold > kinds.count("ecdsa")
+            assert root["roles"][role]["threshold"] == created.threshold == count // 2 + 1
+            assert [root["keys"][keyid]["keytype"] for keyid in root["roles"][role]["keyids"]] == ["paiza-pair"] * count
         assert all(len(root["roles"][role]["keyids"]) == 1 for role in ("snapshot", "timestamp"))
 
 
