@@ -114,7 +114,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "database_locked": Remedy(N_("Another process uses the node's database."), _ASK_OPERATOR),
         "database_unavailable": Remedy(N_("The node's database cannot be read or written now."), _ASK_OPERATOR),
         "delivery_dropped": Remedy(
-            N_("An operator of the sending node gave the delivery up."),
+            N_("An operator of the sending node dropped the delivery."),
             N_("Ask that operator why; send it again if it still matters."),
         ),
         "delivery_expired": Remedy(
@@ -141,7 +141,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "consistency_mismatch": Remedy(N_("Two nodes disagree on the size of a log."), _TRY_LATER),
         "consistency_not_proven": Remedy(N_("A node did not prove that its log only grew."), _TELL_AUDITOR),
-        "internal_error": Remedy(N_("The program met a defect of its own."), _REPORT),
+        "internal_error": Remedy(N_("The program had an internal error."), _REPORT),
         "interrupted": Remedy(
             N_("The command was interrupted."),
             N_("Repeat it when you like: what was accepted stays, what was not waits in the outbox."),
@@ -273,9 +273,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Send the messages they belong to, or try again later."),
         ),
         "reason_missing": Remedy(N_("This act needs a stated reason."), N_("Repeat the command with --reason.")),
-        "register_expired": Remedy(
-            N_("The register was not renewed in time, so nobody can be trusted by it."), _ASK_OPERATOR
-        ),
+        "register_expired": Remedy(N_("The register was not renewed in time and cannot be relied on."), _ASK_OPERATOR),
         "register_invalid": Remedy(
             N_("A file of the register is not signed by those who answer for it, or is not well formed."), _TELL_AUDITOR
         ),
@@ -306,7 +304,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Name the second one with --second; paiza approve --officers lists them."),
         ),
         "self_approval": Remedy(
-            N_("Whoever wrote a message cannot be its second officer."),
+            N_("The author of a message cannot be its second officer."),
             N_("Another officer must sign it; paiza approve --officers lists them."),
         ),
         "stale_checkpoint": Remedy(N_("More is known of that log than the checkpoint shown says."), _TRY_LATER),

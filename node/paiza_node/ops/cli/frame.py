@@ -82,7 +82,7 @@ def _tell_failure(error: BaseException, arguments: Sequence[str]) -> int:
     place = _place(error)
     stopped = NodeStopped(
         "internal_error",
-        what=N_("The program met a defect of its own."),
+        what=N_("The program had an internal error."),
         where="{kind}: {place}",
         remedy=REPORT,
         kind=type(error).__name__,
