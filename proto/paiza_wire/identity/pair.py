@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
+from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES
 
 LABEL: Final = b"paiza/v1/pair\n"
 """Stands before everything that a pair signs, so that it is never taken for a signature over anything else."""
@@ -113,7 +114,7 @@ class PairPrivateKey:
         first = keys.private_key_from_pem(classical)
         if not isinstance(first, EllipticCurvePrivateKey):
             raise Rejected("bad_key", "the first half of a pair is not over P-256")
-        if len(lattice) > keys.MAX_KEY_FILE_BYTES:
+        if len(lattice) > MAX_KEY_FILE_BYTES:
             raise Rejected("bad_key", "the key file is too large")
         try:
             second = load_pem_private_key(lattice, None)

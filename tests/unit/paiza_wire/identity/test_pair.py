@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys, pair
 from paiza_wire.identity.pair import PairPrivateKey, PairPublicKey
+from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES
 from tests.two_verifiers import second_verifier
 
 DATA = b"root 7 of paiza.example"
@@ -171,4 +172,4 @@ def test_a_pair_is_stored_as_its_two_halves() -> None:
         with pytest.raises(Rejected, match="bad_key"):
             PairPrivateKey.from_pem(*wrong)
     with pytest.raises(Rejected, match="bad_key"):
-        PairPrivateKey.from_pem(first, second + b"\n" * keys.MAX_KEY_FILE_BYTES)
+        PairPrivateKey.from_pem(first, second + b"\n" * MAX_KEY_FILE_BYTES)
