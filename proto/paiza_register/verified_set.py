@@ -44,7 +44,7 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier
 
 GRACE: Final = timedelta(hours=72)
-"""How long the last verified set is used after its expiry: a long weekend in which nobody re-signs the timestamp."""
+"""The use of the last verified set after its expiry: a long weekend without a new timestamp."""
 
 MAX_SET_FILES: Final = 1000
 """Files of one set beside its roots: 64 members with a dozen files each."""

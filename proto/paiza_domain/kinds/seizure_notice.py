@@ -80,13 +80,13 @@ NAMES: Final = (
     ),
     Field("substance_id", N_("Reference id of the substance"), max_length=64, term="substance"),
 )
-"""How a substance is named."""
+"""The fields for the name of a substance."""
 DRUG: Final = (
     Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
     Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
     Field("form", N_("Form"), FieldType.CODE, codes="form"),
 )
-"""What kind of drug a substance is."""
+"""The fields for the drug type of a substance."""
 
 
 def named(substance: Any) -> Iterator[tuple[str, Problem]]:

@@ -20,7 +20,7 @@ from paiza_domain.reference.model import (
 
 
 class Listing(StrEnum):
-    """Whether a substance is listed in a state."""
+    """The listing of a substance in a state."""
 
     LISTED = "listed"
     NOT_LISTED = "not-listed"

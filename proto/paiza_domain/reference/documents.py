@@ -35,7 +35,7 @@ CONTROLS: Final = "reference-controls.json"
 BORDER_POINTS: Final = "reference-border-points.json"
 LEGAL_BASES: Final = "reference-legal-bases.json"
 SHARED_FILES: Final = (SUBSTANCES, CONTROLS, BORDER_POINTS, LEGAL_BASES)
-"""What the federation publishes together; each member adds its own profile and liaison officers."""
+"""The files that the federation publishes; each member adds its own profile and liaison officers."""
 
 MAX_PARTIES: Final = 250
 """Parties of a treaty."""

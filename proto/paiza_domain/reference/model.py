@@ -22,7 +22,7 @@ SCHEDULES: Final = (
 """Schedules of the Conventions of 1961 and 1971, tables of the Convention of 1988."""
 
 CROSSING_KINDS: Final = ("road", "rail", "river", "sea", "air")
-"""How one passes a border crossing point."""
+"""The kinds of border crossing points."""
 
 _FIRST_OF: Final = "0000-01-01"  # completes a year or a month to its first day
 

@@ -74,7 +74,7 @@ class Kind:
     remark: Callable[[Any, datetime, str], tuple[str, ...]] = _no_remarks
     derive: Callable[[Any], None] = _nothing_derived
     subject_of: Callable[[Any], bytes] = field(init=False, repr=False, compare=False)
-    """What makes the serialized `Subject` of a content."""
+    """The function that derives the serialized `Subject` of a content."""
 
     def __post_init__(self) -> None:
         """Check the name: a draft must be able to hold it."""

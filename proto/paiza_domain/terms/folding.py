@@ -117,7 +117,7 @@ FOLDS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType({
     "substance": plain,
     "drug-group": plain,
 })  # fmt: skip
-"""How each kind of term is folded. What is not here is not a term."""
+"""The folding function of each field. Other fields are not terms."""
 
 
 def fold(field: str, text: str) -> str:

@@ -33,7 +33,7 @@ PUBLIC_KEY_BYTES: Final = 1184 + 32
 """Length of a public key: ML-KEM-768 ‖ X25519 (X-Wing draft §5.2)."""
 
 OVERHEAD_BYTES: Final = 1088 + 32 + 16
-"""What a wrap is longer than its plaintext: ML-KEM ciphertext, ephemeral X25519 key, AES-GCM tag."""
+"""Overhead of a wrap in bytes: ML-KEM ciphertext, ephemeral X25519 key, AES-GCM tag."""
 
 MAX_PLAINTEXT_BYTES: Final = 1024
 """Only keys are wrapped, 32 bytes each; content goes through `paiza_wire.message.part_cipher`."""

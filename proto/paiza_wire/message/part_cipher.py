@@ -19,7 +19,7 @@ KEY_BYTES: Final = 32
 """Length of a part key."""
 
 SUBJECT_LABEL: Final = b"paiza/v1/subject"
-"""What the key of a subject is derived with."""
+"""The HKDF info of the key of a subject."""
 
 MESSAGE_ID_BYTES: Final = 16
 """Length of a message id, a UUID."""
