@@ -14,7 +14,7 @@ from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.substance_notes import Notes
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.compose.composer import Composer, Sealed
+from paiza_client.compose.composer import Composer, Sealed, Validated
 from paiza_client.errors import Refused, Unreachable, misused
 from paiza_client.language import N_, _
 from paiza_client.local import register_cache
@@ -179,32 +179,33 @@ async def _send(
             await duplicates.warn(terminal, session, prepared)
             composer = await session.composer()
             if dry_run:
-                composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+                _validate(composer, prepared, now)
                 _tell_checked(
                     terminal, prepared, substance_notes.of_prepared(session.register(), terminal, prepared, now)
                 )
                 return None, None
-            sealed = await asyncio.to_thread(_compose, terminal, composer, prepared, now)
+            sealed = await asyncio.to_thread(_seal, terminal, composer, prepared, now)
             with bars(terminal, _("Bringing")) as session.attachments.progress:
                 return sealed, (await session.submit([sealed]))[0]
     except Unreachable as error:
         if error.saved:
             raise
         # The node is away before there is a message: make it from what is known here, and keep it.
-        _compose_offline(terminal, prepared, now, error, dry_run=dry_run)
+        _seal_offline(terminal, prepared, now, error, dry_run=dry_run)
         raise Unreachable(error.reason, error.where, error.detail, saved=not dry_run) from error
 
 
-def _compose(terminal: Terminal, composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
+def _validate(composer: Composer, prepared: Prepared, now: datetime) -> Validated:
+    return composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+
+
+def _seal(terminal: Terminal, composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
+    message = _validate(composer, prepared, now)
     with bars(terminal, _("Sealing")) as told:
-        return composer.compose(
-            prepared.kind, prepared.content, prepared.annex, prepared.envelope, now=now, progress=told
-        )
+        return composer.seal(message, progress=told)
 
 
-def _compose_offline(
-    terminal: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool
-) -> None:
+def _seal_offline(terminal: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool) -> None:
     """Seal and sign, by the register and roles last known, into the outbox; what needs the node stays a draft."""
     profile = terminal.profile()
     known = register_cache.cached(profile)
@@ -213,9 +214,9 @@ def _compose_offline(
         raise cause
     composer = Composer(profile, open_credentials(profile, terminal.passphrase), known, roles)
     if dry_run:
-        composer.check(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+        _validate(composer, prepared, now)
         return
-    Outbox(profile.outbox).put([_compose(terminal, composer, prepared, now).item()])
+    Outbox(profile.outbox).put([_seal(terminal, composer, prepared, now).item()])
 
 
 def _tell_checked(terminal: Terminal, prepared: Prepared, notes: Notes) -> None:

@@ -1,7 +1,7 @@
 """From a valid draft to a sealed and signed message. Validation comes before anything is encrypted.
 
-The order is the promise: `compose` refuses a draft that any receiver would refuse, names every field, and only what
-passed is sealed for the recipients and the own member with the keys of the register, and signed.
+`Composer.validate` refuses a draft that any receiver would refuse and names every field. Its result is the only thing
+that `Composer.seal` takes: header and parts are made once, and what was validated is what is sealed and signed.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,6 @@ from paiza_wire.message import (
     OfficerSigner,
     PlainPart,
     RecipientKey,
-    key_wrapping,
     message_digest,
     new_message_id,
     seal,
@@ -55,6 +54,21 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Validated:
+    """A message that every receiver would accept, before anything of it is encrypted; made by `Composer.validate`.
+
+    ``header`` has no parts yet: sealing adds one for each of ``parts`` and ``attachments``, in this order. ``keys`` are
+    those of the recipients and of the own member.
+    """
+
+    header: message_pb2.Header
+    parts: tuple[PlainPart, ...]
+    subject: bytes
+    attachments: tuple[Attachment, ...]
+    keys: tuple[RecipientKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """A signed message, sealed to the members: nobody on this machine can read it again."""
 
@@ -74,7 +88,7 @@ class Sealed:
 
 
 class Composer:
-    """Seals and signs for one officer under one version of the register; recipients' keys are parsed once."""
+    """Validates, seals and signs for one officer under one version of the register."""
 
     def __init__(self, profile: Profile, credentials: Credentials, register: Register, roles: Sequence[str]) -> None:
         self._profile = profile
@@ -83,58 +97,55 @@ class Composer:
         self._signer = OfficerSigner(
             str(profile.id), credentials.certificate_der, lambda data: keys.sign(credentials.key, data)
         )
-        self._keys: dict[str, RecipientKey] = {}
 
-    def check(self, kind: Kind, content: Message, annex: Message | None, envelope: Envelope, now: datetime) -> None:
-        """Refuse what a receiver would refuse, and a sender or recipient that cannot be; seals nothing."""
-        self._header(kind, annex, envelope, now)
-        for recipient in envelope.recipients:
-            self._recipient_key(recipient.member, now)
-        self._validate(kind, content, annex, envelope, now)
-
-    def compose(
-        self,
-        kind: Kind,
-        content: Message,
-        annex: Message | None,
-        envelope: Envelope,
-        *,
-        now: datetime,
-        source_row: bytes = b"",
-        progress: Progress | None = None,
-    ) -> Sealed:
-        """Make the message: validate, seal for the recipients and our own member, sign; attachments go first."""
-        header = self._header(kind, annex, envelope, now)
-        plain, annexed = self._validate(kind, content, annex, envelope, now)
-        parts = [PlainPart(message_pb2.PART_KIND_MAIN, plain)]
-        if annexed is not None:
-            parts.append(PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, annexed, envelope.annex_handling))
-        members = [*(recipient.member for recipient in envelope.recipients), self._profile.member]
-        recipient_keys = [self._recipient_key(member, now) for member in members]
-        attached = [
-            attaching.seal(each, header, number, self._profile.outbox, progress)
-            for number, each in enumerate(envelope.attachments, len(parts))
-        ]
-        with located(header.message_id.hex()):
-            unsigned = seal(header, parts, recipient_keys, attached, subject=kind.subject_of(content))
-            data = sign(unsigned, [self._signer])
-        return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
-
-    def _validate(
+    def validate(
         self, kind: Kind, content: Message, annex: Message | None, envelope: Envelope, now: datetime
-    ) -> tuple[bytes, bytes | None]:
-        header = self._header(kind, annex, envelope, now)
-        header.parts.add(kind=message_pb2.PART_KIND_MAIN)
+    ) -> Validated:
+        """Return the message as it will be sealed; nothing is encrypted.
+
+        Refused names every field that a receiver would refuse, or the sender or recipient that cannot be one.
+        """
+        header = self._header(kind, envelope, now)
+        plain = [PlainPart(message_pb2.PART_KIND_MAIN, content.SerializeToString(deterministic=True))]
         if annex is not None:
-            header.parts.add(kind=message_pb2.PART_KIND_NOMINAL_ANNEX)
-        plain = content.SerializeToString(deterministic=True)
-        annexed = annex.SerializeToString(deterministic=True) if annex is not None else None
-        errors = [*validation.header_errors(header, kind, now), *self._unknown_bases(envelope)]
+            data = annex.SerializeToString(deterministic=True)
+            plain.append(PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, data, envelope.annex_handling))
+        subject = kind.subject_of(content)
+        described = message_pb2.Header()
+        described.CopyFrom(header)
+        for part in plain:
+            described.parts.add(kind=part.kind, handling=part.handling)
+        for _each in envelope.attachments:
+            described.parts.add(kind=message_pb2.PART_KIND_ATTACHMENT)
+        errors = [*validation.header_errors(described, kind, now), *self._unknown_bases(envelope)]
         raise_field_problems(kind.name, [*errors, *kind.validate(content, annex, now)])
         # The same function that every receiver runs has the last word.
         with located(kind.name):
-            validation.check_message(header, plain, annexed, now, subject=kind.subject_of(content))
-        return plain, annexed
+            validation.check_message(
+                described, plain[0].plaintext, plain[1].plaintext if annex is not None else None, now, subject=subject
+            )
+        members = [*(recipient.member for recipient in envelope.recipients), self._profile.member]
+        return Validated(
+            header,
+            tuple(plain),
+            subject,
+            envelope.attachments,
+            tuple(self._recipient_key(each, now) for each in members),
+        )
+
+    def seal(self, message: Validated, *, source_row: bytes = b"", progress: Progress | None = None) -> Sealed:
+        """Seal a message for its recipients and the own member, and sign it; attachments go first.
+
+        The header that was validated is the one that is sealed: only the digests of the ciphertexts are added.
+        """
+        attached = [
+            attaching.seal(each, message.header, number, self._profile.outbox, progress)
+            for number, each in enumerate(message.attachments, len(message.parts))
+        ]
+        with located(message.header.message_id.hex()):
+            unsigned = seal(message.header, message.parts, message.keys, attached, subject=message.subject)
+            data = sign(unsigned, [self._signer])
+        return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
 
     def _unknown_bases(self, envelope: Envelope) -> list[FieldError]:
         """Find legal bases that the federation does not list; nothing where it lists none."""
@@ -149,8 +160,7 @@ class Composer:
             if known and basis not in known
         ]
 
-    def _header(self, kind: Kind, annex: Message | None, envelope: Envelope, now: datetime) -> message_pb2.Header:
-        del annex
+    def _header(self, kind: Kind, envelope: Envelope, now: datetime) -> message_pb2.Header:
         message_id = new_message_id(now)
         header = message_pb2.Header(
             suite=message_pb2.SUITE_1,
@@ -191,14 +201,11 @@ class Composer:
         )
 
     def _recipient_key(self, member: str, now: datetime) -> RecipientKey:
-        if member not in self._keys:
-            known = self._register.members.get(member)
-            if known is None or known.status != "active":
-                raise Refused("unknown_recipient", member)
-            with located(member):
-                key = known.current_encryption_key(now)
-                self._keys[member] = RecipientKey(member, key_wrapping.public_key_from_bytes(key.public))
-        return self._keys[member]
+        known = self._register.members.get(member)
+        if known is None or known.status != "active":
+            raise Refused("unknown_recipient", member)
+        with located(member):
+            return RecipientKey(member, known.current_encryption_key(now).key)
 
 
 def raise_field_problems(source: str, errors: Sequence[FieldError]) -> None:

@@ -73,7 +73,8 @@ async def _answers(home: Path) -> Seen:
             composer = await session.composer()
             now = drafting.now()
             ready = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Overrides(), now)
-            sealed = [composer.compose(ready.kind, ready.content, None, ready.envelope, now=now) for _ in range(2)]
+            valid = [composer.validate(ready.kind, ready.content, None, ready.envelope, now) for _ in range(2)]
+            sealed = [composer.seal(message) for message in valid]
             await session.submit(sealed)
             for message in sealed:
                 await session.open_part(message.digest)

@@ -118,7 +118,7 @@ async def _send(session: Session) -> str:
     now = drafting.now()
     prepared = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Overrides(), now)
     composer = await session.composer()
-    sealed = composer.compose(prepared.kind, prepared.content, None, prepared.envelope, now=now)
+    sealed = composer.seal(composer.validate(prepared.kind, prepared.content, None, prepared.envelope, now))
     (outcome,) = await session.submit([sealed])
     assert outcome.state == "released"
     return sealed.id

@@ -135,8 +135,9 @@ class SeizureImport:
         )
         notice = planned.notice
         assert notice is not None
-        sealed = self._composers[member].compose(self._kind, notice, None, envelope, now=now, source_row=planned.digest)
-        self._pending[member].append(sealed)
+        composer = self._composers[member]
+        message = composer.validate(self._kind, notice, None, envelope, now)
+        self._pending[member].append(composer.seal(message, source_row=planned.digest))
         if len(self._pending[member]) >= BATCH:
             self._submit(member)
 
