@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -12,8 +12,13 @@ from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import breaches, messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
+from paiza_client.errors import Refused
 from paiza_client.language import N_, _
+from paiza_client.sdk import find_messages
 from paiza_domain import kinds
+
+if TYPE_CHECKING:
+    from paiza_client.sdk import Session
 
 WORKFLOW: Final = "controlled-delivery"
 _MINUTE: Final = timedelta(minutes=1)
@@ -57,8 +62,6 @@ def board(*, over_too: bool) -> None:
 @shared
 def show(*, thread: str) -> None:
     """Show one delivery."""
-    from paiza_client.cli.controlled_delivery import workflow_of  # noqa: PLC0415 - they name each other
-
     terminal = current_terminal()
 
     async def work() -> workflow_pb2.GetWorkflowResponse:
@@ -70,6 +73,18 @@ def show(*, thread: str) -> None:
         terminal.json(_as_json(found))
     else:
         _tell(terminal, found)
+
+
+async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkflowResponse:
+    """Find the delivery an officer means, by its thread's short name or any message of it."""
+    found = await find_messages.matching(session, thread)
+    threads = {each.header.thread_id for each in found}
+    if len(threads) > 1:
+        await find_messages.one(session, thread)
+    response = await session.workflows.get(thread_id=threads.pop())
+    if response.status.workflow != WORKFLOW or not response.steps:
+        raise Refused("unknown_id", thread, "not a controlled delivery")
+    return response
 
 
 def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:

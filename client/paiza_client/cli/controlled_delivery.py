@@ -25,10 +25,8 @@ from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 
 if TYPE_CHECKING:
-    from paiza_client.sdk import Session
     from paiza_domain.schema.kind import Kind
 
-WORKFLOW: Final = "controlled-delivery"
 REQUEST: Final = "cd-request"
 
 
@@ -183,7 +181,7 @@ def _take(
 
     async def look() -> tuple[workflow_pb2.GetWorkflowResponse, message_pb2.Header]:
         async with terminal.session() as session:
-            found = await workflow_of(session, thread)
+            found = await board.workflow_of(session, thread)
             first = await find_messages.one(session, found.steps[0].message_digest.hex())
             return found, first.header
 
@@ -262,15 +260,3 @@ def _overrides(options: Mapping[str, Any], step: Command) -> Overrides:
     if urgency in {"urgent", "flash"} and not reason:
         reason = "controlled-delivery"
     return Overrides((), urgency, reason, second=options["second"])
-
-
-async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkflowResponse:
-    """Find the delivery an officer means, by its thread's short name or any message of it."""
-    found = await find_messages.matching(session, thread)
-    threads = {each.header.thread_id for each in found}
-    if len(threads) > 1:
-        await find_messages.one(session, thread)
-    response = await session.workflows.get(thread_id=threads.pop())
-    if response.status.workflow != WORKFLOW or not response.steps:
-        raise Refused("unknown_id", thread, "not a controlled delivery")
-    return response

@@ -14,7 +14,8 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import NotProven, Refused, located, misused
 from paiza_client.evidence import container, evidence
-from paiza_client.evidence.evidence import Claim, Evidence
+from paiza_client.evidence.entries import Claim
+from paiza_client.evidence.evidence import Evidence
 from paiza_client.evidence.signers import Signed
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private

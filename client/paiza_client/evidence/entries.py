@@ -8,7 +8,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client.errors import NotProven, located
 from paiza_client.verify.logs import LogReader
 from paiza_client.verify.model import Proof
-from paiza_client.verify.proven_time import Before
+from paiza_client.verify.proven_time import Before, Interval
 from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
 from paiza_wire.tlog.tlog_proof import TlogProof
@@ -42,6 +42,19 @@ class Filed:
             ),
             checkpoint=self.proof.note,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One entry that is proven, and when it was made; ``interval`` None where only its own log says when."""
+
+    proof: Proof
+    interval: Interval | None
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the witnesses say that the log's own time is wrong."""
+        return self.interval is not None and self.interval.contradicts(self.proof.time)
 
 
 def check_consistent(proofs: Sequence[Proof], filed: Sequence[Filed], reader: LogReader) -> None:

@@ -16,7 +16,7 @@ from paiza.officer.v1 import audit_pb2
 from paiza_client.errors import NotProven, located
 from paiza_client.evidence import container
 from paiza_client.evidence import members as evidence_members
-from paiza_client.evidence.entries import Filed, check_consistent, check_other
+from paiza_client.evidence.entries import Claim, Filed, check_consistent, check_other
 from paiza_client.evidence.members import KEYS, MESSAGE, PARTS
 from paiza_client.evidence.signers import Signed, judge_signers
 from paiza_client.verify import checks, logs
@@ -29,19 +29,6 @@ from paiza_wire.tlog.tlog_proof import TlogProof
 _RELEASED: Final = "RELEASED"
 _FORWARDED: Final = "FORWARDED"
 _ANSWERS: Final = frozenset({"RECEIVED", "REFUSED"})
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One entry that is proven, and when it was made; ``interval`` None where only its own log says when."""
-
-    proof: Proof
-    interval: Interval | None
-
-    @property
-    def contradicted(self) -> bool:
-        """Whether the witnesses say that the log's own time is wrong."""
-        return self.interval is not None and self.interval.contradicts(self.proof.time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from paiza_client.errors import NotProven
+from paiza_client.evidence.entries import Claim
 from paiza_client.verify.logs import Registers
 from paiza_client.verify.model import Proof
 from paiza_client.verify.proven_time import Interval
 from paiza_wire.identity import VerifiedCertificate
 from paiza_wire.identity.keys import fingerprint
 from paiza_wire.message import VerifiedMessage
-
-if TYPE_CHECKING:
-    from paiza_client.evidence.evidence import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Signed:
 
 
 def judge_signers(
-    message: VerifiedMessage, first: Proof, claims: Iterable["Claim"], registers: Registers
+    message: VerifiedMessage, first: Proof, claims: Iterable[Claim], registers: Registers
 ) -> tuple[Signed, ...]:
     """Judge each signer's certificate by when the message was first released.
 
@@ -91,7 +88,7 @@ def _is_revoked(certificate: VerifiedCertificate, revoked: frozenset[bytes]) -> 
     return certificate.fingerprint in revoked or fingerprint(certificate.public_key) in revoked
 
 
-def _seen_before(version: bytes, released: Interval, claims: Iterable["Claim"]) -> bool:
+def _seen_before(version: bytes, released: Interval, claims: Iterable[Claim]) -> bool:
     """Return whether an entry made under this register was witnessed before the release can have been made."""
     return released.not_before is not None and any(
         claim.interval is not None

@@ -116,6 +116,14 @@ def test_the_layers_hold(root: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_a_cycle_is_found(skeleton: Path) -> None:
+    """Two commands that import each other break the contract."""
+    for one, other in (("board", "stray"), ("stray", "board")):
+        plant(skeleton, f"client/paiza_client/cli/{one}.py", f"import paiza_client.cli.{other}")
+    result = lint(skeleton, "client-cycles")
+    assert result.returncode == 1, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("violation", VIOLATIONS)
 def test_a_violation_is_found(skeleton: Path, violation: str) -> None:
     """Each forbidden import, and a module without a layer, breaks its contract."""
