@@ -20,5 +20,4 @@ def name(level: int) -> str:
 def _own() -> Mapping[int, Texts]:
     profile = current_terminal().profile()
     known = register_cache.cached(profile)
-    found = None if known is None else reference_data.of(known).reference.profiles.get(profile.member)
-    return {} if found is None else found.classification
+    return {} if known is None else reference_data.level_names(known, profile.member)

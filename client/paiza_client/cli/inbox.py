@@ -45,7 +45,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
 
     async def work() -> "tuple[list[MessageSummary], dict[bytes, Task]]":
         async with terminal.session() as session:
-            found = await find_messages.listed(
+            listing = find_messages.walk(
                 session,
                 limit,
                 box="sent" if sent else "inbox",
@@ -55,6 +55,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
                 since=since,
                 subjects=True,
             )
+            found = [each async for each in listing]
             return found, {} if sent or not found else await tasks.by_message(session)
 
     found, own_tasks = run(work())

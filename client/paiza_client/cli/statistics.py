@@ -6,20 +6,16 @@ from typing import Final
 
 import click
 
-from paiza_client.cli import open_many
+from paiza_client.cli.exports import note_superseded
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
-from paiza_client.data.exports import marks
-from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Table
-from paiza_client.data.statistics import observations, tabulation
-from paiza_client.data.statistics.tabulation import HIDDEN, Measure
+from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Statistics, count_seizures
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
 from paiza_client.sdk import wording
 
-REASON: Final = "statistics"  # why each notice is opened, where the officer says nothing else
 FORMATS: Final = ("csv", "xlsx", "json")
 
 
@@ -30,10 +26,8 @@ FORMATS: Final = ("csv", "xlsx", "json")
         "notice is opened, which your node logs."
     )
 )
-@click.option(
-    "--by", type=click.Choice(tuple(observations.DIMENSIONS)), default="substance", show_default=True, help=N_("Rows.")
-)
-@click.option("--across", type=click.Choice(tuple(observations.DIMENSIONS)), default=None, help=N_("Columns."))
+@click.option("--by", type=click.Choice(tuple(DIMENSIONS)), default="substance", show_default=True, help=N_("Rows."))
+@click.option("--across", type=click.Choice(tuple(DIMENSIONS)), default=None, help=N_("Columns."))
 @click.option(
     "--measure",
     type=click.Choice(("count", "kg")),
@@ -68,22 +62,28 @@ def statistics(
     if output is not None and output.exists():
         raise Refused("file_unwritable", str(output), _("it exists"))
     terminal = current_terminal()
-    records = run(_records(terminal, author, since, until, reason.strip() or REASON))
-    counted = tabulation.tabulate(observations.observations(records), by, across or "")
-    table = tabulation.as_table(counted, by, across or "", measure, marks.strictest(records))
-    _give(terminal, table, form or FORMATS[0], output)
+
+    async def work() -> Statistics:
+        async with terminal.session() as session:
+            with terminal.progress(_("Messages")) as on_progress:
+                return await count_seizures(
+                    session,
+                    by,
+                    across or "",
+                    measure=measure,
+                    author=author,
+                    since=since,
+                    until=until,
+                    reason=reason.strip() or REASON,
+                    on_progress=on_progress,
+                )
+
+    counted = run(work())
+    note_superseded(terminal, len(counted.superseded))
+    _print(terminal, counted.table, form or FORMATS[0], output)
 
 
-async def _records(
-    terminal: Terminal, author: str, since: datetime | None, until: datetime | None, reason: str
-) -> list[Record]:
-    async with terminal.session() as session:
-        found = await open_many.chosen(session, (), kind=observations.KIND, author=author, since=since)
-        counted = open_many.standing(terminal, open_many.stored_until(found, until))
-        return [record for record, _part in await open_many.opened(terminal, session, counted, reason, annex=False)]
-
-
-def _give(terminal: Terminal, table: Table, form: str, output: Path | None) -> None:
+def _print(terminal: Terminal, table: Table, form: str, output: Path | None) -> None:
     if output is not None:
         from paiza_client.data.exports.writing import WRITERS  # noqa: PLC0415 - a table on the screen needs no writer
 

@@ -10,8 +10,8 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -144,9 +144,13 @@ class Terminal:
             table.add_row(Text(plain(label)), Text(plain(value)))
         self.out.print(table)
 
-    def progress(self) -> Progress:
-        """Return a progress bar on standard error; invisible where nobody watches or JSON is wanted."""
-        return Progress(
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a progress bar on standard error; yield what moves it: called with what is done, and with all there is.
+
+        Invisible where nobody watches or JSON is wanted.
+        """
+        bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -154,6 +158,9 @@ class Terminal:
             console=self.err,
             disable=self.wants_json or not sys.stderr.isatty(),
         )
+        with bar:
+            task = bar.add_task(title, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def bell(self) -> None:
         """Ring, where there is a terminal to ring."""

@@ -1,7 +1,10 @@
 """The reference data of the register in use, read once; they explain messages and refuse none."""
 
+from collections.abc import Mapping
+
 from paiza_domain import reference
 from paiza_domain.reference import NameIndex, Reference
+from paiza_domain.reference.model import Texts
 from paiza_register import Register
 
 
@@ -30,3 +33,9 @@ def of(register: Register) -> ReferenceData:
         _read.clear()  # a program works with one version at a time
         found = _read[register.version] = ReferenceData(register)
     return found
+
+
+def level_names(register: Register, member: str) -> Mapping[int, Texts]:
+    """Return a member's own names of classification levels, by level and language; empty where it published none."""
+    profile = of(register).reference.profiles.get(member)
+    return {} if profile is None else profile.classification

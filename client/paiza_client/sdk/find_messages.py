@@ -1,6 +1,7 @@
 """How a message is found: by what an officer writes for it, or by what is known of it. Nothing is opened by that."""
 
 import re
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
@@ -52,9 +53,9 @@ async def one(session: Session, text: str) -> MessageSummary:
     return found[0]
 
 
-async def listed(
+async def walk(
     session: Session,
-    limit: int,
+    limit: int | None = None,
     *,
     box: Box = "inbox",
     unread_only: bool = False,
@@ -62,11 +63,13 @@ async def listed(
     author: str = "",
     since: datetime | None = None,
     subjects: bool = False,
-) -> list[MessageSummary]:
-    """Return messages that fit, newest first, over as many pages as it takes, at most ``limit``."""
-    found: list[MessageSummary] = []
-    token = ""
-    while len(found) < limit:
+) -> AsyncIterator[MessageSummary]:
+    """Yield the messages that fit, newest first, over as many pages as it takes; with a ``limit``, at most so many.
+
+    ``subjects`` asks for the subjects too, which the node logs as SUBJECTS_SHOWN, once for each page.
+    """
+    left, token = limit, ""
+    while left is None or left > 0:
         page = await session.list_messages(
             box=box,
             unread_only=unread_only,
@@ -74,11 +77,12 @@ async def listed(
             author=author,
             since=since,
             subjects=subjects,
-            page_size=min(PAGE, limit - len(found)),
+            page_size=PAGE if left is None else min(PAGE, left),
             page_token=token,
         )
-        found += page.messages
+        for each in page.messages:
+            yield each
+        left = None if left is None else left - len(page.messages)
         token = page.next_token
         if not token:
             break
-    return found

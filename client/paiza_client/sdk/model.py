@@ -1,11 +1,14 @@
 """Frozen records of what the own node lists and says of itself. `paiza_client.verify.model` has what was proven."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from paiza.core.v1 import message_pb2
 
+OnProgress = Callable[[int, int], None]
+"""Called as long work goes on, in the event loop: with what is done, and what there is in all."""
 Box = Literal["inbox", "sent", "both"]
 DeliveryState = Literal["waiting", "delivered", "refused", "rejected", "expired", "dropped", "unknown"]
 AttachmentState = Literal["awaited", "received", "refused", "expired", "erased", "unknown"]

@@ -1,6 +1,23 @@
-"""Opened messages as tables and pages for others. No network, no node: what comes in was opened, and logged, before.
+"""Opened messages as tables and pages for others: `export_messages` does it all at the own node.
 
-`records` holds what was opened, `unodc`, `customs` and `precursors` make rows of it, `tables` says what a table is and
-keeps formulas out of it, `writing` writes it as CSV, XLSX or JSON, `printing` writes messages as pages to be printed.
-Every table and page carries the strictest mark of all it was made of (`marks`).
+`export` asks for leave and opens, `records` holds what was opened; `forms` lists the forms: `whole` writes all of it,
+`unodc`, `customs` and `precursors` make rows, `printing` pages. `tables` says what a table is and keeps formulas out of
+it, `writing` writes it as CSV, XLSX or JSON. Every table and page carries the strictest mark of all it was made of
+(`marks`). Only `export` needs the network.
 """
+
+from paiza_client.data.exports.export import ExportResult, LeftOut, export_messages
+from paiza_client.data.exports.forms import FORMATS, FORMS, Form, misfit
+from paiza_client.sdk.exports import AUDIENCES, Intent
+
+__all__ = [
+    "AUDIENCES",
+    "FORMATS",
+    "FORMS",
+    "ExportResult",
+    "Form",
+    "Intent",
+    "LeftOut",
+    "export_messages",
+    "misfit",
+]

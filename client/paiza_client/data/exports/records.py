@@ -8,7 +8,12 @@ from typing import Any
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
+from paiza_client.errors import located
+from paiza_client.sdk import wording
+from paiza_client.sdk.open_many import OpenedMessage
+from paiza_client.verify.model import OpenedPart
 from paiza_domain.schema.kind import Kind
+from paiza_wire.message import parse_strictly
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,23 @@ class Record:
 def contents(records: Iterable[Record], kind: str) -> list[Any]:
     """Return the contents of one kind, in order."""
     return [record.content for record in records if record.kind.name == kind]
+
+
+def record(opened: OpenedMessage) -> Record:
+    """Return an opened message with its contents parsed; Refused for a kind that this program does not know."""
+    kind = wording.kind_of(opened.header)
+    annex = opened.annex
+    return Record(
+        header=opened.header,
+        digest=opened.digest,
+        thread_name=opened.main.thread_name,
+        kind=kind,
+        content=_parsed(kind.content, opened.main),
+        annex=None if annex is None or kind.annex is None else _parsed(kind.annex, annex),
+        proofs=wording.proof_rows(opened.main),
+    )
+
+
+def _parsed(content: type[Message], part: OpenedPart) -> Any:
+    with located(part.message.header.message_id.hex()):
+        return parse_strictly(content, part.plaintext, "the content")

@@ -1,6 +1,27 @@
-"""Import of seizure records from tables in other layouts: bytes in, planned notices out. No network, no node.
+"""Import of seizure records from tables in other layouts: `import_seizures` does it all at the own node.
 
 `maps` reads the layout (`map_checks` judges it), `rows` the file, `values` single cells, `mapping` a row; `content`
-makes the message, `plan` walks the whole file, `report` counts, `rejects` writes what has to be mended. README.md
-describes the format of a map.
+makes the message, `plan` walks the whole file, `report` counts, `rejects` writes what has to be mended, `seizures`
+sends. README.md describes the format of a map. Only `seizures` needs the network.
 """
+
+from paiza_client.data.imports.maps import ImportMap, load_map
+from paiza_client.data.imports.report import ImportReport
+from paiza_client.data.imports.seizures import (
+    ImportInterrupted,
+    ImportResult,
+    check_readable,
+    import_seizures,
+    rejects_path,
+)
+
+__all__ = [
+    "ImportInterrupted",
+    "ImportMap",
+    "ImportReport",
+    "ImportResult",
+    "check_readable",
+    "import_seizures",
+    "load_map",
+    "rejects_path",
+]

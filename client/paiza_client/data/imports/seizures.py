@@ -1,4 +1,4 @@
-"""Sends a table of seizures: one signed message per row, from each reporting state's officer to every other member.
+"""The import of a table of seizures: one signed message per row, from each reporting state's officer to all others.
 
 The walk over the rows is `plan`; here its notices are sealed, signed and submitted in batches, while the next ones are
 being made. Running it again sends only what is missing: every message carries the digest of its row, which the node
@@ -6,11 +6,12 @@ keeps in the same commit as the message, and what was not yet submitted waits in
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paiza.core.v1 import message_pb2
@@ -20,63 +21,116 @@ from paiza_client.data.imports.plan import Planned, plan_import
 from paiza_client.data.imports.rejects import RejectsWriter
 from paiza_client.data.imports.report import ImportReport
 from paiza_client.data.imports.rows import RowReader
-from paiza_client.errors import Refused
+from paiza_client.errors import Refused, Unreachable, misused
+from paiza_client.language import _
+from paiza_client.sdk.model import OnProgress
+from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from paiza_client.sdk import Session
-
 BATCH: Final = 128  # messages of one Submit: small enough that one is made while another travels
 BATCHES_AHEAD: Final = 3  # made and not yet answered, per member: bounds the memory
 KIND: Final = "seizure-notice"
 REVIEW: Final = timedelta(days=3 * 365)  # of historic records; the domain's default for what holds nominal data
 MAX_REFUSED_LISTED: Final = 1000
+STEP_ROWS: Final = 64  # rows between two calls of what shows the progress
+COUNT_BYTES: Final = 1 << 20  # read at once to count the lines
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of an import: the report on the rows, and what the nodes did with the messages."""
+    """What became of an import: of every row of the file, and of every message at the nodes."""
 
-    report: ImportReport = field(default_factory=ImportReport)
-    sent: int = 0
-    repeated_at_node: int = 0
-    refused: list[tuple[str, Outcome]] = field(default_factory=list)
-    waiting: int = 0
-    rejects: Path | None = None
+    report: ImportReport
+    """Every row once, by its outcome: accepted, repaired, repeated, rejected, of another member, outside."""
+    dry_run: bool
+    """Nothing was sent and no rejects file was written; the report is complete."""
+    sent: int
+    """Messages released by this run."""
+    repeated_at_node: int
+    """Messages that their node had released before."""
+    waiting: int
+    """Messages in the outboxes; they go at the next `Session.flush`."""
+    refused: tuple[tuple[str, Outcome], ...]
+    """Message ids with the node's final refusal, at most `MAX_REFUSED_LISTED`."""
+    rejects: Path | None
+    """The file with the rejected rows and their reasons; None where nothing was rejected, or in a dry run."""
+    seconds: float
 
-    def count(self, message: Sealed, outcome: Outcome) -> None:
-        """Count one answered message."""
-        if outcome.state == "released":
-            self.sent += not outcome.repeated
-            self.repeated_at_node += outcome.repeated
-        elif outcome.state == "retry":
-            self.waiting += 1
-        elif len(self.refused) < MAX_REFUSED_LISTED:
-            self.refused.append((message.id, outcome))
+
+class ImportInterrupted(Unreachable):
+    """A node did not answer, and the import stopped there; ``result`` holds what was done until then.
+
+    ``saved`` unless it was a dry run: what was sealed waits in the outboxes, and the same import goes on from there.
+    """
+
+    def __init__(self, error: Unreachable, result: ImportResult) -> None:
+        super().__init__(error.reason, error.where, error.detail, saved=not result.dry_run or error.saved)
+        self.result = result
 
 
-class SeizureImport:
-    """One run over one file. ``sessions`` and ``composers`` are by member; `run` belongs into a worker thread."""
+async def import_seizures(
+    sessions: Sequence[Session],
+    file: Path,
+    layout: ImportMap,
+    *,
+    rejects: Path | None = None,
+    tlp: str = "AMBER",
+    dry_run: bool = False,
+    on_progress: OnProgress | None = None,
+) -> ImportResult:
+    """Send each row of a table as a signed seizure notice, and return what became of all rows and messages.
+
+    ``sessions`` are of different members; each sends its own member's rows to every other member of the federation.
+    Rows of other members are counted and left. ``layout`` says how the table is read (`load_map`). Rejected rows go
+    into ``rejects``, a file that must not be there yet (None: `rejects_path`). ``tlp`` marks the notices, which are
+    classified at level 1 and may be used for statistics alone.
+
+    ``dry_run`` checks and counts everything, sends nothing and writes no file; the nodes are still asked which rows
+    were sent before. ``on_progress`` is called with the rows done and the lines of the file.
+
+    A notice is logged as any message is: RELEASED, once for each member it goes to. A row that was sent before is not
+    sent again, also after a crash and by another officer of the member.
+
+    Misused("usage") for two sessions of one member; before anything is sent, Refused("file_unreadable") or ("bad_map")
+    for a table that cannot be read or lacks a column of the layout; FileExistsError for ``rejects``;
+    `ImportInterrupted` where a node does not answer. A message that a node refuses ends nothing: it stands in the
+    result.
+    """
+    by_member = {session.profile.member: session for session in sessions}
+    if len(by_member) != len(sessions):
+        raise misused("sessions", _("two profiles of one member"))
+    composers = {member: await session.composer() for member, session in by_member.items()}
+    handling = message_pb2.Handling(tlp=tlp, code="H0", classification=1, purposes=["statistics"])
+    run = _Run(by_member, composers, handling, dry_run=dry_run, on_progress=on_progress)
+    try:
+        await asyncio.to_thread(run.all, file, layout, rejects or rejects_path(file))
+    except Unreachable as error:
+        raise ImportInterrupted(error, run.result()) from error
+    return run.result()
+
+
+class _Run:
+    """One run over one file; `all` belongs into a worker thread, the rest of it into the event loop."""
 
     def __init__(
         self,
-        sessions: Mapping[str, "Session"],
+        sessions: Mapping[str, Session],
         composers: Mapping[str, Composer],
-        loop: asyncio.AbstractEventLoop,
-        *,
         handling: message_pb2.Handling,
+        *,
         dry_run: bool,
-        step: Callable[[int], None],
+        on_progress: OnProgress | None,
     ) -> None:
         self._sessions = sessions
         self._composers = composers
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._handling = handling
         self._dry_run = dry_run
-        self._step = step
+        self._on_progress = on_progress
         self._register = next(iter(sessions.values())).register()
         self._recipients = {
             member: tuple(message_pb2.Recipient(member=each) for each in recipients_of(self._register, member))
@@ -85,34 +139,55 @@ class SeizureImport:
         self._kind = kinds.all_kinds()[KIND]
         self._pending: dict[str, list[Sealed]] = {member: [] for member in sessions}
         self._flying: dict[str, list[tuple[list[Sealed], Future[list[Outcome]]]]] = {member: [] for member in sessions}
-        self.result = ImportResult()
+        self._started = monotonic()
+        self._report = ImportReport()
+        self._sent = self._repeated_at_node = self._waiting = 0
+        self._refused: list[tuple[str, Outcome]] = []
+        self._rejects: Path | None = None
 
-    def run(self, path: Path, layout: ImportMap, rejects: Path) -> ImportResult:
+    def result(self) -> ImportResult:
+        """Return what was done so far."""
+        return ImportResult(
+            report=self._report,
+            dry_run=self._dry_run,
+            sent=self._sent,
+            repeated_at_node=self._repeated_at_node,
+            waiting=self._waiting,
+            refused=tuple(self._refused),
+            rejects=self._rejects,
+            seconds=monotonic() - self._started,
+        )
+
+    def all(self, path: Path, layout: ImportMap, rejects: Path) -> None:
         """Read, plan and send the whole file; what is rejected goes to the rejects file, made only if needed."""
         members = [member.id for member in self._register.active_members()]
         writer: RejectsWriter | None = None
+        total = _lines(path)
         with ExitStack() as stack:
-            file = stack.enter_context(_open(path))
-            reader = RowReader(file, layout)
+            reader = RowReader(stack.enter_context(_open(path)), layout)
             plan = plan_import(reader, layout, list(self._sessions), members, self._already_sent)
             for planned in stack.enter_context(closing(plan)):
-                self.result.report.add(planned)
+                self._report.add(planned)
                 if planned.notice is not None and not self._dry_run:
                     self._queue(planned)
                 if planned.rejection is not None and not self._dry_run:
-                    if self.result.rejects is None:
-                        self.result.rejects = rejects
+                    if writer is None:
                         writer = RejectsWriter(stack.enter_context(rejects.open("xb")), reader)
-                    assert writer is not None
+                        self._rejects = rejects
                     writer.add(planned)
-                self._step(planned.row.number)
+                if planned.row.number % STEP_ROWS == 0:
+                    self._progress(min(planned.row.number, total), total)
         for member, pending in self._pending.items():
             if pending:
                 self._submit(member)
         for member in self._flying:
             while self._flying[member]:
                 self._land(member)
-        return self.result
+        self._progress(total, total)
+
+    def _progress(self, done: int, total: int) -> None:
+        if self._on_progress is not None:
+            self._loop.call_soon_threadsafe(self._on_progress, done, total)
 
     def _already_sent(self, digests: Sequence[bytes]) -> set[bytes]:
         """Ask every node of this run, all at once; blocks the worker thread, not the connections."""
@@ -151,7 +226,13 @@ class SeizureImport:
     def _land(self, member: str) -> None:
         batch, future = self._flying[member].pop(0)
         for message, outcome in zip(batch, future.result(), strict=True):
-            self.result.count(message, outcome)
+            if outcome.state == "released":
+                self._sent += not outcome.repeated
+                self._repeated_at_node += outcome.repeated
+            elif outcome.state == "retry":
+                self._waiting += 1
+            elif len(self._refused) < MAX_REFUSED_LISTED:
+                self._refused.append((message.id, outcome))
 
 
 def rejects_path(source: Path) -> Path:
@@ -165,8 +246,19 @@ def rejects_path(source: Path) -> Path:
         number += 1
 
 
+def check_readable(path: Path) -> None:
+    """Refused("file_unreadable") for a table that cannot be read, before a node is asked for anything."""
+    _open(path).close()
+
+
 def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
         raise Refused("file_unreadable", str(path), error.strerror or "") from error
+
+
+def _lines(path: Path) -> int:
+    """Count lines, for the progress only."""
+    with _open(path) as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(COUNT_BYTES), b""))

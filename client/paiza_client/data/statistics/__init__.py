@@ -1,5 +1,12 @@
-"""Statistics of seizure notices in which no small number can be read or worked out. No network, no node.
+"""Statistics of seizure notices in which no small number can be read or worked out: `count_seizures` does it all.
 
-`observations` takes what is counted out of the notices, `tabulation` counts it by one or two dimensions, `suppression`
-hides small cells and whatever would give them away.
+`count` chooses and opens the notices at the own node, `observations` takes what is counted out of them, `tabulation`
+counts it by one or two dimensions, `suppression` hides small cells and whatever would give them away. Only `count`
+needs the network.
 """
+
+from paiza_client.data.statistics.count import REASON, Statistics, count_seizures
+from paiza_client.data.statistics.observations import DIMENSIONS
+from paiza_client.data.statistics.tabulation import HIDDEN, Figure, Measure, Tabulation
+
+__all__ = ["DIMENSIONS", "HIDDEN", "REASON", "Figure", "Measure", "Statistics", "Tabulation", "count_seizures"]
