@@ -9,6 +9,7 @@ import click
 from paiza_client.cli.exports import note_superseded
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
+from paiza_client.data.exports import missing_package
 from paiza_client.data.exports.tables import Table
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Statistics, count_seizures
 from paiza_client.errors import Refused, misused
@@ -59,6 +60,8 @@ def statistics(
         raise misused("--across", _("rows and columns are the same"))
     if form and output is None:
         raise misused("--format", _("name the file with --output"))
+    if missing := missing_package(form or ""):
+        raise misused("--format", missing)
     if output is not None and output.exists():
         raise Refused("file_unwritable", str(output), _("it exists"))
     terminal = current_terminal()

@@ -7,7 +7,7 @@ it, `writing` writes it as CSV, XLSX or JSON. Every table and page carries the s
 """
 
 from paiza_client.data.exports.export import ExportResult, LeftOut, export_messages
-from paiza_client.data.exports.forms import FORMATS, FORMS, Form, misfit
+from paiza_client.data.exports.forms import FORMATS, FORMS, Form, misfit, missing_package
 from paiza_client.sdk.exports import AUDIENCES, Intent
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "LeftOut",
     "export_messages",
     "misfit",
+    "missing_package",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
@@ -43,11 +44,20 @@ def misfit(form: str, file_format: str, kind: str, *, annex: bool) -> tuple[str,
     if file_format not in chosen.formats:
         what = _("the form {form} is written as: {formats}")
         return "format", what.format(form=form, formats=", ".join(chosen.formats))
+    if missing := missing_package(file_format):
+        return "format", missing
     if kind and chosen.kind and kind != chosen.kind:
         return "kind", _("the form {form} takes {kind}").format(form=form, kind=chosen.kind)
     if annex and chosen.table is not None:
         return "annex", _("the form {form} has no place for persons").format(form=form)
     return None
+
+
+def missing_package(file_format: str) -> str:
+    """Return what to install for this format; empty where nothing is missing."""
+    if file_format == "xlsx" and find_spec("xlsxwriter") is None:
+        return _("XLSX needs one more package: pip install 'paiza[data]'")
+    return ""
 
 
 def write(

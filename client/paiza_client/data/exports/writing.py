@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-import xlsxwriter
-
 from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, fit
 from paiza_client.data.imports.rows import armed
 from paiza_client.language import _
@@ -58,6 +56,8 @@ def as_json(table: Table) -> bytes:
 
 def as_xlsx(table: Table) -> bytes:
     """Write one sheet, its mark in the last column and in the head and foot of every printed page."""
+    import xlsxwriter  # noqa: PLC0415 - of the extra `data`; CSV and JSON need nothing
+
     stream = io.BytesIO()
     with xlsxwriter.Workbook(stream, _OPTIONS) as book:
         book.set_properties(

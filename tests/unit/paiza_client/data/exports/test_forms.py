@@ -16,7 +16,7 @@ from paiza.content.v1 import nominal_annex_pb2 as pb
 from paiza.content.v1 import seizure_notice_pb2
 from paiza.core.v1.message_pb2 import Handling
 from paiza_client import language
-from paiza_client.data.exports import customs, marks, precursors, printing, unodc, writing
+from paiza_client.data.exports import customs, forms, marks, precursors, printing, unodc, writing
 from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
 from paiza_client.data.imports.rows import armed, disarmed
 from paiza_client.sdk import wording
@@ -201,3 +201,14 @@ def test_a_page_is_in_the_language_in_use() -> None:
     assert '<html lang="ru">' in page
     assert "Сообщение об изъятии" in page
     assert "Опиоиды" in page
+
+
+def test_a_missing_package_is_named_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra `data` a spreadsheet is refused with what to install; CSV and JSON need nothing."""
+    assert forms.misfit("unodc", "xlsx", "", annex=False) is None
+    monkeypatch.setattr(forms, "find_spec", lambda _name: None)
+    refused = forms.misfit("unodc", "xlsx", "", annex=False)
+    assert refused is not None
+    assert "pip install 'paiza[data]'" in refused[1]
+    assert forms.misfit("unodc", "csv", "", annex=False) is None
+    assert forms.misfit("unodc", "json", "", annex=False) is None
