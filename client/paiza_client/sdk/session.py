@@ -245,8 +245,14 @@ class Session:
     async def trail(self, digest: bytes) -> Trail:
         """Return everything that the own log and the proofs held of others say about one message, each verified."""
         request = audit_pb2.GetTrailRequest(message_digest=digest)
-        answer = await self._call(lambda: self._audit.GetTrail(request, timeout=channel.CALL_SECONDS))
-        return checks.check_trail(answer, digest, self.profile.member, self._registers)
+        pages = [
+            checks.check_trail(page, digest, self.profile.member, self._registers)
+            async for page in channel.pages(self._call, self._audit.GetTrail, request)
+        ]
+        return Trail(
+            tuple(proof for page in pages for proof in page.own),
+            tuple(proof for page in pages for proof in page.foreign),
+        )
 
     async def ask_others(
         self, said: Trail, digest: bytes, members: Sequence[str]

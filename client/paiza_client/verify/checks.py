@@ -193,7 +193,7 @@ def check_submitted(
 
 
 def check_trail(answer: audit_pb2.GetTrailResponse, digest: bytes, member: str, registers: Registers) -> Trail:
-    """Check that every entry of a trail is proven, of this message, and (the own ones) of our own log."""
+    """Check that every entry of a page of a trail is proven, of this message, and (the own ones) of our own log."""
     if len(answer.entries) + len(answer.foreign_proofs) > 64 * MAX_PROOFS:
         raise NotProven("too_large", digest.hex()[:16], "the trail has too many entries")
     logs = LogReader(registers)

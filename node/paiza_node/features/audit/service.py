@@ -26,7 +26,7 @@ class AuditService(Service):
     async def get_trail(self, caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
         await self._audit.check_sees(officer_of(caller), request.message_digest)
         await self._consulted(officer_of(caller), "trail", request.message_digest)
-        return await asyncio.to_thread(self._audit.trail, request.message_digest)
+        return await asyncio.to_thread(self._audit.trail, request)
 
     async def get_evidence(self, caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
         await self._audit.check_sees(officer_of(caller), request.message_digest)

@@ -7,8 +7,9 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_list
+from paiza_node.core.api import paging
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.proofs import foreign_proof, proofs_of
+from paiza_node.core.exchange.proofs import KeptProof, foreign_proof, proofs_of
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
@@ -53,19 +54,29 @@ class Audit:
             return False
         return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
 
-    def trail(self, digest: bytes) -> audit_pb2.GetTrailResponse:
-        """Return all log entries about one message, and the stored proofs of other members' logs."""
-        checkpoint = self._ledger.checkpoint
+    def trail(self, request: audit_pb2.GetTrailRequest) -> audit_pb2.GetTrailResponse:
+        """Return a page of the log entries about one message; with the first, the stored proofs of other members' logs.
+
+        The pages end at the log size of the first one: the request for a page is an entry as well.
+        """
+        digest, checkpoint = request.message_digest, self._ledger.checkpoint
+        after, end = paging.numbers_of(request, 2) or (-1, checkpoint.size)
+        size = min(end, checkpoint.size)
         with self._store.reads() as reads:
-            entries = [entry for entry in log_store.entries_about(reads, digest) if entry.index < checkpoint.size]
-            listed = log_store.listed(reads, [entry.index for entry in entries])
-            proofs, attached = exchange_store.proofs(reads, digest), attachments_store.attachment_proofs(reads, digest)
+            entries = [entry for entry in log_store.entries_about(reads, digest) if entry.index < size]
+            rest = [entry for entry in entries if entry.index > after]
+            page = rest[: paging.page_size(request)]
+            listed = log_store.listed(reads, [entry.index for entry in page])
+            kept: list[KeptProof] = []
+            if not request.page_token:
+                kept = [*exchange_store.proofs(reads, digest), *attachments_store.attachment_proofs(reads, digest)]
         if not entries:
             raise Rejected("unknown_id", "this node's log says nothing of such a message")
         return audit_pb2.GetTrailResponse(
-            entries=self._proven(entries, listed, checkpoint.size),
+            entries=self._proven(page, listed, checkpoint.size),
             checkpoint=checkpoint.note,
-            foreign_proofs=[*map(foreign_proof, proofs), *map(foreign_proof, attached)],
+            foreign_proofs=map(foreign_proof, kept),
+            next_page_token=paging.token_of(page[-1].index, size) if len(rest) > len(page) else "",
         )
 
     def evidence(self, digest: bytes, *, with_openings: bool = False) -> audit_pb2.GetEvidenceResponse:

@@ -27,16 +27,24 @@ class GetTrailRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
+    page_size: _builtins.int
+    """At most this many entries; 0 means 100, the most is 500."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first."""
     def __init__(
         self,
         *,
         message_digest: _builtins.bytes = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -51,15 +59,18 @@ class GetTrailResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     FOREIGN_PROOFS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.bytes
     """The node's checkpoint note."""
+    next_page_token: _builtins.str
+    """To get the next page; empty on the last."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.ProvenEntry]:
         """The entries, oldest first, each proven to the checkpoint below."""
 
     @_builtins.property
     def foreign_proofs(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
-        """Proofs from other members' logs that this node holds: releases, receipts and refusals."""
+        """Proofs from other members' logs that this node holds: releases, receipts and refusals. On the first page only."""
 
     def __init__(
         self,
@@ -67,10 +78,11 @@ class GetTrailResponse(_message.Message):
         entries: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
         checkpoint: _builtins.bytes = ...,
         foreign_proofs: _abc.Iterable[_log_pb2.LogProof] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entries", b"entries", "foreign_proofs", b"foreign_proofs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entries", b"entries", "foreign_proofs", b"foreign_proofs", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
