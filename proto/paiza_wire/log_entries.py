@@ -18,89 +18,59 @@ _CASES: Final[Mapping[int, str]] = {event: pb.LogEvent.Name(event).removeprefix(
 LISTS: Final = frozenset({pb.LOG_EVENT_SUBJECTS_SHOWN, pb.LOG_EVENT_OPENED_TOGETHER})
 """Events about several messages, to whose list the entry commits."""
 _LISTED: Final = b"paiza/v1/listed-messages\n"
+_DETAILS: Final[Mapping[int, type[Any]]] = {event: type(getattr(pb.LogEntry(), case)) for event, case in _CASES.items()}
 _DIGESTS: Final[Mapping[int, Sequence[str]]] = {
-    event: [
-        field.name
-        for field in getattr(pb.LogEntry(), case).DESCRIPTOR.fields
-        if field.type == FieldDescriptor.TYPE_BYTES
-    ]
-    for event, case in _CASES.items()
+    event: [field.name for field in detail.DESCRIPTOR.fields if field.type == FieldDescriptor.TYPE_BYTES]
+    for event, detail in _DETAILS.items()
 }
 """The fields of each event's detail that hold a digest."""
 
 
 def submitted(*, actor: str, digest: bytes, signers: Iterable[pb.LoggedSigner]) -> pb.LogEntry:
     """Build the entry of a draft that awaits other officers; ``signers`` have signed."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_SUBMITTED, actor=actor, message_digest=digest, submitted=pb.SubmittedDetail(signers=signers)
-    )
+    return _entry(pb.LOG_EVENT_SUBMITTED, actor, digest, signers=signers)
 
 
 def approved(*, actor: str, digest: bytes, signer: pb.LoggedSigner) -> pb.LogEntry:
     """Build the entry of a second officer's signature."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_APPROVED, actor=actor, message_digest=digest, approved=pb.ApprovedDetail(signer=signer)
-    )
+    return _entry(pb.LOG_EVENT_APPROVED, actor, digest, signer=signer)
 
 
 def released(
     *, actor: str, recipient: str, digest: bytes, signers: Iterable[pb.LoggedSigner], thread_name: str
 ) -> pb.LogEntry:
     """Build the entry of a release to one member; ``thread_name`` only if the message opens its thread."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_RELEASED,
-        actor=actor,
-        counterpart=recipient,
-        message_digest=digest,
-        released=pb.ReleasedDetail(signers=signers, thread_name=thread_name),
-    )
+    return _entry(pb.LOG_EVENT_RELEASED, actor, digest, recipient, signers=signers, thread_name=thread_name)
 
 
 def received(*, actor: str, source: str, digest: bytes, dispatch_sha256: bytes) -> pb.LogEntry:
     """Build the receipt of a message; ``dispatch_sha256`` commits to the RELEASED or FORWARDED entry it answers."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_RECEIVED,
-        actor=actor,
-        counterpart=source,
-        message_digest=digest,
-        received=pb.ReceivedDetail(dispatch_sha256=dispatch_sha256),
-    )
+    return _entry(pb.LOG_EVENT_RECEIVED, actor, digest, source, dispatch_sha256=dispatch_sha256)
 
 
 def refused(*, actor: str, source: str, digest: bytes, reason: str, dispatch_sha256: bytes) -> pb.LogEntry:
     """Build the refusal of a message; ``dispatch_sha256`` commits to the RELEASED entry it answers."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_REFUSED,
-        actor=actor,
-        counterpart=source,
-        message_digest=digest,
-        refused=pb.RefusedDetail(reason=reason, dispatch_sha256=dispatch_sha256),
-    )
+    return _entry(pb.LOG_EVENT_REFUSED, actor, digest, source, reason=reason, dispatch_sha256=dispatch_sha256)
 
 
 def attachment_received(
     *, actor: str, source: str, digest: bytes, part_number: int, ciphertext_sha256: bytes
 ) -> pb.LogEntry:
     """Build the receipt of an attachment from ``source``."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_RECEIVED,
-        actor=actor,
-        counterpart=source,
-        message_digest=digest,
-        received=pb.ReceivedDetail(attachment=_attachment(part_number, ciphertext_sha256)),
-    )
+    return _entry(pb.LOG_EVENT_RECEIVED, actor, digest, source, attachment=_attachment(part_number, ciphertext_sha256))
 
 
 def attachment_refused(
     *, actor: str, source: str, digest: bytes, part_number: int, reason: str, ciphertext_sha256: bytes
 ) -> pb.LogEntry:
     """Build the refusal of an attachment from ``source``."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_REFUSED,
-        actor=actor,
-        counterpart=source,
-        message_digest=digest,
-        refused=pb.RefusedDetail(reason=reason, attachment=_attachment(part_number, ciphertext_sha256)),
+    return _entry(
+        pb.LOG_EVENT_REFUSED,
+        actor,
+        digest,
+        source,
+        reason=reason,
+        attachment=_attachment(part_number, ciphertext_sha256),
     )
 
 
@@ -111,12 +81,8 @@ def delivered(
 
     ``answer_sha256`` commits to the receipt; it is empty if an author recorded that its message was forwarded.
     """
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_DELIVERED,
-        actor=actor,
-        counterpart=recipient,
-        message_digest=digest,
-        delivered=pb.DeliveredDetail(answer_sha256=answer_sha256, part_number=part_number),
+    return _entry(
+        pb.LOG_EVENT_DELIVERED, actor, digest, recipient, answer_sha256=answer_sha256, part_number=part_number
     )
 
 
@@ -124,37 +90,33 @@ def delivery_refused(
     *, actor: str, recipient: str, digest: bytes, reason: str, answer_sha256: bytes, part_number: int | None = None
 ) -> pb.LogEntry:
     """Build the entry of a refusal by a recipient; ``answer_sha256`` is empty if its log does not hold it."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_DELIVERY_REFUSED,
-        actor=actor,
-        counterpart=recipient,
-        message_digest=digest,
-        delivery_refused=pb.DeliveryRefusedDetail(reason=reason, answer_sha256=answer_sha256, part_number=part_number),
+    return _entry(
+        pb.LOG_EVENT_DELIVERY_REFUSED,
+        actor,
+        digest,
+        recipient,
+        reason=reason,
+        answer_sha256=answer_sha256,
+        part_number=part_number,
     )
 
 
 def opened(*, actor: str, digest: bytes, part_number: int) -> pb.LogEntry:
     """Build the entry of a part that an officer opened."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_OPENED, actor=actor, message_digest=digest, opened=pb.OpenedDetail(part_number=part_number)
-    )
+    return _entry(pb.LOG_EVENT_OPENED, actor, digest, part_number=part_number)
 
 
 def subjects_shown(*, actor: str, digests: Collection[bytes]) -> pb.LogEntry:
     """Build the entry of subjects that are shown to an officer in a list."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_SUBJECTS_SHOWN,
-        actor=actor,
-        subjects_shown=pb.SubjectsShownDetail(messages_sha256=listed_sha256(digests), message_count=len(digests)),
+    return _entry(
+        pb.LOG_EVENT_SUBJECTS_SHOWN, actor, messages_sha256=listed_sha256(digests), message_count=len(digests)
     )
 
 
 def opened_together(*, actor: str, digests: Collection[bytes]) -> pb.LogEntry:
     """Build the entry of main parts that an officer opened together."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_OPENED_TOGETHER,
-        actor=actor,
-        opened_together=pb.OpenedTogetherDetail(messages_sha256=listed_sha256(digests), message_count=len(digests)),
+    return _entry(
+        pb.LOG_EVENT_OPENED_TOGETHER, actor, messages_sha256=listed_sha256(digests), message_count=len(digests)
     )
 
 
@@ -173,11 +135,8 @@ def commits_to(entry: pb.LogEntry, digests: Sequence[bytes]) -> bool:
 
 def exported(*, actor: str, digest: bytes, purpose: str, grant_digest: bytes, without_annex: bool) -> pb.LogEntry:
     """Build the entry of content that leaves the system as a file; ``grant_digest`` is empty if none is needed."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_EXPORTED,
-        actor=actor,
-        message_digest=digest,
-        exported=pb.ExportedDetail(purpose=purpose, grant_digest=grant_digest, without_annex=without_annex),
+    return _entry(
+        pb.LOG_EVENT_EXPORTED, actor, digest, purpose=purpose, grant_digest=grant_digest, without_annex=without_annex
     )
 
 
@@ -185,234 +144,157 @@ def forwarded(
     *, actor: str, recipient: str, digest: bytes, purpose: str, grant_digest: bytes, without_annex: bool
 ) -> pb.LogEntry:
     """Build the entry of a message that is forwarded to one member; ``grant_digest`` is empty if none is needed."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_FORWARDED,
-        actor=actor,
-        counterpart=recipient,
-        message_digest=digest,
-        forwarded=pb.ForwardedDetail(purpose=purpose, grant_digest=grant_digest, without_annex=without_annex),
+    return _entry(
+        pb.LOG_EVENT_FORWARDED,
+        actor,
+        digest,
+        recipient,
+        purpose=purpose,
+        grant_digest=grant_digest,
+        without_annex=without_annex,
     )
 
 
 def recalled(*, actor: str, author: str, digest: bytes, recall_digest: bytes) -> pb.LogEntry:
     """Build the entry of a message that its author recalled."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_RECALLED,
-        actor=actor,
-        counterpart=author,
-        message_digest=digest,
-        recalled=pb.RecalledDetail(recall_digest=recall_digest),
-    )
+    return _entry(pb.LOG_EVENT_RECALLED, actor, digest, author, recall_digest=recall_digest)
 
 
 def erased(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
     """Build the entry of erased content; requester and request are empty after a review."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_ERASED,
-        actor=actor,
-        counterpart=requester,
-        message_digest=digest,
-        erased=pb.ErasedDetail(request_digest=request_digest),
-    )
+    return _entry(pb.LOG_EVENT_ERASED, actor, digest, requester, request_digest=request_digest)
 
 
 def never_held(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
     """Build the answer to a request to erase a message that was never held here."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_NEVER_HELD,
-        actor=actor,
-        counterpart=requester,
-        message_digest=digest,
-        never_held=pb.NeverHeldDetail(request_digest=request_digest),
-    )
+    return _entry(pb.LOG_EVENT_NEVER_HELD, actor, digest, requester, request_digest=request_digest)
 
 
 def erasure_denied(*, actor: str, requester: str, digest: bytes, request_digest: bytes) -> pb.LogEntry:
     """Build the answer to a request to erase a message under legal hold."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_ERASURE_DENIED,
-        actor=actor,
-        counterpart=requester,
-        message_digest=digest,
-        erasure_denied=pb.ErasureDeniedDetail(request_digest=request_digest),
-    )
+    return _entry(pb.LOG_EVENT_ERASURE_DENIED, actor, digest, requester, request_digest=request_digest)
 
 
 def erasure_answered(*, actor: str, holder: str, answer: pb.LogEntry, answer_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a holder's answer to our request, verified and stored."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_ERASURE_ANSWERED,
-        actor=actor,
-        counterpart=holder,
-        message_digest=answer.message_digest,
-        erasure_answered=pb.ErasureAnsweredDetail(answer=answer.event, answer_sha256=answer_sha256),
+    return _entry(
+        pb.LOG_EVENT_ERASURE_ANSWERED,
+        actor,
+        answer.message_digest,
+        holder,
+        answer=answer.event,
+        answer_sha256=answer_sha256,
     )
 
 
 def denied(*, actor: str, reason: str, digest: bytes = b"", counterpart: str = "") -> pb.LogEntry:
     """Build the entry of an action that the policy denied the actor."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_DENIED,
-        actor=actor,
-        counterpart=counterpart,
-        message_digest=digest,
-        denied=pb.DeniedDetail(reason=reason),
-    )
+    return _entry(pb.LOG_EVENT_DENIED, actor, digest, counterpart, reason=reason)
 
 
 def forwarding_denied(*, actor: str, forwarder: str, digest: bytes, reason: str, dispatch_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a forwarded message that was not accepted; ``actor`` forwarded it."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_DENIED,
-        actor=actor,
-        counterpart=forwarder,
-        message_digest=digest,
-        denied=pb.DeniedDetail(reason=reason, dispatch_sha256=dispatch_sha256),
-    )
+    return _entry(pb.LOG_EVENT_DENIED, actor, digest, forwarder, reason=reason, dispatch_sha256=dispatch_sha256)
 
 
 def officer_certified(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer's new certificate."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_OFFICER_CERTIFIED,
-        actor=actor,
-        officer_certified=pb.OfficerCertifiedDetail(certificate_sha256=certificate_sha256),
-    )
+    return _entry(pb.LOG_EVENT_OFFICER_CERTIFIED, actor, certificate_sha256=certificate_sha256)
 
 
 def officer_changed(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer's changed roles or unit."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_OFFICER_CHANGED,
-        actor=actor,
-        officer_changed=pb.OfficerChangedDetail(certificate_sha256=certificate_sha256),
-    )
+    return _entry(pb.LOG_EVENT_OFFICER_CHANGED, actor, certificate_sha256=certificate_sha256)
 
 
 def officer_suspended(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer who was suspended or has left."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_OFFICER_SUSPENDED,
-        actor=actor,
-        officer_suspended=pb.OfficerSuspendedDetail(certificate_sha256=certificate_sha256),
-    )
+    return _entry(pb.LOG_EVENT_OFFICER_SUSPENDED, actor, certificate_sha256=certificate_sha256)
 
 
 def key_added(*, actor: str, vkey_sha256: bytes) -> pb.LogEntry:
     """Build the entry of the key that signs this log from this entry on."""
-    return pb.LogEntry(event=pb.LOG_EVENT_KEY_ADDED, actor=actor, key_added=pb.KeyAddedDetail(vkey_sha256=vkey_sha256))
+    return _entry(pb.LOG_EVENT_KEY_ADDED, actor, vkey_sha256=vkey_sha256)
 
 
 def register_updated() -> pb.LogEntry:
     """Build the entry of a register set that comes into force; the ledger adds its version."""
-    return pb.LogEntry(event=pb.LOG_EVENT_REGISTER_UPDATED, register_updated=pb.RegisterUpdatedDetail())
+    return _entry(pb.LOG_EVENT_REGISTER_UPDATED)
 
 
 def config_changed(*, actor: str, config_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a start with another configuration."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_CONFIG_CHANGED,
-        actor=actor,
-        config_changed=pb.ConfigChangedDetail(config_sha256=config_sha256),
-    )
+    return _entry(pb.LOG_EVENT_CONFIG_CHANGED, actor, config_sha256=config_sha256)
 
 
 def fork_found(*, member: str, notes_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a member's log that is forked; ``notes_sha256`` commits to the two notes that prove it."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_FORK_FOUND, counterpart=member, fork_found=pb.ForkFoundDetail(notes_sha256=notes_sha256)
-    )
+    return _entry(pb.LOG_EVENT_FORK_FOUND, counterpart=member, notes_sha256=notes_sha256)
 
 
 def trust_restored(*, actor: str, member: str, notes_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an administrator's decision to trust a forked log again."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_TRUST_RESTORED,
-        actor=actor,
-        counterpart=member,
-        trust_restored=pb.TrustRestoredDetail(notes_sha256=notes_sha256),
-    )
+    return _entry(pb.LOG_EVENT_TRUST_RESTORED, actor, counterpart=member, notes_sha256=notes_sha256)
 
 
 def default_found(*, member: str, notes_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a member's log that is in default; ``notes_sha256`` commits to the unproven notes."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_DEFAULT_FOUND,
-        counterpart=member,
-        default_found=pb.DefaultFoundDetail(notes_sha256=notes_sha256),
-    )
+    return _entry(pb.LOG_EVENT_DEFAULT_FOUND, counterpart=member, notes_sha256=notes_sha256)
 
 
 def default_ended(*, member: str, notes_sha256: bytes, forked: bool) -> pb.LogEntry:
     """Build the entry of a default that has ended; ``forked``: the log was found to be forked instead of proven."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_DEFAULT_ENDED,
-        counterpart=member,
-        default_ended=pb.DefaultEndedDetail(notes_sha256=notes_sha256, forked=forked),
-    )
+    return _entry(pb.LOG_EVENT_DEFAULT_ENDED, counterpart=member, notes_sha256=notes_sha256, forked=forked)
 
 
 def expired(*, actor: str, recipient: str, digest: bytes, reason: str, part_number: int | None = None) -> pb.LogEntry:
     """Build the entry of an abandoned delivery; for an attachment, ``recipient`` is the member to serve it."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_EXPIRED,
-        actor=actor,
-        counterpart=recipient,
-        message_digest=digest,
-        expired=pb.ExpiredDetail(reason=reason, part_number=part_number),
-    )
+    return _entry(pb.LOG_EVENT_EXPIRED, actor, digest, recipient, reason=reason, part_number=part_number)
 
 
 def searched(*, actor: str) -> pb.LogEntry:
     """Build the entry of a search for a person, telephone, document or account."""
-    return pb.LogEntry(event=pb.LOG_EVENT_SEARCHED, actor=actor, searched=pb.SearchedDetail())
+    return _entry(pb.LOG_EVENT_SEARCHED, actor)
 
 
 def declined(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a second officer's refusal to sign."""
-    return pb.LogEntry(event=pb.LOG_EVENT_DECLINED, actor=actor, message_digest=digest, declined=pb.DeclinedDetail())
+    return _entry(pb.LOG_EVENT_DECLINED, actor, digest)
 
 
 def withdrawn(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a pending message that its drafter withdrew."""
-    return pb.LogEntry(event=pb.LOG_EVENT_WITHDRAWN, actor=actor, message_digest=digest, withdrawn=pb.WithdrawnDetail())
+    return _entry(pb.LOG_EVENT_WITHDRAWN, actor, digest)
 
 
 def lapsed(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a pending message that was not decided in time."""
-    return pb.LogEntry(event=pb.LOG_EVENT_LAPSED, actor=actor, message_digest=digest, lapsed=pb.LapsedDetail())
+    return _entry(pb.LOG_EVENT_LAPSED, actor, digest)
 
 
 def assigned(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a task that is assigned to a unit or an officer."""
-    return pb.LogEntry(event=pb.LOG_EVENT_ASSIGNED, actor=actor, message_digest=digest, assigned=pb.AssignedDetail())
+    return _entry(pb.LOG_EVENT_ASSIGNED, actor, digest)
 
 
 def acknowledged(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a task that an officer acknowledged."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_ACKNOWLEDGED, actor=actor, message_digest=digest, acknowledged=pb.AcknowledgedDetail()
-    )
+    return _entry(pb.LOG_EVENT_ACKNOWLEDGED, actor, digest)
 
 
 def escalated(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a task that is escalated because it was not acknowledged in time."""
-    return pb.LogEntry(event=pb.LOG_EVENT_ESCALATED, actor=actor, message_digest=digest, escalated=pb.EscalatedDetail())
+    return _entry(pb.LOG_EVENT_ESCALATED, actor, digest)
 
 
 def done(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a completed task."""
-    return pb.LogEntry(event=pb.LOG_EVENT_DONE, actor=actor, message_digest=digest, done=pb.DoneDetail())
+    return _entry(pb.LOG_EVENT_DONE, actor, digest)
 
 
 def reconciled(*, actor: str, member: str, period_digest: bytes) -> pb.LogEntry:
     """Build the entry of a period on which two members agree."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_RECONCILED,
-        actor=actor,
-        counterpart=member,
-        reconciled=pb.ReconciledDetail(period_digest=period_digest),
-    )
+    return _entry(pb.LOG_EVENT_RECONCILED, actor, counterpart=member, period_digest=period_digest)
 
 
 def consulted(
@@ -428,99 +310,64 @@ def consulted(
     ``question_sha256`` commits to the query of our officer to ``member``, ``answer_sha256`` to query and answer if
     ``member`` queried us; neither is set if an officer reads our own log.
     """
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_CONSULTED,
-        actor=actor,
-        counterpart=member,
-        message_digest=digest,
-        consulted=pb.ConsultedDetail(question_sha256=question_sha256, answer_sha256=answer_sha256),
+    return _entry(
+        pb.LOG_EVENT_CONSULTED, actor, digest, member, question_sha256=question_sha256, answer_sha256=answer_sha256
     )
 
 
 def audit_granted(*, actor: str, member: str, grant_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a grant to see entries of this log."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_AUDIT_GRANTED,
-        actor=actor,
-        counterpart=member,
-        audit_granted=pb.AuditGrantedDetail(grant_sha256=grant_sha256),
-    )
+    return _entry(pb.LOG_EVENT_AUDIT_GRANTED, actor, counterpart=member, grant_sha256=grant_sha256)
 
 
 def audit_withdrawn(*, actor: str, member: str, grant_sha256: bytes, replaced: bool) -> pb.LogEntry:
     """Build the entry of a grant that ends before its time; ``replaced``: by another grant."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_AUDIT_WITHDRAWN,
-        actor=actor,
-        counterpart=member,
-        audit_withdrawn=pb.AuditWithdrawnDetail(grant_sha256=grant_sha256, replaced=replaced),
-    )
+    return _entry(pb.LOG_EVENT_AUDIT_WITHDRAWN, actor, counterpart=member, grant_sha256=grant_sha256, replaced=replaced)
 
 
 def log_continued(*, actor: str, shown_by: str, note_sha256: bytes) -> pb.LogEntry:
     """Build the first entry of a log that continues a lost one; ``note_sha256`` is of that one's largest checkpoint."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_LOG_CONTINUED,
-        actor=actor,
-        counterpart=shown_by,
-        log_continued=pb.LogContinuedDetail(note_sha256=note_sha256),
-    )
+    return _entry(pb.LOG_EVENT_LOG_CONTINUED, actor, counterpart=shown_by, note_sha256=note_sha256)
 
 
 def recovered(*, actor: str, member: str, digest: bytes, lost_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a lost entry that ``member`` returned; ``lost_sha256`` commits to it and its checkpoint."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_RECOVERED,
-        actor=actor,
-        counterpart=member,
-        message_digest=digest,
-        recovered=pb.RecoveredDetail(lost_sha256=lost_sha256),
-    )
+    return _entry(pb.LOG_EVENT_RECOVERED, actor, digest, member, lost_sha256=lost_sha256)
 
 
 def backed_up(*, actor: str, backup_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a copy of the database."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_BACKED_UP, actor=actor, backed_up=pb.BackedUpDetail(backup_sha256=backup_sha256)
-    )
+    return _entry(pb.LOG_EVENT_BACKED_UP, actor, backup_sha256=backup_sha256)
 
 
 def held(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a message that is put under legal hold."""
-    return pb.LogEntry(event=pb.LOG_EVENT_HELD, actor=actor, message_digest=digest, held=pb.HeldDetail())
+    return _entry(pb.LOG_EVENT_HELD, actor, digest)
 
 
 def hold_restored(*, actor: str, digest: bytes, lost_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a lost hold that is put back; ``lost_sha256`` commits to the lost answer that proves it."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_HELD, actor=actor, message_digest=digest, held=pb.HeldDetail(lost_sha256=lost_sha256)
-    )
+    return _entry(pb.LOG_EVENT_HELD, actor, digest, lost_sha256=lost_sha256)
 
 
 def hold_released(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a message that is released from legal hold."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_HOLD_RELEASED, actor=actor, message_digest=digest, hold_released=pb.HoldReleasedDetail()
-    )
+    return _entry(pb.LOG_EVENT_HOLD_RELEASED, actor, digest)
 
 
 def review_kept(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a reviewed message that is kept until another review date."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_REVIEW_KEPT, actor=actor, message_digest=digest, review_kept=pb.ReviewKeptDetail()
-    )
+    return _entry(pb.LOG_EVENT_REVIEW_KEPT, actor, digest)
 
 
 def review_erased(*, actor: str, digest: bytes) -> pb.LogEntry:
     """Build the entry of a message whose own copy is to be erased."""
-    return pb.LogEntry(
-        event=pb.LOG_EVENT_REVIEW_ERASED, actor=actor, message_digest=digest, review_erased=pb.ReviewErasedDetail()
-    )
+    return _entry(pb.LOG_EVENT_REVIEW_ERASED, actor, digest)
 
 
 def retired(*, actor: str) -> pb.LogEntry:
     """Build the entry of old entries and headers that were replaced by their hashes."""
-    return pb.LogEntry(event=pb.LOG_EVENT_RETIRED, actor=actor, retired=pb.RetiredDetail())
+    return _entry(pb.LOG_EVENT_RETIRED, actor)
 
 
 def answered(*, actor: str, recipient: str, answer: pb.LogEntry, answer_sha256: bytes) -> pb.LogEntry:
@@ -595,6 +442,14 @@ def digests(entry: pb.LogEntry) -> Iterator[bytes]:
         yield getattr(detail, name)
     if isinstance(detail, (pb.ReceivedDetail, pb.RefusedDetail)):
         yield detail.attachment.ciphertext_sha256
+
+
+def _entry(
+    event: "pb.LogEvent.ValueType", actor: str = "", digest: bytes = b"", counterpart: str = "", **detail: Any
+) -> pb.LogEntry:
+    """Build an entry; ``detail`` are the fields of its event's detail, which is set also if it has none."""
+    case = {_CASES[event]: _DETAILS[event](**detail)}
+    return pb.LogEntry(event=event, actor=actor, message_digest=digest, counterpart=counterpart, **case)
 
 
 def _detail(entry: pb.LogEntry) -> Any:

@@ -26,7 +26,9 @@ VALUES: dict[object, Any] = {
 BUILDERS = {
     name: function
     for name, function in vars(log_entries).items()
-    if inspect.isfunction(function) and inspect.signature(function).return_annotation is log_pb2.LogEntry
+    if not name.startswith("_")
+    and inspect.isfunction(function)
+    and inspect.signature(function).return_annotation is log_pb2.LogEntry
 }
 
 
