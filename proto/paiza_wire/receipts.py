@@ -150,8 +150,7 @@ def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str)
         raise Rejected(
             "wrong_signers", "the RELEASED entry names other signers, roles or certificates than the message"
         )
-    if len(entry.register_version) != DIGEST_SIZE:
-        raise Rejected("malformed", "the RELEASED entry names no register version")
+    _check_register(entry, "the RELEASED entry")
 
 
 def check_forwarded(entry: pb.LogEntry, digest: bytes, forwarder: str) -> None:
@@ -168,8 +167,7 @@ def check_forwarded(entry: pb.LogEntry, digest: bytes, forwarder: str) -> None:
         raise Rejected("wrong_member", "the FORWARDED entry names an actor of another member")
     if not MEMBER_ID.fullmatch(entry.counterpart) or entry.counterpart == forwarder:
         raise Rejected("bad_proof", "the FORWARDED entry does not say to which other member")
-    if len(entry.register_version) != DIGEST_SIZE:
-        raise Rejected("malformed", "the FORWARDED entry names no register version")
+    _check_register(entry, "the FORWARDED entry")
 
 
 def same_signers(one: Sequence[pb.LoggedSigner], other: Sequence[pb.LoggedSigner]) -> bool:
@@ -182,18 +180,13 @@ def check_answer(entry: pb.LogEntry, digest: bytes, author: str) -> None:
 
     The caller ensures that the log whose checkpoint proves the entry is the recipient's.
     """
-    if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
-        raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
+    _check_receipt(entry)
     if entry.message_digest != digest:
         raise Rejected("bad_proof", "the answer is for another message")
     if entry.counterpart != author:
         raise Rejected("bad_proof", "the answer is for another author")
     if log_entries.part_number(entry) is not None:
         raise Rejected("bad_proof", "the answer is for a part, not for the whole message")
-    if entry.event == pb.LOG_EVENT_REFUSED and not entry.refused.reason:
-        raise Rejected("bad_proof", "the refusal states no reason")
-    if len(entry.register_version) != DIGEST_SIZE:
-        raise Rejected("malformed", "the answer names no register version")
 
 
 def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
@@ -201,16 +194,25 @@ def check_attachment_answer(entry: pb.LogEntry, source: str) -> None:
 
     The caller ensures that the log whose checkpoint proves the entry is the recipient's, and that the part exists.
     """
-    if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
-        raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
+    _check_receipt(entry)
     if len(entry.message_digest) != DIGEST_SIZE or log_entries.part_number(entry) is None:
         raise Rejected("bad_proof", "the answer names no part of a message")
     if entry.counterpart != source:
         raise Rejected("bad_proof", "the answer is for what another member handed over")
+
+
+def _check_receipt(entry: pb.LogEntry) -> None:
+    """Check what receipts of messages and of attachments have in common."""
+    if entry.event not in (pb.LOG_EVENT_RECEIVED, pb.LOG_EVENT_REFUSED):
+        raise Rejected("bad_proof", "the answer is neither a RECEIVED nor a REFUSED entry")
     if entry.event == pb.LOG_EVENT_REFUSED and not entry.refused.reason:
         raise Rejected("bad_proof", "the refusal states no reason")
+    _check_register(entry, "the answer")
+
+
+def _check_register(entry: pb.LogEntry, what: str) -> None:
     if len(entry.register_version) != DIGEST_SIZE:
-        raise Rejected("malformed", "the answer names no register version")
+        raise Rejected("malformed", f"{what} names no register version")
 
 
 def check_erasure_answer(entry: pb.LogEntry, requester: str) -> None:
@@ -225,5 +227,4 @@ def check_erasure_answer(entry: pb.LogEntry, requester: str) -> None:
         raise Rejected("bad_proof", "the entry names no message, or no request to erase it")
     if entry.counterpart != requester:
         raise Rejected("bad_proof", "the entry answers a request of another member")
-    if len(entry.register_version) != DIGEST_SIZE:
-        raise Rejected("malformed", "the entry names no register version")
+    _check_register(entry, "the entry")

@@ -95,10 +95,7 @@ def read_size(note: bytes) -> int:
 
 def proof_origin(data: bytes) -> str:
     """Return the origin in a proof, unverified; ``Rejected`` if it is not a proof."""
-    try:
-        return read_origin(fork_proof_pb2.ForkProof.FromString(data).first_note)
-    except DecodeError:
-        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+    return read_origin(_parsed(data).first_note)
 
 
 def minimal_note(note: bytes, key: VerifierKey) -> bytes:
@@ -113,10 +110,7 @@ def minimal_proof(data: bytes, key: VerifierKey) -> bytes:
 
     ``Rejected`` if the key has not signed both notes; nothing else is verified.
     """
-    try:
-        proof = fork_proof_pb2.ForkProof.FromString(data)
-    except DecodeError:
-        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+    proof = _parsed(data)
     proof.DiscardUnknownFields()
     for name in ("first_note", "second_note"):
         verified = checkpoints.verify(getattr(proof, name), [key], key.name)
@@ -133,15 +127,19 @@ def verify(data: bytes, key: VerifierKey) -> Fork:
     ``Rejected("bad_proof")`` or ``Rejected("bad_checkpoint")`` otherwise. The caller ensures that the key is that of
     the log.
     """
-    try:
-        proof = fork_proof_pb2.ForkProof.FromString(data)
-    except DecodeError:
-        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+    proof = _parsed(data)
     # 1.
     first = checkpoints.verify(proof.first_note, [key], key.name)
     second = checkpoints.verify(proof.second_note, [key], key.name)
     # 2.
     return _checked(proof, first, second)
+
+
+def _parsed(data: bytes) -> fork_proof_pb2.ForkProof:
+    try:
+        return fork_proof_pb2.ForkProof.FromString(data)
+    except DecodeError:
+        raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
 
 
 def _checked(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> Fork:
