@@ -14,14 +14,12 @@ from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.schema.text_rules import line_problem
 from paiza_wire.errors import Rejected
+from paiza_wire.message import MAX_PARENTS, MAX_PARTS, MAX_RECIPIENTS
 
 MAX_CONTENT: Final = 1 << 20  # bytes of a content message; more belongs in an attachment
 MAX_ANNEX: Final = 1 << 20  # bytes of a nominal annex
-MAX_RECIPIENTS: Final = 64  # members and observers there are, with room
 FOUR_EYES: Final = 2  # officers
-MAX_PARENTS: Final = 32  # messages one message follows from; the wire refuses more
 MAX_LEGAL_BASES: Final = 16  # codes; the register says which exist
-MAX_PARTS: Final = 66  # content, annex and attachments of one message
 MAX_ATTENTION: Final = 100  # characters of a unit or an officer's name
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)  # tolerated lead of the author's clock
 MAX_RETENTION: Final = timedelta(days=366 * 75)  # a review date beyond a working life is a typing error

@@ -13,7 +13,8 @@ from paiza_domain.drafts.yaml_tree import Group, Node, Scalar
 from paiza_domain.schema import partial_times
 from paiza_domain.schema.field_checks import unknown_code
 from paiza_domain.schema.text_rules import line_problem
-from paiza_domain.validation import MAX_ATTENTION, MAX_LEGAL_BASES, MAX_PARENTS, MAX_RECIPIENTS
+from paiza_domain.validation import MAX_ATTENTION, MAX_LEGAL_BASES
+from paiza_wire.message import MAX_PARENTS, MAX_RECIPIENTS
 from paiza_wire.message.attachment import MAX_ATTACHMENTS, MAX_NOTE
 
 URGENCIES: Final[Mapping[str, "Urgency.ValueType"]] = {

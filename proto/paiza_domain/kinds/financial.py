@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from paiza.content.v1.financial_pb2 import FinancialAnswer, FinancialRequest, OnwardDecision, OnwardUse
+from paiza_domain.handling import MAX_PURPOSES
 from paiza_domain.i18n import N_, translate
 from paiza_domain.kinds import information
-from paiza_domain.kinds.information import ANSWER, EARLIER, MAX_EARLIER, MAX_PURPOSES, MAX_QUESTIONS, QUESTION
+from paiza_domain.kinds.information import ANSWER, EARLIER, MAX_EARLIER, MAX_QUESTIONS, QUESTION
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX

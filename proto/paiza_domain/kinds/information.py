@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from paiza.content.v1.common_pb2 import Answer, EarlierRequest, Question
 from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
+from paiza_domain.handling import MAX_PURPOSES
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.kind import Kind
@@ -15,7 +16,6 @@ from paiza_domain.schema.rules import not_in_past, numbered, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_QUESTIONS: Final = 50  # a request longer than this is several requests
-MAX_PURPOSES: Final = 16  # more than the list has
 MAX_EARLIER: Final = 20  # earlier requests
 SENDERS: Final = frozenset({"liaison", "duty", "coordinator"})
 _ANSWER_DEADLINE: Final = timedelta(days=7)  # the default for requests that are not urgent

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from paiza.content.v1.legal_assistance_pb2 import LegalAssistanceNotice, Original
+from paiza_domain.handling import MAX_PURPOSES
 from paiza_domain.i18n import N_, translate
-from paiza_domain.kinds.information import MAX_PURPOSES
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX

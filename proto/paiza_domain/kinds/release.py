@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from paiza.content.v1 import release_pb2 as pb
+from paiza_domain.handling import MAX_PURPOSES
 from paiza_domain.i18n import N_
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import member_problem
@@ -17,9 +18,7 @@ from paiza_domain.schema.partial_times import timestamp_text
 from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.rules import not_in_past
 from paiza_domain.schema.shapes import Field, FieldType, Shape
-
-MAX_RECIPIENTS: Final = 64  # members and observers there are, with room
-MAX_PURPOSES: Final = 16  # more than the list has
+from paiza_wire.message import MAX_RECIPIENTS
 
 _ANSWER_DEADLINE: Final = timedelta(days=7)  # if not urgent
 _ASKING: Final = frozenset({"liaison", "duty", "coordinator"})

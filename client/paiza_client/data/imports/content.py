@@ -10,8 +10,8 @@ from paiza_client.data.imports.mapping import REPORTED, Record, Rejection, RowRe
 from paiza_client.data.imports.maps import ImportMap
 from paiza_domain import codes
 from paiza_domain.kinds import seizure_notice
+from paiza_domain.schema.text_rules import MAX_LINE
 
-MAX_LINE: Final = 200  # characters of a one-line field of a notice
 MAX_AS_REPORTED: Final = 500  # characters of its fields "as reported"
 MAX_ORIGINAL: Final = 60  # characters of a quantity as reported
 _ID_DIGITS: Final = 16  # hexadecimal digits of the row's digest in the notice's number: 64 bits

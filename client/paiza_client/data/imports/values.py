@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Final
 
 from paiza_client.language import N_
+from paiza_domain.schema.field_checks import MAX_MILLIONTHS
 
 MILLION: Final = 1_000_000
-MAX_MILLIONTHS: Final = 10**18  # as the quantities of a notice; well inside int64
 MAX_NUMBER_LENGTH: Final = 32  # characters of an amount: a 64-bit float needs 24
 FIRST_YEAR: Final = 1900  # an earlier seizure is a slip of the pen
 

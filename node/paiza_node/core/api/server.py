@@ -23,10 +23,10 @@ from paiza_node.core.api.metrics import CALLS, SECONDS
 from paiza_node.core.api.services import Service, method_name
 from paiza_node.core.api.status_codes import refuse
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
 from paiza_register import Register
 from paiza_wire.errors import PaizaError, Rejected
 
-MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 MAX_CALLS: Final = 256  # concurrent, of all callers together
 TIMES_DEPTH: Final = 2  # depth of nested messages in which the times of a request are checked: a query, its period
 REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
