@@ -140,6 +140,7 @@ def test_every_limit_of_the_wire_is_in_the_table(specification: str, root: Path)
 
 # Modules whose package offers their names as its own.
 OFFERED_AS = {
+    "paiza_wire.message.header": "paiza_wire.message",
     "paiza_wire.message.signed_message": "paiza_wire.message",
     "paiza_wire.identity.verification": "paiza_wire.identity",
 }

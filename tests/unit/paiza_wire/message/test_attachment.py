@@ -13,7 +13,8 @@ from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.core.v1 import message_pb2
 from paiza_wire import message
 from paiza_wire.errors import Rejected
-from paiza_wire.message import SealedFile, attachment, signed_message
+from paiza_wire.message import SealedFile, attachment
+from paiza_wire.message import header as header_module
 from paiza_wire.message.attachment import Opener, Sealer
 
 MESSAGE_ID = bytes.fromhex("018cc251f4007000800000000000002a")
@@ -213,7 +214,7 @@ def test_a_header_names_no_attachment_of_an_impossible_size(size: int) -> None:
     header = header_of(SealedFile(bytes(32), bytes(32), size))
     header.parts[0].ciphertext_sha256 = bytes(32)
     with pytest.raises(Rejected, match="too_large"):
-        signed_message._check_descriptions(header)
+        header_module._check_descriptions(header)
 
 
 def test_the_greatest_file_fits() -> None:
