@@ -24,6 +24,7 @@ from paiza.officer.v1 import audit_pb2
 from paiza_client.evidence import container, evidence
 from paiza_client.evidence import members as evidence_members
 from paiza_client.evidence.entries import Filed
+from paiza_node.ops.config import load
 from paiza_node.ops.keys import Keys, load_keys
 from paiza_register import Register, load_set
 from paiza_trust import dev
@@ -167,7 +168,9 @@ class Court:
         return register
 
     def _log(self, member: str) -> Log:
-        return Log(member, load_keys(self.folder / "nodes" / member / "keys", self.register.member(member)))
+        return Log(
+            member, load_keys(load(self.folder / "nodes" / member / "node.toml", {}), self.register.member(member))
+        )
 
 
 class Case:

@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+from paiza_wire.identity import key_files
+from paiza_wire.identity.private_keys import Key, KeyKind
+from paiza_wire.identity.sealing import Sealer
+
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a new file with mode 0600, in folders of mode 0700; one that stands already must be the same."""
@@ -15,6 +19,12 @@ def write_private(path: Path, data: bytes) -> None:
         return
     with os.fdopen(handle, "wb") as stream:
         stream.write(data)
+
+
+def write_key(path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer | None) -> None:
+    """Write a new key file with mode 0600, in folders of mode 0700; without a sealer it is unsealed."""
+    make_private_folder(path.parent)
+    key_files.write_key(path, kind, key, sealer)
 
 
 def replace_private(path: Path, data: bytes) -> None:

@@ -12,9 +12,11 @@ from ssl import DER_cert_to_PEM_cert
 from typing import Final
 
 from paiza_register.documents import FORMAT
-from paiza_trust.files import write_private
+from paiza_trust.files import write_key, write_private
 from paiza_trust.names import names_of
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
+from paiza_wire.identity.private_keys import ED25519, MLDSA44, P256, X_WING
+from paiza_wire.identity.sealing import Sealer
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import cosignatures, notes
 
@@ -78,7 +80,7 @@ def create_member(plan: Plan) -> Mapping[str, bytes]:
     }
     check_authority(MemberAuthority(plan.member, plan.federation, authorities["node"], authorities["officer"]))
     for role in _ROLES:
-        write_private(node_folder / "keys" / f"{role}-ca.key", keys.private_key_to_pem(authority_keys[role]))
+        write_key(node_folder / "keys" / f"{role}-ca.key", P256, authority_keys[role], None)
 
     tls_key = keys.generate_p256()
     node_id = SpiffeId(plan.member, plan.federation, "node")
@@ -90,16 +92,16 @@ def create_member(plan: Plan) -> Mapping[str, bytes]:
         not_before=plan.not_before,
         not_after=plan.not_before + CERTIFICATE_LIFE,
     )
-    write_private(node_folder / "keys/tls.key", keys.private_key_to_pem(tls_key))
+    write_key(node_folder / "keys/tls.key", P256, tls_key, None)
     write_private(node_folder / "keys/tls.crt", _pem(node_certificate))
 
     log_key = keys.generate_ed25519()
-    write_private(node_folder / "keys/log.key", keys.private_key_to_pem(log_key))
-    witness_seed = keys.generate_mldsa44_seed()
-    write_private(node_folder / "keys/witness.key", witness_seed)
-    witness = cosignatures.WitnessSigner.from_seed(f"{plan.member}.{plan.federation}/witness/1", witness_seed)
+    write_key(node_folder / "keys/log.key", ED25519, log_key, None)
+    witness_key = keys.generate_mldsa44()
+    write_key(node_folder / "keys/witness.key", MLDSA44, witness_key, None)
+    witness = cosignatures.WitnessSigner.from_private_key(f"{plan.member}.{plan.federation}/witness/1", witness_key)
     seed = key_wrapping.generate_seed()
-    write_private(node_folder / "keys/encryption.seed", seed)
+    write_key(node_folder / "keys/encryption.seed", X_WING, seed, None)
 
     officers = [_create_officer(plan, name, authorities["officer"], authority_keys["officer"]) for name in OFFICERS]
     write_private(node_folder / "officers.toml", "\n".join(officers).encode())
@@ -153,7 +155,8 @@ def _create_officer(plan: Plan, name: str, ca: bytes, ca_key: certificates.Autho
         not_after=plan.not_before + CERTIFICATE_LIFE,
     )
     profile = plan.folder / "home" / f"{plan.member}-{name}"
-    write_private(profile / "officer.key", keys.private_key_to_pem(key, plan.passphrase))
+    passphrase = plan.passphrase
+    write_key(profile / "officer.key", P256, key, None if passphrase is None else Sealer(lambda: passphrase))
     write_private(profile / "officer.crt", _pem(certificate))
     write_private(profile / "root.json", (plan.folder / "root.json").read_bytes())
     write_private(
@@ -182,8 +185,14 @@ def _create_officer(plan: Plan, name: str, ca: bytes, ca_key: certificates.Autho
     )
 
 
+_UNSEALED: Final = """\
+# Keys of an exercise federation are under no passphrase. A copy of their folder is enough to act in this member's name.
+sealed = false
+"""
+
+
 def _node_toml(plan: Plan) -> str:
-    return _toml(
+    return _UNSEALED + _toml(
         {
             "member": plan.member,
             "federation": plan.federation,

@@ -16,6 +16,8 @@ from typing import Final
 
 from paiza_wire import message
 from paiza_wire.identity import keys
+from paiza_wire.identity.private_keys import X_WING
+from paiza_wire.identity.sealing import Sealer
 from paiza_wire.message import key_wrapping, part_cipher
 from paiza_wire.tlog import merkle
 from tests.bench.figures import Figure
@@ -52,9 +54,8 @@ def _rate(federation: Path, data: bytes, seconds: float) -> float:
     """Return the messages per second of this process."""
     verifier = read_register(federation).certificate_verifier()
     verified = message.verify(data, verifier, at=datetime.now(UTC))
-    private = key_wrapping.private_key_from_seed(
-        (federation / "nodes" / RECEIVER / "keys/encryption.seed").read_bytes()
-    )
+    pem = (federation / "nodes" / RECEIVER / "keys/encryption.seed").read_bytes()
+    private = key_wrapping.private_key_from_seed(X_WING.read(Sealer(bytes).open(pem)))
     keyring = {private.public_key.key_id: private}
     signer, signature = verified.signers[0], verified.signed.signatures[0].signature
     payload = message.pre_authentication_encoding(verified.signed.header)

@@ -92,7 +92,7 @@ def _ledger(node: NodeProcess, officer: Officer) -> Iterator[Ledger]:
         closing.callback(store.close)
         slots = CheckpointSlots(settings.data / "checkpoint")
         closing.callback(slots.close)
-        log_key = keys.load_keys(settings.keys, own).log
+        log_key = keys.load_keys(settings, own).log
         ledger = Ledger(store, log_key, slots, lambda: officer.register.version)
         closing.callback(ledger.close)
         yield ledger

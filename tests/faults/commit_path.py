@@ -77,7 +77,7 @@ class Bench:
         self.config = config.load(federation / "nodes" / "kaz" / "node.toml")
         register = read_register(federation)
         self.version = register.version
-        self.log_key = keys.load_keys(self.config.keys, register.member("kaz")).log
+        self.log_key = keys.load_keys(self.config, register.member("kaz")).log
         self.data = self.config.data
         self.before = folder / "before"
         self.image = folder / "image"

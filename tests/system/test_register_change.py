@@ -17,8 +17,9 @@ import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
-from paiza_wire.identity import load_certificate
+from paiza_wire.identity import load_certificate, sealing
 from paiza_wire.identity.keys import fingerprint
+from paiza_wire.identity.private_keys import X_WING
 from paiza_wire.message import key_wrapping
 from tests.federation import Federation, NodeProcess
 from tests.officer import Officer, read_register
@@ -103,7 +104,7 @@ async def test_message_for_a_replaced_key_is_wrapped_again_and_delivered(federat
     digest = response.results[0].released.message_digest
     kaz.stop()
     seed = key_wrapping.generate_seed()
-    (folder / "nodes/tjk/keys/encryption.seed").write_bytes(seed)
+    (folder / "nodes/tjk/keys/encryption.seed").write_bytes(sealing.unsealed(X_WING.write(seed)))
     holder = Holder(folder)
     holder.edit("members/tjk/member.json", lambda document: _replace_key(document, seed))
     publish(federation, holder)

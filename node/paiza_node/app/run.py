@@ -15,6 +15,7 @@ from paiza_node.app.start import run as run_node
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.cli.options import settings, shared
 from paiza_node.ops.config import Config
+from paiza_node.ops.passphrase import ask_passphrase
 from paiza_wire.errors import PaizaError
 
 M_ARENA_MAX: Final = -8  # of mallopt(3)
@@ -37,6 +38,8 @@ def run(config: Config) -> None:
     """Set up logs (text on a terminal, JSON elsewhere) and run the node."""
     set_up_logs(config.log_level)
     share_memory()
+    if config.sealed:
+        ask_passphrase(config)  # now: a standby that takes over at night finds nobody at its terminal
     try:
         asyncio.run(run_node(config))
     except (NodeStopped, PaizaError):

@@ -127,7 +127,7 @@ async def _run_with(config: Config, store: Store) -> None:
     own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
     register_cache = await asyncio.to_thread(RegisterCache, reader, first, _now, own_rules)
     own = register_cache.current.member(config.member)
-    node_keys = load_keys(config.keys, own)
+    node_keys = load_keys(config, own)
     _check_keys(config, node_keys, register_cache)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
     try:

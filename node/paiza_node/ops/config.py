@@ -26,6 +26,8 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "data": "data",
     "database": "",
     "keys": "keys",
+    "sealed": True,
+    "passphrase_file": "",
     "officers": "officers.toml",
     "admin_socket": "data/admin.sock",
     "metrics_listen": "",
@@ -52,6 +54,8 @@ class Config:
     data: Path
     database: str
     keys: Path
+    sealed: bool
+    passphrase_file: Path | None
     officers: Path
     admin_socket: Path
     metrics_listen: str
@@ -113,6 +117,8 @@ class _Reader:
             data=data,
             database=self._text("database") or f"sqlite:///{data / 'paiza.db'}",
             keys=self._file("keys"),
+            sealed=self._switch("sealed"),
+            passphrase_file=self._unresolved("passphrase_file") if self._text("passphrase_file") else None,
             officers=self._file("officers"),
             admin_socket=self._socket(),
             metrics_listen=self._address("metrics_listen") if self._text("metrics_listen") else "",
@@ -157,12 +163,16 @@ class _Reader:
         return value
 
     def _file(self, name: str) -> Path:
+        return self._unresolved(name).resolve()
+
+    def _unresolved(self, name: str) -> Path:
+        """Return a path whose symbolic links are not followed, for a file that must not be one."""
         value = self._text(name)
         if not value or "\0" in value:
             raise self._bad(
                 name, N_("It is not a path."), N_("Write a path; a relative one begins at this file's folder.")
             )
-        return (self._path.parent / value).resolve()
+        return self._path.parent / value
 
     def _socket(self) -> Path:
         path = self._file("admin_socket")

@@ -1,28 +1,43 @@
-"""The node's own keys, in its key folder: readable by its own user alone, or the node does not start."""
+"""The node's own keys, in its key folder: sealed, and readable by its own user alone."""
 
-import os
 import secrets
-import stat
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops.config import Config
+from paiza_node.ops.passphrase import node_sealer
 from paiza_register import Member
-from paiza_wire.errors import PaizaError
-from paiza_wire.identity import keys
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import key_files, keys, private_keys, sealing
+from paiza_wire.identity.private_keys import ED25519, INDEX, MLDSA44, P256, X_WING, Key, KeyKind
+from paiza_wire.identity.sealing import Sealer
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey
 
-INDEX_KEY_BYTES: Final = 32  # random
+_LOST: Final = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
+_INDEX_LOST: Final = N_("Delete the file: a new key is made at the next start, and the index anew.")
+_REFUSALS: Final = {
+    "bad_passphrase": (
+        N_("The passphrase does not open this key."),
+        N_("Look at passphrase_file or the credential of the service; one passphrase opens all keys of a node."),
+    ),
+    "key_exposed": (
+        N_("Others than the node's own user may read or replace this key: {error}."),
+        N_("Run as the owner; chmod 600 {path}; if others could read it for long, make a new key."),
+    ),
+    "key_unsealed": (
+        N_("This key is not under a passphrase: a copy of the file is the key."),
+        N_("Make it anew with `paiza-node init`; only where nothing is secret, write sealed = false in node.toml."),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The node's own keys, as read from its key folder."""
+    """The node's own keys, as read from its key folder. ``private_key``, in PEM and not sealed, is for TLS."""
 
     certificate: bytes
     private_key: bytes
@@ -32,16 +47,17 @@ class Keys:
     index: bytes
 
 
-def load_keys(folder: Path, own: Member) -> Keys:
-    """Read the key files under the names of the register; NodeStopped if one is missing, damaged or exposed."""
+def load_keys(config: Config, own: Member) -> Keys:
+    """Read the key files under the names of the register; NodeStopped if one is missing or refused."""
+    folder, sealer = config.keys, node_sealer(config)
     origin, witness = own.log_keys[-1].origin, own.witness_keys[-1].name
     return Keys(
-        certificate=_key_file(folder / "tls.crt", secret=False),
-        private_key=_key_file(folder / "tls.key"),
-        log=SignerKey.from_ed25519(origin, _parsed(log_key_path(folder, origin), keys.private_key_from_pem)),
-        witness=_parsed(folder / "witness.key", partial(WitnessSigner.from_seed, witness)),
-        decryption=_decryption_keys(folder),
-        index=_index_key(folder / "index.key"),
+        certificate=_certificate(folder / "tls.crt"),
+        private_key=sealing.unsealed(P256.write(_open(config, folder / "tls.key", P256, sealer))),
+        log=SignerKey.from_ed25519(origin, _open(config, log_key_path(folder, origin), ED25519, sealer)),
+        witness=WitnessSigner.from_private_key(witness, _open(config, folder / "witness.key", MLDSA44, sealer)),
+        decryption=_decryption_keys(config, sealer),
+        index=_index_key(config, sealer),
     )
 
 
@@ -51,85 +67,67 @@ def log_key_path(folder: Path, origin: str) -> Path:
     return own if own.exists() else folder / "log.key"
 
 
-def make_log_key(folder: Path, origin: str) -> SignerKey:
+def make_log_key(config: Config, origin: str) -> SignerKey:
     """Make the key of the next log, or read it if it exists."""
-    path = folder / f"log-{origin.rpartition('/')[2]}.key"
+    path, sealer = config.keys / f"log-{origin.rpartition('/')[2]}.key", node_sealer(config)
     if not path.exists():
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(keys.private_key_to_pem(keys.generate_ed25519()))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise bad_key(N_("The file cannot be made: {error}."), path, error=error.strerror) from error
-    return SignerKey.from_ed25519(origin, _parsed(path, keys.private_key_from_pem))
+        _write(config, path, ED25519, keys.generate_ed25519(), sealer)
+    return SignerKey.from_ed25519(origin, _open(config, path, ED25519, sealer))
 
 
-def _index_key(path: Path) -> bytes:
+def unsealed_keys(config: Config) -> list[str]:
+    """Return the names of the key files that are not under a passphrase."""
+    return [path.name for path in _secret_files(config.keys) if not sealing.is_sealed(path.read_bytes())]
+
+
+def _secret_files(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("*.key"), *folder.glob("*.seed")])
+
+
+def _index_key(config: Config, sealer: Sealer) -> bytes:
     """Read the key of the search index, or make it: a new key only means a new index.
 
-    A crash while it is made leaves a key that is too short; the next start reports it.
+    A crash while it is made leaves a file that is cut off; the next start reports it.
     """
+    path = config.keys / "index.key"
     if not path.exists():
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(INDEX_KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise bad_key(N_("The file cannot be made: {error}."), path, error=error.strerror) from error
-    key = _key_file(path)
-    if len(key) != INDEX_KEY_BYTES:
-        raise NodeStopped(
-            "bad_key",
-            what=N_("The key of the search index is not {bytes} bytes long."),
-            where="{path}",
-            remedy=N_("Delete the file: a new key is made at the next start, and the index anew."),
-            path=path,
-            bytes=INDEX_KEY_BYTES,
-        )
-    return key
+        _write(config, path, INDEX, secrets.token_bytes(private_keys.SEED_BYTES), sealer)
+    return _open(config, path, INDEX, sealer, _INDEX_LOST)
 
 
-def _decryption_keys(folder: Path) -> dict[bytes, key_wrapping.DecryptionKey]:
+def _decryption_keys(config: Config, sealer: Sealer) -> dict[bytes, key_wrapping.DecryptionKey]:
     """Read every encryption seed: the current one, and old ones that messages in flight may still be wrapped for."""
-    found = [_parsed(path, _seed) for path in sorted(folder.glob("encryption*.seed"))]
+    paths = sorted(config.keys.glob("encryption*.seed"))
+    found = [key_wrapping.private_key_from_seed(_open(config, path, X_WING, sealer)) for path in paths]
     if not found:
-        raise bad_key(N_("There is no encryption seed."), folder / "encryption.seed")
+        raise bad_key(N_("There is no encryption seed."), config.keys / "encryption.seed")
     return {key.public_key.key_id: key for key in found}
 
 
-def _seed(data: bytes) -> key_wrapping.DecryptionKey:
-    return key_wrapping.private_key_from_seed(
-        data if len(data) == key_wrapping.SEED_BYTES else bytes.fromhex(data.decode().strip())
-    )
-
-
-def _parsed(path: Path, parse: Callable[[bytes], Any]) -> Any:
+def _open(config: Config, path: Path, kind: KeyKind[Key], sealer: Sealer, remedy: str = _LOST) -> Key:
     try:
-        return parse(_key_file(path))
-    except (PaizaError, ValueError) as error:
-        raise bad_key(N_("The key cannot be read: {error}."), path, error=error) from error
+        return key_files.open_key(path, kind, sealer, sealed=config.sealed)
+    except Rejected as error:
+        if error.reason not in _REFUSALS:
+            raise bad_key(N_("The key cannot be read: {error}."), path, remedy, error=error.detail) from error
+        what, how = _REFUSALS[error.reason]
+        raise NodeStopped(error.reason, what=what, where="{path}", remedy=how, path=path, error=error.detail) from error
 
 
-def _key_file(path: Path, *, secret: bool = True) -> bytes:
+def _write(config: Config, path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer) -> None:
     try:
-        mode = path.stat().st_mode
-        data = path.read_bytes()
+        key_files.write_key(path, kind, key, sealer if config.sealed else None)
+    except OSError as error:
+        raise bad_key(N_("The file cannot be made: {error}."), path, error=error.strerror) from error
+
+
+def _certificate(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise bad_key(N_("The file cannot be read: {error}."), path, error=error.strerror) from error
-    if secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise NodeStopped(
-            "key_exposed",
-            what=N_("Others than the node's own user may read this key."),
-            where="{path}",
-            remedy=N_("chmod 600 {path}; if others could read it for long, make a new key."),
-            path=path,
-        )
-    return data
 
 
-def bad_key(what: str, path: Path, **values: object) -> NodeStopped:
+def bad_key(what: str, path: Path, remedy: str = _LOST, **values: object) -> NodeStopped:
     """Return the error for a defect of a key file."""
-    remedy = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
     return NodeStopped("bad_key", what=what, where="{path}", remedy=remedy, path=path, **values)

@@ -6,7 +6,6 @@ the two kinds; every other kind is refused. An ECDSA signature is not unique: an
 of the same bytes, so a signature must never serve as an identifier.
 """
 
-import os
 from hashlib import sha256
 from typing import Final, TypeAlias, TypeGuard
 
@@ -96,9 +95,9 @@ def ed25519_public_key(raw: bytes) -> Ed25519PublicKey:
     return public_key
 
 
-def generate_mldsa44_seed() -> bytes:
-    """Generate the seed of a witness key (32 bytes)."""
-    return os.urandom(MLDSA44_SEED_BYTES)
+def generate_mldsa44() -> MLDSA44PrivateKey:
+    """Generate a key for a witness."""
+    return MLDSA44PrivateKey.generate()
 
 
 def mldsa44_private_key(seed: bytes) -> MLDSA44PrivateKey:

@@ -100,7 +100,7 @@ class PairPrivateKey:
     @classmethod
     def generate(cls) -> "PairPrivateKey":
         """Make a new pair."""
-        return cls.from_halves(keys.generate_p256(), keys.mldsa44_private_key(keys.generate_mldsa44_seed()))
+        return cls.from_halves(keys.generate_p256(), keys.generate_mldsa44())
 
     @classmethod
     def from_halves(cls, classical: EllipticCurvePrivateKey, lattice: MLDSA44PrivateKey) -> "PairPrivateKey":

@@ -62,9 +62,8 @@ class Sealer:
         self._keys: dict[bytes, bytes] = {}
         self._salt = os.urandom(SALT_BYTES)
 
-    @property
     def passphrase(self) -> bytes:
-        """The passphrase, asked for once; ``Rejected("passphrase_missing")`` if it is empty."""
+        """Return the passphrase, asked for once; ``Rejected("passphrase_missing")`` if it is empty."""
         if self._passphrase is None:
             self._passphrase = self._ask()
         if not self._passphrase:
@@ -87,14 +86,14 @@ class Sealer:
         """
         if len(pem) > MAX_KEY_FILE_BYTES:
             raise Rejected("bad_key", "the key file is too large")
-        if b"-----END " not in pem:
+        if b"PRIVATE KEY-----" not in pem.partition(b"-----END ")[2]:
             raise Rejected("bad_key", "not a key in PEM, or cut off")
         if not is_sealed(pem):
             plain = _body(_UNSEALED, pem)
             return _foreign(pem, None) if plain is None else plain
         envelope = _body(_SEALED, pem)
         parts = None if envelope is None else _parts(envelope)
-        return _foreign(pem, self.passphrase) if parts is None else self._decrypt(*parts)
+        return _foreign(pem, self.passphrase()) if parts is None else self._decrypt(*parts)
 
     def _decrypt(self, salt: bytes, iv: bytes, ciphertext: bytes) -> bytes:
         decryptor = Cipher(AES256(self._key(salt)), CBC(iv)).decryptor()
@@ -112,7 +111,7 @@ class Sealer:
     def _key(self, salt: bytes) -> bytes:
         if salt not in self._keys:
             derivation = Scrypt(salt, 32, SCRYPT_COST, SCRYPT_BLOCK_SIZE, SCRYPT_PARALLELISM)
-            self._keys[salt] = derivation.derive(self.passphrase)
+            self._keys[salt] = derivation.derive(self.passphrase())
         return self._keys[salt]
 
 

@@ -103,7 +103,11 @@ class WitnessSigner:
     @classmethod
     def from_seed(cls, name: str, seed: bytes) -> "WitnessSigner":
         """Build the key from a 32-byte seed; ``Rejected("bad_key")`` if the seed is invalid."""
-        private_key = keys.mldsa44_private_key(seed)
+        return cls.from_private_key(name, keys.mldsa44_private_key(seed))
+
+    @classmethod
+    def from_private_key(cls, name: str, private_key: MLDSA44PrivateKey) -> "WitnessSigner":
+        """Name a private key."""
         return cls(WitnessKey.from_public_key(name, private_key.public_key().public_bytes_raw()), private_key)
 
 

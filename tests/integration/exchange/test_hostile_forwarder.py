@@ -17,6 +17,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.exchange.rewrap import wrap_for
 from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.ops.config import load
 from paiza_node.ops.keys import load_keys
 from paiza_register import Register
 from paiza_wire import message
@@ -43,7 +44,9 @@ class Scene:
         self.author = Officer(folder, "uzb-liaison", register)
         self.second = Officer(folder, "uzb-authoriser", register)
         own = register.member("tjk")
-        self.keys: dict[bytes, key_wrapping.DecryptionKey] = dict(load_keys(folder / "nodes/tjk/keys", own).decryption)
+        self.keys: dict[bytes, key_wrapping.DecryptionKey] = dict(
+            load_keys(load(folder / "nodes/tjk/node.toml", {}), own).decryption
+        )
 
     def write(self, handling: message_pb2.Handling = GREEN) -> bytes:
         """Let uzb write to tjk."""

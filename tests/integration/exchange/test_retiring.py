@@ -91,7 +91,7 @@ async def erased(kaz: Desk, signed: bytes) -> bytes:
 def stopped_node(config: Config, register: Register) -> Iterator[Core]:
     """Open the ledger of a node that does not run, with a clock for its verbs that is years ahead."""
     store = open_store(config.database)
-    keys = load_keys(config.keys, register.member(config.member))
+    keys = load_keys(config, register.member(config.member))
     slots = CheckpointSlots(config.data / "checkpoint")
     ledger = Ledger(store, keys.log, slots, lambda: register.version)
     later = datetime.now(UTC) + YEARS

@@ -17,6 +17,8 @@ from paiza_trust.member import MAX_SOCKET_PATH_BYTES
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys, load_certificate
+from paiza_wire.identity.private_keys import MLDSA44, X_WING
+from paiza_wire.identity.sealing import Sealer
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import notes
 from paiza_wire.tlog.cosignatures import WitnessSigner
@@ -66,16 +68,18 @@ def test_everything_is_for_its_owner_alone(folder: Path) -> None:
 def test_a_node_has_the_keys_that_the_register_names(folder: Path) -> None:
     """TLS certificate, log key, witness key, seed and both CA keys belong to what the member publishes."""
     member = read_register(folder, NOW).member("kaz")
-    own = folder / "nodes/kaz/keys"
+    own, sealer = folder / "nodes/kaz/keys", Sealer(bytes)
     certificate = PEM_cert_to_DER_cert((own / "tls.crt").read_text())
     verified = read_register(folder, NOW).certificate_verifier().node(certificate, expected_member="kaz", at=NOW)
     tls_key = keys.private_key_from_pem((own / "tls.key").read_bytes())
     assert verified.public_key == tls_key.public_key()
     log_key = keys.private_key_from_pem((own / "log.key").read_bytes())
     assert notes.VerifierKey.from_vkey(member.log_keys[0].vkey).handle == log_key.public_key()
-    witness = WitnessSigner.from_seed("kaz.paiza.example/witness/1", (own / "witness.key").read_bytes())
+    witness = WitnessSigner.from_private_key(
+        "kaz.paiza.example/witness/1", MLDSA44.read(sealer.open((own / "witness.key").read_bytes()))
+    )
     assert member.witness_keys[0].key == witness.witness_key
-    seed = (own / "encryption.seed").read_bytes()
+    seed = X_WING.read(sealer.open((own / "encryption.seed").read_bytes()))
     assert key_wrapping.private_key_from_seed(seed).public_key.key_id == member.encryption_keys[0].key_id
     for role, ca in (("node", member.authority.node_ca), ("officer", member.authority.officer_ca)):
         key = keys.private_key_from_pem((own / f"{role}-ca.key").read_bytes())

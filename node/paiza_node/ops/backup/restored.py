@@ -71,13 +71,13 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
     else:
         sources: list[RegisterFiles] = []
         if last is not None:
-            keys = load_keys(config.keys, last.member(config.member))
+            keys = load_keys(config, last.member(config.member))
             others = [each.id for each in last.active_members() if each.id != config.member]
             sources = [RegisterFiles(_channel(last, keys, member)) for member in others]
         fetch = PeersFetch(asyncio.get_running_loop(), lambda: sources)
     register = await asyncio.to_thread(reader.refresh, now, fetch)
     own = register.member(config.member)
-    keys = load_keys(config.keys, own)
+    keys = load_keys(config, own)
     shown = Shown()
     if (note := read_checkpoint(config.data / "checkpoint")) is not None:
         shown.take(own, note, "")

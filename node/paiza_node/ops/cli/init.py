@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from base64 import b64encode
@@ -17,11 +18,14 @@ from paiza_node.ops.cli.options import json_option, language_option
 from paiza_node.ops.cli.sample import node_toml
 from paiza_node.ops.config import ADDRESS, MAX_SOCKET_PATH
 from paiza_node.ops.language import _
+from paiza_node.ops.passphrase import sealer_of
 from paiza_node.ops.terminal import print_json
 from paiza_register import RegisterReader, folder_fetch
 from paiza_register.documents import FORMAT
 from paiza_wire.errors import PaizaError
-from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, SpiffeId, certificates, keys
+from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, SpiffeId, certificates, key_files, keys
+from paiza_wire.identity.private_keys import ED25519, INDEX, MLDSA44, P256, SEED_BYTES, X_WING
+from paiza_wire.identity.sealing import Sealer
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey
@@ -60,6 +64,11 @@ OFFICERS: Final = """# The officers this node knows. Each is issued a certificat
     "--endpoint", help=N_("host:port under which others reach it; default: this machine's name and the port.")
 )
 @click.option("--federation", help=N_("Name of the federation; default: as the register says."))
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help=N_("Seal the keys with the first line of this file, and name it in node.toml; default: ask."),
+)
 @language_option
 @json_option
 def command(
@@ -70,6 +79,7 @@ def command(
     listen: str,
     endpoint: str | None,
     federation: str | None,
+    passphrase_file: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -82,13 +92,16 @@ def command(
     if not FEDERATION_NAME.fullmatch(name):
         raise _usage(N_("{value!r} is not a federation's name."), "--federation", value=name)
     reached = endpoint or f"{os.uname().nodename}:{listen.rpartition(':')[2]}"
+    phrase_path = None if passphrase_file is None else passphrase_file.absolute()
+    sealer = sealer_of(phrase_path)
+    sealer.passphrase()  # before anything is made: it may be refused
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=target.parent))
     try:
-        published = _make(building, member, name, reached)
+        published = _make(building, member, name, reached, sealer)
         _write(building / "root.json", root_bytes)
         socket = _socket(target, member)
-        _write(building / "node.toml", node_toml(member, name, listen, source, socket).encode())
+        _write(building / "node.toml", node_toml(member, name, listen, source, socket, phrase_path).encode())
         _write(building / "officers.toml", OFFICERS.encode())
         _write(building / "member.json", json.dumps(published, indent=1, ensure_ascii=False).encode() + b"\n")
         building.rename(target)  # replaces an empty folder; nothing is there before everything is
@@ -163,20 +176,24 @@ def _federation(source: str, root: bytes) -> str:
             ) from error
 
 
-def _make(folder: Path, member: str, federation: str, endpoint: str) -> dict[str, Any]:
+def _make(folder: Path, member: str, federation: str, endpoint: str, sealer: Sealer) -> dict[str, Any]:
     """Write keys and signing request; return the part of member.json that only this node can fill."""
     now = datetime.now(UTC).replace(microsecond=0)
+    own = folder / "keys"
+    own.mkdir(mode=0o700)
     tls_key = keys.generate_p256()
-    _write(folder / "keys/tls.key", keys.private_key_to_pem(tls_key))
+    key_files.write_key(own / "tls.key", P256, tls_key, sealer)
     csr = certificates.create_csr(SpiffeId(member, federation, "node"), tls_key)
     _write(folder / "node.csr", _pem(csr))
     log_key = keys.generate_ed25519()
-    _write(folder / "keys/log.key", keys.private_key_to_pem(log_key))
-    witness_seed = keys.generate_mldsa44_seed()
-    _write(folder / "keys/witness.key", witness_seed)
-    witness = WitnessSigner.from_seed(f"{member}.{federation}/witness/1", witness_seed).witness_key
+    key_files.write_key(own / "log.key", ED25519, log_key, sealer)
+    witness_key = keys.generate_mldsa44()
+    key_files.write_key(own / "witness.key", MLDSA44, witness_key, sealer)
+    witness = WitnessSigner.from_private_key(f"{member}.{federation}/witness/1", witness_key).witness_key
     seed = key_wrapping.generate_seed()
-    _write(folder / "keys/encryption.seed", seed)
+    key_files.write_key(own / "encryption.seed", X_WING, seed, sealer)
+    # Here and not at the first start: a service that is shut in cannot write into its key folder.
+    key_files.write_key(own / "index.key", INDEX, secrets.token_bytes(SEED_BYTES), sealer)
     origin = f"{member}.{federation}/log/1"
     public = key_wrapping.private_key_from_seed(seed).public_key
     return {

@@ -191,7 +191,7 @@ class _Asked:
         wish = GrantQuery(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
         granted = header.author == member and (action == "export" or not with_annex)
         if not granted and action != "derive":
-            keys = load_keys(self._config.keys, self._register.member(member))
+            keys = load_keys(self._config, self._register.member(member))
             granted = grants.find(self._store, wish, DecryptionKeys(member, keys.decryption)) is not None
         with self._store.reads() as reads:
             recalled = is_recalled(reads, self._row.digest, header.author)

@@ -194,7 +194,7 @@ def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, n
 def _must_be_admitted(config: Config, newest: str, lost: list[tuple[str, int, int]]) -> NodeStopped:
     name, _slash, number = newest.rpartition("/")
     origin = f"{name}/{int(number) + 1}"
-    key = make_log_key(config.keys, origin)
+    key = make_log_key(config, origin)
     return NodeStopped(
         "log_continues",
         what=N_("{entries} entries that were signed are not in this backup. The log must go on under a new name."),

@@ -1,6 +1,7 @@
 """The configuration that `init` writes: every setting, its default and its danger. Comments are English."""
 
 import json
+from pathlib import Path
 from typing import Final
 
 TEMPLATE: Final = """# The node of {member} in {federation}.
@@ -30,8 +31,17 @@ bootstrap_root = "root.json"
 # A password does not belong here but in ~/.pgpass.
 # database = ""
 
-# Folder of tls.key, tls.crt, log.key, encryption*.seed. Only the node's own user may read it; keep a sealed copy apart.
+# Folder of tls.key, tls.crt, log.key, witness.key, index.key, encryption*.seed. Only the node's own user may read it;
+# keep a copy apart.
 # keys = "keys"
+
+# A file whose first line is the passphrase of all the keys; only the node's own user may read it. Without it the
+# service manager's credential "paiza-node.passphrase" is used, else the passphrase is asked for on the terminal.
+{comment}passphrase_file = {passphrase_file}
+
+# false also accepts keys that are under no passphrase. A copy of the key folder, from a backup or a stolen disk, then
+# signs and opens in this member's name. For machines that hold no secrets only.
+# sealed = true
 
 # The officers this node knows. Whoever can write it decides who speaks for this member.
 # officers = "officers.toml"
@@ -69,7 +79,9 @@ admin_socket = {admin_socket}
 """
 
 
-def node_toml(member: str, federation: str, listen: str, register: str, admin_socket: str) -> str:
+def node_toml(
+    member: str, federation: str, listen: str, register: str, admin_socket: str, passphrase_file: Path | None
+) -> str:
     """Return the text of node.toml. JSON's strings are TOML's basic strings."""
     return TEMPLATE.format(
         member=member,
@@ -79,4 +91,6 @@ def node_toml(member: str, federation: str, listen: str, register: str, admin_so
         listen=json.dumps(listen),
         register=json.dumps(register, ensure_ascii=False),
         admin_socket=json.dumps(admin_socket, ensure_ascii=False),
+        comment="# " if passphrase_file is None else "",
+        passphrase_file=json.dumps(str(passphrase_file or ""), ensure_ascii=False),
     )

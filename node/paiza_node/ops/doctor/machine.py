@@ -24,7 +24,7 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor.store import database_facts
-from paiza_node.ops.keys import load_keys
+from paiza_node.ops.keys import load_keys, unsealed_keys
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import check_database
 from paiza_node.ops.terminal import shown_bytes, shown_span, shown_time
@@ -81,7 +81,7 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
     """Check key files, officers, certificate and encryption key."""
     name = N_("keys")
     own = register.member(config.member)
-    keys = load_keys(config.keys, own)  # raises if others can read a key
+    keys = load_keys(config, own)  # raises if others can read a key
     mode = stat.S_IMODE(config.keys.stat().st_mode)
     if mode & 0o077:
         yield warn(name, N_("Others may look into the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
@@ -95,6 +95,15 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
         )
     else:
         yield ok(name, N_("Only the node's own user can read them, and the register names them."))
+    if unsealed := unsealed_keys(config):
+        yield warn(
+            name,
+            N_("Not under a passphrase: {files}. A copy of the folder is enough to act in this member's name."),
+            N_(
+                "Right only on a machine that holds no secrets; elsewhere remove sealed = false and make the keys anew."
+            ),
+            files=", ".join(unsealed),
+        )
     officers = load_officers(config.officers, config.member, config.federation)
     yield ok(N_("officers"), N_("{count} officers are listed."), count=len(officers))
     name = N_("certificate")

@@ -268,7 +268,7 @@ class Sender:
     def __init__(self, federation: Path, folder: Path) -> None:
         register = read_register(federation)
         config = load(federation / "nodes" / "kaz" / "node.toml", {})
-        decryption_keys = DecryptionKeys("kaz", load_keys(config.keys, register.member("kaz")).decryption)
+        decryption_keys = DecryptionKeys("kaz", load_keys(config, register.member("kaz")).decryption)
         officers = load_officers(config.officers, "kaz", config.federation)
         register_cache: Any = SimpleNamespace(
             current=register,

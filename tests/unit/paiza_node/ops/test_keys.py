@@ -1,0 +1,185 @@
+"""The node's key folder: made sealed by `init`, opened under its passphrase, refused in every other state."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from paiza_node.__main__ import run
+from paiza_node.core.errors import NodeStopped
+from paiza_node.ops import passphrase
+from paiza_node.ops.config import Config, load
+from paiza_node.ops.keys import load_keys, make_log_key, unsealed_keys
+from paiza_register import Member
+from paiza_trust import dev
+from paiza_wire.identity import sealing
+from paiza_wire.identity.private_keys import ED25519
+from paiza_wire.identity.sealing import Sealer
+from tests.officer import read_register
+
+PASSPHRASE = b"correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a federation whose register names the member."""
+    folder = tmp_path_factory.mktemp("federation") / "run"
+    dev.create(folder, ("kaz",))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(federation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a node folder with `init`."""
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "phrase").write_bytes(PASSPHRASE + b"\n")
+    (folder / "phrase").chmod(0o600)
+    init = ["init", "--member", "kaz", "--register", "peers", "--federation", "paiza.example", "--json"]
+    init += ["--root", str(federation / "root.json"), "--folder", str(folder / "kaz")]
+    assert run([*init, "--passphrase-file", str(folder / "phrase")]) == 0
+    shutil.copy(federation / "nodes/kaz/keys/tls.crt", folder / "kaz/keys/tls.crt")
+    return folder
+
+
+@pytest.fixture
+def node(made: Path, tmp_path: Path) -> Path:
+    """Return a copy of the node folder that a test may damage."""
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy/kaz"
+
+
+@pytest.fixture(scope="module")
+def own(federation: Path) -> Member:
+    """Return what the register says of the member."""
+    return read_register(federation).member("kaz")
+
+
+def config(node: Path, **settings: object) -> Config:
+    """Return the node's configuration, with these settings in place of the written ones; None removes one."""
+    path = node / "node.toml"
+    values = {"passphrase_file": str(node.parent / "phrase"), **settings}
+    lines = [line for line in path.read_text().splitlines() if line.split(" ", maxsplit=1)[0] not in values]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
+    path.write_text("\n".join(lines))
+    return load(path, {})
+
+
+def refused(settings: Config, own: Member) -> NodeStopped:
+    """Return with what the keys are refused."""
+    with pytest.raises(NodeStopped) as caught:
+        load_keys(settings, own)
+    assert caught.value.remedy
+    return caught.value
+
+
+def test_a_new_nodes_keys_are_sealed_under_one_salt(node: Path, own: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every key that `init` makes is sealed, and all of them open at the cost of one passphrase."""
+    runs = []
+
+    def counted(*work: Any) -> Any:
+        runs.append(work)
+        return Scrypt(*work)
+
+    monkeypatch.setattr(sealing, "Scrypt", counted)
+    settings = load(node / "node.toml", {})
+    assert unsealed_keys(settings) == []
+    assert len(list((node / "keys").glob("*"))) == 6
+    keys = load_keys(settings, own)
+    assert keys.private_key.startswith(b"-----BEGIN PRIVATE KEY-----")
+    assert keys.log.verifier_key.name == own.log_keys[-1].origin
+    assert len(runs) == 1
+
+
+def test_a_wrong_passphrase_is_named_with_the_key(node: Path, own: Member) -> None:
+    """A wrong passphrase is refused at the first key, with its file."""
+    (node.parent / "phrase").write_text("wrong")
+    error = refused(config(node), own)
+    assert (error.reason, error.where) == ("bad_passphrase", str(node / "keys/tls.key"))
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "reason"),
+    [("", 0o600, "passphrase_missing"), ("x", 0o640, "key_exposed"), (None, 0, "file_unreadable")],
+)
+def test_a_bad_passphrase_file_is_named(node: Path, own: Member, text: str | None, mode: int, reason: str) -> None:
+    """An empty passphrase file, an open one and a missing one are refused by name."""
+    phrase = node.parent / "phrase"
+    if text is None:
+        phrase.unlink()
+    else:
+        phrase.write_text(text)
+        phrase.chmod(mode)
+    error = refused(config(node), own)
+    assert (error.reason, error.where) == (reason, str(phrase))
+
+
+def test_the_service_managers_credential_opens(node: Path, own: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a passphrase file the credential of the service is used."""
+    settings = config(node, passphrase_file=None)
+    (node / passphrase.CREDENTIAL).write_bytes(PASSPHRASE)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(node))
+    assert load_keys(settings, own).index
+
+
+def test_the_terminal_is_asked_once(node: Path, own: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without file and credential the passphrase is asked for on a terminal, once; without a terminal it is missing."""
+    settings = config(node, passphrase_file=None)
+    passphrase._asked.cache_clear()
+    assert refused(settings, own).reason == "passphrase_missing"
+    asked = []
+
+    def prompt(text: str, **_how: object) -> str:
+        asked.append(text)
+        return PASSPHRASE.decode()
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(click, "prompt", prompt)
+    assert load_keys(settings, own).index == load_keys(settings, own).index
+    assert len(asked) == 1
+    passphrase._asked.cache_clear()
+
+
+def test_an_unsealed_key_is_refused_or_named(node: Path, own: Member) -> None:
+    """An unsealed key stops the node, unless the configuration says so in words; then it is listed."""
+    path = node / "keys/log.key"
+    sealer = Sealer(lambda: PASSPHRASE)
+    path.write_bytes(sealing.unsealed(sealer.open(path.read_bytes())))
+    error = refused(config(node), own)
+    assert (error.reason, error.where) == ("key_unsealed", str(path))
+    settings = config(node, sealed=False)
+    assert load_keys(settings, own).index
+    assert unsealed_keys(settings) == ["log.key"]
+
+
+@pytest.mark.parametrize("name", ["tls.key", "log.key", "witness.key", "encryption.seed", "index.key"])
+def test_a_damaged_key_is_named(node: Path, own: Member, name: str) -> None:
+    """Each key that is open to others, missing a part, or a link is refused with its file."""
+    path, settings = node / "keys" / name, config(node)
+    path.chmod(0o604)
+    assert (refused(settings, own).reason, refused(settings, own).where) == ("key_exposed", str(path))
+    path.chmod(0o600)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    assert (refused(settings, own).reason, refused(settings, own).where) == ("bad_key", str(path))
+    path.with_suffix(".kept").write_bytes(whole)
+    path.unlink()
+    path.symlink_to(path.with_suffix(".kept"))
+    assert (refused(settings, own).reason, refused(settings, own).where) == ("bad_key", str(path))
+
+
+def test_later_keys_are_sealed_too(node: Path, own: Member) -> None:
+    """The key of the next log and a new index key are sealed, in a node whose keys are."""
+    settings = config(node)
+    origin = own.log_keys[-1].origin.replace("/log/1", "/log/2")
+    made, read = make_log_key(settings, origin), make_log_key(settings, origin)
+    assert made.verifier_key.to_vkey() == read.verifier_key.to_vkey()
+    (node / "keys/index.key").unlink()
+    assert load_keys(settings, own).index
+    assert unsealed_keys(settings) == []
+    ED25519.read(Sealer(lambda: PASSPHRASE).open((node / "keys/log-2.key").read_bytes()))
