@@ -144,7 +144,7 @@ def questions(day: Day) -> None:
 
 
 def flash(day: Day) -> None:
-    """Ring at a duty desk that watches."""
+    """Ring at a duty unit that watches."""
     after = waiting.newest(day.federation.home, "tjk-duty")
     with day.desk.watching("tjk-duty", "watch", "--after", str(after)) as news:
         sent = day.send("uzb-duty", "send", "free-message", "flash.yaml")

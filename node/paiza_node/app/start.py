@@ -183,7 +183,7 @@ async def _serve(
         decryption_keys=DecryptionKeys(config.member, node_keys.decryption),
         clock=_now,
     )
-    unit_directory = UnitDirectory(config.member, config.duty_desk, lambda: officers)
+    unit_directory = UnitDirectory(config.member, config.duty_unit, lambda: officers)
     channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
     dependencies = Dependencies(
         config, core, lambda: officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness

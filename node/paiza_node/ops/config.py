@@ -36,7 +36,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "delivery_life_hours": 336,
     "approval_life_hours": 72,
     "audit_retention_days": 3653,
-    "duty_desk": "",
+    "duty_unit": "",
     "log_level": "info",
 }
 
@@ -64,7 +64,7 @@ class Config:
     delivery_life: timedelta
     approval_life: timedelta
     audit_retention: timedelta
-    duty_desk: str
+    duty_unit: str
     log_level: str
 
 
@@ -125,7 +125,7 @@ class _Reader:
             policy=self._file("policy") if self._text("policy") else None,
             reflection=self._switch("reflection"),
             delivery_life=timedelta(hours=self._number("delivery_life_hours", 1, 24 * 365)),
-            duty_desk=self._text("duty_desk"),
+            duty_unit=self._text("duty_unit"),
             approval_life=timedelta(hours=self._number("approval_life_hours", 1, 24 * 30)),
             audit_retention=timedelta(days=self._number("audit_retention_days", 365, 36_525)),
             log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),

@@ -33,15 +33,15 @@ LOOKS = 600  # a tenth of a second each
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    """Two members; tjk has a duty desk, so that its units see what is their own."""
+    """Two members; tjk has a duty unit, so that its units see what is their own."""
     with Federation.create(tmp_path_factory.mktemp("lawful") / "f", ["kaz", "tjk"]) as federation:
-        federation.node("tjk").configure(duty_desk="duty-desk")
+        federation.node("tjk").configure(duty_unit="duty")
         federation.start()
         yield federation
 
 
 def sent(paiza: Paiza, federation: Federation, draft: Path) -> str:
-    """Send a draft and wait until the duty desk of tjk, which sees everything, has it; gives its id."""
+    """Send a draft and wait until the duty unit of tjk, which sees everything, has it; gives its id."""
     outcome = paiza("kaz-liaison", "send", "free-message", draft, "--json").json
     asyncio.run(asyncio.wait_for(arrives(federation, "tjk-duty", outcome["id"]), 60))
     return str(outcome["id"])

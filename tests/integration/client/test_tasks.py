@@ -26,14 +26,14 @@ from tests.officer import Officer
 
 @pytest.fixture(scope="module")
 def divided(federation: Federation) -> Iterator[Federation]:
-    """The federation with a duty desk at tjk, so that its units do not see each other's messages."""
+    """The federation with a duty unit at tjk, so that its units do not see each other's messages."""
     node = federation.node("tjk")
     node.stop()
-    node.configure(duty_desk="duty-desk")
+    node.configure(duty_unit="duty")
     node.start()
     yield federation
     node.stop()
-    node.configure(duty_desk=None)
+    node.configure(duty_unit=None)
     node.start()
 
 
@@ -79,7 +79,7 @@ def test_a_unit_sees_its_own_and_nobody_elses(paiza: Paiza, divided: Federation,
     assert paiza("tjk-authoriser", "open", message_id, "--json").json["content"]["subject"] == "Exercise"
 
 
-def test_what_names_no_unit_goes_to_the_duty_desk(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
+def test_what_names_no_unit_goes_to_the_duty_unit(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
     """Duty sees it, and gives it to an officer, who sees it from then on and is done with it."""
     message_id = sent_to(paiza, divided, tmp_path, "")
     assert not seen(paiza, "tjk-liaison", message_id)

@@ -21,7 +21,7 @@ async def test_a_reply_in_its_parents_batch_goes_to_the_parents_unit(tmp_path: P
     """An officer of the unit that a message is addressed to sees it and its reply, and finds both among its work."""
     folder = tmp_path / "federation"
     with Federation.create(folder, ["kaz", "tjk"]) as federation:
-        federation.node("kaz").configure(duty_desk="duty-desk")
+        federation.node("kaz").configure(duty_unit="duty")
         federation.start("kaz")
         register = read_register(folder)
         author = Officer(folder, "tjk-liaison", register)

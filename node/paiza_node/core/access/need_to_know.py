@@ -68,24 +68,24 @@ def denied(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
 class UnitDirectory:
     """The units of the member, and the unit and officer that each message is assigned to."""
 
-    def __init__(self, member: str, duty_desk: str, officers: Callable[[], dict[str, Officer]]) -> None:
+    def __init__(self, member: str, duty_unit: str, officers: Callable[[], dict[str, Officer]]) -> None:
         """Store the officers and the name of the duty unit (empty: one common unit)."""
         self._member = member
-        self.duty_desk = duty_desk
+        self.duty_unit = duty_unit
         self._officers = officers
 
     def units(self) -> frozenset[str]:
         """Return the units of the member: those of its officers."""
-        return frozenset(each.unit for each in self._officers().values() if each.unit) | ({self.duty_desk} - {""})
+        return frozenset(each.unit for each in self._officers().values() if each.unit) | ({self.duty_unit} - {""})
 
     def on_duty(self) -> list[Officer]:
         """Return the officers on duty, in the order in which they are called."""
         found = [each for each in self._officers().values() if "duty" in each.roles and not each.suspended]
         return sorted(found, key=lambda each: each.id)
 
-    def desk_of(self, officer: Officer) -> Viewer:
+    def viewer_of(self, officer: Officer) -> Viewer:
         """Return the messages an officer may see by unit, duty, or assignment."""
-        units = {COMMON, officer.unit} | ({self.duty_desk} if "duty" in officer.roles else set())
+        units = {COMMON, officer.unit} | ({self.duty_unit} if "duty" in officer.roles else set())
         return Viewer(officer.id, tuple(sorted(units)))
 
     def officer(self, named: str) -> Officer | None:
@@ -101,7 +101,7 @@ class UnitDirectory:
 
     def sent(self, officer: Officer, messages: Sequence[MessageRow]) -> list[MessageRow]:
         """Return the unit of the messages that an officer sends."""
-        unit = officer.unit if self.duty_desk else COMMON
+        unit = officer.unit if self.duty_unit else COMMON
         return [replace(row, unit=unit) for row in messages]
 
     def received(
@@ -133,8 +133,8 @@ class UnitDirectory:
                 return attention, ""
             named = self.officer(attention)
             if named is not None:
-                return (named.unit or self.duty_desk) if self.duty_desk else COMMON, named.id
-        if self.duty_desk and row.parents:
+                return (named.unit or self.duty_unit) if self.duty_unit else COMMON, named.id
+        if self.duty_unit and row.parents:
             batched = [batch[parent] for parent in row.parents if parent in batch]
-            return messages_store.unit_of(conn, row.parents) or (min(batched)[1] if batched else self.duty_desk), ""
-        return self.duty_desk, ""
+            return messages_store.unit_of(conn, row.parents) or (min(batched)[1] if batched else self.duty_unit), ""
+        return self.duty_unit, ""

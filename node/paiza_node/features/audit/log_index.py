@@ -102,7 +102,7 @@ class LogIndex:
         if actor in signers:
             return True
         return officer is not None and bool(
-            access_store.visible(reads, [row.seq], self._unit_directory.desk_of(officer))
+            access_store.visible(reads, [row.seq], self._unit_directory.viewer_of(officer))
         )
 
     async def _plan_reviews(self) -> None:

@@ -47,12 +47,12 @@ class PendingNotices:
         """Return the messages of the officer's units whose review is overdue."""
         if officer.roles.isdisjoint(REVIEWERS):
             return []
-        due = retention_store.reviews(reads, now, self._unit_directory.desk_of(officer), MAX_REVIEWS)
+        due = retention_store.reviews(reads, now, self._unit_directory.viewer_of(officer), MAX_REVIEWS)
         return [review_notice(each, REVIEW_DUE) for each in due]
 
     def _work(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
         on_duty = "duty" in officer.roles
-        units = tuple({officer.unit, self._unit_directory.duty_desk} if on_duty else {officer.unit})
+        units = tuple({officer.unit, self._unit_directory.duty_unit} if on_duty else {officer.unit})
         found: list[notice_pb2.Notice] = []
         for work in tasks_store.open_tasks(reads, units, officer.id, MAX_TOLD):
             code = _code(work, officer, now, on_duty=on_duty)

@@ -100,7 +100,7 @@ class Assign:
         elif scope == task_pb2.TASK_SCOPE_ALL:
             units, viewer = None, list_scope(officer)
         elif viewer.units is None:
-            units = tuple({officer.unit, self._unit_directory.duty_desk})
+            units = tuple({officer.unit, self._unit_directory.duty_unit})
         return await asyncio.to_thread(self._read, officer, viewer, units, request)
 
     def _read(
@@ -265,10 +265,10 @@ class Assign:
         duty = self._unit_directory.on_duty()
         within = acknowledge_within(deadlines.ANSWER_WITHIN[row.urgency])
         again = now + within if count < MAX_ESCALATIONS else None
-        at_desk = work.unit == self._unit_directory.duty_desk and (work.escalations or not work.assignee)
-        assignee = duty[work.escalations % len(duty)].id if at_desk and duty else ""
+        at_duty_unit = work.unit == self._unit_directory.duty_unit and (work.escalations or not work.assignee)
+        assignee = duty[work.escalations % len(duty)].id if at_duty_unit and duty else ""
         return replace(
-            work, unit=self._unit_directory.duty_desk, assignee=assignee, acknowledge_time=again, escalations=count
+            work, unit=self._unit_directory.duty_unit, assignee=assignee, acknowledge_time=again, escalations=count
         )
 
 

@@ -72,7 +72,7 @@ admin_socket = {admin_socket}
 
 # The unit that gets what is addressed to no unit of yours, and what nobody acknowledged in time. Without it all your
 # officers share every task and see all that is not addressed to a unit. Default: none.
-# duty_desk = ""
+# duty_unit = ""
 
 # debug, info, warning or error. No level writes content or keys.
 # log_level = "info"

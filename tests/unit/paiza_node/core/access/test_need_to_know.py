@@ -18,7 +18,7 @@ from paiza_wire import message as wire
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
 
-DUTY = "duty-desk"
+DUTY = "duty"
 LIAISON = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"")
 BORDER = Officer("spiffe://kaz.paiza.example/officer/guard", frozenset({"liaison"}), "border", b"")
 DESKS = UnitDirectory(MEMBER, DUTY, lambda: {each.id: each for each in (LIAISON, BORDER)})
@@ -70,8 +70,8 @@ def placed_in(unit: str, officer: str = "") -> Place:
     return unit, unit, officer
 
 
-def test_a_message_goes_to_whom_it_names_or_to_the_duty_desk(room: Room) -> None:
-    """A unit, the unit of an officer with the work for that officer, and else the duty desk."""
+def test_a_message_goes_to_whom_it_names_or_to_the_duty_unit(room: Room) -> None:
+    """A unit, the unit of an officer with the work for that officer, and else the duty unit."""
     batch = [message(room, attention=each) for each in ("border", "liaison", "nobody known", "")]
     assert received(room, batch) == [
         placed_in("border"), placed_in("bureau", LIAISON.id), placed_in(DUTY), placed_in(DUTY),
@@ -97,7 +97,7 @@ def test_of_several_parents_the_first_that_came_decides(room: Room) -> None:
     assert received(room, batch)[2:] == [placed_in("bureau"), placed_in("border")]
 
 
-def test_a_reply_before_its_parent_goes_to_the_duty_desk(room: Room) -> None:
+def test_a_reply_before_its_parent_goes_to_the_duty_unit(room: Room) -> None:
     """Where the parent is not known yet, also in the same batch, it decides nothing."""
     parent = message(room, attention="border")
     assert received(room, [message(room, parent), parent]) == [placed_in(DUTY), placed_in("border")]

@@ -40,11 +40,11 @@ OFFICERS = {
     each.id: each
     for each in (
         officer("liaison", "liaison", unit="bureau"),
-        officer("duty-a", "duty", unit="duty-desk"),
-        officer("duty-b", "duty", unit="duty-desk"),
+        officer("duty-a", "duty", unit="duty"),
+        officer("duty-b", "duty", unit="duty"),
     )
 }
-DESKS = UnitDirectory("kaz", "duty-desk", lambda: OFFICERS)
+DESKS = UnitDirectory("kaz", "duty", lambda: OFFICERS)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
     assert await other.get() is None
 
 
-async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on_duty(room: Room) -> None:
+async def test_work_nobody_acknowledges_goes_to_the_duty_unit_and_round_those_on_duty(room: Room) -> None:
     """After a quarter of the time to answer, each time; every step is logged, and it ends."""
     work = received(room, pb.URGENCY_URGENT)
     assert (work.unit, work.acknowledge_time, work.due_time) == (
@@ -198,7 +198,7 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_desk_and_round_those_on
         assert await assign.escalate_late() == 1
         now = work_now(room, work.digest)
         places.append((now.unit, now.assignee.rpartition("/")[2]))
-    assert places[:3] == [("duty-desk", ""), ("duty-desk", "duty-b"), ("duty-desk", "duty-a")]
+    assert places[:3] == [("duty", ""), ("duty", "duty-b"), ("duty", "duty-a")]
     room.clock.now += timedelta(days=30)
     assert await assign.escalate_late() == 0
     assert events(room, work.digest) == ["ESCALATED"] * MAX_ESCALATIONS
