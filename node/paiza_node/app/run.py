@@ -24,8 +24,8 @@ M_ARENA_MAX: Final = -8  # of mallopt(3)
 @click.command(
     "run",
     help=N_(
-        "Serve until asked to stop (SIGTERM or Ctrl-C). Where another process already serves from the same PostgreSQL "
-        "database, wait as its standby and take over when it ends."
+        "Serve until stopped (SIGTERM or Ctrl-C). If another process already serves from the same"
+        " PostgreSQL database, wait as its standby and take over when it ends."
     ),
 )
 @shared

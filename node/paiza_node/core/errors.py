@@ -25,10 +25,10 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
         self.reason = reason
         self.values = values
         self._templates = (what, where, remedy)
-        self.what, self.where, self.remedy = self.told(str)
+        self.what, self.where, self.remedy = self.translated(str)
         super().__init__(f"{reason}: {self.what} ({self.where}). {self.remedy}")
 
-    def told(self, translate: Callable[[str], str]) -> tuple[str, str, str]:
+    def translated(self, translate: Callable[[str], str]) -> tuple[str, str, str]:
         """Return what, where and remedy, translated by ``translate``."""
         what, where, remedy = (_filled(translate(template), self.values) for template in self._templates)
         return what, where, remedy

@@ -87,9 +87,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
         text = data.decode()
         values = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _bad(
-            N_("The file is not TOML: {error}."), path, N_("Mend the line that is named."), error=error
-        ) from error
+        raise _bad(N_("The file is not TOML: {error}."), path, N_("Correct the named line."), error=error) from error
     return _Reader(path.resolve(), text, values, environment).config()
 
 
@@ -105,7 +103,7 @@ class _Reader:
     def config(self) -> Config:
         for name in self._values:
             if name not in REQUIRED and name not in DEFAULTS:
-                raise self._bad(name, N_("There is no such setting."), N_("Remove the line, or mend its name."))
+                raise self._bad(name, N_("There is no such setting."), N_("Remove the line, or correct its name."))
         data = self._file("data")
         return Config(
             path=self._path,

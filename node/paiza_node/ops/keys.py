@@ -17,7 +17,7 @@ from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey
 
-_LOST: Final = N_("Put the key back. If it is lost, make a new one and have the register's holders publish it.")
+_LOST: Final = N_("Restore the key. If it is lost, make a new one and ask the register's holders to publish it.")
 _INDEX_LOST: Final = N_("Delete the file: a new key is made at the next start, and the index anew.")
 _REFUSALS: Final = {
     "bad_passphrase": (

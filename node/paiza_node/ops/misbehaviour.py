@@ -33,12 +33,12 @@ def recorded(config: Config) -> tuple[list[admin_pb2.Misbehaviour], bool]:
         return [misbehaviour_message(each) for each in listed_findings(peers_store.findings(reads))], False
 
 
-def told(reasons: list[str]) -> str:
+def in_words(reasons: list[str]) -> str:
     """Return reason codes of misbehaviour in words; "-" if there are none."""
     return ", ".join(_(WORDS[reason]) for reason in reasons if reason in WORDS) or "-"
 
 
-def standing(config: Config) -> dict[str, list[str]]:
+def open_reasons(config: Config) -> dict[str, list[str]]:
     """Return the open reason codes by member: from the running node, else from its database."""
     try:
         with AdminClient(config.admin_socket) as client:

@@ -28,7 +28,7 @@ def check_database(config: Config) -> None:
             "database_unavailable",
             what=N_("There is no database yet."),
             where="{path}",
-            remedy=N_("Start the node once with `paiza-node run`, or mend `data` or `database` in node.toml."),
+            remedy=N_("Start the node once with `paiza-node run`, or correct `data` or `database` in node.toml."),
             path=file,
         )
 

@@ -150,13 +150,13 @@ def test_grants_and_periods_are_those_of_the_log(
         code, verified = command("verify", "--config", scene.config(member))
         assert code == 0, verified
     counts = {part["part"]: part["counts"] for part in command("verify", *config)[1]["parts"]}
-    assert counts["oversight"]["grants"] >= 2
-    assert counts["oversight"]["periods"] >= 1
+    assert counts["peer_audit"]["grants"] >= 2
+    assert counts["peer_audit"]["periods"] >= 1
     node = scene.federation.node("tjk")
     node.stop()
     _turn_headers(scene, "tjk")
     code, verified = command("verify", *config)
-    assert [part["part"] for part in verified["parts"] if not part["holds"]] == ["oversight"]
+    assert [part["part"] for part in verified["parts"] if not part["holds"]] == ["peer_audit"]
     assert code == 5
     _turn_headers(scene, "tjk")
     assert command("verify", *config)[0] == 0

@@ -33,7 +33,7 @@ def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer
             "bad_configuration",
             what=N_("The list of officers cannot be read: {error}."),
             where="{path}",
-            remedy=N_("Mend the file: each [[officer]] has id, roles, unit and certificate_sha256."),
+            remedy=N_("Correct the file: each [[officer]] has id, roles, unit and certificate_sha256."),
             error=error,
             path=path,
         ) from error

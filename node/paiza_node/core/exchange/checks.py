@@ -225,7 +225,7 @@ class Proofs(Check):
                     part.find(
                         "bad_proof",
                         "{code}: {detail}",
-                        N_("passing on by {member} of message {digest}"),
+                        N_("forwarding of message {digest} by {member}"),
                         code=error.reason,
                         detail=error.detail,
                         member=row.forwarder,

@@ -74,7 +74,7 @@ note_table = Table(
 )
 
 
-_PASSED_ON: Final = select(forwarding_table, note_table.c.note).join(
+_FORWARDED: Final = select(forwarding_table, note_table.c.note).join(
     note_table, note_table.c.digest == forwarding_table.c.note_digest
 )
 
@@ -82,24 +82,24 @@ _PASSED_ON: Final = select(forwarding_table, note_table.c.note).join(
 def forwarding(conn: ReadConnection, forwarder: str, index: int) -> ForwardingRow | None:
     """Return the forwarding that an entry of a member's log records, as far as it is known here."""
     p = forwarding_table.c
-    found = _passed_on_rows(conn, _PASSED_ON.where(p.forwarder == forwarder, p.entry_index == index))
+    found = _forwarding_rows(conn, _FORWARDED.where(p.forwarder == forwarder, p.entry_index == index))
     return found[0] if found else None
 
 
 def forwardings_of_message(conn: ReadConnection, digest: bytes) -> list[ForwardingRow]:
     """Return all known forwarding of one message, in order of our answers."""
     p = forwarding_table.c
-    return _passed_on_rows(conn, _PASSED_ON.where(p.digest == digest).order_by(p.log_index))
+    return _forwarding_rows(conn, _FORWARDED.where(p.digest == digest).order_by(p.log_index))
 
 
-def _passed_on_rows(conn: ReadConnection, statement: Select[Any]) -> list[ForwardingRow]:
-    return [_passed_on_row(row) for row in conn.execute(statement)]
+def _forwarding_rows(conn: ReadConnection, statement: Select[Any]) -> list[ForwardingRow]:
+    return [_forwarding_row(row) for row in conn.execute(statement)]
 
 
 def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> None:
     """Store entries of other members' logs about forwarded messages."""
     notes = add_notes(conn, [row.checkpoint for row in rows])
-    _ADD_PASSED_ON.run(
+    _ADD_FORWARDING.run(
         conn,
         [
             (
@@ -120,13 +120,13 @@ def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> Non
     )
 
 
-def came_directly(conn: WriteConnection, digest: bytes) -> None:
+def mark_received_from_author(conn: WriteConnection, digest: bytes) -> None:
     """Store that a message held because it was forwarded has also come from its author."""
     p = forwarding_table
     conn.execute(update(p).where(p.c.digest == digest).values(held=False))
 
 
-def _passed_on_row(row: Row[Any]) -> ForwardingRow:
+def _forwarding_row(row: Row[Any]) -> ForwardingRow:
     return ForwardingRow(
         forwarder=row.forwarder,
         index=row.entry_index,
@@ -144,7 +144,7 @@ def _passed_on_row(row: Row[Any]) -> ForwardingRow:
 
 _ADD_NOTE: Final = insertion(note_table, ignore_known=True)
 
-_ADD_PASSED_ON: Final = insertion(forwarding_table)
+_ADD_FORWARDING: Final = insertion(forwarding_table)
 
 
 def answers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, StoredEntry]:

@@ -284,7 +284,7 @@ class Ledger:
         try:
             with self._store.transaction() as conn:
                 # Re-read under the database's lock: this detects another writer and a restored database.
-                self._meet(log_store.head(conn))
+                self._compare_head(log_store.head(conn))
                 tx = LogTransaction(
                     conn, self._head, max(self._clock(), self._head.last_time), self._register_version()
                 )
@@ -320,14 +320,14 @@ class Ledger:
         try:
             if error.reason == "standby":
                 with self._store.reads() as reads:
-                    self._meet(log_store.head(reads))
+                    self._compare_head(log_store.head(reads))
             else:
                 with self._store.transaction() as conn:
-                    self._meet(log_store.head(conn))
+                    self._compare_head(log_store.head(conn))
         except Unavailable:
             return
 
-    def _meet(self, found: Head) -> None:
+    def _compare_head(self, found: Head) -> None:
         """Compare the head in the database with ours; take over the batch whose COMMIT was uncertain if it is there."""
         if found == self._head:
             return
@@ -368,8 +368,9 @@ class Ledger:
                 what=N_("The database ends at entry {size}, but a checkpoint of {signed} was signed."),
                 where="{origin}",
                 remedy=N_(
-                    "An old copy of the database was put back. Put back the newest; keep the checkpoint file. Where "
-                    "there is none, make a backup of this one, move the database away and run `paiza-node restore`."
+                    "An old copy of the database was restored. Restore the newest copy and keep the "
+                    "checkpoint file. If there is none, make a backup of this one, move the database away and"
+                    " run `paiza-node restore`."
                 ),
                 size=self._head.size,
                 signed=last.size,
@@ -413,7 +414,9 @@ def _moved(expected: Head, found: Head) -> NodeStopped:
         "log_damaged",
         what=N_("The log has {found} entries in the database where this process left it at {expected}."),
         where="log_head",
-        remedy=N_("Another process wrote to it, or took over. Run `paiza-node verify`, then start this one again."),
+        remedy=N_(
+            "Another process wrote to the database, or took over. Run `paiza-node verify`, then start this one again."
+        ),
         found=found.size,
         expected=expected.size,
     )
@@ -424,6 +427,6 @@ def _damaged(what: str, **values: object) -> NodeStopped:
         "log_damaged",
         what=what,
         where=N_("the database"),
-        remedy=N_("Run `paiza-node verify` for the first entry that does not hold, and restore the newest backup."),
+        remedy=N_("Run `paiza-node verify` to find the first bad entry, and restore the newest backup."),
         **values,
     )

@@ -16,12 +16,12 @@ def index_at(reads: ReadConnection, time: datetime | None, size: int) -> int | N
     while low < high:
         middle = (low + high) // 2
         found = log_store.entries(reads, middle, 1)
-        if not found or found[0].index >= high or _made(found[0]) >= time:
+        if not found or found[0].index >= high or _time_of(found[0]) >= time:
             high = middle
         else:
             low = found[0].index + 1
     return low
 
 
-def _made(stored: StoredEntry) -> datetime:
+def _time_of(stored: StoredEntry) -> datetime:
     return log_pb2.LogEntry.FromString(stored.entry).entry_time.ToDatetime(tzinfo=UTC)

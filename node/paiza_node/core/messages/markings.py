@@ -10,7 +10,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 
-_TAKING_BACK: Final = (thread.RECALL, thread.CORRECTION)
+_MARKING_KINDS: Final = (thread.RECALL, thread.CORRECTION)
 
 
 def marks(conn: ReadConnection, messages: Collection[MessageRow]) -> Mapping[bytes, Amendments]:
@@ -34,6 +34,6 @@ def _said_by(conn: ReadConnection, authors: Mapping[bytes, str]) -> dict[bytes, 
     """Return the recalls and corrections of these messages by their own authors."""
     return {
         digest: ThreadMessage(digest, Header.FromString(header), stored)
-        for parent, digest, author, header, stored in messages_store.follow_ups(conn, authors, _TAKING_BACK)
+        for parent, digest, author, header, stored in messages_store.follow_ups(conn, authors, _MARKING_KINDS)
         if author == authors[parent]
     }

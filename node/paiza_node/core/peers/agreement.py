@@ -30,8 +30,8 @@ from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.notes import VerifierKey
 
-CLAIMS: Final = 3  # attempts at one claim, each from the size that the peer named
-OVERTAKEN: Final = 3  # times in a row that a submitted checkpoint yields to batches it has overtaken
+MAX_CLAIM_ATTEMPTS: Final = 3  # attempts at one claim, each from the size that the peer named
+MAX_OVERTAKEN: Final = 3  # times in a row that a submitted checkpoint yields to batches it has overtaken
 
 log = structlog.get_logger("paiza.peers")
 
@@ -124,7 +124,7 @@ class LogAgreement:
 
     async def deliver(self, size: int, build: Build) -> exchange_pb2.DeliverResponse:
         """Deliver a batch of so many items; if the peer knows another size of our log, once more from that size."""
-        for _ in range(CLAIMS):
+        for _ in range(MAX_CLAIM_ATTEMPTS):
             own = self._ledger.checkpoint
             request = await self._executor.run(size, partial(build, own))
             self._check_active()
@@ -155,7 +155,7 @@ class LogAgreement:
         round, since otherwise a batch would have to be sent again.
         """
         await self.agree()
-        for _ in range(CLAIMS):
+        for _ in range(MAX_CLAIM_ATTEMPTS):
             self._check_active()
             assumed = self._assumed or 0
             request.consistency_claim.CopyFrom(
@@ -165,7 +165,7 @@ class LogAgreement:
             try:
                 response = await self._channel.call(EXCHANGE_CHECKPOINTS, request)
             except PaizaError:
-                self._take_back(candidate, assumed)  # most likely it did not arrive
+                self._restore_assumed(candidate, assumed)  # most likely it did not arrive
                 raise
             known_size = response.consistency_claim.known_size
             if known_size > self._ledger.checkpoint.size:
@@ -174,14 +174,14 @@ class LogAgreement:
             if not response.consistency_mismatch:
                 self._overtaken = 0
                 return response
-            if known_size < assumed and self._claiming and self._overtaken < OVERTAKEN:
+            if known_size < assumed and self._claiming and self._overtaken < MAX_OVERTAKEN:
                 self._overtaken += 1
-                self._take_back(candidate, assumed)
+                self._restore_assumed(candidate, assumed)
                 raise Unavailable("busy", "batches that were sent before have not arrived yet")
             self._assumed = known_size
         raise Unavailable("consistency_mismatch", "the peer and we did not agree on what it knows of our log")
 
-    def _take_back(self, submitted: VerifiedCheckpoint, assumed: int) -> None:
+    def _restore_assumed(self, submitted: VerifiedCheckpoint, assumed: int) -> None:
         """Restore the size assumed before a checkpoint was submitted, so that no batch is sent twice because of it."""
         if self._assumed == submitted.size:
             self._assumed = assumed
@@ -203,8 +203,9 @@ class LogAgreement:
             what=N_("{peer} holds our checkpoint of size {known}, to which our log of {size} entries does not lead."),
             where="{origin}",
             remedy=N_(
-                "An old copy of the database was put back. If there is a newer one, put that back; else make a backup "
-                "of this one, move the data folder away and run `paiza-node restore` with the backup."
+                "An old copy of the database was restored. Restore a newer copy if there is one. "
+                "Otherwise make a backup of this one, move the data folder away and run `paiza-node "
+                "restore` with the backup."
             ),
             peer=peer,
             known=known.size,

@@ -56,7 +56,7 @@ _FINAL: Final = frozenset({
 })  # fmt: skip
 
 # Statuses that gRPC itself sets if no node answers at an endpoint; a node that answers adds a reason to them.
-_NOBODY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class GrpcChannel:
         if isinstance(reason, bytes):
             reason = reason.decode("ascii", "replace")
         detail = f"{self.member}: {error.code().name}: {error.details()}"
-        if not reason and error.code() in _NOBODY:
+        if not reason and error.code() in _NO_ANSWER:
             self._endpoints.failed(endpoint)
         else:
             self._endpoints.answered(endpoint)

@@ -88,7 +88,7 @@ def note_told_entry(
     except PaizaError as error:
         log.info("gossip_ignored", teller=told_by, reason=error.reason, detail=error.detail)
         return
-    unverified = logs.doubted(member.id, entry.checkpoint.origin)
+    unverified = logs.unverified(member.id, entry.checkpoint.origin)
     if any(each.size == entry.checkpoint.size for each in unverified):
         told = ToldEntry(member.id, entry.index, merkle.leaf_hash(entry.raw), tuple(hashes), entry.checkpoint)
         logs.unverified_checkpoints.entries.append(told)

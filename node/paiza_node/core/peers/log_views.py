@@ -118,7 +118,7 @@ class PeerLogViews:
             try:
                 self._check_contains(member.id, larger, smaller, claim.consistency_hashes)
             except Unavailable:
-                self._doubt(member.id, checkpoint, told_by=member.id)
+                self._add_unverified(member.id, checkpoint, told_by=member.id)
                 raise
             self.counts.accepted_claim(member.id, checkpoint.size, known.size)
             self._history.extend(checkpoint)
@@ -151,9 +151,9 @@ class PeerLogViews:
             if self.forked(member.id) or checkpoint.size == 0 or self.forks.trust_restored_for(checkpoint):
                 return
             if not self.compare(member.id, checkpoint):
-                self._doubt(member.id, checkpoint, told_by)
+                self._add_unverified(member.id, checkpoint, told_by)
 
-    def doubted(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
+    def unverified(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
         """Return the unverified checkpoints of a member's log of this origin; those of an earlier log are dropped."""
         with self._lock:
             return self.unverified_checkpoints.of(member, origin)
@@ -249,7 +249,7 @@ class PeerLogViews:
                 self._take_newer(member.id, base, newest, proven[1:])
             if failures:
                 for unproven in (each for each in (*doubted, newest) if each not in proven):
-                    self._doubt(member.id, unproven, told_by=member.id)
+                    self._add_unverified(member.id, unproven, told_by=member.id)
                 raise failures[0]
         return newest
 
@@ -264,7 +264,7 @@ class PeerLogViews:
             self.counts.accepted_claim(member, newest.size, base.size)
             self._history.extend(newest)
         elif not self.compare(member, newest):
-            self._doubt(member, newest, told_by=member)
+            self._add_unverified(member, newest, told_by=member)
 
     def to_store(self, member: str, checkpoint: VerifiedCheckpoint) -> PeerLogView:
         """Return the state to store in the commit of the data that came with the checkpoint."""
@@ -287,7 +287,7 @@ class PeerLogViews:
                 raise self.distrust(member, fork) from error
             raise
 
-    def _doubt(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
+    def _add_unverified(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
         if not self.forks.trust_restored_for(checkpoint):
             self.unverified_checkpoints.add(member, checkpoint, told_by)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-MAX_DOUBTS: Final = 31  # of one log, asked about in one call together with the known one
+MAX_UNVERIFIED: Final = 31  # of one log, asked about in one call together with the known one
 MAX_ENTRIES: Final = 64  # reported entries that are remembered while their checkpoints are unverified
 
 
@@ -40,7 +40,7 @@ class UnverifiedCheckpoints:
     def add(self, member: str, checkpoint: VerifiedCheckpoint, told_by: str) -> None:
         """Note that a checkpoint of a member's log is not proven; ignored if its reporter has another pending."""
         held = self._held.setdefault(member, {})
-        if told_by not in held and len(held) < MAX_DOUBTS and checkpoint not in held.values():
+        if told_by not in held and len(held) < MAX_UNVERIFIED and checkpoint not in held.values():
             held[told_by] = checkpoint
 
     def of(self, member: str, origin: str) -> list[VerifiedCheckpoint]:

@@ -41,7 +41,7 @@ class Part:
         if not in_log.same(in_rows):
             self.find(
                 "log_damaged",
-                N_("Both should tell of the same: one of {one}, the other of {other}, and they do not agree."),
+                N_("Both must agree, but one has {one} and the other {other}."),
                 "{pair}",
                 one=in_log.count,
                 other=in_rows.count,

@@ -77,7 +77,12 @@ class Approvals(Check):
                         part, "log_damaged", N_("The log and the row disagree on whether it was released."), row.digest
                     )
                 elif not required <= self.released.get(row.digest, required):
-                    _find(part, "log_damaged", N_("It was released without the approval of all it names."), row.digest)
+                    _find(
+                        part,
+                        "log_damaged",
+                        N_("It was released without the approval of all officers it names."),
+                        row.digest,
+                    )
             step(len(rows))
         # 2.
         part.counts = {"approvals": submitted.count}

@@ -38,7 +38,7 @@ def awaited(
     ]
 
 
-def standing(row: AttachmentRow) -> delivery_pb2.AttachmentStatus:
+def attachment_status(row: AttachmentRow) -> delivery_pb2.AttachmentStatus:
     """Return the state of an attachment for officers."""
     shown = delivery_pb2.AttachmentStatus(
         part_number=row.part_number,

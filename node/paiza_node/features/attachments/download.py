@@ -330,7 +330,7 @@ class AttachmentDownloads:
 
     def _files(self, source: str) -> AttachmentFiles:
         if source not in self._by_source:
-            self._by_source[source] = self._folder.brought_by(source)
+            self._by_source[source] = self._folder.received_from(source)
         return self._by_source[source]
 
     async def _give_up_expired(self) -> None:

@@ -1,8 +1,8 @@
 """Ciphertexts of attachments as files beside the database, each named by its SHA-256.
 
 The name of an unfinished file ends in ``.part``; a file without it is whole and its digest was checked. Files received
-from one member are kept apart from those of others and from officers' uploads (`AttachmentFiles.brought_by`): anybody
-can name any digest, and send other bytes. What a crash leaves:
+from one member are kept apart from those of others and from officers' uploads (`AttachmentFiles.received_from`):
+anybody can name any digest, and send other bytes. What a crash leaves:
 
 - while bytes are written: a ``.part`` with some of the bytes; the transfer continues from its size;
 - after a loss of power, on a file system that writes sizes before data: a ``.part`` with wrong bytes in it; the digest
@@ -112,7 +112,7 @@ class AttachmentFiles:
         _guarded(lambda: folder.mkdir(mode=0o700, exist_ok=True))
         _guarded(_sync_folder, folder.parent)
 
-    def brought_by(self, member: str) -> "AttachmentFiles":
+    def received_from(self, member: str) -> "AttachmentFiles":
         """Return the same folder for files from a member: no other source touches its unfinished files."""
         return AttachmentFiles(self._folder, member)
 

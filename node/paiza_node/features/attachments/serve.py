@@ -60,7 +60,7 @@ class AttachmentServer:
                 yield exchange_pb2.FetchAttachmentResponse(data=data)
         finally:
             self._under_way[member.id] -= 1
-        log.info("attachment_handed_out", peer=member.id, part=request.part_number, offset=request.offset)
+        log.info("attachment_served", peer=member.id, part=request.part_number, offset=request.offset)
 
     async def to_officer(
         self, officer: Officer, request: attachment_pb2.DownloadRequest

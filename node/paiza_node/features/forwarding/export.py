@@ -124,8 +124,8 @@ class Export:
             refused = self._refused(reads, officer, candidate, audience, request.purpose)
         if refused is None or refused.reason != "grant_missing":
             return candidate
-        wish = GrantQuery(digest, header.author, self._member, request.purpose, with_annex, self._clock())
-        grant = grants.find(self._store, wish, self._decryption_keys)
+        query = GrantQuery(digest, header.author, self._member, request.purpose, with_annex, self._clock())
+        grant = grants.find(self._store, query, self._decryption_keys)
         return candidate if grant is None else replace(candidate, grant=grant.digest)
 
     def _refused(

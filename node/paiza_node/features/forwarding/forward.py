@@ -194,10 +194,10 @@ class Forward:
         author = candidate.row.author
         if author == self._member:
             return candidate
-        wish = GrantQuery(
+        query = GrantQuery(
             candidate.row.digest, author, candidate.recipient, candidate.purpose, candidate.with_annex, self._clock()
         )
-        grant = grants.find(self._store, wish, self._decryption_keys)
+        grant = grants.find(self._store, query, self._decryption_keys)
         return candidate if grant is None else replace(candidate, grant=grant.digest)
 
     def _judged(

@@ -32,23 +32,23 @@ class Grant:
     signed: bytes
 
 
-def find(store: Store, wish: GrantQuery, decryption_keys: DecryptionKeys) -> Grant | None:
+def find(store: Store, query: GrantQuery, decryption_keys: DecryptionKeys) -> Grant | None:
     """Return the newest stored grant that covers an intended use; None if there is none."""
     with store.reads() as reads:
-        rows = _in_force(reads, wish)
+        rows = _in_force(reads, query)
     for row in rows:
         signed = messages_store.read_signed(store, row.digest)
         if signed is None or len(signed) > MAX_GRANT_BYTES:
             continue
         try:
-            check(stored(signed), wish, decryption_keys)
+            check(stored(signed), query, decryption_keys)
         except Rejected:
             continue
         return Grant(row.digest, signed)
     return None
 
 
-def check(message: VerifiedMessage, wish: GrantQuery, decryption_keys: DecryptionKeys) -> None:
+def check(message: VerifiedMessage, query: GrantQuery, decryption_keys: DecryptionKeys) -> None:
     """Raise Rejected("grant_missing") unless a message is the originator's grant and covers the intended use.
 
     1. It is a grant by the author of the message concerned, which is one of its parents, signed by two officers.
@@ -58,7 +58,7 @@ def check(message: VerifiedMessage, wish: GrantQuery, decryption_keys: Decryptio
     """
     header = message.header
     # 1.
-    if (header.kind, header.author) != (GRANT, wish.author) or wish.digest not in header.parent_digests:
+    if (header.kind, header.author) != (GRANT, query.author) or query.digest not in header.parent_digests:
         raise Rejected("grant_missing", "what is shown is no grant of the originator for this message")
     kind = kinds.get(header.kind, header.kind_version)
     validation.check_four_eyes(header, kind)
@@ -67,13 +67,13 @@ def check(message: VerifiedMessage, wish: GrantQuery, decryption_keys: Decryptio
         content = decryption_keys.content(message, kind)
     except Rejected as error:
         raise Rejected("grant_missing", f"the grant cannot be read: {error.detail}") from error
-    if wish.recipient not in content.recipients:
+    if query.recipient not in content.recipients:
         raise Rejected("grant_missing", "the grant does not name the recipient")
-    if wish.purpose not in content.purposes:
+    if query.purpose not in content.purposes:
         raise Rejected("grant_missing", "the grant does not name the purpose")
-    if content.scope != WHOLE and (content.scope != WITHOUT_ANNEX or wish.with_annex):
+    if content.scope != WHOLE and (content.scope != WITHOUT_ANNEX or query.with_annex):
         raise Rejected("grant_missing", "the grant does not cover so much of the message")
-    if not content.HasField("until_time") or wish.at > content.until_time.ToDatetime(tzinfo=UTC):
+    if not content.HasField("until_time") or query.at > content.until_time.ToDatetime(tzinfo=UTC):
         raise Rejected("grant_missing", "the grant was over")
 
 
@@ -86,7 +86,7 @@ def is_in_force(reads: ReadConnection, grant: bytes, author: str) -> bool:
     )
 
 
-def _in_force(reads: ReadConnection, wish: GrantQuery) -> list[MessageRow]:
+def _in_force(reads: ReadConnection, query: GrantQuery) -> list[MessageRow]:
     """Return the author's grants for a message that were not recalled, the newest first."""
-    found = [row for row in followers(reads, wish.digest, GRANT) if row.author == wish.author]
-    return [row for row in found[:MAX_GRANTS] if not is_recalled(reads, row.digest, wish.author)]
+    found = [row for row in followers(reads, query.digest, GRANT) if row.author == query.author]
+    return [row for row in found[:MAX_GRANTS] if not is_recalled(reads, row.digest, query.author)]

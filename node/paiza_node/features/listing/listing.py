@@ -14,7 +14,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.attachments.attached import standing
+from paiza_node.features.attachments.attached import attachment_status
 from paiza_node.features.listing.model import ListedMessage
 
 
@@ -41,7 +41,7 @@ def message_info(listed: ListedMessage, subject: tuple[bytes, bytes] = (b"", b""
         opened_by_caller=listed.opened_by_caller,
         opened=listed.opened,
         deliveries=[delivery_info(delivery) for delivery in listed.deliveries],
-        attachments=[standing(row) for row in listed.attachments],
+        attachments=[attachment_status(row) for row in listed.attachments],
         sequence=row.seq,
         received=row.received,
         recalled_by=listed.marks.recalled_by,

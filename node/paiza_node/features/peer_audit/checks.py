@@ -12,7 +12,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
 from paiza_node.features.peer_audit import store as peer_audit_store
-from paiza_node.features.peer_audit.grants import told
+from paiza_node.features.peer_audit.grants import grant_text
 from paiza_wire.errors import PaizaError, Rejected
 
 
@@ -48,14 +48,14 @@ class PeerAudit(Check):
         given, ended = Tally(), Tally()
         grants = peer_audit_store.audit_grants(self._scan)
         for grant in grants:
-            fields = (grant.member.encode(), sha256(told(grant).encode()).digest())
+            fields = (grant.member.encode(), sha256(grant_text(grant).encode()).digest())
             given.add(*fields)
             if grant.withdrawn_time is not None:
                 ended.add(*fields)
         step(len(grants))
         for known, heard in ((given, self._granted), (ended, self._ended)):
             if not known.same(heard):
-                part.find("log_damaged", N_("The grants are not those that the log tells of."), "audit_grant")
+                part.find("log_damaged", N_("The grants are not those that the log records."), "audit_grant")
         # 2. and 3.
         periods = 0
         for rows in scanning.rows(self._scan, peer_audit_store.reconciled_period_table):
@@ -67,7 +67,7 @@ class PeerAudit(Check):
                     part.find(
                         "bad_proof",
                         "{code}: {detail}",
-                        N_("period agreed on with {member}"),
+                        N_("reconciled period with {member}"),
                         code=error.reason,
                         detail=error.detail,
                         member=row.counterpart,

@@ -21,7 +21,7 @@ from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant, Tally
 from paiza_node.features.peer_audit.query import Found, look
 from paiza_node.features.peer_audit.rate_limit import RateLimit
-from paiza_node.features.peer_audit.visibility import Visibility, standing
+from paiza_node.features.peer_audit.visibility import Visibility, grant_in_force
 from paiza_register.model import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
@@ -128,7 +128,7 @@ class Consult:
 
     def _grant(self, member: str) -> AuditGrant | None:
         with self._core.store.reads() as reads:
-            return standing(peer_audit_store.audit_grants(reads, member), self._core.clock())
+            return grant_in_force(peer_audit_store.audit_grants(reads, member), self._core.clock())
 
     def _look(self, query: log_query_pb2.EntryQuery, sight: Visibility, size: int) -> Found:
         with self._core.store.reads() as reads:

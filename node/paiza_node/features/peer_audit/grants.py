@@ -16,7 +16,7 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant
-from paiza_node.features.peer_audit.visibility import ALL_EVENTS, standing
+from paiza_node.features.peer_audit.visibility import ALL_EVENTS, grant_in_force
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.consultations import query_time
@@ -48,14 +48,14 @@ class AuditGrants:
             raise Rejected("malformed", "the grant ends before what it shows begins")
 
         def work(tx: LogTransaction) -> AuditGrant:
-            earlier = standing(peer_audit_store.audit_grants(tx.conn, member.id), tx.now)
+            earlier = grant_in_force(peer_audit_store.audit_grants(tx.conn, member.id), tx.now)
             if earlier is not None:
                 _end(tx, earlier, replaced=True)
             number = settings_store.counter(tx.conn, COUNTER) + 1
             settings_store.put_counter(tx.conn, COUNTER, number)
             given = AuditGrant(number, member.id, events, since, until, request.headers, tx.now)
             peer_audit_store.add_audit_grant(tx.conn, given)
-            text = told(given)
+            text = grant_text(given)
             digest = sha256(text.encode()).digest()
             tx.append(log_entries.audit_granted(actor=operator(), member=member.id, grant_sha256=digest), text=text)
             return given
@@ -81,7 +81,7 @@ class AuditGrants:
         return admin_pb2.WithdrawAuditResponse(grant=_shown((await self._core.ledger.commit(work)).result))
 
 
-def told(grant: AuditGrant) -> str:
+def grant_text(grant: AuditGrant) -> str:
     """Return a line about the content of a grant; it is stored beside the log, and the entry commits to it."""
     events = ",".join(map(log_entries.event_name, sorted(grant.events)))
     since = "" if grant.since_time is None else f"; since {grant.since_time.isoformat()}"
@@ -90,7 +90,7 @@ def told(grant: AuditGrant) -> str:
 
 def _end(tx: LogTransaction, grant: AuditGrant, *, replaced: bool) -> None:
     peer_audit_store.end_audit_grant(tx.conn, grant.id, tx.now)
-    text = told(grant)
+    text = grant_text(grant)
     entry = log_entries.audit_withdrawn(
         actor=operator(), member=grant.member, grant_sha256=sha256(text.encode()).digest(), replaced=replaced
     )

@@ -92,7 +92,7 @@ class Visibility:
         return self.grant.since_time is None or entry.entry_time.ToDatetime(tzinfo=UTC) >= self.grant.since_time
 
 
-def standing(grants: Iterable[AuditGrant], now: datetime) -> AuditGrant | None:
+def grant_in_force(grants: Iterable[AuditGrant], now: datetime) -> AuditGrant | None:
     """Return the grant in force: the newest, since a new one replaces the former."""
     in_force = [grant for grant in grants if grant.withdrawn_time is None and grant.until_time > now]
     return max(in_force, key=lambda grant: grant.id, default=None)

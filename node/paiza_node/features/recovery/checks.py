@@ -43,7 +43,7 @@ def verify_earlier(scan: ReadConnection, member: Member, part: Part, step: Step)
         _check_kept(scan, former, kept, part, step)
         _check_named(scan, former, largest, part)
     recovered = _check_recovered(scan, member, part)
-    part.counts = {"earlier logs": len(formers), "entries given back": recovered}
+    part.counts = {"earlier logs": len(formers), "recovered entries": recovered}
 
 
 def _check_kept(scan: ReadConnection, former: FormerLog, kept: VerifiedCheckpoint, part: Part, step: Step) -> None:
@@ -52,7 +52,7 @@ def _check_kept(scan: ReadConnection, former: FormerLog, kept: VerifiedCheckpoin
     if kept.size > former.size or _root(_leaves(scan, former.first_index, end, step)) != kept.root:
         part.find(
             "log_damaged",
-            N_("What is left of the earlier log does not lead to the checkpoint of size {size} that it signed."),
+            N_("The remaining entries of the earlier log do not lead to the checkpoint of size {size} that it signed."),
             _WHERE,
             size=kept.size,
             origin=former.origin,

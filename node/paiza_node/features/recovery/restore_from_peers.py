@@ -75,15 +75,15 @@ class RestoreFromPeers:
 
     async def run(self) -> None:
         """Run round after round until nothing is expected; without losses nothing happens."""
-        in_vain = 0  # rounds in a row
+        is_unproven = 0  # rounds in a row
         while not self.progress.done:
             before = self.progress.to_bytes()
             await self._round()
             if self.progress.to_bytes() != before:
-                in_vain = 0
+                is_unproven = 0
                 continue
-            in_vain += 1
-            await asyncio.sleep(backoff(in_vain, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
+            is_unproven += 1
+            await asyncio.sleep(backoff(is_unproven, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
         await asyncio.Event().wait()  # a background task runs as long as the node
 
     async def _round(self) -> None:

@@ -61,7 +61,7 @@ class ServePeer:
         self._share = Share(MAX_TOLD_AGAIN)
         self._one = asyncio.Lock()  # a page reads a whole table: one at a time
 
-    async def standing(
+    async def held_checkpoints(
         self, member: Member, request: recovery_pb2.ListHeldCheckpointsRequest
     ) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Return the largest checkpoints held: of each of the member's logs, former ones first, and of the others'.

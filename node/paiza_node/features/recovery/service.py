@@ -13,11 +13,11 @@ class RecoveryService(Service):
 
     service = recovery_pb2.DESCRIPTOR.services_by_name["RecoveryService"]
 
-    def __init__(self, give_back: ServePeer) -> None:
-        self._give_back = give_back
+    def __init__(self, serve_peer: ServePeer) -> None:
+        self._serve_peer = serve_peer
 
     async def list_held_checkpoints(self, caller: Caller, request: recovery_pb2.ListHeldCheckpointsRequest) -> Any:
-        return await self._give_back.standing(member_of(caller), request)
+        return await self._serve_peer.held_checkpoints(member_of(caller), request)
 
     async def list_lost_entries(self, caller: Caller, request: recovery_pb2.ListLostEntriesRequest) -> Any:
-        return await self._give_back(member_of(caller), request)
+        return await self._serve_peer(member_of(caller), request)

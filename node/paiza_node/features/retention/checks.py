@@ -81,20 +81,20 @@ class Erasures(Check):
                     if row.digest not in erased:
                         _find(
                             part,
-                            N_("It was erased, as the database says, but what stays of it is missing."),
+                            N_("It was erased, but its header and signatures are missing."),
                             row.digest,
                         )
                 if row.log_index is not None and row.state in _SAYS:
                     _check_said(self._scan, part, row, self._own)
             step(len(rows))
         for digest in sorted(erased - asked):
-            _find(part, N_("It was erased, but nobody asked for that."), digest)
+            _find(part, N_("It was erased without a request."), digest)
         for rows in scanning.rows(self._scan, retention_store.hold_table):
             for row in rows:
                 found = log_store.entries_at(self._scan, [row.log_index])
                 entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
                 if (entry.event, entry.message_digest) != (log_pb2.LOG_EVENT_HELD, row.digest):
-                    _find(part, N_("It is under hold, but the log does not say who put it there."), row.digest)
+                    _find(part, N_("It is under legal hold, but the log does not record who placed it."), row.digest)
         answers = 0
         for rows in scanning.rows(self._scan, retention_store.erasure_answer_table):
             for row in rows:
@@ -129,10 +129,10 @@ def _erased(scan: ReadConnection, part: Part, step: Step) -> set[bytes]:
             try:
                 stays = message_pb2.SignedMessage.FromString(row.signed)
             except DecodeError:
-                _find(part, N_("What stays of the erased message cannot be parsed."), row.digest)
+                _find(part, N_("The remains of the erased message cannot be parsed."), row.digest)
                 continue
             if wire.message_digest(stays.header) != row.digest or not stays.signatures:
-                _find(part, N_("What stays of the erased message is not its header and signatures."), row.digest)
+                _find(part, N_("The remains of the erased message are not its header and signatures."), row.digest)
             message = messages_store.message(scan, row.digest)
             if stays.parts or stays.wraps or message is None or messages_store.body(scan, message.seq) is not None:
                 _find(part, N_("Content of the erased message is still here."), row.digest)
@@ -148,7 +148,7 @@ def _check_said(scan: ReadConnection, part: Part, row: Any, own: str) -> None:
     if says != (_SAYS[row.state], row.digest, row.request, requester):
         part.find(
             "log_damaged",
-            N_("The entry does not say of the erasure what the database says."),
+            N_("Log entry and database disagree on the erasure."),
             N_("entry {entry}"),
             entry=row.log_index,
         )

@@ -45,9 +45,9 @@ MAX_TEXT: Final = 200  # characters of one criterion
 MAX_SIMILAR_CRITERIA: Final = 200  # of one request before it is sent
 MAX_SIMILAR: Final = 10  # earlier requests that are returned
 SIMILAR_FOR: Final = timedelta(days=365)  # an older request is no duplicate
-MAX_TOLD: Final = 100  # messages of a list whose links are computed at once; older ones are looked up
-MAX_LOOKED_AT: Final = 20  # pages read for one answer; if few are visible, the caller continues from the token
-AT_ONCE: Final = 2  # concurrent searches: they use the threads of all other queries
+MAX_LINKED: Final = 100  # messages of a list whose links are computed at once; older ones are looked up
+MAX_PAGES: Final = 20  # pages read for one answer; if few are visible, the caller continues from the token
+MAX_CONCURRENT: Final = 2  # concurrent searches: they use the threads of all other queries
 MIN_SUBJECT_WORDS: Final = 2  # words of a subject that two requests must share
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 
@@ -95,7 +95,7 @@ class Search:
         self._clock = core.clock
         self._token_key = token_key
         self._names: tuple[bytes, NameIndex] | None = None
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def __call__(self, officer: Officer, request: search_pb2.SearchRequest) -> Results:
         """Find messages.
@@ -144,7 +144,7 @@ class Search:
             return set()
         annex = self._may_search_annexes(officer)
         found = set()
-        for seq in sorted(flagged, reverse=True)[:MAX_TOLD]:
+        for seq in sorted(flagged, reverse=True)[:MAX_LINKED]:
             own = [each for each in search_store.tokens_of(reads, seq, IDENTIFIERS) if annex or not each.annex]
             tokens = [each.token for each in own]
             older = search_store.sharing(reads, tokens, before_seq=seq, annex=annex) if tokens else []
@@ -212,7 +212,7 @@ class Search:
         with self._store.reads() as reads:
             behind = log_store.head(reads).messages - settings_store.counter(reads, CURSOR)
             before, ended, looked = query.before_seq, False, 0
-            while len(found) <= query.limit and not ended and looked < MAX_LOOKED_AT:
+            while len(found) <= query.limit and not ended and looked < MAX_PAGES:
                 looked += 1
                 page = search_store.search(reads, _behind(query, before))
                 ended = len(page) < query.limit

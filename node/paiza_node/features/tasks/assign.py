@@ -40,7 +40,7 @@ from paiza_wire.errors import Rejected
 
 ACKNOWLEDGE_WITHIN: Final = 4  # the part of the answering time within which a task is acknowledged: a quarter
 MAX_NOTE: Final = 1000  # characters of a note to the new assignee
-PASSED_ON_AT_ONCE: Final = 100  # in one commit
+ESCALATED_AT_ONCE: Final = 100  # in one commit
 MAX_ESCALATIONS: Final = 8  # then it stays with the duty unit, overdue
 LOOK_SECONDS: Final = 15.0  # FLASH is to be acknowledged within a quarter of an hour
 
@@ -48,7 +48,7 @@ log = structlog.get_logger("paiza.tasks")
 
 
 @dataclass(frozen=True, slots=True)
-class WorkGiven(Change):
+class TaskAssigned(Change):
     """A task was assigned to its assignee."""
 
     message: MessageRow
@@ -56,7 +56,7 @@ class WorkGiven(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class WorkEscalated(Change):
+class TaskEscalated(Change):
     """A task was not acknowledged in time: it went to its assignee, or to the officers on duty."""
 
     message: MessageRow
@@ -180,7 +180,7 @@ class Assign:
         if row is None:
             return Rejected("unknown_id", "there is no such message here")
         reads_it = may_see(tx.conn, officer, row)
-        oversees = may_list(tx.conn, officer, row) and self._gives_away(officer, request)
+        oversees = may_list(tx.conn, officer, row) and self._assigns_to_other(officer, request)
         if not (reads_it or oversees):
             return denied(tx, officer, row.digest)
         work = tasks_store.work(tx.conn, [row.digest]).get(row.digest)
@@ -194,10 +194,10 @@ class Assign:
                 access_store.add_readers(tx.conn, [(officer.id, row.seq)])
             messages_store.put_unit(tx.conn, row.seq, now.unit)
         if now.assignee:
-            tx.announce(WorkGiven(row, now))
+            tx.announce(TaskAssigned(row, now))
         return now
 
-    def _gives_away(self, officer: Officer, request: task_pb2.AssignTaskRequest) -> bool:
+    def _assigns_to_other(self, officer: Officer, request: task_pb2.AssignTaskRequest) -> bool:
         """Return whether a task is assigned to somebody else: neither to the caller nor to their own unit."""
         if request.unit and request.unit == officer.unit:
             return False
@@ -219,9 +219,9 @@ class Assign:
     def hear(self, changes: Sequence[Change]) -> None:
         """Notify officers of tasks that were assigned to them; escalated ones first."""
         for change in changes:
-            if isinstance(change, WorkGiven):
+            if isinstance(change, TaskAssigned):
                 self._notifier.tell(task_notice(change.message, ASSIGNED, change.work), only=[change.work.assignee])
-            elif isinstance(change, WorkEscalated):
+            elif isinstance(change, TaskEscalated):
                 work = change.work
                 ringing = [work.assignee] if work.assignee else [each.id for each in self._unit_directory.on_duty()]
                 if ringing:
@@ -237,15 +237,15 @@ class Assign:
         """Escalate late tasks, and notify the assignees; return their number."""
         if not await asyncio.to_thread(self._any_late):
             return 0
-        return (await self._ledger.commit(self._pass_on)).result
+        return (await self._ledger.commit(self._escalate_batch)).result
 
     def _any_late(self) -> bool:
         with self._store.reads() as reads:
             return bool(tasks_store.unacknowledged(reads, self._clock(), 1))
 
-    def _pass_on(self, tx: LogTransaction) -> int:
+    def _escalate_batch(self, tx: LogTransaction) -> int:
         escalated = 0
-        for work in tasks_store.unacknowledged(tx.conn, tx.now, PASSED_ON_AT_ONCE):
+        for work in tasks_store.unacknowledged(tx.conn, tx.now, ESCALATED_AT_ONCE):
             row = messages_store.message(tx.conn, work.digest)
             if row is None:
                 continue
@@ -255,7 +255,7 @@ class Assign:
             if now.assignee:
                 access_store.add_readers(tx.conn, [(now.assignee, row.seq)])
             tx.announce(MessagesChanged((row.digest,)))
-            tx.announce(WorkEscalated(row, now))
+            tx.announce(TaskEscalated(row, now))
             escalated += 1
         return escalated
 

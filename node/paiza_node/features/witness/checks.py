@@ -184,21 +184,21 @@ class Misbehaviour(Check):
                     entry = (FindingKind(row.kind), row.member, fork_digest(row.proof))
                     for index, entries in ((begun, left[0]), (row.ended_index, left[1])):
                         if index is not None and entries.pop(index, entry) != entry:
-                            _find_recorded(part, begun, N_("The log says something else."))
+                            _find_recorded(part, begun, N_("The log records something else."))
                     if begun not in self._found and not log_store.is_retired(self._scan, begun):
-                        _find_recorded(part, begun, N_("The log says nothing of it."))
+                        _find_recorded(part, begun, N_("The log does not record it."))
                     # 2.
                     if row.kind == FindingKind.FORK:
                         key = self._register.member(row.member).log_key(row.origin)
                         fork_proofs.verify(row.proof, VerifierKey.from_vkey(key.vkey))
                 except (PaizaError, ValueError) as error:
-                    _find_recorded(part, begun, N_("What is kept does not show it: {error}"), error=str(error))
+                    _find_recorded(part, begun, N_("The stored proof does not show it: {error}"), error=str(error))
             count += len(rows)
             step(len(rows))
         # 3.
         for index in (*left[0], *left[1]):
             part.find(
-                "log_damaged", N_("The log tells of it, and it is not kept."), N_("misbehaviour {index}"), index=index
+                "log_damaged", N_("The log records it, but it is not stored."), N_("misbehaviour {index}"), index=index
             )
         part.counts = {"misbehaviour": count}
 

@@ -57,7 +57,7 @@ log = structlog.get_logger("paiza.witness")
 
 
 @dataclass(slots=True)
-class Trial:
+class ProofAttempts:
     """The unsuccessful questions to a member since its log has unverified checkpoints."""
 
     since: datetime
@@ -71,18 +71,18 @@ class Trial:
 class Default:
     """A log did not prove on demand that these two checkpoints are consistent, or that it contains the first.
 
-    ``doubted`` is empty if only the known checkpoint was asked about.
+    ``unverified`` is empty if only the known checkpoint was asked about.
     """
 
     member: str
     origin: str
     known: bytes
-    doubted: bytes
+    unverified: bytes
 
     @property
     def proof(self) -> bytes:
         """Return both notes as stored; they show no contradiction, only what was asked about."""
-        notes = fork_proof_pb2.ForkProof(first_note=self.known, second_note=self.doubted)
+        notes = fork_proof_pb2.ForkProof(first_note=self.known, second_note=self.unverified)
         return notes.SerializeToString(deterministic=True)
 
 
@@ -92,12 +92,12 @@ class Question:
 
     member: str
     base: VerifiedCheckpoint
-    doubted: tuple[VerifiedCheckpoint, ...]
+    unverified: tuple[VerifiedCheckpoint, ...]
 
     @property
     def request(self) -> exchange_pb2.ProveConsistencyRequest:
         """Return the call that asks it."""
-        sizes = dict.fromkeys(each.size for each in (self.base, *self.doubted))
+        sizes = dict.fromkeys(each.size for each in (self.base, *self.unverified))
         return exchange_pb2.ProveConsistencyRequest(sizes=sizes)
 
 
@@ -108,7 +108,7 @@ class ConsistencyMonitor:
         """Store the own member, the log views, and the earlier findings."""
         self._member = member
         self._logs = logs
-        self._trials: dict[str, Trial] = {}
+        self._attempts: dict[str, ProofAttempts] = {}
         self._accepted: dict[str, tuple[int, datetime]] = {}
         self.defaults: dict[str, Default] = {}
         """The logs in default, by member."""
@@ -172,17 +172,17 @@ class ConsistencyMonitor:
         for member in register.active_members():
             if member.id == self._member or self._logs.forked(member.id):
                 continue
-            self._doubt_again(member)
+            self._restore_unverified(member)
             base = self._logs.link(member.id)
-            doubted = self._logs.doubted(member.id, member.log_keys[-1].origin)
-            if not doubted and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
-                self._trials.pop(member.id, None)
+            unverified = self._logs.unverified(member.id, member.log_keys[-1].origin)
+            if not unverified and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
+                self._attempts.pop(member.id, None)
                 continue
             seen = self._logs.counts.accepted.get(member.id, 0)
-            trial = self._trials.setdefault(member.id, Trial(now, now + FIRST_ASK, seen))
-            if trial.next_ask <= now:
-                trial.next_ask = now + (ASK_IN_DEFAULT if member.id in self.defaults else ASK_AGAIN)
-                found.append(Question(member.id, base, tuple(doubted)))
+            attempts = self._attempts.setdefault(member.id, ProofAttempts(now, now + FIRST_ASK, seen))
+            if attempts.next_ask <= now:
+                attempts.next_ask = now + (ASK_IN_DEFAULT if member.id in self.defaults else ASK_AGAIN)
+                found.append(Question(member.id, base, tuple(unverified)))
         return found
 
     def _is_quiet(self, base: VerifiedCheckpoint, member: str, now: datetime) -> bool:
@@ -192,32 +192,32 @@ class ConsistencyMonitor:
             self._accepted[member] = (count, now)
         return bool(base.note) and now - self._accepted[member][1] >= QUIET
 
-    def _doubt_again(self, member: Member) -> None:
+    def _restore_unverified(self, member: Member) -> None:
         """Restore the unverified checkpoint for which a log is in default, also after a restart."""
-        if (default := self.defaults.get(member.id)) is not None and default.doubted:
+        if (default := self.defaults.get(member.id)) is not None and default.unverified:
             try:
-                self._logs.hear(member, default.doubted, told_by=self._member)
+                self._logs.hear(member, default.unverified, told_by=self._member)
             except PaizaError as error:
                 self._passed_over(self._member, error)
 
-    def in_vain(self, member: str) -> bool:
+    def is_unproven(self, member: str) -> bool:
         """Return whether a member was asked about its log's unverified checkpoints, and did not prove them."""
-        trial = self._trials.get(member)
-        return member in self.defaults or (trial is not None and trial.failures + trial.silences > 0)
+        attempts = self._attempts.get(member)
+        return member in self.defaults or (attempts is not None and attempts.failures + attempts.silences > 0)
 
     def answered(
         self, member: Member, question: Question, response: exchange_pb2.ProveConsistencyResponse, now: datetime
     ) -> None:
         """Evaluate the answer to a question."""
         try:
-            self._logs.reconcile(member, question.base, question.doubted, response)
+            self._logs.reconcile(member, question.base, question.unverified, response)
         except Rejected:
-            self._trials.pop(member.id, None)
+            self._attempts.pop(member.id, None)
             self._end_overtaken()
         except Unavailable as error:
             self._failed(question, error, now)
         else:
-            self._trials.pop(member.id, None)
+            self._attempts.pop(member.id, None)
             if (default := self.defaults.pop(member.id, None)) is not None:
                 self.ended.append((default, False))
                 log.warning("log_proven", member=member.id, origin=default.origin)
@@ -227,38 +227,38 @@ class ConsistencyMonitor:
         if error.reason in REFUSALS:
             self._failed(question, error, now)
             return
-        trial = self._trials.get(question.member)
+        attempts = self._attempts.get(question.member)
         seen = self._logs.counts.accepted.get(question.member, 0)
-        if trial is not None and seen > trial.exchanges:
-            trial.exchanges = seen
-            trial.silences += 1
-            self._consider(question, trial, now)
+        if attempts is not None and seen > attempts.exchanges:
+            attempts.exchanges = seen
+            attempts.silences += 1
+            self._consider(question, attempts, now)
 
     def _failed(self, question: Question, error: PaizaError, now: datetime) -> None:
         log.warning("consistency_not_proven", peer=question.member, reason=error.reason, detail=error.detail)
-        trial = self._trials.get(question.member)
-        if trial is not None:
-            trial.failures += 1
-            self._consider(question, trial, now)
+        attempts = self._attempts.get(question.member)
+        if attempts is not None:
+            attempts.failures += 1
+            self._consider(question, attempts, now)
 
-    def _consider(self, question: Question, trial: Trial, now: datetime) -> None:
+    def _consider(self, question: Question, attempts: ProofAttempts, now: datetime) -> None:
         """Record a default of a log that was asked often enough, for long enough."""
-        enough = trial.failures >= MAX_FAILURES or trial.silences >= MAX_SILENCES
-        if not enough or now - trial.since < PATIENCE or question.member in self.defaults:
+        enough = attempts.failures >= MAX_FAILURES or attempts.silences >= MAX_SILENCES
+        if not enough or now - attempts.since < PATIENCE or question.member in self.defaults:
             return
         last = self._last.get(question.member)
         if last is not None and timedelta(0) <= now - last < DEFAULT_AGAIN:
             return  # it was reported a while ago: repeated defaults must not fill our log
         self._last[question.member] = now
-        doubted = question.doubted[0].note if question.doubted else b""
-        found = Default(question.member, question.base.origin, question.base.note, doubted)
+        unverified = question.unverified[0].note if question.unverified else b""
+        found = Default(question.member, question.base.origin, question.base.note, unverified)
         self.defaults[question.member] = found
         self.begun.append(found)
-        sizes = [each.size for each in question.doubted]
-        log.critical("log_in_default", member=found.member, known=question.base.size, doubted=sizes)
+        sizes = [each.size for each in question.unverified]
+        log.critical("log_in_default", member=found.member, known=question.base.size, unverified=sizes)
 
     def _end_overtaken(self) -> None:
         """End defaults of logs that were since found forked: a fork is the graver finding."""
         for member in [member for member in self.defaults if self._logs.forked(member)]:
             self.ended.append((self.defaults.pop(member), True))
-            self._trials.pop(member, None)
+            self._attempts.pop(member, None)

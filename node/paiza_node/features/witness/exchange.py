@@ -128,10 +128,10 @@ class CheckpointExchange:
         except PaizaError as error:
             held = self._to_bring.get(member.id, b"")
             if held and parse_note(held).text == parse_note(checkpoint.note).text:
-                self.brought(member.id, held)
+                self.mark_sent(member.id, held)
                 return held, ""
             return b"", error.reason
-        self.brought(member.id, self.to_bring(member.id))
+        self.mark_sent(member.id, self.unsent_cosignature(member.id))
         return note, ""
 
     async def cosign_when_shown(self, member: Member, checkpoint: VerifiedCheckpoint) -> None:
@@ -147,15 +147,15 @@ class CheckpointExchange:
         if last is None or checkpoint.size > last.size:
             self._grown.add(member.id)
 
-    def to_bring(self, member: str) -> bytes:
+    def unsent_cosignature(self, member: str) -> bytes:
         """Return our cosignature of a member's log that it does not have yet; empty if it has all."""
         return self._to_bring.get(member, b"")
 
-    def brings_news(self, member: str) -> bool:
+    def has_unsent_news(self, member: str) -> bool:
         """Return whether our unsent cosignature of a member's log covers entries not cosigned before."""
         return member in self._grown
 
-    def brought(self, member: str, note: bytes) -> None:
+    def mark_sent(self, member: str, note: bytes) -> None:
         """Note that a member has received this cosignature."""
         if note and self._to_bring.get(member) == note:
             del self._to_bring[member]

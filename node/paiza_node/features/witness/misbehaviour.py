@@ -100,10 +100,10 @@ class MisbehaviourRecorder:
             member = register.members.get(told.member)
             if member is None or told.checkpoint.origin != member.log_keys[-1].origin:
                 continue
-            doubted = core.logs.doubted(told.member, told.checkpoint.origin)
+            doubted = core.logs.unverified(told.member, told.checkpoint.origin)
             if not any(each.size == told.checkpoint.size for each in doubted):
                 continue  # it was proven meanwhile, or the log was found forked
-            if not self._monitor.in_vain(told.member):
+            if not self._monitor.is_unproven(told.member):
                 core.logs.unverified_checkpoints.entries.append(told)
                 continue
             with core.store.reads() as reads:

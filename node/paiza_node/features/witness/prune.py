@@ -62,10 +62,10 @@ class Prune:
 
     async def _round(self) -> None:
         for tier in TIERS:
-            while await self.thin(tier):
+            while await self.prune_block(tier):
                 pass
 
-    async def thin(self, tier: Tier) -> bool:
+    async def prune_block(self, tier: Tier) -> bool:
         """Delete notes of one block; return whether there may be more."""
         until = _begin(self._clock() - tier.age, tier.span)
         since, found = await asyncio.to_thread(self._block, tier, until)

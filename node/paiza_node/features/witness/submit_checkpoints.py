@@ -31,7 +31,7 @@ ROUND_SECONDS: Final = 1.0  # between two candidates; more would cost more signa
 IDLE_SECONDS: Final = 30.0  # an unchanged log is submitted again: this shows that its witnesses are online
 FIRST_PAUSE_SECONDS: Final = 1.0  # after a member did not cosign, or could not be reached
 LONGEST_PAUSE_SECONDS: Final = 30.0  # a round finds within this time that a witness is back
-BRING_SECONDS: Final = 2.0  # the longest wait of a cosignature for the other side to fetch it
+FETCH_SECONDS: Final = 2.0  # the longest wait of a cosignature for the other side to fetch it
 
 log = structlog.get_logger("paiza.witness")
 
@@ -104,7 +104,7 @@ class SubmitCheckpoints:
         seen = self._checkpoint_exchange.rounds.seen.get(member)
         if seen is None or seen.size < self._core.ledger.checkpoint.size:
             return True
-        waits = BRING_SECONDS if self._checkpoint_exchange.brings_news(member) else IDLE_SECONDS
+        waits = FETCH_SECONDS if self._checkpoint_exchange.has_unsent_news(member) else IDLE_SECONDS
         return now - turn.last >= waits
 
     async def _show(self, session: PeerSession, turn: Turn, candidate: VerifiedCheckpoint) -> None:
@@ -129,7 +129,7 @@ class SubmitCheckpoints:
 
     async def _exchange(self, session: PeerSession, candidate: VerifiedCheckpoint) -> None:
         core, checkpoint_exchange, member = self._core, self._checkpoint_exchange, session.member
-        bring = checkpoint_exchange.to_bring(member)
+        bring = checkpoint_exchange.unsent_cosignature(member)
         request = witness_pb2.ExchangeCheckpointsRequest(
             register_version=core.register_cache.version,
             cosigned=bring,
@@ -137,7 +137,7 @@ class SubmitCheckpoints:
             fork_proofs=checkpoint_exchange.gossip.forks(member),
         )
         response, checkpoint = await session.submit_checkpoint(candidate, request)
-        checkpoint_exchange.brought(member, bring)
+        checkpoint_exchange.mark_sent(member, bring)
         checkpoint_exchange.gossip.heard(member, response.heard[:MAX_HEARD], response.fork_proofs[:MAX_FORK_PROOFS])
         if response.cosigned:
             checkpoint_exchange.take(member, response.cosigned)

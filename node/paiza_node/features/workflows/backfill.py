@@ -76,7 +76,7 @@ class BackfillServe:
         given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
         if shared:
             await self._share(shared, member.id, self._node_id)
-        log.info("asked", peer=member.id, asked=len(digests), given=len(given), forwarded=len(shared))
+        log.info("backfill_served", peer=member.id, asked=len(digests), given=len(given), forwarded=len(shared))
         return exchange_pb2.FetchMessagesResponse(
             consistency_claim=consistency_claim(
                 self._ledger, checkpoint, request.known_size, self._logs.size(member.id)

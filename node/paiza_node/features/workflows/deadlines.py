@@ -288,7 +288,7 @@ class WorkflowDeadlines:
             fresh = [digest for digest in lacking if (joiner, digest) not in case.shared]
             if fresh:
                 case.shared.update((joiner, digest) for digest in fresh)
-                log.info("shares_thread", peer=joiner, thread=case.workflow_state.thread_name, steps=len(fresh))
+                log.info("thread_forwarded", peer=joiner, thread=case.workflow_state.thread_name, steps=len(fresh))
                 await self._share(fresh, joiner, invited.signers[0][0])
 
     async def _ask_for_missing(self, case: _Case, now: datetime) -> None:
@@ -310,7 +310,7 @@ class WorkflowDeadlines:
         if asked:
             whom = asked[case.asked % len(asked)]
             case.asked += 1
-            log.info("asks_for_missing", peer=whom, thread=case.workflow_state.thread_name, missing=len(missing))
+            log.info("backfill_requested", peer=whom, thread=case.workflow_state.thread_name, missing=len(missing))
             await self._ask(whom, missing)
 
 

@@ -53,7 +53,7 @@ def identifiers_of(kind: Kind, content: Message, annex: Message | None) -> Ident
 def overlap(one: Identifiers, other: Identifiers) -> frozenset[str]:
     """Return the kinds of identifiers in which two workflows overlap; empty if they do not."""
     shared = {term.field for term in one.identifiers & other.identifiers}
-    if one.places & other.places and _meet(one.days, other.days):
+    if one.places & other.places and _intersect(one.days, other.days):
         shared.add(PLACE)
     return frozenset(shared)
 
@@ -77,7 +77,7 @@ def _clear_contacts(message: Message, depth: int) -> None:
                 _clear_contacts(each, depth - 1)
 
 
-def _meet(one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None) -> bool:
+def _intersect(one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None) -> bool:
     """Return whether two spans of days intersect; an unknown one intersects every other."""
     if one is None or other is None:
         return True

@@ -29,8 +29,8 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
-MAX_STANDINGS: Final = 512  # states in the cache
-MAX_JUDGED: Final = 8  # steps of one Submit; each is checked against its whole thread while the log waits
+MAX_STATES: Final = 512  # states in the cache
+MAX_CHECKED_STEPS: Final = 8  # steps of one Submit; each is checked against its whole thread while the log waits
 MAX_BREACHES: Final = 8  # returned for one step; the others follow once these are corrected
 
 
@@ -84,8 +84,8 @@ class StepLegality:
         ``before`` holds the messages that the batch has released so far.
         """
         self._judged += 1
-        if self._judged > MAX_JUDGED:
-            return Unavailable("busy", f"at most {MAX_JUDGED} steps of workflows are released at once", 0.5)
+        if self._judged > MAX_CHECKED_STEPS:
+            return Unavailable("busy", f"at most {MAX_CHECKED_STEPS} steps of workflows are released at once", 0.5)
         workflow = workflows.get(kinds.get(header.kind, header.kind_version).workflow)
         step = replace(step, release_time=self._tx.now)
         breaches = workflow.check_next([*self._thread(header.thread_id), *self._fresh(header.thread_id, before)], step)
@@ -162,7 +162,7 @@ class WorkflowStates:
         )
         with self._lock:
             self._kept[thread_id] = workflow_state
-            if len(self._kept) > MAX_STANDINGS:
+            if len(self._kept) > MAX_STATES:
                 self._kept.popitem(last=False)
         return workflow_state
 

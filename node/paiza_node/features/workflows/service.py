@@ -26,7 +26,7 @@ from paiza_node.features.workflows.legality import WorkflowState
 from paiza_wire.errors import Rejected
 
 MAX_PAGE: Final = 200
-MAX_LOOKED_AT: Final = 1000  # threads of one page; the caller continues from its token
+MAX_THREADS: Final = 1000  # threads of one page; the caller continues from its token
 MAX_NAME: Final = 64  # characters of a thread's short name or a workflow's name
 ID_BYTES: Final = 16
 
@@ -75,7 +75,7 @@ class WorkflowService(Service):
         if len(request.workflow) > MAX_NAME:
             raise Rejected("malformed", f"a filter has at most {MAX_NAME} characters")
         officer = officer_of(caller)
-        return await asyncio.to_thread(self._board, request, officer)
+        return await asyncio.to_thread(self._list, request, officer)
 
     async def get_workflow(
         self, caller: Caller, request: workflow_pb2.GetWorkflowRequest
@@ -88,9 +88,7 @@ class WorkflowService(Service):
         officer = officer_of(caller)
         return await asyncio.to_thread(self._one, request, officer)
 
-    def _board(
-        self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer
-    ) -> workflow_pb2.ListWorkflowsResponse:
+    def _list(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> workflow_pb2.ListWorkflowsResponse:
         found, more = self._page(request, officer)
         now = self._clock()
         return workflow_pb2.ListWorkflowsResponse(
@@ -120,7 +118,7 @@ class WorkflowService(Service):
         numbers = paging.numbers_of(request, 1)
         before = numbers[0] if numbers else None
         with self._store.reads() as reads:
-            threads = messages_store.threads_of(reads, names, before_seq=before, limit=MAX_LOOKED_AT) if names else []
+            threads = messages_store.threads_of(reads, names, before_seq=before, limit=MAX_THREADS) if names else []
             for thread in threads:
                 workflow_state = self._seen(reads, thread.thread_id, officer)
                 if workflow_state is not None and (
@@ -129,7 +127,7 @@ class WorkflowService(Service):
                     found.append(workflow_state)
                 if len(found) == wanted:
                     return found, thread.last_seq if thread is not threads[-1] else 0
-        return found, threads[-1].last_seq if len(threads) == MAX_LOOKED_AT else 0
+        return found, threads[-1].last_seq if len(threads) == MAX_THREADS else 0
 
     def _find(self, request: workflow_pb2.GetWorkflowRequest, officer: Officer) -> WorkflowState | None:
         with self._store.reads() as reads:

@@ -22,7 +22,7 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, Head
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.attachments.attached import standing
+from paiza_node.features.attachments.attached import attachment_status
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.exchange import CheckpointExchange
@@ -217,7 +217,7 @@ def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
     """Return an attachment in the form sent to the operator."""
     found = admin_pb2.QueuedAttachment(
         message_digest=row.digest,
-        status=standing(row),
+        status=attachment_status(row),
         source=row.source,
         attempts=row.attempts,
         detail=row.detail,

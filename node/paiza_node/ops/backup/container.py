@@ -212,7 +212,7 @@ def extract(path: Path, folder: Path) -> Manifest:
 
 def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
     """Return the error for a defect of a backup."""
-    remedy = N_("Take another backup; this one was changed, cut short, or is none.")
+    remedy = N_("Use another backup. This file was changed or truncated, or is no backup.")
     return NodeStopped("bad_backup", what=what, where="{path}", remedy=remedy, path=path, **values)
 
 
@@ -244,7 +244,7 @@ def _begin(path: Path) -> tuple[ExitStack, tarfile.TarFile, Manifest]:
                 raise bad_backup(path, N_("It does not begin with a manifest."))
             manifest = Manifest.from_json(content.read())
             if sum(size for size, _digest in manifest.files.values()) > path.stat().st_size:
-                raise bad_backup(path, N_("It names more than it holds."))
+                raise bad_backup(path, N_("Files that its manifest lists are missing."))
         except OSError as error:
             raise bad_backup(path, N_("It cannot be read: {error}."), error=error.strerror) from error
         except (tarfile.TarError, *_UNREADABLE) as error:
@@ -262,7 +262,9 @@ def _contents(
             while (member := archive.next()) is not None:
                 content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
                 if content is None or member.name not in awaited or member.size != manifest.files[member.name][0]:
-                    raise bad_backup(path, N_("It holds what its manifest does not name: {name}."), name=member.name)
+                    raise bad_backup(
+                        path, N_("It contains a file that its manifest does not list: {name}."), name=member.name
+                    )
                 awaited.discard(member.name)
                 yield member.name, content
         except tarfile.TarError as error:

@@ -58,7 +58,7 @@ class Events(click.ParamType[tuple[int, ...]]):
         return tuple(EVENTS[name] for name in names)
 
 
-@click.group("audit", help=N_("Grant other members to see entries of this node's log, and end that."))
+@click.group("audit", help=N_("Grant other members access to entries of this node's log, and withdraw it."))
 def command() -> None:
     """Group the commands about grants."""
 
@@ -66,17 +66,22 @@ def command() -> None:
 @command.command(
     "grant",
     help=N_(
-        "Grant a member's coordinators to see entries of this log: metadata, never content or the texts beside it. "
-        "A new grant takes the place of the member's former one. Each look is logged here. The node must run."
+        "Grant a member's coordinators access to entries of this log: metadata, never content or "
+        "the texts beside it. A new grant replaces the member's former one. Each query is logged "
+        "here. The node must run."
     ),
 )
 @shared
 @json_option
 @click.argument("member")
 @click.option(
-    "--events", type=Events(), required=True, metavar="EVENT,…", help=N_("Which entries, by event: RELEASED,RECEIVED …")
+    "--events",
+    type=Events(),
+    required=True,
+    metavar="EVENT,…",
+    help=N_("Events of the visible entries: RELEASED,RECEIVED …"),
 )
-@click.option("--since", type=Day(), help=N_("Only entries from then on; else all."))
+@click.option("--since", type=Day(), help=N_("Only entries from this time on; default: all."))
 @click.option("--until", type=Day(), required=True, help=N_("When the grant ends; at most five years from now."))
 @click.option("--headers", is_flag=True, help=N_("Also the headers of the messages: who signed, to whom, which kind."))
 def grant(
@@ -101,7 +106,7 @@ def grant(
         print_json(_as_object(given))
         return
     click.echo(
-        _("Grant {number} stands: {member} may see {events} until {until}.").format(
+        _("Grant {number}: {member} may see {events} until {until}.").format(
             number=given.grant_id,
             member=given.member,
             events=", ".join(_names(given.events)),
@@ -110,7 +115,7 @@ def grant(
     )
 
 
-@command.command("list", help=N_("List every grant, oldest first, also those that ended. The node must run."))
+@command.command("list", help=N_("List every grant, oldest first, including ended ones. The node must run."))
 @shared
 @json_option
 def list_(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
@@ -121,7 +126,7 @@ def list_(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
         print_json({"grants": [_as_object(each) for each in grants]})
         return
     if not grants:
-        click.echo(_("Nothing was ever granted."), err=True)
+        click.echo(_("There are no grants."), err=True)
         return
     head = (_("grant"), _("member"), _("events"), _("entries since"), _("until"), _("headers"), _("state"))
     print_table(head, [_row(each) for each in grants])
@@ -180,7 +185,7 @@ def _standing(number: int) -> Iterator[None]:
             raise
         raise NodeStopped(
             error.reason,
-            what=N_("No grant {number} stands."),
+            what=N_("There is no grant {number} in force."),
             where="",
             remedy=N_("See the grants with `paiza-node audit list`."),
             number=number,

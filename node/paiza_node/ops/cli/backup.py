@@ -37,9 +37,9 @@ _WHOLE_DIGITS: Final = 64  # hex digits in the name of a whole attachment; an un
 @click.command(
     "backup",
     help=N_(
-        "Copy the node to FILE: database, signed checkpoint, verified registers and, if asked for, attachments. Works "
-        "while the node runs, on SQLite and PostgreSQL. Keys are NOT in it: keep one sealed copy of the key folder "
-        "apart."
+        "Copy the node to FILE: database, signed checkpoint, verified registers and, on request, "
+        "attachments. Works while the node runs, on SQLite and PostgreSQL. Keys are NOT in it: "
+        "keep a sealed copy of the key folder elsewhere."
     ),
 )
 @shared
@@ -157,7 +157,7 @@ def check_copy(copy: Path, member: Member, note: bytes | None, origin: str) -> t
             finding.reason,
             what=finding.what,
             where=finding.where,
-            remedy=N_("Run `paiza-node verify`; what does not hold makes no backup."),
+            remedy=N_("Run `paiza-node verify`. A database that fails verification is not backed up."),
         )
     return head.size, head.messages
 

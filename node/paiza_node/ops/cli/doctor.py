@@ -32,8 +32,8 @@ EXIT_CODES: Final = {Level.OK: ExitCode.OK, Level.WARN: ExitCode.WARNED, Level.F
 @click.command(
     "doctor",
     help=N_(
-        "Examine the node, whether it runs or not, and the way to every other member. Ends with 0 where all is well, "
-        "10 with a warning, 11 with a failure."
+        "Check the node, whether it runs or not, and the connection to every other member. Exits "
+        "with 0 if all is well, 10 after a warning, 11 after a failure."
     ),
 )
 @shared
@@ -98,12 +98,12 @@ def _guarded(name: str, look: Look) -> Iterator[Check]:
     except PaizaError as error:
         yield _failed(name, explained(error))
     except OSError as error:
-        remedy = N_("Look at the file or disk that is named.")
+        remedy = N_("Check the named file or disk.")
         yield fail(name, "{path}: {error}", remedy, path=error.filename or "", error=error.strerror or error)
 
 
 def _failed(name: str, error: NodeStopped) -> Check:
-    what, where, remedy = error.told(_)
+    what, where, remedy = error.translated(_)
     return fail(name, "{what} ({where})", "{remedy}", what=what, where=where, remedy=remedy)
 
 

@@ -105,7 +105,7 @@ def sentences(reason: str) -> tuple[str, str]:
 
 def as_object(stopped: NodeStopped) -> dict[str, str]:
     """Return an error as the object that `--json` prints."""
-    what, where, remedy = stopped.told(_)
+    what, where, remedy = stopped.translated(_)
     return {"reason": stopped.reason, "what": what, "where": where, "remedy": remedy}
 
 

@@ -46,8 +46,8 @@ OFFICERS: Final = """# The officers this node knows. Each is issued a certificat
 @click.command(
     "init",
     help=N_(
-        "Make the folder of a new node: configuration, keys, signing request. Prints what to send to the register's "
-        "holders. A folder that holds something already is left alone."
+        "Create the folder of a new node: configuration, keys, signing request. Prints the data "
+        "to send to the register's holders. A folder that is not empty is left unchanged."
     ),
 )
 @click.option("--member", required=True, help=N_("Member id, for example kaz."))
@@ -58,7 +58,7 @@ OFFICERS: Final = """# The officers this node knows. Each is issued a certificat
     required=True,
     help=N_("The register's bootstrap root (root.json), received by a way you trust."),
 )
-@click.option("--folder", type=click.Path(path_type=Path), help=N_("Where to make it; default: the member id."))
+@click.option("--folder", type=click.Path(path_type=Path), help=N_("Folder to create; default: the member id."))
 @click.option("--listen", default="0.0.0.0:7401", show_default=True, help=N_("Address to serve on."))
 @click.option(
     "--endpoint", help=N_("host:port under which others reach it; default: this machine's name and the port.")
@@ -152,7 +152,7 @@ def _root(path: Path) -> bytes:
             "register_invalid",
             what=N_("The file is not a bootstrap root of a register."),
             where="{path}",
-            remedy=N_("Get root.json from the federation, by a way you trust."),
+            remedy=N_("Get root.json from the federation, over a channel you trust."),
             path=path,
         )
     return data

@@ -39,7 +39,7 @@ def listed(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
         return
     if not runs:
         click.echo(_("The node does not run; this is what its database says."), err=True)
-    head = (_("number"), _("member"), _("log"), _("what"), _("found"), _("ended"), _("decided because"))
+    head = (_("number"), _("member"), _("log"), _("what"), _("found"), _("ended"), _("reason for the decision"))
     print_table(head, [_row(each) for each in found])
 
 
@@ -71,7 +71,7 @@ def show(config_path: Path, log_level: str | None, number: int, output: Path | N
             (_("what"), _(WORDS[each.reason])),
             (_("found"), shown_time(time_of(each.found_time))),
             (_("ended"), shown_time(time_of(each.ended_time))),
-            (_("decided because"), each.reason_text or "-"),
+            (_("reason for the decision"), each.reason_text or "-"),
         ]
     )
     for note in (each.proof.first_note, each.proof.second_note):

@@ -20,7 +20,7 @@ def shared(command: _F) -> _F:
         click.option(
             "--log-level",
             type=click.Choice(["debug", "info", "warning", "error"]),
-            help=N_("How much is told of the work; debug also shows where a defect happened."),
+            help=N_("Level of the log; debug also shows where an internal error happened."),
         ),
         language_option,
         click.option(
@@ -38,7 +38,7 @@ def shared(command: _F) -> _F:
 
 def language_option(command: _F) -> _F:
     """Add --lang; its value is read before the commands are built."""
-    explained = N_("Language: ru or en. Else PAIZA_LANG, or the system's.")
+    explained = N_("Language: ru or en. Default: PAIZA_LANG, else the system's.")
     return click.option("--lang", type=click.Choice(LANGUAGES), expose_value=False, help=explained)(command)
 
 

@@ -6,20 +6,20 @@ import click
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_
+from paiza_node.ops.cli.node_status import node_status
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.standing import standing
 from paiza_node.ops.cli.status import peer_as_object
 from paiza_node.ops.language import _
-from paiza_node.ops.misbehaviour import told
+from paiza_node.ops.misbehaviour import in_words
 from paiza_node.ops.terminal import print_json, print_table, shown_time, time_of
 
 
-@click.command("peers", help=N_("Show every other member's node: reached or not, what waits for it, its log."))
+@click.command("peers", help=N_("Show every other member's node: reachability, waiting deliveries, its log."))
 @shared
 @json_option
 def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     """Show the peers."""
-    status, runs = standing(settings(config_path, log_level))
+    status, runs = node_status(settings(config_path, log_level))
     if as_json:
         print_json({"runs": runs, "peers": [peer_as_object(peer, runs=runs) for peer in status.peers]})
         return
@@ -34,7 +34,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
         _("oldest"),
         _("log"),
         _("cosigned"),
-        _("against it"),
+        _("misbehaviour"),
         _("last failure"),
     )
     print_table(head, [_row(peer, runs=runs) for peer in status.peers])
@@ -51,6 +51,6 @@ def _row(peer: admin_pb2.PeerStatus, *, runs: bool) -> tuple[str, ...]:
         shown_time(time_of(peer.oldest_waiting_time)),
         f"{peer.known_log_size:,}",
         f"{peer.cosigned_size:,}" if peer.cosigned_size else peer.not_cosigned_reason or "-",
-        told(list(peer.misbehaviour)),
+        in_words(list(peer.misbehaviour)),
         peer.last_error or "-",
     )

@@ -48,7 +48,7 @@ def command() -> None:
 
 
 @command.command(
-    "check", help=N_("List the rules in force, with FILE as the member's own; refuses what does not hold.")
+    "check", help=N_("List the rules in force, with FILE as the member's own. Fails if a rule is invalid.")
 )
 @shared
 @json_option
@@ -65,26 +65,27 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
     for source, rule, effect in rows:
         said = _(SENTENCES[rule]) if rule in SENTENCES else ""
         click.echo(f"{source}: {_(EFFECTS[effect])} {rule}" + (f": {said}" if said else ""))
-    click.echo(_("{count} rules hold.").format(count=len(rows)))
+    click.echo(_("{count} rules are valid.").format(count=len(rows)))
 
 
 @command.command(
     "explain",
     help=N_(
-        "Say whether ACTOR may do ACTION with MESSAGE, and which rules decide. ACTOR: an officer of ours or a member; "
-        "MESSAGE: an id, a digest or its beginning; none for acts that concern no message. Ends with 3 where denied."
+        "Show whether ACTOR may do ACTION with MESSAGE, and which rules decide. ACTOR: an officer"
+        " of ours or a member. MESSAGE: an id, a digest or its beginning; none for actions "
+        "without a message. Exits with 3 if denied."
     ),
 )
 @shared
 @json_option
-@click.option("--to", "recipient", default="", metavar="MEMBER", help=N_("To whom it is passed on."))
-@click.option("--purpose", default="investigate", show_default=True, help=N_("What for: a code of the list."))
+@click.option("--to", "recipient", default="", metavar="MEMBER", help=N_("The member it is forwarded to."))
+@click.option("--purpose", default="investigate", show_default=True, help=N_("The purpose: a code of the list."))
 @click.option(
     "--audience",
     type=click.Choice([each.replace("_", "-") for each in AUDIENCES.values()]),
     default="own-unit",
     show_default=True,
-    help=N_("For whom it is taken out."),
+    help=N_("The recipient of the export."),
 )
 @click.option("--without-annex", is_flag=True, help=N_("The nominal annex stays behind."))
 @click.argument("actor")
@@ -114,9 +115,9 @@ def explain(
         else:
             if not message:
                 raise click.UsageError(_("This action is about a message: name one."))
-            asked = _Asked(config, store, register, _found(store, message))
-            wish = (recipient or config.member, purpose, audience.replace("-", "_"))
-            allowed, deciding = asked.decide(rules.policy, principal, action, wish, without_annex=without_annex)
+            asked = _Act(config, store, register, _found(store, message))
+            query = (recipient or config.member, purpose, audience.replace("-", "_"))
+            allowed, deciding = asked.decide(rules.policy, principal, action, query, without_annex=without_annex)
     if as_json:
         print_json({"allowed": allowed, "rules": [{"rule": rule, "says": _says(rule)} for rule in deciding]})
     else:
@@ -155,7 +156,7 @@ class _Rules:
                 yield source, rule, effect
 
 
-class _Asked:
+class _Act:
     """A stored message and an intended act."""
 
     def __init__(self, config: Config, store: Store, register: Register, row: MessageRow) -> None:
@@ -166,10 +167,10 @@ class _Asked:
         self._header = wire.parse_header(row.header)
 
     def decide(
-        self, policy: Policy, principal: Principal, action: str, wish: tuple[str, str, str], *, without_annex: bool
+        self, policy: Policy, principal: Principal, action: str, query: tuple[str, str, str], *, without_annex: bool
     ) -> tuple[bool, tuple[str, ...]]:
         """Decide as the node does, with any grant it holds."""
-        header, (recipient, purpose, audience) = self._header, wish
+        header, (recipient, purpose, audience) = self._header, query
         kind = kinds.get(header.kind, header.kind_version)
         holders = [recipient] if action in ("forward", "submit") else [self._config.member]
         if action == "submit":
@@ -181,18 +182,18 @@ class _Asked:
         with_annex = not without_annex and any(part.kind == annex for part in header.parts)
         policy_context = None
         if action in ("forward", "take_forwarded", "export", "derive"):
-            policy_context = self._circumstances(action, recipient, purpose, audience, with_annex=with_annex)
+            policy_context = self._policy_context(action, recipient, purpose, audience, with_annex=with_annex)
         return policy.explain(principal, action, facts, roles, policy_context)
 
-    def _circumstances(
+    def _policy_context(
         self, action: str, recipient: str, purpose: str, audience: str, *, with_annex: bool
     ) -> PolicyContext:
         header, member = self._header, self._config.member
-        wish = GrantQuery(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
+        query = GrantQuery(self._row.digest, header.author, recipient, purpose, with_annex, datetime.now(UTC))
         granted = header.author == member and (action == "export" or not with_annex)
         if not granted and action != "derive":
             keys = load_keys(self._config, self._register.member(member))
-            granted = grants.find(self._store, wish, DecryptionKeys(member, keys.decryption)) is not None
+            granted = grants.find(self._store, query, DecryptionKeys(member, keys.decryption)) is not None
         with self._store.reads() as reads:
             recalled = is_recalled(reads, self._row.digest, header.author)
         return PolicyContext(

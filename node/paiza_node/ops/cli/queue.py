@@ -32,19 +32,19 @@ STATES: Final = {
 }
 
 ATTACHMENT_STATES: Final = {
-    delivery_pb2.ATTACHMENT_STATE_PENDING: N_("awaited"),
+    delivery_pb2.ATTACHMENT_STATE_PENDING: N_("pending"),
     delivery_pb2.ATTACHMENT_STATE_RECEIVED: N_("received"),
     delivery_pb2.ATTACHMENT_STATE_REFUSED: N_("refused"),
     delivery_pb2.ATTACHMENT_STATE_EXPIRED: N_("expired"),
 }
 
 
-@click.group("queue", help=N_("Show and change what waits to be delivered."))
+@click.group("queue", help=N_("Show and change waiting deliveries."))
 def command() -> None:
     """Group the commands about the queue."""
 
 
-@command.command("show", help=N_("Show deliveries that wait or failed, oldest first."))
+@command.command("show", help=N_("Show waiting and failed deliveries, oldest first."))
 @shared
 @json_option
 @click.option("--to", "recipient", default="", metavar="MEMBER", help=N_("Only those to this member."))
@@ -92,7 +92,7 @@ def retry(config_path: Path, log_level: str | None, number: int, *, as_json: boo
 
 @command.command(
     "drop",
-    help=N_("Give a delivery up. Your system user name and the reason stand in the log; its officers are told."),
+    help=N_("Give a delivery up. Your system user name and the reason are logged, and its officers are notified."),
 )
 @shared
 @json_option
@@ -115,9 +115,9 @@ def _known(number: int) -> Iterator[None]:
             raise
         raise NodeStopped(
             error.reason,
-            what=N_("No delivery {number} waits."),
+            what=N_("There is no waiting delivery {number}."),
             where="",
-            remedy=N_("See what waits with `paiza-node queue show`."),
+            remedy=N_("List the waiting deliveries with `paiza-node queue show`."),
             number=number,
         ) from error
 

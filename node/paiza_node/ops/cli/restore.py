@@ -57,9 +57,10 @@ class Restored:
 @click.command(
     "restore",
     help=N_(
-        "Put the backup FILE back into an empty place and compare it with what the other members hold. Where they hold "
-        "more, the log goes on under a new name, which the members must admit first, and what was lost is fetched back "
-        "from them once the node runs. Keys must be there already."
+        "Restore the backup FILE into an empty database and compare it with what the other "
+        "members hold. If they hold more, the log continues under a new name, which the members "
+        "must admit first, and the lost data is fetched from them once the node runs. The keys "
+        "must be in place already."
     ),
 )
 @shared
@@ -68,7 +69,7 @@ class Restored:
     "--without",
     multiple=True,
     metavar="MEMBER",
-    help=N_("Do not wait for this member, which cannot be reached; what only it holds stays lost."),
+    help=N_("Continue without this member, which cannot be reached. Data that only it holds stays lost."),
 )
 @click.argument("file", type=click.Path(path_type=Path))
 def command(config_path: Path, log_level: str | None, file: Path, without: tuple[str, ...], *, as_json: bool) -> None:
@@ -102,14 +103,14 @@ def _tell(restored: Restored) -> None:
         )
     )
     for origin, left, were in restored.lost:
-        told = _("Of {origin}, {lost} entries are lost; the log goes on as {next}.")
+        told = _("{lost} entries of {origin} are lost. The log continues as {next}.")
         click.echo(told.format(origin=origin, lost=f"{were - left:,}", next=restored.origin))
     if not restored.lost:
-        click.echo(_("Nobody holds more of the log than the backup: it goes on under its name."))
+        click.echo(_("No member holds more of the log than the backup: the log continues under its name."))
     click.echo(
         _(
-            "Now start the node. `paiza-node status` says from whom it still recovers; then run `paiza-node verify` "
-            "and make a new backup."
+            "Now start the node. `paiza-node status` shows from which members it still recovers. Then"
+            " run `paiza-node verify` and make a new backup."
         )
     )
 
@@ -127,7 +128,7 @@ def restore(config: Config, file: Path, without: Collection[str], now: datetime)
     # 1.
     manifest = container.check(file)
     if (manifest.member, manifest.federation) != (config.member, config.federation):
-        raise bad_backup(file, N_("It is of another node: {member}.{federation}."), **_named(manifest))
+        raise bad_backup(file, N_("It belongs to another node: {member}.{federation}."), **_named(manifest))
     prepare_data(config)
     _check_empty(config)
     with tempfile.TemporaryDirectory(dir=config.data, prefix=".restoring-") as folder:
@@ -153,9 +154,9 @@ def _check_empty(config: Config) -> None:
     if holds_something(config.database):
         raise NodeStopped(
             "folder_not_empty",
-            what=N_("The database already holds something, and nothing is overwritten."),
+            what=N_("The database is not empty. Nothing was overwritten."),
             where="{place}",
-            remedy=N_("Move it away and keep it, or name an empty database in node.toml; then restore again."),
+            remedy=N_("Move it away and keep it, or name an empty database in node.toml. Then restore again."),
             place=config.database.rpartition("@")[2],
         )
 
@@ -197,11 +198,11 @@ def _must_be_admitted(config: Config, newest: str, lost: list[tuple[str, int, in
     key = make_log_key(config, origin)
     return NodeStopped(
         "log_continues",
-        what=N_("{entries} entries that were signed are not in this backup. The log must go on under a new name."),
+        what=N_("{entries} signed entries are not in this backup. The log must continue under a new name."),
         where="{origin}",
         remedy=N_(
-            "Its key was made: keep it with the others. Have the members admit {origin} with the key {vkey} "
-            "(paiza-trust log prepare, sign, publish), then give this command again."
+            "Its key was made: keep it with the others. Ask the members to admit {origin} with the "
+            "key {vkey} (paiza-trust log prepare, sign, publish), then run this command again."
         ),
         entries=sum(were - left for _origin, left, were in lost),
         origin=origin,

@@ -45,10 +45,11 @@ class _Root(click.Group):
 @click.group(
     cls=_Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    help=N_("Run and look after the node of one member."),
+    help=N_("Run and operate the node of one member."),
     epilog=N_(
-        "Exit codes: 0 done, 1 defect, 2 usage, 3 refused or misconfigured, 4 not now, 5 not proven (verify), "
-        "10 warning and 11 failure (doctor), 130 interrupted."
+        "Exit codes: 0 done, 1 internal error, 2 usage, 3 refused or misconfigured, 4 "
+        "unavailable, 5 verification failed (verify), 10 warning and 11 failure (doctor), 130 "
+        "interrupted."
     ),
 )
 @click.version_option(package_name="paiza", prog_name="paiza-node")

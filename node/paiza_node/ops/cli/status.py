@@ -8,24 +8,22 @@ import click
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_
+from paiza_node.ops.cli.node_status import node_status
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.standing import standing
 from paiza_node.ops.language import _
-from paiza_node.ops.misbehaviour import told
+from paiza_node.ops.misbehaviour import in_words
 from paiza_node.ops.terminal import iso, print_facts, print_json, shown_span, shown_time, time_of
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.notes import parse_note
 
 
-@click.command(
-    "status", help=N_("Show how the node stands; where it does not run, what its database says, which is only read.")
-)
+@click.command("status", help=N_("Show the node's status. If it does not run, the status is read from its database."))
 @shared
 @json_option
 def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     """Show the status."""
-    status, runs = standing(settings(config_path, log_level))
+    status, runs = node_status(settings(config_path, log_level))
     if as_json:
         print_json(_as_object(status, runs=runs))
         return
@@ -43,7 +41,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("log entries"), f"{log_size(status.checkpoint):,}"),
             (_("witnessed"), _witnessed(status)),
             *[
-                (_("misbehaviour"), f"{peer.member}: {told(list(peer.misbehaviour))}")
+                (_("misbehaviour"), f"{peer.member}: {in_words(list(peer.misbehaviour))}")
                 for peer in _with_misbehaviour(status)
             ],
             (_("messages"), f"{status.messages:,}"),
@@ -59,7 +57,7 @@ def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
     """Return how much of the log a quorum has cosigned, and for how long the rest has waited."""
     since = time_of(status.unwitnessed_since_time)
     if since is None:
-        return _("all of it")
+        return _("all entries")
     age = shown_span(datetime.now(UTC) - since)
     return _("the first {size}; the rest waits for {age}").format(size=f"{status.witnessed_size:,}", age=age)
 

@@ -43,15 +43,16 @@ NAMES = {
     "approvals": N_("approvals"),
     "attachments": N_("attachments"),
     "erasures": N_("erasures"),
-    "oversight": N_("oversight"),
+    "peer_audit": N_("peer audit"),
 }
 
 
 @click.command(
     "verify",
     help=N_(
-        "Re-read and re-hash everything: log, rows, messages, other members' proofs, approvals and the files of "
-        "attachments. Only reads; works while the node runs. Ends with 5 where something does not hold."
+        "Re-read and re-hash everything: log, rows, messages, other members' proofs, approvals "
+        "and the files of attachments. Only reads; works while the node runs. Exits with 5 if "
+        "anything fails."
     ),
 )
 @shared
@@ -120,11 +121,11 @@ def _part(name: str, total: int, *, quiet: bool) -> Iterator[tuple[Part, Step]]:
 
 def _print(part: Part) -> None:
     counts = ", ".join(f"{count:,} {_(COUNTED[what])}" for what, count in part.counts.items())
-    verdict = _("holds") if part.holds else _("DOES NOT HOLD")
+    verdict = _("ok") if part.holds else _("FAILED")
     seconds = f"{part.seconds:.1f} " + _("s")
     click.echo(f"{_(NAMES[part.name])}: {verdict} ({counts}; {seconds})")
     for finding in part.findings:
-        what, where, _remedy = finding.told(_)
+        what, where, _remedy = finding.translated(_)
         click.echo(f"  {plain(where)}: {plain(what)} [{finding.reason}]")
     if part.more:
         click.echo("  " + _("… and {count} more").format(count=part.more))
@@ -147,7 +148,7 @@ COUNTED = {
     "entries": N_("entries"),
     "tiles": N_("tiles"),
     "earlier logs": N_("earlier logs"),
-    "entries given back": N_("entries given back"),
+    "recovered entries": N_("recovered entries"),
     "deliveries": N_("deliveries"),
     "answers": N_("answers"),
     "openings": N_("openings"),

@@ -84,14 +84,14 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
     keys = load_keys(config, own)  # raises if others can read a key
     mode = stat.S_IMODE(config.keys.stat().st_mode)
     if mode & 0o077:
-        yield warn(name, N_("Others may look into the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
+        yield warn(name, N_("Other users can list the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
     elif keys.log.verifier_key.to_vkey() != own.log_keys[-1].vkey:
-        yield fail(name, N_("The register names another log key for this member."), N_("Put the right log.key back."))
+        yield fail(name, N_("The register names another log key for this member."), N_("Restore the right log.key."))
     elif keys.witness.witness_key.to_vkey() != own.witness_keys[-1].vkey:
         yield fail(
             name,
             N_("The register names another witness key for this member."),
-            N_("Put the right witness.key back."),
+            N_("Restore the right witness.key."),
         )
     else:
         yield ok(name, N_("Only the node's own user can read them, and the register names them."))
@@ -109,18 +109,18 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
     name = N_("certificate")
     der = PEM_cert_to_DER_cert(keys.certificate.decode())
     certificate = register.certificate_verifier().node(der, expected_member=config.member, at=now)
-    yield _expiry(name, certificate.not_after, now, EXPIRY_WARNING, N_("Have it renewed by your own node CA."))
+    yield _expiry(name, certificate.not_after, now, EXPIRY_WARNING, N_("Renew it with your own node CA."))
     name = N_("encryption key")
     current = own.current_encryption_key(now)
     if current.key_id not in keys.decryption:
         yield fail(
             name,
-            N_("Others encrypt for a key that is not in the key folder: {key}."),
-            N_("Put its seed back as encryption*.seed; without it nothing that comes can be opened."),
+            N_("Other members encrypt for a key that is not in the key folder: {key}."),
+            N_("Restore its seed as encryption*.seed. Without it no incoming message can be opened."),
             key=current.key_id.hex()[:16],
         )
     else:
-        remedy = N_("Make a new encryption key and have it published in the register.")
+        remedy = N_("Make a new encryption key and publish it in the register.")
         yield _expiry(name, current.not_after, now, EXPIRY_WARNING, remedy)
 
 
@@ -137,7 +137,7 @@ def _expiry(name: str, time: datetime, now: datetime, warning: timedelta, remedy
         return fail(name, N_("Expired {left} ago, on {time}."), remedy, **values)
     if left < warning:
         return warn(name, N_("Expires in {left}, on {time}."), remedy, **values)
-    return ok(name, N_("Holds for {left}, until {time}."), **values)
+    return ok(name, N_("Valid for {left}, until {time}."), **values)
 
 
 def check_database_settings(config: Config) -> Iterator[Check]:
@@ -149,7 +149,7 @@ def check_database_settings(config: Config) -> Iterator[Check]:
     if not facts.newest:
         yield fail(
             name,
-            N_("{kind} {version}: the schema is of revision {revision}, not of this program."),
+            N_("{kind} {version}: the schema has revision {revision}, which is not this program's."),
             N_("Start the node with `paiza-node run`, which brings it up to date; or install the newer program."),
             **values,
         )
@@ -174,7 +174,10 @@ def check_database_settings(config: Config) -> Iterator[Check]:
         yield warn(
             name,
             N_("No synchronous standby is named: a failover may lose what was acknowledged to other members."),
-            N_("Set synchronous_standby_names (node/README.md, PostgreSQL), or accept that one machine holds it all."),
+            N_(
+                "Set synchronous_standby_names (node/README.md, PostgreSQL), or accept that a single "
+                "machine holds all data."
+            ),
         )
 
 
@@ -190,7 +193,7 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
         "growth": shown_bytes(growth),
         "days": "-" if lasts is None else f"{min(lasts, 99_999):.0f}",
     }
-    what = N_("{free} free; the store grows by {growth} a day, so that lasts {days} days.")
+    what = N_("{free} free. The store grows by {growth} a day: enough for {days} days.")
     remedy = N_("Free some space, or move the data folder to a larger disk while the node is stopped.")
     if free < LEAST_FREE:
         yield fail(name, what, remedy, **values)
@@ -227,11 +230,11 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
     if b"".join(tiles[index] for index in sorted(tiles)) != b"".join(leaves):
         part.find("log_damaged", N_("The last entries do not have the hashes in the tiles."), "log_tile")
     for finding in part.findings:
-        what, where, _remedy = finding.told(_)
+        what, where, _remedy = finding.translated(_)
         yield fail(
             name,
             "{where}: {what}",
-            N_("Run `paiza-node verify`, keep what is there, and restore the newest backup."),
+            N_("Run `paiza-node verify`, keep the present data, and restore the newest backup."),
             where=where,
             what=what,
         )
@@ -252,7 +255,9 @@ def check_witnesses(config: Config, register: Register, now: datetime) -> Iterat
         _last, since = unwitnessed(scan, log_store.head(scan).size)
     if not others:
         yield warn(
-            name, N_("The register names nobody else who could witness the log."), N_("Nothing is to be done here.")
+            name,
+            N_("The register names no other member that could witness the log."),
+            N_("There is nothing to do here."),
         )
     elif since is None:
         yield ok(name, N_("All of the log is cosigned by {needed} of {others}."), needed=quorum(others), others=others)
@@ -261,8 +266,8 @@ def check_witnesses(config: Config, register: Register, now: datetime) -> Iterat
     else:
         yield warn(
             name,
-            N_("What was logged for {age} is not cosigned by the {needed} of {others} members that it takes."),
-            N_("See `paiza-node peers` for who does not cosign, and why; deliveries do not wait for it."),
+            N_("Entries have waited for {age} for the cosignatures of {needed} of {others} members."),
+            N_("`paiza-node peers` shows which members do not cosign, and why. Deliveries do not wait for it."),
             age=shown_span(age),
             needed=quorum(others),
             others=others,
@@ -280,14 +285,16 @@ def check_queue(config: Config, now: datetime) -> Iterator[Check]:
         judge = fail if age >= STUCK_QUEUE else warn
         yield judge(
             name,
-            N_("{waiting} wait for {member}, the oldest for {age}."),
+            N_("{waiting} deliveries wait for {member}, the oldest for {age}."),
             N_("See `paiza-node peers` for the cause; tell that member's operator."),
             waiting=f"{summary.waiting:,}",
             member=summary.recipient,
             age=shown_span(age),
         )
         return
-    yield ok(name, N_("{waiting} wait, none for long."), waiting=f"{sum(summary.waiting for summary in queue):,}")
+    yield ok(
+        name, N_("{waiting} deliveries wait, none for long."), waiting=f"{sum(summary.waiting for summary in queue):,}"
+    )
 
 
 def check_data_folder(config: Config) -> Iterator[Check]:
@@ -298,9 +305,9 @@ def check_data_folder(config: Config) -> Iterator[Check]:
     if not os.access(folder, os.W_OK):
         yield fail(name, N_("{path} cannot be written."), N_("Give it to the node's own user."), path=folder)
     elif mode & 0o077:
-        yield warn(name, N_("Others may look into {path}."), N_("chmod 700 {path}"), path=folder)
+        yield warn(name, N_("Other users can list {path}."), N_("chmod 700 {path}"), path=folder)
     else:
-        yield ok(name, N_("{path} is the node's own."), path=folder)
+        yield ok(name, N_("{path} is accessible to the node's user only."), path=folder)
 
 
 Look = Callable[[], Iterator[Check]]

@@ -56,7 +56,7 @@ async def _ask(config: Config, register: Register, keys: Keys, own_size: Callabl
     except PaizaError as error:
         return fail(
             name,
-            N_("Does not answer: {code}: {detail}."),
+            N_("It does not answer: {code}: {detail}."),
             N_("Check the network and firewall to {endpoint}; if others reach it, tell its operator."),
             code=error.reason,
             detail=error.detail,
@@ -69,16 +69,21 @@ async def _ask(config: Config, register: Register, keys: Keys, own_size: Callabl
     if known > size:
         return fail(
             name,
-            N_("Holds our checkpoint of size {known}; we have {size}: an old copy of our database was put back."),
-            N_("Stop this node and put the newest copy of the database back."),
+            N_(
+                "It holds our checkpoint of size {known}, and our log has {size} entries: an old copy of "
+                "our database was restored."
+            ),
+            N_("Stop this node and restore the newest copy of the database."),
             known=known,
             size=size,
         )
     if response.register_version != register.version:
         return warn(
             name,
-            N_("Answers, but has another version of the register."),
-            N_("Nothing, if that was published in the last minutes; else see who of the two cannot fetch it."),
+            N_("It answers, but has another version of the register."),
+            N_(
+                "Nothing, if it was published in the last minutes. Otherwise find out which of the two cannot fetch it."
+            ),
         )
     return ok(name, N_("Answers in {time} ms."), time=f"{(time.monotonic() - begun) * 1000:.0f}")
 
@@ -94,12 +99,12 @@ def _known_size(register: Register, member: str, note: bytes) -> int:
 def check_misbehaviour(config: Config) -> Iterator[Check]:
     """Check for misbehaviour of other members' logs."""
     name = N_("misbehaviour")
-    found = {member: reasons for member, reasons in misbehaviour.standing(config).items() if reasons}
+    found = {member: reasons for member, reasons in misbehaviour.open_reasons(config).items() if reasons}
     for member, reasons in sorted(found.items()):
         if FORKED in reasons:
             yield fail(
                 name,
-                N_("The log of {member} is forked: it signed two histories, and nothing of it is taken."),
+                N_("The log of {member} is forked: it signed two histories. Nothing is accepted from it."),
                 N_("See `paiza-node misbehaviour list`. Establish with that member what happened, then restore trust."),
                 member=member,
             )
@@ -107,12 +112,15 @@ def check_misbehaviour(config: Config) -> Iterator[Check]:
             yield warn(
                 name,
                 N_("The log of {member} is {what}."),
-                N_("Ask that member's operator why; it ends by itself when its node shows and proves its whole log."),
+                N_(
+                    "Ask that member's operator for the cause. It ends by itself when its node shows and "
+                    "proves its whole log."
+                ),
                 member=member,
-                what=misbehaviour.told(reasons),
+                what=misbehaviour.in_words(reasons),
             )
     if not found:
-        yield ok(name, N_("Nothing stands against any other member's log."))
+        yield ok(name, N_("No misbehaviour of other members' logs is recorded."))
 
 
 def check_clocks(config: Config, register: Register) -> Iterator[Check]:
@@ -157,7 +165,7 @@ def check_clocks(config: Config, register: Register) -> Iterator[Check]:
             seconds=int(CLOCK_WARNING.total_seconds()),
         )
     else:
-        yield ok(name, N_("Nothing was exchanged yet that shows the peers' time."))
+        yield ok(name, N_("No messages were exchanged yet that show the peers' time."))
 
 
 def _difference(entry: bytes, ours: int) -> timedelta:

@@ -47,6 +47,6 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         Checked("misbehaviour", ("finding",), (Misbehaviour(scan, register),)),
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
-        Checked("oversight", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own),)),
+        Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own),)),
         Checked("attachments", ("attachment",), (AttachmentFiles(scan, config.data / "attachments"),)),
     )

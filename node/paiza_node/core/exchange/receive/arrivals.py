@@ -126,7 +126,7 @@ class _Batch:
         refusal = item.refusal
         if held == digest:  # it was forwarded to us before: a stored, valid message is not refused
             refusal = None
-            exchange_store.came_directly(self._tx.conn, digest)
+            exchange_store.mark_received_from_author(self._tx.conn, digest)
         elif held is not None:
             refusal = Rejected("conflict", "this message id was used for other content")
         entry = self._log(item, refusal)
@@ -147,7 +147,7 @@ class _Batch:
         if earlier is not None:
             return _entry_at(self._tx, earlier.log_index)
         row = self._rows.get(item.digest) or messages_store.message(self._tx.conn, item.digest)
-        refusal = item.refusal or self._misfit(item, row)
+        refusal = item.refusal or self._conflict(item, row)
         if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
             return refusal
         entry = self._log(item, refusal)
@@ -188,7 +188,7 @@ class _Batch:
         ]
         received(reactions, self._tx, written)
 
-    def _misfit(self, item: Arrival, row: MessageRow | None) -> Rejected | None:
+    def _conflict(self, item: Arrival, row: MessageRow | None) -> Rejected | None:
         """Return the conflict between a forwarded message and what is stored here, if any."""
         if item.message is None:
             if row is None or row.state is not MessageState.RELEASED:

@@ -151,8 +151,8 @@ class ReceiveForwarded:
         granted = header.author == member.id and not with_annex
         if shown is not None or entry.forwarded.grant_digest:
             purpose = entry.forwarded.purpose
-            wish = GrantQuery(message.digest, header.author, self._member, purpose, with_annex, forwarded.time)
-            self._check_grant(shown, entry, wish, member)
+            query = GrantQuery(message.digest, header.author, self._member, purpose, with_annex, forwarded.time)
+            self._check_grant(shown, entry, query, member)
             granted = True
         policy_context = PolicyContext(
             recipient=self._member,
@@ -175,7 +175,7 @@ class ReceiveForwarded:
         )
 
     def _check_grant(
-        self, shown: exchange_pb2.ForwardingGrant | None, entry: log_pb2.LogEntry, wish: GrantQuery, teller: Member
+        self, shown: exchange_pb2.ForwardingGrant | None, entry: log_pb2.LogEntry, query: GrantQuery, teller: Member
     ) -> None:
         """Check the one presented grant like a message; the forwarder's entry must rely on it."""
         if shown is None or len(shown.message) > MAX_GRANT_BYTES:
@@ -183,7 +183,7 @@ class ReceiveForwarded:
         grant, _released = self._verified(shown.message, shown.released, teller)
         if grant.digest != entry.forwarded.grant_digest:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
-        self._check_consent(grant, wish)
+        self._check_consent(grant, query)
 
 
 def _unverified_header(raw: bytes) -> message_pb2.Header:

@@ -42,7 +42,7 @@ MAX_DISPATCHES: Final = 256  # of one Deliver; one commit, one checkpoint signat
 log = structlog.get_logger("paiza.exchange")
 
 
-_Riding = tuple[Piggyback, Sequence[ProvenAnswer]]
+CheckedAnswers = tuple[Piggyback, Sequence[ProvenAnswer]]
 """Checked answers of one kind, carried by a Deliver."""
 
 
@@ -105,7 +105,7 @@ class Receive:
 
     async def _check_piggybacked(
         self, member: Member, request: exchange_pb2.DeliverRequest, checkpoint: VerifiedCheckpoint
-    ) -> list[_Riding]:
+    ) -> list[CheckedAnswers]:
         """Check the answers carried by a request in a thread: there may be hundreds of proofs."""
         riding = [(each, proven) for each in self._piggybacks if (proven := each.proven(request))]
         if not riding:
@@ -122,7 +122,7 @@ class Receive:
         checkpoint: VerifiedCheckpoint,
         *,
         first: bool = False,
-        answers: Sequence[_Riding] = (),
+        answers: Sequence[CheckedAnswers] = (),
         ahead: bool = True,
         before: Callable[[LogTransaction], object] = lambda _tx: None,
     ) -> Committed[list[Answer]]:

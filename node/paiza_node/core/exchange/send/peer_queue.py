@@ -122,7 +122,7 @@ class PeerQueue:
                 flight.cancel()
             await _ended(settling, *flights)  # the node stops: the peer's answer is still committed
 
-    async def _give_way(self) -> None:
+    async def _wait_for_urgent(self) -> None:
         """Pause until overtaking deliveries were tried. If they failed before, they are tried once more now."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -174,7 +174,7 @@ class PeerQueue:
         await self.session.agreement.agree()
         if slot is not Slot.FIRST:
             # Checked only now: a stop may be queued while the peer is unreachable or the last batch is in flight.
-            await self._give_way()
+            await self._wait_for_urgent()
         response, checkpoint = await self.session.deliver(len(batch), partial(self._request, batch))
         return Sent(batch, response.results, checkpoint)
 

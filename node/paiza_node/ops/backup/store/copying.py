@@ -176,9 +176,9 @@ def _sqlite(file: Path) -> URL:
 def _not_empty(where: str) -> NodeStopped:
     return NodeStopped(
         "folder_not_empty",
-        what=N_("The database already holds something, and nothing is overwritten."),
+        what=N_("The database is not empty. Nothing was overwritten."),
         where="{place}",
-        remedy=N_("Move it away and keep it, or name an empty database in node.toml; then restore again."),
+        remedy=N_("Move it away and keep it, or name an empty database in node.toml. Then restore again."),
         place=where,
     )
 

@@ -264,7 +264,7 @@ def test_doubts_are_read_in_one_thread_while_another_adds_some(logs: PeerLogView
     def read() -> None:
         while not done.is_set():
             try:
-                logs.doubted("tjk", ORIGIN)
+                logs.unverified("tjk", ORIGIN)
             except RuntimeError as error:
                 failed.append(error)
                 return

@@ -229,7 +229,7 @@ def test_member_file_that_permits_is_refused_by_name(tmp_path: Path, text: str, 
     with pytest.raises(NodeStopped) as stopped:
         member_rules.read(file)
     assert stopped.value.reason == "policy_invalid"
-    assert named in stopped.value.told(str)[0]
+    assert named in stopped.value.translated(str)[0]
 
 
 def test_nothing_a_member_writes_widens_what_is_allowed(tmp_path: Path) -> None:

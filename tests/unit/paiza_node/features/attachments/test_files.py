@@ -53,7 +53,7 @@ def test_a_file_brought_in_any_pieces_is_whole(tmp_path: Path, cuts: list[int]) 
 
 def test_what_one_member_hands_over_is_touched_by_nobody_else(files: AttachmentFiles) -> None:
     """Others who name the same digest and bring other bytes neither end nor spoil what an honest one brings."""
-    honest, hostile = files.brought_by("kaz"), files.brought_by("xyz")
+    honest, hostile = files.received_from("kaz"), files.received_from("xyz")
     write(honest, DATA[:1000])
     write(hostile, bytes(len(DATA)))
     write(files, bytes(len(DATA)))
@@ -193,10 +193,10 @@ def test_a_disk_that_is_away_is_no_defect(files: AttachmentFiles, monkeypatch: p
     with monkeypatch.context() as patched:
         patched.setattr(os, call, refuse)
         with pytest.raises(Unavailable, match="file_unwritable"):
-            files.brought_by("kaz")
+            files.received_from("kaz")
         with pytest.raises(Unavailable, match="file_unwritable"):
             files.offset(NAME)
-    assert files.brought_by("kaz").offset(NAME) == 0
+    assert files.received_from("kaz").offset(NAME) == 0
 
 
 def test_a_nearly_full_disk_is_left_to_the_database(files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch) -> None:

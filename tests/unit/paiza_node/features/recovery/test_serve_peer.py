@@ -235,7 +235,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
         assert isinstance(rest, recovery_pb2.ListLostEntriesResponse)
         assert list(rest.items) == []
     with pytest.raises(Rejected, match="malformed"):
-        await verb.standing(register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest())
+        await verb.held_checkpoints(register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest())
 
 
 async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
@@ -243,10 +243,10 @@ async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
     verb, register = ServePeer(fleet["tjk"].core), fleet.register_cache.current
     request = recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version, tell_again=True)
     for _ in range(MAX_TOLD_AGAIN):
-        await verb.standing(register.member("kaz"), request)
+        await verb.held_checkpoints(register.member("kaz"), request)
     with pytest.raises(Unavailable, match="busy"):
-        await verb.standing(register.member("kaz"), request)
-    await verb.standing(register.member("uzb"), request)
-    await verb.standing(
+        await verb.held_checkpoints(register.member("kaz"), request)
+    await verb.held_checkpoints(register.member("uzb"), request)
+    await verb.held_checkpoints(
         register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version)
     )

@@ -119,7 +119,7 @@ def test_log_that_does_not_prove_is_in_default_after_so_many_tries_and_so_long(b
     assert bench.now - NOW >= PATIENCE
     assert bench.monitor.misbehaviour("tjk") == ["log_in_default"]
     (begun,) = bench.monitor.begun
-    assert (begun.known, begun.doubted) == (bench.log.note(9), bench.log.note(12))
+    assert (begun.known, begun.unverified) == (bench.log.note(9), bench.log.note(12))
     question = bench.ask(ASK_IN_DEFAULT)
     assert question is not None
     sizes = question.request.sizes
@@ -193,7 +193,7 @@ def test_log_that_claims_to_be_smaller_than_it_was_is_asked(bench: Bench) -> Non
     bench.fail(bench.refuse, MAX_FAILURES + 1)
     assert bench.monitor.misbehaviour("tjk") == ["log_in_default"]
     (begun,) = bench.monitor.begun
-    assert (begun.known, begun.doubted) == (bench.log.note(20), b"")
+    assert (begun.known, begun.unverified) == (bench.log.note(20), b"")
 
 
 def test_many_tellers_do_not_crowd_each_other_out(bench: Bench) -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.agreement import OVERTAKEN
+from paiza_node.core.peers.agreement import MAX_OVERTAKEN
 from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.gossip import MAX_HEARD
 from paiza_node.features.witness.model import WitnessedNote
-from paiza_node.features.witness.submit_checkpoints import BRING_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
+from paiza_node.features.witness.submit_checkpoints import FETCH_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.cosignatures import add_signatures, cosign, cosignatures
@@ -122,7 +122,7 @@ async def test_an_idle_log_is_shown_again_after_a_while_and_not_before(fleet: Fl
     kaz.grow(1)
     await kaz.show_round()
     first = last(kaz)
-    fleet.clock.move(BRING_SECONDS)
+    fleet.clock.move(FETCH_SECONDS)
     await kaz.show_round()  # what was cosigned of the others' logs is brought
     asked = len(kaz.lines["tjk"].requests)
     fleet.clock.move(IDLE_SECONDS - 1)
@@ -175,7 +175,7 @@ async def test_the_called_is_witnessed_too(fleet: Fleet) -> None:
     kaz = fleet["kaz"]
     kaz.grow(4)
     others = [fleet[member] for member in ("kgz", "tjk", "uzb")]
-    for seconds in (0, BRING_SECONDS):
+    for seconds in (0, FETCH_SECONDS):
         fleet.clock.move(seconds)
         for other in others:
             await other.show_round()
@@ -245,7 +245,7 @@ async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet)
     session.agreement._assumed, session.agreement._claiming = 9, 1  # a batch that claims growth to 9 is on its way
     kaz.grow(8)
     candidate = kaz.checkpoint_exchange.candidate()
-    for _ in range(OVERTAKEN):
+    for _ in range(MAX_OVERTAKEN):
         before = len(line.requests)
         with pytest.raises(Unavailable, match="busy"):
             await session.submit_checkpoint(

@@ -59,7 +59,7 @@ async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch:
         async def times_at(now: datetime) -> list[datetime]:
             clock.now = now
             for tier in TIERS:
-                while await thin.thin(tier):
+                while await thin.prune_block(tier):
                     pass
             with store.reads() as reads:
                 return [

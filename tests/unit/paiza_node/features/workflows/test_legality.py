@@ -12,7 +12,7 @@ from paiza_node.core.errors import BrokenRules
 from paiza_node.core.exchange.precedence import claims_first, overtakes, urgency_of
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.features.workflows.legality import MAX_JUDGED, StepLegality
+from paiza_node.features.workflows.legality import MAX_CHECKED_STEPS, StepLegality
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
@@ -105,9 +105,9 @@ def test_only_so_many_steps_are_judged_at_once(room: Room) -> None:
     """The log waits while a step is judged: of a larger batch the rest is to be brought again, and nothing is lost."""
     requests = [room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now)) for _ in range(10)]
     found = judged(room, *requests)
-    assert found[:MAX_JUDGED] == [None] * MAX_JUDGED
-    assert {each.reason for each in found[MAX_JUDGED:] if each is not None} == {"busy"}
-    assert None not in found[MAX_JUDGED:]
+    assert found[:MAX_CHECKED_STEPS] == [None] * MAX_CHECKED_STEPS
+    assert {each.reason for each in found[MAX_CHECKED_STEPS:] if each is not None} == {"busy"}
+    assert None not in found[MAX_CHECKED_STEPS:]
 
 
 def test_invalid_content_is_refused_before_it_is_judged(room: Room) -> None:

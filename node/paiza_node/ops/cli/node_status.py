@@ -18,7 +18,7 @@ from paiza_node.ops.offline import known_register, read_only
 from paiza_wire.errors import PaizaError, Unavailable
 
 
-def standing(config: Config) -> tuple[admin_pb2.GetStatusResponse, bool]:
+def node_status(config: Config) -> tuple[admin_pb2.GetStatusResponse, bool]:
     """Return the status and whether the node runs."""
     try:
         with AdminClient(config.admin_socket) as client:
