@@ -12,13 +12,12 @@ import re
 import secrets
 import ssl
 import stat
+import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import click
 
 from paiza_client.errors import FieldProblem, Misused, ProfileProblem, located
 from paiza_client.language import _
@@ -78,8 +77,11 @@ class Credentials:
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of all profiles: PAIZA_HOME, else the platform's place for configuration."""
-    named = environ.get("PAIZA_HOME")
-    return Path(named) if named else Path(click.get_app_dir("paiza"))
+    if named := environ.get("PAIZA_HOME"):
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/paiza"
+    return Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "paiza"
 
 
 def names(folder: Path) -> list[str]:
