@@ -8,8 +8,12 @@ catalogue as well.
 import gettext
 import os
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
+
+from paiza_domain import formatting
 
 Language = Literal["ru", "en"]
 
@@ -71,6 +75,27 @@ def _(text: str) -> str:
 def ngettext(one: str, many: str, count: int) -> str:
     """Translate a text that counts."""
     return _active.ngettext(one, many, count)
+
+
+def number_text(value: int | Decimal) -> str:
+    """Return a number as the language in use writes it."""
+    return formatting.number_text(value, _language)
+
+
+def span_text(length: timedelta) -> str:
+    """Return the length of a span of time in its largest unit."""
+    return formatting.span_text(length, _language)
+
+
+def date_text(value: date) -> str:
+    """Return a date as the language in use writes it."""
+    return formatting.date_text(value, _language)
+
+
+def time_text(value: datetime) -> str:
+    """Return a time, in the zone of this machine, to the second."""
+    local = value.astimezone()
+    return f"{formatting.time_text(local, _language, seconds=True)} {local:%z}"
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know

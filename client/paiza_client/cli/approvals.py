@@ -11,7 +11,7 @@ from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import FieldProblem, Refused, misused
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
@@ -171,18 +171,22 @@ def _show(terminal: Terminal, opened: OpenedWaiting, shown: Content) -> None:
 def _show_attachments(terminal: Terminal, opened: OpenedWaiting, saved: "list[SavedWaiting]") -> None:
     """Name what was saved; without that their names are not known here, and the officer is told how to see them."""
     header = opened.message.header
-    sizes = [f"{header.parts[number].ciphertext_size:,}" for number in attachment.part_numbers(header)]
+    sizes = [number_text(header.parts[number].ciphertext_size) for number in attachment.part_numbers(header)]
     if saved:
         columns = (_("Part"), _("Name"), _("Type"), _("Size"), _("Saved as"))
         rows = [
-            (str(each.number), each.info.name, each.info.media_type, f"{each.info.size:,}", str(each.path))
+            (str(each.number), each.info.name, each.info.media_type, number_text(each.info.size), str(each.path))
             for each in saved
         ]
         terminal.table(columns, rows)
         terminal.pairs([(messages.event(each.opened), messages.proof_text(each.opened)) for each in saved])
     elif sizes:
-        text = _("{n} attachments belong to it ({sizes} bytes): see them with --attachments FOLDER before you sign.")
-        terminal.warn(text.format(n=len(sizes), sizes=", ".join(sizes)))
+        text = ngettext(
+            "{n} attachment belongs to it ({sizes} bytes): see it with --attachments FOLDER before you sign.",
+            "{n} attachments belong to it ({sizes} bytes): see them with --attachments FOLDER before you sign.",
+            len(sizes),
+        )
+        terminal.warn(text.format(n=number_text(len(sizes)), sizes="; ".join(sizes)))
 
 
 def _tell_outcome(

@@ -14,7 +14,7 @@ from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import Refused
 from paiza_client.files import attaching, file_types, location
 from paiza_client.files.attaching import Attachment
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, number_text
 from paiza_client.sdk import as_json, find_messages
 from paiza_client.sdk.model import AttachmentStatus, MessageSummary
 from paiza_wire.message import attachment
@@ -55,7 +55,7 @@ def check(*, files: tuple[Path, ...]) -> None:
     if terminal.wants_json:
         terminal.json(rows)
         return
-    shown = [(each["file"], each["media_type"], f"{each['size']:,}", _place(each["place"])) for each in rows]
+    shown = [(each["file"], each["media_type"], number_text(each["size"]), _place(each["place"])) for each in rows]
     terminal.table((_("File"), _("Type"), _("Size"), _("Place it was made")), shown)
 
 
@@ -75,7 +75,8 @@ def list_(*, message: str) -> None:
         terminal.json([as_json.attachment_standing(each) for each in found.attachments])
         return
     rows = [
-        (str(each.part_number), f"{each.size:,}", each.member, state(each), each.reason) for each in found.attachments
+        (str(each.part_number), number_text(each.size), each.member, state(each), each.reason)
+        for each in found.attachments
     ]
     columns = (_("Part"), _("Size"), _("At"), _("State"), _("Reason"))
     terminal.table(columns, rows, empty=_("The message has no attachments."))
@@ -117,7 +118,7 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
         [
             (_("Name"), saved.info.name),
             (_("Type"), saved.info.media_type),
-            (_("Size"), f"{saved.info.size:,}"),
+            (_("Size"), number_text(saved.info.size)),
             *note,
             *messages.proof_rows(saved.opened),
         ]

@@ -1,7 +1,7 @@
 """What the node's fold of a controlled delivery shows: the board of all, and one with every step."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -13,7 +13,7 @@ from paiza_client.cli import breaches, messages
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, span_text
 from paiza_client.sdk import find_messages
 from paiza_domain import kinds
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from paiza_client.sdk import Session
 
 WORKFLOW: Final = "controlled-delivery"
-_MINUTE: Final = timedelta(minutes=1)
-_HOUR: Final = timedelta(hours=1)
-_DAY: Final = timedelta(days=1)
 
 
 @click.command("board", help=N_("Show where every controlled delivery stands that your node knows of."))
@@ -159,16 +156,8 @@ def deadline(due: workflow_pb2.WorkflowDeadline, now: datetime) -> str:
     """Return what is due, by whom and in what time; overdue in capitals, since colours do not reach every reader."""
     time = due.due_time.ToDatetime(tzinfo=UTC)
     words = f"{text(due.text)} ({due.member})" if due.member else text(due.text)
-    when = _("OVERDUE since {span}") if due.overdue else _("in {span}")
-    return f"{words}: {when.format(span=span(abs(time - now)))}"
-
-
-def span(length: timedelta) -> str:
-    """Say a length of time in its largest unit."""
-    for unit, letter in ((_DAY, _("{n} d")), (_HOUR, _("{n} h"))):
-        if length >= unit:
-            return letter.format(n=length // unit)
-    return _("{n} min").format(n=length // _MINUTE)
+    when = _("OVERDUE by {span}") if due.overdue else _("in {span}")
+    return f"{words}: {when.format(span=span_text(time - now))}"
 
 
 def text(both: text_pb2.BilingualText) -> str:

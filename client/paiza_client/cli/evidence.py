@@ -17,7 +17,7 @@ from paiza_client.evidence import container, evidence
 from paiza_client.evidence.entries import Claim
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.evidence.signers import Signed
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.local.profiles import write_private
 from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.sdk import as_json, find_messages
@@ -72,7 +72,8 @@ def evidence_(
     if terminal.wants_json:
         terminal.json({**as_object(found), "file": str(output), "bytes": len(data)})
         return
-    terminal.say(_("Written to {path} ({n} bytes).").format(path=output, n=len(data)))
+    text = ngettext("Written to {path} ({n} byte).", "Written to {path} ({n} bytes).", len(data))
+    terminal.say(text.format(path=output, n=number_text(len(data))))
     _print(terminal, found)
 
 
@@ -230,8 +231,12 @@ def _print(terminal: Terminal, found: Evidence) -> None:
     terminal.table((_("Claim"), _("By"), _("Time in the log"), _("Proven time"), _("Proof")), rows)
     _warn(terminal, found)
     for number, plaintext in found.disclosed.items():
-        text = _("Disclosed and proven: {part}, {n} bytes; --extract writes it.")
-        terminal.note(text.format(part=messages.part_name(header, number), n=len(plaintext)))
+        text = ngettext(
+            "Disclosed and proven: {part}, {n} byte; --extract writes it.",
+            "Disclosed and proven: {part}, {n} bytes; --extract writes it.",
+            len(plaintext),
+        )
+        terminal.note(text.format(part=messages.part_name(header, number), n=number_text(len(plaintext))))
 
 
 def _warn(terminal: Terminal, found: Evidence) -> None:

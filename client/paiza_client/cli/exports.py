@@ -15,7 +15,7 @@ from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data import exports
 from paiza_client.data.exports import ExportResult
 from paiza_client.errors import Refused, misused
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.local.profiles import write_private
 from paiza_client.sdk import wording
 from paiza_domain import codes
@@ -122,7 +122,8 @@ def _print(terminal: Terminal, result: ExportResult, output: Path | None) -> Non
         click.echo(result.data, nl=False)
         return
     write_private(output, result.data)
-    terminal.note(_("{n} messages written to {path}").format(n=len(result.messages), path=output))
+    text = ngettext("{n} message written to {path}", "{n} messages written to {path}", len(result.messages))
+    terminal.note(text.format(n=number_text(len(result.messages)), path=output))
     terminal.note(_("It carries the mark {mark}").format(mark=wording.handling(result.mark)))
 
 

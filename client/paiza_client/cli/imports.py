@@ -1,6 +1,7 @@
 """`paiza import seizures`: a table of another system, row by row into signed messages."""
 
 from contextlib import AsyncExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.imports import ImportInterrupted, ImportResult, check_readable, import_seizures, load_map
 from paiza_client.errors import FieldProblem, Refused, misused
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.local import profiles
 from paiza_domain import handling as marks
 
@@ -88,12 +89,18 @@ def _print_text(terminal: Terminal, result: ImportResult) -> None:
         terminal.say(_("Nothing was sent: this was a dry run."))
     else:
         rate = result.sent / result.seconds if result.seconds else 0.0
-        text = _("{n} messages sent in {seconds:.1f} s ({rate:.0f} a second).")
-        terminal.say(text.format(n=result.sent, seconds=result.seconds, rate=rate))
+        text = ngettext(
+            "{n} message sent in {seconds} s ({rate} a second).",
+            "{n} messages sent in {seconds} s ({rate} a second).",
+            result.sent,
+        )
+        seconds = number_text(Decimal(f"{result.seconds:.1f}"))
+        terminal.say(text.format(n=number_text(result.sent), seconds=seconds, rate=number_text(round(rate))))
         if result.repeated_at_node:
-            terminal.say(_("{n} were at the node already.").format(n=result.repeated_at_node))
+            terminal.say(_("Already at the node: {n}.").format(n=number_text(result.repeated_at_node)))
         if result.waiting:
-            terminal.warn(_("{n} wait in the outbox; they go at the next command.").format(n=result.waiting))
+            text = _("Waiting in the outbox, sent at the next command: {n}.")
+            terminal.warn(text.format(n=number_text(result.waiting)))
     if result.rejects is not None:
         text = _("Rejected rows are in {path}: mend them there and import that file.")
         terminal.say(text.format(path=result.rejects))

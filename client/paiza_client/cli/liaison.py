@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from paiza_client.cli.terminal import Terminal
-from paiza_client.language import _
+from paiza_client.language import _, date_text
 from paiza_domain.reference import LiaisonOfficer
 
 
@@ -28,7 +28,7 @@ def tell_liaison(terminal: Terminal, officers: Sequence[LiaisonOfficer]) -> None
             ", ".join(each.coverage),
             ", ".join(each.languages),
             ", ".join(f"{kind}: {value}" for kind, value in each.contacts.items()),
-            _("expired {day}").format(day=each.expiry) if _has_expired(each) else each.expiry.isoformat(),
+            _("expired {day}").format(day=date_text(each.expiry)) if _has_expired(each) else date_text(each.expiry),
         )
         for each in officers
     ]

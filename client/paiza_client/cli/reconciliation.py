@@ -12,7 +12,7 @@ from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import ExitCode, Refused, misused
 from paiza_client.evidence import container
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, number_text
 from paiza_client.local.profiles import write_private
 from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.reconciliation import file as comparison_file
@@ -323,7 +323,7 @@ def _difference_object(each: Difference) -> dict[str, Any]:
 
 def _cell_row(cell: Cell) -> tuple[str, ...]:
     def number(value: int | None) -> str:
-        return "-" if value is None else f"{value:,}"
+        return "-" if value is None else number_text(value)
 
     told = ((cell.sender, cell.sent), (cell.recipient, cell.received))
     words = [member for member, figure in told if figure is not None]

@@ -9,7 +9,7 @@ from paiza_client.cli import messages
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json, find_messages
 from paiza_client.sdk.search import Criterion, FoundPage, LinkedMessage
 
@@ -103,7 +103,12 @@ def search(
         if page.next_page_token:
             terminal.note(_("There are more; narrow the search, or raise --limit."))
     if page.behind:
-        terminal.warn(_("{n} messages are not searchable yet; search again in a moment.").format(n=page.behind))
+        text = ngettext(
+            "{n} message is not searchable yet; search again in a moment.",
+            "{n} messages are not searchable yet; search again in a moment.",
+            page.behind,
+        )
+        terminal.warn(text.format(n=number_text(page.behind)))
 
 
 @click.command(help=N_("Show the messages that share an identifier with one: a plate, a telephone, a person …"))

@@ -11,7 +11,7 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.errors import ExitCode, FieldProblem, Refused
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, ngettext, number_text
 from paiza_domain import reference
 from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists
 from paiza_domain.schema.reading import code_text
@@ -97,9 +97,13 @@ def consistency(*, within: tuple[str, ...], on: date | None, known_at: date | No
         empty=_("No differences."),
     )
     for state in report.incomplete:
-        number = sum(each.difference is Difference.NOT_RECORDED and state in each.states for each in report.findings)
-        text = _("{state}: {n} substances under international control are not recorded.")
-        terminal.note(text.format(state=state, n=number))
+        missing = sum(each.difference is Difference.NOT_RECORDED and state in each.states for each in report.findings)
+        text = ngettext(
+            "{state}: {n} substance under international control is not recorded.",
+            "{state}: {n} substances under international control are not recorded.",
+            missing,
+        )
+        terminal.note(text.format(state=state, n=number_text(missing)))
     if report.incomplete:
         text = _("Only a part of the lists is recorded for: {states}. There, no record is not the same as no control.")
         terminal.warn(text.format(states=", ".join(report.incomplete)))
@@ -133,7 +137,9 @@ def check(context: click.Context, *, file: Path) -> None:
             (_("Line"), _("Number"), _("What is wrong"), _("Row")),
             [(str(each.line), each.number, what, each.row) for each, what in wrong],
         )
-        terminal.say(_("{n} numbers, {wrong} wrong").format(n=report.numbers, wrong=len(wrong)))
+        terminal.say(
+            _("Numbers: {n}, wrong: {wrong}").format(n=number_text(report.numbers), wrong=number_text(len(wrong)))
+        )
     if wrong:
         context.exit(ExitCode.REFUSED)
 

@@ -121,7 +121,7 @@ def in_words(task: "Task") -> str:
         return _("done")
     parts = [task.assignee.rpartition("/")[2] or task.unit]
     if due := task.due_time or task.acknowledge_time:
-        parts.append((_("OVERDUE since {span}") if task.overdue else _("due {span}")).format(span=messages.when(due)))
+        parts.append((_("OVERDUE since {time}") if task.overdue else _("due {time}")).format(time=messages.when(due)))
     return ", ".join(filter(None, parts))
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza_client.errors import Refused
-from paiza_client.language import N_, _, language
+from paiza_client.language import N_, _, date_text, language, time_text
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.verify.model import OpenedPart, Proof
 from paiza_domain import kinds
@@ -92,7 +92,7 @@ def header_rows(header: message_pb2.Header, thread_name: str, level: str = "") -
         (_("Handling"), f"{marked} ({level})" if level else marked),
         (_("Purposes"), ", ".join(_code("purpose", each) for each in header.handling.purposes)),
         (_("Legal bases"), ", ".join(header.legal_bases)),
-        (_("Review"), header.review_time.ToDatetime(tzinfo=UTC).date().isoformat()),
+        (_("Review"), date_text(header.review_time.ToDatetime(tzinfo=UTC).date())),
     ]
     return [(label, text) for label, text in rows if text]
 
@@ -177,7 +177,7 @@ def urgency(header: message_pb2.Header) -> str:
 
 def when(moment: datetime) -> str:
     """Return a time for reading, in the zone of this machine, to the second."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    return time_text(moment)
 
 
 def handling(mark: message_pb2.Handling, *, purposes: bool = True) -> str:

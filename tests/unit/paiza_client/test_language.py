@@ -3,6 +3,8 @@
 import io
 import re
 from contextlib import redirect_stderr
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -113,3 +115,18 @@ def test_counting_follows_russian_grammar() -> None:
     one, many = "{n} message from the outbox was sent.", "{n} messages from the outbox were sent."
     endings = [language.ngettext(one, many, count).format(n=count).split()[2] for count in (1, 2, 5)]
     assert endings == ["сообщение", "сообщения", "сообщений"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "shown"),
+    [
+        ("ru", ("1\u00a0234,5", "5 часов", "03.11.2026", "03.11.2026 04:05:06 ")),
+        ("en", ("1,234.5", "5 hours", "2026-11-03", "2026-11-03 04:05:06 ")),
+    ],
+)
+def test_numbers_and_dates_follow_the_language(lang: language.Language, shown: tuple[str, str, str, str]) -> None:
+    """What is printed is written as the language in use writes it, a time with its zone."""
+    language.use(lang)
+    local = datetime(2026, 11, 3, 4, 5, 6).astimezone()
+    texts = (language.number_text(Decimal("1234.5")), language.span_text(timedelta(hours=-5)))
+    assert (*texts, language.date_text(date(2026, 11, 3)), language.time_text(local)[:20]) == shown
