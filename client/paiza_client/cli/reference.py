@@ -9,7 +9,7 @@ from typing_extensions import override
 from paiza_client.cli.options import split
 from paiza_client.cli.terminal import Terminal, lang, run
 from paiza_client.errors import Unreachable
-from paiza_client.language import _
+from paiza_client.language import _, date_text
 from paiza_client.local import reference_data, register_cache
 from paiza_client.local.reference_data import ReferenceData
 from paiza_domain.reference.model import Evidence, Period
@@ -66,7 +66,13 @@ def states(values: tuple[str, ...], otherwise: tuple[str, ...]) -> tuple[str, ..
 
 def days(span: Period) -> str:
     """Show a span of days."""
-    return f"{span.begin or '…'} – {span.end or '…'}" if span.begin or span.end else ""
+    begin, end = (_day(each) if each else "…" for each in (span.begin, span.end))
+    return f"{begin} – {end}" if span.begin or span.end else ""
+
+
+def _day(text: str) -> str:
+    """Return a day as the language in use writes it; a year or a month stands as it is."""
+    return date_text(date.fromisoformat(text)) if len(text) == len("2026-11-23") else text
 
 
 def shown(evidence: Evidence) -> str:

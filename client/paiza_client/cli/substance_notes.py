@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.substances import status_object
 from paiza_client.cli.terminal import Terminal, lang
-from paiza_client.language import _
+from paiza_client.language import _, date_text
 from paiza_client.local import reference_data, register_cache
 from paiza_domain import codes, reference
 from paiza_domain.reference import Mention, Reference
@@ -36,7 +36,10 @@ class Notes:
             if each.substance is not None:
                 name = each.substance.name(lang())
                 label = _("{name}: status in {state} on {day}")
-                found += [(label.format(name=name, state=at.state, day=at.on), at.text(lang())) for at in each.statuses]
+                found += [
+                    (label.format(name=name, state=at.state, day=date_text(at.on)), at.text(lang()))
+                    for at in each.statuses
+                ]
             if each.remark is not None:
                 found.append(("!", each.remark.message(lang())))
         return found

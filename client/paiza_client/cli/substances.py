@@ -11,7 +11,7 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.errors import ExitCode, FieldProblem, Refused
-from paiza_client.language import N_, _, ngettext, number_text
+from paiza_client.language import N_, _, date_text, ngettext, number_text
 from paiza_domain import reference
 from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists
 from paiza_domain.schema.reading import code_text
@@ -168,7 +168,8 @@ def _tell(
     )
     statuses = [reference.status(known, found.id, state, on, known_at) for state in asked]
     terminal.table(
-        (_("Where"), _("Status on {day}").format(day=on)), [(each.state, each.text(lang())) for each in statuses]
+        (_("Where"), _("Status on {day}").format(day=date_text(on))),
+        [(each.state, each.text(lang())) for each in statuses],
     )
 
 

@@ -268,7 +268,7 @@ def test_the_second_officer_reads_the_attachments_before_he_signs(
 
     assert asyncio.run(force()) == ["not_signer"] * 2
     unseen = paiza("kaz-duty", "approve", waiting["id"])  # nobody answers the question
-    assert "1 attachments belong to it" in unseen.err
+    assert "1 attachment belongs to it" in unseen.err
     folder = tmp_path / "seen"
     folder.mkdir()
     signed = paiza("kaz-duty", "approve", waiting["id"], "--attachments", folder, "--yes", "--json").json
