@@ -3,13 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text, time_text
 from paiza_node.ops.text import plain
 
 HASH_DIGITS: Final = 16  # of a digest, enough for a person to compare
@@ -42,7 +43,7 @@ def time_of(stamp: Timestamp) -> datetime | None:
 
 def shown_time(time: datetime | None) -> str:
     """Return a time to the second, in UTC."""
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time else "-"
+    return time_text(time) if time else "-"
 
 
 def iso(time: datetime | None) -> str | None:
@@ -50,22 +51,13 @@ def iso(time: datetime | None) -> str | None:
     return time.astimezone(UTC).isoformat() if time else None
 
 
-def shown_span(span: timedelta) -> str:
-    """Return a span of time in its largest sensible unit."""
-    seconds = span.total_seconds()
-    for unit, length in ((_("d"), 86400), (_("h"), 3600), (_("min"), 60)):
-        if abs(seconds) >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.1f} " + _("s")
-
-
 def shown_bytes(count: float) -> str:
     """Return a size in its largest sensible unit."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    for unit in (_("B"), _("KiB"), _("MiB"), _("GiB")):
         if count < 1024:  # noqa: PLR2004 - the step between these units
-            return f"{count:.0f} {unit}"
+            return f"{number_text(round(count))} {unit}"
         count /= 1024
-    return f"{count:.1f} TiB"
+    return f"{number_text(Decimal(f'{count:.1f}'))} " + _("TiB")
 
 
 def on_terminal() -> bool:

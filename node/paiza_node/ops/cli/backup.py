@@ -25,7 +25,7 @@ from paiza_node.ops.backup.record import BackupRecord, save_record
 from paiza_node.ops.backup.store.copying import copy_out, settle_copy
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text
 from paiza_node.ops.offline import check_database, known_register
 from paiza_node.ops.terminal import iso, print_json, shown_bytes
 from paiza_register import Member
@@ -75,8 +75,8 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
     click.echo(
         told.format(
             file=file,
-            entries=f"{manifest.size:,}",
-            messages=f"{manifest.messages:,}",
+            entries=number_text(manifest.size),
+            messages=number_text(manifest.messages),
             bytes=shown_bytes(size),
             digest=record.sha256.hex(),
         )

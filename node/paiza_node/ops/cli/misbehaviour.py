@@ -14,7 +14,7 @@ from paiza_node.features.witness.consistency_monitor import FORKED
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text
 from paiza_node.ops.misbehaviour import WORDS, recorded
 from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import iso, print_facts, print_json, print_table, shown_time, time_of
@@ -101,7 +101,7 @@ def restore_trust(config_path: Path, log_level: str | None, number: int, reason:
         print_json(as_object(restored))
         return
     message = _("The log {origin} is trusted again. What it signed up to size {size} is no longer held against it.")
-    click.echo(message.format(origin=restored.origin, size=f"{restored.accepted_up_to:,}"))
+    click.echo(message.format(origin=restored.origin, size=number_text(restored.accepted_up_to)))
 
 
 def _one(config: Config, number: int) -> admin_pb2.Misbehaviour:

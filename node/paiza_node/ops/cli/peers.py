@@ -9,7 +9,7 @@ from paiza_node.core.errors import N_
 from paiza_node.ops.cli.node_status import node_status
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.cli.status import peer_as_object
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text
 from paiza_node.ops.misbehaviour import in_words
 from paiza_node.ops.terminal import print_json, print_table, shown_time, time_of
 
@@ -47,10 +47,10 @@ def _row(peer: admin_pb2.PeerStatus, *, runs: bool) -> tuple[str, ...]:
         (_("yes") if peer.reachable else _("no")) if runs and tried else "-",
         peer.endpoint or "-",
         shown_time(time_of(peer.last_seen_time)),
-        f"{peer.waiting:,}",
+        number_text(peer.waiting),
         shown_time(time_of(peer.oldest_waiting_time)),
-        f"{peer.known_log_size:,}",
-        f"{peer.cosigned_size:,}" if peer.cosigned_size else peer.not_cosigned_reason or "-",
+        number_text(peer.known_log_size),
+        number_text(peer.cosigned_size) if peer.cosigned_size else peer.not_cosigned_reason or "-",
         in_words(list(peer.misbehaviour)),
         peer.last_error or "-",
     )

@@ -30,7 +30,7 @@ from paiza_node.ops.cli.frame import Ended, ExitCode
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import load_keys
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, ngettext, number_text
 from paiza_node.ops.offline import known_register, read_only
 from paiza_node.ops.terminal import print_json
 from paiza_register import Register
@@ -65,7 +65,8 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
     for source, rule, effect in rows:
         said = _(SENTENCES[rule]) if rule in SENTENCES else ""
         click.echo(f"{source}: {_(EFFECTS[effect])} {rule}" + (f": {said}" if said else ""))
-    click.echo(_("{count} rules are valid.").format(count=len(rows)))
+    text = ngettext("{count} rule is valid.", "{count} rules are valid.", len(rows))
+    click.echo(text.format(count=number_text(len(rows))))
 
 
 @command.command(

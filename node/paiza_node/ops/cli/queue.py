@@ -17,7 +17,7 @@ from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.admin.operate import MAX_QUEUE, queued, queued_attachment
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text
 from paiza_node.ops.offline import read_only
 from paiza_node.ops.terminal import iso, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected, Unavailable
@@ -159,7 +159,7 @@ def _attachment_row(each: admin_pb2.QueuedAttachment) -> tuple[str, ...]:
         f"{each.message_digest.hex()[:16]} #{status.part_number}",
         each.source or "-",
         status.member,
-        f"{status.ciphertext_size:,}",
+        number_text(status.ciphertext_size),
         _(ATTACHMENT_STATES.get(status.state, str(status.state))),
         str(each.attempts),
         shown_time(time_of(each.next_attempt_time)) if each.HasField("next_attempt_time") else "-",

@@ -34,7 +34,7 @@ from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import prepare_data
 from paiza_node.ops.keys import make_log_key
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, ngettext, number_text
 from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import iso, print_json, shown_time
 from paiza_wire.tlog import checkpoint as checkpoints
@@ -99,12 +99,16 @@ def _tell(restored: Restored) -> None:
     made = shown_time(restored.manifest.created_time)
     click.echo(
         _("The backup of {time} is in place: {entries} entries, {messages} messages.").format(
-            time=made, entries=f"{restored.size:,}", messages=f"{restored.manifest.messages:,}"
+            time=made, entries=number_text(restored.size), messages=number_text(restored.manifest.messages)
         )
     )
     for origin, left, were in restored.lost:
-        told = _("{lost} entries of {origin} are lost. The log continues as {next}.")
-        click.echo(told.format(origin=origin, lost=f"{were - left:,}", next=restored.origin))
+        text = ngettext(
+            "{lost} entry of {origin} is lost. The log continues as {next}.",
+            "{lost} entries of {origin} are lost. The log continues as {next}.",
+            were - left,
+        )
+        click.echo(text.format(origin=origin, lost=number_text(were - left), next=restored.origin))
     if not restored.lost:
         click.echo(_("No member holds more of the log than the backup: the log continues under its name."))
     click.echo(

@@ -10,9 +10,9 @@ from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_
 from paiza_node.ops.cli.node_status import node_status
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.misbehaviour import in_words
-from paiza_node.ops.terminal import iso, print_facts, print_json, shown_span, shown_time, time_of
+from paiza_node.ops.terminal import iso, print_facts, print_json, shown_time, time_of
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.notes import parse_note
@@ -38,14 +38,14 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
                 else _("does not run; read from its database"),
             ),
             (_("database"), status.database),
-            (_("log entries"), f"{log_size(status.checkpoint):,}"),
+            (_("log entries"), number_text(log_size(status.checkpoint))),
             (_("witnessed"), _witnessed(status)),
             *[
                 (_("misbehaviour"), f"{peer.member}: {in_words(list(peer.misbehaviour))}")
                 for peer in _with_misbehaviour(status)
             ],
-            (_("messages"), f"{status.messages:,}"),
-            (_("waiting"), f"{status.waiting:,}"),
+            (_("messages"), number_text(status.messages)),
+            (_("waiting"), number_text(status.waiting)),
             (_("register"), status.register_version.hex()[:16] or "-"),
             (_("renew by"), shown_time(time_of(status.register_expiry_time))),
             *([(_("recovering from"), ", ".join(status.awaited_from))] if status.awaited_from else []),
@@ -58,8 +58,8 @@ def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
     since = time_of(status.unwitnessed_since_time)
     if since is None:
         return _("all entries")
-    age = shown_span(datetime.now(UTC) - since)
-    return _("the first {size}; the rest waits for {age}").format(size=f"{status.witnessed_size:,}", age=age)
+    age = span_text(datetime.now(UTC) - since)
+    return _("the first {size}; the rest waits for {age}").format(size=number_text(status.witnessed_size), age=age)
 
 
 def _with_misbehaviour(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus]:

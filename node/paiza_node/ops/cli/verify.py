@@ -8,12 +8,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from paiza_domain.i18n import NN_
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import read_checkpoint
@@ -25,7 +27,7 @@ from paiza_node.features.recovery.checks import verify_earlier
 from paiza_node.ops.cli.frame import Ended, ExitCode, as_object
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, ngettext, number_text
 from paiza_node.ops.offline import check_database, known_register
 from paiza_node.ops.tables import METADATA
 from paiza_node.ops.terminal import on_terminal, print_json
@@ -120,9 +122,11 @@ def _part(name: str, total: int, *, quiet: bool) -> Iterator[tuple[Part, Step]]:
 
 
 def _print(part: Part) -> None:
-    counts = ", ".join(f"{count:,} {_(COUNTED[what])}" for what, count in part.counts.items())
+    counts = ", ".join(
+        ngettext(*COUNTED[what], count).format(n=number_text(count)) for what, count in part.counts.items()
+    )
     verdict = _("ok") if part.holds else _("FAILED")
-    seconds = f"{part.seconds:.1f} " + _("s")
+    seconds = f"{number_text(Decimal(f'{part.seconds:.1f}'))} " + _("s")
     click.echo(f"{_(NAMES[part.name])}: {verdict} ({counts}; {seconds})")
     for finding in part.findings:
         what, where, _remedy = finding.translated(_)
@@ -145,21 +149,21 @@ def _as_object(part: Part) -> dict[str, object]:
 
 
 COUNTED = {
-    "entries": N_("entries"),
-    "tiles": N_("tiles"),
-    "earlier logs": N_("earlier logs"),
-    "recovered entries": N_("recovered entries"),
-    "deliveries": N_("deliveries"),
-    "answers": N_("answers"),
-    "openings": N_("openings"),
-    "messages": N_("messages"),
-    "bodies": N_("bodies"),
-    "proofs": N_("proofs"),
-    "checkpoints": N_("checkpoints"),
-    "misbehaviour": N_("misbehaviour"),
-    "approvals": N_("approvals"),
-    "files": N_("files"),
-    "bytes": N_("bytes"),
-    "grants": N_("grants"),
-    "periods": N_("periods"),
+    "entries": NN_("{n} entry", "{n} entries"),
+    "tiles": NN_("{n} tile", "{n} tiles"),
+    "earlier logs": NN_("{n} earlier log", "{n} earlier logs"),
+    "recovered entries": NN_("{n} recovered entry", "{n} recovered entries"),
+    "deliveries": NN_("{n} delivery", "{n} deliveries"),
+    "answers": NN_("{n} answer", "{n} answers"),
+    "openings": NN_("{n} opening", "{n} openings"),
+    "messages": NN_("{n} message", "{n} messages"),
+    "bodies": NN_("{n} body", "{n} bodies"),
+    "proofs": NN_("{n} proof", "{n} proofs"),
+    "checkpoints": NN_("{n} checkpoint", "{n} checkpoints"),
+    "misbehaviour": NN_("{n} case of misbehaviour", "{n} cases of misbehaviour"),
+    "approvals": NN_("{n} approval", "{n} approvals"),
+    "files": NN_("{n} file", "{n} files"),
+    "bytes": NN_("{n} byte", "{n} bytes"),
+    "grants": NN_("{n} grant", "{n} grants"),
+    "periods": NN_("{n} period", "{n} periods"),
 }

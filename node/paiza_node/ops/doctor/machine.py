@@ -25,9 +25,9 @@ from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor.store import database_facts
 from paiza_node.ops.keys import load_keys, unsealed_keys
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.offline import check_database
-from paiza_node.ops.terminal import shown_bytes, shown_span, shown_time
+from paiza_node.ops.terminal import shown_bytes, shown_time
 from paiza_register import Register
 from paiza_wire.tlog.cosignatures import quorum
 from paiza_wire.tlog.tiles import TILE_WIDTH
@@ -132,7 +132,7 @@ def check_register(register: Register, now: datetime) -> Iterator[Check]:
 
 def _expiry(name: str, time: datetime, now: datetime, warning: timedelta, remedy: str) -> Check:
     left = time - now
-    values = {"time": shown_time(time), "left": shown_span(abs(left))}
+    values = {"time": shown_time(time), "left": span_text(abs(left))}
     if left <= timedelta(0):
         return fail(name, N_("Expired {left} ago, on {time}."), remedy, **values)
     if left < warning:
@@ -242,8 +242,8 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
         yield ok(
             name,
             N_("{size} entries; head, checkpoint and the last {tail} entries agree."),
-            size=f"{head.size:,}",
-            tail=f"{len(leaves):,}",
+            size=number_text(head.size),
+            tail=number_text(len(leaves)),
         )
 
 
@@ -262,13 +262,13 @@ def check_witnesses(config: Config, register: Register, now: datetime) -> Iterat
     elif since is None:
         yield ok(name, N_("All of the log is cosigned by {needed} of {others}."), needed=quorum(others), others=others)
     elif (age := now - since) < LONG_UNWITNESSED:
-        yield ok(name, N_("The newest entries wait for their cosignatures for {age}."), age=shown_span(age))
+        yield ok(name, N_("The newest entries wait for their cosignatures for {age}."), age=span_text(age))
     else:
         yield warn(
             name,
             N_("Entries have waited for {age} for the cosignatures of {needed} of {others} members."),
             N_("`paiza-node peers` shows which members do not cosign, and why. Deliveries do not wait for it."),
-            age=shown_span(age),
+            age=span_text(age),
             needed=quorum(others),
             others=others,
         )
@@ -287,13 +287,15 @@ def check_queue(config: Config, now: datetime) -> Iterator[Check]:
             name,
             N_("{waiting} deliveries wait for {member}, the oldest for {age}."),
             N_("See `paiza-node peers` for the cause; tell that member's operator."),
-            waiting=f"{summary.waiting:,}",
+            waiting=number_text(summary.waiting),
             member=summary.recipient,
-            age=shown_span(age),
+            age=span_text(age),
         )
         return
     yield ok(
-        name, N_("{waiting} deliveries wait, none for long."), waiting=f"{sum(summary.waiting for summary in queue):,}"
+        name,
+        N_("{waiting} deliveries wait, none for long."),
+        waiting=number_text(sum(summary.waiting for summary in queue)),
     )
 
 

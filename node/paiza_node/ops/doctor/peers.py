@@ -20,7 +20,7 @@ from paiza_node.ops.config import Config
 from paiza_node.ops.doctor import store as facts_store
 from paiza_node.ops.doctor.machine import Check, fail, ok, warn
 from paiza_node.ops.keys import Keys
-from paiza_node.ops.terminal import shown_span
+from paiza_node.ops.language import span_text
 from paiza_register import Register
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError
@@ -153,7 +153,7 @@ def check_clocks(config: Config, register: Register) -> Iterator[Check]:
                 if off == least
                 else N_("Our clock is {off} ahead of that of {member}."),
                 N_("Check that this machine keeps its time by NTP; if it does, tell that member's operator."),
-                off=shown_span(off),
+                off=span_text(off),
                 member=member,
             )
             return

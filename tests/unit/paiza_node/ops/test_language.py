@@ -3,6 +3,7 @@
 import io
 import re
 from contextlib import redirect_stderr
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from babel.messages.pofile import read_po
 
 from paiza_node.ops import language
 from paiza_node.ops.cli.frame import sentences
+from paiza_node.ops.cli.verify import COUNTED
+from paiza_node.ops.terminal import shown_bytes, shown_time
 from paiza_wire.reasons import REASONS
 
 PACKAGE = Path(language.__file__).parents[2]
@@ -22,7 +25,7 @@ FIELD = re.compile(r"\{[^{}]*\}|%\([a-z]+\)s")
 def msgids() -> set[str]:
     """Return every text that the commands can show: marked ones, those of click, and those of the reason codes."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
-        keywords = {"_": None, "N_": None}
+        keywords = {"_": None, "N_": None, "NN_": (1, 2), "ngettext": (1, 2)}
         found = {each[2] for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=keywords)}
         for file in sorted(Path(click.__file__).parent.glob("*.py")):
             found |= {each[1] for each in extract_from_file("python", str(file))}
@@ -47,6 +50,22 @@ def test_translations_keep_the_places_to_fill() -> None:
         for each in read_po(lines, locale="ru"):
             if each.id and isinstance(each.id, str) and isinstance(each.string, str):
                 assert sorted(FIELD.findall(each.string)) == sorted(FIELD.findall(each.id)), each.id
+
+
+@pytest.mark.parametrize(
+    ("lang", "shown"),
+    [
+        ("ru", ("1\u00a0000 КиБ", "5 часов", "03.11.2026 04:05:06 UTC", "21 запись", "3 записи", "11 записей")),
+        ("en", ("1.2 TiB", "5 hours", "2026-11-03 04:05:06 UTC", "21 entries", "3 entries", "11 entries")),
+    ],
+)
+def test_numbers_and_times_follow_the_language(lang: str, shown: tuple[str, ...]) -> None:
+    """What is printed is written as the language in use writes it; what is counted takes its form."""
+    language.use(lang)
+    size = shown_bytes(1000 * 1024 if lang == "ru" else 1.2 * 1024**4)
+    texts = [size, language.span_text(timedelta(hours=5)), shown_time(datetime(2026, 11, 3, 4, 5, 6, tzinfo=UTC))]
+    texts += [language.ngettext(*COUNTED["entries"], count).format(n=count) for count in (21, 3, 11)]
+    assert tuple(texts) == shown
 
 
 @pytest.mark.parametrize(
