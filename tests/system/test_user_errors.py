@@ -328,7 +328,7 @@ def test_a_defect_of_ours_shows_no_traceback_and_no_content(desk: Desk, capsys: 
     def fail(*_arguments: object, **_named: object) -> None:
         raise RuntimeError("the name of an invented person")
 
-    desk.patch.setattr("paiza_client.cli.messages.listing", fail)
+    desk.patch.setattr("paiza_client.cli.display.listing", fail)
     assert run(["inbox", "--lang", "ru"]) == 1
     text = capsys.readouterr().err
     assert "internal_error (RuntimeError at " in text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import breaches, messages
+from paiza_client.cli import breaches, display
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
@@ -63,7 +63,7 @@ def approve(
             terminal.json({"state": "declined", "declined": as_json.proof(proof)})
             return
         terminal.say(_("It will not be sent. Whoever wrote it is told."), "bold")
-        terminal.pairs([(messages.event(proof), messages.proof_text(proof))])
+        terminal.pairs([(display.event(proof), display.proof_text(proof))])
     else:
         run(_approve(terminal, message, folder, ask=not yes))
 
@@ -130,7 +130,7 @@ async def _one(session: "Session", wanted: str) -> "WaitingSummary":
 def content(opened: OpenedWaiting) -> Content:
     """Return every part that was opened: its name, its content as an object, and as rows for reading."""
     header = opened.message.header
-    kind = messages.kind_of(header)
+    kind = display.kind_of(header)
     found: Content = []
     for number, plain in sorted(opened.parts.items()):
         annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
@@ -139,14 +139,14 @@ def content(opened: OpenedWaiting) -> Content:
             raise Refused("part_missing", f"{header.message_id.hex()}: {number}")
         parsed = parse_strictly(content_type, plain, "the content")
         rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
-        found.append((messages.part_name(header, number), as_json.message(parsed), rows))
+        found.append((display.part_name(header, number), as_json.message(parsed), rows))
     return found
 
 
 def _show(terminal: Terminal, opened: OpenedWaiting, shown: Content) -> None:
     header = opened.message.header
-    terminal.say(messages.kind_title(header), "bold")
-    terminal.pairs(messages.header_rows(header, ""))
+    terminal.say(display.kind_title(header), "bold")
+    terminal.pairs(display.header_rows(header, ""))
     for name, _values, rows in shown:
         terminal.say()
         terminal.say(name, "bold")
@@ -162,9 +162,9 @@ def _show(terminal: Terminal, opened: OpenedWaiting, shown: Content) -> None:
         )
         for signer, certificate in opened.message.signers
     ]
-    terminal.pairs([*signed, *((messages.event(each), messages.proof_text(each)) for each in opened.opened)])
+    terminal.pairs([*signed, *((display.event(each), display.proof_text(each)) for each in opened.opened)])
     terminal.pairs(
-        [(_("You would sign"), opened.message.digest.hex()), (_("Until"), messages.when(opened.expires_time))]
+        [(_("You would sign"), opened.message.digest.hex()), (_("Until"), display.when(opened.expires_time))]
     )
 
 
@@ -179,7 +179,7 @@ def _show_attachments(terminal: Terminal, opened: OpenedWaiting, saved: "list[Sa
             for each in saved
         ]
         terminal.table(columns, rows)
-        terminal.pairs([(messages.event(each.opened), messages.proof_text(each.opened)) for each in saved])
+        terminal.pairs([(display.event(each.opened), display.proof_text(each.opened)) for each in saved])
     elif sizes:
         text = ngettext(
             "{n} attachment belongs to it ({sizes} bytes): see it with --attachments FOLDER before you sign.",
@@ -217,7 +217,7 @@ def _tell_outcome(
         terminal.say(_("Signed, and released as {thread}").format(thread=outcome.thread_name), "bold green")
     else:
         terminal.say(_("Signed. It waits for: {officers}").format(officers=", ".join(outcome.missing)), "bold")
-    terminal.pairs([(messages.event(each), messages.proof_text(each)) for each in outcome.proofs])
+    terminal.pairs([(display.event(each), display.proof_text(each)) for each in outcome.proofs])
 
 
 def _tell_waiting(terminal: Terminal, found: "list[WaitingSummary]") -> None:
@@ -240,12 +240,12 @@ def _tell_waiting(terminal: Terminal, found: "list[WaitingSummary]") -> None:
         return
     rows = [
         (
-            each.id[: messages.SHORT_ID],
-            messages.kind_title(each.header),
-            messages.recipients(each.header),
+            each.id[: display.SHORT_ID],
+            display.kind_title(each.header),
+            display.recipients(each.header),
             _("yours") if each.submitted_by == own else each.submitted_by,
             _("your signature") if own in each.missing else ", ".join(each.missing),
-            messages.when(each.expires_time),
+            display.when(each.expires_time),
         )
         for each in found
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import Refused
@@ -120,7 +120,7 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
             (_("Type"), saved.info.media_type),
             (_("Size"), number_text(saved.info.size)),
             *note,
-            *messages.proof_rows(saved.opened),
+            *display.proof_rows(saved.opened),
         ]
     )
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from paiza_client.cli import evidence, messages
+from paiza_client.cli import display, evidence
 from paiza_client.cli.audit_log import log
 from paiza_client.cli.options import shared
 from paiza_client.cli.reconciliation import matrix, reconcile
@@ -58,7 +58,7 @@ def status() -> None:
             state.origin,
             str(state.size),
             state.root.hex()[:16],
-            messages.when(state.accepted_time) if state.accepted_time else "",
+            display.when(state.accepted_time) if state.accepted_time else "",
             ", ".join(state.misbehaviour),
         )
         for state in states
@@ -74,7 +74,7 @@ def status() -> None:
             terminal.note(text.format(n=state.witnessed_size, members=witnesses))
         if state.unwitnessed_since is not None:
             terminal.note(
-                _("Not witnessed yet: what is newer than {time}.").format(time=messages.when(state.unwitnessed_since))
+                _("Not witnessed yet: what is newer than {time}.").format(time=display.when(state.unwitnessed_since))
             )
 
 
@@ -121,9 +121,9 @@ def trail(*, message: str, own_only: bool) -> None:
         terminal.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
     rows = [
         (
-            messages.when(each.time),
+            display.when(each.time),
             each.member,
-            messages.event(each),
+            display.event(each),
             each.counterpart,
             each.actor,
             each.reason,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared, split
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
@@ -98,8 +98,8 @@ def _row(act: "VisibleEntry") -> tuple[str, ...]:
     proof = act.proof
     part = "" if proof.part_number is None else f" #{proof.part_number}"
     return (
-        messages.when(proof.time),
-        messages.event(proof),
+        display.when(proof.time),
+        display.event(proof),
         proof.actor.rpartition("/")[2],
         proof.counterpart,
         proof.digest.hex()[:16] + part,

@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict
 
 from paiza.core.v1 import text_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.cli import breaches, messages
+from paiza_client.cli import breaches, display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused
@@ -104,8 +104,8 @@ def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
         [_("Released"), _("Id"), _("Step"), _("From"), _("Effect")],
         [
             (
-                messages.when(each.release_time.ToDatetime(tzinfo=UTC)),
-                each.message_digest.hex()[: messages.SHORT_ID],
+                display.when(each.release_time.ToDatetime(tzinfo=UTC)),
+                each.message_digest.hex()[: display.SHORT_ID],
                 text(each.title),
                 each.author,
                 effect(each),
@@ -119,7 +119,7 @@ def state_text(state: workflow_pb2.WorkflowState) -> str:
     """Return where one state stands, and until when."""
     words = text(state.status_text)
     if state.HasField("until_time"):
-        until = messages.when(state.until_time.ToDatetime(tzinfo=UTC))
+        until = display.when(state.until_time.ToDatetime(tzinfo=UTC))
         words += " " + _("until {time}").format(time=until)
     return words
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from paiza_client.cli import messages, threads
+from paiza_client.cli import display, threads
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
@@ -64,8 +64,8 @@ async def warn(terminal: Terminal, session: "Session", prepared: Prepared) -> No
     for each in found[:MAX_TOLD]:
         line = (
             each.thread_name,
-            each.digest.hex()[: messages.SHORT_ID],
-            messages.when(each.time),
+            each.digest.hex()[: display.SHORT_ID],
+            display.when(each.time),
             each.officer,
             each.why,
         )

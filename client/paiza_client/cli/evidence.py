@@ -9,7 +9,7 @@ import click
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import NotProven, Refused, located, misused
@@ -153,7 +153,7 @@ async def _made(
         found = await find_messages.one(session, message)
         disclosure: Disclosure | None = None
         if parts:
-            numbers = sorted({messages.part_number(found.header, part) for part in parts})
+            numbers = sorted({display.part_number(found.header, part) for part in parts})
             annexed = any(found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX for number in numbers)
             disclosure = Disclosure(tuple(numbers), whom, purpose, reason, with_annex=annexed)
         return await session.evidence_files.evidence(
@@ -219,10 +219,10 @@ def _print(terminal: Terminal, found: Evidence) -> None:
     terminal.pairs(
         [
             (_("Federation"), found.federation),
-            (_("Message"), f"{header.message_id.hex()}  {messages.kind_title(header)}"),
+            (_("Message"), f"{header.message_id.hex()}  {display.kind_title(header)}"),
             (_("Digest"), found.message.digest.hex()),
             (_("From"), header.author),
-            (_("To"), messages.recipients(header)),
+            (_("To"), display.recipients(header)),
         ]
     )
     terminal.say()
@@ -236,7 +236,7 @@ def _print(terminal: Terminal, found: Evidence) -> None:
             "Disclosed and proven: {part}, {n} bytes; --extract writes it.",
             len(plaintext),
         )
-        terminal.note(text.format(part=messages.part_name(header, number), n=number_text(len(plaintext))))
+        terminal.note(text.format(part=display.part_name(header, number), n=number_text(len(plaintext))))
 
 
 def _warn(terminal: Terminal, found: Evidence) -> None:
@@ -269,7 +269,7 @@ def _signed_row(signed: Signed, released: Sequence[Claim]) -> tuple[str, ...]:
     return (
         _("signed"),
         f"{signed.officer} ({signed.role})",
-        messages.when(first.proof.time),
+        display.when(first.proof.time),
         _proven(first) if signed.witnessed else _("this log's own word"),
         _("certificate {id}").format(id=signed.certificate_sha256.hex()[:16]),
     )
@@ -277,7 +277,7 @@ def _signed_row(signed: Signed, released: Sequence[Claim]) -> tuple[str, ...]:
 
 def _claim_row(claim: Claim) -> tuple[str, ...]:
     proof = claim.proof
-    what = messages.event(proof)
+    what = display.event(proof)
     what += "" if proof.part_number is None else " " + _("part {number}").format(number=proof.part_number)
     what += ", " + _("without the annex") if proof.without_annex else ""
     what += f" ({proof.reason})" if proof.reason else ""
@@ -285,16 +285,16 @@ def _claim_row(claim: Claim) -> tuple[str, ...]:
     # A receipt is the node's doing, which says nothing more.
     who += f", {proof.actor}" if proof.actor and proof.event not in {"RECEIVED", "REFUSED"} else ""
     place = _("{log}, entry {index} of {size}").format(log=proof.origin, index=proof.index, size=proof.tree_size)
-    return what, who, messages.when(proof.time), _proven(claim), place
+    return what, who, display.when(proof.time), _proven(claim), place
 
 
 def _proven(claim: Claim) -> str:
     known = claim.interval
     if known is None:
         return _("this log's own word")
-    ends = messages.when(known.not_after)
+    ends = display.when(known.not_after)
     count = _("{n} of {others} witnesses").format(n=len(known.witnesses), others=known.others)
     if known.not_before is None:
         return _("not after {end} ({count})").format(end=ends, count=count)
-    begins = messages.when(known.not_before)
+    begins = display.when(known.not_before)
     return _("not before {begin}, not after {end} ({count})").format(begin=begins, end=ends, count=count)

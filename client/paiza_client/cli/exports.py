@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data import exports
@@ -115,7 +115,7 @@ def _print(terminal: Terminal, result: ExportResult, output: Path | None) -> Non
     for each in result.left_out:
         terminal.warn(
             _("Left out: {id}: {reason}").format(
-                id=each.message.id[: messages.SHORT_ID], reason=each.detail or each.reason
+                id=each.message.id[: display.SHORT_ID], reason=each.detail or each.reason
             )
         )
     if output is None:

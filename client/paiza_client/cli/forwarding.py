@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from paiza_client import error_help
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
@@ -44,9 +44,7 @@ def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, wit
             [
                 (
                     permission.recipient,
-                    messages.proof_text(permission.proof)
-                    if permission.proof
-                    else f"{_('refused')}: {_why(permission)}",
+                    display.proof_text(permission.proof) if permission.proof else f"{_('refused')}: {_why(permission)}",
                 )
                 for permission in permissions
             ]
@@ -74,7 +72,7 @@ def holders(*, message: str) -> None:
             (
                 each.member,
                 each.forwarded_by,
-                messages.when(each.forwarded_time.ToDatetime(tzinfo=UTC)) if each.forwarded_by else "",
+                display.when(each.forwarded_time.ToDatetime(tzinfo=UTC)) if each.forwarded_by else "",
             )
             for each in found
         ],

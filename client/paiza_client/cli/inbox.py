@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import attachments, messages, substance_notes, tasks, threads
+from paiza_client.cli import attachments, display, substance_notes, tasks, threads
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
@@ -63,7 +63,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
         terminal.json([_with_task(as_json.summary(each), own_tasks.get(each.digest)) for each in found])
     else:
         remarks = {digest: tasks.in_words(each) for digest, each in own_tasks.items()}
-        messages.listing(terminal, found, sent=sent, remarks=remarks)
+        display.listing(terminal, found, sent=sent, remarks=remarks)
 
 
 def _with_task(summary: dict[str, Any], task: "Task | None") -> dict[str, Any]:
@@ -91,7 +91,7 @@ def open_(*, message: str, part: str, reason: str, attachment: int | None, outpu
     async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
         async with terminal.session() as session:
             found = await find_messages.one(session, message)
-            number = messages.part_number(found.header, part)
+            number = display.part_number(found.header, part)
             if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
                 raise Refused("opening_reason_missing", found.id)
             if found.header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
@@ -131,7 +131,7 @@ def thread(*, message: str, open_too: bool) -> None:
         by_digest = {each.digest: threads.as_object(each, now) for each in standings}
         terminal.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
     else:
-        messages.listing(terminal, found)
+        display.listing(terminal, found)
         threads.tell(terminal, standings, now)
         if any(threads.in_workflow(each.header) for each in found):
             terminal.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
@@ -167,7 +167,7 @@ def contacts() -> None:
         return
     if register.late:
         terminal.warn(
-            _("The register should have been renewed by {time}.").format(time=messages.when(register.expiry_time))
+            _("The register should have been renewed by {time}.").format(time=display.when(register.expiry_time))
         )
     rows = [
         (each.id, each.names.get(lang(), each.id), _(_STATUSES[each.status]), str(each.classification_ceiling))
@@ -183,7 +183,7 @@ _STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended")}
 def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Return an opened part's content as an object and as rows for reading."""
     header = opened.message.header
-    kind = messages.kind_of(header)
+    kind = display.kind_of(header)
     annex = header.parts[opened.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
     content_type = kind.annex if annex else kind.content
     if content_type is None or header.parts[opened.part_number].kind == message_pb2.PART_KIND_ATTACHMENT:
@@ -201,7 +201,7 @@ def _substances(session: "Session", opened: OpenedPart) -> Notes:
     header = opened.message.header
     if header.parts[opened.part_number].kind != message_pb2.PART_KIND_MAIN:
         return NOTHING
-    parsed = parse_strictly(messages.kind_of(header).content, opened.plaintext, "the content")
+    parsed = parse_strictly(display.kind_of(header).content, opened.plaintext, "the content")
     members = [header.author, *(each.member for each in header.recipients)]
     return substance_notes.of(session.register(), parsed, members, header.author_time.ToDatetime(tzinfo=UTC))
 
@@ -210,25 +210,25 @@ def show(terminal: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) ->
     """Print an opened part: header, content, what is proven, what else there is."""
     header = opened.message.header
     style = "bold red" if header.urgency in URGENT else "bold"
-    terminal.say(f"{messages.kind_title(header)} — {messages.part_name(header, opened.part_number)}", style)
-    terminal.pairs(messages.header_rows(header, opened.thread_name))
+    terminal.say(f"{display.kind_title(header)} — {display.part_name(header, opened.part_number)}", style)
+    terminal.pairs(display.header_rows(header, opened.thread_name))
     terminal.say()
     terminal.pairs(rows)
     terminal.say()
     terminal.say(_("Proven:"), "bold green")
-    terminal.pairs(messages.proof_rows(opened))
+    terminal.pairs(display.proof_rows(opened))
     for number in range(len(header.parts)):
         if number != opened.part_number:
             if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
                 terminal.note(
                     _("Also: attachment {n}. To fetch it: paiza open {id} --attachment {n} -o FILE").format(
-                        n=number, id=header.message_id.hex()[: messages.SHORT_ID]
+                        n=number, id=header.message_id.hex()[: display.SHORT_ID]
                     )
                 )
                 continue
             part = "annex" if header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX else str(number)
             terminal.note(
                 _('Also: {part}. To open it: paiza open {id} --part {name} --reason "…"').format(
-                    part=messages.part_name(header, number), id=header.message_id.hex()[: messages.SHORT_ID], name=part
+                    part=display.part_name(header, number), id=header.message_id.hex()[: display.SHORT_ID], name=part
                 )
             )

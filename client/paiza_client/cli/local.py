@@ -2,7 +2,7 @@
 
 import click
 
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, Unreachable
@@ -32,10 +32,10 @@ def list_() -> None:
         return
     rows = [
         (
-            each.header.message_id.hex()[: messages.SHORT_ID],
-            messages.urgency(each.header),
-            messages.kind_title(each.header),
-            messages.recipients(each.header),
+            each.header.message_id.hex()[: display.SHORT_ID],
+            display.urgency(each.header),
+            display.kind_title(each.header),
+            display.recipients(each.header),
             _("refused: {reason}").format(reason=each.refused)
             if each.refused
             else _("waits for a second officer")

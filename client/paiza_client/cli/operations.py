@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import drafting, messages, replies, sending, threads
+from paiza_client.cli import display, drafting, replies, sending, threads
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import overrides, written
@@ -193,10 +193,10 @@ def show(*, thread: str) -> None:
     terminal.say(f"{found.listed[0].thread_name}  {found.operation.name}", "bold")
     terminal.pairs(reading.rows(OPERATION_SHAPE, found.operation, lang()))
     terminal.say()
-    messages.listing(terminal, found.listed)
+    display.listing(terminal, found.listed)
     for each, agrees in sheets:
         state = _("agrees with the messages") if agrees else _("does not agree with the messages that were opened here")
-        terminal.say(f"{each.digest.hex()[: messages.SHORT_ID]}  {replies.kind(SHEET).summary(_content(each), lang())}")
+        terminal.say(f"{each.digest.hex()[: display.SHORT_ID]}  {replies.kind(SHEET).summary(_content(each), lang())}")
         terminal.say(f"  {state}", "" if agrees else "yellow")
 
 
@@ -227,7 +227,7 @@ async def _own_notice(terminal: Terminal, thread: str, notice: str) -> tuple[_Fo
         if source.header.kind != NOTICE:
             raise misused(notice, _("this is no seizure notice"))
         part = await session.open_part(source.digest)
-        return found, source, parse_strictly(messages.kind_of(source.header).content, part.plaintext, "the content")
+        return found, source, parse_strictly(display.kind_of(source.header).content, part.plaintext, "the content")
 
 
 def _template(kind: str) -> None:
@@ -306,13 +306,13 @@ def _tell_results(terminal: Terminal, computed: OperationResult, content: Result
         terminal.say(_("Not counted:"), "bold")
         terminal.pairs(
             [
-                (digest[: messages.SHORT_ID], reading.code_text("not_counted", reason, lang()))
+                (digest[: display.SHORT_ID], reading.code_text("not_counted", reason, lang()))
                 for digest, reason in left_out.items()
             ]
         )
     for digest in computed.corrected_in_words:
         terminal.warn(
             _("{id} was corrected in words and counts as it stands: look at it.").format(
-                id=digest.hex()[: messages.SHORT_ID]
+                id=digest.hex()[: display.SHORT_ID]
             )
         )

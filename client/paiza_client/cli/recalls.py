@@ -12,7 +12,7 @@ from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza.content.v1.feedback_pb2 import Feedback
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction, Recall
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import drafting, messages, replies, sending
+from paiza_client.cli import display, drafting, replies, sending
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import current_terminal, lang, run
@@ -90,7 +90,7 @@ def recall(
     sending.finish(terminal, prepared, None, dry_run=dry_run)
     terminal.note(
         _("It goes to: {members}. Who has not acknowledged it is shown by: paiza thread {id}").format(
-            members=", ".join(recipients), id=found[0].id[: messages.SHORT_ID]
+            members=", ".join(recipients), id=found[0].id[: display.SHORT_ID]
         )
     )
 
@@ -190,7 +190,7 @@ class _Original:
         content.CopyFrom(self.content)
         _count_on(content)
         return Draft(
-            kind=messages.kind_of(header),
+            kind=display.kind_of(header),
             content=content,
             annex=self.annex,
             recipients=tuple(message_pb2.Recipient(member=member) for member in self.holders),
@@ -214,7 +214,7 @@ def _count_on(content: Message) -> None:
 
 async def _original(session: "Session", text: str, reason: str) -> _Original:
     message = await replies.own(session, text)
-    kind = messages.kind_of(message.header)
+    kind = display.kind_of(message.header)
     part = await session.open_part(message.digest, 0, reason)
     content = parse_strictly(kind.content, part.plaintext, "the content")
     annex = None
@@ -237,7 +237,7 @@ def _replacement(found: _Original, draft: Draft, source: str, now: datetime, cho
 
 
 def _changes(found: _Original, content: Message, annex: Message | None) -> list[CorrectedField]:
-    kind = messages.kind_of(found.message.header)
+    kind = display.kind_of(found.message.header)
     if content.DESCRIPTOR is not found.content.DESCRIPTOR:
         raise misused("--replaced-by", _("a message is replaced by one of its kind"))
     changed = [
@@ -253,7 +253,7 @@ def _changes(found: _Original, content: Message, annex: Message | None) -> list[
 
 
 def _in_words(found: _Original, fields: Sequence[str]) -> list[CorrectedField]:
-    kind = messages.kind_of(found.message.header)
+    kind = display.kind_of(found.message.header)
     said = {path: text for path, _nothing, text in differences(kind.shape, kind.content(), found.content)}
     changes = []
     for each in fields:

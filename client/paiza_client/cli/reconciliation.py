@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import ExitCode, Refused, misused
@@ -216,7 +216,7 @@ def _check(terminal: Terminal, file: Path, root: Path | None) -> None:
         )
     else:
         told = _("Asked by {officer}; compared, by his word, at {time}.")
-        terminal.note(told.format(officer=made.officer, time=messages.when(made.now)))
+        terminal.note(told.format(officer=made.officer, time=display.when(made.now)))
         _print(terminal, made.comparison, result, None, None, own=made.own, keep_open=True)
     _end(result)
 
@@ -244,7 +244,7 @@ def _print(
     own: str,
     keep_open: bool,
 ) -> None:
-    span = f"{messages.when(comparison.since)} – {messages.when(comparison.until)}"
+    span = f"{display.when(comparison.since)} – {display.when(comparison.until)}"
     terminal.say(
         _("{one} and {other}, {span}: {agreed} agree, {waiting} under way, {n} differ.").format(
             one=comparison.one,
@@ -284,7 +284,7 @@ def _difference_row(each: Difference) -> tuple[str, ...]:
         each.digest.hex()[:16],
         each.sender,
         each.recipient,
-        messages.when(each.sent.time) if each.sent is not None else "-",
+        display.when(each.sent.time) if each.sent is not None else "-",
         f"{remark} ({each.reason})" if each.reason else remark,
         each.against or "-",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.content.v1.erasure_pb2 import ErasureRequest
-from paiza_client.cli import messages, replies, sending
+from paiza_client.cli import display, replies, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
@@ -100,8 +100,8 @@ def erasures(*, overdue: bool) -> None:
             each.requester,
             each.holder,
             _(_STATES[each.state]),
-            messages.when(each.asked_time),
-            messages.when(each.answer.time if each.answer else each.due_time),
+            display.when(each.asked_time),
+            display.when(each.answer.time if each.answer else each.due_time),
             f"{each.answer.origin} #{each.answer.index}" if each.answer else "",
             _("OVERDUE") if each.overdue else "",
         )
@@ -145,7 +145,7 @@ def hold(*, message: str, reason: str, lift: bool) -> None:
         terminal.json({"id": found.id, "held": not lift, "proof": as_json.proof(proof)})
         return
     words = _("The hold on {id} is lifted") if lift else _("{id} is under legal hold")
-    terminal.say(f"{words.format(id=found.id[: messages.SHORT_ID])} ({proof.origin} #{proof.index}).")
+    terminal.say(f"{words.format(id=found.id[: display.SHORT_ID])} ({proof.origin} #{proof.index}).")
 
 
 @click.command(help=N_("Show what is under legal hold at your node, by whom and why."))
@@ -176,7 +176,7 @@ def holds() -> None:
             each.digest.hex()[:16],
             each.thread_name,
             each.actor.rpartition("/")[2],
-            messages.when(each.since_time),
+            display.when(each.since_time),
             each.reason,
         )
         for each in found
@@ -212,9 +212,9 @@ def reviews(*, days: int) -> None:
         return
     rows = [
         (
-            each.header.message_id.hex()[: messages.SHORT_ID],
+            each.header.message_id.hex()[: display.SHORT_ID],
             each.thread_name,
-            messages.kind_title(each.header),
+            display.kind_title(each.header),
             each.header.author,
             each.unit or _("shared tasks"),
             f"{each.review_time:%Y-%m-%d}",
@@ -251,7 +251,7 @@ def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
     if terminal.wants_json:
         terminal.json({"id": found.id, "keep_until_time": until, "proof": as_json.proof(proof)})
         return
-    short = found.id[: messages.SHORT_ID]
+    short = found.id[: display.SHORT_ID]
     said = _("{id} is erased here").format(id=short) if erased else _("{id} is kept").format(id=short)
     terminal.say(f"{said} ({proof.origin} #{proof.index}).")
 

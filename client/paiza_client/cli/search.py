@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
@@ -99,7 +99,7 @@ def search(
             {**as_json.summary(each.message), "event_time": each.event_time} for each in page.messages
         ])  # fmt: skip
     else:
-        messages.listing(terminal, [each.message for each in page.messages])
+        display.listing(terminal, [each.message for each in page.messages])
         if page.next_page_token:
             terminal.note(_("There are more; narrow the search, or raise --limit."))
     if page.behind:
@@ -129,10 +129,10 @@ def links(*, message: str) -> None:
     columns = [_("Id"), _("Thread"), _("Stored"), _("Kind"), _("From"), _("Shares")]
     rows = [
         (
-            each.message.id[: messages.SHORT_ID],
+            each.message.id[: display.SHORT_ID],
             each.message.thread_name,
-            messages.when(each.message.stored_time),
-            messages.kind_title(each.message.header),
+            display.when(each.message.stored_time),
+            display.kind_title(each.message.header),
             each.message.header.author,
             shared_text(each.fields),
         )

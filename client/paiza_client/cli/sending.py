@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import breaches, drafting, duplicates, interactive, messages, substance_notes
+from paiza_client.cli import breaches, display, drafting, duplicates, interactive, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
@@ -245,13 +245,13 @@ def _tell_sent(terminal: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: b
     terminal.pairs(
         [
             (_("Id"), sealed.id),
-            *((messages.event(proof), messages.proof_text(proof)) for proof in outcome.proofs),
+            *((display.event(proof), display.proof_text(proof)) for proof in outcome.proofs),
         ]
     )
     urgent = sealed.header.urgency in {message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT}
     terminal.note(
         _("Your node delivers it now. See what became of it with: paiza thread {id}").format(
-            id=sealed.id[: messages.SHORT_ID]
+            id=sealed.id[: display.SHORT_ID]
         )
     )
     if urgent:
@@ -261,15 +261,15 @@ def _tell_sent(terminal: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: b
 def _tell_waiting(terminal: Terminal, sealed: Sealed, outcome: Outcome) -> None:
     """Say for whose signature a message waits; nothing of it has left the node."""
     terminal.say(_("Not sent yet: it waits for {officers}").format(officers=", ".join(outcome.missing)), "bold yellow")
-    until = messages.when(outcome.expires_time) if outcome.expires_time is not None else ""
+    until = display.when(outcome.expires_time) if outcome.expires_time is not None else ""
     terminal.pairs(
         [
             (_("Id"), sealed.id),
             (_("Until"), until),
-            *((messages.event(proof), messages.proof_text(proof)) for proof in outcome.proofs),
+            *((display.event(proof), display.proof_text(proof)) for proof in outcome.proofs),
         ]
     )
-    short = sealed.id[: messages.SHORT_ID]
+    short = sealed.id[: display.SHORT_ID]
     terminal.note(_("The second officer reads and signs it with: paiza approve {id}").format(id=short))
     terminal.note(_("To take it back: paiza approve {id} --decline").format(id=short))
 

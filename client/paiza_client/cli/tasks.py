@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
@@ -52,9 +52,9 @@ def list_(*, mine: bool, everything: bool) -> None:
         return
     rows = [
         (
-            each.message.id[: messages.SHORT_ID],
-            messages.urgency(each.message.header),
-            messages.kind_title(each.message.header),
+            each.message.id[: display.SHORT_ID],
+            display.urgency(each.message.header),
+            display.kind_title(each.message.header),
             each.message.header.author,
             each.task.assignee.rpartition("/")[2] or each.task.unit or _("shared tasks"),
             _(_STATES[each.task.state]),
@@ -121,7 +121,7 @@ def in_words(task: "Task") -> str:
         return _("done")
     parts = [task.assignee.rpartition("/")[2] or task.unit]
     if due := task.due_time or task.acknowledge_time:
-        parts.append((_("OVERDUE since {time}") if task.overdue else _("due {time}")).format(time=messages.when(due)))
+        parts.append((_("OVERDUE since {time}") if task.overdue else _("due {time}")).format(time=display.when(due)))
     return ", ".join(filter(None, parts))
 
 
@@ -155,4 +155,4 @@ def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Task]]") -> N
 
 
 def _when(moment: datetime | None) -> str:
-    return "" if moment is None else messages.when(moment)
+    return "" if moment is None else display.when(moment)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
@@ -89,7 +89,7 @@ def _closed(message: MessageSummary) -> ThreadMessage:
 async def _opened(session: "Session", message: MessageSummary, reason: str) -> ThreadMessage:
     try:
         part = await session.open_part(message.digest, 0, reason)
-        content = parse_strictly(messages.kind_of(message.header).content, part.plaintext, "the content")
+        content = parse_strictly(display.kind_of(message.header).content, part.plaintext, "the content")
     except (Refused, PaizaError):  # recalled, erased, of an unknown kind, or not for this officer: it stays closed
         return _closed(message)
     released = min((proof.time for proof in part.released), default=message.stored_time)
@@ -146,8 +146,8 @@ def tell(terminal: Terminal, found: Sequence[RequestStatus], now: datetime) -> N
                 str(question.number or ""),
                 question.text,
                 _(_STATES[question.state]) + (" ✔" if addressee.acknowledged and not question.answer else ""),
-                messages.when(question.since),
-                messages.when(question.expected) if question.expected else "",
+                display.when(question.since),
+                display.when(question.expected) if question.expected else "",
             )
             for addressee in status.addressees
             for question in addressee.questions
@@ -167,12 +167,12 @@ def _headline(status: RequestStatus, now: datetime) -> str:
     from paiza_client.cli.terminal import lang  # noqa: PLC0415
     from paiza_domain import kinds  # noqa: PLC0415
 
-    parts = [f"{kinds.all_kinds()[status.kind].titles[lang()]} {status.digest.hex()[: messages.SHORT_ID]}"]
-    parts.append(_("asked {time}").format(time=messages.when(status.asked)))
+    parts = [f"{kinds.all_kinds()[status.kind].titles[lang()]} {status.digest.hex()[: display.SHORT_ID]}"]
+    parts.append(_("asked {time}").format(time=display.when(status.asked)))
     if status.withdrawn:
         parts.append(_("WITHDRAWN"))
     elif status.due is not None:
-        parts.append(_("due {time}").format(time=messages.when(status.due)))
+        parts.append(_("due {time}").format(time=display.when(status.due)))
         if status.overdue(now):
             parts.append(_("OVERDUE"))
     return ", ".join(parts)

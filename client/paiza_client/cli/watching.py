@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from paiza.officer.v1 import notice_pb2
-from paiza_client.cli import messages
+from paiza_client.cli import display
 from paiza_client.cli.inbox import URGENT
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
@@ -67,16 +67,16 @@ def _announce(terminal: Terminal, message: MessageSummary) -> None:
         terminal.json(as_json.summary(message))
         terminal.out.file.flush()
     else:
-        what = messages.kind_title(message.header)
-        route = f"{message.header.author} → {messages.recipients(message.header)}"
-        state = "; ".join(messages.delivery(at) for at in message.deliveries)
+        what = display.kind_title(message.header)
+        route = f"{message.header.author} → {display.recipients(message.header)}"
+        state = "; ".join(display.delivery(at) for at in message.deliveries)
         line = "  ".join(
             filter(
                 None,
                 (
-                    messages.when(message.stored_time),
-                    messages.urgency(message.header),
-                    message.id[: messages.SHORT_ID],
+                    display.when(message.stored_time),
+                    display.urgency(message.header),
+                    message.id[: display.SHORT_ID],
                     message.thread_name,
                     what,
                     route,
@@ -105,6 +105,6 @@ def _tell(terminal: Terminal, notice: notice_pb2.Notice) -> None:
         terminal.out.file.flush()
     else:
         text = notice.text.ru if lang() == "ru" else notice.text.en
-        terminal.say(f"{messages.when(datetime.now(UTC))}  {text}", "bold red" if rings else "yellow")
+        terminal.say(f"{display.when(datetime.now(UTC))}  {text}", "bold red" if rings else "yellow")
     if rings:
         terminal.bell()
