@@ -15,7 +15,7 @@ from paiza_client.errors import Refused
 from paiza_client.files import attaching, file_types, location
 from paiza_client.files.attaching import Attachment
 from paiza_client.language import N_, _, number_text
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.model import AttachmentStatus, MessageSummary
 from paiza_wire.message import attachment
 
@@ -68,7 +68,7 @@ def list_(*, message: str) -> None:
 
     async def work() -> MessageSummary:
         async with terminal.session() as session:
-            return await find_messages.one(session, message)
+            return await messages.find(session, message)
 
     found = run(work())
     if terminal.wants_json:
@@ -100,7 +100,7 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
 
     async def work() -> "SavedAttachment":
         async with terminal.session() as session:
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             if number not in attachment.part_numbers(found.header):
                 known = ", ".join(map(str, attachment.part_numbers(found.header))) or "-"
                 raise Refused("part_missing", f"{found.id}: {number}", _("attachments: {known}").format(known=known))

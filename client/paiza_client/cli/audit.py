@@ -12,7 +12,7 @@ from paiza_client.cli.reconciliation import matrix, reconcile
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 from paiza_client.verify.model import LogState, Trail
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def trail(*, message: str, own_only: bool) -> None:
         async with terminal.session() as session:
             if _FULL_DIGEST.fullmatch(message) and COORDINATOR in (await session.whoami()).roles and not own_only:
                 return await _trail_of_digest(session, bytes.fromhex(message))
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             said = await session.trail(found.digest)
             if own_only or COORDINATOR not in (await session.whoami()).roles:
                 return found.id, found.digest, said, []

@@ -12,7 +12,7 @@ from paiza_client.cli.options import TimeParameter, shared, split
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 
 if TYPE_CHECKING:
     from paiza_client.reconciliation.log_queries import Question
@@ -84,7 +84,7 @@ async def _read(question: "Question", message: str, limit: int) -> "list[Visible
     terminal = current_terminal()
     async with terminal.session() as session:
         if message:
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             question = replace(question, digests=(found.digest,))
         question = replace(question, page_size=min(question.page_size, limit))
         return await session.audit_query.read_own(question, limit)

@@ -14,7 +14,7 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _, span_text
-from paiza_client.sdk import find_messages
+from paiza_client.sdk import messages
 from paiza_domain import kinds
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def show(*, thread: str) -> None:
 
 async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkflowResponse:
     """Find the delivery an officer means, by its thread's short name or any message of it."""
-    found = await find_messages.matching(session, thread)
+    found = await messages.matching(session, thread)
     threads = {each.header.thread_id for each in found}
     if len(threads) > 1:
-        await find_messages.one(session, thread)
+        await messages.find(session, thread)
     response = await session.workflows.get(thread_id=threads.pop())
     if response.status.workflow != WORKFLOW or not response.steps:
         raise Refused("unknown_id", thread, "not a controlled delivery")

@@ -20,7 +20,7 @@ from paiza_client.cli.step_fields import Filling
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import find_messages
+from paiza_client.sdk import messages
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 
@@ -182,7 +182,7 @@ def _take(
     async def look() -> tuple[workflow_pb2.GetWorkflowResponse, message_pb2.Header]:
         async with terminal.session() as session:
             found = await board.workflow_of(session, thread)
-            first = await find_messages.one(session, found.steps[0].message_digest.hex())
+            first = await messages.find(session, found.steps[0].message_digest.hex())
             return found, first.header
 
     found, opening = run(look())

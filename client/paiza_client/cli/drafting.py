@@ -17,7 +17,7 @@ from paiza_client.compose.composer import Envelope, raise_field_problems
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.files import attaching
 from paiza_client.language import _
-from paiza_client.sdk import find_messages
+from paiza_client.sdk import messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import handling as marks
 from paiza_domain import kinds
@@ -152,7 +152,7 @@ async def follow(session: "Session", prepared: Prepared) -> Prepared:
         prepared = replace(prepared, envelope=replace(prepared.envelope, second=second), second="")
     if not prepared.parents:
         return prepared
-    found: list[MessageSummary] = [await find_messages.one(session, each) for each in dict.fromkeys(prepared.parents)]
+    found: list[MessageSummary] = [await messages.find(session, each) for each in dict.fromkeys(prepared.parents)]
     threads = {each.header.thread_id for each in found}
     if len(threads) > 1:
         what = _("The messages answered are of different threads.")

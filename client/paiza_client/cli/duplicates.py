@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from paiza_client.cli import display, threads
+from paiza_client.cli import display
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
+from paiza_client.sdk import threads
 from paiza_client.sdk.search import Criterion
 from paiza_domain.terms import index_terms
 from paiza_domain.threads import request_status
@@ -105,7 +106,7 @@ async def _still_open(session: "Session", prepared: Prepared) -> list[Earlier]:
     for request in page.messages:
         if not addressed & {each.member for each in request.header.recipients}:
             continue
-        thread = await threads.opened(session, await threads.listed(session, request.header.thread_id))
+        thread = await threads.open_messages(session, await threads.list_messages(session, request.header.thread_id))
         asked = next(each for each in thread if each.digest == request.digest)
         status = request_status.of_request(asked, thread)
         if status is None or status.withdrawn or not addressed & set(status.without_answer):

@@ -20,7 +20,7 @@ from paiza_client.evidence.signers import Signed
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.local.profiles import write_private
 from paiza_client.local.register_cache import bootstrap_root
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 from paiza_domain import codes, kinds
 from paiza_wire.errors import Rejected
 from paiza_wire.message import attachment, parse_strictly
@@ -150,7 +150,7 @@ async def _made(
 
     reason, whom, purpose = why
     async with terminal.session() as session:
-        found = await find_messages.one(session, message)
+        found = await messages.find(session, message)
         disclosure: Disclosure | None = None
         if parts:
             numbers = sorted({display.part_number(found.header, part) for part in parts})

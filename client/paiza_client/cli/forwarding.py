@@ -11,7 +11,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import codes, handling
@@ -90,7 +90,7 @@ async def _forward(
     terminal: Terminal, message: str, recipients: list[str], purpose: str, reason: str, *, without_annex: bool
 ) -> tuple[MessageSummary, list[Permission]]:
     async with terminal.session() as session:
-        summary = await find_messages.one(session, message)
+        summary = await messages.find(session, message)
         holding = {terminal.profile().member, summary.header.author}.intersection(recipients)
         if holding:
             what = _("{members}: your own member, or the author of the message; it has the message")
@@ -102,7 +102,7 @@ async def _forward(
 
 async def _holders(terminal: Terminal, message: str) -> list[Any]:
     async with terminal.session() as session:
-        return await session.forwarding.holders((await find_messages.one(session, message)).digest)
+        return await session.forwarding.holders((await messages.find(session, message)).digest)
 
 
 def _why(permission: Permission) -> str:

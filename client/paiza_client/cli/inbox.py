@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import attachments, display, substance_notes, tasks, threads
+from paiza_client.cli import attachments, display, request_statuses, substance_notes, tasks
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.substance_notes import NOTHING, Notes
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Misused, Refused, located, misused
+from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.local import reference_data
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages, threads
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.threads.request_status import RequestStatus
-from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
@@ -45,7 +44,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
 
     async def work() -> "tuple[list[MessageSummary], dict[bytes, Task]]":
         async with terminal.session() as session:
-            listing = find_messages.walk(
+            listing = messages.walk(
                 session,
                 limit,
                 box="sent" if sent else "inbox",
@@ -90,7 +89,7 @@ def open_(*, message: str, part: str, reason: str, attachment: int | None, outpu
 
     async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
         async with terminal.session() as session:
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             number = display.part_number(found.header, part)
             if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
                 raise Refused("opening_reason_missing", found.id)
@@ -121,18 +120,19 @@ def thread(*, message: str, open_too: bool) -> None:
 
     async def work() -> tuple[list[MessageSummary], list[RequestStatus]]:
         async with terminal.session() as session:
-            found = await threads.listed(session, await threads.find(session, message), subjects=True)
+            found = await threads.list_messages(session, await threads.find(session, message), subjects=True)
             wanted = threads.is_of_requests if open_too else threads.nothing
-            return found, await threads.standings(session, await threads.opened(session, found, wanted))
+            opened = await threads.open_messages(session, found, wanted)
+            return found, await threads.request_statuses(session, opened)
 
     found, standings = run(work())
-    now = threads.now()
+    now = datetime.now(UTC)
     if terminal.wants_json:
-        by_digest = {each.digest: threads.as_object(each, now) for each in standings}
+        by_digest = {each.digest: request_statuses.as_object(each, now) for each in standings}
         terminal.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
     else:
         display.listing(terminal, found)
-        threads.tell(terminal, standings, now)
+        request_statuses.tell(terminal, standings, now)
         if any(threads.in_workflow(each.header) for each in found):
             terminal.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
 
@@ -185,11 +185,7 @@ def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     header = opened.message.header
     kind = display.kind_of(header)
     annex = header.parts[opened.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
-    content_type = kind.annex if annex else kind.content
-    if content_type is None or header.parts[opened.part_number].kind == message_pb2.PART_KIND_ATTACHMENT:
-        raise Misused("part_missing", f"{header.message_id.hex()}: {opened.part_number}")
-    with located(header.message_id.hex()):
-        parsed = parse_strictly(content_type, opened.plaintext, "the content")
+    parsed = messages.content(opened)
     rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
     if not annex:
         rows += [("!", remark) for remark in kind.remarks(parsed, header.author_time.ToDatetime(tzinfo=UTC), lang())]
@@ -201,7 +197,7 @@ def _substances(session: "Session", opened: OpenedPart) -> Notes:
     header = opened.message.header
     if header.parts[opened.part_number].kind != message_pb2.PART_KIND_MAIN:
         return NOTHING
-    parsed = parse_strictly(display.kind_of(header).content, opened.plaintext, "the content")
+    parsed = messages.content(opened)
     members = [header.author, *(each.member for each in header.recipients)]
     return substance_notes.of(session.register(), parsed, members, header.author_time.ToDatetime(tzinfo=UTC))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -9,14 +10,14 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import display, drafting, replies, sending, threads
+from paiza_client.cli import display, drafting, replies, sending
 from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import overrides, written
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json
+from paiza_client.sdk import as_json, messages, threads
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
@@ -25,7 +26,6 @@ from paiza_domain.operations.figures import COUNTS
 from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, OperationResult
 from paiza_domain.schema import quantity, reading
 from paiza_domain.threads.thread import ThreadMessage
-from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
@@ -143,7 +143,7 @@ def results(
     """Compute the results."""
     terminal = current_terminal()
     found = run(_look(terminal, thread, _COUNTED))
-    as_of = threads.now()
+    as_of = datetime.now(UTC)
     computed = operations.compute(found.thread, as_of)
     content = operations.sheet(
         computed,
@@ -212,8 +212,8 @@ async def _look(terminal: Terminal, thread: str, wanted: frozenset[str] | set[st
 
 async def _operation(session: "Session", thread: str, wanted: frozenset[str] | set[str]) -> _Found:
     """Find an operation and open what is wanted of its thread; what was recalled stays closed."""
-    listed = await threads.listed(session, await threads.find(session, thread))
-    folded = await threads.opened(session, listed, lambda header: header.kind in wanted)
+    listed = await threads.list_messages(session, await threads.find(session, thread))
+    folded = await threads.open_messages(session, listed, lambda header: header.kind in wanted)
     found = operations.current(folded)
     if found is None:
         raise Refused("unknown_id", thread, "not an operation")
@@ -223,11 +223,11 @@ async def _operation(session: "Session", thread: str, wanted: frozenset[str] | s
 async def _own_notice(terminal: Terminal, thread: str, notice: str) -> tuple[_Found, MessageSummary, Message]:
     async with terminal.session() as session:
         found = await _operation(session, thread, {OPERATION})
-        source = await replies.own(session, notice)
+        source = await messages.find_own(session, notice)
         if source.header.kind != NOTICE:
             raise misused(notice, _("this is no seizure notice"))
         part = await session.open_part(source.digest)
-        return found, source, parse_strictly(display.kind_of(source.header).content, part.plaintext, "the content")
+        return found, source, messages.content(part)
 
 
 def _template(kind: str) -> None:

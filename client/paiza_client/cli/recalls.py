@@ -18,7 +18,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import find_messages
+from paiza_client.sdk import messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.drafts import Draft
@@ -75,7 +75,7 @@ def recall(
 
     async def look() -> tuple[list[MessageSummary], list[str]]:
         async with terminal.session() as session:
-            found = [await replies.own(session, each) for each in recalled]
+            found = [await messages.find_own(session, each) for each in recalled]
             return found, await replies.holders(session, found)
 
     found, recipients = run(look())
@@ -213,7 +213,7 @@ def _count_on(content: Message) -> None:
 
 
 async def _original(session: "Session", text: str, reason: str) -> _Original:
-    message = await replies.own(session, text)
+    message = await messages.find_own(session, text)
     kind = display.kind_of(message.header)
     part = await session.open_part(message.digest, 0, reason)
     content = parse_strictly(kind.content, part.plaintext, "the content")
@@ -318,7 +318,7 @@ def _answer(
 
     async def look() -> MessageSummary:
         async with terminal.session() as session:
-            found = await find_messages.one(session, text)
+            found = await messages.find(session, text)
             if found.header.author == session.profile.member:
                 raise Refused("not_addressed", found.id, "your own member wrote it")
             return found

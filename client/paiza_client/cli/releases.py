@@ -13,7 +13,7 @@ from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import find_messages
+from paiza_client.sdk import messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.schema import partial_times
 from paiza_wire.message import parse_strictly
@@ -58,7 +58,7 @@ def ask(
 
     async def look() -> MessageSummary:
         async with terminal.session() as session:
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             if found.header.author == session.profile.member:
                 raise Refused("not_addressed", found.id, "your own member is the author")
             return found
@@ -178,7 +178,7 @@ def deny(
 
 
 async def _request(session: "Session", text: str) -> MessageSummary:
-    found = await find_messages.one(session, text)
+    found = await messages.find(session, text)
     if found.header.kind != REQUEST:
         raise misused(text, _("this is no release request"))
     return found

@@ -8,8 +8,6 @@ from google.protobuf.message import Message
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import drafting
 from paiza_client.cli.drafting import Overrides, Prepared
-from paiza_client.errors import Refused
-from paiza_client.sdk import find_messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
@@ -53,11 +51,3 @@ async def holders(session: "Session", concerned: Sequence[MessageSummary]) -> li
         named.update(dict.fromkeys(each.member for each in await session.forwarding.holders(message.digest)))
     active = {each.id for each in session.register().active_members()} - {session.profile.member}
     return [member for member in named if member in active]
-
-
-async def own(session: "Session", text: str) -> MessageSummary:
-    """Find a message that our own member wrote: only these are recalled and corrected."""
-    found = await find_messages.one(session, text)
-    if found.header.author != session.profile.member:
-        raise Refused("not_author", found.id, found.header.author)
-    return found

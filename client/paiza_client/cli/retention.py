@@ -13,7 +13,7 @@ from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import Proof
 
@@ -58,7 +58,7 @@ def erase(
 
     async def look() -> tuple[list[MessageSummary], list[str]]:
         async with terminal.session() as session:
-            found = [await replies.own(session, each) for each in erased]
+            found = [await messages.find_own(session, each) for each in erased]
             return found, await replies.holders(session, found)
 
     found, recipients = run(look())
@@ -136,7 +136,7 @@ def hold(*, message: str, reason: str, lift: bool) -> None:
 
     async def work() -> tuple[MessageSummary, Proof]:
         async with terminal.session() as session:
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             act = session.retention.release_hold if lift else session.retention.place_hold
             return found, await act(found.digest, reason)
 
@@ -242,7 +242,7 @@ def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
 
     async def work() -> tuple[MessageSummary, Proof]:
         async with terminal.session() as session:
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             if until is None:
                 return found, await session.retention.erase_own_copy(found.digest, reason)
             return found, await session.retention.keep(found.digest, reason, until)

@@ -10,7 +10,7 @@ from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.search import Criterion, FoundPage, LinkedMessage
 
 PAGE: Final = 500  # the most the node gives at once
@@ -120,7 +120,7 @@ def links(*, message: str) -> None:
 
     async def work() -> tuple[LinkedMessage, ...]:
         async with terminal.session() as session:
-            return await session.search.links((await find_messages.one(session, message)).digest)
+            return await session.search.links((await messages.find(session, message)).digest)
 
     found = run(work())
     if terminal.wants_json:

@@ -20,7 +20,7 @@ from paiza_client.language import N_, _
 from paiza_client.local import register_cache
 from paiza_client.local.outbox import Outbox
 from paiza_client.local.profiles import open_credentials, remembered_roles
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
@@ -94,7 +94,7 @@ def reply(
 
     async def customary() -> str:
         async with terminal.session() as session:
-            answered = kinds.all_kinds().get((await find_messages.one(session, message)).header.kind)
+            answered = kinds.all_kinds().get((await messages.find(session, message)).header.kind)
             return answered.answered_by[0] if answered is not None and answered.answered_by else "free-message"
 
     chosen = drafting.find_kind(kind) if kind else None

@@ -10,7 +10,7 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, find_messages
+from paiza_client.sdk import as_json, messages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -143,7 +143,7 @@ def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Task]]") -> N
 
     async def work() -> "Task":
         async with terminal.session() as session:
-            found = await find_messages.one(session, message)
+            found = await messages.find(session, message)
             return await act(session.tasks, found.digest)
 
     now = run(work())

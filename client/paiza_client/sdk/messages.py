@@ -1,14 +1,22 @@
-"""How a message is found: by what an officer writes for it, or by what is known of it. Nothing is opened by that."""
+"""Messages found by what an officer writes for them or by what is known of them, and the content of one that is open.
+
+Finding opens nothing: the node lists headers, and logs nothing unless subjects are asked for.
+"""
 
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
-from paiza_client.errors import FieldProblem, Refused
+from google.protobuf.message import Message
+
+from paiza.core.v1 import message_pb2
+from paiza_client.errors import FieldProblem, Misused, Refused, located
 from paiza_client.sdk.model import Box, MessageSummary
 from paiza_client.sdk.session import Session
-from paiza_client.sdk.wording import when
+from paiza_client.sdk.wording import kind_of, when
+from paiza_client.verify.model import OpenedPart
+from paiza_wire.message import parse_strictly
 
 MAX_CANDIDATES: Final = 20  # messages named when an id is not unique
 PAGE: Final = 500  # the most the node gives at once
@@ -35,7 +43,7 @@ async def matching(session: Session, text: str) -> tuple[MessageSummary, ...]:
     return page.messages
 
 
-async def one(session: Session, text: str) -> MessageSummary:
+async def find(session: Session, text: str) -> MessageSummary:
     """Return the one message that a text names; a thread's name stands for its message while it has only one.
 
     Refused("unknown_id") if there is none, Refused("ambiguous_id") with the candidates if there are several.
@@ -51,6 +59,28 @@ async def one(session: Session, text: str) -> MessageSummary:
         ]
         raise Refused("ambiguous_id", text, problems=problems)
     return found[0]
+
+
+async def find_own(session: Session, text: str) -> MessageSummary:
+    """Return the message of our own member that a text names: only these are recalled, corrected and erased elsewhere.
+
+    Refused("not_author") for another member's message, otherwise as `find`.
+    """
+    found = await find(session, text)
+    if found.header.author != session.profile.member:
+        raise Refused("not_author", found.id, found.header.author)
+    return found
+
+
+def unread(
+    session: Session, *, kind: str = "", author: str = "", since: datetime | None = None
+) -> AsyncIterator[MessageSummary]:
+    """Yield the received messages that the officer has not opened, newest first.
+
+    ``kind`` is the name of a kind ("information-request"), ``author`` a member's id ("tjk"), ``since`` an aware time
+    from which on the own node stored them; each is optional. Nothing is logged; `Session.open_part` marks as read.
+    """
+    return walk(session, unread_only=True, kind=kind, author=author, since=since)
 
 
 async def walk(
@@ -86,3 +116,19 @@ async def walk(
         token = page.next_token
         if not token:
             break
+
+
+def content(opened: OpenedPart) -> Message:
+    """Return the content of an opened main part or nominal annex, as the protocol's own record of its kind.
+
+    Refused("unknown_kind") where this program does not know the kind, or with the reason why the bytes are no content
+    of it; Misused("part_missing") for an attachment.
+    """
+    header = opened.message.header
+    kind = kind_of(header)
+    part = header.parts[opened.part_number].kind
+    expected = {message_pb2.PART_KIND_MAIN: kind.content, message_pb2.PART_KIND_NOMINAL_ANNEX: kind.annex}.get(part)
+    if expected is None:
+        raise Misused("part_missing", f"{header.message_id.hex()}: {opened.part_number}")
+    with located(header.message_id.hex()):
+        return parse_strictly(expected, opened.plaintext, "the content")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import threads
+from paiza_client.sdk import threads
 from paiza_domain import kinds
 from paiza_domain.threads.thread import ThreadMessage
 
@@ -22,6 +22,8 @@ def test_only_requests_outside_a_workflow_stand_by_themselves(name: str) -> None
     header = message_pb2.Header(kind=name, kind_version=1, author="kaz")
     header.recipients.add(member="tjk")
     session: Any = SimpleNamespace(profile=SimpleNamespace(member="tjk"))
-    found = asyncio.run(threads.standings(session, [ThreadMessage(b"\1" * 32, header, ASKED, None, recalled=False)]))
+    found = asyncio.run(
+        threads.request_statuses(session, [ThreadMessage(b"\1" * 32, header, ASKED, None, recalled=False)])
+    )
     assert [each.without_answer for each in found] == ([("tjk",)] if kind.answered_by and not kind.workflow else [])
     assert not (kind.workflow and threads.is_of_requests(header))

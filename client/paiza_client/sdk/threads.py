@@ -1,0 +1,137 @@
+"""A thread as it stands: its messages, what was opened of it, and how its requests stand.
+
+Headers say who answered and who did not; what the answers say by question is known only of what is opened, and every
+opening is logged. So `open_messages` opens nothing unless the caller asks for it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import workflow_pb2
+from paiza_client.errors import Refused
+from paiza_client.sdk import messages
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.session import Session
+from paiza_domain import kinds
+from paiza_domain.threads import request_status, thread
+from paiza_domain.threads.request_status import RequestStatus
+from paiza_domain.threads.thread import ThreadMessage
+from paiza_wire.errors import PaizaError
+
+MAX_LISTED: Final = 10_000  # messages of one thread
+PAGE: Final = 500  # the most the node gives at once
+
+Wanted = Callable[[message_pb2.Header], bool]
+"""Whether a message of a thread is opened, by its header."""
+
+
+def nothing(_header: message_pb2.Header) -> bool:
+    """Open nothing."""
+    return False
+
+
+def is_of_requests(header: message_pb2.Header) -> bool:
+    """Return whether a message asks or answers, outside a workflow."""
+    if in_workflow(header):
+        return False
+    known = kinds.all_kinds()
+    answering = {name for kind in known.values() for name in kind.answered_by}
+    kind = known.get(header.kind)
+    return header.kind in answering or (kind is not None and bool(kind.answered_by))
+
+
+def in_workflow(header: message_pb2.Header) -> bool:
+    """Return whether a message is a step of a workflow."""
+    kind = kinds.all_kinds().get(header.kind)
+    return kind is not None and bool(kind.workflow)
+
+
+async def find(session: Session, text: str) -> bytes:
+    """Return the id, 16 bytes, of the thread that a text names: by its short name, or any message of it.
+
+    Refused("unknown_id") if there is none, Refused("ambiguous_id") if the text fits messages of several threads.
+    """
+    found = await messages.matching(session, text)
+    threads = {each.header.thread_id for each in found}
+    if len(threads) > 1:
+        return (await messages.find(session, text)).header.thread_id
+    return threads.pop()
+
+
+async def list_messages(session: Session, thread_id: bytes, *, subjects: bool = False) -> list[MessageSummary]:
+    """Return the messages of a thread, oldest first: the newest `MAX_LISTED`. Nothing is opened.
+
+    ``subjects`` asks for the subjects too, which the node logs as SUBJECTS_SHOWN, once for each 500 messages.
+    """
+    found: list[MessageSummary] = []
+    token = ""
+    while len(found) < MAX_LISTED:
+        page = await session.list_messages(
+            box="both", thread_id=thread_id, page_size=PAGE, page_token=token, subjects=subjects
+        )
+        found += page.messages
+        token = page.next_token
+        if not token:
+            break
+    return found[::-1]
+
+
+async def open_messages(
+    session: Session, listed: Sequence[MessageSummary], wanted: Wanted = nothing, reason: str = ""
+) -> list[ThreadMessage]:
+    """Return the messages of a thread for `request_statuses`, in order, with the contents that are wanted.
+
+    The node logs one OPENED entry, with the reason, for each message whose header is ``wanted`` (`nothing`,
+    `is_of_requests`, or a function of your own). What may not be opened stays without content.
+
+    The time of what was opened is that of its release by its author's log, otherwise that of its storing here.
+    """
+    return [await _opened(session, each, reason) if wanted(each.header) else _closed(each) for each in listed]
+
+
+async def request_statuses(session: Session, opened: Sequence[ThreadMessage]) -> list[RequestStatus]:
+    """Return how every request of a thread stands: who answered which question, and who is silent.
+
+    For our own recalls the node is asked who holds what they take back. Steps of a workflow are left out: who owes what
+    there follows from the whole of it (`workflow`), not from the answer to one step.
+    """
+    found: list[RequestStatus] = []
+    for message in opened:
+        if in_workflow(message.header):
+            continue
+        holders: list[str] = []
+        if message.header.kind == thread.RECALL and message.author == session.profile.member:
+            for digest in thread.affected_digests(message.header):
+                holders += [each.member for each in await session.forwarding.holders(digest)]
+        status = request_status.of_request(message, opened, holders)
+        if status is not None:
+            found.append(status)
+    return found
+
+
+async def workflow(session: Session, text: str) -> workflow_pb2.GetWorkflowResponse:
+    """Return the workflow of the thread that a text names (as `find`): where it stands, every step, and what is due.
+
+    Refused("unknown_id") where the thread is no workflow. The state is the own node's word; its steps are messages,
+    each proven on opening.
+    """
+    found = await session.workflows.get(thread_id=await find(session, text))
+    if not found.status.workflow or not found.steps:
+        raise Refused("unknown_id", text, "not a workflow")
+    return found
+
+
+def _closed(message: MessageSummary) -> ThreadMessage:
+    return ThreadMessage(message.digest, message.header, message.stored_time, None, bool(message.recalled_by))
+
+
+async def _opened(session: Session, message: MessageSummary, reason: str) -> ThreadMessage:
+    try:
+        part = await session.open_part(message.digest, 0, reason)
+        content = messages.content(part)
+    except (Refused, PaizaError):  # recalled, erased, of an unknown kind, or not for this officer: it stays closed
+        return _closed(message)
+    released = min((proof.time for proof in part.released), default=message.stored_time)
+    return replace(_closed(message), time=released, content=content)
