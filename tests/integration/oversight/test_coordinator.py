@@ -133,10 +133,37 @@ def test_trail_asks_who_took_part(scene: Scene, paiza: Paiza, digests: dict[str,
     assert {each["event"] for each in alone["foreign"]} == {"RECEIVED"}
 
 
+def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:
+    """Size and checkpoint of every log that is known, the own one first; nothing speaks against honest ones."""
+    states = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--json").json
+    assert [state["member"] for state in states] == ["kaz", "tjk", "uzb"]
+    assert all(state["size"] and not state["misbehaviour"] for state in states)
+    ran = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--lang", "ru")
+    assert ran.code == 0
+    assert "Замечания" in ran.out
+
+
+def test_text_is_in_both_languages(scene: Scene, paiza: Paiza) -> None:
+    """What a person reads names both members, the outcome and what was closed."""
+    for lang, word in (("en", "agree"), ("ru", "сходится")):
+        ran = paiza(
+            scene.federation,
+            "kaz-coordinator",
+            *("audit", "reconcile", "kaz", "tjk", "--since", _ago(hours=1), "--keep-open", "--lang", lang),
+        )
+        assert (ran.code, word in ran.out) == (0, True), ran
+        ran = paiza(scene.federation, "kaz-coordinator", "audit", "matrix", "--lang", lang)
+        assert ran.code == 0
+        assert "tjk" in ran.out
+
+
 def test_grants_and_periods_are_those_of_the_log(
     scene: Scene, paiza: Paiza, command: Command, digests: dict[str, list[bytes]]
 ) -> None:
-    """After grants, questions and closed periods all of every node is verified; a changed grant is found."""
+    """After grants, questions and closed periods all of every node is verified; a changed grant is found.
+
+    The last of this file: it stops a node, and the others take up to ten seconds to reach it again.
+    """
     assert digests
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     config = ("--config", scene.config("tjk"))
@@ -169,27 +196,3 @@ def _turn_headers(scene: Scene, member: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE audit_grant SET headers = NOT headers"))
     engine.dispose()
-
-
-def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:
-    """Size and checkpoint of every log that is known, the own one first; nothing speaks against honest ones."""
-    states = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--json").json
-    assert [state["member"] for state in states] == ["kaz", "tjk", "uzb"]
-    assert all(state["size"] and not state["misbehaviour"] for state in states)
-    ran = paiza(scene.federation, "kaz-coordinator", "audit", "status", "--lang", "ru")
-    assert ran.code == 0
-    assert "Замечания" in ran.out
-
-
-def test_text_is_in_both_languages(scene: Scene, paiza: Paiza) -> None:
-    """What a person reads names both members, the outcome and what was closed."""
-    for lang, word in (("en", "agree"), ("ru", "сходится")):
-        ran = paiza(
-            scene.federation,
-            "kaz-coordinator",
-            *("audit", "reconcile", "kaz", "tjk", "--since", _ago(hours=1), "--keep-open", "--lang", lang),
-        )
-        assert (ran.code, word in ran.out) == (0, True), ran
-        ran = paiza(scene.federation, "kaz-coordinator", "audit", "matrix", "--lang", lang)
-        assert ran.code == 0
-        assert "tjk" in ran.out
