@@ -1,0 +1,32 @@
+"""Write the seizures of the last week as UNODC rows, for the statisticians of the own member.
+
+With `make up` running, and PAIZA_HOME set as it prints; send some notices first (`import_seizures.py`):
+
+    python examples/export_unodc.py kaz-liaison rows.csv
+
+The node is asked for leave and logs it, then it logs the openings. Messages that must not go are left out and named.
+"""
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from paiza_client.data.exports import Intent, export_messages
+from paiza_client.local import profiles
+from paiza_client.sdk import connect, wording
+
+
+async def main(profile: str, file: Path) -> None:
+    """Export a week of notices and print what stands in the file."""
+    intent = Intent("own-member", "the department of statistics", "statistics", "yearly report")
+    since = datetime.now(UTC) - timedelta(weeks=1)
+    async with connect(profiles.find(profile)) as session:
+        result = await export_messages(session, intent, form="unodc", since=since, partial=True)
+    profiles.write_private(file, result.data)
+    print(f"{len(result.messages)} notices written to {file}, marked {wording.handling(result.mark)}")
+    for each in result.left_out:
+        print(f"left out: {each.message.thread_name}: {each.reason}")
+
+
+asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
