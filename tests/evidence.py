@@ -27,6 +27,7 @@ from paiza_client.evidence.entries import Filed
 from paiza_node.ops.config import load
 from paiza_node.ops.keys import Keys, load_keys
 from paiza_register import Register, load_set
+from paiza_register.documents import Federation
 from paiza_trust import dev
 from paiza_trust.repository import load_signers, publish
 from paiza_wire import message, receipts
@@ -104,7 +105,8 @@ class Court:
         files = self.sets[self.register.version]
         top = Metadata[Targets].from_bytes(files[f"metadata/{self.register.role_versions['targets']}.targets.json"])
         root = Metadata[Root].from_bytes(self.root).signed
-        signers = load_signers(self.folder / "register-keys", root, top.signed)
+        federation = Federation(json.dumps(self.document("federation.json")).encode())
+        signers = load_signers(self.folder / "register-keys", root, top.signed, federation)
         documents = {}
         for path, data in files.items():
             folder, slash, name = path.removeprefix("targets/").rpartition("/")

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from securesystemslib.signer import Signer
+
 from paiza_register.documents import FORMAT, MAX_MEMBERS
 from paiza_trust.errors import EXIT_USAGE, TrustError
 from paiza_trust.files import make_private_folder, write_private
 from paiza_trust.member import OFFICERS, Plan, create_member, to_json
 from paiza_trust.reference_source import OURS, legal_base_titles, member_documents, shared_documents
-from paiza_trust.repository import generate_signers, publish, publish_root
+from paiza_trust.repository import Signers, generate_signers, publish, publish_root
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
 FEDERATION: Final = "paiza.example"
@@ -77,7 +79,7 @@ def create(
         signers = generate_signers(members, building / "register-keys")
         register = building / "register"
         write_private(building / "root.json", publish_root(register, signers, moment))
-        documents = {"federation.json": to_json(_federation_document(federation, members))}
+        documents = {"federation.json": to_json(_federation_document(federation, signers))}
         documents |= shared_documents(OURS)
         for name, text in (agreements or {}).items():
             documents[f"agreement-{name}.cedar"] = text.encode()
@@ -135,14 +137,21 @@ def _usage(what: str, where: str, remedy: str) -> TrustError:
     return TrustError("usage", what, where, remedy, EXIT_USAGE)
 
 
-def _federation_document(federation: str, members: Sequence[str]) -> object:
+def _federation_document(federation: str, signers: Signers) -> object:
     return {
         "format": FORMAT,
         "name": federation,
         "names": {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
         "members": {
             member: {"status": "active", "log_origins": [{"origin": f"{member}.{federation}/log/1"}]}
-            for member in members
+            for member in signers.members
         },
+        "custodians": _holders(signers.custodians),
+        "publishers": _holders(signers.publishers),
+        "reference": _holders(signers.reference),
         "legal_bases": {**legal_base_titles(OURS), **LEGAL_BASES},
     }
+
+
+def _holders(signers: Mapping[str, Signer]) -> list[object]:
+    return [{"member": member, "key": signer.public_key.keyid} for member, signer in signers.items()]

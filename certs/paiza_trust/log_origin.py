@@ -2,7 +2,7 @@
 
 Three steps in three hands. A proposal is the next `federation.json` with one log origin more, and the targets metadata
 that names it, unsigned; each custodian looks at it and signs; with the threshold reached, the member's own role and the
-holders of snapshot and timestamp publish. What is signed says nothing but this one origin: signing refuses a proposal
+first publisher publish. What is signed says nothing but this one origin: signing refuses a proposal
 that changes anything else.
 """
 
@@ -11,14 +11,15 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tuf.api.exceptions import UnsignedMetadataError
-from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from paiza_register import Register
-from paiza_register.verified_set import target_path
+from paiza_register.verified_set import FEDERATION, target_path
 from paiza_trust import repository
+from paiza_trust.current import Current
 from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.member import to_json
@@ -27,7 +28,6 @@ from paiza_wire.errors import Rejected
 from paiza_wire.tlog.notes import VerifierKey
 
 FORMAT: Final = 1
-FEDERATION: Final = "federation.json"
 
 
 @dataclass
@@ -91,7 +91,7 @@ def prepare(folder: Path, member: str, vkey: str, now: datetime) -> Proposal:
     if origin != next_origin(register, member):
         what = f"The key is of {origin}; the next log is {next_origin(register, member)}"
         raise TrustError("unknown_log", what, vkey, "Make the key under the next number.")
-    current = _Current(folder)
+    current = Current(folder)
     document = json.loads(current.document(FEDERATION))
     document["members"][member]["log_origins"].append({"origin": origin})
     data = to_json(document)
@@ -107,7 +107,7 @@ def sign(folder: Path, proposal: Proposal, key: Path) -> int:
 
     ``key`` is the name of its two files, without what tells the halves apart.
     """
-    current = _Current(folder)
+    current = Current(folder)
     _check_says_no_more(current, proposal)
     signer = repository.load_pair(key, current.root.roles[Targets.type].keyids, current.root.keys)
     proposal.targets.sign(signer, append=True)
@@ -119,7 +119,7 @@ def publish(folder: Path, proposal: Proposal, now: datetime) -> int:
 
     A crash before the timestamp leaves files that no reader is told of.
     """
-    current = _Current(folder)
+    current = Current(folder)
     _check_says_no_more(current, proposal)
     try:
         current.root.verify_delegate(Targets.type, proposal.targets.signed_bytes, proposal.targets.signatures)
@@ -135,24 +135,15 @@ def publish(folder: Path, proposal: Proposal, now: datetime) -> int:
     role.version, role.expires = version, repository.expiry(now, repository.ROOT_LIFE)
     role.targets[document] = TargetFile.from_data(document, to_json(values), ["sha256"])
     register = folder / "register"
-    keys, root = folder / "register-keys", current.root
-    assert top.delegations is not None
-    assert top.delegations.roles is not None
-    keyids = top.delegations.roles[proposal.member].keyids
-    member_signer = repository.load_signer(keys, f"member-{proposal.member}", keyids, top.delegations.keys)
-    snapshot, timestamp = (
-        repository.load_signer(keys, name, root.roles[name].keyids, root.keys)
-        for name in (Snapshot.type, Timestamp.type)
-    )
+    member, publisher = current.delegated(proposal.member), current.publisher()
     write_private(register / target_path(top.targets[FEDERATION]), proposal.federation)
     write_private(register / target_path(role.targets[document]), to_json(values))
     meta = current.snapshot.meta
     data = repository.publish_metadata(register, f"{version}.targets.json", proposal.targets.to_bytes())
     meta["targets.json"] = repository.meta_file(version, data)
-    data = repository.signed(role, [member_signer])
-    repository.publish_metadata(register, f"{version}.{proposal.member}.json", data)
+    data = repository.publish_metadata(register, f"{version}.{proposal.member}.json", repository.signed(role, [member]))
     meta[f"{proposal.member}.json"] = repository.meta_file(version, data)
-    repository.publish_snapshot(register, snapshot, timestamp, meta, version=version, now=now)
+    repository.publish_snapshot(register, publisher, meta, version=version, now=now)
     read_register(folder, now)
     return version
 
@@ -163,38 +154,7 @@ def next_origin(register: Register, member: str) -> str:
     return f"{name}/{int(number) + 1}"
 
 
-class _Current:
-    """The metadata in force of a register in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._register = folder / "register"
-        metadata = self._register / "metadata"
-        timestamp: Timestamp = self._signed("timestamp.json")
-        self.snapshot: Snapshot = self._signed(f"{timestamp.snapshot_meta.version}.snapshot.json")
-        self.targets: Targets = self._role("targets")
-        self.root: Root = self._signed(max(metadata.glob("*.root.json"), key=_version).name)
-        # If an attempt broke off before its timestamp, its files lie here under a version that nobody was told of.
-        found = [path for path in metadata.glob("*.*.json") if not path.name.endswith(".root.json")]
-        self.next_version = 1 + max(map(_version, found))
-
-    def role(self, member: str) -> Targets:
-        """Return what a member says of itself."""
-        return self._role(member)
-
-    def document(self, path: str) -> bytes:
-        """Return a file the register vouches for."""
-        owner = self._role(path.split("/")[1]) if path.startswith("members/") else self._role("targets")
-        return (self._register / target_path(owner.targets[path])).read_bytes()
-
-    def _role(self, name: str) -> Targets:
-        signed: Targets = self._signed(f"{self.snapshot.meta[f'{name}.json'].version}.{name}.json")
-        return signed
-
-    def _signed(self, name: str) -> Any:
-        return Metadata.from_file(str(self._register / "metadata" / name)).signed
-
-
-def _check_says_no_more(current: _Current, proposal: Proposal) -> None:
+def _check_says_no_more(current: Current, proposal: Proposal) -> None:
     """Refuse a proposal that is not exactly: what is in force, and one origin more for that member."""
     proposed, before = proposal.targets.signed, current.targets
     described = TargetFile.from_data(FEDERATION, proposal.federation, ["sha256"])
@@ -220,7 +180,3 @@ def save(proposal: Proposal, path: Path) -> None:
     """Write a proposal in place of the one that stands there."""
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
     replace_private(path.absolute(), proposal.to_json())
-
-
-def _version(path: Path) -> int:
-    return int(path.name.partition(".")[0])

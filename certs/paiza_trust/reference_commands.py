@@ -63,7 +63,7 @@ def build(folder: Path, output: Path) -> None:
 def publish(federation: Path, source: Path, member: str, *, as_json: bool) -> None:
     """Publish reference data as the next version of the register in the folder FEDERATION.
 
-    The shared files are signed by the custodians, a member's files by that member alone.
+    The shared files are signed by those named for them, a member's files by that member alone.
     """
     member_files = reference_source.member_documents(source, member) if member else {}
     if member and not member_files:

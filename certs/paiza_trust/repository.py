@@ -1,10 +1,11 @@
 """Signs and publishes the register as a TUF repository.
 
-Root and targets are signed by M of N custodians, one of each member, each with a pair; M is more than half of N.
-Snapshot and timestamp have one P-256 key each, and each member has one for what it says about itself.
+Root and targets are signed by M of N custodians, one of each member, each with a pair; M is more than half of N. What
+is delegated is signed with pairs too: what a member says about itself, what its node revokes, the reference data.
+Snapshot and timestamp are signed by one of the publishers, the nodes of the members, with ML-DSA-44.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,13 +27,15 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from paiza_register import roles
+from paiza_register.documents import Federation
 from paiza_register.pair_key import URI_SCHEME, PairSigner, key_files
 from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
 from paiza_trust.files import replace_private, write_private
 from paiza_wire.identity.pair import PairPrivateKey
 
 ROOT_LIFE: Final = timedelta(days=365)
-"""Root, targets and what members say about themselves: signed by hand, once a year at the least."""
+"""Root, targets and everything delegated: signed by hand, once a year at the least."""
 
 TIMESTAMP_LIFE: Final = timedelta(days=30)
 """Snapshot and timestamp. How long a frozen register can go unnoticed, so a running federation wants days."""
@@ -40,73 +43,88 @@ TIMESTAMP_LIFE: Final = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Signers:
-    """Every key that signs the register. In a real federation no one person ever holds all of them."""
+    """Every key that signs the register, by member. In a real federation no one person ever holds all of them.
+
+    ``publishers`` are in the order in which they publish.
+    """
 
     custodians: Mapping[str, PairSigner]
-    snapshot: CryptoSigner
-    timestamp: CryptoSigner
-    members: Mapping[str, CryptoSigner]
+    members: Mapping[str, PairSigner]
+    revocations: Mapping[str, PairSigner]
+    reference: Mapping[str, PairSigner]
+    publishers: Mapping[str, CryptoSigner]
 
     @property
     def threshold(self) -> int:
         """Return how many custodians must sign: more than half of them."""
         return len(self.custodians) // 2 + 1
 
+    @property
+    def publisher(self) -> CryptoSigner:
+        """Return the first of the publishers."""
+        return next(iter(self.publishers.values()))
+
+    def delegated(self) -> Mapping[str, Mapping[str, PairSigner]]:
+        """Return who signs each delegated role, in the order of the roles: role -> member -> key."""
+        delegated: dict[str, Mapping[str, PairSigner]] = {roles.REFERENCE: self.reference}
+        for member, signer in self.members.items():
+            delegated[roles.revocations_of(member)] = {member: self.revocations[member]}
+            delegated[member] = {member: signer}
+        return delegated
+
 
 def generate_signers(members: Sequence[str], folder: Path) -> Signers:
-    """Make every key of a development register, one custodian per member, and write them to a folder."""
+    """Make every key of a development register and write them to a folder.
+
+    Each member has a custodian and a publisher; the first member publishes the reference data.
+    """
     signers = Signers(
-        custodians={member: PairSigner(PairPrivateKey.generate()) for member in members},
-        snapshot=CryptoSigner.generate_ecdsa(),
-        timestamp=CryptoSigner.generate_ecdsa(),
-        members={member: CryptoSigner.generate_ecdsa() for member in members},
+        custodians=_generate(members, folder, "custodian"),
+        members=_generate(members, folder, "member"),
+        revocations=_generate(members, folder, "revocations"),
+        reference=_generate(members[:1], folder, "reference"),
+        publishers={member: CryptoSigner.generate_mldsa(scheme=roles.PUBLISHER_SCHEME) for member in members},
     )
-    for member, custodian in signers.custodians.items():
-        _write_pair(folder / f"custodian-{member}", custodian)
-    write_private(folder / "snapshot.pem", signers.snapshot.private_bytes)
-    write_private(folder / "timestamp.pem", signers.timestamp.private_bytes)
-    for member, signer in signers.members.items():
-        write_private(folder / f"member-{member}.pem", signer.private_bytes)
+    for member, publisher in signers.publishers.items():
+        write_private(folder / f"publisher-{member}.pem", publisher.private_bytes)
     return signers
 
 
-def load_signers(folder: Path, root: Root, top: Targets) -> Signers:
+def load_signers(folder: Path, root: Root, top: Targets, federation: Federation) -> Signers:
     """Read back the keys that `generate_signers` wrote, each as the published key that it belongs to."""
-    assert top.delegations is not None
-    assert top.delegations.roles is not None
-
-    def shared(name: str, role: str) -> CryptoSigner:
-        return load_signer(folder, name, root.roles[role].keyids, root.keys)
-
-    roles, member_keys = top.delegations.roles, top.delegations.keys
+    members = tuple(federation.members)
     custodians = root.roles[Root.type].keyids
     return Signers(
-        custodians={member: load_pair(folder / f"custodian-{member}", custodians, root.keys) for member in roles},
-        snapshot=shared("snapshot", Snapshot.type),
-        timestamp=shared("timestamp", Timestamp.type),
-        members={
-            member: load_signer(folder, f"member-{member}", role.keyids, member_keys) for member, role in roles.items()
+        custodians={
+            member: load_pair(folder / f"custodian-{member}", custodians, root.keys) for member in federation.custodians
         },
+        members={member: load_delegated(folder, top, member, member) for member in members},
+        revocations={member: load_delegated(folder, top, roles.revocations_of(member), member) for member in members},
+        reference={member: load_delegated(folder, top, roles.REFERENCE, member) for member in federation.reference},
+        publishers={member: load_publisher(folder, root, member) for member in federation.publishers},
     )
 
 
-def load_signer(folder: Path, name: str, keyids: Sequence[str], published: Mapping[str, Key]) -> CryptoSigner:
-    """Read back one key, as the published key that it belongs to."""
-    path = folder / f"{name}.pem"
-    for keyid in keyids:
+def load_delegated(folder: Path, top: Targets, role: str, member: str) -> PairSigner:
+    """Read back a member's key of a delegated role; errors as of `load_pair`."""
+    assert top.delegations is not None
+    assert top.delegations.roles is not None
+    purpose = "reference" if role == roles.REFERENCE else "member" if role == member else "revocations"
+    return load_pair(folder / f"{purpose}-{member}", top.delegations.roles[role].keyids, top.delegations.keys)
+
+
+def load_publisher(folder: Path, root: Root, member: str) -> CryptoSigner:
+    """Read back a member's key as publisher, as the published key that it belongs to."""
+    path = folder / f"publisher-{member}.pem"
+    for keyid in root.roles[Timestamp.type].keyids:
         try:
-            return CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{path.absolute()}", published[keyid])
-        except FileNotFoundError:
-            break
+            return CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{path.absolute()}", root.keys[keyid])
+        except FileNotFoundError as error:
+            what, remedy = "The publisher's key is not here", "Publish where the key is."
+            raise TrustError("file_unreadable", what, str(path), remedy, EXIT_UNAVAILABLE) from error
         except ValueError:  # another key than this one
             continue
-    raise TrustError(
-        "file_unreadable",
-        "The key of the register is not here",
-        str(path),
-        "Publish where the keys are; only a development federation has all of them in one folder.",
-        EXIT_UNAVAILABLE,
-    )
+    raise TrustError("bad_key", "The key is no publisher's of this register", str(path), "Publish with another key.")
 
 
 def load_pair(name: Path, keyids: Sequence[str], published: Mapping[str, Key]) -> PairSigner:
@@ -127,66 +145,66 @@ def load_pair(name: Path, keyids: Sequence[str], published: Mapping[str, Key]) -
     )
 
 
-def _write_pair(name: Path, signer: PairSigner) -> None:
-    for path, data in zip(key_files(name), signer.private_bytes(), strict=True):
-        write_private(path, data)
+def _generate(members: Sequence[str], folder: Path, purpose: str) -> dict[str, PairSigner]:
+    """Make a pair for each member and write its two files."""
+    signers = {member: PairSigner(PairPrivateKey.generate()) for member in members}
+    for member, signer in signers.items():
+        for path, data in zip(key_files(folder / f"{purpose}-{member}"), signer.private_bytes(), strict=True):
+            write_private(path, data)
+    return signers
 
 
 def publish_root(register: Path, signers: Signers, now: datetime) -> bytes:
-    """Sign and write the first root; gives its bytes, which every program starts from."""
+    """Sign and write the first root; return its bytes, which every program starts from."""
     root = Root(version=1, expires=expiry(now, ROOT_LIFE), consistent_snapshot=True)
     for role in (Root.type, Targets.type):
-        for signer in signers.custodians.values():
-            root.add_key(signer.public_key, role)
+        for custodian in signers.custodians.values():
+            root.add_key(custodian.public_key, role)
         root.roles[role].threshold = signers.threshold
-    root.add_key(signers.snapshot.public_key, Snapshot.type)
-    root.add_key(signers.timestamp.public_key, Timestamp.type)
-    return publish_metadata(register, "1.root.json", signed(root, list(signers.custodians.values())))
+    for role in (Snapshot.type, Timestamp.type):
+        for publisher in signers.publishers.values():
+            root.add_key(publisher.public_key, role)
+    return publish_metadata(register, "1.root.json", signed(root, signers.custodians.values()))
 
 
 def publish(register: Path, signers: Signers, documents: Mapping[str, bytes], *, version: int, now: datetime) -> None:
     """Sign and write a whole set of this version number: every role, the snapshot, and last the timestamp.
 
-    ``documents``: target path -> bytes. What stands below ``members/<id>/`` is signed by that member alone,
-    everything else by the custodians.
+    ``documents``: target path -> bytes. Each is signed under the role that it is delegated to (`roles.role_of`).
     """
-    shared = {path: data for path, data in documents.items() if not path.startswith("members/")}
-    top = Targets(version=version, expires=expiry(now, ROOT_LIFE), targets=_targets(register, shared))
-    top.delegations = Delegations(keys={}, roles={})
+    keys: dict[str, Key] = {}
+    delegations: dict[str, DelegatedRole] = {}
     named: dict[str, MetaFile] = {}
-    for member, signer in signers.members.items():
-        top.delegations.keys[signer.public_key.keyid] = signer.public_key
-        assert top.delegations.roles is not None
-        top.delegations.roles[member] = DelegatedRole(
-            name=member, keyids=[signer.public_key.keyid], threshold=1, terminating=True, paths=[f"members/{member}/*"]
-        )
-        own = {path: data for path, data in documents.items() if path.startswith(f"members/{member}/")}
-        role = Targets(version=version, expires=expiry(now, ROOT_LIFE), targets=_targets(register, own))
-        data = publish_metadata(register, f"{version}.{member}.json", signed(role, [signer]))
-        named[f"{member}.json"] = meta_file(version, data)
-    data = publish_metadata(register, f"{version}.targets.json", signed(top, list(signers.custodians.values())))
+
+    def targets(name: str) -> Targets:
+        own = {path: data for path, data in documents.items() if roles.role_of(path) == name}
+        return Targets(version=version, expires=expiry(now, ROOT_LIFE), targets=_targets(register, own))
+
+    for name, holders in signers.delegated().items():
+        keys |= {signer.public_key.keyid: signer.public_key for signer in holders.values()}
+        keyids = [signer.public_key.keyid for signer in holders.values()]
+        delegations[name] = DelegatedRole(name, keyids, 1, terminating=True, paths=[roles.paths_of(name)])
+        data = publish_metadata(register, f"{version}.{name}.json", signed(targets(name), holders.values()))
+        named[f"{name}.json"] = meta_file(version, data)
+    top = targets(Targets.type)
+    top.delegations = Delegations(keys, delegations)
+    data = publish_metadata(register, f"{version}.targets.json", signed(top, signers.custodians.values()))
     named["targets.json"] = meta_file(version, data)
-    publish_snapshot(register, signers.snapshot, signers.timestamp, named, version=version, now=now)
+    publish_snapshot(register, signers.publisher, named, version=version, now=now)
 
 
 def publish_snapshot(
-    register: Path,
-    snapshot_signer: CryptoSigner,
-    timestamp_signer: CryptoSigner,
-    meta: Mapping[str, MetaFile],
-    *,
-    version: int,
-    now: datetime,
+    register: Path, publisher: CryptoSigner, meta: Mapping[str, MetaFile], *, version: int, now: datetime
 ) -> None:
     """Sign and write which versions belong together, and last the timestamp: until then every reader finds the old."""
     snapshot = Snapshot(version=version, expires=expiry(now, TIMESTAMP_LIFE), meta=dict(meta))
-    data = publish_metadata(register, f"{version}.snapshot.json", signed(snapshot, [snapshot_signer]))
+    data = publish_metadata(register, f"{version}.snapshot.json", signed(snapshot, [publisher]))
     timestamp = Timestamp(version=version, expires=expiry(now, TIMESTAMP_LIFE), snapshot_meta=meta_file(version, data))
-    replace_private(register / "metadata/timestamp.json", signed(timestamp, [timestamp_signer]))
+    replace_private(register / "metadata/timestamp.json", signed(timestamp, [publisher]))
 
 
 def _targets(register: Path, documents: Mapping[str, bytes]) -> dict[str, TargetFile]:
-    """Write files under their published names and give their entries."""
+    """Write files under their published names and return their entries."""
     targets: dict[str, TargetFile] = {}
     for path, data in documents.items():
         folder, slash, name = path.rpartition("/")
@@ -195,8 +213,8 @@ def _targets(register: Path, documents: Mapping[str, bytes]) -> dict[str, Target
     return targets
 
 
-def signed(payload: Signed, signers: Sequence[Signer]) -> bytes:
-    """Sign metadata with these keys; gives its bytes as published."""
+def signed(payload: Signed, signers: Iterable[Signer]) -> bytes:
+    """Sign metadata with these keys; return its bytes as published."""
     metadata: Metadata[Any] = Metadata(payload)
     for signer in signers:
         metadata.sign(signer, append=True)

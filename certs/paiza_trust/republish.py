@@ -1,51 +1,49 @@
 """Publishes the next version of a register whose keys lie in its folder: some files changed, all others as they are.
 
-Only a development federation has its keys in one folder.
+Only what holds a changed file is signed again, so only its key is needed, and a publisher's.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from tuf.api.metadata import Metadata
+from tuf.api.metadata import TargetFile, Targets
 
+from paiza_register import roles
 from paiza_register.verified_set import target_path
+from paiza_trust import repository
+from paiza_trust.current import Current
 from paiza_trust.errors import TrustError
-from paiza_trust.repository import load_signers, publish
+from paiza_trust.files import write_private
 from paiza_trust.show import read_register
 
 
 def republish(folder: Path, changes: Mapping[str, bytes], *, now: datetime) -> int:
-    """Publish ``changes`` (target path -> bytes) on top of what the register in the folder holds; gives the version.
+    """Publish ``changes`` (target path -> bytes) on top of what the register in the folder holds; return the version.
 
-    The register is verified before and read back after, as every reader reads it.
+    ``changes`` are files of delegated roles. The register is verified before and read back after, as every reader
+    reads it.
     """
     members = read_register(folder, now).members
     foreign = sorted(path for path in changes if path.startswith("members/") and path.split("/")[1] not in members)
     if foreign:
         what = "The register has no such member"
         raise TrustError("unknown_member", what, ", ".join(foreign), "Name a member of it.")
-    metadata = folder / "register/metadata"
-
-    def signed(name: str) -> Any:
-        return Metadata.from_file(str(metadata / name)).signed
-
-    snapshot = signed(f"{signed('timestamp.json').snapshot_meta.version}.snapshot.json")
-    roles = {name.removesuffix(".json"): signed(f"{meta.version}.{name}") for name, meta in snapshot.meta.items()}
-    documents = {
-        path: (folder / "register" / target_path(info)).read_bytes()
-        for targets in roles.values()
-        for path, info in targets.targets.items()
-    }
-    last_root = max(metadata.glob("*.root.json"), key=_version)
-    signers = load_signers(folder / "register-keys", signed(last_root.name), roles["targets"])
-    # If an attempt broke off before its timestamp, its files lie here under a version that nobody was told of.
-    version = 1 + max(_version(path) for path in metadata.glob("*.*.json") if not path.name.endswith(".root.json"))
-    publish(folder / "register", signers, {**documents, **changes}, version=version, now=now)
+    current = Current(folder)
+    version, meta = current.next_version, current.snapshot.meta
+    changed = {path: roles.role_of(path) or Targets.type for path in changes}
+    signers = {name: current.delegated(name) for name in sorted(set(changed.values()))}
+    publisher = current.publisher()
+    for name, signer in signers.items():
+        role = current.role(name)
+        role.version, role.expires = version, repository.expiry(now, repository.ROOT_LIFE)
+        for path in (path for path, owner in changed.items() if owner == name):
+            role.targets[path] = TargetFile.from_data(path, changes[path], ["sha256"])
+            write_private(current.register / target_path(role.targets[path]), changes[path])
+        data = repository.publish_metadata(
+            current.register, f"{version}.{name}.json", repository.signed(role, [signer])
+        )
+        meta[f"{name}.json"] = repository.meta_file(version, data)
+    repository.publish_snapshot(current.register, publisher, meta, version=version, now=now)
     read_register(folder, now)
     return version
-
-
-def _version(path: Path) -> int:
-    return int(path.name.partition(".")[0])

@@ -178,14 +178,12 @@ def pair_signed(public: bytes, made: bytes, data: bytes) -> bool:
 
 
 def counts(key: dict, signature: str, data: bytes) -> bool:
-    """Return whether a key of the metadata (a pair, P-256, or ML-DSA-44 as in TAP 21) signed these bytes."""
+    """Return whether a key of the metadata (a pair, or ML-DSA-44 as in TAP 21) signed these bytes."""
     kind = key["keytype"], key["scheme"]
     with suppress(Exception):  # whatever is wrong with one signature, it does not count
         if kind == ("paiza-pair", "p256-mldsa44/1"):
             return pair_signed(hex_of(key["keyval"]["public"]), hex_of(signature), data)
         public, made = load_pem_public_key(key["keyval"]["public"].encode()), bytes.fromhex(signature)
-        if kind == ("ecdsa", "ecdsa-sha2-nistp256") and isinstance(public.curve, SECP256R1):
-            return public.verify(made, data, ECDSA(SHA256())) is None
         if kind == ("ml-dsa", "ml-dsa-44/1") and isinstance(public, MLDSA44PublicKey):
             return public.verify(made, b"tuf\x01" + sha512(data).digest()) is None
     return False
@@ -212,37 +210,68 @@ def named(files: dict[str, bytes], path: str, info: dict) -> bytes:
     return data
 
 
-def check_custodians(root: dict) -> None:
-    """Check that root and targets are of the same custodians, and that these have pairs under their own key ids."""
-    one, other = (
-        (set(root["roles"][name]["keyids"]), root["roles"][name]["threshold"]) for name in ("root", "targets")
-    )
-    need(one == other, "the register: root and targets are not of the same custodians")
-    need(
-        all(root["keys"][each]["keytype"] == "paiza-pair" for each in one[0]),
-        "the register: a custodian without a pair",
-    )
+def check_signers(root: dict) -> None:
+    """Check that root and targets are of the same custodians, with pairs, snapshot and timestamp of publishers."""
+    roles = {name: (set(each["keyids"]), each["threshold"]) for name, each in root["roles"].items()}
+    same = roles["root"] == roles["targets"] and roles["snapshot"] == roles["timestamp"]
+    need(same and roles["timestamp"][1] == 1, "the register: roles of other signers")
+    of_kind(root["keys"], roles["root"][0], "paiza-pair")
+    of_kind(root["keys"], roles["timestamp"][0], "ml-dsa")
+
+
+def of_kind(keys: dict, ids: list[str] | set[str], kind: str) -> None:
+    """Check that keys are of one kind."""
+    need(all(keys[each]["keytype"] == kind for each in ids), f"the register: a key that is no {kind}")
 
 
 def check_keys(keys: dict) -> None:
     """Check that each key stands once, under its own key id, and each half of a pair once."""
-    own = {sha256(canonical(key).encode()).hexdigest(): key["keyval"]["public"] for key in keys.values()}
-    need(set(own) == set(keys) and len(set(own.values())) == len(keys), "the register: one key, two ids")
-    pairs = [own[each] for each, key in keys.items() if key["keytype"] == "paiza-pair"]
-    halves = {half for each in pairs for half in (each[: 2 * POINT], each[2 * POINT :])}
-    need(len(halves) == 2 * len(pairs), "the register: two pairs share a half")
+    halves = list[bytes]()
+    for identity, key in keys.items():
+        need(sha256(canonical(key).encode()).hexdigest() == identity, "the register: a key under another id")
+        public = key["keyval"]["public"]
+        if key["keytype"] == "paiza-pair":
+            halves += [hex_of(public[: 2 * POINT]), hex_of(public[2 * POINT :])]
+        else:
+            read = load_pem_public_key(public.encode())
+            need(read.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode() == public, "a key in PEM")
+            halves.append(read.public_bytes_raw())
+    need(len(set(halves)) == len(halves), "the register: a key, or a half of one, stands twice")
+
+
+def role_of(path: str) -> str:
+    """Return the role of the metadata that vouches for a file."""
+    if re.fullmatch(r"reference-[^/]*\.json", path):
+        return "federation.reference"
+    place = re.fullmatch("members/([a-z0-9-]+)/([^/]+)", path)
+    need(place or not path.startswith("members/"), f"the register: {path} is nobody's")
+    return "targets" if place is None else place[1] + ".revoked" * (place[2] == "revoked.json")
+
+
+def check_holders(federation: dict, active: set[str], roles: dict, delegated: list[dict]) -> None:
+    """Check that federation.json names the members behind the keys that sign, and that every active one has its own."""
+    signing = {role["name"]: role["keyids"] for role in delegated}
+    own = {name for member in federation["members"] for name in (member, f"{member}.revoked")}
+    need(set(signing) == own | {"federation.reference"}, "the register: other members")
+    signing |= {"custodians": roles["root"]["keyids"], "publishers": roles["timestamp"]["keyids"]}
+    signing["reference"] = signing["federation.reference"]
+    for listed in ("custodians", "publishers", "reference"):
+        holders = {each["member"]: each["key"] for each in federation[listed]}
+        once = len(holders) == len(federation[listed]) and set(holders) <= set(federation["members"])
+        need(once and sorted(holders.values()) == sorted(signing[listed]), f"{listed}: not whose keys sign")
+        need(listed == "reference" or active <= set(holders), f"{listed}: one is missing")
 
 
 def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
     """Follow the roots from the bootstrap root on, each signed as the one before and it itself demand."""
     first = json.loads(bootstrap)["signed"]
     root = metadata(bootstrap, "root", first["keys"], first["roles"]["root"])
-    check_custodians(root)
+    check_signers(root)
     while (data := files.get(f"metadata/{root['version'] + 1}.root.json")) is not None:
         following = metadata(data, "root", root["keys"], root["roles"]["root"])
         metadata(data, "root", following["keys"], following["roles"]["root"])
         need(following["version"] == root["version"] + 1, "the register: a root of another version")
-        check_custodians(following)
+        check_signers(following)
         root = following
     return root
 
@@ -267,29 +296,35 @@ class Register:
             return found
 
         top = targets("targets", keys, roles["targets"])
-        need(not any(path.startswith("members/") for path in top["targets"]), "the register: someone speaks for all")
         contents, seen, delegated = dict(top["targets"]), set[str](), top["delegations"]
-        check_keys(keys)
-        check_keys(delegated["keys"])
+        check_keys({**delegated["keys"], **keys})
+        need(not set(keys) & set(delegated["keys"]), "the register: a key of two roles")
+        order = [role["name"] for role in delegated["roles"]]
+        need(all(each not in order[: order.index(f"{each}.revoked")] for each in order if "." not in each), "its order")
         for role in delegated["roles"]:
-            name = role["name"]
-            need(role["paths"] == [f"members/{name}/*"] and role["terminating"] is True, f"the register: role {name}")
+            name, (member, _, kind) = role["name"], role["name"].partition(".")
+            reference = name == "federation.reference"
+            pattern = "reference-*.json" if reference else f"members/{member}/{'revoked.json' if kind else '*'}"
+            need(role["paths"] == [pattern] and role["terminating"] is True, f"the register: role {name}")
             own = targets(name, delegated["keys"], role)
             need("delegations" not in own and not seen & set(role["keyids"]), f"the register: {name} shares its keys")
+            of_kind(delegated["keys"], role["keyids"], "paiza-pair")
             seen.update(role["keyids"])
-            need(all(re.fullmatch(f"members/{name}/[^/]+", path) for path in own["targets"]), f"{name}: not its folder")
+            need(all(role_of(path) == name for path in own["targets"]), f"{name}: a file that is not its own")
             contents.update(own["targets"])
+        need(all(role_of(path) == "targets" for path in top["targets"]), "the register: someone speaks for all")
         documents = dict[str, bytes]()
         for path, info in contents.items():
             folder, slash, name = path.rpartition("/")
             documents[path] = named(files, f"targets/{folder}{slash}{info['hashes']['sha256']}.{name}", info)
         federation = json.loads(documents["federation.json"])
         self.federation: str = federation["name"]
-        need(set(federation["members"]) == {role["name"] for role in delegated["roles"]}, "the register: other members")
-        self.active = {name for name, each in federation["members"].items() if each["status"] == "active"}
+        members = federation["members"]
+        self.active = {name for name, each in members.items() if each["status"] == "active"}
+        check_holders(federation, self.active, roles, delegated["roles"])
         self.officer_ca, self.revoked = dict[str, bytes](), dict[str, set[str]]()
         self.log_keys, self.witness_keys = dict[str, tuple[str, bytes]](), dict[tuple[str, bytes], tuple[str, bytes]]()
-        for member in federation["members"]:
+        for member in members:
             found, gone = (json.loads(documents[f"members/{member}/{each}.json"]) for each in ("member", "revoked"))
             need(found["id"] == member and found["format"] == gone["format"] == 1, f"{member}: not its document")
             self.officer_ca[member] = b64decode(found["officer_ca"], validate=True)
@@ -297,7 +332,7 @@ class Register:
             self.revoked[member] = {each[name] for each in gone["certificates"] for name in names}
             for each in found["log_keys"]:
                 origin, _key_id, key = vkey(each["vkey"], 1, f"{member}.{self.federation}/log/")
-                need({"origin": origin} in federation["members"][member]["log_origins"], f"{origin}: not admitted")
+                need({"origin": origin} in members[member]["log_origins"], f"{origin}: not admitted")
                 self.log_keys[origin] = member, key
             for each in found["witness_keys"]:
                 name, key_id, key = vkey(each["vkey"], 6, f"{member}.{self.federation}/witness/")

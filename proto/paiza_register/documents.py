@@ -152,6 +152,12 @@ class Federation:
         self.names = fields.names("names")
         members = fields.inner_each("members", MAX_MEMBERS)
         self.members: Mapping[str, Status] = {member: _status(member, values) for member, values in members.items()}
+        self.custodians = self._holders(fields, "custodians")
+        self.publishers = self._holders(fields, "publishers")
+        self.reference = self._holders(fields, "reference")
+        for member, status in self.members.items():
+            if status == "active" and not (member in self.custodians and member in self.publishers):
+                raise fields.refuse("custodians or publishers", f"lack {member}, which is active")
         self.log_origins: Mapping[str, frozenset[str]] = {
             member: frozenset(values.each("log_origins", 1, MAX_LIST, partial(_origin, f"{member}.{self.name}")))
             for member, values in members.items()
@@ -162,6 +168,14 @@ class Federation:
                 for code, values in fields.inner_each("legal_bases", MAX_LEGAL_BASES).items()
             }
         )
+
+    def _holders(self, fields: Fields, name: str) -> Mapping[str, str]:
+        holders = fields.each(name, 1, MAX_MEMBERS, _holder)
+        if len(dict(holders)) != len(holders):
+            raise fields.refuse(name, "name one member twice")
+        if not dict(holders).keys() <= self.members.keys():
+            raise fields.refuse(name, "name what is no member")
+        return MappingProxyType(dict(holders))
 
 
 def parse_member(member_id: str, federation: Federation, data: bytes, revoked: frozenset[bytes]) -> Member:
@@ -222,6 +236,10 @@ def _status(member_id: str, fields: Fields) -> Status:
     if status == "suspended":
         return "suspended"
     raise fields.refuse("status", "is neither active nor suspended")
+
+
+def _holder(fields: Fields) -> tuple[str, str]:
+    return fields.text("member", MEMBER_ID), fields.text("key", _HEX_SHA256)
 
 
 def _legal_base(code: str, fields: Fields) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 from typing_extensions import override
 
+from paiza_register import roles
 from paiza_register.archive import Archive
 from paiza_register.model import Register
 from paiza_register.verified_set import (
@@ -43,7 +44,6 @@ from paiza_register.verified_set import (
     target_path,
 )
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-from paiza_wire.identity import MEMBER_ID
 
 Fetch: TypeAlias = Callable[[str, int], bytes]
 """Fetches ``metadata/…`` or ``targets/…``, at most so many bytes; raises `FetchMissing` or `Unavailable`."""
@@ -221,10 +221,8 @@ class RegisterReader:
         top: Targets = Metadata[Targets].from_bytes(data).signed
         yield from self._targets(updater, top)
         for role in top.delegations.roles if top.delegations and top.delegations.roles else ():
-            if not MEMBER_ID.fullmatch(role):
-                raise Rejected("register_invalid", "the register delegates to what is no member")
             # Asking for a file of the role makes the updater fetch and verify the role's metadata.
-            updater.get_targetinfo(f"members/{role}/member.json")
+            updater.get_targetinfo(roles.example_of(role))
             path, data = self._cached(role)
             yield path, data
             yield from self._targets(updater, Metadata[Targets].from_bytes(data).signed)
@@ -234,7 +232,7 @@ class RegisterReader:
             data = (self._cache / f"{role}.json").read_bytes()
         except FileNotFoundError as error:
             raise Rejected(
-                "register_invalid", f"the register delegates nothing to {role} over its own folder"
+                "register_invalid", f"the register delegates nothing to {role} over its own files"
             ) from error
         return f"metadata/{Metadata.from_bytes(data).signed.version}.{role}.json", data
 

@@ -6,17 +6,20 @@ A set from any source (fetched, archived, inside evidence) is accepted only afte
 
 1. It is of bounded size, its roots apart: each of them is, and so is their number.
 2. The bootstrap root signs itself; each further root is signed by enough keys of the one before and of its own. In
-   each, root and targets are of the same custodians, who sign with pairs.
+   each, root and targets are of the same custodians, who sign with pairs, and snapshot and timestamp of the same
+   publishers, one of whom signs with ML-DSA-44.
 3. The timestamp is signed as the last root says, and names the snapshot with its hash.
 4. The snapshot is that one, signed as the root says; it names every targets file with its hash.
-5. The top-level targets file is that one, signed as the root says, and holds nothing below ``members/``.
-6. Each delegation in it is to one member: terminating, named as the member, over ``members/<id>/*`` and nothing else,
-   with keys that no other member has. Each delegated file is the one the snapshot names, signed by that member's own
-   keys, lists nothing outside its folder and delegates no further.
+5. The top-level targets file is that one, signed as the root says, and holds nothing that is delegated.
+6. Each delegation in it is one of `roles`: terminating, over the paths of that role and nothing else, to pairs. No key
+   of these or of the root stands twice, nor half of one. Each delegated file is the one the snapshot names, signed as
+   its delegation says, lists nothing but its role's files and delegates no further.
 7. Every file named is there, and is the one named.
-8. federation.json, member.json and revoked.json are well formed, and the federation's members are exactly the
-   delegations. Reference data (reference-*.json, profile.json, liaison.json) are carried unparsed: they decide
-   nothing about authority, and a wrong record in them must not stop the exchange.
+8. federation.json, member.json and revoked.json are well formed. The federation's members are exactly those with a role
+   each, and for their revocations; its custodians, publishers and holders of the reference data are exactly those whose
+   keys sign, and every active member has a custodian and a publisher. Reference data (reference-*.json, profile.json,
+   liaison.json) are carried as they are: they decide nothing about who may speak, and a wrong record in them must not
+   stop the members from speaking.
 9. At the time asked for, nothing in the set has expired longer ago than the grace. Without a time asked for, the set
    is taken at its own time: evidence is judged as it was.
 
@@ -35,8 +38,20 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Key, Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import (
+    TOP_LEVEL_ROLE_NAMES,
+    DelegatedRole,
+    Metadata,
+    MetaFile,
+    Root,
+    Signed,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 
+from paiza_register import roles
 from paiza_register.documents import Federation, parse_member, parse_revoked
 from paiza_register.model import Member, Register
 from paiza_register.pair_key import PairKey
@@ -85,7 +100,8 @@ class _Verified:
     expiry_time: datetime
     role_versions: Mapping[str, int]
     targets: Mapping[str, bytes]
-    members: frozenset[str]
+    signers: Mapping[str, frozenset[str]]
+    """The ids of the keys that sign each role, or one of which does."""
 
 
 def load_set(files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> Register:
@@ -153,17 +169,19 @@ def _verify_metadata(files: Mapping[str, bytes], bootstrap_root: bytes) -> _Veri
         raise Rejected("register_invalid", "the snapshot is not of the version that the timestamp names")
     # 5.
     top = _named_targets(files, snapshot, root, Targets.type)
-    if any(path.startswith("members/") for path in top.targets):
-        raise Rejected("register_invalid", "the top-level targets speak for a member")
+    _check_own_files(Targets.type, top)
     # 6.
-    member_targets = {role: _named_targets(files, snapshot, top, role) for role in _delegations(top)}
-    for role, targets in member_targets.items():
-        _check_own_folder(role, targets)
+    delegations = _delegations(root, top)
+    delegated = {role: _named_targets(files, snapshot, top, role) for role in delegations}
+    for role, targets in delegated.items():
+        if targets.delegations is not None:
+            raise Rejected("register_invalid", f"{role} delegates further")
+        _check_own_files(role, targets)
     # 7.
     everything = dict(top.targets)
-    for targets in member_targets.values():
+    for targets in delegated.values():
         everything.update(targets.targets)
-    signed: tuple[Signed, ...] = (root, timestamp, snapshot, top, *member_targets.values())
+    signed: tuple[Signed, ...] = (root, timestamp, snapshot, top, *delegated.values())
     return _Verified(
         version=sha256(snapshot_bytes).digest(),
         expiry_time=min(part.expires.astimezone(UTC) for part in signed),
@@ -175,7 +193,9 @@ def _verify_metadata(files: Mapping[str, bytes], bootstrap_root: bytes) -> _Veri
             }
         ),
         targets={path: _target(files, info) for path, info in everything.items()},
-        members=frozenset(member_targets),
+        signers=MappingProxyType(
+            {name: frozenset(role.keyids) for name, role in (*root.roles.items(), *delegations.items())}
+        ),
     )
 
 
@@ -185,27 +205,31 @@ def _last_root(files: Mapping[str, bytes], bootstrap_root: bytes) -> Root:
     if not isinstance(root, Root):
         raise Rejected("register_invalid", "the bootstrap root is not a root")
     root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
-    _check_custodians(root)
+    _check_signers(root)
     while (data := files.get(root_path(root.version + 1))) is not None:
         successor = _delegate(Root, data, root, Root.type)
         metadata = Metadata[Root].from_bytes(data)
         successor.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
         if successor.version != root.version + 1:
             raise Rejected("register_invalid", "a root is not of the version that its name says")
-        _check_custodians(successor)
+        _check_signers(successor)
         root = successor
-    _refuse_shared_keys(root.keys)
     if not root.consistent_snapshot:
         raise Rejected("register_invalid", "the repository is not one of consistent snapshots")
     return root
 
 
-def _check_custodians(root: Root) -> None:
-    custodians, of_targets = root.roles[Root.type], root.roles[Targets.type]
-    if set(custodians.keyids) != set(of_targets.keyids) or custodians.threshold != of_targets.threshold:
-        raise Rejected("register_invalid", "root and targets are not of the same custodians")
-    if not all(isinstance(root.keys.get(keyid), PairKey) for keyid in custodians.keyids):
+def _check_signers(root: Root) -> None:
+    for one, other, whose in ((Root.type, Targets.type, "custodians"), (Snapshot.type, Timestamp.type, "publishers")):
+        first, second = root.roles[one], root.roles[other]
+        if set(first.keyids) != set(second.keyids) or first.threshold != second.threshold:
+            raise Rejected("register_invalid", f"{one} and {other} are not of the same {whose}")
+    if not all(isinstance(root.keys.get(keyid), PairKey) for keyid in root.roles[Root.type].keyids):
         raise Rejected("register_invalid", "a custodian's key is not a pair")
+    if root.roles[Timestamp.type].threshold != 1:
+        raise Rejected("register_invalid", "more than one publisher must sign")
+    for keyid in root.roles[Timestamp.type].keyids:
+        roles.publisher_bytes(root.keys.get(keyid))
 
 
 def _delegate(kind: type[_Signed], data: bytes, delegator: Root | Targets, role: str) -> _Signed:
@@ -237,39 +261,33 @@ def _check_named(named: MetaFile, data: bytes, name: str) -> None:
     named.verify_length_and_hashes(data)
 
 
-def _delegations(top: Targets) -> Iterator[str]:
-    """Yield the role of each member, checked to be a member's and nobody else's."""
+def _delegations(root: Root, top: Targets) -> Mapping[str, DelegatedRole]:
+    """Return the delegations by role, checked to be to that role and to nothing else."""
     if top.delegations is None or not top.delegations.roles:
         raise Rejected("register_invalid", "nothing is delegated to any member")
-    _refuse_shared_keys(top.delegations.keys)
+    roles.refuse_shared_keys([*root.keys.values(), *top.delegations.keys.values()])
     keys_seen: set[str] = set()
+    names_seen: set[str | None] = set()
     for name, role in top.delegations.roles.items():
-        if role.paths != [f"members/{name}/*"]:
-            raise Rejected("register_invalid", f"the delegation to {name} is not over its own folder")
+        if role.paths != [roles.paths_of(name)]:
+            raise Rejected("register_invalid", f"the delegation to {name} is not over its own files")
+        if roles.member_of(name) in names_seen:
+            raise Rejected("register_invalid", f"{name} stands behind a role that would be asked for its file first")
         if not role.terminating:
             raise Rejected("register_invalid", f"the delegation to {name} is not terminating")
         if keys_seen & set(role.keyids):
-            raise Rejected("register_invalid", f"{name} shares a key with another member")
+            raise Rejected("register_invalid", f"{name} shares a key with another role")
+        if not all(isinstance(top.delegations.keys.get(keyid), PairKey) for keyid in role.keyids):
+            raise Rejected("register_invalid", f"a key of {name} is not a pair")
         keys_seen.update(role.keyids)
-        yield name
+        names_seen.add(name)
+    return top.delegations.roles
 
 
-def _refuse_shared_keys(keys: Mapping[str, Key]) -> None:
-    # A threshold counts key ids: one key under two ids would count twice. Who holds half of two pairs is half of both.
-    if len({str(key.keyval.get("public")) for key in keys.values()}) != len(keys):
-        raise Rejected("register_invalid", "one key stands under two key ids")
-    halves = [half for key in keys.values() if isinstance(key, PairKey) for half in key.pair.halves]
-    if len(set(halves)) != len(halves):
-        raise Rejected("register_invalid", "two pairs share a half")
-
-
-def _check_own_folder(role: str, targets: Targets) -> None:
-    if targets.delegations is not None:
-        raise Rejected("register_invalid", f"{role} delegates further")
-    folder = f"members/{role}/"
+def _check_own_files(role: str, targets: Targets) -> None:
     for path in targets.targets:
-        if not path.startswith(folder) or "/" in path.removeprefix(folder):
-            raise Rejected("register_invalid", f"{role} lists a file outside its folder")
+        if roles.role_of(path) != role:
+            raise Rejected("register_invalid", f"{role} lists a file that is another role's")
 
 
 def _target(files: Mapping[str, bytes], info: TargetFile) -> bytes:
@@ -305,8 +323,7 @@ def _file(files: Mapping[str, bytes], path: str) -> bytes:
 def _read(verified: _Verified) -> Register:
     """Parse the files into a register (step 8)."""
     federation = Federation(_signed_file(verified, FEDERATION))
-    if set(federation.members) != verified.members:
-        raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
+    _check_holders(federation, verified.signers)
     members: dict[str, Member] = {}
     for member_id in sorted(federation.members):
         revoked = parse_revoked(member_id, _signed_file(verified, f"members/{member_id}/revoked.json"))
@@ -327,6 +344,21 @@ def _read(verified: _Verified) -> Register:
         role_versions=verified.role_versions,
         _verifier=CertificateVerifier({member_id: member.authority for member_id, member in members.items()}),
     )
+
+
+def _check_holders(federation: Federation, signers: Mapping[str, frozenset[str]]) -> None:
+    """Demand that federation.json names the members behind the keys: all of them, and no others."""
+    delegated = {name for name in signers if name not in TOP_LEVEL_ROLE_NAMES}
+    of_members = {name for member in federation.members for name in (member, roles.revocations_of(member))}
+    if delegated != of_members | {roles.REFERENCE}:
+        raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
+    for named, role in (
+        (federation.custodians, Root.type),
+        (federation.publishers, Timestamp.type),
+        (federation.reference, roles.REFERENCE),
+    ):
+        if frozenset(named.values()) != signers[role] or len(named) != len(signers[role]):
+            raise Rejected("register_invalid", f"federation.json names other keys of {role} than those that sign")
 
 
 def _agreements(verified: _Verified) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_der_public_key,
+    load_pem_public_key,
 )
 
 from paiza_wire.errors import Rejected
@@ -114,6 +115,21 @@ def mldsa44_public_key(raw: bytes) -> MLDSA44PublicKey:
         return MLDSA44PublicKey.from_public_bytes(raw)
     except (ValueError, UnsupportedAlgorithm):
         raise Rejected("bad_key", "not an ML-DSA-44 public key") from None
+
+
+def mldsa44_public_key_from_pem(pem: str) -> bytes:
+    """Return the 1,312 bytes of a public key in PEM as the library writes it; ``Rejected("bad_key")`` otherwise."""
+    if len(pem) > MAX_KEY_FILE_BYTES:
+        raise Rejected("bad_key", "the public key is too long")
+    try:
+        public_key = load_pem_public_key(pem.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Rejected("bad_key", "not a public key in PEM") from None
+    if not isinstance(public_key, MLDSA44PublicKey):
+        raise Rejected("bad_key", "the public key is not of ML-DSA-44")
+    if public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode() != pem:
+        raise Rejected("bad_key", "the public key is not in its canonical encoding")
+    return public_key.public_bytes_raw()
 
 
 def sign_mldsa44(private_key: MLDSA44PrivateKey, data: bytes) -> bytes:

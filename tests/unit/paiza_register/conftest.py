@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
-from paiza_register import FetchMissing, Register, load_set
+from paiza_register import FetchMissing, Register, load_set, roles
 from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust import dev
+from paiza_wire.errors import Rejected
 from paiza_wire.identity.pair import PairPrivateKey
+from tests.two_verifiers import second_verifier
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MEMBERS = ("kaz", "tjk", "centre")
@@ -37,10 +39,6 @@ class Holder:
         def read(name: str) -> Any:
             return Metadata.from_file(str(metadata / name)).signed
 
-        def signer(name: str) -> CryptoSigner:
-            key: Any = load_pem_private_key((folder / f"register-keys/{name}.pem").read_bytes(), None)
-            return CryptoSigner(key)
-
         def pair(name: str) -> PairSigner:
             halves = (path.read_bytes() for path in key_files(folder / "register-keys" / name))
             return PairSigner(PairPrivateKey.from_pem(*halves))
@@ -49,14 +47,21 @@ class Holder:
         self.timestamp: Timestamp = read("timestamp.json")
         self.snapshot: Snapshot = read("1.snapshot.json")
         self.top: Targets = read("1.targets.json")
-        self.roles: dict[str, Targets] = {member: read(f"1.{member}.json") for member in MEMBERS}
+        self.roles: dict[str, Targets] = {
+            name.removesuffix(".json"): read(f"1.{name}") for name in self.snapshot.meta if name != "targets.json"
+        }
+        publisher_pem = (folder / f"register-keys/publisher-{MEMBERS[0]}.pem").read_bytes()
+        publisher_key: Any = load_pem_private_key(publisher_pem, None)
+        publisher = CryptoSigner(publisher_key)
         custodians = [pair(f"custodian-{member}") for member in MEMBERS]
         self.signers: dict[str, Sequence[Signer]] = {
             "root": custodians,
             "targets": custodians,
-            "snapshot": [signer("snapshot")],
-            "timestamp": [signer("timestamp")],
-            **{member: [signer(f"member-{member}")] for member in MEMBERS},
+            "snapshot": [publisher],
+            "timestamp": [publisher],
+            roles.REFERENCE: [pair(f"reference-{MEMBERS[0]}")],
+            **{member: [pair(f"member-{member}")] for member in MEMBERS},
+            **{roles.revocations_of(member): [pair(f"revocations-{member}")] for member in MEMBERS},
         }
         self.old_roots: dict[str, bytes] = {"metadata/1.root.json": self.bootstrap}
         self.documents: dict[str, bytes] = {}
@@ -76,7 +81,7 @@ class Holder:
 
     def put(self, path: str, data: bytes, *, role: str | None = None) -> None:
         """Publish a file, vouched for by its own role or by another."""
-        owner = role or (path.split("/")[1] if path.startswith("members/") else "targets")
+        owner = role or roles.role_of(path) or path.split("/")[1]
         targets = self.top if owner == "targets" else self.roles[owner]
         targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
         self.documents[path] = data
@@ -136,6 +141,22 @@ class Holder:
     def load(self, at: datetime | None = NOW) -> Register:
         """Sign everything and verify it."""
         return load_set(self.files(), self.bootstrap, at)
+
+
+SECOND = second_verifier()
+
+
+def refused_by_both(holder: Holder) -> str:
+    """Demand that ours and the second verifier refuse what a holder signs; return why ours does."""
+    files = holder.files()
+    try:
+        SECOND.Register(files, holder.bootstrap)
+    except Exception:  # noqa: BLE001 - whatever it raises, it has refused
+        with pytest.raises(Rejected) as caught:
+            load_set(files, holder.bootstrap, NOW)
+        assert caught.value.reason == "register_invalid"
+        return caught.value.detail
+    pytest.fail("the second verifier takes it")
 
 
 class Source:

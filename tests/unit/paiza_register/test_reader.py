@@ -118,7 +118,7 @@ def test_one_changed_file_is_not_believed(made: Holder, tmp_path: Path) -> None:
     for member in ("kaz", "tjk", "centre"):
         newer.edit(f"members/{member}/member.json", lambda document: document.update(classification_ceiling=0))
     changed = {path: data for path, data in newer.advance().files().items() if served.get(path) != data}
-    assert len(changed) == 1 + 1 + 1 + 3 + 1 + 3  # timestamp, snapshot, targets, roles, federation.json, member.json
+    assert len(changed) == 1 + 1 + 1 + 7 + 1 + 3  # timestamp, snapshot, targets, roles, federation.json, member.json
     for at, (path, data) in enumerate(changed.items()):
         source = Source(served)
         reader = RegisterReader(tmp_path / str(at), made.bootstrap)

@@ -94,7 +94,7 @@ def test_only_the_next_log_is_proposed(
 
 
 def test_a_proposal_that_says_more_is_not_signed(folder: Path, trust: Trust, tmp_path: Path) -> None:
-    """A proposal that also suspends a member, or drops a file, is refused by whoever is to sign it."""
+    """A proposal that also suspends a member, or drops a delegation, is refused by whoever is to sign it."""
     proposal = tmp_path / "proposal.json"
     trust("log", "prepare", folder, "kaz", "--vkey", new_vkey(), "-o", proposal)
     good = json.loads(proposal.read_bytes())
@@ -113,7 +113,7 @@ def test_a_proposal_that_says_more_is_not_signed(folder: Path, trust: Trust, tmp
 
     def drop(values: dict[str, object]) -> None:
         targets = json.loads(b64decode(str(values["targets"])))
-        targets["signed"]["targets"].pop("reference-substances.json")
+        targets["signed"]["delegations"]["roles"].pop()
         values["targets"] = b64encode(json.dumps(targets).encode()).decode()
 
     def rename(values: dict[str, object]) -> None:

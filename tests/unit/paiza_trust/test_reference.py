@@ -167,6 +167,7 @@ def test_publish_refuses_what_is_not_sound_or_not_theirs(
     table.write_text(text.replace("1961-I,", "1961-X,", 1))
     assert run(capsys, "reference", "publish", folder, "--from", source)[0] == 3
     table.write_text(text)
-    (folder / "register-keys/custodian-kaz-mldsa44.pem").unlink()
+    for name in ("custodian-kaz-mldsa44.pem", "reference-kaz-mldsa44.pem"):
+        (folder / "register-keys" / name).unlink()
     assert run(capsys, "reference", "publish", folder, "--from", source)[0] == 4
     assert read_register(folder).version == version
