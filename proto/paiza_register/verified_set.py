@@ -144,6 +144,8 @@ def refuse_rollback(known: Register, new: Register) -> None:
             raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a log key")
         if successor is not None and not set(member.witness_keys) <= set(successor.witness_keys):
             raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a witness key")
+        if successor is not None and not member.authority.revoked <= successor.authority.revoked:
+            raise Rejected("register_rolled_back", f"{member_id} has taken back a revocation")
 
 
 def _check_size(files: Mapping[str, bytes]) -> None:

@@ -193,6 +193,22 @@ def test_log_keys_are_only_ever_added(reader: RegisterReader, source: Source, ho
     assert "log key" in refused("register_rolled_back", lambda: reader.refresh(NOW, source))
 
 
+def test_a_revocation_is_never_taken_back(reader: RegisterReader, source: Source, holder: Holder) -> None:
+    """A reader that knows a revocation refuses a version without it; one that never saw it has no reason to."""
+    path, entry = "members/kaz/revoked.json", {"certificate_sha256": "1" * 64, "key_sha256": "2" * 64}
+    holder.edit(path, lambda document: document["certificates"].append(entry))
+    source.files = holder.advance().files()
+    assert len(reader.refresh(NOW, source).member("kaz").authority.revoked) == 2
+    holder.edit(path, lambda document: document["certificates"].append({**entry, "key_sha256": "3" * 64}))
+    source.files = holder.advance().files()
+    assert len(reader.refresh(NOW, source).member("kaz").authority.revoked) == 3
+    holder.edit(path, lambda document: document["certificates"].pop(0))
+    source.files = holder.advance().files()
+    assert "revocation" in refused("register_rolled_back", lambda: reader.refresh(NOW, source))
+    assert present(reader.current(NOW)).member("kaz").authority.revoked >= {b"\x22" * 32, b"\x33" * 32}
+    load_set(source.files, holder.bootstrap, NOW)
+
+
 def test_a_new_log_needs_the_members_threshold(reader: RegisterReader, source: Source, holder: Holder) -> None:
     """A member that names a log nobody admitted, or puts an old log behind the new one, stops the next version."""
     reader.refresh(NOW, source)
