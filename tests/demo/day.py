@@ -151,7 +151,7 @@ def flash(day: Day) -> None:
         heard = next(each for each in news if each["id"] == sent["id"])
     day.desk.tell(
         f"{heard['urgency']} rings at tjk: {heard['thread']}",
-        f"{heard['urgency']} подаёт звуковой сигнал в tjk: {heard['thread']}",
+        f"{heard['urgency']} — звуковой сигнал в tjk: {heard['thread']}",
     )
     day.arrive("uzb-duty", sent)
 

@@ -187,5 +187,6 @@ def handling(mark: message_pb2.Handling, *, purposes: bool = True) -> str:
     if mark.evaluation:
         words.append(f"{mark.evaluation} ({mark.evaluation_scheme})")
     if purposes and mark.purposes:
-        words.append(_("only for: {purposes}").format(purposes=", ".join(mark.purposes)))
+        purpose_names = ", ".join(_code("purpose", each) for each in mark.purposes)
+        words.append(_("only for: {purposes}").format(purposes=purpose_names))
     return ", ".join(filter(None, words))
