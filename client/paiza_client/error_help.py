@@ -87,8 +87,16 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The private key does not open with this passphrase."),
             N_("Enter the passphrase the key was stored with; check the keyboard layout."),
         ),
+        "bad_pin": Remedy(
+            N_("The token does not open with this PIN."),
+            N_("Enter the right PIN. A token locks itself after a few wrong ones."),
+        ),
         "bad_proof": Remedy(N_("A log proof does not hold."), _TELL_AUDITOR),
         "bad_signature": Remedy(N_("A signature does not hold."), _TELL_AUDITOR),
+        "bad_token_uri": Remedy(
+            N_("The name of a key on a token is wrong."),
+            N_("Write it as pkcs11:token=…;object=…?module-path=…; a PIN never stands in it."),
+        ),
         "busy": Remedy(N_("The node has more work than it can take at once."), _TRY_LATER),
         "cannot_open": Remedy(
             N_("The key of the message does not open at the recipient."),
@@ -309,6 +317,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "stale_checkpoint": Remedy(N_("More is known of that log than the checkpoint shown says."), _TRY_LATER),
         "standby": Remedy(N_("This process of the node only stands by."), _TRY_LATER),
+        "token_unavailable": Remedy(
+            N_("The token is not there, or does not answer."),
+            N_("Connect it, and check its module and its name."),
+        ),
         "too_large": Remedy(N_("Something is larger than its limit."), N_("Shorten or split it.")),
         "unauthenticated": Remedy(
             N_("The node does not know your certificate."), N_("Use the certificate issued by your own member's node.")

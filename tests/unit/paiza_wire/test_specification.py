@@ -148,6 +148,7 @@ OFFERED_AS = {
 NOT_OF_THE_PROTOCOL = {
     "paiza_wire.identity.key_files.MAX_PASSPHRASE_BYTES",
     "paiza_wire.identity.sealing.MAX_KEY_FILE_BYTES",
+    "paiza_wire.identity.token_uri.MAX_URI_CHARACTERS",
     "paiza_wire.message.MAX_AUTHOR_TIME",
     "paiza_wire.message.key_wrapping.MAX_PLAINTEXT_BYTES",
     "paiza_wire.message.part_cipher.MAX_AUTHOR_BYTES",

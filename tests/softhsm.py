@@ -1,0 +1,55 @@
+"""A token of SoftHSM 2 in a folder of the test's own, with keys made on it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PIN: Final = "123456"
+LABEL: Final = "Paiza test"
+_MODULES: Final = (
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib64/softhsm/libsofthsm2.so",
+    "/usr/lib/pkcs11/libsofthsm2.so",
+    "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+)
+
+
+def module() -> Path:
+    """Return SoftHSM's module; skips the test where SoftHSM or python-pkcs11 is not installed."""
+    found = next((path for path in map(Path, _MODULES) if path.exists()), None)
+    if found is None or shutil.which("softhsm2-util") is None:
+        pytest.skip("no SoftHSM 2 here (Debian: softhsm2)")
+    pytest.importorskip("pkcs11")
+    return found
+
+
+def make_token(folder: Path) -> Path:
+    """Make a token below this folder, which SOFTHSM2_CONF names from now on; return SoftHSM's module.
+
+    The module reads its configuration once in a process: all tokens of a test run are in the first folder.
+    """
+    found = module()
+    if "SOFTHSM2_CONF" not in os.environ:
+        (folder / "tokens").mkdir()
+        (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+        os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
+        make = ["softhsm2-util", "--init-token", "--free", "--label", LABEL, "--pin", PIN, "--so-pin", PIN]
+        subprocess.run(make, check=True, capture_output=True)
+    return found
+
+
+def make_key(library: Path, label: str, curve: str = "secp256r1") -> None:
+    """Make a key pair on the token."""
+    import pkcs11  # noqa: PLC0415 - an extra
+    from pkcs11.util.ec import encode_named_curve_parameters  # noqa: PLC0415
+
+    token = pkcs11.lib(str(library)).get_token(token_label=LABEL)
+    with token.open(rw=True, user_pin=PIN) as session:
+        parameters = session.create_domain_parameters(
+            pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}, local=True
+        )
+        parameters.generate_keypair(store=True, label=label)
