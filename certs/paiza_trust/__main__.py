@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_trust import dev as dev_ceremony
 from paiza_trust import show as show_register
-from paiza_trust.errors import EXIT_BUG, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, TrustError, from_disk, from_wire
+from paiza_trust.errors import TrustError, from_disk, from_wire
 from paiza_trust.log_commands import log_group
 from paiza_trust.reference_commands import reference_group
 from paiza_wire.errors import PaizaError
@@ -101,7 +102,7 @@ def _passphrase(file: Path) -> bytes:
             error.strerror or "The file cannot be read",
             str(file),
             "Name a file that you may read.",
-            EXIT_UNAVAILABLE,
+            ExitCode.UNAVAILABLE,
         ) from error
     if not first_line:
         raise TrustError("bad_passphrase", "The first line is empty", str(file), "Write the passphrase into it.")
@@ -112,15 +113,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure ends in one `{reason, what, where, remedy}` and its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = cli.main(given, prog_name="paiza-trust", standalone_mode=False) or EXIT_OK
+        code = cli.main(given, prog_name="paiza-trust", standalone_mode=False) or ExitCode.OK
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.exceptions.Abort:
-        code = _fail(TrustError("interrupted", "Interrupted", "", "Start again.", EXIT_UNAVAILABLE), given)
+        code = _fail(TrustError("interrupted", "Interrupted", "", "Start again.", ExitCode.UNAVAILABLE), given)
     except click.ClickException as error:
         where = getattr(getattr(error, "ctx", None), "command_path", "paiza-trust")
         remedy = f"See {where} --help."
-        code = _fail(TrustError("usage", error.format_message(), where, remedy, EXIT_USAGE), given)
+        code = _fail(TrustError("usage", error.format_message(), where, remedy, ExitCode.USAGE), given)
     except TrustError as error:
         code = _fail(error, given)
     except PaizaError as error:
@@ -129,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _fail(from_disk(error), given)
     except Exception as error:  # noqa: BLE001 - the last door: a defect is reported without a traceback
         what = f"This is a defect of paiza-trust ({type(error).__name__})"
-        code = _fail(TrustError("internal_error", what, str(error), "Please report it.", EXIT_BUG), given)
+        code = _fail(
+            TrustError("internal_error", what, str(error), "Please report it.", ExitCode.INTERNAL_ERROR), given
+        )
     sys.exit(code)
 
 

@@ -14,8 +14,9 @@ from typing import Final
 
 from securesystemslib.signer import Signer
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_register.documents import FORMAT, MAX_MEMBERS
-from paiza_trust.errors import EXIT_USAGE, TrustError
+from paiza_trust.errors import TrustError
 from paiza_trust.files import make_private_folder, write_private
 from paiza_trust.member import OFFICERS, Plan, create_member, to_json
 from paiza_trust.reference_source import OURS, legal_base_titles, member_documents, shared_documents
@@ -134,7 +135,7 @@ def _check(folder: Path, members: Sequence[str], federation: str, base_port: int
 
 
 def _usage(what: str, where: str, remedy: str) -> TrustError:
-    return TrustError("usage", what, where, remedy, EXIT_USAGE)
+    return TrustError("usage", what, where, remedy, ExitCode.USAGE)
 
 
 def _federation_document(federation: str, signers: Signers) -> object:

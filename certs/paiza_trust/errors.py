@@ -1,22 +1,12 @@
-"""What a person is told when a ceremony does not go through, and the exit codes of `paiza-trust`."""
+"""Refusals of ceremonies, in words."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from typing_extensions import override
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.reasons import REASONS
-
-EXIT_OK: Final = 0
-EXIT_BUG: Final = 1
-"""An exception nobody foresaw; please report it."""
-EXIT_USAGE: Final = 2
-"""The command line is not one this program knows."""
-EXIT_REFUSED: Final = 3
-"""What was given is not acceptable, and nothing was changed."""
-EXIT_UNAVAILABLE: Final = 4
-"""It may work later, or after the remedy: a full disk, an expired register."""
 
 
 @dataclass
@@ -27,7 +17,7 @@ class TrustError(Exception):
     what: str
     where: str
     remedy: str
-    exit_code: int = EXIT_REFUSED
+    exit_code: ExitCode = ExitCode.REFUSED
 
     @override
     def __str__(self) -> str:
@@ -36,7 +26,7 @@ class TrustError(Exception):
 
 def from_wire(error: PaizaError, where: str) -> TrustError:
     """Put an error of the layers below into words."""
-    exit_code = EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REFUSED
+    exit_code = ExitCode.UNAVAILABLE if isinstance(error, Unavailable) else ExitCode.REFUSED
     what, _, remedy = REASONS[error.reason].partition("; ")
     return TrustError(error.reason, f"{what} ({error.detail})" if error.detail else what, where, remedy, exit_code)
 
@@ -49,5 +39,5 @@ def from_disk(error: OSError) -> TrustError:
         error.strerror or "the file system refused",
         where,
         "Make room, or choose a folder that you may read and write.",
-        EXIT_UNAVAILABLE,
+        ExitCode.UNAVAILABLE,
     )

@@ -16,11 +16,12 @@ from typing import Final
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_register import Register
 from paiza_register.verified_set import FEDERATION, target_path
 from paiza_trust import repository
 from paiza_trust.current import Current
-from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
+from paiza_trust.errors import TrustError
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.member import to_json
 from paiza_trust.show import read_register
@@ -71,7 +72,7 @@ class Proposal:
         except OSError as error:
             what = error.strerror or "The file cannot be read"
             remedy = "Name the file that `paiza-trust log prepare` wrote."
-            raise TrustError("file_unreadable", what, str(path), remedy, EXIT_UNAVAILABLE) from error
+            raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE) from error
         except Exception as error:  # python-tuf promises no one error for what is malformed
             what, remedy = f"This is no proposal ({error})", "Name the file that `paiza-trust log prepare` wrote."
             raise TrustError("malformed", what, str(path), remedy) from error

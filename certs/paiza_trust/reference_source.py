@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_domain.reference.documents import BORDER_POINTS, CONTROLS, LEGAL_BASES, SUBSTANCES
 from paiza_domain.reference.records import FORMAT
-from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
+from paiza_trust.errors import TrustError
 from paiza_trust.member import to_json
 
 OURS: Final = Path(__file__).parent / "reference"
@@ -182,7 +183,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         remedy = "Name a folder of reference data; the files it needs are listed in certs/README.md."
         what = error.strerror or "The file cannot be read"
-        raise TrustError("file_unreadable", what, str(path), remedy, EXIT_UNAVAILABLE) from error
+        raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE) from error
     if len(data) > MAX_SOURCE_BYTES:
         raise _broken(path, f"it is larger than {MAX_SOURCE_BYTES} bytes")
     return data

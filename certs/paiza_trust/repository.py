@@ -27,10 +27,11 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_register import roles
 from paiza_register.documents import Federation
 from paiza_register.pair_key import URI_SCHEME, PairSigner, key_files
-from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError
+from paiza_trust.errors import TrustError
 from paiza_trust.files import replace_private, write_private
 from paiza_wire.identity.pair import PairPrivateKey
 
@@ -121,7 +122,7 @@ def load_publisher(folder: Path, root: Root, member: str) -> CryptoSigner:
             return CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{path.absolute()}", root.keys[keyid])
         except FileNotFoundError as error:
             what, remedy = "The publisher's key is not here", "Publish where the key is."
-            raise TrustError("file_unreadable", what, str(path), remedy, EXIT_UNAVAILABLE) from error
+            raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE) from error
         except ValueError:  # another key than this one
             continue
     raise TrustError("bad_key", "The key is no publisher's of this register", str(path), "Publish with another key.")
@@ -137,7 +138,7 @@ def load_pair(name: Path, keyids: Sequence[str], published: Mapping[str, Key]) -
             return PairSigner.from_priv_key_uri(f"{URI_SCHEME}:{name.absolute()}", published[keyid])
         except FileNotFoundError as error:
             what, remedy = "There is no such key", "Name it as its files are, without -p256.pem and -mldsa44.pem."
-            raise TrustError("file_unreadable", what, str(name), remedy, EXIT_UNAVAILABLE) from error
+            raise TrustError("file_unreadable", what, str(name), remedy, ExitCode.UNAVAILABLE) from error
         except ValueError:  # another key than this one
             continue
     raise TrustError(

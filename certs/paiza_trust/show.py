@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_register import Register, RegisterReader, folder_fetch
-from paiza_trust.errors import EXIT_UNAVAILABLE, TrustError, from_wire
+from paiza_trust.errors import TrustError, from_wire
 from paiza_wire.errors import PaizaError
 
 
@@ -21,7 +22,7 @@ def read_register(folder: Path, now: datetime | None = None) -> Register:
             error.strerror or "The file cannot be read",
             str(root),
             "Name the folder that `paiza-trust dev` made.",
-            EXIT_UNAVAILABLE,
+            ExitCode.UNAVAILABLE,
         ) from error
     with tempfile.TemporaryDirectory(prefix="paiza-trust-") as cache:
         reader = RegisterReader(Path(cache), bootstrap_root)

@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Sequence
 
+from paiza_cli.commands import localised
 from paiza_client.cli import frame
+from paiza_client.language import _
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -16,7 +18,7 @@ def run(arguments: Sequence[str]) -> int:
     frame.speak(arguments)
     from paiza_client.cli.root import paiza  # noqa: PLC0415 - a defect in loading it is told like any other
 
-    return frame.guarded(frame.localised(paiza), arguments)
+    return frame.guarded(localised(paiza, _), arguments)
 
 
 if __name__ == "__main__":

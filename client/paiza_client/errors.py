@@ -9,29 +9,10 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-
-
-class ExitCode(IntEnum):
-    """What `paiza` answers to the shell; documented in client/README.md and never renumbered."""
-
-    OK = 0
-    DEFECT = 1
-    """A bug of ours."""
-    USAGE = 2
-    """The command line itself is wrong."""
-    REFUSED = 3
-    """Invalid input, or refused for good by the node."""
-    UNAVAILABLE = 4
-    """Not now; a message being sent waits in the outbox."""
-    NOT_PROVEN = 5
-    """A signature, digest or log proof does not hold; nothing was shown."""
-    PROFILE = 6
-    """The profile, its key, passphrase or certificate."""
-    INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from paiza_cli.commands import localised
+from paiza_cli.language import choose
 from paiza_node.ops import language
 from paiza_node.ops.cli import frame
 
@@ -15,10 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Choose the language, then build and run the command; return the exit code."""
-    language.use(language.choose(arguments, os.environ))
+    language.use(choose(arguments, os.environ))
     from paiza_node.ops.cli.root import paiza_node  # noqa: PLC0415 - its texts are in the language chosen
 
-    return frame.guarded(frame.localised(paiza_node), arguments)
+    return frame.guarded(localised(paiza_node, language._), arguments)
 
 
 if __name__ == "__main__":

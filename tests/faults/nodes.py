@@ -15,7 +15,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from paiza_node.ops.cli.frame import ExitCode
+from paiza_cli.exit_codes import ExitCode
 from tests.faults import disk
 from tests.federation import Federation, NodeFailedError
 from tests.system import load

@@ -5,7 +5,6 @@ either way. A traceback is never shown; a defect of ours names the place in our 
 worked on.
 """
 
-import copy
 import json
 import os
 import sys
@@ -19,9 +18,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from paiza_cli.exit_codes import ExitCode
+from paiza_cli.language import choose
+from paiza_cli.terminal import plain
 from paiza_client import error_help, language
-from paiza_client.cli.terminal import WIDE, plain
-from paiza_client.errors import ExitCode, FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, misused
+from paiza_client.cli.terminal import WIDE
+from paiza_client.errors import FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_client.language import N_, _
 from paiza_client.local import profiles
 from paiza_client.sdk import as_json
@@ -53,7 +55,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:  # noqa: P
         problem = disk_problem(error, str(error.filename or ""))
         return _tell(problem, exit_code(problem), arguments)
     except Exception as error:  # noqa: BLE001 - the last resort, told as a defect of ours
-        return _tell(Rejected("internal_error", _place(error)), ExitCode.DEFECT, arguments)
+        return _tell(Rejected("internal_error", _place(error)), ExitCode.INTERNAL_ERROR, arguments)
     return result if isinstance(result, int) else ExitCode.OK
 
 
@@ -119,28 +121,9 @@ def _place(error: Exception) -> str:
     return f"{type(error).__name__} at {place}"
 
 
-def localised(command: click.Command) -> click.Command:
-    """Return the command, and all below it, with its help in the language in use."""
-    twin = copy.copy(command)
-    twin.help = _(command.help) if command.help else None
-    twin.short_help = _(command.short_help) if command.short_help else None
-    twin.epilog = _(command.epilog) if command.epilog else None
-    twin.params = [_localised(parameter) for parameter in command.params]
-    if isinstance(command, click.Group) and isinstance(twin, click.Group):
-        twin.commands = {name: localised(each) for name, each in command.commands.items()}
-    return twin
-
-
-def _localised(parameter: click.Parameter) -> click.Parameter:
-    twin = copy.copy(parameter)
-    if isinstance(twin, click.Option) and twin.help:
-        twin.help = _(twin.help)
-    return twin
-
-
 def speak(arguments: Sequence[str]) -> None:
     """Choose the language for this run, before a command is built."""
-    language.use(language.choose(arguments, os.environ, _profile_language(arguments)))
+    language.use(choose(arguments, os.environ, _profile_language(arguments)))
 
 
 def _profile_language(arguments: Sequence[str]) -> str | None:

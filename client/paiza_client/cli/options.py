@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 from typing_extensions import override
 
-from paiza_client import language
+from paiza_cli.language import LANGUAGES
 from paiza_client.cli.terminal import Terminal
 from paiza_client.language import N_, _
 
@@ -59,7 +59,7 @@ def shared(command: _F) -> _F:
         ),
         click.option(
             "--lang",
-            type=click.Choice(language.LANGUAGES),
+            type=click.Choice(LANGUAGES),
             expose_value=False,
             help=N_("Language: ru or en. Else PAIZA_LANG, the profile's, or the system's."),
         ),

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import click
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
-from paiza_client.errors import ExitCode, Refused, misused
+from paiza_client.errors import Refused, misused
 from paiza_client.evidence import container
 from paiza_client.language import N_, _, number_text
 from paiza_client.local.profiles import write_private

@@ -1,77 +1,60 @@
 """The command `paiza` with everything below it; a command's module is loaded when the command is called for."""
 
-from importlib import import_module
 from typing import Final
 
 import click
-from typing_extensions import override
 
-from paiza_client.cli.frame import localised
+from paiza_cli.commands import LazyGroup
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal
-from paiza_client.language import N_
+from paiza_client.language import N_, _
 
 COMMANDS: Final = {
-    "acknowledge": "recalls:acknowledge",
-    "attach": "attachments:attach",
-    "approve": "approvals:approve",
-    "audit": "audit:audit",
-    "border": "laws:border",
-    "cd": "controlled_delivery:cd",
-    "contacts": "inbox:contacts",
-    "correct": "recalls:correct",
-    "erase": "retention:erase",
-    "erasures": "retention:erasures",
-    "export": "exports:export",
-    "feedback": "recalls:feedback",
-    "forward": "forwarding:forward",
-    "hold": "retention:hold",
-    "holders": "forwarding:holders",
-    "holds": "retention:holds",
-    "import": "imports:import_",
-    "inbox": "inbox:inbox",
-    "law": "laws:law",
-    "links": "search:links",
-    "open": "inbox:open_",
-    "operation": "operations:operation",
-    "outbox": "local:outbox",
-    "profile": "laws:profile",
-    "profiles": "local:profiles",
-    "recall": "recalls:recall",
-    "release": "releases:release",
-    "reply": "sending:reply",
-    "review": "retention:review",
-    "reviews": "retention:reviews",
-    "search": "search:search",
-    "send": "sending:send",
-    "statistics": "statistics:statistics",
-    "substance": "substances:substance",
-    "tasks": "tasks:tasks",
-    "thread": "inbox:thread",
-    "watch": "watching:watch",
+    "acknowledge": "paiza_client.cli.recalls:acknowledge",
+    "attach": "paiza_client.cli.attachments:attach",
+    "approve": "paiza_client.cli.approvals:approve",
+    "audit": "paiza_client.cli.audit:audit",
+    "border": "paiza_client.cli.laws:border",
+    "cd": "paiza_client.cli.controlled_delivery:cd",
+    "contacts": "paiza_client.cli.inbox:contacts",
+    "correct": "paiza_client.cli.recalls:correct",
+    "erase": "paiza_client.cli.retention:erase",
+    "erasures": "paiza_client.cli.retention:erasures",
+    "export": "paiza_client.cli.exports:export",
+    "feedback": "paiza_client.cli.recalls:feedback",
+    "forward": "paiza_client.cli.forwarding:forward",
+    "hold": "paiza_client.cli.retention:hold",
+    "holders": "paiza_client.cli.forwarding:holders",
+    "holds": "paiza_client.cli.retention:holds",
+    "import": "paiza_client.cli.imports:import_",
+    "inbox": "paiza_client.cli.inbox:inbox",
+    "law": "paiza_client.cli.laws:law",
+    "links": "paiza_client.cli.search:links",
+    "open": "paiza_client.cli.inbox:open_",
+    "operation": "paiza_client.cli.operations:operation",
+    "outbox": "paiza_client.cli.local:outbox",
+    "profile": "paiza_client.cli.laws:profile",
+    "profiles": "paiza_client.cli.local:profiles",
+    "recall": "paiza_client.cli.recalls:recall",
+    "release": "paiza_client.cli.releases:release",
+    "reply": "paiza_client.cli.sending:reply",
+    "review": "paiza_client.cli.retention:review",
+    "reviews": "paiza_client.cli.retention:reviews",
+    "search": "paiza_client.cli.search:search",
+    "send": "paiza_client.cli.sending:send",
+    "statistics": "paiza_client.cli.statistics:statistics",
+    "substance": "paiza_client.cli.substances:substance",
+    "tasks": "paiza_client.cli.tasks:tasks",
+    "thread": "paiza_client.cli.inbox:thread",
+    "watch": "paiza_client.cli.watching:watch",
 }
-"""Where each command stands: module of this package, and name in it."""
-
-
-class _Root(click.Group):
-    """Loads commands when they are asked for: an inbox need not wait for the import's code lists."""
-
-    @override
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    @override
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name].split(":")
-        command = getattr(import_module(f"paiza_client.cli.{module}"), name)
-        assert isinstance(command, click.Command)
-        return localised(command)
+"""Module and name of each command."""
 
 
 @click.group(
-    cls=_Root,
+    cls=LazyGroup,
+    places=dict(sorted(COMMANDS.items())),
+    translate=_,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help=N_("Exchange sealed and signed messages with other members."),
     epilog=N_(

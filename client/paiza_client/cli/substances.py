@@ -7,10 +7,11 @@ from typing import Any, Final
 import click
 from typing_extensions import override
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
-from paiza_client.errors import ExitCode, FieldProblem, Refused
+from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import N_, _, date_text, ngettext, number_text
 from paiza_domain import reference
 from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists

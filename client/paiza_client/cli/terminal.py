@@ -21,6 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from paiza_cli.language import Language
+from paiza_cli.terminal import UNSEEN, plain
 from paiza_client import language
 from paiza_client.errors import ProfileProblem, Unreachable
 from paiza_client.language import _, ngettext
@@ -32,7 +34,6 @@ from paiza_client.sdk import as_json
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
 
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs"})  # controls, marks of direction, halves of characters
 _UNUSUAL: Final = re.compile(r"[^ -~\u0400-\u045f]")  # what is looked at: neither ASCII that is seen nor Cyrillic
 WIDE: Final = 200  # columns where there is no terminal to ask: nothing is cut off for a pipe
 
@@ -181,20 +182,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 
 def _harmless(character: str) -> str:
     """Return a character of a JSON text, as an escape where `plain` would take it out."""
-    return json.dumps(character)[1:-1] if unicodedata.category(character) in _UNSEEN else character
-
-
-def plain(text: str) -> str:
-    """Return text without characters that steer a terminal or turn the direction of writing.
-
-    New lines and tabs stay.
-    """
-    return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) not in _UNSEEN
-        else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+    return json.dumps(character)[1:-1] if unicodedata.category(character) in UNSEEN else character
 
 
 def waiting_in(profile: Profile) -> int:
@@ -202,6 +190,6 @@ def waiting_in(profile: Profile) -> int:
     return sum(len(batch.items) for batch in Outbox(profile.outbox).batches())
 
 
-def lang() -> language.Language:
+def lang() -> Language:
     """Return the language in use, for texts that come from the domain."""
     return language.language()

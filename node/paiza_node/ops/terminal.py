@@ -10,8 +10,8 @@ from typing import Any, Final
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from paiza_cli.terminal import plain_line
 from paiza_node.ops.language import _, number_text, time_text
-from paiza_node.ops.text import plain
 
 HASH_DIGITS: Final = 16  # of a digest, enough for a person to compare
 
@@ -25,12 +25,12 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
     """Print names and values, one a line, with aligned values."""
     width = max(len(name) for name, _value in facts)
     for name, value in facts:
-        click.echo(f"{name:<{width}}  {plain(value)}")
+        click.echo(f"{name:<{width}}  {plain_line(value)}")
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table with a head; columns are as wide as needed."""
-    shown = [[plain(cell) for cell in row] for row in rows]
+    shown = [[plain_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in [list(head), *shown]) for at in range(len(head))]
     for row in [list(head), *shown]:
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

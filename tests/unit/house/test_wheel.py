@@ -17,6 +17,7 @@ PACKAGES = {
     "paiza_domain": "proto",
     "paiza_node": "node",
     "paiza_client": "client",
+    "paiza_cli": "client",
     "paiza_trust": "certs",
 }
 NOT_SHIPPED = {".pyc", ".mo"}  # the .mo are expected from their .po, whether or not they lie in the tree

@@ -12,6 +12,7 @@ import pytest
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
+from paiza_cli.language import Language
 from paiza_client import language
 from paiza_client.__main__ import run
 from paiza_client.error_help import REMEDIES, UNKNOWN, remedy
@@ -63,27 +64,6 @@ def test_every_reason_has_what_and_remedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "profile", "expected"),
-    [
-        (["--lang", "ru"], {"LANG": "en_GB.UTF-8"}, None, "ru"),
-        (["inbox", "--lang=en"], {"LANG": "ru_RU.UTF-8"}, "ru", "en"),
-        ([], {"PAIZA_LANG": "ru", "LANG": "en_GB"}, "en", "ru"),
-        ([], {"LANG": "en_GB"}, "ru", "ru"),
-        ([], {"LANG": "ru_KZ.UTF-8"}, None, "ru"),
-        ([], {"LC_ALL": "C", "LANG": "ru_RU"}, None, "en"),
-        ([], {}, None, "en"),
-        (["--lang"], {}, None, "en"),
-        (["--lang", "fr"], {"LANG": "ru"}, None, "ru"),
-    ],
-)
-def test_the_language_is_chosen_in_order(
-    arguments: list[str], environ: dict[str, str], profile: str | None, expected: str
-) -> None:
-    """The command line counts most, then PAIZA_LANG, the profile, the system; unknown is English."""
-    assert language.choose(arguments, environ, profile) == expected
-
-
-@pytest.mark.parametrize(
     ("lang", "words"), [("ru", ["Использование:", "Показать сообщения"]), ("en", ["Usage:", "List messages"])]
 )
 def test_help_is_in_the_language_asked_for(capsys: pytest.CaptureFixture[str], lang: str, words: list[str]) -> None:
@@ -124,7 +104,7 @@ def test_counting_follows_russian_grammar() -> None:
         ("en", ("1,234.5", "5 hours", "2026-11-03", "2026-11-03 04:05:06 ")),
     ],
 )
-def test_numbers_and_dates_follow_the_language(lang: language.Language, shown: tuple[str, str, str, str]) -> None:
+def test_numbers_and_dates_follow_the_language(lang: Language, shown: tuple[str, str, str, str]) -> None:
     """What is printed is written as the language in use writes it, a time with its zone."""
     language.use(lang)
     local = datetime(2026, 11, 3, 4, 5, 6).astimezone()

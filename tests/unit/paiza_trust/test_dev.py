@@ -10,9 +10,10 @@ from ssl import PEM_cert_to_DER_cert
 
 import pytest
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_register import RegisterReader, folder_fetch
 from paiza_trust import dev, repository
-from paiza_trust.errors import EXIT_REFUSED, EXIT_USAGE, TrustError
+from paiza_trust.errors import TrustError
 from paiza_trust.member import MAX_SOCKET_PATH_BYTES, to_json
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
@@ -180,7 +181,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     for path in (occupied, tmp_path / "file", tmp_path / "link"):
         with pytest.raises(TrustError) as caught:
             dev.create(path, ("kaz",), now=NOW)
-        assert (caught.value.reason, caught.value.exit_code) == ("folder_not_empty", EXIT_REFUSED)
+        assert (caught.value.reason, caught.value.exit_code) == ("folder_not_empty", ExitCode.REFUSED)
     assert [path.name for path in occupied.iterdir()] == ["x"]
     (tmp_path / "empty").mkdir()
     dev.create(tmp_path / "empty", ("kaz",), now=NOW)
@@ -222,7 +223,7 @@ def test_wrong_wishes_are_wrong_usage(
     """Members, names and ports that cannot be are named, and nothing is written."""
     with pytest.raises(TrustError) as caught:
         dev.create(tmp_path / "federation", members, federation=federation, base_port=base_port, now=NOW)
-    assert (caught.value.reason, caught.value.exit_code) == ("usage", EXIT_USAGE)
+    assert (caught.value.reason, caught.value.exit_code) == ("usage", ExitCode.USAGE)
     assert caught.value.remedy
     assert list(tmp_path.iterdir()) == []
 

@@ -7,10 +7,12 @@ from typing import Final
 
 import click
 
+from paiza_cli.exit_codes import ExitCode
+from paiza_cli.terminal import plain_line
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.frame import Ended, ExitCode, explained
+from paiza_node.ops.cli.frame import Ended, explained
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.cli.status import log_size
 from paiza_node.ops.config import Config
@@ -21,7 +23,6 @@ from paiza_node.ops.keys import load_keys
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import print_json
-from paiza_node.ops.text import plain
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
 
@@ -115,8 +116,8 @@ def _sentences(check: Check) -> tuple[str, str]:
 
 def _print(check: Check) -> None:
     what, remedy = _sentences(check)
-    line = f"{_(WORDS[check.level]):<5} {_(check.name)}: {plain(what)}"
-    click.echo(" ".join((line, _("Remedy:"), plain(remedy))) if remedy else line)
+    line = f"{_(WORDS[check.level]):<5} {_(check.name)}: {plain_line(what)}"
+    click.echo(" ".join((line, _("Remedy:"), plain_line(remedy))) if remedy else line)
 
 
 def _as_object(check: Check) -> dict[str, str]:

@@ -4,39 +4,24 @@ An error is {reason, what, where, remedy}: text on a terminal, one JSON object w
 way. A traceback is shown only with `--log-level debug`.
 """
 
-import copy
 import errno
 import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from enum import IntEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import click
 
+from paiza_cli.exit_codes import ExitCode
+from paiza_cli.terminal import plain_line
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.language import _
-from paiza_node.ops.text import plain
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.reasons import REASONS
-
-
-class ExitCode(IntEnum):
-    """The exit codes of `paiza-node`; documented in node/README.md and never renumbered."""
-
-    OK = 0
-    DEFECT = 1
-    USAGE = 2
-    REFUSED = 3
-    UNAVAILABLE = 4
-    NOT_PROVEN = 5
-    WARNED = 10
-    FAILED = 11
-    INTERRUPTED = 130
 
 
 class Ended(Exception):  # noqa: N818 - a command's own verdict, already told
@@ -88,7 +73,7 @@ def _tell_failure(error: BaseException, arguments: Sequence[str]) -> int:
         kind=type(error).__name__,
         place=place,
     )
-    return _tell(stopped, ExitCode.DEFECT, arguments)
+    return _tell(stopped, ExitCode.INTERNAL_ERROR, arguments)
 
 
 def explained(error: PaizaError) -> NodeStopped:
@@ -117,7 +102,7 @@ def _tell(stopped: NodeStopped, code: ExitCode, arguments: Sequence[str]) -> int
     lines = [(_("Error"), f"{shown['what']} [{stopped.reason}]")]
     lines += [(_("where"), shown["where"])] if shown["where"] else []
     lines += [(_("what to do"), shown["remedy"])]
-    click.echo("\n  ".join(f"{label}: {plain(text)}" for label, text in lines), err=True)
+    click.echo("\n  ".join(f"{label}: {plain_line(text)}" for label, text in lines), err=True)
     return code
 
 
@@ -160,21 +145,3 @@ def _place(error: BaseException) -> str:
     """Return the place in the program of an internal error; never its text, which may hold content."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-
-
-def localised(command: click.Command) -> click.Command:
-    """Return the command with its help in the language in use."""
-    twin = copy.copy(command)
-    twin.help = _(command.help) if command.help else None
-    twin.epilog = _(command.epilog) if command.epilog else None
-    twin.params = [_localised(parameter) for parameter in command.params]
-    if isinstance(command, click.Group) and isinstance(twin, click.Group):
-        twin.commands = {name: localised(each) for name, each in command.commands.items()}
-    return twin
-
-
-def _localised(parameter: click.Parameter) -> click.Parameter:
-    twin = copy.copy(parameter)
-    if isinstance(twin, click.Option) and twin.help:
-        twin.help = _(twin.help)
-    return twin

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from paiza_cli.language import LANGUAGES
 from paiza_node.core.errors import N_
 from paiza_node.ops.config import Config, load
-from paiza_node.ops.language import LANGUAGES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

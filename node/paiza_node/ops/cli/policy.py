@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from paiza.core.v1 import message_pb2
+from paiza_cli.exit_codes import ExitCode
 from paiza_domain import kinds
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import MessageQuery
@@ -26,7 +27,7 @@ from paiza_node.core.policy.explanations import SENTENCES
 from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import AUDIENCES
-from paiza_node.ops.cli.frame import Ended, ExitCode
+from paiza_node.ops.cli.frame import Ended
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import load_keys

@@ -15,6 +15,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from paiza_cli.exit_codes import ExitCode
+from paiza_cli.terminal import plain_line
 from paiza_domain.i18n import NN_
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
@@ -24,14 +26,13 @@ from paiza_node.core.storage import scanning
 from paiza_node.core.storage.findings import Check, Part, Step
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.recovery.checks import verify_earlier
-from paiza_node.ops.cli.frame import Ended, ExitCode, as_object
+from paiza_node.ops.cli.frame import Ended, as_object
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.language import _, ngettext, number_text
 from paiza_node.ops.offline import check_database, known_register
 from paiza_node.ops.tables import METADATA
 from paiza_node.ops.terminal import on_terminal, print_json
-from paiza_node.ops.text import plain
 from paiza_node.ops.verify.compose import compose
 
 NAMES = {
@@ -130,7 +131,7 @@ def _print(part: Part) -> None:
     click.echo(f"{_(NAMES[part.name])}: {verdict} ({counts}; {seconds})")
     for finding in part.findings:
         what, where, _remedy = finding.translated(_)
-        click.echo(f"  {plain(where)}: {plain(what)} [{finding.reason}]")
+        click.echo(f"  {plain_line(where)}: {plain_line(what)} [{finding.reason}]")
     if part.more:
         click.echo("  " + _("… and {count} more").format(count=part.more))
 

@@ -8,11 +8,13 @@ import click
 import pytest
 
 from paiza.core.v1 import message_pb2
+from paiza_cli.exit_codes import ExitCode
+from paiza_cli.terminal import plain
 from paiza_client.cli import drafting
 from paiza_client.cli.frame import as_object
 from paiza_client.cli.options import TimeParameter, split
-from paiza_client.cli.terminal import Terminal, plain
-from paiza_client.errors import ExitCode, FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
+from paiza_client.cli.terminal import Terminal
+from paiza_client.errors import FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
 from paiza_client.sdk import as_json
 from paiza_wire.errors import Rejected, Unavailable
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_client.__main__ import run
-from paiza_client.errors import ExitCode
 from tests.evidence import ANNEX, PHOTO, Court
 
 

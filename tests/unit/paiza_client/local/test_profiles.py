@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client.errors import ExitCode, Misused, ProfileProblem
+from paiza_cli.exit_codes import ExitCode
+from paiza_client.errors import Misused, ProfileProblem
 from paiza_client.local import profiles
 from paiza_client.sdk.channel import pem_certificate
 from paiza_wire.identity import SpiffeId, certificates, keys

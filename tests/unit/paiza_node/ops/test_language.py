@@ -11,6 +11,7 @@ import pytest
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
+from paiza_cli.language import Language
 from paiza_node.ops import language
 from paiza_node.ops.cli.frame import sentences
 from paiza_node.ops.cli.verify import COUNTED
@@ -59,26 +60,10 @@ def test_translations_keep_the_places_to_fill() -> None:
         ("en", ("1.2 TiB", "5 hours", "2026-11-03 04:05:06 UTC", "21 entries", "3 entries", "11 entries")),
     ],
 )
-def test_numbers_and_times_follow_the_language(lang: str, shown: tuple[str, ...]) -> None:
+def test_numbers_and_times_follow_the_language(lang: Language, shown: tuple[str, ...]) -> None:
     """What is printed is written as the language in use writes it; what is counted takes its form."""
     language.use(lang)
     size = shown_bytes(1000 * 1024 if lang == "ru" else 1.2 * 1024**4)
     texts = [size, language.span_text(timedelta(hours=5)), shown_time(datetime(2026, 11, 3, 4, 5, 6, tzinfo=UTC))]
     texts += [language.ngettext(*COUNTED["entries"], count).format(n=count) for count in (21, 3, 11)]
     assert tuple(texts) == shown
-
-
-@pytest.mark.parametrize(
-    ("arguments", "environment", "expected"),
-    [
-        ([], {}, "en"),
-        ([], {"LANG": "ru_RU.UTF-8"}, "ru"),
-        ([], {"LANG": "ru_RU.UTF-8", "PAIZA_LANG": "en"}, "en"),
-        (["--lang", "ru", "status"], {"LANG": "C"}, "ru"),
-        (["status", "--lang=en"], {"LANG": "ru_RU.UTF-8"}, "en"),
-        (["--lang", "xx"], {"LANG": "ru"}, "ru"),
-    ],
-)
-def test_language_is_chosen(arguments: list[str], environment: dict[str, str], expected: str) -> None:
-    """The option counts before the variable of ours, that before the system's."""
-    assert language.choose(arguments, environment) == expected
