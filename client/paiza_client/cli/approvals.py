@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import breaches, display
+from paiza_client.cli import display
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json
+from paiza_client.sdk import as_json, breaches
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
 from paiza_wire.message import attachment, parse_strictly
@@ -95,8 +95,8 @@ async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask
         shown = content(opened)
         saved: list[SavedWaiting] = []
         if folder is not None:
-            with bars(terminal, _("Fetching")) as told:
-                session.attachments.progress = told
+            with bars(terminal) as bar:
+                session.attachments.progress = bar(_("Fetching"))
                 saved = await session.approvals.save_attachments(opened, folder)
         if not terminal.wants_json:
             _show(terminal, opened, shown)

@@ -1,6 +1,6 @@
 """Commands about attachments: look at a file before it is sent, list those of a message, fetch and open one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -104,8 +104,8 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
             if number not in attachment.part_numbers(found.header):
                 known = ", ".join(map(str, attachment.part_numbers(found.header))) or "-"
                 raise Refused("part_missing", f"{found.id}: {number}", _("attachments: {known}").format(known=known))
-            with bars(terminal, _("Fetching")) as told:
-                session.attachments.progress = told
+            with bars(terminal) as bar:
+                session.attachments.progress = bar(_("Fetching"))
                 return await session.save_attachment(found, number, output, reason.strip())
 
     saved = run(work())
@@ -126,8 +126,11 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
 
 
 @contextmanager
-def bars(terminal: Terminal, what: str) -> Iterator[attaching.Progress]:
-    """Show how far transfers are, a bar for each; nothing where nobody watches."""
+def bars(terminal: Terminal) -> Iterator[Callable[[str], attaching.Progress]]:
+    """Show how far files are, a bar for each; yield what makes the callback of one kind of work from its name.
+
+    Nothing is shown where nobody watches.
+    """
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -138,13 +141,17 @@ def bars(terminal: Terminal, what: str) -> Iterator[attaching.Progress]:
     )
     tasks: dict[str, TaskID] = {}
 
-    def told(name: str, done: int, total: int) -> None:
-        if name not in tasks:
-            tasks[name] = progress.add_task(f"{what} {name}", total=total)
-        progress.update(tasks[name], completed=done)
+    def bar(what: str) -> attaching.Progress:
+        def update(name: str, done: int, total: int) -> None:
+            title = f"{what} {name}"
+            if title not in tasks:
+                tasks[title] = progress.add_task(title, total=total)
+            progress.update(tasks[title], completed=done)
+
+        return update
 
     with progress:
-        yield told
+        yield bar
 
 
 def tell_removed(terminal: Terminal, attachments: Sequence[Attachment]) -> None:

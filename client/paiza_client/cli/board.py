@@ -9,12 +9,12 @@ from google.protobuf.json_format import MessageToDict
 
 from paiza.core.v1 import text_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.cli import breaches, display
+from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _, span_text
-from paiza_client.sdk import messages
+from paiza_client.sdk import breaches, messages
 from paiza_domain import kinds
 
 if TYPE_CHECKING:

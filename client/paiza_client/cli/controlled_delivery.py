@@ -14,15 +14,14 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import board, drafting, sending, step_fields
-from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared
 from paiza_client.cli.step_fields import Filling
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import messages
+from paiza_client.sdk import drafts, messages
+from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_domain import kinds
-from paiza_domain.drafts.drafts import Draft
 
 if TYPE_CHECKING:
     from paiza_domain.schema.kind import Kind
@@ -119,13 +118,10 @@ def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence
         return
     if draft is None:
         raise misused("paiza cd request", _("no draft: name a file, or use --template"))
-    terminal, now = current_terminal(), drafting.now()
-    read = drafting.read(draft, now, _given(given))
-    if read.kind.name != REQUEST:
-        raise misused(
-            draft, _("the draft is of kind {found}, not {wanted}").format(found=read.kind.name, wanted=REQUEST)
-        )
-    prepared = drafting.prepare(read, draft, _overrides(options, Command(REQUEST, "")), now)
+    terminal, now = current_terminal(), drafts.writing_time()
+    read = drafting.read(terminal, draft, now, _given(given))
+    drafts.check_kind(read, REQUEST, draft)
+    prepared = drafts.prepare(read, draft, _overrides(options, Command(REQUEST, "")), now)
     if not prepared.envelope.recipients:
         own = terminal.profile().member
         states = dict.fromkeys(each.member for each in prepared.content.states)  # type: ignore[attr-defined]
@@ -176,7 +172,7 @@ def _take(
     if template:
         click.echo(_template(step, kind, short=options["short"]), nl=False)
         return
-    terminal, now = current_terminal(), drafting.now()
+    terminal, now = current_terminal(), drafts.writing_time()
     fields = _given(given)
 
     async def look() -> tuple[workflow_pb2.GetWorkflowResponse, message_pb2.Header]:
@@ -189,18 +185,12 @@ def _take(
     named = draft is not None or (step.filling is not None and step.filling.fields[-1] in fields)
     fields = {**_filled_in(step, found, terminal.profile().member, strictly=not named), **fields}
     if draft is not None:
-        read = drafting.read(draft, now, fields)
-        _check_kind(draft, read, kind.name)
+        read = drafting.read(terminal, draft, now, fields)
+        drafts.check_kind(read, kind.name, draft)
     else:
-        read = drafting.filled(kind, fields, opening, now)
-    prepared = drafting.prepare(read, draft or f"paiza cd: {kind.name}", _overrides(options, step), now)
+        read = drafts.of_fields(kind, fields, opening, now)
+    prepared = drafts.prepare(read, draft or f"paiza cd: {kind.name}", _overrides(options, step), now)
     sending.finish(terminal, _in_thread(prepared, found, terminal), None, dry_run=dry_run)
-
-
-def _check_kind(path: str, draft: Draft, wanted: str) -> None:
-    if draft.kind.name != wanted:
-        what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=wanted)
-        raise misused(path, what)
 
 
 def _in_thread(prepared: Prepared, found: workflow_pb2.GetWorkflowResponse, terminal: Terminal) -> Prepared:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from paiza_client.cli import display
-from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.sdk import threads
+from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.search import Criterion
 from paiza_domain.terms import index_terms
 from paiza_domain.threads import request_status

@@ -17,9 +17,10 @@ from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose.composer import raise_field_problems
 from paiza_client.language import N_, _
 from paiza_client.local.profiles import write_private
+from paiza_client.sdk import drafts
 from paiza_domain import codes, reference
 from paiza_domain import handling as marks
-from paiza_domain.drafts import drafts, forms
+from paiza_domain.drafts import forms
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.forms import FormField
 from paiza_domain.schema.kind import Kind
@@ -28,9 +29,6 @@ from paiza_domain.schema.templates import Form
 
 SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them
 LEAST_REVIEW: Final = "3 years"
-_USUAL: Final = message_pb2.Handling(
-    tlp="AMBER", code="H2", classification=1
-)  # marks suggested where the kind has none
 
 _HELP: Final = N_("Enter alone skips an optional field; ? shows the choices; Ctrl-C saves what you have and stops.")
 
@@ -155,7 +153,7 @@ def fill(terminal: Terminal, kind: Kind, form: Form, now: datetime, recipients: 
 def _enveloped(draft: Draft, recipients: Sequence[str]) -> Draft:
     """Ask for recipients and marks."""
     members = list(recipients) or _words(_("To which members (kaz, uzb …)"))
-    usual = draft.kind.handling_for(draft.content) if draft.kind.handling_for else _USUAL
+    usual = drafts.usual_handling(draft.kind, draft.content)
     tlp = click.prompt("TLP", type=click.Choice(marks.TLP), default=usual.tlp, err=True)
     code = click.prompt(_("Handling code"), type=click.Choice(marks.CODES), default=usual.code, err=True)
     text = str(click.prompt(_("Text of the limit"), err=True)) if code == "H3" else ""
@@ -173,9 +171,7 @@ def _enveloped(draft: Draft, recipients: Sequence[str]) -> Draft:
 
 def keep(terminal: Terminal, draft: Draft, now: datetime) -> Path:
     """Save a draft that could not be sent, readable by its owner alone, and say where."""
-    path = terminal.profile().folder / "drafts" / f"{draft.kind.name}-{now:%Y%m%dT%H%M%S}.yaml"
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    write_private(path, drafts.write(draft, lang()).encode())
+    path = drafts.save(terminal.profile(), draft, now)
     terminal.warn(_("The draft is kept in {path}").format(path=path))
     return path
 

@@ -10,14 +10,14 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import display, drafting, replies, sending
-from paiza_client.cli.drafting import Prepared
+from paiza_client.cli import display, drafting, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import overrides, written
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, messages, threads
+from paiza_client.sdk import as_json, drafts, messages, replies, threads
+from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
@@ -60,15 +60,15 @@ def new(
     if template:
         _template(OPERATION)
         return
-    prepared = _read(draft, OPERATION, urgency, reason_code)
     terminal = current_terminal()
+    prepared = _read(terminal, draft, OPERATION, urgency, reason_code)
     content = prepared.content
     assert isinstance(content, Operation)
     header = message_pb2.Header(author=terminal.profile().member, kind=OPERATION)
-    recipients = operations.recipients(content, header, drafting.now())
+    recipients = operations.recipients(content, header, drafts.writing_time())
     if thread:
         found = run(_look(terminal, thread, {OPERATION}))
-        prepared = drafting.in_thread(prepared, found.message.header.thread_id, [found.message.digest])
+        prepared = drafts.in_thread(prepared, found.message.header.thread_id, [found.message.digest])
     sending.finish(terminal, _addressed(prepared, recipients), None, dry_run=dry_run)
 
 
@@ -85,7 +85,7 @@ def report(
         _template(REPORT)
         return
     terminal = current_terminal()
-    prepared = _read(draft, REPORT, urgency, reason_code)
+    prepared = _read(terminal, draft, REPORT, urgency, reason_code)
     found = run(_look(terminal, thread, {OPERATION}))
     sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
 
@@ -101,13 +101,11 @@ def share(*, thread: str, notice: str, is_draft: bool, urgency: str | None, reas
     """Share a notice."""
     terminal = current_terminal()
     if is_draft:
-        prepared = _read(notice, NOTICE, urgency, reason_code)
+        prepared = _read(terminal, notice, NOTICE, urgency, reason_code)
         found = run(_look(terminal, thread, {OPERATION}))
     else:
         found, source, content = run(_own_notice(terminal, thread, notice))
-        prepared = replies.prepared(
-            replies.kind(NOTICE), content, source.header, [], [], overrides(urgency, reason_code)
-        )
+        prepared = replies.prepare(content, source.header, [], [], overrides(urgency, reason_code))
     sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
 
 
@@ -156,9 +154,7 @@ def results(
     if not send:
         _tell_results(terminal, computed, content)
         return
-    prepared = replies.prepared(
-        replies.kind(SHEET), content, found.message.header, [], [], overrides(urgency, reason_code)
-    )
+    prepared = replies.prepare(content, found.message.header, [], [], overrides(urgency, reason_code))
     sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
 
 
@@ -196,7 +192,9 @@ def show(*, thread: str) -> None:
     display.listing(terminal, found.listed)
     for each, agrees in sheets:
         state = _("agrees with the messages") if agrees else _("does not agree with the messages that were opened here")
-        terminal.say(f"{each.digest.hex()[: display.SHORT_ID]}  {replies.kind(SHEET).summary(_content(each), lang())}")
+        terminal.say(
+            f"{each.digest.hex()[: display.SHORT_ID]}  {drafts.find_kind(SHEET).summary(_content(each), lang())}"
+        )
         terminal.say(f"  {state}", "" if agrees else "yellow")
 
 
@@ -232,20 +230,18 @@ async def _own_notice(terminal: Terminal, thread: str, notice: str) -> tuple[_Fo
 
 def _template(kind: str) -> None:
     click.echo(
-        replies.kind(kind).template(lang()).replace("to: []", "# to: by the participants' limits, filled in"),
+        drafts.find_kind(kind).template(lang()).replace("to: []", "# to: by the participants' limits, filled in"),
         nl=False,
     )
 
 
-def _read(path: str | None, kind: str, urgency: str | None, reason_code: str) -> Prepared:
+def _read(terminal: Terminal, path: str | None, kind: str, urgency: str | None, reason_code: str) -> Prepared:
     if path is None:
         raise misused("paiza operation", _("no draft: name a file, or use --template"))
-    now = drafting.now()
-    draft = drafting.read(path, now)
-    if draft.kind.name != kind:
-        what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=kind)
-        raise misused(path, what)
-    return drafting.prepare(draft, path, overrides(urgency, reason_code, otherwise=""), now)
+    now = drafts.writing_time()
+    draft = drafting.read(terminal, path, now)
+    drafts.check_kind(draft, kind, path)
+    return drafts.prepare(draft, path, overrides(urgency, reason_code, otherwise=""), now)
 
 
 def _within(prepared: Prepared, found: _Found, terminal: Terminal) -> Prepared:
@@ -253,11 +249,11 @@ def _within(prepared: Prepared, found: _Found, terminal: Terminal) -> Prepared:
     header = message_pb2.Header(author=terminal.profile().member, kind=prepared.kind.name)
     if operations.participant(found.operation, header.author) is None:
         raise Refused("policy_denied", found.operation.name, "your member does not take part in the operation")
-    allowed = operations.recipients(found.operation, header, drafting.now(), nominal=prepared.annex is not None)
+    allowed = operations.recipients(found.operation, header, drafts.writing_time(), nominal=prepared.annex is not None)
     named = [each.member for each in prepared.envelope.recipients]
     if beyond := [member for member in named if member not in allowed]:
         raise Refused("policy_denied", ", ".join(beyond), "beyond the limits of its part in the operation")
-    in_thread = drafting.in_thread(prepared, found.message.header.thread_id, [found.message.digest])
+    in_thread = drafts.in_thread(prepared, found.message.header.thread_id, [found.message.digest])
     return _addressed(in_thread, named or allowed)
 
 

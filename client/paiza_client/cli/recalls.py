@@ -12,15 +12,14 @@ from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza.content.v1.feedback_pb2 import Feedback
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction, Recall
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import display, drafting, replies, sending
-from paiza_client.cli.drafting import Overrides, Prepared
+from paiza_client.cli import display, drafting, sending
 from paiza_client.cli.options import shared, split
-from paiza_client.cli.terminal import current_terminal, lang, run
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import messages
+from paiza_client.sdk import drafts, messages, replies
+from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
-from paiza_domain.drafts import drafts
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.kinds.correction import MAX_CHANGES
 from paiza_domain.schema.diff import differences
@@ -79,8 +78,7 @@ def recall(
             return found, await replies.holders(session, found)
 
     found, recipients = run(look())
-    prepared = replies.prepared(
-        replies.kind("recall"),
+    prepared = replies.prepare(
         content,
         found[0].header,
         [each.digest for each in found],
@@ -140,14 +138,14 @@ def correct(
 
     found, sent = run(look())
     if template:
-        click.echo(drafts.write(found.as_draft(), lang()), nl=False)
+        click.echo(drafts.write(found.as_draft()), nl=False)
         return
-    now = drafting.now()
+    now = drafts.writing_time()
     prepared = Correction(reason=because, explanation=reason)
     chosen = overrides(urgency, reason_code, second)
     parents = [found.message.digest]
     if draft is not None:
-        replacement = _replacement(found, drafting.read(draft, now), draft, now, chosen)
+        replacement = _replacement(found, drafting.read(terminal, draft, now), draft, now, chosen)
         prepared.changes.extend(_changes(found, replacement.content, replacement.annex))
         if not dry_run:
             prepared.replacement_digest = sending.finish(terminal, replacement, None, dry_run=False, quiet=True)
@@ -163,8 +161,7 @@ def correct(
         parents.append(sent.message.digest)
     else:
         prepared.changes.extend(_in_words(found, fields))
-    announced = replies.prepared(
-        replies.kind("correction"),
+    announced = replies.prepare(
         prepared,
         found.message.header,
         parents,
@@ -227,13 +224,11 @@ async def _original(session: "Session", text: str, reason: str) -> _Original:
 
 def _replacement(found: _Original, draft: Draft, source: str, now: datetime, chosen: Overrides) -> Prepared:
     header = found.message.header
-    if draft.kind.name != header.kind:
-        what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=header.kind)
-        raise misused(source, what)
+    drafts.check_kind(draft, header.kind, source)
     recipients = tuple(dict.fromkeys([*found.holders, *(each.member for each in draft.recipients)]))
-    prepared = drafting.prepare(draft, source, replace(chosen, recipients=recipients), now)
+    prepared = drafts.prepare(draft, source, replace(chosen, recipients=recipients), now)
     # In the place of the old one: behind what that followed from, and behind itself.
-    return drafting.in_thread(prepared, header.thread_id, [*header.parent_digests, found.message.digest])
+    return drafts.in_thread(prepared, header.thread_id, [*header.parent_digests, found.message.digest])
 
 
 def _changes(found: _Original, content: Message, annex: Message | None) -> list[CorrectedField]:
@@ -277,7 +272,6 @@ def acknowledge(*, message: str, note: str, urgency: str | None, reason_code: st
     """Acknowledge a message."""
     _answer(
         message,
-        "acknowledgement",
         lambda found: Acknowledgement(message_digest=found.digest, note=note),
         overrides(urgency, reason_code, otherwise="information"),
         dry_run=dry_run,
@@ -307,12 +301,10 @@ def feedback(
     """Give feedback."""
     content = Feedback(usefulness=worth, outcomes=split(led_to), text=text, links=links)
     chosen = overrides(urgency, reason_code, otherwise="information")
-    _answer(message, "feedback", lambda _found: content, chosen, dry_run=dry_run)
+    _answer(message, lambda _found: content, chosen, dry_run=dry_run)
 
 
-def _answer(
-    text: str, name: str, content: Callable[[MessageSummary], Message], chosen: Overrides, *, dry_run: bool
-) -> None:
+def _answer(text: str, content: Callable[[MessageSummary], Message], chosen: Overrides, *, dry_run: bool) -> None:
     """Write to the author of a message about it."""
     terminal = current_terminal()
 
@@ -324,7 +316,5 @@ def _answer(
             return found
 
     found = run(look())
-    prepared = replies.prepared(
-        replies.kind(name), content(found), found.header, [found.digest], [found.header.author], chosen
-    )
+    prepared = replies.prepare(content(found), found.header, [found.digest], [found.header.author], chosen)
     sending.finish(terminal, prepared, None, dry_run=dry_run)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
-from paiza_client.cli import replies, sending
+from paiza_client.cli import sending
 from paiza_client.cli.options import split
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import messages
+from paiza_client.sdk import messages, replies
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain.schema import partial_times
 from paiza_wire.message import parse_strictly
@@ -74,8 +74,7 @@ def ask(
     )
     if until:
         content.until_time.FromDatetime(_time(until))
-    prepared = replies.prepared(
-        replies.kind(REQUEST),
+    prepared = replies.prepare(
         content,
         found.header,
         [found.digest],
@@ -137,8 +136,7 @@ def grant(
         content.until_time.CopyFrom(asked.until_time)
     else:
         raise misused("--until", _("the request names no end: say until when the release holds"))
-    prepared = replies.prepared(
-        replies.kind("release-grant"),
+    prepared = replies.prepare(
         content,
         found.header,
         _concerned(found),
@@ -166,8 +164,7 @@ def deny(
 
     found = run(look())
     content = ReleaseDenial(reference=reference or found.thread_name, refusal=refusal, note=note)
-    prepared = replies.prepared(
-        replies.kind("release-denial"),
+    prepared = replies.prepare(
         content,
         found.header,
         _concerned(found),

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.content.v1.erasure_pb2 import ErasureRequest
-from paiza_client.cli import display, replies, sending
+from paiza_client.cli import display, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, messages
+from paiza_client.sdk import as_json, messages, replies
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import Proof
 
@@ -62,8 +62,7 @@ def erase(
             return found, await replies.holders(session, found)
 
     found, recipients = run(look())
-    prepared = replies.prepared(
-        replies.kind("erasure-request"),
+    prepared = replies.prepare(
         content,
         found[0].header,
         [each.digest for each in found],

@@ -1,6 +1,5 @@
 """Commands that send: send and reply. A message is in the outbox before it is on the wire."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -8,21 +7,18 @@ from typing import Any
 import click
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import breaches, display, drafting, duplicates, interactive, substance_notes
+from paiza_client.cli import display, drafting, duplicates, interactive, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
-from paiza_client.cli.drafting import Overrides, Prepared
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.substance_notes import Notes
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.compose.composer import Composer, Sealed, Validated
-from paiza_client.errors import Refused, Unreachable, misused
+from paiza_client.compose.composer import Sealed
+from paiza_client.errors import Unreachable, misused
 from paiza_client.language import N_, _
-from paiza_client.local import register_cache
-from paiza_client.local.outbox import Outbox
-from paiza_client.local.profiles import open_credentials, remembered_roles
-from paiza_client.sdk import as_json, messages
+from paiza_client.sdk import as_json, drafts, messages, replies, sending
+from paiza_client.sdk.drafts import Overrides, Prepared
+from paiza_client.sdk.sending import Sent
 from paiza_client.verify.model import Outcome
-from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
 
@@ -63,7 +59,7 @@ def send(
     *, kind: str, draft: str | None, ask: bool, template: bool, short: bool, dry_run: bool, **options: Any
 ) -> None:
     """Send a message."""
-    chosen = drafting.find_kind(kind)
+    chosen = drafts.find_kind(kind)
     if template:
         click.echo(chosen.template(lang(), "short" if short else "long"), nl=False)
         return
@@ -92,14 +88,13 @@ def reply(
     """Answer a message."""
     terminal = current_terminal()
 
-    async def customary() -> str:
+    async def customary() -> Kind:
         async with terminal.session() as session:
-            answered = kinds.all_kinds().get((await messages.find(session, message)).header.kind)
-            return answered.answered_by[0] if answered is not None and answered.answered_by else "free-message"
+            return replies.usual_kind(await messages.find(session, message))
 
-    chosen = drafting.find_kind(kind) if kind else None
+    chosen = drafts.find_kind(kind) if kind else None
     if chosen is None and draft is None:
-        chosen = drafting.find_kind(run(customary()))
+        chosen = run(customary())
     if template and chosen is not None:
         text = chosen.template(lang(), "short" if short else "long")
         click.echo(text.replace("in_reply_to: []", f"in_reply_to: [{message}]"), nl=False)
@@ -127,17 +122,16 @@ def _prepared(
     terminal: Terminal, kind: Kind | None, path: str | None, overrides: Overrides, *, ask: bool, short: bool
 ) -> tuple[Prepared, Draft | None]:
     """Read or ask for a draft; the draft itself is given where it exists nowhere else and must not be lost."""
-    now = drafting.now()
+    now = drafts.writing_time()
     if path is not None:
-        draft = drafting.read(path, now)
-        if kind is not None and draft.kind.name != kind.name:
-            what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=kind.name)
-            raise misused(path, what)
-        return drafting.prepare(draft, path, overrides, now), None
+        draft = drafting.read(terminal, path, now)
+        if kind is not None:
+            drafts.check_kind(draft, kind.name, path)
+        return drafts.prepare(draft, path, overrides, now), None
     if not ask or kind is None:
         raise misused("paiza send", _("no draft: name a file, or use -i or --template"))
     draft = interactive.fill(terminal, kind, "short" if short else "long", now, overrides.recipients)
-    return drafting.prepare(draft, kind.name, overrides, now), draft
+    return drafts.prepare(draft, kind.name, overrides, now), draft
 
 
 def finish(
@@ -145,78 +139,52 @@ def finish(
 ) -> bytes:
     """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent.
 
-    Gives the digest of what was released; nothing after a dry run, nor where it waits for a second officer. ``quiet``:
+    Return the digest of what was released; nothing after a dry run, nor where it waits for a second officer. ``quiet``:
     tell only where it was not released.
     """
-    now = drafting.now()
+    now = drafts.writing_time()
     tell_removed(terminal, prepared.envelope.attachments)
     if not dry_run:
         substance_notes.of_draft(terminal, prepared, now).warn(terminal)
     try:
-        sealed, outcome = run(_send(terminal, prepared, now, dry_run=dry_run))
-    except Unreachable as error:
-        if written is not None and not error.saved:
+        sent = run(_send(terminal, prepared, now, dry_run=dry_run))
+    except BaseException as error:
+        if written is not None and not (isinstance(error, Unreachable) and error.saved):
             interactive.keep(terminal, written, now)
         raise
-    except BaseException:
-        if written is not None:
-            interactive.keep(terminal, written, now)
-        raise
-    if sealed is None or outcome is None:
+    if sent is None:
         return b""
-    if written is not None and outcome.state == "refused":
-        interactive.keep(terminal, written, now)
-    _tell_sent(terminal, sealed, outcome, quiet=quiet)
-    return sealed.digest if outcome.state == "released" else b""
+    if not (quiet and sent.is_released):
+        _tell_sent(terminal, sent)
+    return sent.digest if sent.is_released else b""
 
 
-async def _send(
-    terminal: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool
-) -> tuple[Sealed | None, Outcome | None]:
+async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool) -> Sent | None:
     try:
         async with terminal.session() as session:
-            prepared = await drafting.follow(session, prepared)
+            prepared = await drafts.resolve(session, prepared)
             await duplicates.warn(terminal, session, prepared)
-            composer = await session.composer()
             if dry_run:
-                _validate(composer, prepared, now)
+                await sending.check(session, prepared, now=now)
                 _tell_checked(
                     terminal, prepared, substance_notes.of_prepared(session.register(), terminal, prepared, now)
                 )
-                return None, None
-            sealed = await asyncio.to_thread(_seal, terminal, composer, prepared, now)
-            with bars(terminal, _("Bringing")) as session.attachments.progress:
-                return sealed, (await session.submit([sealed]))[0]
+                return None
+            with bars(terminal) as bar:
+                return await sending.send(
+                    session, prepared, now=now, on_sealing=bar(_("Sealing")), on_upload=bar(_("Bringing"))
+                )
     except Unreachable as error:
         if error.saved:
             raise
         # The node is away before there is a message: make it from what is known here, and keep it.
-        _seal_offline(terminal, prepared, now, error, dry_run=dry_run)
+        with bars(terminal) as bar:
+            sealed = sending.seal_offline(
+                terminal.profile(), terminal.passphrase, prepared, now, dry_run=dry_run, on_sealing=bar(_("Sealing"))
+            )
+        if not sealed:
+            raise
         raise Unreachable(error.reason, error.where, error.detail, saved=not dry_run) from error
-
-
-def _validate(composer: Composer, prepared: Prepared, now: datetime) -> Validated:
-    return composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
-
-
-def _seal(terminal: Terminal, composer: Composer, prepared: Prepared, now: datetime) -> Sealed:
-    message = _validate(composer, prepared, now)
-    with bars(terminal, _("Sealing")) as told:
-        return composer.seal(message, progress=told)
-
-
-def _seal_offline(terminal: Terminal, prepared: Prepared, now: datetime, cause: Unreachable, *, dry_run: bool) -> None:
-    """Seal and sign, by the register and roles last known, into the outbox; what needs the node stays a draft."""
-    profile = terminal.profile()
-    known = register_cache.cached(profile)
-    roles = remembered_roles(profile)
-    if known is None or not roles or prepared.parents or prepared.second:
-        raise cause
-    composer = Composer(profile, open_credentials(profile, terminal.passphrase), known, roles)
-    if dry_run:
-        _validate(composer, prepared, now)
-        return
-    Outbox(profile.outbox).put([_seal(terminal, composer, prepared, now).item()])
 
 
 def _tell_checked(terminal: Terminal, prepared: Prepared, notes: Notes) -> None:
@@ -228,17 +196,12 @@ def _tell_checked(terminal: Terminal, prepared: Prepared, notes: Notes) -> None:
     terminal.pairs(notes.rows())
 
 
-def _tell_sent(terminal: Terminal, sealed: Sealed, outcome: Outcome, *, quiet: bool) -> None:
-    if outcome.state == "refused":
-        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
-    if outcome.state == "retry":
-        raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
-    if quiet and outcome.state == "released":
-        return
+def _tell_sent(terminal: Terminal, sent: Sent) -> None:
+    sealed, outcome = sent.sealed, sent.outcome
     if terminal.wants_json:
         terminal.json(as_json.outcome(sealed, outcome))
         return
-    if outcome.state == "waiting":
+    if not sent.is_released:
         _tell_waiting(terminal, sealed, outcome)
         return
     terminal.say(_("Released as {thread}").format(thread=outcome.thread_name), "bold green")
@@ -272,9 +235,3 @@ def _tell_waiting(terminal: Terminal, sealed: Sealed, outcome: Outcome) -> None:
     short = sealed.id[: display.SHORT_ID]
     terminal.note(_("The second officer reads and signs it with: paiza approve {id}").format(id=short))
     terminal.note(_("To take it back: paiza approve {id} --decline").format(id=short))
-
-
-def _known(reason: str) -> str:
-    from paiza_wire.reasons import REASONS  # noqa: PLC0415
-
-    return reason if reason in REASONS else "unexpected_answer"

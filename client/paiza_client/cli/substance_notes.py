@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from paiza_client.cli.drafting import Prepared
 from paiza_client.cli.substances import status_object
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.language import _, date_text
 from paiza_client.local import reference_data, register_cache
+from paiza_client.sdk.drafts import Prepared
 from paiza_domain import codes, reference
 from paiza_domain.reference import Mention, Reference
 from paiza_register import Register

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from paiza_client.local import register_cache
+from paiza_client.local.profiles import Profile
 from paiza_domain import reference
 from paiza_domain.reference import NameIndex, Reference
 from paiza_domain.reference.model import Texts
@@ -39,3 +41,9 @@ def level_names(register: Register, member: str) -> Mapping[int, Texts]:
     """Return a member's own names of classification levels, by level and language; empty where it published none."""
     profile = of(register).reference.profiles.get(member)
     return {} if profile is None else profile.classification
+
+
+def own_level_names(profile: Profile) -> Mapping[int, Texts]:
+    """Return the same of the profile's member, by the register verified last; empty where there is none."""
+    known = register_cache.cached(profile)
+    return {} if known is None else level_names(known, profile.member)

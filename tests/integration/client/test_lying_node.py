@@ -9,10 +9,10 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_client.cli import drafting
 from paiza_client.errors import NotProven
 from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_client.sdk.drafts import Overrides, prepare, writing_time
 from paiza_client.verify import checks
 from paiza_client.verify.logs import Registers
 from paiza_client.verify.model import OpenedPart
@@ -71,8 +71,8 @@ async def _answers(home: Path) -> Seen:
     try:
         async with connect(profiles.load(home / "kaz-liaison")) as session:
             composer = await session.composer()
-            now = drafting.now()
-            ready = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Overrides(), now)
+            now = writing_time()
+            ready = prepare(drafts.read(DRAFT, "en", now=now), "draft", Overrides(), now)
             valid = [composer.validate(ready.kind, ready.content, None, ready.envelope, now) for _ in range(2)]
             sealed = [composer.seal(message) for message in valid]
             await session.submit(sealed)

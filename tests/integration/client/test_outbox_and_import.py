@@ -112,11 +112,11 @@ def test_the_sdk_watches_what_arrives(federation: Federation) -> None:
 
 
 async def _send(session: Session) -> str:
-    from paiza_client.cli import drafting  # noqa: PLC0415 - the draft's own reader
+    from paiza_client.sdk.drafts import Overrides, prepare, writing_time  # noqa: PLC0415 - the draft's own reader
     from paiza_domain.drafts import drafts  # noqa: PLC0415
 
-    now = drafting.now()
-    prepared = drafting.prepare(drafts.read(DRAFT, "en", now=now), "draft", drafting.Overrides(), now)
+    now = writing_time()
+    prepared = prepare(drafts.read(DRAFT, "en", now=now), "draft", Overrides(), now)
     composer = await session.composer()
     sealed = composer.seal(composer.validate(prepared.kind, prepared.content, None, prepared.envelope, now))
     (outcome,) = await session.submit([sealed])

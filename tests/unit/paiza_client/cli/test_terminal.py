@@ -10,12 +10,12 @@ import pytest
 from paiza.core.v1 import message_pb2
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.terminal import plain
-from paiza_client.cli import drafting
 from paiza_client.cli.frame import as_object
 from paiza_client.cli.options import TimeParameter, split
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
 from paiza_client.sdk import as_json
+from paiza_client.sdk.drafts import find_kind
 from paiza_wire.errors import Rejected, Unavailable
 
 
@@ -66,9 +66,9 @@ def test_lists_are_read_with_commas_and_repeated() -> None:
 
 def test_a_kind_is_found_by_a_unique_beginning() -> None:
     """`seizure` is the seizure notice; `information` could be two kinds, and is refused."""
-    assert drafting.find_kind("seizure").name == "seizure-notice"
+    assert find_kind("seizure").name == "seizure-notice"
     with pytest.raises(Misused):
-        drafting.find_kind("information")
+        find_kind("information")
 
 
 @pytest.mark.parametrize(

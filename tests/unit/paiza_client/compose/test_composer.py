@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import drafting
 from paiza_client.compose.composer import Composer
 from paiza_client.errors import Refused
 from paiza_client.local.profiles import Credentials, Profile
+from paiza_client.sdk.drafts import Overrides, Prepared, prepare
 from paiza_domain import validation
 from paiza_domain.drafts import drafts
 from paiza_register import EncryptionKey, Member, Register
@@ -61,9 +61,9 @@ def composer(tmp_path: Path) -> Composer:
     return Composer(profile, Credentials(key, b"", b"", b""), register, ("liaison",))
 
 
-def prepared(text: str = DRAFT, attach: tuple[str, ...] = ()) -> drafting.Prepared:
+def prepared(text: str = DRAFT, attach: tuple[str, ...] = ()) -> Prepared:
     """Return a draft as a command prepares it."""
-    return drafting.prepare(drafts.read(text, "en", now=NOW), "draft", drafting.Overrides(attach=attach), NOW)
+    return prepare(drafts.read(text, "en", now=NOW), "draft", Overrides(attach=attach), NOW)
 
 
 def test_the_header_that_was_validated_is_sealed(

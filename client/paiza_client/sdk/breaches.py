@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.cli.terminal import lang
 from paiza_client.errors import FieldProblem
+from paiza_client.language import language
 from paiza_domain.workflows.controlled_delivery.rules import breach_text
 
 
 def text(breach: workflow_pb2.WorkflowBreach) -> str:
     """Return the sentence for one broken rule."""
-    return breach_text(breach.rule, breach.values, lang())
+    return breach_text(breach.rule, breach.values, language())
 
 
 def problems(breaches: Iterable[workflow_pb2.WorkflowBreach]) -> list[FieldProblem]:

@@ -1,0 +1,282 @@
+"""From a draft to a message ready to be sent: content and envelope, thread, recipients, marks, second officer.
+
+    draft = drafts.read(path, session.profile)           what is wrong is named line by line
+    prepared = drafts.prepare(draft, str(path))          everything that needs no node
+    sent = await sending.send(session, prepared)         `resolve`, then seal, sign and submit
+
+Nothing here is sent, and the node logs nothing of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from google.protobuf.message import Message
+
+from paiza.core.v1 import message_pb2
+from paiza_client.compose.composer import Envelope, raise_field_problems
+from paiza_client.errors import FieldProblem, Refused, misused
+from paiza_client.files import attaching
+from paiza_client.language import _, language
+from paiza_client.local import reference_data
+from paiza_client.local.profiles import Profile, write_private
+from paiza_client.sdk import messages
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.session import Session
+from paiza_domain import handling as marks
+from paiza_domain import kinds
+from paiza_domain.drafts import drafts as written
+from paiza_domain.drafts.drafts import Draft, DraftError
+from paiza_domain.schema.kind import Kind
+from paiza_wire.errors import Rejected
+
+MAX_DRAFT_BYTES: Final = 4 * 1024 * 1024  # a content and an annex of at most 1 MiB each, with room for comments
+_USUAL: Final = message_pb2.Handling(tlp="AMBER", code="H2", classification=1)  # where the kind has no usual marks
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a caller adds to a draft or sets against it; what is empty leaves the draft as it is.
+
+    ``recipients`` are ids of members; ``urgency`` is "flash", "urgent", "priority", "routine" or "information", and
+    ``reason_code`` says why it is one of the first two. ``parents`` name the messages that are answered, as
+    `messages.find` takes them. ``second`` is the officer who must sign as well, by id or name. ``attach`` are files;
+    ``strip_location`` takes out of pictures among them where they were taken.
+    """
+
+    recipients: tuple[str, ...] = ()
+    urgency: str = ""
+    reason_code: str = ""
+    parents: tuple[str, ...] = ()
+    second: str = ""
+    attach: tuple[str | Path, ...] = ()
+    strip_location: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message with everything that can be decided without the node.
+
+    ``parents`` and ``second`` are still as written; `resolve` puts what they name into the envelope. ``source`` is the
+    draft's file or another name for it, used in errors.
+    """
+
+    source: str
+    kind: Kind
+    content: Message
+    annex: Message | None
+    envelope: Envelope
+    parents: tuple[str, ...] = field(default=())
+    second: str = ""
+
+
+def find_kind(wanted: str) -> Kind:
+    """Return the newest version of the kind with this name or a unique beginning of it; Misused names all kinds."""
+    known = kinds.all_kinds()
+    found = [wanted] if wanted in known else [name for name in known if name.startswith(wanted)]
+    if len(found) != 1:
+        names = ", ".join(known)
+        what = _("There is no kind “{wanted}”; there are: {names}").format(wanted=wanted, names=names)
+        raise misused(wanted, what)
+    return known[found[0]]
+
+
+def kind_of_content(content: Message) -> Kind:
+    """Return the newest version of the kind whose content this is; Misused where it is the content of none."""
+    for kind in kinds.all_kinds().values():
+        if kind.content is type(content):
+            return kind
+    return find_kind(content.DESCRIPTOR.name)
+
+
+def read(
+    path: str | Path,
+    profile: Profile,
+    *,
+    now: datetime | None = None,
+    given: Mapping[str, str] = MappingProxyType({}),
+) -> Draft:
+    """Return the draft in a YAML file.
+
+    ``given`` are single fields of the content, as text by key, for where the draft leaves them out; ``now`` is the time
+    of writing. National names of classification levels are those of the profile's member.
+
+    Refused("invalid_draft") names every line that is wrong, Refused("file_unreadable") or ("too_large") the file.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_DRAFT_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", str(path), error.strerror or "") from error
+    return parse(data, str(path), profile, now=now, given=given)
+
+
+def parse(
+    data: bytes,
+    source: str,
+    profile: Profile,
+    *,
+    now: datetime | None = None,
+    given: Mapping[str, str] = MappingProxyType({}),
+) -> Draft:
+    """Return the draft in the bytes of a YAML text; ``source`` names it in errors. Otherwise as `read`."""
+    if len(data) > MAX_DRAFT_BYTES:
+        raise Refused("too_large", source, f"over {MAX_DRAFT_BYTES} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problem = FieldProblem(source, _("The file is not in UTF-8."), "encoding")
+        raise Refused("invalid_draft", source, "not UTF-8", [problem]) from error
+    try:
+        return written.read(text, language(), now=now or writing_time(), given=given, levels=lambda: _levels(profile))
+    except DraftError as error:
+        raise_field_problems(source, error.errors)
+        raise AssertionError("a draft error names at least one field") from error
+
+
+def of_fields(kind: Kind, given: Mapping[str, str], opening: message_pb2.Header, now: datetime | None = None) -> Draft:
+    """Return a draft of a few fields, as text by key; marks and legal bases are those of the header ``opening``.
+
+    Refused("invalid_draft") names every field that is wrong or missing.
+    """
+    text = f"kind: {kind.name}\ncontent: {{}}\n"
+    try:
+        draft = written.read(text, language(), now=now or writing_time(), given=given)
+    except DraftError as error:
+        # There is no file whose lines could be told.
+        raise_field_problems(kind.name, [each.at(0, 0) for each in error.errors])
+        raise AssertionError("a draft error names at least one field") from error
+    return replace(draft, handling=opening.handling, legal_bases=tuple(opening.legal_bases))
+
+
+def check_kind(draft: Draft, wanted: str, source: str) -> None:
+    """Raise Misused where a draft is not of the wanted kind."""
+    if draft.kind.name != wanted:
+        what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=wanted)
+        raise misused(source, what)
+
+
+def usual_handling(kind: Kind, content: Message) -> message_pb2.Handling:
+    """Return the marks that a message of this kind usually carries: a suggestion, where its draft names none."""
+    return kind.handling_for(content) if kind.handling_for else _USUAL
+
+
+def prepare(draft: Draft, source: str, overrides: Overrides = Overrides(), now: datetime | None = None) -> Prepared:
+    """Return a draft with what the caller sets against it; the caller wins.
+
+    ``source`` is the draft's path: files that it attaches are looked for beside it. Without a review date of its own a
+    message has the usual one of its marks, from ``now`` on. Refused says which file cannot be attached, and why.
+    """
+    recipients = draft.recipients
+    if overrides.recipients:
+        recipients = _with_attention(overrides.recipients, draft.recipients)
+    urgency = draft.urgency
+    if overrides.urgency:
+        urgency = message_pb2.Urgency.Value(f"URGENCY_{overrides.urgency.upper()}")
+    verified = marks.is_verified(draft.handling)
+    default = marks.review_time(now or writing_time(), nominal=draft.annex is not None, verified=verified)
+    beside = Path(source).parent  # paths in a draft begin where the draft is
+    wanted = [(beside / file, note) for file, note in draft.attachments]
+    wanted += [(Path(file), "") for file in overrides.attach]
+    envelope = Envelope(
+        attachments=attaching.look_at_all(wanted, strip_location=overrides.strip_location),
+        recipients=recipients,
+        urgency=urgency,
+        urgency_reason=overrides.reason_code
+        or ("" if overrides.urgency and urgency != draft.urgency else draft.urgency_reason),
+        handling=draft.handling,
+        legal_bases=draft.legal_bases,
+        review_time=draft.review_time or default,
+    )
+    parents = (*overrides.parents, *draft.parents)
+    return Prepared(source, draft.kind, draft.content, draft.annex, envelope, parents, overrides.second)
+
+
+async def resolve(session: Session, prepared: Prepared) -> Prepared:
+    """Return a message in the thread of the messages it answers, with its second officer; `sending.send` does it too.
+
+    Without recipients it goes to the author of the first message answered, or to its recipients where our own member is
+    the author. Its marks are raised to those of the messages answered.
+
+    Refused("unknown_id") or ("ambiguous_id") for a message answered, ("invalid_draft") where they are of different
+    threads, ("self_approval") or ("role_missing") for the second officer, Misused where there is no such officer.
+    """
+    if prepared.second:
+        second = await session.approvals.second(prepared.second, prepared.kind)
+        prepared = replace(prepared, envelope=replace(prepared.envelope, second=second), second="")
+    if not prepared.parents:
+        return prepared
+    found = [await messages.find(session, each) for each in dict.fromkeys(prepared.parents)]
+    threads = {each.header.thread_id for each in found}
+    if len(threads) > 1:
+        what = _("The messages answered are of different threads.")
+        raise Refused("invalid_draft", prepared.source, problems=[FieldProblem("in_reply_to", what, "threads_differ")])
+    recipients = prepared.envelope.recipients or _answered(found[0], session.profile.member)
+    envelope = replace(prepared.envelope, recipients=recipients)
+    raised = raise_marks(replace(prepared, envelope=envelope), found)
+    return in_thread(raised, threads.pop(), [each.digest for each in found])
+
+
+def raise_marks(prepared: Prepared, sources: Sequence[MessageSummary]) -> Prepared:
+    """Return a message with marks at least as strict as those of the messages it quotes, copies or follows from.
+
+    The annexes of the sources count as well. Refused where the limits together are too long to be written.
+    """
+    parts = [marks.of_message(each.header).handling() for each in sources]
+    try:
+        handling = marks.raised(prepared.envelope.handling, parts)
+    except Rejected as error:
+        raise Refused(error.reason, prepared.source, error.detail) from error
+    return replace(prepared, envelope=replace(prepared.envelope, handling=handling))
+
+
+def in_thread(prepared: Prepared, thread_id: bytes, parents: Sequence[bytes]) -> Prepared:
+    """Return a message in a thread (16 bytes), following from the messages with these digests (32 bytes each)."""
+    envelope = replace(prepared.envelope, thread_id=thread_id, parent_digests=tuple(dict.fromkeys(parents)))
+    return replace(prepared, envelope=envelope, parents=())
+
+
+def address(prepared: Prepared, members: Sequence[str]) -> Prepared:
+    """Return a message addressed to these members and no others; for whom it is at each stays as the draft says."""
+    recipients = _with_attention(members, prepared.envelope.recipients)
+    return replace(prepared, envelope=replace(prepared.envelope, recipients=recipients))
+
+
+def write(draft: Draft) -> str:
+    """Return a draft as YAML text, as `parse` reads it."""
+    return written.write(draft, language())
+
+
+def save(profile: Profile, draft: Draft, now: datetime | None = None) -> Path:
+    """Save a draft below the profile, in plain text readable by its owner alone; return where it is."""
+    path = profile.folder / "drafts" / f"{draft.kind.name}-{now or writing_time():%Y%m%dT%H%M%S}.yaml"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_private(path, write(draft).encode())
+    return path
+
+
+def writing_time() -> datetime:
+    """Return the time a message is written: now, aware, in milliseconds, as its id has them."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _with_attention(
+    members: Sequence[str], named: Sequence[message_pb2.Recipient]
+) -> tuple[message_pb2.Recipient, ...]:
+    attention = {each.member: each.attention for each in named}
+    return tuple(message_pb2.Recipient(member=member, attention=attention.get(member, "")) for member in members)
+
+
+def _answered(message: MessageSummary, own: str) -> tuple[message_pb2.Recipient, ...]:
+    if message.header.author != own:
+        return (message_pb2.Recipient(member=message.header.author),)
+    return tuple(message_pb2.Recipient(member=each.member) for each in message.header.recipients)
+
+
+def _levels(profile: Profile) -> dict[str, int]:
+    """Return the level of every national name of a classification, in each language."""
+    return {name: level for level, names in reference_data.own_level_names(profile).items() for name in names.values()}

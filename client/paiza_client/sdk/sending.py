@@ -1,0 +1,124 @@
+"""Sending a prepared message: checked, sealed and signed on this machine, in the outbox before it is on the wire."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from paiza_client.compose.composer import Composer, Sealed
+from paiza_client.errors import Refused, Unreachable
+from paiza_client.files.attaching import Progress
+from paiza_client.local import register_cache
+from paiza_client.local.outbox import Outbox
+from paiza_client.local.profiles import Profile, open_credentials, remembered_roles
+from paiza_client.sdk import breaches, drafts
+from paiza_client.sdk.drafts import Prepared
+from paiza_client.sdk.session import Session
+from paiza_client.verify.model import Outcome
+from paiza_wire.reasons import REASONS
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that the own node took: released to every recipient, or waiting for the signature of others.
+
+    ``outcome.state`` is "released" or "waiting"; ``outcome.proofs`` are the node's verified log entries, and
+    ``outcome.missing`` the officers who have not signed.
+    """
+
+    sealed: Sealed
+    outcome: Outcome
+
+    @property
+    def id(self) -> str:
+        """Message id as 32 hex digits."""
+        return self.sealed.id
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of the message, 32 bytes."""
+        return self.sealed.digest
+
+    @property
+    def is_released(self) -> bool:
+        """Whether it is on its way to the recipients, rather than waiting for a second officer."""
+        return self.outcome.state == "released"
+
+
+async def check(session: Session, prepared: Prepared, *, now: datetime | None = None) -> Prepared:
+    """Refuse exactly what `send` refuses before the node sees the message; return it resolved. Nothing is sent.
+
+    Refused("invalid_draft") names every field that a receiver would refuse; otherwise as `drafts.resolve`.
+    """
+    prepared = await drafts.resolve(session, prepared)
+    composer = await session.composer()
+    composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now or drafts.writing_time())
+    return prepared
+
+
+async def send(
+    session: Session,
+    prepared: Prepared,
+    *,
+    now: datetime | None = None,
+    on_sealing: Progress | None = None,
+    on_upload: Progress | None = None,
+) -> Sent:
+    """Seal, sign and submit a message; return what the node's log proves about it.
+
+    The callbacks are called with the name of an attachment, its bytes done and its bytes in all: ``on_sealing`` from
+    another thread. The node logs RELEASED for each recipient, or SUBMITTED where a second officer must sign.
+
+    Refused: as `check`, or with the node's reason and the rules that a step of a workflow breaks. Unreachable with
+    ``saved``: the message is in the outbox and goes with `Session.flush` or the next command. Unreachable without:
+    there is no message yet, see `seal_offline`.
+    """
+    prepared = await drafts.resolve(session, prepared)
+    composer = await session.composer()
+    sealed = await asyncio.to_thread(_seal, composer, prepared, now or drafts.writing_time(), on_sealing)
+    session.attachments.progress = on_upload
+    try:
+        outcome = (await session.submit([sealed]))[0]
+    finally:
+        session.attachments.progress = None
+    if outcome.state == "refused":
+        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
+    if outcome.state == "retry":
+        raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
+    return Sent(sealed, outcome)
+
+
+def seal_offline(
+    profile: Profile,
+    passphrase: Callable[[], bytes],
+    prepared: Prepared,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    on_sealing: Progress | None = None,
+) -> bool:
+    """Seal and sign a message into the outbox while the node is away, by the register and roles last known.
+
+    Return False, with nothing done, where that needs the node: no register or roles are known, or the message answers
+    others or names a second officer that were not resolved. ``passphrase`` is called at most once, for an encrypted
+    key. With ``dry_run`` the message is only checked. Refused and ProfileProblem as `send` and `connect` raise them.
+    """
+    known = register_cache.cached(profile)
+    roles = remembered_roles(profile)
+    if known is None or not roles or prepared.parents or prepared.second:
+        return False
+    composer = Composer(profile, open_credentials(profile, passphrase), known, roles)
+    if dry_run:
+        composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+    else:
+        Outbox(profile.outbox).put([_seal(composer, prepared, now, on_sealing).item()])
+    return True
+
+
+def _seal(composer: Composer, prepared: Prepared, now: datetime, on_sealing: Progress | None) -> Sealed:
+    message = composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+    return composer.seal(message, progress=on_sealing)
+
+
+def _known(reason: str) -> str:
+    return reason if reason in REASONS else "unexpected_answer"
