@@ -24,7 +24,11 @@ AUDIENCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """For whom content is taken out, what for, and why. ``audience`` is a key of `AUDIENCES`."""
+    """For whom content is taken out, what for, and why; all of it stands in the own node's log.
+
+    ``audience`` is a key of `AUDIENCES`, ``recipient`` names in words who gets it, ``purpose`` is a code of the list
+    "purpose", ``reason`` is in words and not empty. ``with_annex`` asks for the nominal annexes too.
+    """
 
     audience: str
     recipient: str

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client.data.imports.maps import load_map
+from paiza_client.data.imports import ImportInterrupted, import_seizures, load_map
 from paiza_client.local import profiles
 from paiza_client.sdk import Session, connect
 from tests.federation import Federation
@@ -80,6 +80,27 @@ def test_an_import_run_twice_sends_nothing_twice(
     third = paiza("tjk-liaison", "import", "seizures", table, "--map", "ids", "--json").json
     assert third["sent"] == third["accepted"] + third["repaired"]
     assert first["sent"] + third["sent"] + third["repeated_in_file"] + third["rejected"] == 40
+
+
+def test_an_import_that_meets_no_node_tells_how_far_it_came(federation: Federation, tmp_path: Path) -> None:
+    """The node goes away under an open session: what was done until then is in the error, and it can be repeated."""
+    table = tmp_path / "table.csv"
+    table.write_bytes((Path(__file__).parents[3] / "examples/seizures.csv").read_bytes())
+
+    async def work() -> ImportInterrupted:
+        async with connect(profiles.load(federation.home / "kaz-liaison")) as session:
+            await session.whoami()
+            await asyncio.to_thread(federation.node("kaz").stop)
+            with pytest.raises(ImportInterrupted) as raised:
+                await import_seizures([session], table, load_map("ids"), rejects=tmp_path / "rejects.csv")
+            return raised.value
+
+    try:
+        error = asyncio.run(asyncio.wait_for(work(), 100))
+    finally:
+        federation.start("kaz")
+    assert error.saved
+    assert (error.result.report.rows, error.result.sent, error.result.rejects) == (0, 0, None)
 
 
 def test_the_sdk_watches_what_arrives(federation: Federation) -> None:

@@ -6,7 +6,8 @@ sends. README.md describes the format of a map. Only `seizures` needs the networ
 """
 
 from paiza_client.data.imports.maps import ImportMap, load_map
-from paiza_client.data.imports.report import ImportReport
+from paiza_client.data.imports.plan import Outcome
+from paiza_client.data.imports.report import ImportReport, RejectedRow
 from paiza_client.data.imports.seizures import (
     ImportInterrupted,
     ImportResult,
@@ -20,6 +21,8 @@ __all__ = [
     "ImportMap",
     "ImportReport",
     "ImportResult",
+    "Outcome",
+    "RejectedRow",
     "check_readable",
     "import_seizures",
     "load_map",

@@ -40,10 +40,12 @@ class RejectedRow:
 
 @dataclass
 class ImportReport:
-    """What became of all rows; grows with `add`."""
+    """What became of all rows; grows with `add` while an import runs."""
 
     rows: int = 0
+    """Rows of the file, the header not counted."""
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    """Outcome → rows; they add up to ``rows``."""
     repairs: Counter[str] = field(default_factory=Counter)
     """Rule → rows to which it was applied."""
     unmapped: dict[str, Counter[str]] = field(default_factory=dict)
@@ -51,9 +53,13 @@ class ImportReport:
     reasons: dict[str, str] = field(default_factory=dict)
     """Text without a code, as column and text → why, as the map says; empty for a text the map does not know."""
     rejected: list[RejectedRow] = field(default_factory=list)
+    """The first `MAX_LISTED`; the rejects file holds all."""
     other_members: Counter[str] = field(default_factory=Counter)
+    """Member id → its rows, which other sessions would have to import."""
     outside: Counter[str] = field(default_factory=Counter)
+    """State as the file writes it → its rows."""
     repeated_in_file: int = 0
+    """Repeated rows whose first stands in this file; the others were sent before."""
 
     def add(self, planned: Planned) -> None:
         """Count one row."""
