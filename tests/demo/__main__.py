@@ -84,9 +84,9 @@ def demo(voice: Voice) -> None:
                 f"All held: {len(delivered)} deliveries, each with a receipt verified offline. 4 logs, "
                 f"{agreed.entries} entries, hashed\nanew; {agreed.proofs} proofs and {agreed.checkpoints} checkpoints "
                 f"that others keep of them agree. {seconds:.0f} s.",
-                f"Всё выполнено: доставок {len(delivered)}, каждая с квитанцией, проверенной без сети. 4 журнала, "
-                f"{agreed.entries}\nзаписей, пересчитаны заново; {agreed.proofs} доказательств и {agreed.checkpoints} "
-                f"контрольных точек у других участников согласуются с ними. {seconds:.0f} с.",
+                f"Всё выполнено. Доставок с квитанцией, проверенной без сети: {len(delivered)}. Журналов, "
+                f"пересчитанных заново: 4;\nзаписей в них: {agreed.entries}. Согласуются с ними доказательства у других участников: "
+                f"{agreed.proofs}, контрольные точки: {agreed.checkpoints}. {seconds:.0f} с.",
             )
         )
 

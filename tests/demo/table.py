@@ -40,4 +40,4 @@ def _row(*cells: str) -> None:
 def _duration(seconds: float, voice: Voice) -> str:
     if seconds < 1:
         return f"{seconds * 1000:6.0f} " + voice("ms", "мс")
-    return f"{seconds:6.1f} " + voice("s", "с")
+    return voice(f"{seconds:6.1f} s", f"{seconds:6.1f} с".replace(".", ","))
