@@ -6,13 +6,14 @@ Snapshot and timestamp are signed by one of the publishers, the nodes of the mem
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from securesystemslib.signer import CryptoSigner, Signer
+from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -27,13 +28,14 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from paiza_cli.exit_codes import ExitCode
 from paiza_register import roles
 from paiza_register.documents import Federation
-from paiza_register.pair_key import URI_SCHEME, PairSigner, key_files
+from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust.errors import TrustError
 from paiza_trust.files import replace_private, write_private
+from paiza_trust.key_folder import SETTINGS, UNSEALED, KeyFolder
 from paiza_wire.identity.pair import PairPrivateKey
+from paiza_wire.identity.private_keys import MLDSA44
 
 ROOT_LIFE: Final = timedelta(days=365)
 """Root, targets and everything delegated: signed by hand, once a year at the least."""
@@ -88,6 +90,7 @@ def generate_signers(members: Sequence[str], folder: Path) -> Signers:
     )
     for member, publisher in signers.publishers.items():
         write_private(folder / f"publisher-{member}.pem", publisher.private_bytes)
+    write_private(folder / SETTINGS, UNSEALED.encode())
     return signers
 
 
@@ -116,34 +119,27 @@ def load_delegated(folder: Path, top: Targets, role: str, member: str) -> PairSi
 
 def load_publisher(folder: Path, root: Root, member: str) -> CryptoSigner:
     """Read back a member's key as publisher, as the published key that it belongs to."""
-    path = folder / f"publisher-{member}.pem"
+    name = f"publisher-{member}.pem"
+    private_key = KeyFolder(folder).key(name, MLDSA44)
     for keyid in root.roles[Timestamp.type].keyids:
-        try:
-            return CryptoSigner.from_priv_key_uri(f"{CryptoSigner.SCHEME}:{path.absolute()}", root.keys[keyid])
-        except FileNotFoundError as error:
-            what, remedy = "The publisher's key is not here", "Publish where the key is."
-            raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE) from error
-        except ValueError:  # another key than this one
-            continue
-    raise TrustError("bad_key", "The key is no publisher's of this register", str(path), "Publish with another key.")
+        published = root.keys[keyid]
+        assert isinstance(published, SSlibKey), "the set's reader refuses publishers of another kind"
+        with suppress(ValueError):  # another key than this one
+            return CryptoSigner(private_key, published)
+    what = "The key is no publisher's of this register"
+    raise TrustError("bad_key", what, str(folder / name), "Publish with another key.")
 
 
 def load_pair(name: Path, keyids: Sequence[str], published: Mapping[str, Key]) -> PairSigner:
-    """Read back a pair from its two files (`pair_key.key_files`), as the published key that it belongs to.
+    """Open a pair (`key_folder`), as the published key that it belongs to.
 
     ``TrustError`` with the reason ``file_unreadable`` if there are no such files, ``bad_key`` if it is none of them.
     """
-    for keyid in keyids:
-        try:
-            return PairSigner.from_priv_key_uri(f"{URI_SCHEME}:{name.absolute()}", published[keyid])
-        except FileNotFoundError as error:
-            what, remedy = "There is no such key", "Name it as its files are, without -p256.pem and -mldsa44.pem."
-            raise TrustError("file_unreadable", what, str(name), remedy, ExitCode.UNAVAILABLE) from error
-        except ValueError:  # another key than this one
-            continue
-    raise TrustError(
-        "bad_key", "The key is none that may sign this", str(name), "Sign with a key that the register names."
-    )
+    signer = KeyFolder(name.parent).pair(name.name)
+    if not any(published[keyid] == signer.public_key for keyid in keyids):
+        what, remedy = "The key is none that may sign this", "Sign with a key that the register names."
+        raise TrustError("bad_key", what, str(name), remedy)
+    return signer
 
 
 def _generate(members: Sequence[str], folder: Path, purpose: str) -> dict[str, PairSigner]:

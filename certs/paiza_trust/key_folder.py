@@ -1,0 +1,116 @@
+"""Opens the keys of a ceremony: sealed files, and first halves of pairs on tokens.
+
+A pair NAME is ``NAME-p256.pem`` and ``NAME-mldsa44.pem``. If its first half is on a token, ``NAME-p256.uri`` replaces
+the first file: one line, the PKCS #11 URI of the key. `keys.toml` beside them may name a ``passphrase_file``; else the
+passphrase is asked for. ``sealed = false`` in it also accepts keys under no passphrase, for exercises.
+"""
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_cli.exit_codes import ExitCode
+from paiza_register.pair_key import PairSigner, key_files
+from paiza_trust.errors import TrustError, from_wire
+from paiza_wire.errors import PaizaError
+from paiza_wire.identity.key_files import open_key, passphrase_from_file
+from paiza_wire.identity.pair import PairPrivateKey
+from paiza_wire.identity.private_keys import MLDSA44, P256, Key, KeyKind
+from paiza_wire.identity.sealing import Sealer
+from paiza_wire.identity.signer import Signer
+from paiza_wire.identity.token_uri import TokenUri
+from paiza_wire.identity.tokens import Tokens
+
+SETTINGS: Final = "keys.toml"
+UNSEALED: Final = """\
+# Keys of an exercise federation are under no passphrase. A copy of this folder is enough to sign for every member.
+sealed = false
+"""
+
+
+class KeyFolder:
+    """A folder of keys, as its `keys.toml` describes it; TrustError names the file and what is wrong with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        settings = _settings(folder / SETTINGS)
+        self._sealed = settings.get("sealed", True) is not False
+        self._passphrase_file = settings.get("passphrase_file")
+        self._sealer = Sealer(self._passphrase)
+
+    def pair(self, name: str) -> PairSigner:
+        """Open both halves of a pair."""
+        first, second = key_files(self._folder / name)
+        uri = first.with_suffix(".uri")
+        classical = _on_token(uri) if uri.exists() else self.key(first.name, P256)
+        return PairSigner(PairPrivateKey.from_halves(classical, self.key(second.name, MLDSA44)))
+
+    def key(self, file: str, kind: KeyKind[Key]) -> Key:
+        """Open one key file."""
+        with _located(self._folder / file):
+            return open_key(self._folder / file, kind, self._sealer, sealed=self._sealed)
+
+    def _passphrase(self) -> bytes:
+        if self._passphrase_file is None:
+            return _asked(f"Passphrase of the keys in {self._folder}")
+        path = self._folder / str(self._passphrase_file)
+        with _located(path):
+            return passphrase_from_file(path)
+
+
+def _settings(path: Path) -> dict[str, object]:
+    try:
+        settings = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise _bad_settings(path, f"The settings of the keys cannot be read ({error})") from error
+    wrong = [
+        name
+        for name, value in settings.items()
+        if not isinstance(value, {"sealed": bool, "passphrase_file": str}.get(name, type(None)))
+    ]
+    if wrong:
+        raise _bad_settings(path, f"There is no such setting, or it is of another type: {', '.join(wrong)}")
+    return settings
+
+
+def _bad_settings(path: Path, what: str) -> TrustError:
+    return TrustError("bad_configuration", what, str(path), 'Write sealed = false, or passphrase_file = "…".')
+
+
+def _on_token(file: Path) -> Signer:
+    with _located(file):
+        return _tokens().signer(TokenUri.parse(file.read_text("utf-8").strip()))
+
+
+@cache  # a login counts for the whole process
+def _tokens() -> Tokens:
+    return Tokens(lambda token: _asked(f"PIN of the token {token}"))
+
+
+@cache  # one command may open a folder more than once
+def _asked(prompt: str) -> bytes:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        remedy = f"Name a passphrase_file in {SETTINGS}, or a pin-source in the URI, or use a terminal."
+        raise TrustError("passphrase_missing", "There is no terminal to ask", prompt, remedy)
+    return str(click.prompt(prompt, hide_input=True, err=True)).encode()
+
+
+@contextmanager
+def _located(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PaizaError as error:
+        if error.reason == "file_unreadable":
+            remedy = "Name a key by its files, without -p256.pem and -mldsa44.pem, and sign where they are."
+            raise TrustError(
+                "file_unreadable", f"The key is not here ({error.detail})", str(path), remedy, ExitCode.UNAVAILABLE
+            ) from error
+        raise from_wire(error, str(path)) from error

@@ -1,0 +1,113 @@
+"""The keys of a ceremony: sealed files and halves on tokens, opened as their folder says."""
+
+from pathlib import Path
+
+import pytest
+
+from paiza_register.pair_key import PairSigner
+from paiza_trust import key_folder
+from paiza_trust.errors import TrustError
+from paiza_trust.files import write_key
+from paiza_trust.key_folder import KeyFolder
+from paiza_wire.identity import keys
+from paiza_wire.identity.pair import PairPrivateKey
+from paiza_wire.identity.private_keys import MLDSA44, P256
+from paiza_wire.identity.sealing import Sealer
+from paiza_wire.identity.token_uri import TokenUri
+from tests import softhsm
+
+PASSPHRASE = b"correct horse battery staple"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a folder with the sealed pair `custodian-kaz` and its passphrase in a file."""
+    sealer = Sealer(lambda: PASSPHRASE)
+    write_key(tmp_path / "custodian-kaz-p256.pem", P256, keys.generate_p256(), sealer)
+    write_key(tmp_path / "custodian-kaz-mldsa44.pem", MLDSA44, keys.generate_mldsa44(), sealer)
+    (tmp_path / "phrase").write_bytes(PASSPHRASE)
+    (tmp_path / "phrase").chmod(0o600)
+    (tmp_path / "keys.toml").write_text('passphrase_file = "phrase"\n')
+    return tmp_path
+
+
+def refused(folder: Path, reason: str) -> TrustError:
+    """Check that the pair is refused with this reason."""
+    with pytest.raises(TrustError) as caught:
+        KeyFolder(folder).pair("custodian-kaz")
+    assert caught.value.reason == reason
+    assert caught.value.remedy
+    return caught.value
+
+
+def holds(signer: PairSigner) -> None:
+    """Check that what a pair signs holds."""
+    signer.public_key.verify_signature(signer.sign(b"root"), b"root")
+
+
+def test_a_sealed_pair_signs(folder: Path) -> None:
+    """Both halves open under the one passphrase, and sign together."""
+    holds(KeyFolder(folder).pair("custodian-kaz"))
+
+
+def test_each_defect_is_named_with_its_file(folder: Path) -> None:
+    """A wrong passphrase, an open file, an unsealed key and a missing one are refused by name."""
+    first, second = folder / "custodian-kaz-p256.pem", folder / "custodian-kaz-mldsa44.pem"
+    (folder / "phrase").write_bytes(b"wrong")
+    assert refused(folder, "bad_passphrase").where == str(first)
+    (folder / "phrase").chmod(0o644)
+    assert refused(folder, "key_exposed").where == str(folder / "phrase")
+    (folder / "phrase").chmod(0o600)
+    (folder / "phrase").write_bytes(PASSPHRASE)
+    second.chmod(0o640)
+    assert refused(folder, "key_exposed").where == str(second)
+    second.unlink()
+    assert refused(folder, "file_unreadable").where == str(second)
+    write_key(second, MLDSA44, keys.generate_mldsa44(), None)
+    assert refused(folder, "key_unsealed").where == str(second)
+
+
+def test_settings_are_checked(folder: Path) -> None:
+    """Unsealed keys need the words for them, and words that mean nothing are refused."""
+    (folder / "custodian-kaz-mldsa44.pem").unlink()
+    write_key(folder / "custodian-kaz-mldsa44.pem", MLDSA44, keys.generate_mldsa44(), None)
+    (folder / "keys.toml").write_text('passphrase_file = "phrase"\nsealed = false\n')
+    holds(KeyFolder(folder).pair("custodian-kaz"))
+    for text in ("sealed = 0", "seal = true", "passphrase_file = 1", "= 1"):
+        (folder / "keys.toml").write_text(text)
+        assert refused(folder, "bad_configuration").where == str(folder / "keys.toml")
+
+
+def test_without_a_terminal_nobody_is_asked(folder: Path) -> None:
+    """Without a passphrase file and a terminal the passphrase is missing."""
+    (folder / "keys.toml").unlink()
+    refused(folder, "passphrase_missing")
+
+
+def test_the_first_half_may_be_on_a_token(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A file with the URI in place of the first half: the token signs, and the pair holds."""
+    library = softhsm.make_token(tmp_path_factory.mktemp("softhsm"))
+    softhsm.make_key(library, "trust-custodian")
+    (folder / "pin").write_text(softhsm.PIN)
+    (folder / "pin").chmod(0o600)
+    (folder / "custodian-kaz-p256.pem").unlink()
+    uri = TokenUri(library, token=softhsm.LABEL, label="trust-custodian", pin_source=folder / "pin")
+    (folder / "custodian-kaz-p256.uri").write_text(f"{uri}\n")
+    key_folder._tokens.cache_clear()
+    signer = KeyFolder(folder).pair("custodian-kaz")
+    holds(signer)
+    assert KeyFolder(folder).pair("custodian-kaz").public_key == signer.public_key
+    (folder / "custodian-kaz-p256.uri").write_text("pkcs11:token=x?pin-value=1")
+    assert refused(folder, "bad_token_uri").where == str(folder / "custodian-kaz-p256.uri")
+    key_folder._tokens().close()
+    key_folder._tokens.cache_clear()
+
+
+def test_a_pair_of_files_is_the_pair_that_was_made(tmp_path: Path) -> None:
+    """What is opened is the pair of exactly these halves."""
+    classical, lattice = keys.generate_p256(), keys.generate_mldsa44()
+    write_key(tmp_path / "a-p256.pem", P256, classical, None)
+    write_key(tmp_path / "a-mldsa44.pem", MLDSA44, lattice, None)
+    (tmp_path / "keys.toml").write_text(key_folder.UNSEALED)
+    made = PairSigner(PairPrivateKey.from_halves(classical, lattice))
+    assert KeyFolder(tmp_path).pair("a").public_key == made.public_key
