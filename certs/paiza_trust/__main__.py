@@ -1,15 +1,17 @@
 """The `paiza-trust` program: the federation's ceremonies.
 
-Exit codes: 0 done, 1 a defect of this program, 2 wrong usage, 3 refused (nothing was changed), 4 unavailable now.
+Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 refused (nothing was changed), 4 unavailable, 130 interrupted.
 """
 
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
+from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program, run_command
 from paiza_cli.exit_codes import ExitCode
 from paiza_trust import dev as dev_ceremony
 from paiza_trust import show as show_register
@@ -17,6 +19,8 @@ from paiza_trust.errors import TrustError, from_disk, from_wire
 from paiza_trust.log_commands import log_group
 from paiza_trust.reference_commands import reference_group
 from paiza_wire.errors import PaizaError
+
+LABELS: Final = Labels("Error", "Where", "What to do", "Reason", "… and {n} more")
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
@@ -112,39 +116,28 @@ def _passphrase(file: Path) -> bytes:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure ends in one `{reason, what, where, remedy}` and its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = cli.main(given, prog_name="paiza-trust", standalone_mode=False) or ExitCode.OK
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except click.exceptions.Abort:
-        code = _fail(TrustError("interrupted", "Interrupted", "", "Start again.", ExitCode.UNAVAILABLE), given)
-    except click.ClickException as error:
-        where = getattr(getattr(error, "ctx", None), "command_path", "paiza-trust")
-        remedy = f"See {where} --help."
-        code = _fail(TrustError("usage", error.format_message(), where, remedy, ExitCode.USAGE), given)
-    except TrustError as error:
-        code = _fail(error, given)
-    except PaizaError as error:
-        code = _fail(from_wire(error, ""), given)
-    except OSError as error:
-        code = _fail(from_disk(error), given)
-    except Exception as error:  # noqa: BLE001 - the last door: a defect is reported without a traceback
-        what = f"This is a defect of paiza-trust ({type(error).__name__})"
-        code = _fail(
-            TrustError("internal_error", what, str(error), "Please report it.", ExitCode.INTERNAL_ERROR), given
-        )
-    sys.exit(code)
+    sys.exit(run_command(cli, "paiza-trust", given, _report, lambda: LABELS))
 
 
-def _fail(error: TrustError, arguments: Sequence[str]) -> int:
-    if "--json" in arguments:
-        fields = {"reason": error.reason, "what": error.what, "where": error.where, "remedy": error.remedy}
-        click.echo(json.dumps(fields, ensure_ascii=False), err=True)
-    else:
-        click.echo(
-            f"{error.what}\n  where:  {error.where}\n  remedy: {error.remedy}\n  reason: {error.reason}", err=True
-        )
-    return error.exit_code
+def _report(error: BaseException) -> ErrorReport:
+    found = _refusal(error)
+    return ErrorReport(found.reason, found.what, found.where, found.remedy, found.exit_code)
+
+
+def _refusal(error: BaseException) -> TrustError:
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return TrustError("interrupted", "Interrupted", "", "Start again.", ExitCode.INTERRUPTED)
+    if isinstance(error, click.ClickException):
+        where = command_path(error, "paiza-trust")
+        return TrustError("usage", error.format_message(), where, f"See {where} --help.", ExitCode.USAGE)
+    if isinstance(error, TrustError):
+        return error
+    if isinstance(error, PaizaError):
+        return from_wire(error, "")
+    if isinstance(error, OSError):
+        return from_disk(error)
+    what = f"This is an internal error of paiza-trust ({type(error).__name__})"
+    return TrustError("internal_error", what, place_in_program(error), "Please report it.", ExitCode.INTERNAL_ERROR)
 
 
 if __name__ == "__main__":

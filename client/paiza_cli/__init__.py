@@ -1,1 +1,1 @@
-"""What the three programs share: exit codes, languages, commands that are loaded on demand, safe output."""
+"""What the three programs share: exit codes, errors, languages, commands loaded on demand, safe output."""

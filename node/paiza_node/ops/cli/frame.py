@@ -5,19 +5,16 @@ way. A traceback is shown only with `--log-level debug`.
 """
 
 import errno
-import json
-import os
-import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 import click
 
+from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program, run_command
 from paiza_cli.exit_codes import ExitCode
-from paiza_cli.terminal import plain_line
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.language import _
 from paiza_wire.errors import PaizaError, Unavailable
@@ -38,42 +35,47 @@ REPORT: Final = N_("Run it again with --log-level debug for the details, and rep
 
 def guarded(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command and return the exit code; errors have been printed."""
-    try:
-        result = command.main(list(arguments), prog_name="paiza-node", standalone_mode=False)
-    except Ended as ended:
-        return ended.code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    except (KeyboardInterrupt, click.Abort):
+    details = "--log-level=debug" in arguments or ("--log-level", "debug") in pairwise(arguments)
+    return run_command(command, "paiza-node", arguments, partial(_report, details=details), _labels)
+
+
+def _report(error: BaseException, *, details: bool) -> ErrorReport | ExitCode:
+    if isinstance(error, Ended):
+        return error.code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return ExitCode.INTERRUPTED
-    except click.ClickException as error:
-        return _tell(_misused(error), ExitCode.USAGE, arguments)
-    except Exception as error:  # noqa: BLE001 - all end here, told in the operator's terms
-        if _wants_details(arguments):
-            traceback.print_exc()
-        return _tell_failure(_innermost(error), arguments)
-    return result if isinstance(result, int) else ExitCode.OK
+    if isinstance(error, click.ClickException):
+        return _reported(_misused(error), ExitCode.USAGE)
+    if details:
+        traceback.print_exception(error)
+    return _failure(_innermost(error))
 
 
-def _tell_failure(error: BaseException, arguments: Sequence[str]) -> int:
+def _failure(error: BaseException) -> ErrorReport:
     if isinstance(error, NodeStopped):
-        return _tell(error, ExitCode.USAGE if error.reason == "usage" else ExitCode.REFUSED, arguments)
+        return _reported(error, ExitCode.USAGE if error.reason == "usage" else ExitCode.REFUSED)
     if isinstance(error, PaizaError):
         unavailable = isinstance(error, Unavailable)
-        return _tell(explained(error), ExitCode.UNAVAILABLE if unavailable else ExitCode.REFUSED, arguments)
+        return _reported(explained(error), ExitCode.UNAVAILABLE if unavailable else ExitCode.REFUSED)
     if isinstance(error, OSError):
-        return _tell(_disk(error), ExitCode.REFUSED, arguments)
-    place = _place(error)
+        return _reported(_disk(error), ExitCode.REFUSED)
     stopped = NodeStopped(
         "internal_error",
         what=N_("The program had an internal error."),
         where="{kind}: {place}",
         remedy=REPORT,
         kind=type(error).__name__,
-        place=place,
+        place=place_in_program(error),
     )
-    return _tell(stopped, ExitCode.INTERNAL_ERROR, arguments)
+    return _reported(stopped, ExitCode.INTERNAL_ERROR)
+
+
+def _reported(stopped: NodeStopped, code: ExitCode) -> ErrorReport:
+    return ErrorReport(stopped.reason, *stopped.translated(_), code)
+
+
+def _labels() -> Labels:
+    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason"), "+ {n}")
 
 
 def explained(error: PaizaError) -> NodeStopped:
@@ -94,18 +96,6 @@ def as_object(stopped: NodeStopped) -> dict[str, str]:
     return {"reason": stopped.reason, "what": what, "where": where, "remedy": remedy}
 
 
-def _tell(stopped: NodeStopped, code: ExitCode, arguments: Sequence[str]) -> int:
-    shown = as_object(stopped)
-    if "--json" in arguments:
-        click.echo(json.dumps({**shown, "exit_code": int(code)}, ensure_ascii=False), err=True)
-        return code
-    lines = [(_("Error"), f"{shown['what']} [{stopped.reason}]")]
-    lines += [(_("where"), shown["where"])] if shown["where"] else []
-    lines += [(_("what to do"), shown["remedy"])]
-    click.echo("\n  ".join(f"{label}: {plain_line(text)}" for label, text in lines), err=True)
-    return code
-
-
 def _innermost(error: BaseException) -> BaseException:
     """Return the error of a group of tasks: the first of our own errors in it, else the first of all."""
     if not isinstance(error, BaseExceptionGroup):
@@ -115,15 +105,13 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _misused(error: click.ClickException) -> NodeStopped:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    path = context.command_path if context else "paiza-node"
     return NodeStopped(
         "usage",
         what="{message}",
         where="{path}",
         remedy=N_("See {path} --help."),
         message=error.format_message(),
-        path=path,
+        path=command_path(error, "paiza-node"),
     )
 
 
@@ -135,13 +123,3 @@ def _disk(error: OSError) -> NodeStopped:
     return NodeStopped(
         reason, what="{error}", where="{path}", remedy=remedy, error=error.strerror or error, path=error.filename or ""
     )
-
-
-def _wants_details(arguments: Sequence[str]) -> bool:
-    return "--log-level=debug" in arguments or ("--log-level", "debug") in pairwise(arguments)
-
-
-def _place(error: BaseException) -> str:
-    """Return the place in the program of an internal error; never its text, which may hold content."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"

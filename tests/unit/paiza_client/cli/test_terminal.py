@@ -10,7 +10,7 @@ import pytest
 from paiza.core.v1 import message_pb2
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.terminal import plain
-from paiza_client.cli.frame import as_object
+from paiza_client.cli.frame import report
 from paiza_client.cli.options import TimeParameter, split
 from paiza_client.cli.terminal import Terminal
 from paiza_client.errors import FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
@@ -98,16 +98,16 @@ def test_a_place_is_added_once() -> None:
 def test_an_error_is_one_object() -> None:
     """{reason, what, where, remedy}, and every problem, can be read by a program."""
     error = Refused("invalid_draft", "d.yaml", "x", [FieldProblem("d.yaml:3:1 text", "Too long.", "text_too_long")])
-    shown = json.loads(json.dumps(as_object(error, ExitCode.REFUSED)))
+    shown = json.loads(json.dumps(report(error, ExitCode.REFUSED).as_object()))
     assert {"reason", "what", "where", "remedy"} <= set(shown)
     assert shown["problems"] == [{"where": "d.yaml:3:1 text", "what": "Too long.", "code": "text_too_long"}]
 
 
 def test_a_saved_message_says_so() -> None:
     """When a message waits in the outbox, the remedy names the outbox, not the network."""
-    saved = as_object(Unreachable("node_unreachable", saved=True), ExitCode.UNAVAILABLE)
-    assert "outbox" in str(saved["remedy"])
-    assert "outbox" not in str(as_object(Unreachable("node_unreachable"), ExitCode.UNAVAILABLE)["remedy"])
+    saved = report(Unreachable("node_unreachable", saved=True), ExitCode.UNAVAILABLE)
+    assert "outbox" in saved.remedy
+    assert "outbox" not in report(Unreachable("node_unreachable"), ExitCode.UNAVAILABLE).remedy
 
 
 def test_disk_failures_are_told_apart() -> None:

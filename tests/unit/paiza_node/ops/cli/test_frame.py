@@ -60,7 +60,7 @@ def test_wrong_use_is_told_in_both_languages(
             assert error["remedy"]
             assert bool(CYRILLIC.search(error["remedy"])) == (language == "ru")
         else:
-            assert f"[{reason}]" in told
+            assert f"Reason: {reason}" in told
 
 
 def test_commands_without_a_database_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +98,9 @@ def test_failures_of_tasks_are_unwrapped(capsys: pytest.CaptureFixture[str]) -> 
         raise ExceptionGroup("outer", [ValueError("other"), ExceptionGroup("inner", [stopped])])
 
     assert guarded(grouped, []) == 3
-    assert "Old copy. [log_rolled_back]" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Error: Old copy.\n" in told
+    assert "Reason: log_rolled_back\n" in told
 
 
 def test_unavailable_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +111,7 @@ def test_unavailable_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -
         raise Unavailable("busy", "1024 wait")
 
     assert guarded(later, []) == 4
-    assert "[busy]" in capsys.readouterr().err
+    assert "Reason: busy" in capsys.readouterr().err
 
 
 def test_logged_tracebacks_hold_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
