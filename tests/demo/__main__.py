@@ -85,8 +85,8 @@ def demo(voice: Voice) -> None:
                 f"{agreed.entries} entries, hashed\nanew; {agreed.proofs} proofs and {agreed.checkpoints} checkpoints "
                 f"that others keep of them agree. {seconds:.0f} s.",
                 f"Всё выполнено. Доставок с квитанцией, проверенной без сети: {len(delivered)}. Журналов, "
-                f"пересчитанных заново: 4;\nзаписей в них: {agreed.entries}. Согласуются с ними доказательства у других участников: "
-                f"{agreed.proofs}, контрольные точки: {agreed.checkpoints}. {seconds:.0f} с.",
+                f"пересчитанных заново: 4;\nзаписей в них: {agreed.entries}. Согласуются с ними доказательства у "
+                f"других участников: {agreed.proofs}, контрольные точки: {agreed.checkpoints}. {seconds:.0f} с.",
             )
         )
 
