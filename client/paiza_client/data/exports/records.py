@@ -8,12 +8,9 @@ from typing import Any
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import located
-from paiza_client.sdk import wording
+from paiza_client.sdk import messages, wording
 from paiza_client.sdk.open_many import OpenedMessage
-from paiza_client.verify.model import OpenedPart
 from paiza_domain.schema.kind import Kind
-from paiza_wire.message import parse_strictly
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +56,7 @@ def record(opened: OpenedMessage) -> Record:
         digest=opened.digest,
         thread_name=opened.main.thread_name,
         kind=kind,
-        content=_parsed(kind.content, opened.main),
-        annex=None if annex is None or kind.annex is None else _parsed(kind.annex, annex),
+        content=messages.content(opened.main),
+        annex=None if annex is None or kind.annex is None else messages.content(annex),
         proofs=wording.proof_rows(opened.main),
     )
-
-
-def _parsed(content: type[Message], part: OpenedPart) -> Any:
-    with located(part.message.header.message_id.hex()):
-        return parse_strictly(content, part.plaintext, "the content")
