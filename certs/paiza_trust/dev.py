@@ -3,6 +3,7 @@
 Never for real use: a real federation exists because nobody holds everybody's keys.
 """
 
+import json
 import shutil
 import tempfile
 import time
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from securesystemslib.signer import Signer
 
@@ -18,7 +19,7 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_register.documents import FORMAT, MAX_MEMBERS
 from paiza_trust.errors import TrustError
 from paiza_trust.files import make_private_folder, write_private
-from paiza_trust.member import OFFICERS, Plan, create_member, to_json
+from paiza_trust.member import OFFICERS, Plan, create_member, pin, to_json
 from paiza_trust.reference_source import OURS, legal_base_titles, member_documents, shared_documents
 from paiza_trust.repository import Signers, generate_signers, publish, publish_root
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
@@ -80,8 +81,7 @@ def create(
         signers = generate_signers(members, building / "register-keys")
         register = building / "register"
         write_private(building / "root.json", publish_root(register, signers, moment))
-        documents = {"federation.json": to_json(_federation_document(federation, signers))}
-        documents |= shared_documents(OURS)
+        documents = dict(shared_documents(OURS))
         for name, text in (agreements or {}).items():
             documents[f"agreement-{name}.cedar"] = text.encode()
         for at, member in enumerate(members):
@@ -89,6 +89,8 @@ def create(
                 Plan(member, federation, base_port + at, moment, folder=building, home=folder, passphrase=passphrase)
             )
             documents |= member_documents(OURS, member)
+        own = [json.loads(documents[f"members/{member}/member.json"]) for member in members]
+        documents["federation.json"] = to_json(_federation_document(federation, signers, own))
         publish(register, signers, documents, version=1, now=moment)
         # Nothing stands at the folder's name before all of it does: a rename replaces an empty folder.
         building.rename(folder.absolute())
@@ -138,18 +140,18 @@ def _usage(what: str, where: str, remedy: str) -> TrustError:
     return TrustError("usage", what, where, remedy, ExitCode.USAGE)
 
 
-def _federation_document(federation: str, signers: Signers) -> object:
+def _federation_document(federation: str, signers: Signers, members: Sequence[Mapping[str, Any]]) -> object:
+    """Return federation.json, in which every key is pinned that the members name in their member.json."""
     return {
         "format": FORMAT,
         "name": federation,
         "names": {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
-        "members": {
-            member: {"status": "active", "log_origins": [{"origin": f"{member}.{federation}/log/1"}]}
-            for member in signers.members
-        },
+        "members": {member["id"]: {"status": "active"} for member in members},
         "custodians": _holders(signers.custodians),
         "publishers": _holders(signers.publishers),
         "reference": _holders(signers.reference),
+        "log_keys": [pin("origin", key["vkey"]) for member in members for key in member["log_keys"]],
+        "witness_keys": [pin("name", key["vkey"]) for member in members for key in member["witness_keys"]],
         "legal_bases": {**legal_base_titles(OURS), **LEGAL_BASES},
     }
 

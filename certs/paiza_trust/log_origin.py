@@ -1,6 +1,6 @@
-"""A new log for a member that lost part of its own: the members admit it by their threshold, the member names its key.
+"""A new log for a member that lost part of its own: the members admit its key by their threshold, then it is named.
 
-Three steps in three hands. A proposal is the next `federation.json` with one log origin more, and the targets metadata
+Three steps in three hands. A proposal is the next `federation.json` with one log key more, and the targets metadata
 that names it, unsigned; each custodian looks at it and signs; with the threshold reached, the member's own role and the
 first publisher publish. What is signed says nothing but this one origin: signing refuses a proposal
 that changes anything else.
@@ -23,7 +23,7 @@ from paiza_trust import repository
 from paiza_trust.current import Current
 from paiza_trust.errors import TrustError
 from paiza_trust.files import replace_private, write_private
-from paiza_trust.member import to_json
+from paiza_trust.member import pin, to_json
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.notes import VerifierKey
@@ -94,7 +94,7 @@ def prepare(folder: Path, member: str, vkey: str, now: datetime) -> Proposal:
         raise TrustError("unknown_log", what, vkey, "Make the key under the next number.")
     current = Current(folder)
     document = json.loads(current.document(FEDERATION))
-    document["members"][member]["log_origins"].append({"origin": origin})
+    document["log_keys"].append(pin("origin", vkey))
     data = to_json(document)
     targets = current.targets
     targets.version = current.next_version
@@ -156,16 +156,19 @@ def next_origin(register: Register, member: str) -> str:
 
 
 def _check_says_no_more(current: Current, proposal: Proposal) -> None:
-    """Refuse a proposal that is not exactly: what is in force, and one origin more for that member."""
+    """Refuse a proposal that is not exactly: what is in force, and one log more of that member."""
     proposed, before = proposal.targets.signed, current.targets
     described = TargetFile.from_data(FEDERATION, proposal.federation, ["sha256"])
     others = {path: info for path, info in proposed.targets.items() if path != FEDERATION}
     wanted = json.loads(current.document(FEDERATION))
     if proposal.member not in wanted["members"]:
         raise TrustError("unknown_member", "The register has no such member", proposal.member, "Prepare it anew.")
-    wanted["members"][proposal.member]["log_origins"].append({"origin": proposal.origin})
+    known = {each["origin"] for each in wanted["log_keys"]}
+    wanted["log_keys"].append(pin("origin", proposal.vkey))
     if (
-        proposed.targets.get(FEDERATION) != described
+        not proposal.origin.startswith(f"{proposal.member}.")
+        or proposal.origin in known
+        or proposed.targets.get(FEDERATION) != described
         or json.loads(proposal.federation) != wanted
         or others != {path: info for path, info in before.targets.items() if path != FEDERATION}
         or proposed.delegations != before.delegations

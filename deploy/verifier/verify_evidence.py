@@ -262,6 +262,12 @@ def check_holders(federation: dict, active: set[str], roles: dict, delegated: li
         need(listed == "reference" or active <= set(holders), f"{listed}: one is missing")
 
 
+def check_pin(key: str, label: str, pins: list[dict]) -> None:
+    """Check that the members admitted the key of a log or of a witness."""
+    pin = {label: key.partition("+")[0], "vkey_sha256": sha256(key.encode()).hexdigest()}
+    need(pin in pins, f"{pin[label]}: a key that was not admitted")
+
+
 def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
     """Follow the roots from the bootstrap root on, each signed as the one before and it itself demand."""
     first = json.loads(bootstrap)["signed"]
@@ -332,10 +338,11 @@ class Register:
             self.revoked[member] = {each[name] for each in gone["certificates"] for name in names}
             for each in found["log_keys"]:
                 origin, _key_id, key = vkey(each["vkey"], 1, f"{member}.{self.federation}/log/")
-                need({"origin": origin} in members[member]["log_origins"], f"{origin}: not admitted")
+                check_pin(each["vkey"], "origin", federation["log_keys"])
                 self.log_keys[origin] = member, key
             for each in found["witness_keys"]:
                 name, key_id, key = vkey(each["vkey"], 6, f"{member}.{self.federation}/witness/")
+                check_pin(each["vkey"], "name", federation["witness_keys"])
                 self.witness_keys[name, key_id] = member, key
 
 

@@ -10,6 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
@@ -27,7 +28,10 @@ MAX_MEMBERS: Final = 64
 """Members of a federation; six times the states and organisations in view."""
 
 MAX_LIST: Final = 32
-"""Endpoints, log keys, witness keys or encryption keys of one member, those of the past included."""
+"""Endpoints or encryption keys of one member; of those, expired ones leave the register.
+
+Lists of log keys, witness keys and their pins only ever grow; their bound is that of the file.
+"""
 
 MAX_REVOKED: Final = 20_000
 """Revoked certificates of one member: decades of a large service."""
@@ -131,19 +135,23 @@ class Fields:
             raise self.refuse(name, f"is not an object of at most {most} entries")
         return {key: Fields(f"{self.where}: {name}.{key}", value) for key, value in values.items()}
 
-    def each(self, name: str, least: int, most: int, parse: Callable[["Fields"], _Parsed]) -> tuple[_Parsed, ...]:
-        """Read a list of objects."""
+    def each(
+        self, name: str, least: int, most: int | None, parse: Callable[["Fields"], _Parsed]
+    ) -> tuple[_Parsed, ...]:
+        """Read a list of objects; ``most`` is None where the size of the file is the only bound."""
         values = self._values.get(name)
-        if not isinstance(values, list) or not least <= len(values) <= most:
-            raise self.refuse(name, f"is not a list of {least} to {most} entries")
+        if not isinstance(values, list) or len(values) < least or (most is not None and len(values) > most):
+            raise self.refuse(name, f"is not a list of {least} to {most or 'any number of'} entries")
         return tuple(parse(Fields(f"{self.where}: {name}[{at}]", value)) for at, value in enumerate(values))
 
 
 class Federation:
-    """The content of federation.json: name, members with their status and admitted logs, legal bases.
+    """The content of federation.json: name, members with their status, who signs, keys ever admitted, legal bases.
 
-    A member describes itself, except for its logs: the members together admit a second log, so that nobody can abandon
-    a log that showed two histories.
+    ``custodians``, ``publishers`` (in the order in which they publish) and ``reference`` map a member to the id of its
+    key. A member describes itself, except for its logs and witnesses: the members together admit each of their keys.
+    ``key_pins`` are all that ever were, by name and SHA-256 of the vkey, those of removed members included: nobody can
+    abandon a log that showed two histories, and an old key in evidence can still be judged.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -158,16 +166,23 @@ class Federation:
         for member, status in self.members.items():
             if status == "active" and not (member in self.custodians and member in self.publishers):
                 raise fields.refuse("custodians or publishers", f"lack {member}, which is active")
-        self.log_origins: Mapping[str, frozenset[str]] = {
-            member: frozenset(values.each("log_origins", 1, MAX_LIST, partial(_origin, f"{member}.{self.name}")))
-            for member, values in members.items()
-        }
+        pins = (
+            *fields.each("log_keys", 0, None, partial(_pin, "origin", self._name_of("log"))),
+            *fields.each("witness_keys", 0, None, partial(_pin, "name", self._name_of("witness"))),
+        )
+        self.key_pins = frozenset(pins)
+        if len(self.key_pins) != len(pins):
+            raise fields.refuse("log_keys or witness_keys", "pin one key twice")
         self.legal_bases = MappingProxyType(
             {
                 code: _legal_base(code, values)
                 for code, values in fields.inner_each("legal_bases", MAX_LEGAL_BASES).items()
             }
         )
+
+    def _name_of(self, what: str) -> re.Pattern[str]:
+        # Of any member, also one that is no longer in the register.
+        return re.compile(rf"{MEMBER_ID.pattern}\.{re.escape(self.name)}/{what}/[1-9][0-9]{{0,5}}")
 
     def _holders(self, fields: Fields, name: str) -> Mapping[str, str]:
         holders = fields.each(name, 1, MAX_MEMBERS, _holder)
@@ -178,9 +193,14 @@ class Federation:
         return MappingProxyType(dict(holders))
 
 
+def vkey_digest(vkey: str) -> bytes:
+    """Return the 32 bytes by which federation.json pins a log's or a witness's key: SHA-256 of its vkey."""
+    return sha256(vkey.encode()).digest()
+
+
 def parse_member(member_id: str, federation: Federation, data: bytes, revoked: frozenset[bytes]) -> Member:
     """Parse members/<id>/member.json; refuse an id other than the path's and a log that was not admitted."""
-    status, admitted = federation.members[member_id], federation.log_origins[member_id]
+    status = federation.members[member_id]
     trust_domain = f"{member_id}.{federation.name}"
     fields = Fields.load(f"members/{member_id}/member.json", data)
     if fields.text("id", MEMBER_ID) != member_id:
@@ -196,17 +216,17 @@ def parse_member(member_id: str, federation: Federation, data: bytes, revoked: f
         check_authority(authority)
     except Rejected as error:
         raise fields.refuse("node_ca or officer_ca", f"is refused: {error.detail}") from error
-    log_keys = fields.each("log_keys", 1, MAX_LIST, lambda key: _log_key(key, trust_domain))
+    log_keys = fields.each("log_keys", 1, None, lambda key: _log_key(key, trust_domain))
     if len({key.origin for key in log_keys}) != len(log_keys):
         raise fields.refuse("log_keys", "name one origin twice")
     if list(log_keys) != sorted(log_keys, key=_log_number):  # the last is the one in use
         raise fields.refuse("log_keys", "do not stand in the order of their numbers")
-    for key in log_keys:
-        if key.origin not in admitted:
-            raise fields.refuse("log_keys", f"name {key.origin}, which the members did not admit")
-    witness_keys = fields.each("witness_keys", 1, MAX_LIST, lambda key: _witness_key(key, trust_domain))
+    witness_keys = fields.each("witness_keys", 1, None, lambda key: _witness_key(key, trust_domain))
     if len({key.name for key in witness_keys}) != len(witness_keys):
         raise fields.refuse("witness_keys", "have one name twice")
+    for name, vkey in (*((key.origin, key.vkey) for key in log_keys), *((key.name, key.vkey) for key in witness_keys)):
+        if (name, vkey_digest(vkey)) not in federation.key_pins:
+            raise fields.refuse("log_keys or witness_keys", f"hold a key of {name} that the members did not admit")
     return Member(
         id=member_id,
         names=fields.names("names"),
@@ -236,6 +256,10 @@ def _status(member_id: str, fields: Fields) -> Status:
     if status == "suspended":
         return "suspended"
     raise fields.refuse("status", "is neither active nor suspended")
+
+
+def _pin(label: str, pattern: re.Pattern[str], fields: Fields) -> tuple[str, bytes]:
+    return fields.text(label, pattern), bytes.fromhex(fields.text("vkey_sha256", _HEX_SHA256))
 
 
 def _holder(fields: Fields) -> tuple[str, str]:

@@ -81,7 +81,8 @@ class Register:
     ``version`` is SHA-256 of snapshot.json and commits to every other file but the roots and the timestamp.
     ``expiry_time`` is the earliest expiry of anything in it. ``late`` is set when this time has passed and the grace
     period runs. ``reference`` holds the signed files of reference data, by target path. They are parsed on use
-    (`paiza_domain.reference.read`), so that no wrong list can stop an exchange.
+    (`paiza_domain.reference.read`), so that no wrong list can stop an exchange. ``key_pins`` are the keys of logs and
+    witnesses that were ever admitted: name and SHA-256 of the vkey.
     """
 
     version: bytes
@@ -94,6 +95,7 @@ class Register:
     reference: Mapping[str, bytes] = field(repr=False)
     late: bool
     role_versions: Mapping[str, int] = field(repr=False)
+    key_pins: frozenset[tuple[str, bytes]] = field(repr=False)
     _verifier: CertificateVerifier = field(repr=False, compare=False)
 
     def active_members(self) -> tuple[Member, ...]:

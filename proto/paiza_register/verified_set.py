@@ -17,9 +17,9 @@ A set from any source (fetched, archived, inside evidence) is accepted only afte
 7. Every file named is there, and is the one named.
 8. federation.json, member.json and revoked.json are well formed. The federation's members are exactly those with a role
    each, and for their revocations; its custodians, publishers and holders of the reference data are exactly those whose
-   keys sign, and every active member has a custodian and a publisher. Reference data (reference-*.json, profile.json,
-   liaison.json) are carried as they are: they decide nothing about who may speak, and a wrong record in them must not
-   stop the members from speaking.
+   keys sign, and every active member has a custodian and a publisher. Each key of a log or witness is pinned. Reference
+   data (reference-*.json, profile.json, liaison.json) are carried as they are: they decide nothing about who may speak,
+   and a wrong record in them must not stop the members from speaking.
 9. At the time asked for, nothing in the set has expired longer ago than the grace. Without a time asked for, the set
    is taken at its own time: evidence is judged as it was.
 
@@ -130,14 +130,17 @@ def at_time(register: Register, at: datetime) -> Register:
 def refuse_rollback(known: Register, new: Register) -> None:
     """Refuse a set that rolls back the one accepted before.
 
-    No role's version may fall or vanish, and a member's log keys and witness keys may only be added to: dropping a
-    key must not hide a log that showed two histories, nor a witness that saw both.
+    No role's version may fall or vanish. Pins of keys, a member's log keys, witness keys and revocations may only be
+    added to: dropping a key must not hide a log that showed two histories, nor a witness that saw both, and the key of
+    a node must not bring back an officer who was shut out.
     """
     if new.federation != known.federation:
         raise Rejected("register_invalid", "the register is another federation's")
     for role, version in known.role_versions.items():
         if new.role_versions.get(role, 0) < version:
             raise Rejected("register_rolled_back", f"{role} is older than the one known")
+    if not known.key_pins <= new.key_pins:
+        raise Rejected("register_rolled_back", "a key of a log or a witness is no longer pinned")
     for member_id, member in known.members.items():
         successor = new.members.get(member_id)
         if successor is not None and not set(member.log_keys) <= set(successor.log_keys):
@@ -344,6 +347,7 @@ def _read(verified: _Verified) -> Register:
         ),
         late=False,
         role_versions=verified.role_versions,
+        key_pins=federation.key_pins,
         _verifier=CertificateVerifier({member_id: member.authority for member_id, member in members.items()}),
     )
 

@@ -96,7 +96,10 @@ def make_register(identities: list[Identity]) -> Register:
     members = {each.member.id: each.member for each in identities}
     later = BEGIN + timedelta(days=1000)
     nobody = cast("Any", None)
-    return Register(VERSION, FEDERATION, {}, members, later, {}, (), {}, late=False, role_versions={}, _verifier=nobody)
+    return Register(
+        VERSION, FEDERATION, {}, members, later, {}, (), {}, late=False, role_versions={}, key_pins=frozenset(),
+        _verifier=nobody,
+    )  # fmt: skip
 
 
 class RegisterCache:

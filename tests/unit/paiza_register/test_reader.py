@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from paiza_register import GRACE, FetchMissing, Register, RegisterReader, folder_fetch, load_set
+from paiza_trust.member import pin
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import notes
@@ -183,8 +184,8 @@ def test_log_keys_are_only_ever_added(reader: RegisterReader, source: Source, ho
     other = "kaz.paiza.example/log/2"
     vkey = notes.SignerKey.from_ed25519(other, keys.generate_ed25519()).verifier_key.to_vkey()
     entry = {"origin": other, "vkey": vkey}
-    admitted = {"origin": other}
-    holder.edit("federation.json", lambda document: document["members"]["kaz"]["log_origins"].append(admitted))
+    admitted = pin("origin", vkey)
+    holder.edit("federation.json", lambda document: document["log_keys"].append(admitted))
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].append(entry))
     source.files = holder.files()
     assert len(reader.refresh(NOW, source).member("kaz").log_keys) == 2
@@ -218,8 +219,8 @@ def test_a_new_log_needs_the_members_threshold(reader: RegisterReader, source: S
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].append(entry))
     source.files = holder.files()
     assert "did not admit" in refused("register_invalid", lambda: reader.refresh(NOW, source))
-    admitted = {"origin": other}
-    holder.edit("federation.json", lambda document: document["members"]["kaz"]["log_origins"].append(admitted))
+    admitted = pin("origin", vkey)
+    holder.edit("federation.json", lambda document: document["log_keys"].append(admitted))
     holder.edit("members/kaz/member.json", lambda document: document["log_keys"].reverse())
     source.files = holder.advance().files()
     assert "order" in refused("register_invalid", lambda: reader.refresh(NOW, source))

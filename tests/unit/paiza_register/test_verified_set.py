@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from ssl import PEM_cert_to_DER_cert
@@ -13,9 +14,13 @@ from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, Root, Targets
 
 from paiza_register import GRACE, load_set
 from paiza_register.pair_key import PairSigner
+from paiza_register.verified_set import refuse_rollback
+from paiza_trust.member import pin
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-from paiza_wire.identity import SpiffeId
+from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.identity.pair import PairPrivateKey
+from paiza_wire.tlog import notes
+from tests.two_verifiers import second_verifier
 from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, refused_by_both
 
 SECOND = timedelta(seconds=1)
@@ -500,3 +505,74 @@ def test_metadata_of_another_type_is_refused(holder: Holder) -> None:
     files = holder.files()
     files["metadata/timestamp.json"] = holder.sign("timestamp", Targets(1, expires=NOW + timedelta(days=1)))
     refused("register_invalid", lambda: load_set(files, holder.bootstrap, NOW))
+
+
+PIN_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no pins of logs": lambda d: d.pop("log_keys"),
+    "no pins of witnesses": lambda d: d.update(witness_keys=[]),
+    "a log not pinned": lambda d: d["log_keys"].pop(0),
+    "a witness not pinned": lambda d: d["witness_keys"].pop(0),
+    "another log key": lambda d: d["log_keys"][0].update(vkey_sha256="0" * 64),
+    "another witness key": lambda d: d["witness_keys"][0].update(vkey_sha256="0" * 64),
+    "a log key under another log": lambda d: d["log_keys"][0].update(origin="kaz.paiza.example/log/2"),
+    "a log key pinned for a witness": lambda d: d["witness_keys"][0].update(
+        vkey_sha256=d["log_keys"][0]["vkey_sha256"]
+    ),
+    "a digest in capitals": lambda d: d["log_keys"][0].update(vkey_sha256=d["log_keys"][0]["vkey_sha256"].upper()),
+}
+
+
+@pytest.mark.parametrize("edit", PIN_EDITS.values(), ids=PIN_EDITS)
+def test_each_key_of_a_log_or_witness_is_pinned(holder: Holder, edit: Callable[[dict[str, Any]], object]) -> None:
+    """A key in member.json that federation.json does not pin under its name refuses the set."""
+    holder.edit("federation.json", edit)
+    refused_by_both(holder)
+
+
+@pytest.mark.parametrize("name", ["kaz.other.example/log/3", "Kaz.paiza.example/log/3", "kaz.paiza.example/log/0", "x"])
+def test_a_pin_names_a_log_of_the_federation(holder: Holder, name: str) -> None:
+    """A pin under a name that no log of the federation can have is refused, and so is one that stands twice."""
+    twice = holder.copy()
+    holder.edit("federation.json", lambda d: d["log_keys"].append({"origin": name, "vkey_sha256": "0" * 64}))
+    refused("register_invalid", holder.load)
+    twice.edit("federation.json", lambda d: d["log_keys"].append(d["log_keys"][0]))
+    assert "twice" in refused("register_invalid", twice.load)
+
+
+def test_keys_of_logs_and_witnesses_are_listed_without_bound(holder: Holder) -> None:
+    """Hundreds of keys of one member, and pins of thousands of members long gone, are read by both verifiers."""
+    logs = [new_log(f"kaz.paiza.example/log/{number}") for number in range(2, 200)]
+    former = [
+        {"origin": f"gone.paiza.example/log/{number}", "vkey_sha256": f"{number:064x}"} for number in range(1, 5000)
+    ]
+
+    def admit(document: dict[str, Any]) -> None:
+        document["log_keys"] += [*former, *(pin("origin", vkey) for vkey in logs)]
+
+    def name(document: dict[str, Any]) -> None:
+        document["log_keys"] += [{"origin": vkey.partition("+")[0], "vkey": vkey} for vkey in logs]
+
+    holder.edit("federation.json", admit)
+    holder.edit("members/kaz/member.json", name)
+    register = holder.load()
+    assert len(register.member("kaz").log_keys) == 199
+    assert ("gone.paiza.example/log/7", (7).to_bytes(32, "big")) in register.key_pins
+    assert len(second_verifier().Register(holder.files(), holder.bootstrap).log_keys) == len(MEMBERS) + 198
+
+
+def new_log(origin: str) -> str:
+    """Return the verifier key of a new log."""
+    return notes.SignerKey.from_ed25519(origin, keys.generate_ed25519()).verifier_key.to_vkey()
+
+
+def test_no_pin_is_ever_taken_back(holder: Holder) -> None:
+    """A version without a pin that was known is refused by those who knew it, also of a member that left."""
+    holder.edit(
+        "federation.json",
+        lambda d: d["log_keys"].append({"origin": "gone.paiza.example/log/1", "vkey_sha256": "7" * 64}),
+    )
+    known = holder.advance().load()
+    holder.edit("federation.json", lambda d: d["log_keys"].pop())
+    new = holder.advance().load()
+    assert "no longer pinned" in refused("register_rolled_back", lambda: refuse_rollback(known, new))
+    refuse_rollback(new, replace(new, key_pins=known.key_pins))

@@ -160,7 +160,8 @@ def test_a_second_version_can_be_published(tmp_path: Path, folder: Path) -> None
         for path in targets.rglob("*.json")
     }
     signers = repository.generate_signers(("kaz", "tjk"), tmp_path / "keys")
-    documents["federation.json"] = to_json(dev._federation_document(dev.FEDERATION, signers))
+    members = [json.loads(documents[f"members/{member}/member.json"]) for member in ("kaz", "tjk")]
+    documents["federation.json"] = to_json(dev._federation_document(dev.FEDERATION, signers, members))
     root = repository.publish_root(tmp_path / "register", signers, NOW)
     reader = RegisterReader(tmp_path / "reader", root)
     repository.publish(tmp_path / "register", signers, documents, version=1, now=NOW)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import TargetFile
 
 from paiza_trust import dev
+from paiza_trust.member import pin, to_json
 from paiza_trust.show import read_register
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
@@ -94,7 +96,7 @@ def test_only_the_next_log_is_proposed(
 
 
 def test_a_proposal_that_says_more_is_not_signed(folder: Path, trust: Trust, tmp_path: Path) -> None:
-    """A proposal that also suspends a member, or drops a delegation, is refused by whoever is to sign it."""
+    """A proposal that also suspends a member, drops a delegation, or gives a known log another key is not signed."""
     proposal = tmp_path / "proposal.json"
     trust("log", "prepare", folder, "kaz", "--vkey", new_vkey(), "-o", proposal)
     good = json.loads(proposal.read_bytes())
@@ -119,6 +121,16 @@ def test_a_proposal_that_says_more_is_not_signed(folder: Path, trust: Trust, tmp
     def rename(values: dict[str, object]) -> None:
         values["member"] = "tjk"
 
-    assert [offered(change) for change in (suspend, drop, rename, lambda values: values.pop("targets"))] == [
-        "malformed"
-    ] * 4
+    def replace_key(values: dict[str, object]) -> None:
+        values["vkey"] = new_vkey("kaz.paiza.example/log/1")
+        federation = json.loads(b64decode(str(values["federation"])))
+        federation["log_keys"][-1] = pin("origin", str(values["vkey"]))
+        data = to_json(federation)
+        targets = json.loads(b64decode(str(values["targets"])))
+        described = TargetFile.from_data("federation.json", data, ["sha256"]).to_dict()
+        targets["signed"]["targets"]["federation.json"] = described
+        values["federation"] = b64encode(data).decode()
+        values["targets"] = b64encode(json.dumps(targets).encode()).decode()
+
+    changes = (suspend, drop, rename, replace_key, lambda values: values.pop("targets"))
+    assert [offered(change) for change in changes] == ["malformed"] * 5

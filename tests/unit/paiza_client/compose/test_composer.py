@@ -56,6 +56,7 @@ def composer(tmp_path: Path) -> Composer:
         {},
         late=False,
         role_versions={},
+        key_pins=frozenset(),
         _verifier=cast("Any", None),
     )
     return Composer(profile, Credentials(key, b"", b"", b""), register, ("liaison",))

@@ -227,7 +227,7 @@ def test_a_log_that_was_not_admitted_proves_nothing(tmp_path: Path, second: Modu
     court = Court(tmp_path / "federation")
     case = court.case(recipients=["tjk"]).release()
     federation = court.document("federation.json")
-    federation["members"]["kaz"]["log_origins"] = [{"origin": "kaz.paiza.example/log/2"}]
+    federation["log_keys"][0]["vkey_sha256"] = "0" * 64
     with pytest.raises(Rejected):
         court.publish({"federation.json": federation})
     assert agreed(second, case.forced(), court.root) is not None

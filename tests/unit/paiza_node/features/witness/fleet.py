@@ -93,6 +93,7 @@ class TheRegister:
             reference={},
             late=False,
             role_versions={},
+            key_pins=frozenset(),
             _verifier=None,  # type: ignore[arg-type]  # nobody shows a certificate here
         )
 

@@ -44,6 +44,7 @@ class Bench:
         self.log, self.other = OtherLog(self.signer), OtherLog(self.signer, b"other")
         self.register = Register(
             bytes(32), "paiza.example", {}, {"tjk": self.member}, NOW, {}, (), {}, late=False, role_versions={},
+            key_pins=frozenset(),
             _verifier=cast("Any", None),
         )  # fmt: skip
         self.begin([])

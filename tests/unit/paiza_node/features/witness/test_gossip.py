@@ -28,6 +28,7 @@ class Scene:
         self.logs.accept(self.member, self.log.consistency_claim(0, 9))
         register = Register(
             bytes(32), "paiza.example", {}, {"tjk": self.member}, NOW, {}, (), {}, late=False, role_versions={},
+            key_pins=frozenset(),
             _verifier=cast("Any", None),
         )  # fmt: skip
         self.told: list[tuple[str, int, int]] = []

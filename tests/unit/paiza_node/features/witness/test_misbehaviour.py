@@ -74,6 +74,7 @@ class Room:
         nobody = cast("Any", None)
         self.register = Register(
             bytes(32), "paiza.example", {}, {"tjk": self.member}, NOW, {}, (), {}, late=False, role_versions={},
+            key_pins=frozenset(),
             _verifier=nobody,
         )  # fmt: skip
         self.restart()
