@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 refused (nothing was chan
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from paiza_trust.errors import TrustError, from_disk, from_wire
 from paiza_trust.log_commands import log_group
 from paiza_trust.reference_commands import reference_group
 from paiza_wire.errors import PaizaError
+from paiza_wire.identity.key_files import passphrase_from_file
 
 LABELS: Final = Labels("Error", "Where", "What to do", "Reason", "… and {n} more")
 
@@ -99,18 +101,10 @@ cli.add_command(reference_group)
 
 def _passphrase(file: Path) -> bytes:
     try:
-        first_line = file.read_bytes().split(b"\n", 1)[0].rstrip(b"\r")
-    except OSError as error:
-        raise TrustError(
-            "file_unreadable",
-            error.strerror or "The file cannot be read",
-            str(file),
-            "Name a file that you may read.",
-            ExitCode.UNAVAILABLE,
-        ) from error
-    if not first_line:
-        raise TrustError("bad_passphrase", "The first line is empty", str(file), "Write the passphrase into it.")
-    return first_line
+        return passphrase_from_file(file)
+    except PaizaError as error:
+        told = from_wire(error, str(file))
+        raise replace(told, exit_code=ExitCode.UNAVAILABLE) if error.reason == "file_unreadable" else told from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -166,7 +166,8 @@ def _create_officer(plan: Plan, name: str, ca: bytes, ca_key: certificates.Autho
     write_private(profile / "root.json", (plan.folder / "root.json").read_bytes())
     write_private(
         profile / "profile.toml",
-        _toml(
+        ("" if passphrase is not None else _UNSEALED_PROFILE).encode()
+        + _toml(
             {
                 "id": str(officer_id),
                 "member": plan.member,
@@ -190,6 +191,10 @@ def _create_officer(plan: Plan, name: str, ca: bytes, ca_key: certificates.Autho
     )
 
 
+_UNSEALED_PROFILE: Final = """\
+# The key of this exercise officer is under no passphrase. A copy of the folder is enough to act in their name.
+sealed = false
+"""
 _UNSEALED: Final = """\
 # Keys of an exercise federation are under no passphrase. A copy of their folder is enough to act in this member's name.
 sealed = false

@@ -56,6 +56,7 @@ class Desk:
         """Write a file and give its path."""
         path = self.folder / name
         path.write_text(text)
+        path.chmod(0o600)
         return str(path)
 
     def change_profile(self, old: str, new: str, profile: str = "kaz-liaison") -> None:

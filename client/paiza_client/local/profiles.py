@@ -2,6 +2,7 @@
 
 profile.toml names the officer (`id`), the `member`, the `federation`, the `node` ("host:port"), and the files `key`,
 `certificate` and `root` (the bootstrap root of the register), relative to the folder; `lang` may be "ru" or "en".
+`sealed = false` accepts a key that is under no passphrase, for exercises.
 The folder also holds what the client writes: the outbox, and the cache of the verified register.
 """
 
@@ -11,7 +12,6 @@ import os
 import re
 import secrets
 import ssl
-import stat
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,19 +21,19 @@ from typing import Final
 
 from paiza_client.errors import FieldProblem, Misused, ProfileProblem, located
 from paiza_client.language import _
-from paiza_wire.identity import SpiffeId, keys
-from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES
+from paiza_wire.identity import SpiffeId, key_files, keys
+from paiza_wire.identity.key_files import open_key
+from paiza_wire.identity.private_keys import P256
+from paiza_wire.identity.sealing import Sealer
 
 PROFILE_FILE: Final = "profile.toml"
 ROLES_FILE: Final = "roles.json"
 MAX_PROFILE_BYTES: Final = 64 * 1024  # a profile is ten lines
 MAX_CREDENTIAL_BYTES: Final = 1024 * 1024  # a key or certificate is a few kilobytes, a root a few hundred
-MAX_PASSPHRASE_BYTES: Final = 1024  # what PKCS#8 encryption sensibly takes
 
 _REQUIRED: Final = ("id", "member", "federation", "node", "key", "certificate", "root")
-_OPTIONAL: Final = ("lang",)
+_OPTIONAL: Final = ("lang", "sealed")
 _ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9.:\[\]-]+):(?P<port>[0-9]{1,5})\Z")
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Profile:
     certificate: Path
     root: Path
     lang: str | None = None
+    sealed: bool = True
 
     @property
     def member(self) -> str:
@@ -141,6 +142,7 @@ def load(folder: Path) -> Profile:
         certificate=folder / settings["certificate"],
         root=folder / settings["root"],
         lang=settings.get("lang") if settings.get("lang") in {"ru", "en"} else None,
+        sealed=settings.get("sealed", True) is not False,
     )
 
 
@@ -151,16 +153,8 @@ def open_credentials(profile: Profile, passphrase: Callable[[], bytes]) -> Crede
         certificate_der = ssl.PEM_cert_to_DER_cert(certificate_pem.decode("ascii"))
     except ValueError as error:
         raise ProfileProblem("bad_key", str(profile.certificate), "not a certificate in PEM") from error
-    try:
-        mode = profile.key.stat().st_mode
-    except OSError as error:
-        raise ProfileProblem("file_unreadable", str(profile.key), error.strerror or "") from error
-    if os.name == "posix" and mode & _OTHERS:
-        raise ProfileProblem("key_exposed", str(profile.key), f"mode {stat.S_IMODE(mode):04o}")
-    stored = _read(profile.key, MAX_KEY_FILE_BYTES)
-    phrase = passphrase() if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in stored else None
     with located(str(profile.key), ProfileProblem):
-        key = keys.private_key_from_pem(stored, phrase)
+        key = open_key(profile.key, P256, Sealer(passphrase), sealed=profile.sealed)
     return Credentials(key, keys.private_key_to_pem(key), certificate_der, certificate_pem)
 
 
@@ -189,11 +183,9 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def passphrase_from_file(path: Path) -> bytes:
-    """Read a passphrase file: its first line, without the line end."""
-    line = _read(path, MAX_PASSPHRASE_BYTES).split(b"\n", 1)[0].rstrip(b"\r")
-    if not line:
-        raise ProfileProblem("passphrase_missing", str(path), "the file is empty")
-    return line
+    """Read a passphrase file: its first line, without the line end. It must be as private as a key."""
+    with located(str(path), ProfileProblem):
+        return key_files.passphrase_from_file(path)
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -46,15 +46,19 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_passphrase_comes_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first line of the file encrypts the officers' keys; an empty or missing file is an error."""
+    """The first line of the file encrypts the officers' keys; an open, empty or missing one is an error."""
     secret = tmp_path / "secret"
     secret.write_text("tumar\nsecond line\n")
+    secret.chmod(0o644)
+    code, _, err = run(capsys, "dev", tmp_path / "a", "--members", "kaz", "--passphrase-file", secret, "--json")
+    assert (code, json.loads(err)["reason"]) == (3, "key_exposed")
+    secret.chmod(0o600)
     code, _, _ = run(capsys, "dev", tmp_path / "a", "--members", "kaz", "--passphrase-file", secret)
     assert code == 0
     assert b"ENCRYPTED" in (tmp_path / "a/home/kaz-duty/officer.key").read_bytes()
     secret.write_text("\n")
     code, _, err = run(capsys, "dev", tmp_path / "b", "--members", "kaz", "--passphrase-file", secret, "--json")
-    assert (code, json.loads(err)["reason"]) == (3, "bad_passphrase")
+    assert (code, json.loads(err)["reason"]) == (3, "passphrase_missing")
     code, _, err = run(capsys, "dev", tmp_path / "b", "--members", "kaz", "--passphrase-file", tmp_path / "c", "--json")
     assert (code, json.loads(err)["reason"]) == (4, "file_unreadable")
     assert not (tmp_path / "b").exists()

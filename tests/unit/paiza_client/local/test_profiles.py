@@ -43,6 +43,7 @@ def make(
         **(settings or {}),
     }
     text = "".join(f'{key} = "{value}"\n' for key, value in values.items() if value)
+    text += "" if passphrase is not None else "sealed = false\n"
     (folder / "profile.toml").write_text(text)
     return folder
 
@@ -128,6 +129,18 @@ def test_an_encrypted_key_opens_with_its_passphrase_only(home: Path) -> None:
     assert caught.value.where == str(profile.key)
 
 
+def test_an_unsealed_key_needs_words(home: Path) -> None:
+    """A key under no passphrase is refused, unless the profile says sealed = false."""
+    folder = make(home)
+    profile = folder / "profile.toml"
+    for words in ("", 'sealed = "false"\n', "sealed = true\n"):
+        profile.write_text(profile.read_text().replace("sealed = false\n", words))
+        with pytest.raises(ProfileProblem, match="key_unsealed") as caught:
+            profiles.open_credentials(profiles.load(folder), never)
+        assert caught.value.where == str(folder / "officer.key")
+        profile.write_text(profile.read_text().replace(words or "\0", "") + "sealed = false\n")
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o777])
 def test_a_key_that_others_can_read_is_refused(home: Path, mode: int) -> None:
     """A key file open to group or others is not used."""
@@ -160,7 +173,11 @@ def test_a_passphrase_file_gives_its_first_line(tmp_path: Path) -> None:
     """What follows the first line, and its end, are not part of the passphrase."""
     file = tmp_path / "phrase"
     file.write_bytes(PASSPHRASE + b"\r\nsecond line\n")
+    file.chmod(0o600)
     assert profiles.passphrase_from_file(file) == PASSPHRASE
+    file.chmod(0o640)
+    with pytest.raises(ProfileProblem, match="key_exposed"):
+        profiles.passphrase_from_file(file)
 
 
 def test_roles_are_remembered_and_rubbish_is_forgotten(home: Path) -> None:
