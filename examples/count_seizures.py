@@ -1,4 +1,4 @@
-"""Count seizures by substance and quarter, with small numbers hidden.
+"""Count seizures by substance and year, with small numbers hidden.
 
 With `make up` running, and PAIZA_HOME set as it prints; send some notices first (`import_seizures.py`):
 
@@ -18,7 +18,7 @@ from paiza_client.sdk import connect
 async def main(profile: str) -> None:
     """Count, and print the table."""
     async with connect(profiles.find(profile)) as session:
-        counted = await count_seizures(session, by="substance", across="quarter", reason="an example")
+        counted = await count_seizures(session, by="substance", across="year", reason="an example")
     print(counted.table.title)
     for row in (counted.table.columns, *counted.table.rows):
         print("\t".join(map(str, row)))

@@ -19,7 +19,7 @@ from paiza_client.sdk import connect
 
 def show(done: int, total: int) -> None:
     """Show how far the import is."""
-    print(f"\r{done} of {total} lines", end="", file=sys.stderr)
+    print(f"\r{done} of {total} lines", end="\n" if done == total else "", file=sys.stderr)
 
 
 async def main(profile: str, table: Path) -> None:

@@ -17,7 +17,7 @@ MAX_LINES: Final = 40  # an example is read at one glance
 
 # Arguments, and what is printed in the end. A further example needs its line here.
 RUNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "count_seizures.py": (("tjk-liaison",), "numbers hidden"),
+    "count_seizures.py": (("tjk-liaison",), "Heroin\t"),
     "export_unodc.py": (("tjk-liaison", "rows.csv"), "notices written to rows.csv, marked TLP:AMBER"),
     "import_seizures.py": (("kaz-liaison", str(FOLDER / "seizures.csv")), "3 sent in "),
 }
