@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -12,15 +11,9 @@ from paiza.officer.v1 import workflow_pb2
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Refused
 from paiza_client.language import N_, _, span_text
-from paiza_client.sdk import breaches, messages
+from paiza_client.sdk import breaches, controlled_delivery
 from paiza_domain import kinds
-
-if TYPE_CHECKING:
-    from paiza_client.sdk import Session
-
-WORKFLOW: Final = "controlled-delivery"
 
 
 @click.command("board", help=N_("Show where every controlled delivery stands that your node knows of."))
@@ -32,7 +25,7 @@ def board(*, over_too: bool) -> None:
 
     async def work() -> list[workflow_pb2.WorkflowStatus]:
         async with terminal.session() as session:
-            return await session.workflows.board(WORKFLOW, over_too=over_too)
+            return await controlled_delivery.board(session, over_too=over_too)
 
     found = run(work())
     if terminal.wants_json:
@@ -63,25 +56,13 @@ def show(*, thread: str) -> None:
 
     async def work() -> workflow_pb2.GetWorkflowResponse:
         async with terminal.session() as session:
-            return await workflow_of(session, thread)
+            return await controlled_delivery.status(session, thread)
 
     found = run(work())
     if terminal.wants_json:
         terminal.json(_as_json(found))
     else:
         _tell(terminal, found)
-
-
-async def workflow_of(session: "Session", thread: str) -> workflow_pb2.GetWorkflowResponse:
-    """Find the delivery an officer means, by its thread's short name or any message of it."""
-    found = await messages.matching(session, thread)
-    threads = {each.header.thread_id for each in found}
-    if len(threads) > 1:
-        await messages.find(session, thread)
-    response = await session.workflows.get(thread_id=threads.pop())
-    if response.status.workflow != WORKFLOW or not response.steps:
-        raise Refused("unknown_id", thread, "not a controlled delivery")
-    return response
 
 
 def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:

@@ -56,6 +56,10 @@ class Overrides:
     strip_location: bool = False
 
 
+UNCHANGED: Final = Overrides()
+"""Nothing is set against the draft."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A message with everything that can be decided without the node.
@@ -164,7 +168,7 @@ def usual_handling(kind: Kind, content: Message) -> message_pb2.Handling:
     return kind.handling_for(content) if kind.handling_for else _USUAL
 
 
-def prepare(draft: Draft, source: str, overrides: Overrides = Overrides(), now: datetime | None = None) -> Prepared:
+def prepare(draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: datetime | None = None) -> Prepared:
     """Return a draft with what the caller sets against it; the caller wins.
 
     ``source`` is the draft's path: files that it attaches are looked for beside it. Without a review date of its own a

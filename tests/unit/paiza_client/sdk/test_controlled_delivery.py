@@ -1,7 +1,12 @@
 """What a step of a controlled delivery fills in by itself."""
 
+import pytest
+
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.cli import step_fields
+from paiza_client.errors import Refused
+from paiza_client.sdk import controlled_delivery
+from paiza_client.sdk.controlled_delivery import Delivery
 
 EARLIER, LATER, OTHER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 
@@ -23,16 +28,21 @@ def _stop(
     return alarm
 
 
+def _filled(found: workflow_pb2.GetWorkflowResponse, own: str, kind: str) -> tuple[str, ...]:
+    delivery = Delivery(found, message_pb2.Header(), own)
+    return tuple(controlled_delivery.fill(delivery, kind, lenient=True).values())
+
+
 def test_the_oldest_stop_that_waits_for_us_is_acknowledged() -> None:
     """Of two stops the older one that this member has not acknowledged is taken, never its own."""
     found = _thread(_stop(LATER, "tjk", 20, "kaz"), _stop(EARLIER, "uzb", 10, "kaz"), _stop(OTHER, "kaz", 30, "uzb"))
-    assert step_fields.ACKNOWLEDGED.find(found, "kaz") == (EARLIER.hex(),)
-    assert step_fields.ACKNOWLEDGED.find(found, "uzb") == (OTHER.hex(),)
+    assert _filled(found, "kaz", "cd-acknowledgement") == (EARLIER.hex(),)
+    assert _filled(found, "uzb", "cd-acknowledgement") == (OTHER.hex(),)
 
 
 def test_without_a_stop_the_request_is_acknowledged() -> None:
     """Where no alarm waits for this member, what is acknowledged is the request."""
-    assert step_fields.ACKNOWLEDGED.find(_thread(), "kaz") == (OTHER.hex(),)
+    assert _filled(_thread(), "kaz", "cd-acknowledgement") == (OTHER.hex(),)
 
 
 def test_a_member_lifts_its_own_stop() -> None:
@@ -40,14 +50,23 @@ def test_a_member_lifts_its_own_stop() -> None:
     found = _thread(
         _stop(OTHER, "uzb", 5, in_force=False), _stop(EARLIER, "uzb", 10), _stop(LATER, "kaz", 20)
     )  # fmt: skip
-    assert step_fields.OWN_STOP.find(found, "uzb") == (EARLIER.hex(),)
-    assert step_fields.OWN_STOP.find(found, "tjk") == ()
+    assert _filled(found, "uzb", "cd-stop-lifting") == (EARLIER.hex(),)
+    assert _filled(found, "tjk", "cd-stop-lifting") == ()
 
 
 def test_the_answer_goes_to_conditions_that_are_open() -> None:
     """Conditions that were answered are passed over, whatever came last."""
     found = _thread()
     found.status.states.add(member="tjk", status="conditions-answered", step_digest=LATER)
-    assert step_fields.CONDITIONS.find(found, "kaz") == ()
+    assert _filled(found, "kaz", "cd-conditions-answer") == ()
     found.status.states.add(member="uzb", status="conditions-proposed", step_digest=EARLIER)
-    assert step_fields.CONDITIONS.find(found, "kaz") == ("uzb", EARLIER.hex())
+    assert _filled(found, "kaz", "cd-conditions-answer") == ("uzb", EARLIER.hex())
+
+
+def test_a_step_without_what_it_answers_is_refused_unless_the_officer_names_it() -> None:
+    """Nothing was offered: accepting is refused with the reason, and an offer that is named is taken as it is."""
+    delivery = Delivery(_thread(), message_pb2.Header(), "kaz")
+    with pytest.raises(Refused, match="workflow_breach"):
+        controlled_delivery.fill(delivery, "cd-handover-acceptance")
+    named = {"offer_digest": EARLIER.hex()}
+    assert controlled_delivery.fill(delivery, "cd-handover-acceptance", named) == named

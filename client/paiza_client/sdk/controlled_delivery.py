@@ -1,0 +1,201 @@
+"""Controlled deliveries: the board, one delivery, and its next step with everything that its thread determines.
+
+    delivery = await controlled_delivery.find(session, "TJK-2026-00123")
+    prepared = controlled_delivery.step(delivery, "cd-stop", {"reason": "safety"})
+    sent = await sending.send(session, prepared)
+
+What a step must name (the steps it follows from, everybody who takes part, the step it answers) is filled in from the
+node's fold of the thread. A step that breaks a rule is refused by the own node, when it is sent.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from paiza.core.v1 import message_pb2
+from paiza.officer.v1 import workflow_pb2
+from paiza_client.errors import FieldProblem, Refused
+from paiza_client.language import N_, _
+from paiza_client.sdk import drafts, messages, threads
+from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
+from paiza_client.sdk.session import Session
+from paiza_domain.drafts.drafts import Draft
+
+WORKFLOW: Final = "controlled-delivery"
+REQUEST: Final = "cd-request"
+_REASON: Final = "controlled-delivery"  # why a step is URGENT or FLASH, where the officer names no other reason
+_OPEN_CONDITIONS: Final = "conditions-proposed"
+_FLASH: Final = frozenset({
+    "cd-handover-offer", "cd-handover-acceptance", "cd-handover-refusal", "cd-route-change", "cd-suspension",
+    "cd-control-lost", "cd-stop", "cd-intervention", "cd-delivered",
+})  # fmt: skip
+_ROUTINE: Final = frozenset({"cd-outcome", "cd-evidence-return", "cd-closing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A controlled delivery as the own node sees it, for a step of the member ``own``.
+
+    ``opening`` is the header of its first step: marks and legal bases of a step without a draft are taken from it.
+    """
+
+    workflow: workflow_pb2.GetWorkflowResponse
+    opening: message_pb2.Header
+    own: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """The fields that are filled in, how their texts are found, and the remark where there is nothing to answer.
+
+    ``find`` takes the node's answer and the own member, and returns one text for each field, or none at all.
+    """
+
+    fields: tuple[str, ...]
+    find: Callable[[workflow_pb2.GetWorkflowResponse, str], tuple[str, ...]]
+    nothing: str
+
+
+async def board(session: Session, *, over_too: bool = False) -> list[workflow_pb2.WorkflowStatus]:
+    """Return where every controlled delivery stands that is not over (or every one), the most recently moved first."""
+    return await session.workflows.board(WORKFLOW, over_too=over_too)
+
+
+async def status(session: Session, text: str) -> workflow_pb2.GetWorkflowResponse:
+    """Return where one delivery stands, what is due, and every step; ``text`` is as `threads.find` takes it.
+
+    Refused("unknown_id") where that thread is no controlled delivery. Nothing is opened or logged.
+    """
+    found = await threads.workflow(session, text)
+    if found.status.workflow != WORKFLOW:
+        raise Refused("unknown_id", text, "not a controlled delivery")
+    return found
+
+
+async def find(session: Session, text: str) -> Delivery:
+    """Return a delivery for a step of our own; errors as `status`."""
+    found = await status(session, text)
+    first = await messages.find(session, found.steps[0].message_digest.hex())
+    return Delivery(found, first.header, session.profile.member)
+
+
+def request(
+    draft: Draft, source: str, own: str, overrides: Overrides = UNCHANGED, now: datetime | None = None
+) -> Prepared:
+    """Return the request that begins a delivery: to the states it names, unless the draft names recipients.
+
+    ``own`` is the own member's id, ``source`` the draft's path. Misused for a draft of another kind.
+    """
+    drafts.check_kind(draft, REQUEST, source)
+    prepared = drafts.prepare(draft, source, _urgent(REQUEST, overrides), now)
+    if prepared.envelope.recipients:
+        return prepared
+    states = dict.fromkeys(each.member for each in prepared.content.states)  # type: ignore[attr-defined]
+    return drafts.address(prepared, [member for member in states if member != own])
+
+
+def filled_fields(kind: str) -> tuple[str, ...]:
+    """Return the fields of a kind of step that `fill` finds in the thread; none where the officer writes all."""
+    return _FILLINGS[kind].fields if kind in _FILLINGS else ()
+
+
+def fill(
+    delivery: Delivery, kind: str, given: Mapping[str, str] = MappingProxyType({}), *, lenient: bool = False
+) -> dict[str, str]:
+    """Return the fields of a step as text by key: those ``given``, and those that the thread determines.
+
+    Refused("workflow_breach") where the step answers something, nothing of that kind waits in the thread, and ``given``
+    does not name it either; with ``lenient`` the field is left out, for a draft that may name it.
+    """
+    filling = _FILLINGS.get(kind)
+    if filling is None:
+        return dict(given)
+    texts = filling.find(delivery.workflow, delivery.own)
+    if not texts and not lenient and filling.fields[-1] not in given:
+        thread = delivery.workflow.status.thread_name
+        raise Refused("workflow_breach", thread, problems=[FieldProblem(thread, _(filling.nothing))])
+    return {**dict(zip(filling.fields, texts, strict=False)), **given}
+
+
+def step(
+    delivery: Delivery,
+    kind: str,
+    given: Mapping[str, str] = MappingProxyType({}),
+    overrides: Overrides = UNCHANGED,
+    now: datetime | None = None,
+) -> Prepared:
+    """Return a step of a delivery from single fields, as text by key; the others are filled in as `fill` does.
+
+    ``kind`` is the kind of the step ("cd-stop"). It goes to everybody who takes part. A step is URGENT, FLASH or
+    ROUTINE by its kind, unless ``overrides`` says otherwise. Refused as `fill` and `drafts.of_fields`.
+    """
+    draft = drafts.of_fields(drafts.find_kind(kind), fill(delivery, kind, given), delivery.opening, now)
+    return step_of_draft(delivery, draft, f"paiza cd: {kind}", overrides, now)
+
+
+def step_of_draft(
+    delivery: Delivery, draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: datetime | None = None
+) -> Prepared:
+    """Return a step of a delivery from a draft, read with ``given=fill(delivery, kind, lenient=True)``."""
+    prepared = drafts.prepare(draft, source, _urgent(draft.kind.name, overrides), now)
+    named = [*delivery.workflow.participants, *(each.member for each in prepared.envelope.recipients)]
+    prepared = drafts.address(prepared, [member for member in dict.fromkeys(named) if member != delivery.own])
+    return drafts.in_thread(prepared, delivery.workflow.status.thread_id, delivery.workflow.heads)
+
+
+def _urgent(kind: str, overrides: Overrides) -> Overrides:
+    urgency, reason = overrides.urgency, overrides.reason_code
+    if not urgency and not reason:
+        urgency = "flash" if kind in _FLASH else "routine" if kind in _ROUTINE else "urgent"
+    if urgency in {"urgent", "flash"} and not reason:
+        reason = _REASON
+    return replace(overrides, urgency=urgency, reason_code=reason)
+
+
+def _to_acknowledge(found: workflow_pb2.GetWorkflowResponse, own: str) -> tuple[str, ...]:
+    """Return the oldest stop or loss of control that waits for us; else the newest request or change of route."""
+    waiting = [each for each in found.status.alarms if each.in_force and own in each.waiting_for]
+    if waiting:
+        return (min(waiting, key=lambda each: each.release_time.ToNanoseconds()).message_digest.hex(),)
+    return _newest(found, "cd-request", "cd-route-change")
+
+
+def _conditions(found: workflow_pb2.GetWorkflowResponse, _own: str) -> tuple[str, ...]:
+    for state in found.status.states:
+        if state.status == _OPEN_CONDITIONS:
+            return state.member, state.step_digest.hex()
+    return ()
+
+
+def _offer(found: workflow_pb2.GetWorkflowResponse, _own: str) -> tuple[str, ...]:
+    return _newest(found, "cd-handover-offer")
+
+
+def _own_stop(found: workflow_pb2.GetWorkflowResponse, own: str) -> tuple[str, ...]:
+    for each in found.status.alarms:
+        if each.in_force and each.author == own and each.kind == "cd-stop":
+            return (each.message_digest.hex(),)
+    return ()
+
+
+def _newest(found: workflow_pb2.GetWorkflowResponse, *kinds: str) -> tuple[str, ...]:
+    digests = [each.message_digest.hex() for each in found.steps if each.effective and each.kind in kinds]
+    return tuple(digests[-1:])
+
+
+_HANDOVER: Final = _Filling(("offer_digest",), _offer, N_("No handover has been offered."))
+_FILLINGS: Final[Mapping[str, _Filling]] = MappingProxyType({
+    "cd-acknowledgement": _Filling(
+        ("message_digest",), _to_acknowledge, N_("Nothing here waits to be acknowledged.")
+    ),
+    "cd-conditions-answer": _Filling(
+        ("member", "conditions_digest"), _conditions, N_("No state has conditions that wait for an answer.")
+    ),
+    "cd-handover-acceptance": _HANDOVER,
+    "cd-handover-refusal": _HANDOVER,
+    "cd-stop-lifting": _Filling(
+        ("stop_digest",), _own_stop, N_("No stop that your member ordered is in force.")
+    ),
+})  # fmt: skip
