@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza_client.cli import display, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, messages, replies
+from paiza_client.sdk import as_json, messages, recalls
+from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import Proof
 
@@ -54,25 +54,18 @@ def erase(
 ) -> None:
     """Have messages erased."""
     terminal = current_terminal()
-    content = ErasureRequest(reason=because, explanation=reason)
+    chosen = overrides(urgency, reason_code, second)
 
-    async def look() -> tuple[list[MessageSummary], list[str]]:
+    async def look() -> Prepared:
         async with terminal.session() as session:
             found = [await messages.find_own(session, each) for each in erased]
-            return found, await replies.holders(session, found)
+            return await recalls.erasure(session, found, reason=reason, because=because, overrides=chosen)
 
-    found, recipients = run(look())
-    prepared = replies.prepare(
-        content,
-        found[0].header,
-        [each.digest for each in found],
-        recipients,
-        overrides(urgency, reason_code, second, otherwise="priority"),
-    )
+    prepared = run(look())
     sending.finish(terminal, prepared, None, dry_run=dry_run)
     terminal.note(
         _("It goes to: {members}. Who has not erased it yet is shown by: paiza erasures").format(
-            members=", ".join(recipients)
+            members=", ".join(each.member for each in prepared.envelope.recipients)
         )
     )
 

@@ -1,14 +1,18 @@
 """Answering a message: in its thread, to its author, under its marks and legal bases."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf.message import Message
 
+from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
+from paiza.content.v1.feedback_pb2 import Feedback
 from paiza.core.v1 import message_pb2
+from paiza_client.errors import Refused
 from paiza_client.files.attaching import Progress
 from paiza_client.sdk import drafts, sending
-from paiza_client.sdk.drafts import Overrides, Prepared
+from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.sending import Sent
 from paiza_client.sdk.session import Session
@@ -83,3 +87,33 @@ async def holders(session: Session, concerned: Sequence[MessageSummary]) -> list
         named.update(dict.fromkeys(each.member for each in await session.forwarding.holders(message.digest)))
     active = {each.id for each in session.register().active_members()} - {session.profile.member}
     return [member for member in named if member in active]
+
+
+def acknowledgement(
+    session: Session, message: MessageSummary, note: str = "", overrides: Overrides = UNCHANGED
+) -> Prepared:
+    """Return the acknowledgement that a message of another member, a recall above all, was taken note of.
+
+    It goes to the author, as INFORMATION unless ``overrides`` says otherwise. Refused("not_addressed") for a message of
+    our own member.
+    """
+    return _to_author(session, message, Acknowledgement(message_digest=message.digest, note=note), overrides)
+
+
+def feedback(
+    session: Session, message: MessageSummary, content: Feedback, overrides: Overrides = UNCHANGED
+) -> Prepared:
+    """Return the feedback on what a message of another member was worth; address, urgency and errors as above."""
+    return _to_author(session, message, content, overrides)
+
+
+def check_foreign(session: Session, message: MessageSummary, why: str) -> None:
+    """Raise Refused("not_addressed") with the detail ``why`` for a message of our own member."""
+    if message.header.author == session.profile.member:
+        raise Refused("not_addressed", message.id, why)
+
+
+def _to_author(session: Session, message: MessageSummary, content: Message, overrides: Overrides) -> Prepared:
+    check_foreign(session, message, "your own member wrote it")
+    chosen = replace(overrides, urgency=overrides.urgency or "information")
+    return prepare(content, message.header, [message.digest], [message.header.author], chosen)

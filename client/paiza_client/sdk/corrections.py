@@ -1,0 +1,163 @@
+"""Correcting a message of our own member: by a whole new message, or field by field. What was sent stays as it is.
+
+    original = await corrections.open_original(session, "01a20a99", "wrong weight")
+    prepared = corrections.in_words(original, {"quantity": "12.5 kg"}, because="weighed", explanation="weighed again")
+
+By a whole new message: send `replacement` first, then `replaced`, which announces it to every holder.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.message import Message
+
+from paiza.content.v1.recall_pb2 import CorrectedField, Correction
+from paiza.core.v1 import message_pb2
+from paiza_client.errors import misused
+from paiza_client.language import _
+from paiza_client.sdk import drafts, messages, replies
+from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.session import Session
+from paiza_client.sdk.wording import kind_of
+from paiza_domain.drafts.drafts import Draft
+from paiza_domain.kinds.correction import MAX_CHANGES
+from paiza_domain.schema.diff import differences
+
+_ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A message of our own member, opened to be corrected; ``holders`` are the ids of the members that have it."""
+
+    message: MessageSummary
+    content: Message
+    annex: Message | None
+    holders: list[str]
+
+    def as_draft(self) -> Draft:
+        """Return it as a draft to be corrected, its version counted on where it has one."""
+        header = self.message.header
+        content = type(self.content)()
+        content.CopyFrom(self.content)
+        _count_on(content)
+        return Draft(
+            kind=kind_of(header),
+            content=content,
+            annex=self.annex,
+            recipients=tuple(message_pb2.Recipient(member=member) for member in self.holders),
+            urgency=header.urgency,
+            urgency_reason=header.urgency_reason,
+            handling=header.handling,
+            legal_bases=tuple(header.legal_bases),
+            review_time=header.review_time.ToDatetime(tzinfo=UTC),
+        )
+
+
+async def open_original(session: Session, text: str, reason: str = "") -> Original:
+    """Return the message that a text names, opened: the node logs OPENED with the reason.
+
+    Its nominal annex is opened too where a reason is given. Refused("not_author") for another member's message;
+    otherwise as `messages.find` and `Session.open_part`.
+    """
+    message = await messages.find_own(session, text)
+    content = messages.content(await session.open_part(message.digest, 0, reason))
+    annex = None
+    number = next((n for n, each in enumerate(message.header.parts) if each.kind == _ANNEX), None)
+    if number is not None and kind_of(message.header).annex is not None and reason:
+        annex = messages.content(await session.open_part(message.digest, number, reason))
+    return Original(message, content, annex, await replies.holders(session, [message]))
+
+
+def replacement(
+    original: Original, draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: datetime | None = None
+) -> Prepared:
+    """Return the message that takes the place of the original, addressed to its holders and to the draft's recipients.
+
+    ``source`` is the draft's path. Misused for a draft of another kind.
+    """
+    header = original.message.header
+    drafts.check_kind(draft, header.kind, source)
+    recipients = tuple(dict.fromkeys([*original.holders, *(each.member for each in draft.recipients)]))
+    prepared = drafts.prepare(draft, source, replace(overrides, recipients=recipients), now)
+    # In the place of the old one: behind what that followed from, and behind itself.
+    return drafts.in_thread(prepared, header.thread_id, [*header.parent_digests, original.message.digest])
+
+
+def replaced(
+    original: Original,
+    content: Message,
+    annex: Message | None,
+    digest: bytes,
+    *,
+    because: str,
+    explanation: str,
+    overrides: Overrides = UNCHANGED,
+) -> Prepared:
+    """Return the correction that announces a replacement to every holder, with the fields that differ.
+
+    ``content`` and ``annex`` are the replacement's and ``digest`` its digest; empty for a dry run, where it was not
+    sent. ``because`` is a code ("slip", "laboratory", "weighed"). Misused for a replacement of another kind.
+    """
+    correction = Correction(reason=because, explanation=explanation, replacement_digest=digest)
+    correction.changes.extend(_changes(original, content, annex))
+    return _announced(original, correction, [digest] if digest else [], overrides)
+
+
+def in_words(
+    original: Original,
+    fields: Mapping[str, str],
+    *,
+    because: str,
+    explanation: str,
+    overrides: Overrides = UNCHANGED,
+) -> Prepared:
+    """Return the correction of single fields: what each should say, as text by its path.
+
+    Misused where the message has no such field; its detail names those it has.
+    """
+    kind = kind_of(original.message.header)
+    said = {path: text for path, _nothing, text in differences(kind.shape, kind.content(), original.content)}
+    correction = Correction(reason=because, explanation=explanation)
+    for path, after in fields.items():
+        if path not in said:
+            what = _("the message has no field {name}; it has: {names}")
+            raise misused("--field", what.format(name=path, names=", ".join(said)))
+        correction.changes.add(path=path, before=said[path], after=after)
+    return _announced(original, correction, [], overrides)
+
+
+def _announced(
+    original: Original, correction: Correction, replacements: Sequence[bytes], overrides: Overrides
+) -> Prepared:
+    parents = [original.message.digest, *replacements]
+    return replies.prepare(correction, original.message.header, parents, original.holders, overrides)
+
+
+def _count_on(content: Message) -> None:
+    """Raise the version of a content by one and mark it a correction, where it has both."""
+    known = content.DESCRIPTOR.fields_by_name
+    for name in ("notice_version", "report_version", "operation_version"):
+        if name in known:
+            setattr(content, name, getattr(content, name) + 1)
+            if "status" in known:
+                setattr(content, "status", "correction")  # noqa: B010 - not every content has it
+
+
+def _changes(original: Original, content: Message, annex: Message | None) -> list[CorrectedField]:
+    kind = kind_of(original.message.header)
+    if content.DESCRIPTOR is not original.content.DESCRIPTOR:
+        raise misused("--replaced-by", _("a message is replaced by one of its kind"))
+    changed = [
+        CorrectedField(path=path, before=before, after=after)
+        for path, before, after in differences(kind.shape, original.content, content)
+    ]
+    if kind.annex_shape is not None and (original.annex or annex) is not None:
+        empty = kind.annex_shape.message()
+        # Only where; what the annex says stays in the annex.
+        differing = differences(kind.annex_shape, original.annex or empty, annex or empty)
+        changed += [CorrectedField(path=f"annex.{path}") for path, _before, _after in differing]
+    return changed[:MAX_CHANGES]
