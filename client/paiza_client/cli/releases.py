@@ -1,27 +1,23 @@
 """`paiza release`: leave to pass a message on, asked of its originator, granted by two officers, or denied."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
 from paiza_client.cli import sending
 from paiza_client.cli.options import split
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import Refused, misused
+from paiza_client.errors import misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import messages, replies
-from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk import messages, releases
+from paiza_client.sdk.drafts import Prepared
 from paiza_domain.schema import partial_times
-from paiza_wire.message import parse_strictly
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
-
-REQUEST: Final = "release-request"
 
 
 @click.group(help=N_("Leave to pass a message on to others: ask the originator for it, grant it, or deny it."))
@@ -54,34 +50,23 @@ def ask(
     dry_run: bool,
 ) -> None:
     """Ask for a release."""
-    terminal = current_terminal()
+    wanted_until, chosen = _time(until), overrides(urgency, reason_code)
 
-    async def look() -> MessageSummary:
-        async with terminal.session() as session:
-            found = await messages.find(session, message)
-            if found.header.author == session.profile.member:
-                raise Refused("not_addressed", found.id, "your own member is the author")
-            return found
+    async def prepare(session: "Session") -> Prepared:
+        return releases.request(
+            session,
+            await messages.find(session, message),
+            recipients=split(to),
+            purposes=split(purpose),
+            reason=reason,
+            scope=scope,
+            extract=extract,
+            until=wanted_until,
+            reference=reference,
+            overrides=chosen,
+        )
 
-    found = run(look())
-    content = ReleaseRequest(
-        reference=reference or found.thread_name,
-        scope=scope,
-        extract=extract,
-        recipients=split(to),
-        purposes=split(purpose),
-        reason=reason,
-    )
-    if until:
-        content.until_time.FromDatetime(_time(until))
-    prepared = replies.prepare(
-        content,
-        found.header,
-        [found.digest],
-        [found.header.author],
-        overrides(urgency, reason_code),
-    )
-    sending.finish(terminal, prepared, None, dry_run=dry_run)
+    _send(prepare, dry_run=dry_run)
 
 
 @release.command(
@@ -113,37 +98,23 @@ def grant(
     dry_run: bool,
 ) -> None:
     """Grant a release."""
-    terminal = current_terminal()
+    wanted_until, chosen = _time(until), overrides(urgency, reason_code, second)
 
-    async def look() -> tuple[MessageSummary, ReleaseRequest]:
-        async with terminal.session() as session:
-            found = await _request(session, request)
-            part = await session.open_part(found.digest)
-            return found, parse_strictly(ReleaseRequest, part.plaintext, "the content")
+    async def prepare(session: "Session") -> Prepared:
+        return await releases.grant(
+            session,
+            await messages.find(session, request),
+            until=wanted_until,
+            recipients=split(to),
+            scope=scope,
+            extract=extract,
+            purposes=split(purpose),
+            conditions=conditions,
+            reference=reference,
+            overrides=chosen,
+        )
 
-    found, asked = run(look())
-    content = ReleaseGrant(
-        reference=reference or found.thread_name,
-        scope=scope or asked.scope,
-        extract=extract or (asked.extract if (scope or asked.scope) == "extract" else ""),
-        recipients=split(to) or asked.recipients,
-        purposes=split(purpose) or asked.purposes,
-        conditions=conditions,
-    )
-    if until:
-        content.until_time.FromDatetime(_time(until))
-    elif asked.HasField("until_time"):
-        content.until_time.CopyFrom(asked.until_time)
-    else:
-        raise misused("--until", _("the request names no end: say until when the release holds"))
-    prepared = replies.prepare(
-        content,
-        found.header,
-        _concerned(found),
-        _told(found),
-        overrides(urgency, reason_code, second),
-    )
-    sending.finish(terminal, prepared, None, dry_run=dry_run)
+    _send(prepare, dry_run=dry_run)
 
 
 @release.command(help=N_("Deny a release request, with the reason code."))
@@ -156,43 +127,28 @@ def deny(
     *, request: str, refusal: str, note: str, reference: str, urgency: str | None, reason_code: str, dry_run: bool
 ) -> None:
     """Deny a release."""
+    chosen = overrides(urgency, reason_code)
+
+    async def prepare(session: "Session") -> Prepared:
+        asked = await messages.find(session, request)
+        return releases.denial(asked, refusal=refusal, note=note, reference=reference, overrides=chosen)
+
+    _send(prepare, dry_run=dry_run)
+
+
+def _send(prepare: Callable[["Session"], Awaitable[Prepared]], *, dry_run: bool) -> None:
     terminal = current_terminal()
 
-    async def look() -> MessageSummary:
+    async def look() -> Prepared:
         async with terminal.session() as session:
-            return await _request(session, request)
+            return await prepare(session)
 
-    found = run(look())
-    content = ReleaseDenial(reference=reference or found.thread_name, refusal=refusal, note=note)
-    prepared = replies.prepare(
-        content,
-        found.header,
-        _concerned(found),
-        _told(found),
-        overrides(urgency, reason_code),
-    )
-    sending.finish(terminal, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, run(look()), None, dry_run=dry_run)
 
 
-async def _request(session: "Session", text: str) -> MessageSummary:
-    found = await messages.find(session, text)
-    if found.header.kind != REQUEST:
-        raise misused(text, _("this is no release request"))
-    return found
-
-
-def _concerned(request: MessageSummary) -> Sequence[bytes]:
-    """Return the parents of the answer: the request, then the message concerned."""
-    return [request.digest, *request.header.parent_digests[:1]]
-
-
-def _told(request: MessageSummary) -> list[str]:
-    return [request.header.author]
-
-
-def _time(text: str) -> datetime:
-    time = partial_times.parse_time(text)
-    if time is None:
+def _time(text: str) -> datetime | None:
+    time = partial_times.parse_time(text) if text else None
+    if text and time is None:
         raise misused(
             "--until", _("{value!r} is not a time such as 2026-12-31 or 2026-12-31T14:30+05:00").format(value=text)
         )

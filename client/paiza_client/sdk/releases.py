@@ -1,0 +1,110 @@
+"""Leave to pass a message on to others: asked of its author, granted by two officers, or denied.
+
+Each function returns a message that `sending.send` sends.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
+from paiza_client.errors import misused
+from paiza_client.language import _
+from paiza_client.sdk import messages, replies
+from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.session import Session
+
+REQUEST: Final = "release-request"
+
+
+def request(
+    session: Session,
+    message: MessageSummary,
+    *,
+    recipients: Sequence[str],
+    purposes: Sequence[str],
+    reason: str,
+    scope: str = "without-annex",
+    extract: str = "",
+    until: datetime | None = None,
+    reference: str = "",
+    overrides: Overrides = UNCHANGED,
+) -> Prepared:
+    """Return the request to the author of a message for leave to pass it on to ``recipients``.
+
+    ``scope`` is "whole", "without-annex" or "extract" (then ``extract`` says which), ``purposes`` are codes of the list
+    purpose, ``reference`` is the thread's name unless it is given. Refused("not_addressed") for a message of our own.
+    """
+    replies.check_foreign(session, message, "your own member is the author")
+    content = ReleaseRequest(
+        reference=reference or message.thread_name,
+        scope=scope,
+        extract=extract,
+        recipients=recipients,
+        purposes=purposes,
+        reason=reason,
+    )
+    if until is not None:
+        content.until_time.FromDatetime(until)
+    return replies.prepare(content, message.header, [message.digest], [message.header.author], overrides)
+
+
+async def grant(
+    session: Session,
+    asked: MessageSummary,
+    *,
+    until: datetime | None = None,
+    recipients: Sequence[str] = (),
+    scope: str = "",
+    extract: str = "",
+    purposes: Sequence[str] = (),
+    conditions: str = "",
+    reference: str = "",
+    overrides: Overrides = UNCHANGED,
+) -> Prepared:
+    """Return the grant of a release request: as it asks, or less where a parameter says so; two officers sign.
+
+    The request is opened, which the node logs as OPENED. Misused where ``asked`` is no release request, or where
+    neither it nor ``until`` names an end.
+    """
+    _check(asked)
+    wanted = messages.content(await session.open_part(asked.digest))
+    assert isinstance(wanted, ReleaseRequest)
+    content = ReleaseGrant(
+        reference=reference or asked.thread_name,
+        scope=scope or wanted.scope,
+        extract=extract or (wanted.extract if (scope or wanted.scope) == "extract" else ""),
+        recipients=recipients or wanted.recipients,
+        purposes=purposes or wanted.purposes,
+        conditions=conditions,
+    )
+    if until is not None:
+        content.until_time.FromDatetime(until)
+    elif wanted.HasField("until_time"):
+        content.until_time.CopyFrom(wanted.until_time)
+    else:
+        raise misused("--until", _("the request names no end: say until when the release holds"))
+    return replies.prepare(content, asked.header, _concerned(asked), [asked.header.author], overrides)
+
+
+def denial(
+    asked: MessageSummary, *, refusal: str, note: str = "", reference: str = "", overrides: Overrides = UNCHANGED
+) -> Prepared:
+    """Return the denial of a release request, with a reason code such as "essential-interests".
+
+    Misused where ``asked`` is no release request.
+    """
+    _check(asked)
+    content = ReleaseDenial(reference=reference or asked.thread_name, refusal=refusal, note=note)
+    return replies.prepare(content, asked.header, _concerned(asked), [asked.header.author], overrides)
+
+
+def _check(asked: MessageSummary) -> None:
+    if asked.header.kind != REQUEST:
+        raise misused(asked.id, _("this is no release request"))
+
+
+def _concerned(request: MessageSummary) -> Sequence[bytes]:
+    """Return the parents of the answer: the request, then the message concerned."""
+    return [request.digest, *request.header.parent_digests[:1]]
