@@ -1,46 +1,24 @@
 """`paiza operation`: joint operations. Who gets what follows from the participants' limits; figures are computed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
 
 import click
-from google.protobuf.message import Message
 
-from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
-from paiza.core.v1 import message_pb2
+from paiza.content.v1.operation_pb2 import ResultSheet
 from paiza_client.cli import display, drafting, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import overrides, written
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Refused, misused
+from paiza_client.errors import misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, drafts, messages, replies, threads
+from paiza_client.sdk import as_json, drafts, operations
 from paiza_client.sdk.drafts import Prepared
-from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.operations import JointOperation
 from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
-from paiza_domain.operations import operations
-from paiza_domain.operations.figures import COUNTS
 from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, OperationResult
-from paiza_domain.schema import quantity, reading
-from paiza_domain.threads.thread import ThreadMessage
-
-if TYPE_CHECKING:
-    from paiza_client.sdk import Session
-
-_COUNTED: Final = frozenset({OPERATION, REPORT, NOTICE, SHEET})
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """An operation as its thread gives it, with what was opened."""
-
-    listed: list[MessageSummary]
-    thread: list[ThreadMessage]
-    message: ThreadMessage
-    operation: Operation
+from paiza_domain.schema import reading
 
 
 @click.group(help=N_("Joint operations: open one, report, share notices, compute the results."))
@@ -62,14 +40,10 @@ def new(
         return
     terminal = current_terminal()
     prepared = _read(terminal, draft, OPERATION, urgency, reason_code)
-    content = prepared.content
-    assert isinstance(content, Operation)
-    header = message_pb2.Header(author=terminal.profile().member, kind=OPERATION)
-    recipients = operations.recipients(content, header, drafts.writing_time())
+    prepared = operations.opening(prepared, terminal.profile().member)
     if thread:
-        found = run(_look(terminal, thread, {OPERATION}))
-        prepared = drafts.in_thread(prepared, found.message.header.thread_id, [found.message.digest])
-    sending.finish(terminal, _addressed(prepared, recipients), None, dry_run=dry_run)
+        prepared = operations.behind(_look(terminal, thread), prepared)
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
 @operation.command(help=N_("Send a situation report to those whose part in the operation includes it."))
@@ -86,8 +60,7 @@ def report(
         return
     terminal = current_terminal()
     prepared = _read(terminal, draft, REPORT, urgency, reason_code)
-    found = run(_look(terminal, thread, {OPERATION}))
-    sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
+    sending.finish(terminal, operations.within(_look(terminal, thread), prepared), None, dry_run=dry_run)
 
 
 @operation.command(
@@ -102,11 +75,17 @@ def share(*, thread: str, notice: str, is_draft: bool, urgency: str | None, reas
     terminal = current_terminal()
     if is_draft:
         prepared = _read(terminal, notice, NOTICE, urgency, reason_code)
-        found = run(_look(terminal, thread, {OPERATION}))
+        prepared = operations.within(_look(terminal, thread), prepared)
     else:
-        found, source, content = run(_own_notice(terminal, thread, notice))
-        prepared = replies.prepare(content, source.header, [], [], overrides(urgency, reason_code))
-    sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
+        chosen = overrides(urgency, reason_code)
+
+        async def look() -> Prepared:
+            async with terminal.session() as session:
+                joint = await operations.find(session, thread)
+                return operations.within(joint, await operations.own_notice(session, notice, chosen))
+
+        prepared = run(look())
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
 @operation.command(
@@ -140,22 +119,22 @@ def results(
 ) -> None:
     """Compute the results."""
     terminal = current_terminal()
-    found = run(_look(terminal, thread, _COUNTED))
+    joint = _look(terminal, thread, counted=True)
     as_of = datetime.now(UTC)
-    computed = operations.compute(found.thread, as_of)
     content = operations.sheet(
-        computed,
-        reference=reference or found.operation.reference,
-        status="final" if final else "interim",
+        joint,
+        final=final,
+        reference=reference,
+        changes=_changes(lets),
+        because=because,
+        assessment=assessment,
         as_of=as_of,
     )
-    _let(content.results, lets)
-    content.correction_note, content.assessment = because, assessment
     if not send:
-        _tell_results(terminal, computed, content)
+        _tell_results(terminal, operations.compute(joint, as_of), content)
         return
-    prepared = replies.prepare(content, found.message.header, [], [], overrides(urgency, reason_code))
-    sending.finish(terminal, _within(prepared, found, terminal), None, dry_run=dry_run)
+    prepared = operations.result_sheet(joint, content, overrides(urgency, reason_code))
+    sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
 @operation.command(
@@ -166,12 +145,8 @@ def results(
 def show(*, thread: str) -> None:
     """Show an operation."""
     terminal = current_terminal()
-    found = run(_look(terminal, thread, _COUNTED))
-    sheets = [
-        (each, operations.agrees(each.content, found.thread))
-        for each in found.thread
-        if isinstance(each.content, ResultSheet)
-    ]
+    found = _look(terminal, thread, counted=True)
+    sheets = operations.sheets(found)
     if terminal.wants_json:
         terminal.json(
             {
@@ -179,9 +154,8 @@ def show(*, thread: str) -> None:
                 "operation": as_json.message(found.operation),
                 "messages": [as_json.summary(each) for each in found.listed],
                 "sheets": [
-                    {"digest": each.digest, "agrees": agrees, **as_json.message(each.content)}
-                    for each, agrees in sheets
-                    if each.content is not None
+                    {"digest": each.digest, "agrees": agrees, **as_json.message(content)}
+                    for each, content, agrees in sheets
                 ],
             }
         )
@@ -190,42 +164,18 @@ def show(*, thread: str) -> None:
     terminal.pairs(reading.rows(OPERATION_SHAPE, found.operation, lang()))
     terminal.say()
     display.listing(terminal, found.listed)
-    for each, agrees in sheets:
+    for each, content, agrees in sheets:
         state = _("agrees with the messages") if agrees else _("does not agree with the messages that were opened here")
-        terminal.say(
-            f"{each.digest.hex()[: display.SHORT_ID]}  {drafts.find_kind(SHEET).summary(_content(each), lang())}"
-        )
+        terminal.say(f"{each.digest.hex()[: display.SHORT_ID]}  {drafts.find_kind(SHEET).summary(content, lang())}")
         terminal.say(f"  {state}", "" if agrees else "yellow")
 
 
-def _content(message: ThreadMessage) -> Message:
-    assert message.content is not None
-    return message.content
+def _look(terminal: Terminal, thread: str, *, counted: bool = False) -> JointOperation:
+    async def look() -> JointOperation:
+        async with terminal.session() as session:
+            return await operations.find(session, thread, counted=counted)
 
-
-async def _look(terminal: Terminal, thread: str, wanted: frozenset[str] | set[str]) -> _Found:
-    async with terminal.session() as session:
-        return await _operation(session, thread, wanted)
-
-
-async def _operation(session: "Session", thread: str, wanted: frozenset[str] | set[str]) -> _Found:
-    """Find an operation and open what is wanted of its thread; what was recalled stays closed."""
-    listed = await threads.list_messages(session, await threads.find(session, thread))
-    folded = await threads.open_messages(session, listed, lambda header: header.kind in wanted)
-    found = operations.current(folded)
-    if found is None:
-        raise Refused("unknown_id", thread, "not an operation")
-    return _Found(listed, folded, *found)
-
-
-async def _own_notice(terminal: Terminal, thread: str, notice: str) -> tuple[_Found, MessageSummary, Message]:
-    async with terminal.session() as session:
-        found = await _operation(session, thread, {OPERATION})
-        source = await messages.find_own(session, notice)
-        if source.header.kind != NOTICE:
-            raise misused(notice, _("this is no seizure notice"))
-        part = await session.open_part(source.digest)
-        return found, source, messages.content(part)
+    return run(look())
 
 
 def _template(kind: str) -> None:
@@ -241,51 +191,15 @@ def _read(terminal: Terminal, path: str | None, kind: str, urgency: str | None, 
     now = drafts.writing_time()
     draft = drafting.read(terminal, path, now)
     drafts.check_kind(draft, kind, path)
-    return drafts.prepare(draft, path, overrides(urgency, reason_code, otherwise=""), now)
+    return drafts.prepare(draft, path, overrides(urgency, reason_code), now)
 
 
-def _within(prepared: Prepared, found: _Found, terminal: Terminal) -> Prepared:
-    """Address a message of the operation to those within whose limits it is; one named beyond them is refused."""
-    header = message_pb2.Header(author=terminal.profile().member, kind=prepared.kind.name)
-    if operations.participant(found.operation, header.author) is None:
-        raise Refused("policy_denied", found.operation.name, "your member does not take part in the operation")
-    allowed = operations.recipients(found.operation, header, drafts.writing_time(), nominal=prepared.annex is not None)
-    named = [each.member for each in prepared.envelope.recipients]
-    if beyond := [member for member in named if member not in allowed]:
-        raise Refused("policy_denied", ", ".join(beyond), "beyond the limits of its part in the operation")
-    in_thread = drafts.in_thread(prepared, found.message.header.thread_id, [found.message.digest])
-    return _addressed(in_thread, named or allowed)
-
-
-def _addressed(prepared: Prepared, members: Sequence[str]) -> Prepared:
-    attention = {each.member: each.attention for each in prepared.envelope.recipients}
-    recipients = tuple(message_pb2.Recipient(member=member, attention=attention.get(member, "")) for member in members)
-    return replace(prepared, envelope=replace(prepared.envelope, recipients=recipients))
-
-
-def _let(stands: OperationResults, lets: Sequence[str]) -> None:
-    """Change figures by hand: a count by its name, a substance by its drug type, with a unit."""
+def _changes(lets: Sequence[str]) -> dict[str, str]:
+    changes: dict[str, str] = {}
     for each in lets:
-        name, separator, text = (part.strip() for part in each.partition("="))
-        if separator and name in COUNTS and text.isascii() and text.isdigit() and len(text) < 10:  # noqa: PLR2004 - below the limit of a count
-            setattr(stands, name, int(text))
-            continue
-        line = next(
-            (line for line in stands.substances if name in {line.drug_type, line.as_named, line.substance_id}), None
-        )
-        amount, _space, unit = text.partition(" ")
-        millionths = _amount(amount)
-        if line is None or millionths is None or unit not in {"", line.quantity.unit}:
-            known = ", ".join([*COUNTS, *(each.drug_type or each.as_named for each in stands.substances)])
-            raise misused("--let", _("{value!r} is no FIGURE=N; figures are: {names}").format(value=each, names=known))
-        line.quantity.millionths = millionths
-
-
-def _amount(text: str) -> int | None:
-    try:
-        return quantity.parse_amount(text)
-    except quantity.AmountError:
-        return None
+        name, _separator, text = (part.strip() for part in each.partition("="))
+        changes[name] = text
+    return changes
 
 
 def _tell_results(terminal: Terminal, computed: OperationResult, content: ResultSheet) -> None:
