@@ -65,7 +65,7 @@ MAX_SET_FILES: Final = 1000
 """Files of one set beside its roots: 64 members with a dozen files each."""
 
 MAX_SET_BYTES: Final = 32 << 20
-"""Bytes of these files; eight members have about 0.5 MB."""
+"""Bytes of these files; eight members have about 0.7 MB."""
 
 MAX_ROOTS: Final = 10_000
 """Roots from the bootstrap root on: three a day for nine years. python-tuf follows 256 unless told otherwise."""
