@@ -52,8 +52,8 @@ _WORK: Final = b"".join(map(der.encode_integer, (SCRYPT_COST, SCRYPT_BLOCK_SIZE,
 class Sealer:
     """Seals and opens keys under one passphrase, which is asked for when it is first needed.
 
-    One salt serves all that one sealer seals, each under an initialisation vector of its own. So a folder that was
-    made in one go costs one run of scrypt to open, however many keys it holds.
+    One salt serves all that one sealer seals, each under an initialisation vector of its own, and it is that of a key
+    opened before. So a folder costs one run of scrypt to open, however many keys it holds.
     """
 
     def __init__(self, passphrase: Callable[[], bytes]) -> None:
@@ -106,6 +106,7 @@ class Sealer:
         # A wrong key passes the padding once in 256 times, but what comes out then is not one SEQUENCE of that length.
         if der.content(_SEQUENCE, plain) is None:
             raise Rejected("bad_passphrase", "the passphrase does not open the key")
+        self._salt = salt
         return plain
 
     def _key(self, salt: bytes) -> bytes:

@@ -123,9 +123,11 @@ def test_what_is_sealed_is_what_is_opened(content: bytes) -> None:
 
 
 def test_one_folder_costs_one_derivation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys that one sealer sealed are opened with one run of scrypt, however many they are."""
-    made = Sealer(lambda: PASSPHRASE)
+    """Keys of a folder are opened with one run of scrypt, those too that were added after others were opened."""
+    made, added = Sealer(lambda: PASSPHRASE), Sealer(lambda: PASSPHRASE)
     pems = [made.seal(kind.write(secret)) for kind, secret in SECRETS.items()]
+    added.open(pems[0])
+    pems.append(added.seal(INDEX.write(bytes(32))))
     runs = []
 
     def counted(*work: Any) -> Any:
