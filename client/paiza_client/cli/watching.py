@@ -1,7 +1,6 @@
 """The command that watches: what arrives, what becomes of what was sent, and what falls due."""
 
-import asyncio
-import random
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,12 +11,11 @@ from paiza_client.cli import display
 from paiza_client.cli.inbox import URGENT
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Unreachable
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json
+from paiza_client.sdk import as_json, watching
 from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.watching import Away, Connected
 
-RECONNECT_SECONDS: Final = (1.0, 60.0)  # first and longest pause while the node is away
 RINGING: Final = frozenset({"approval_asked", "task_escalated", "stop-acknowledgement"})
 
 
@@ -35,31 +33,20 @@ def watch(*, after: int | None) -> None:
 
 async def _watch(terminal: Terminal, after: int | None) -> None:
     """Follow the node; when it goes away, come back with growing pauses and go on where the stream broke off."""
-    first, longest = RECONNECT_SECONDS
-    pause = first
     connected = False
-    while True:
-        try:
-            async with terminal.session() as session:
-                if not connected:
-                    terminal.note(_("Watching {node}. Ctrl-C ends it.").format(node=session.profile.node))
-                connected = True
-                if after is None:  # a place to come back to, even if the stream breaks before anything arrives
-                    newest = (await session.list_messages(box="both", page_size=1)).messages
-                    after = newest[0].sequence if newest else 0
-                async for item in session.news(after):
-                    pause = first
-                    if isinstance(item, MessageSummary):
-                        after = max(after, item.sequence)
-                        _announce(terminal, item)
-                    else:
-                        _tell(terminal, item)
-        except Unreachable as error:
-            if not connected:
-                raise
-            terminal.warn(_("The node is away ({reason}); trying again.").format(reason=error.reason))
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - scatter, no secret
-        pause = min(pause * 2, longest)
+    async with aclosing(watching.follow(terminal.session, after)) as events:
+        async for event in events:
+            match event:
+                case Connected():
+                    if not connected:
+                        terminal.note(_("Watching {node}. Ctrl-C ends it.").format(node=event.node))
+                    connected = True
+                case Away():
+                    terminal.warn(_("The node is away ({reason}); trying again.").format(reason=event.reason))
+                case MessageSummary():
+                    _announce(terminal, event)
+                case _:
+                    _tell(terminal, event)
 
 
 def _announce(terminal: Terminal, message: MessageSummary) -> None:
