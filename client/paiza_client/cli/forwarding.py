@@ -9,12 +9,12 @@ from paiza_client import error_help
 from paiza_client.cli import display
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Refused, misused
+from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
-from paiza_domain import codes, handling
+from paiza_domain import handling
 from paiza_wire.reasons import REASONS
 
 
@@ -31,8 +31,6 @@ from paiza_wire.reasons import REASONS
 @shared
 def forward(*, message: str, to: tuple[str, ...], reason: str, purpose: str, without_annex: bool) -> None:
     """Pass a message on."""
-    if purpose not in codes.load("purpose"):
-        raise misused("--purpose", _("there are: {codes}").format(codes=", ".join(codes.load("purpose"))))
     terminal = current_terminal()
     recipients = list(dict.fromkeys(split(to)))
     summary, permissions = run(_forward(terminal, message, recipients, purpose, reason, without_annex=without_annex))
@@ -91,12 +89,8 @@ async def _forward(
 ) -> tuple[MessageSummary, list[Permission]]:
     async with terminal.session() as session:
         summary = await messages.find(session, message)
-        holding = {terminal.profile().member, summary.header.author}.intersection(recipients)
-        if holding:
-            what = _("{members}: your own member, or the author of the message; it has the message")
-            raise misused("--to", what.format(members=", ".join(sorted(holding))))
         return summary, await session.forwarding.forward(
-            summary.digest, recipients, purpose=purpose, reason=reason, without_annex=without_annex
+            summary, recipients, purpose=purpose, reason=reason, without_annex=without_annex
         )
 
 

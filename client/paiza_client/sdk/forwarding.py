@@ -7,10 +7,13 @@ import grpc
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import forwarding_pb2, forwarding_pb2_grpc
-from paiza_client.errors import NotProven
+from paiza_client.errors import NotProven, misused
+from paiza_client.language import _
 from paiza_client.sdk import channel
+from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
+from paiza_domain import codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,27 @@ class Forwarding:
         self._member = member
 
     async def forward(
-        self, digest: bytes, recipients: Sequence[str], *, purpose: str, reason: str, without_annex: bool = False
+        self,
+        message: MessageSummary,
+        recipients: Sequence[str],
+        *,
+        purpose: str,
+        reason: str,
+        without_annex: bool = False,
     ) -> list[Permission]:
-        """Pass a message on as it is; one checked result per recipient, in order."""
+        """Pass a message on as it is; one checked result per recipient, in order.
+
+        ``recipients`` are ids of members, ``purpose`` a code of the list purpose ("investigate"), ``reason`` words that
+        the node's log keeps with FORWARDED, or with DENIED where the rules do not allow it. Misused for a purpose that
+        is not in the list, and for a recipient that is our own member or the author.
+        """
+        if purpose not in codes.load("purpose"):
+            raise misused("--purpose", _("there are: {codes}").format(codes=", ".join(codes.load("purpose"))))
+        holding = {self._member, message.header.author}.intersection(recipients)
+        if holding:
+            what = _("{members}: your own member, or the author of the message; it has the message")
+            raise misused("--to", what.format(members=", ".join(sorted(holding))))
+        digest = message.digest
         request = forwarding_pb2.ForwardRequest(
             message_digest=digest,
             recipients=recipients,
