@@ -10,7 +10,7 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.errors import Refused
+from paiza_client.errors import NotProven, Refused
 from paiza_client.sdk import messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
@@ -18,7 +18,7 @@ from paiza_domain import kinds
 from paiza_domain.threads import request_status, thread
 from paiza_domain.threads.request_status import RequestStatus
 from paiza_domain.threads.thread import ThreadMessage
-from paiza_wire.errors import PaizaError
+from paiza_wire.errors import Rejected
 
 MAX_LISTED: Final = 10_000  # messages of one thread
 PAGE: Final = 500  # the most the node gives at once
@@ -84,7 +84,8 @@ async def open_messages(
     """Return the messages of a thread for `request_statuses`, in order, with the contents that are wanted.
 
     The node logs one OPENED entry, with the reason, for each message whose header is ``wanted`` (`nothing`,
-    `is_of_requests`, or a function of your own). What may not be opened stays without content.
+    `is_of_requests`, or a function of your own). What may not be opened stays without content. Unreachable where the
+    node goes away, NotProven where a signature or proof does not hold: a thread is never counted without what it has.
 
     The time of what was opened is that of its release by its author's log, otherwise that of its storing here.
     """
@@ -131,7 +132,9 @@ async def _opened(session: Session, message: MessageSummary, reason: str) -> Thr
     try:
         part = await session.open_part(message.digest, 0, reason)
         content = messages.content(part)
-    except (Refused, PaizaError):  # recalled, erased, of an unknown kind, or not for this officer: it stays closed
+    except NotProven:
+        raise
+    except Rejected:  # recalled, erased, of an unknown kind, or not for this officer: it stays closed
         return _closed(message)
     released = min((proof.time for proof in part.released), default=message.stored_time)
     return replace(_closed(message), time=released, content=content)
