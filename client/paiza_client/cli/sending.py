@@ -180,7 +180,12 @@ async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_ru
         # The node is away before there is a message: make it from what is known here, and keep it.
         with bars(terminal) as bar:
             sealed = sending.seal_offline(
-                terminal.profile(), terminal.passphrase, prepared, now, dry_run=dry_run, on_sealing=bar(_("Sealing"))
+                terminal.profile(),
+                prepared,
+                passphrase=terminal.passphrase,
+                now=now,
+                dry_run=dry_run,
+                on_sealing=bar(_("Sealing")),
             )
         if not sealed:
             raise

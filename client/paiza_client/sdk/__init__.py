@@ -1,11 +1,44 @@
-"""The officer's connection to the own node: `connect`, and the typed `Session` it gives. Only here is grpc imported.
+"""What an officer, or an agency's own case system, does at the own node. Only here is grpc imported.
 
-grpc reads these settings from the environment when it is imported, so they are made before any module of this
-package is.
+    async with connect(profiles.find("tjk-liaison")) as session:
+        async for request in messages.unread(session, kind="information-request"):
+            opened = await session.open_part(request.digest, reason="case 12/26")
+            content = answer_to(messages.content(opened))
+            await replies.reply(session, request, content, attachments=["photo.jpg"])
+
+To do                                           call
+find a message by id, digest or short name      messages.find, messages.matching
+list messages                                   messages.unread, messages.walk, Session.list_messages
+open one, read its content, save an attachment  Session.open_part, messages.content, Session.save_attachment
+open many for one reason                        open_many.choose, open_many.open_many
+read a thread; how its requests stand           threads.find, .list_messages, .open_messages, .request_statuses
+watch what arrives and falls due                watching.follow (reconnects), Session.news (one connection)
+prepare a draft                                 drafts.read, drafts.prepare; drafts.raise_marks, drafts.usual_handling
+see whether the same was asked before           duplicates.find
+check a message, send it                        sending.check, sending.send; sending.seal_offline without the node
+answer a message                                replies.reply; replies.acknowledgement, replies.feedback
+recall, correct, have erased                    recalls.recall, corrections, recalls.erasure
+ask for, grant or deny a release                releases.request, releases.grant, releases.denial
+pass a message on; who holds it                 Session.forwarding
+controlled deliveries                           controlled_delivery.board, .status, .find, .fill, .step
+joint operations                                operations.find, .within, .sheet, .result_sheet
+sign as the second officer                      Session.approvals
+search, tasks, legal hold and review dates      Session.search, Session.tasks, Session.retention
+import a table, export, count                   paiza_client.data.imports, .exports, .statistics
+trails, evidence, other members' logs           Session.trail, Session.evidence_files, Session.audit_query
+
+A function that makes a message returns it as `drafts.Prepared`, and nothing is sent until `sending.send`, which returns
+`sending.Sent`; only `replies.reply` does both. What comes back has been checked (`paiza_client.verify.checks`); what is
+called a `Proof` was verified in a log. Digests are 32 bytes, thread and message ids 16; times are aware; members are
+named by their ids ("kaz"); contents are records of `paiza.content.v1`.
+
+Errors are `Refused` (final; `Misused`, `NotProven` and `ProfileProblem` are of it) and `Unreachable` (not now; `saved`
+where a message waits in the outbox), all of `paiza_client.errors`, each with a reason code of the protocol's registry.
 """
 
 import os
 
+# grpc reads these settings from the environment when it is imported: they come before any module of this package.
 # Python gRPC has no option for the lowest TLS version. This suite of TLS 1.2 needs an RSA key, and ours are all P-256:
 # TLS 1.2 cannot be agreed on, and TLS 1.3, whose suites are not configured here, remains.
 os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"

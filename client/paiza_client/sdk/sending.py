@@ -12,6 +12,7 @@ from paiza_client.local import register_cache
 from paiza_client.local.outbox import Outbox
 from paiza_client.local.profiles import Profile, open_credentials, remembered_roles
 from paiza_client.sdk import breaches, drafts
+from paiza_client.sdk.connection import no_passphrase
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
@@ -90,10 +91,10 @@ async def send(
 
 def seal_offline(
     profile: Profile,
-    passphrase: Callable[[], bytes],
     prepared: Prepared,
-    now: datetime,
     *,
+    passphrase: Callable[[], bytes] = no_passphrase,
+    now: datetime | None = None,
     dry_run: bool = False,
     on_sealing: Progress | None = None,
 ) -> bool:
@@ -107,6 +108,7 @@ def seal_offline(
     roles = remembered_roles(profile)
     if known is None or not roles or prepared.parents or prepared.second:
         return False
+    now = now or drafts.writing_time()
     composer = Composer(profile, open_credentials(profile, passphrase), known, roles)
     if dry_run:
         composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
