@@ -10,7 +10,7 @@ from paiza_client.cli import display
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import FieldProblem, Refused, misused
+from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json, breaches
 from paiza_client.verify.approval_checks import OpenedWaiting
@@ -18,7 +18,6 @@ from paiza_client.verify.model import Outcome, Proof
 from paiza_wire.message import attachment, parse_strictly
 
 if TYPE_CHECKING:
-    from paiza_client.sdk import Session
     from paiza_client.sdk.approvals import Colleague, SavedWaiting, WaitingSummary
 
 Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]
@@ -80,18 +79,12 @@ async def _waiting(terminal: Terminal) -> "list[WaitingSummary]":
 
 async def _decline(terminal: Terminal, message: str, reason: str) -> Proof:
     async with terminal.session() as session:
-        found = await _one(session, message)
-        if found.submitted_by != str(session.profile.id) and not reason:
-            raise Refused("reason_missing", found.id)
-        return await session.approvals.decline(found.digest, reason)
+        return await session.approvals.decline(await session.approvals.find(message), reason)
 
 
 async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask: bool) -> None:
     async with terminal.session() as session:
-        found = await _one(session, message)
-        if found.submitted_by == str(session.profile.id):
-            raise Refused("self_approval", found.id)
-        opened = await session.approvals.open(found.digest)
+        opened = await session.approvals.open(await session.approvals.find(message))
         shown = content(opened)
         saved: list[SavedWaiting] = []
         if folder is not None:
@@ -109,22 +102,6 @@ async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask
                 return
         outcome = await session.approvals.approve(opened)
         _tell_outcome(terminal, opened, shown, saved, outcome)
-
-
-async def _one(session: "Session", wanted: str) -> "WaitingSummary":
-    """Find the waiting message an officer means, by (the beginning of) its id or digest."""
-    prefix = wanted.strip().replace("-", "").lower()
-    found = [
-        each
-        for each in await session.approvals.waiting()
-        if prefix and (each.id.startswith(prefix) or each.digest.hex().startswith(prefix))
-    ]
-    if not found:
-        raise Refused("unknown_id", wanted)
-    if len(found) > 1:
-        problems = [FieldProblem(each.id, f"{each.header.kind}, {each.submitted_by}") for each in found]
-        raise Refused("ambiguous_id", wanted, problems=problems)
-    return found[0]
 
 
 def content(opened: OpenedWaiting) -> Content:

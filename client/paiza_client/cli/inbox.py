@@ -55,7 +55,7 @@ def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime |
                 subjects=True,
             )
             found = [each async for each in listing]
-            return found, {} if sent or not found else await tasks.by_message(session)
+            return found, {} if sent or not found else await session.tasks.by_message()
 
     found, own_tasks = run(work())
     if terminal.wants_json:

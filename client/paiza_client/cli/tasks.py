@@ -8,14 +8,13 @@ import click
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import Refused, misused
+from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from paiza_client.sdk import Session
     from paiza_client.sdk.tasks import Scope, Task, TaskItem, Tasks
 
 _STATES: Final = {
@@ -103,16 +102,6 @@ def ack(*, message: str) -> None:
 def done(*, message: str, note: str) -> None:
     """Be done."""
     _change(message, lambda service, digest: service.complete(digest, note))
-
-
-async def by_message(session: "Session") -> "dict[bytes, Task]":
-    """Return the tasks that the officer sees, by message; none where their role has none."""
-    try:
-        return {each.message.digest: each.task for each in await session.tasks.list_tasks()}
-    except Refused as error:
-        if error.reason != "policy_denied":
-            raise
-        return {}
 
 
 def in_words(task: "Task") -> str:

@@ -10,7 +10,7 @@ import grpc
 from paiza.content.v1 import attachment_info_pb2
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
-from paiza_client.errors import Refused, located, misused
+from paiza_client.errors import FieldProblem, Refused, located, misused
 from paiza_client.language import _
 from paiza_client.local.profiles import Credentials, Profile
 from paiza_client.sdk import channel
@@ -25,12 +25,12 @@ from paiza_wire.message import OfficerSigner, add_signature, attachment, counter
 
 MAX_PAGE: Final = 500  # the most the node gives at once
 SHOWN_BECAUSE: Final = "second signature"
-"""Why the annex is opened to the second officer, where he says nothing else."""
+"""Why the annex is opened to the second officer, where they give no other reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """An officer of the own member, as the own node knows him."""
+    """An officer of the own member, as the own node knows them."""
 
     id: str
     roles: tuple[str, ...]
@@ -38,7 +38,7 @@ class Colleague:
 
     @property
     def name(self) -> str:
-        """Return the last part of the id, by which colleagues call him."""
+        """Return the last part of the id, by which colleagues call them."""
         return SpiffeId.parse(self.id).name
 
 
@@ -127,8 +127,32 @@ class Approvals:
             for each in page.messages
         ]
 
-    async def open(self, digest: bytes, reason: str = SHOWN_BECAUSE) -> OpenedWaiting:
-        """Open a waiting message whole: the node logs it, and everything is checked before it is shown."""
+    async def find(self, text: str) -> WaitingSummary:
+        """Return the waiting message that a text names: (the beginning of) its id or digest.
+
+        Refused("unknown_id") if there is none, Refused("ambiguous_id") with the candidates if there are several.
+        """
+        prefix = text.strip().replace("-", "").lower()
+        found = [
+            each
+            for each in await self.waiting()
+            if prefix and (each.id.startswith(prefix) or each.digest.hex().startswith(prefix))
+        ]
+        if not found:
+            raise Refused("unknown_id", text)
+        if len(found) > 1:
+            problems = [FieldProblem(each.id, f"{each.header.kind}, {each.submitted_by}") for each in found]
+            raise Refused("ambiguous_id", text, problems=problems)
+        return found[0]
+
+    async def open(self, waiting: WaitingSummary, reason: str = SHOWN_BECAUSE) -> OpenedWaiting:
+        """Open a waiting message whole, to be read and signed; everything is checked before it is returned.
+
+        The node logs OPENED for each part, with the reason. Refused("self_approval") for a message of our own.
+        """
+        if waiting.submitted_by == str(self._profile.id):
+            raise Refused("self_approval", waiting.id)
+        digest = waiting.digest
         request = approval_pb2.GetPendingApprovalRequest(message_digest=digest, reason_text=reason)
         answer: approval_pb2.GetPendingApprovalResponse = await self._call(
             lambda: self._stub.GetPendingApproval(request, timeout=channel.CALL_SECONDS)
@@ -160,7 +184,11 @@ class Approvals:
         return SavedWaiting(number, *saved, proofs[0])
 
     async def approve(self, waiting: OpenedWaiting) -> Outcome:
-        """Sign what was opened: the same header bytes. What became of it is proven by our node's log."""
+        """Sign what was opened: the same header bytes. What became of it is proven by our node's log.
+
+        The node logs APPROVED, and with the last signature RELEASED for each recipient. NotProven where a part was kept
+        back, or where the message was released otherwise than it was signed.
+        """
         approval_checks.check_read(waiting)
         signer = OfficerSigner(
             str(self._profile.id),
@@ -174,8 +202,14 @@ class Approvals:
         )
         return self._outcome(answer, waiting, signature)
 
-    async def decline(self, digest: bytes, reason: str) -> Proof:
-        """Decline to sign, or take back what we submitted."""
+    async def decline(self, waiting: WaitingSummary, reason: str = "") -> Proof:
+        """Decline to sign, or take back what we submitted; return the proof that the node logged DECLINED or WITHDRAWN.
+
+        Refused("reason_missing") without a reason for another officer's message.
+        """
+        if waiting.submitted_by != str(self._profile.id) and not reason:
+            raise Refused("reason_missing", waiting.id)
+        digest = waiting.digest
         request = approval_pb2.DeclineRequest(message_digest=digest, reason_text=reason)
         answer: approval_pb2.DeclineResponse = await self._call(
             lambda: self._stub.Decline(request, timeout=channel.CALL_SECONDS)

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.officer.v1 import task_pb2, task_pb2_grpc
+from paiza_client.errors import Refused
 from paiza_client.sdk import channel
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.summaries import summary
@@ -66,6 +67,15 @@ class Tasks:
             if len(found) >= MAX_LISTED:
                 break
         return found
+
+    async def by_message(self) -> dict[bytes, Task]:
+        """Return the tasks that the officer sees, by message digest; none where their role has none."""
+        try:
+            return {each.message.digest: each.task for each in await self.list_tasks()}
+        except Refused as error:
+            if error.reason != "policy_denied":
+                raise
+            return {}
 
     async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Task:
         """Assign a task to a unit or an officer; return its present state."""
