@@ -10,18 +10,17 @@ from paiza.core.v1 import message_pb2
 from paiza_client.cli import attachments, display, request_statuses, substance_notes, tasks
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
-from paiza_client.cli.substance_notes import NOTHING, Notes
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.local import reference_data
-from paiza_client.sdk import as_json, messages, threads
+from paiza_client.sdk import as_json, messages, substances, threads
 from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.threads.request_status import RequestStatus
 
 if TYPE_CHECKING:
-    from paiza_client.sdk import Session
     from paiza_client.sdk.tasks import Task
 
 MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
@@ -96,13 +95,13 @@ def open_(*, message: str, part: str, reason: str, attachment: int | None, outpu
             if found.header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
                 raise misused("paiza open", _("part {n} is an attachment: use --attachment {n}").format(n=number))
             opened = await session.open_part(found.digest, number, reason.strip())
-            return opened, *content(opened), _substances(session, opened)
+            return opened, *content(opened), substances.of_opened(session.register(), opened)
 
     opened, values, rows, notes = run(work())
     if terminal.wants_json:
-        terminal.json({**as_json.opened(opened), "content": values, "substances": notes.as_objects()})
+        terminal.json({**as_json.opened(opened), "content": values, "substances": substance_notes.as_objects(notes)})
     else:
-        show(terminal, opened, rows + notes.rows())
+        show(terminal, opened, rows + substance_notes.rows(notes))
 
 
 @click.command(help=N_("List the messages of a thread, oldest first, with what became of them."))
@@ -190,16 +189,6 @@ def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     if not annex:
         rows += [("!", remark) for remark in kind.remarks(parsed, header.author_time.ToDatetime(tzinfo=UTC), lang())]
     return as_json.message(parsed), rows
-
-
-def _substances(session: "Session", opened: OpenedPart) -> Notes:
-    """Return the status of the substances a main part speaks of, in its author's and its recipients' states."""
-    header = opened.message.header
-    if header.parts[opened.part_number].kind != message_pb2.PART_KIND_MAIN:
-        return NOTHING
-    parsed = messages.content(opened)
-    members = [header.author, *(each.member for each in header.recipients)]
-    return substance_notes.of(session.register(), parsed, members, header.author_time.ToDatetime(tzinfo=UTC))
 
 
 def show(terminal: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> None:

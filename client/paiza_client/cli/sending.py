@@ -10,14 +10,14 @@ from paiza.core.v1 import message_pb2
 from paiza_client.cli import display, drafting, duplicates, interactive, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.options import shared, split
-from paiza_client.cli.substance_notes import Notes
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.compose.composer import Sealed
 from paiza_client.errors import Unreachable, misused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, drafts, messages, replies, sending
+from paiza_client.sdk import as_json, drafts, messages, replies, sending, substances
 from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_client.sdk.sending import Sent
+from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import Outcome
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
@@ -145,7 +145,7 @@ def finish(
     now = drafts.writing_time()
     tell_removed(terminal, prepared.envelope.attachments)
     if not dry_run:
-        substance_notes.of_draft(terminal, prepared, now).warn(terminal)
+        substance_notes.warn(terminal, substances.of_draft(terminal.profile(), prepared, now))
     try:
         sent = run(_send(terminal, prepared, now, dry_run=dry_run))
     except BaseException as error:
@@ -167,7 +167,9 @@ async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_ru
             if dry_run:
                 await sending.check(session, prepared, now=now)
                 _tell_checked(
-                    terminal, prepared, substance_notes.of_prepared(session.register(), terminal, prepared, now)
+                    terminal,
+                    prepared,
+                    substances.of_prepared(session.register(), session.profile.member, prepared, now),
                 )
                 return None
             with bars(terminal) as bar:
@@ -194,11 +196,11 @@ async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_ru
 
 def _tell_checked(terminal: Terminal, prepared: Prepared, notes: Notes) -> None:
     if terminal.wants_json:
-        terminal.json({"state": "checked", "kind": prepared.kind.name, "substances": notes.as_objects()})
+        terminal.json({"state": "checked", "kind": prepared.kind.name, "substances": substance_notes.as_objects(notes)})
         return
     terminal.say(_("The draft is complete and correct; nothing was sent."), "green")
     terminal.say(prepared.kind.summary(prepared.content, lang()))
-    terminal.pairs(notes.rows())
+    terminal.pairs(substance_notes.rows(notes))
 
 
 def _tell_sent(terminal: Terminal, sent: Sent) -> None:

@@ -1,0 +1,82 @@
+"""What the reference data say about the substances of a draft or an opened message, beside it and never against it.
+
+A member's data may lag behind another's: an unknown reference id is a remark to its author and to its reader, and no
+reason to refuse a message. The reference data come with the register; no function here asks the node.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.message import Message
+
+from paiza.core.v1 import message_pb2
+from paiza_client.local import reference_data, register_cache
+from paiza_client.local.profiles import Profile
+from paiza_client.sdk import messages
+from paiza_client.sdk.drafts import Prepared
+from paiza_client.verify.model import OpenedPart
+from paiza_domain import codes, reference
+from paiza_domain.reference import Mention, Reference
+from paiza_register import Register
+from paiza_wire.errors import PaizaError
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The substances mentioned, and the reference data that say so."""
+
+    mentions: tuple[Mention, ...] = ()
+    reference: Reference = field(default_factory=Reference)
+
+
+NOTHING: Final = Notes()
+
+
+def of_opened(register: Register, opened: OpenedPart) -> Notes:
+    """Return the substances of an opened main part, with their status in its author's and its recipients' states.
+
+    The status is that at the time of writing; `NOTHING` for another part. Refused as `messages.content`.
+    """
+    header = opened.message.header
+    if header.parts[opened.part_number].kind != message_pb2.PART_KIND_MAIN:
+        return NOTHING
+    members = [header.author, *(each.member for each in header.recipients)]
+    return _of(register, messages.content(opened), members, header.author_time.ToDatetime(tzinfo=UTC))
+
+
+def of_prepared(register: Register, own: str, prepared: Prepared, now: datetime) -> Notes:
+    """Return the same of a message that was not sent, in the states of its recipients and of the member ``own``."""
+    members = [*(each.member for each in prepared.envelope.recipients), own]
+    return _of(register, prepared.content, members, now)
+
+
+def of_draft(profile: Profile, prepared: Prepared, now: datetime) -> Notes:
+    """Return the same without the node, by the register verified last; `NOTHING` where there is none."""
+    if not reference.mentions_any(prepared.content):
+        return NOTHING
+    register = verified_last(profile)
+    return NOTHING if register is None else of_prepared(register, profile.member, prepared, now)
+
+
+def states_among(members: Sequence[str]) -> tuple[str, ...]:
+    """Return the states among some members: under an organisation's law no substance stands."""
+    countries = codes.load("country")
+    return tuple(dict.fromkeys(each for each in members if each.upper() in countries))
+
+
+def verified_last(profile: Profile) -> Register | None:
+    """Return the register that was verified last; None where there is none that may be used."""
+    try:
+        return register_cache.cached(profile)
+    except PaizaError:  # whether the register may be used is for the sending to say
+        return None
+
+
+def _of(register: Register, content: Message, members: Sequence[str], reported: datetime) -> Notes:
+    if not reference.mentions_any(content):
+        return NOTHING
+    data = reference_data.of(register)
+    found = reference.mentions(content, data.reference, data.index, states_among(members), reported)
+    return Notes(found, data.reference)
