@@ -1,8 +1,5 @@
 """`paiza audit`: what the logs say, with proofs; and evidence that anybody can verify without a node."""
 
-import re
-from typing import TYPE_CHECKING, Final
-
 import click
 
 from paiza_client.cli import display, evidence
@@ -10,17 +7,10 @@ from paiza_client.cli.audit_log import log
 from paiza_client.cli.options import shared
 from paiza_client.cli.reconciliation import matrix, reconcile
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import Refused
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, messages
-from paiza_client.verify.model import LogState, Trail
-
-if TYPE_CHECKING:
-    from paiza_client.sdk import Session
-
-COORDINATOR: Final = "coordinator"
-CONSULTED: Final = "CONSULTED"
-_FULL_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+from paiza_client.sdk import as_json, trails
+from paiza_client.sdk.trails import FoundTrail
+from paiza_client.verify.model import LogState
 
 
 @click.group(help=N_("See and prove what the logs hold."))
@@ -91,33 +81,24 @@ def trail(*, message: str, own_only: bool) -> None:
     """Show a trail."""
     terminal = current_terminal()
 
-    async def work() -> tuple[str, bytes, Trail, list[tuple[str, str]]]:
+    async def work() -> FoundTrail:
         async with terminal.session() as session:
-            if _FULL_DIGEST.fullmatch(message) and COORDINATOR in (await session.whoami()).roles and not own_only:
-                return await _trail_of_digest(session, bytes.fromhex(message))
-            found = await messages.find(session, message)
-            said = await session.trail(found.digest)
-            if own_only or COORDINATOR not in (await session.whoami()).roles:
-                return found.id, found.digest, said, []
-            members = {found.header.author, *(each.member for each in found.header.recipients)}
-            members |= {each.counterpart for each in said.own if each.counterpart}
-            active = {each.id for each in session.register().active_members()}
-            whole, silent = await session.ask_others(said, found.digest, sorted(members & active))
-            return found.id, found.digest, whole, silent
+            return await trails.find(session, message, own_only=own_only)
 
-    message_id, digest, found, silent = run(work())
+    told = run(work())
+    found = told.trail
     if terminal.wants_json:
         terminal.json(
             {
-                "id": message_id,
-                "digest": digest,
+                "id": told.id,
+                "digest": told.digest,
                 "own": [as_json.proof(each) for each in found.own],
                 "foreign": [as_json.proof(each) for each in found.foreign],
-                "silent": [{"member": member, "reason": reason} for member, reason in silent],
+                "silent": [{"member": member, "reason": reason} for member, reason in told.silent],
             }
         )
         return
-    for member, reason in silent:
+    for member, reason in told.silent:
         terminal.warn(_("{member} gave no answer: {reason}").format(member=member, reason=reason))
     rows = [
         (
@@ -132,22 +113,6 @@ def trail(*, message: str, own_only: bool) -> None:
         for each in sorted((*found.own, *found.foreign), key=lambda each: (each.time, each.origin, each.index))
     ]
     terminal.table((_("Time"), _("Log of"), _("Event"), _("With"), _("By"), _("Reason"), _("Entry")), rows)
-
-
-async def _trail_of_digest(session: "Session", digest: bytes) -> tuple[str, bytes, Trail, list[tuple[str, str]]]:
-    """Ask every log about a message by its whole digest, also where the own member has no part in it."""
-    try:
-        said = await session.trail(digest)
-    except Refused as error:
-        if error.reason != "unknown_id":
-            raise
-        said = Trail((), ())
-    active = [each.id for each in session.register().active_members()]
-    whole, silent = await session.ask_others(said, digest, active)
-    # That we asked before is all that some logs say.
-    if all(each.event == CONSULTED for each in (*whole.own, *whole.foreign)):
-        raise Refused("unknown_id", digest.hex()[:16])
-    return digest.hex(), digest, whole, silent
 
 
 audit.add_command(evidence.evidence_)

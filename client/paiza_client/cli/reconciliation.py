@@ -1,6 +1,5 @@
 """`paiza audit matrix` and `reconcile`: what was exchanged between members, by whose word, and what does not agree."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,14 +13,12 @@ from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.errors import Refused, misused
 from paiza_client.evidence import container
 from paiza_client.language import N_, _, number_text
-from paiza_client.local.profiles import write_private
 from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.reconciliation import file as comparison_file
 from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.matrix import Cell, cells
-from paiza_client.reconciliation.plan import compare_logs
-from paiza_client.sdk import as_json
-from paiza_wire.errors import PaizaError
+from paiza_client.sdk import as_json, comparisons
+from paiza_client.sdk.comparisons import Reconciled
 
 DEFAULT_OVERDUE_MINUTES: Final = 60
 
@@ -171,35 +168,16 @@ def reconcile(
         raise misused("paiza audit reconcile", _("Name two different members."))
     comparison = Comparison(one, other, begins, ends, timedelta(minutes=overdue_minutes))
 
-    async def work() -> tuple[Result, Any, PaizaError | None]:
+    async def work() -> Reconciled:
         async with terminal.session() as session:
-            own = terminal.profile().member
-            for member in (one, other):
-                session.register().member(member)
-            if output is not None:
-                session.audit_query.kept = []
-            result = await compare_logs(session.audit_query, comparison, own=own, now=now)
-            if output is not None:
-                made = comparison_file.Made(comparison, own, str(terminal.profile().id), now)
-                answers = session.audit_query.kept or []
-                files = await session.archived_set(session.register().version)
-                trusted = bootstrap_root(terminal.profile().root)
-                data = await asyncio.to_thread(comparison_file.pack, made, answers, files, trusted)
-                await asyncio.to_thread(_write, output, data)
-            if keep_open or own not in (one, other) or not result.agrees:
-                return result, None, None
-            counterpart = other if own == one else one
-            try:
-                return result, await session.audit_query.close(counterpart, begins, ends, result.digest), None
-            except PaizaError as error:
-                return result, None, error
+            return await comparisons.reconcile(session, comparison, now=now, keep_open=keep_open, output=output)
 
-    result, closed, problem = run(work())
+    found = run(work())
     if terminal.wants_json:
-        terminal.json(_result_object(comparison, result, closed, problem))
+        terminal.json(_result_object(comparison, found))
     else:
-        _print(terminal, comparison, result, closed, problem, own=terminal.profile().member, keep_open=keep_open)
-    _end(result)
+        _print(terminal, comparison, found, own=terminal.profile().member, keep_open=keep_open)
+    _end(found.result)
 
 
 def _check(terminal: Terminal, file: Path, root: Path | None) -> None:
@@ -213,12 +191,12 @@ def _check(terminal: Terminal, file: Path, root: Path | None) -> None:
     made, result = comparison_file.check(data, trusted)
     if terminal.wants_json:
         terminal.json(
-            {**_result_object(made.comparison, result, None, None), "officer": made.officer, "compared": made.now}
+            {**_result_object(made.comparison, Reconciled(result)), "officer": made.officer, "compared": made.now}
         )
     else:
         told = _("Asked by {officer}; compared, by his word, at {time}.")
         terminal.note(told.format(officer=made.officer, time=display.when(made.now)))
-        _print(terminal, made.comparison, result, None, None, own=made.own, keep_open=True)
+        _print(terminal, made.comparison, Reconciled(result), own=made.own, keep_open=True)
     _end(result)
 
 
@@ -228,23 +206,8 @@ def _end(result: Result) -> None:
         click.get_current_context().exit(ExitCode.NOT_PROVEN)
 
 
-def _write(output: Path, data: bytes) -> None:
-    try:
-        write_private(output, data)
-    except OSError as error:
-        raise Refused("file_unwritable", str(output), error.strerror or "") from error
-
-
-def _print(
-    terminal: Terminal,
-    comparison: Any,
-    result: Result,
-    closed: Any,
-    problem: PaizaError | None,
-    *,
-    own: str,
-    keep_open: bool,
-) -> None:
+def _print(terminal: Terminal, comparison: Comparison, found: Reconciled, *, own: str, keep_open: bool) -> None:
+    result, closed, problem = found.result, found.closed, found.problem
     span = f"{display.when(comparison.since)} – {display.when(comparison.until)}"
     terminal.say(
         _("{one} and {other}, {span}: {agreed} agree, {waiting} under way, {n} differ.").format(
@@ -291,7 +254,8 @@ def _difference_row(each: Difference) -> tuple[str, ...]:
     )
 
 
-def _result_object(comparison: Any, result: Result, closed: Any, problem: PaizaError | None) -> dict[str, Any]:
+def _result_object(comparison: Comparison, found: Reconciled) -> dict[str, Any]:
+    result, closed, problem = found.result, found.closed, found.problem
     return {
         "members": [comparison.one, comparison.other],
         "since": comparison.since,

@@ -25,7 +25,9 @@ joint operations                                operations.find, .within, .sheet
 sign as the second officer                      Session.approvals
 search, tasks, legal hold and review dates      Session.search, Session.tasks, Session.retention
 import a table, export, count                   paiza_client.data.imports, .exports, .statistics
-trails, evidence, other members' logs           Session.trail, Session.evidence_files, Session.audit_query
+trails, comparisons of logs                     trails.find, comparisons.reconcile, Session.audit_query
+evidence files                                  Session.evidence_files
+substances of a message, by the reference data  substances.of_opened, substances.of_prepared
 
 A function that makes a message returns it as `drafts.Prepared`, and nothing is sent until `sending.send`, which returns
 `sending.Sent`; only `replies.reply` does both. What comes back has been checked (`paiza_client.verify.checks`); what is
