@@ -7,8 +7,9 @@ from typing import Final
 
 from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
+from paiza_domain.workflows.controlled_delivery.breach_values import time_value
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
-from paiza_domain.workflows.controlled_delivery.scope import lacking, point_breaches, time_text
+from paiza_domain.workflows.controlled_delivery.scope import lacking, point_breaches
 from paiza_domain.workflows.controlled_delivery.state import UNDECIDED, DeliveryState, Status
 from paiza_domain.workflows.controlled_delivery.transitions import planned, regains_control
 from paiza_domain.workflows.step import Step
@@ -90,7 +91,7 @@ def _deciding(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
     if delivery.withdrawn:
         yield Breach(Rule.REQUEST_WITHDRAWN)
     if latest := undecided_too_late(delivery, step.author, step.release_time):
-        yield Breach(Rule.DECISION_TOO_LATE, {"member": step.author, "time": time_text(latest)})
+        yield Breach(Rule.DECISION_TOO_LATE, {"member": step.author, "time": time_value(latest)})
 
 
 def _conditions(delivery: DeliveryState, step: Step) -> Iterator[Breach]:

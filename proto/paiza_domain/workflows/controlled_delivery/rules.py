@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from paiza_domain.i18n import N_, translate
+from paiza_domain.workflows.controlled_delivery.breach_values import shown
 
 
 class Rule(StrEnum):
@@ -127,14 +128,15 @@ INVARIANTS: Final[Mapping[Rule, int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One broken rule, with the values for its sentence."""
+    """One broken rule, with the values for its sentence as they travel (`breach_values`)."""
 
     rule: Rule
     values: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, lang: str) -> str:
         """Return the sentence in `lang`."""
-        return translate(TEXTS[self.rule], lang).format(**self.values)
+        values = {name: shown(name, value, lang) for name, value in self.values.items()}
+        return translate(TEXTS[self.rule], lang).format(**values)
 
 
 def breach_text(rule: str, values: Mapping[str, str], lang: str) -> str:

@@ -10,16 +10,11 @@ from paiza.content.v1.common_pb2 import Quantity
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg, ControlledDeliveryScope
 from paiza_domain.schema.partial_times import to_datetime
 from paiza_domain.schema.quantity import GRAMS_PER_UNIT, format_amount
+from paiza_domain.workflows.controlled_delivery.breach_values import period_value, time_value
 from paiza_domain.workflows.controlled_delivery.rules import Breach, Rule
 from paiza_domain.workflows.controlled_delivery.state import DeliveryState, StateDecision, Status
 
-_TIME: Final = "%Y-%m-%d %H:%M UTC"
 _POINTS_KEPT: Final = 1_024  # names of border points; a region has a few hundred
-
-
-def time_text(time: datetime) -> str:
-    """Format a time for display."""
-    return time.strftime(_TIME)
 
 
 def lacking(delivery: DeliveryState, legs: Iterable[ControlledDeliveryLeg], time: datetime) -> Iterator[Breach]:
@@ -43,14 +38,14 @@ def leg_breaches(
     scope: ControlledDeliveryScope = decision.scope
     until = to_datetime(scope.valid_until_time)
     if until < time:
-        yield Breach(Rule.AUTHORISATION_EXPIRED, {"member": leg.member, "time": time_text(until)})
+        yield Breach(Rule.AUTHORISATION_EXPIRED, {"member": leg.member, "time": time_value(until)})
     yield from _dates(leg, scope)
     for point in (leg.entry_point, leg.exit_point):
         yield from point_breaches(leg.member, decision, point)
     for quantity in quantities:
         if not _holds(scope.quantities, quantity):
-            text = f"{format_amount(quantity.millionths)} {quantity.unit}"
-            yield Breach(Rule.SCOPE_QUANTITY, {"member": leg.member, "quantity": text})
+            value = f"{format_amount(quantity.millionths)} {quantity.unit}"
+            yield Breach(Rule.SCOPE_QUANTITY, {"member": leg.member, "quantity": value})
     if mode not in scope.substitution_modes:
         yield Breach(Rule.SCOPE_SUBSTITUTION, {"member": leg.member, "mode": mode})
 
@@ -65,7 +60,7 @@ def _dates(leg: ControlledDeliveryLeg, scope: ControlledDeliveryScope) -> Iterat
     enters, leaves = to_datetime(leg.entry_time), to_datetime(leg.exit_time)
     first, last = to_datetime(scope.valid_from_time), to_datetime(scope.valid_until_time)
     if not (first <= enters and leaves <= last):
-        covered, needed = f"{time_text(first)} – {time_text(last)}", f"{time_text(enters)} – {time_text(leaves)}"
+        covered, needed = period_value(first, last), period_value(enters, leaves)
         yield Breach(Rule.SCOPE_DATES, {"member": leg.member, "covered": covered, "needed": needed})
 
 
