@@ -1,14 +1,17 @@
 """Commands in the language in use, and a program whose commands are loaded when they are called for."""
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
 from typing_extensions import override
 
 Translate = Callable[[str], str]
+
+_PLACEHOLDER: Final = re.compile("[A-Z]+")  # a word that stands for a value, such as FILE in [FILE]...
 
 
 class LazyGroup(click.Group):
@@ -35,19 +38,31 @@ class LazyGroup(click.Group):
 
 
 def localised(command: click.Command, translate: Translate) -> click.Command:
-    """Return the command, and all below it, with its help in the language in use."""
+    """Return the command, and all below it, with its help in the language in use.
+
+    The words that stand for values are translated one by one, so that a catalogue holds FIELD and TEXT for FIELD=TEXT.
+    """
     twin = copy.copy(command)
+    twin.options_metavar = _placeholders(command.options_metavar or "", translate)
     twin.help = translate(command.help) if command.help else None
     twin.short_help = translate(command.short_help) if command.short_help else None
     twin.epilog = translate(command.epilog) if command.epilog else None
-    twin.params = [_localised(parameter, translate) for parameter in command.params]
+    twin.params = [_localised(parameter, click.Context(command), translate) for parameter in command.params]
     if isinstance(command, click.Group) and isinstance(twin, click.Group):
+        twin.subcommand_metavar = _placeholders(command.subcommand_metavar, translate)
         twin.commands = {name: localised(each, translate) for name, each in command.commands.items()}
     return twin
 
 
-def _localised(parameter: click.Parameter, translate: Translate) -> click.Parameter:
+def _localised(parameter: click.Parameter, context: click.Context, translate: Translate) -> click.Parameter:
     twin = copy.copy(parameter)
     if isinstance(twin, click.Option) and twin.help:
         twin.help = translate(twin.help)
+    takes_value = not isinstance(twin, click.Option) or not (twin.is_flag or twin.count)
+    if takes_value and not isinstance(twin.type, click.Choice):  # a choice shows the words to type
+        twin.metavar = _placeholders(twin.make_metavar(context), translate)
     return twin
+
+
+def _placeholders(text: str, translate: Translate) -> str:
+    return _PLACEHOLDER.sub(lambda word: translate(word[0]), text)

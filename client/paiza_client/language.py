@@ -46,3 +46,38 @@ def time_text(value: datetime) -> str:
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
     """Mark a text for translation where it stands; it is translated when shown."""
     return text
+
+
+PLACEHOLDERS: Final = (
+    N_("ARGS"),
+    N_("CODE"),
+    N_("CODES"),
+    N_("COMMAND"),
+    N_("COUNT"),
+    N_("DATE"),
+    N_("DAY"),
+    N_("DRAFT"),
+    N_("EVENTS"),
+    N_("FIELD"),
+    N_("FIGURE"),
+    N_("FILE"),
+    N_("FOLDER"),
+    N_("ID"),
+    N_("KIND"),
+    N_("MEMBER"),
+    N_("MEMBERS"),
+    N_("NAME"),
+    N_("NOTICE"),
+    N_("NUMBER"),
+    N_("OFFICER"),
+    N_("OPTIONS"),
+    N_("PART"),
+    N_("PROFILE"),
+    N_("STATE"),
+    N_("STATES"),
+    N_("SUBJECT"),
+    N_("TEXT"),
+    N_("TIME"),
+    N_("UNIT"),
+)
+"""The words that stand for values in the help of commands; they are translated one by one."""

@@ -12,7 +12,7 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json, breaches
+from paiza_client.sdk import as_json, breaches, wording
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
 from paiza_wire.message import attachment, parse_strictly
@@ -134,7 +134,7 @@ def _show(terminal: Terminal, opened: OpenedWaiting, shown: Content) -> None:
         (
             _("signed"),
             _("{id} as {role}, certificate {fingerprint}").format(
-                id=signer.id, role=signer.role, fingerprint=certificate.fingerprint.hex()[:16]
+                id=signer.id, role=wording.role(signer.role), fingerprint=certificate.fingerprint.hex()[:16]
             ),
         )
         for signer, certificate in opened.message.signers
@@ -236,5 +236,5 @@ def _tell_officers(terminal: Terminal, found: "list[Colleague]") -> None:
             [{"id": each.id, "name": each.name, "roles": list(each.roles), "unit": each.unit} for each in found]
         )
         return
-    rows = [(each.name, ", ".join(each.roles), each.unit, each.id) for each in found]
+    rows = [(each.name, ", ".join(map(wording.role, each.roles)), each.unit, each.id) for each in found]
     terminal.table((_("Name"), _("Roles"), _("Unit"), _("Id")), rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
@@ -84,7 +85,7 @@ def list_(*, message: str) -> None:
 
 @attach.command(help=N_("Fetch attachment N of a message, check it and save it. The opening is logged."))
 @click.argument("message", metavar="ID")
-@click.argument("number", type=click.IntRange(1), metavar="N")
+@click.argument("number", type=WholeNumber(1), metavar="N")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=N_("Where to; else here, under its name.")
 )

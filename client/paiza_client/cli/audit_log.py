@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared, split
 from paiza_client.cli.terminal import current_terminal, run
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--until", type=TimeParameter(), help=N_("Before this time."))
 @click.option("--message", default="", metavar="ID", help=N_("About this message."))
 @click.option("--without-need", is_flag=True, help=N_("Only openings without need by unit, task or authorship."))
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help=N_("At most so many."))
+@click.option("--limit", type=WholeNumber(1, 100_000), default=1000, show_default=True, help=N_("At most so many."))
 @shared
 def log(
     *,

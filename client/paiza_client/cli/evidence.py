@@ -85,7 +85,7 @@ def evidence_(
 @click.option(
     "--extract",
     type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
+    metavar="FOLDER",
     help=N_("Write the disclosed parts into this folder."),
 )
 @shared

@@ -68,7 +68,7 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
 
 
 def _labels() -> Labels:
-    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason"), _("… and {n} more"))
+    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason code"), _("… and {n} more"))
 
 
 def speak(arguments: Sequence[str]) -> None:

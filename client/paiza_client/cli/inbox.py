@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza.core.v1 import message_pb2
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import attachments, display, request_statuses, substance_notes, tasks
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
@@ -33,9 +34,7 @@ URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
 @click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option(
-    "--limit", type=click.IntRange(1, MAX_LISTED), default=100, show_default=True, help=N_("At most so many.")
-)
+@click.option("--limit", type=WholeNumber(1, MAX_LISTED), default=100, show_default=True, help=N_("At most so many."))
 @shared
 def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime | None, limit: int) -> None:
     """List messages."""
@@ -72,7 +71,7 @@ def _with_task(summary: dict[str, Any], task: "Task | None") -> dict[str, Any]:
 @click.argument("message", metavar="ID")
 @click.option("--part", default="main", metavar="PART", help=N_("main (as is), annex, or the number of a part."))
 @click.option("--reason", default="", help=N_("Why you open it; required for the annex."))
-@click.option("--attachment", type=click.IntRange(1), metavar="N", help=N_("Fetch and save this attachment instead."))
+@click.option("--attachment", type=WholeNumber(1), metavar="N", help=N_("Fetch and save this attachment instead."))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=N_("Where to save the attachment.")
 )

@@ -28,6 +28,13 @@ _CROSSINGS: Final = {
     "sea": N_("sea"),
     "air": N_("air"),
 }
+_SUBJECTS: Final = {
+    "controlled-delivery": N_("controlled delivery"),
+    "cooperation": N_("cooperation"),
+    "legal-assistance": N_("legal assistance"),
+    "pre-export-notification": N_("pre-export notification"),
+}
+"""Names of the subjects of provisions; a subject that is not here is shown as it is published."""
 
 
 @click.command(help=N_("Show what a member says about its practice: who authorises, substitution, notice, hours."))
@@ -93,7 +100,7 @@ def border(*, first: str, second: str) -> None:
         terminal.json([_point_object(each) for each in found])
         return
     terminal.table(
-        (_("Border"), _("Crossing point"), _("Way across"), _("Id")),
+        (_("Border"), _("Crossing point"), _("Way across"), _("Code")),
         [
             (
                 " – ".join(code_text("country", country.upper(), lang()) for country in each.countries),
@@ -110,7 +117,7 @@ def border(*, first: str, second: str) -> None:
 def _tell_basis(terminal: Terminal, found: SharedBasis, pair: tuple[str, ...]) -> None:
     basis = found.basis
     terminal.say(basis.titles[lang()], "bold")
-    rows = [(_("Id"), basis.id), (_("In force"), days(basis.valid))]
+    rows = [(_("Code"), basis.id), (_("In force"), days(basis.valid))]
     rows += [(_("{state} bound").format(state=state), days(basis.parties[state])) for state in pair]
     rows += [(_about(each), each.requires[lang()]) for each in found.provisions]
     rows.append((_("Source"), shown(basis.evidence)))
@@ -119,9 +126,8 @@ def _tell_basis(terminal: Terminal, found: SharedBasis, pair: tuple[str, ...]) -
 
 
 def _about(provision: Provision) -> str:
-    if not provision.article:
-        return provision.subject
-    return _("{subject}, article {n}").format(subject=provision.subject, n=provision.article)
+    subject = _(_SUBJECTS.get(provision.subject, provision.subject))
+    return _("{subject}, article {n}").format(subject=subject, n=provision.article) if provision.article else subject
 
 
 def _basis_object(found: SharedBasis) -> dict[str, object]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from paiza_client.cli.terminal import Terminal
-from paiza_client.language import _, date_text
+from paiza_client.language import N_, _, date_text
 from paiza_domain.reference import LiaisonOfficer
+
+_CONTACTS: Final = {"email": N_("email"), "telephone": N_("telephone")}  # other kinds stand as they are published
 
 
 def tell_liaison(terminal: Terminal, officers: Sequence[LiaisonOfficer]) -> None:
@@ -18,7 +20,7 @@ def tell_liaison(terminal: Terminal, officers: Sequence[LiaisonOfficer]) -> None
         _("Covers"),
         _("Languages"),
         _("Contacts"),
-        _("Until"),
+        _("Posted until"),
     )
     rows = [
         (
@@ -27,7 +29,7 @@ def tell_liaison(terminal: Terminal, officers: Sequence[LiaisonOfficer]) -> None
             each.posting,
             ", ".join(each.coverage),
             ", ".join(each.languages),
-            ", ".join(f"{kind}: {value}" for kind, value in each.contacts.items()),
+            ", ".join(f"{_(_CONTACTS.get(kind, kind))}: {value}" for kind, value in each.contacts.items()),
             _("expired {day}").format(day=date_text(each.expiry)) if _has_expired(each) else date_text(each.expiry),
         )
         for each in officers

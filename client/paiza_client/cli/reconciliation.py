@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
@@ -55,7 +56,7 @@ _REMARKS: Final = {
 @click.option(
     "--overdue",
     "overdue_minutes",
-    type=click.IntRange(1, 366 * 24 * 60),
+    type=WholeNumber(1, 366 * 24 * 60),
     default=DEFAULT_OVERDUE_MINUTES,
     show_default=True,
     help=N_("Minutes without an answer after which a message is overdue."),
@@ -118,7 +119,7 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
 @click.option(
     "--overdue",
     "overdue_minutes",
-    type=click.IntRange(1, 366 * 24 * 60),
+    type=WholeNumber(1, 366 * 24 * 60),
     default=DEFAULT_OVERDUE_MINUTES,
     show_default=True,
     help=N_("Minutes after which an answer is late."),

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import Refused, misused
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, date_text
 from paiza_client.sdk import as_json, messages, recalls
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.model import MessageSummary
@@ -177,7 +178,7 @@ def holds() -> None:
 
 
 @click.command(help=N_("Show the messages whose review date has come; decide on each with paiza review."))
-@click.option("--days", type=click.IntRange(0, MAX_DAYS), default=0, help=N_("Also those due within so many days."))
+@click.option("--days", type=WholeNumber(0, MAX_DAYS), default=0, help=N_("Also those due within so many days."))
 @shared
 def reviews(*, days: int) -> None:
     """Show reviews."""
@@ -209,13 +210,13 @@ def reviews(*, days: int) -> None:
             display.kind_title(each.header),
             each.header.author,
             each.unit or _("shared tasks"),
-            f"{each.review_time:%Y-%m-%d}",
+            date_text(each.review_time.date()),
             _("OVERDUE") if each.overdue else "",
             _("HELD") if each.held else "",
         )
         for each in found
     ]
-    columns = (_("Id"), _("Thread"), _("Kind"), _("From"), _("With"), _("Review by"), "", "")
+    columns = (_("Id"), _("Thread"), _("Kind"), _("From"), _("Assigned to"), _("Review by"), "", "")
     terminal.table(columns, rows, empty=_("Nothing is to be reviewed."))
 
 

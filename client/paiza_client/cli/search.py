@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import current_terminal, run
@@ -65,7 +66,7 @@ def _criteria(command: click.Command) -> click.Command:
 @click.option("--since", type=TimeParameter(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option("--until", type=TimeParameter(), help=N_("Only events before."))
 @click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
-@click.option("--limit", type=click.IntRange(1, PAGE), default=100, show_default=True, help=N_("At most so many."))
+@click.option("--limit", type=WholeNumber(1, PAGE), default=100, show_default=True, help=N_("At most so many."))
 @shared
 def search(
     *,

@@ -150,7 +150,7 @@ def _tell(
 ) -> None:
     terminal.say(found.name(lang()), "bold")
     rows = [
-        (_("Id"), found.id),
+        (_("Code"), found.id),
         (_("Names"), ", ".join(dict.fromkeys((*found.names.values(), found.inn))).strip(", ")),
         (_("Synonyms"), ", ".join(found.synonyms)),
         (_("Street names"), ", ".join(found.street)),
@@ -163,7 +163,7 @@ def _tell(
     terminal.pairs([(label, text) for label, text in rows if text])
     schedules = reference.international(known, found.id, on, known_at)
     terminal.table(
-        (_("Schedule"), _("Since"), _("Source")),
+        (_("Schedule"), _("Listed since"), _("Source")),
         [(each.schedule, days(each.valid), shown(each.evidence)) for each in schedules],
         empty=_("Not under international control."),
     )

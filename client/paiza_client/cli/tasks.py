@@ -62,7 +62,7 @@ def list_(*, mine: bool, everything: bool) -> None:
         )
         for each in found
     ]
-    columns = (_("Id"), _("Urgency"), _("Kind"), _("From"), _("With"), _("State"), _("Due"), "")
+    columns = (_("Id"), _("Urgency"), _("Kind"), _("From"), _("Assigned to"), _("State"), _("Due"), "")
     terminal.table(columns, rows, empty=_("Nothing is to be done."))
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from paiza.officer.v1 import notice_pb2
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.inbox import URGENT
 from paiza_client.cli.options import shared
@@ -23,7 +24,7 @@ RINGING: Final = frozenset({"approval_asked", "task_escalated", "stop-acknowledg
     help=N_("Show messages as they arrive, and news of those sent; FLASH and URGENT ring. Ends with Ctrl-C.")
 )
 @click.option(
-    "--after", type=click.IntRange(min=0), default=None, metavar="N", help=N_("Begin after this sequence number.")
+    "--after", type=WholeNumber(min=0), default=None, metavar="N", help=N_("Begin after this sequence number.")
 )
 @shared
 def watch(*, after: int | None) -> None:

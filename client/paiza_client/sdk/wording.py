@@ -9,6 +9,7 @@ from paiza_client.language import N_, _, date_text, language, time_text
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.verify.model import OpenedPart, Proof
 from paiza_domain import kinds
+from paiza_domain.log_events import event_text
 from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
@@ -19,56 +20,12 @@ _URGENCIES: Final = {
     "ROUTINE": N_("routine"),
     "INFORMATION": N_("information"),
 }
-_EVENTS: Final = {
-    "SUBMITTED": N_("submitted"),
-    "APPROVED": N_("approved"),
-    "RELEASED": N_("released"),
-    "RECEIVED": N_("received"),
-    "DELIVERED": N_("delivered"),
-    "REFUSED": N_("refused"),
-    "DELIVERY_REFUSED": N_("refused by the recipient"),
-    "OPENED": N_("opened"),
-    "OPENED_TOGETHER": N_("opened with others"),
-    "SUBJECTS_SHOWN": N_("subject shown"),
-    "EXPORTED": N_("exported"),
-    "EXPIRED": N_("given up"),
-    "DENIED": N_("denied"),
-    "DECLINED": N_("not signed"),
-    "WITHDRAWN": N_("taken back before it was signed"),
-    "LAPSED": N_("not signed in time"),
-    "ASSIGNED": N_("given to"),
-    "ACKNOWLEDGED": N_("acknowledged"),
-    "ESCALATED": N_("passed on, unacknowledged"),
-    "DONE": N_("done"),
-    "RECALLED": N_("recalled"),
-    "FORWARDED": N_("passed on"),
-    "SEARCHED": N_("searched"),
-    "ERASED": N_("erased"),
-    "NEVER_HELD": N_("never held"),
-    "ERASURE_DENIED": N_("not erased: legal hold"),
-    "ERASURE_ANSWERED": N_("answer to a request to erase"),
-    "HELD": N_("legal hold"),
-    "HOLD_RELEASED": N_("legal hold released"),
-    "REVIEW_KEPT": N_("reviewed and kept"),
-    "REVIEW_ERASED": N_("reviewed, own copy erased"),
-    "CONSULTED": N_("looked into the log"),
-    "RETIRED": N_("retention ended"),
-    "OFFICER_CERTIFIED": N_("officer certified"),
-    "OFFICER_CHANGED": N_("officer changed"),
-    "OFFICER_SUSPENDED": N_("officer suspended"),
-    "KEY_ADDED": N_("key added"),
-    "REGISTER_UPDATED": N_("register updated"),
-    "CONFIG_CHANGED": N_("configuration changed"),
-    "FORK_FOUND": N_("fork found"),
-    "TRUST_RESTORED": N_("trust restored"),
-    "DEFAULT_FOUND": N_("in default"),
-    "DEFAULT_ENDED": N_("default ended"),
-    "RECONCILED": N_("period agreed"),
-    "AUDIT_GRANTED": N_("audit grant"),
-    "AUDIT_WITHDRAWN": N_("audit grant ended"),
-    "LOG_CONTINUED": N_("log continued"),
-    "RECOVERED": N_("recovered"),
-    "BACKED_UP": N_("backed up"),
+_ROLES: Final = {
+    "liaison": N_("liaison officer"),
+    "duty": N_("duty officer"),
+    "authoriser": N_("authorising officer"),
+    "coordinator": N_("coordinator"),
+    "auditor": N_("auditor"),
 }
 _UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {
@@ -85,7 +42,7 @@ def header_rows(header: message_pb2.Header, thread_name: str, level: str = "") -
         (_("Kind"), kind_title(header)),
         (_("Id"), header.message_id.hex()),
         (_("Thread"), thread_name),
-        (_("From"), f"{header.author}: " + ", ".join(f"{s.id} ({s.role})" for s in header.required_signers)),
+        (_("From"), f"{header.author}: " + ", ".join(f"{s.id} ({role(s.role)})" for s in header.required_signers)),
         (_("To"), recipients(header)),
         (_("Written"), when(header.author_time.ToDatetime(tzinfo=UTC))),
         (_("Urgency"), " — ".join(filter(None, (urgency(header), _code("urgency_reason", header.urgency_reason))))),
@@ -104,7 +61,7 @@ def proof_rows(opened: OpenedPart) -> list[tuple[str, str]]:
         (
             _("signed"),
             _("{id} as {role}, certificate {fingerprint}").format(
-                id=signer.id, role=signer.role, fingerprint=certificate.fingerprint.hex()[:16]
+                id=signer.id, role=role(signer.role), fingerprint=certificate.fingerprint.hex()[:16]
             ),
         )
         for signer, certificate in zip(header.required_signers, opened.message.signers, strict=True)
@@ -123,7 +80,12 @@ def proof_text(proof: Proof) -> str:
 
 def event(proof: Proof) -> str:
     """Name what an entry records, in words where there are any."""
-    return _(_EVENTS[proof.event]) if proof.event in _EVENTS else proof.event
+    return event_text(proof.event, language())
+
+
+def role(code: str) -> str:
+    """Return the name of an officer's role; an unknown code stands as it is."""
+    return _(_ROLES[code]) if code in _ROLES else code
 
 
 def part_name(header: message_pb2.Header, number: int) -> str:

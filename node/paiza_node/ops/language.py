@@ -5,8 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from paiza_cli.language import Catalogue
+from paiza_cli.language import Catalogue, Language
 from paiza_domain import formatting
+from paiza_node.core.errors import N_
 
 LOCALES: Final = Path(__file__).parent / "locale"
 
@@ -15,6 +16,11 @@ _CATALOGUE: Final = Catalogue("paiza_node", LOCALES)
 use = _CATALOGUE.use
 _ = _CATALOGUE.gettext
 ngettext = _CATALOGUE.ngettext
+
+
+def language() -> Language:
+    """Return the language in use."""
+    return _CATALOGUE.language
 
 
 def number_text(value: int | Decimal) -> str:
@@ -30,3 +36,21 @@ def span_text(span: timedelta) -> str:
 def time_text(time: datetime) -> str:
     """Return a time in UTC, to the second."""
     return f"{formatting.time_text(time.astimezone(UTC), _CATALOGUE.language, seconds=True)} UTC"
+
+
+PLACEHOLDERS: Final = (
+    N_("ACTION"),
+    N_("ACTOR"),
+    N_("ARGS"),
+    N_("COMMAND"),
+    N_("COUNT"),
+    N_("EVENT"),
+    N_("FILE"),
+    N_("MEMBER"),
+    N_("MESSAGE"),
+    N_("NUMBER"),
+    N_("OPTIONS"),
+    N_("TEXT"),
+    N_("TIME"),
+)
+"""The words that stand for values in the help of commands; they are translated one by one."""

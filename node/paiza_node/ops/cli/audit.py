@@ -11,10 +11,12 @@ from typing_extensions import override
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import log_pb2
+from paiza_cli.numbers import WholeNumber
+from paiza_domain.log_events import event_text
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, language
 from paiza_node.ops.terminal import iso, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
 
@@ -109,7 +111,7 @@ def grant(
         _("Grant {number}: {member} may see {events} until {until}.").format(
             number=given.grant_id,
             member=given.member,
-            events=", ".join(_names(given.events)),
+            events=_shown(given.events),
             until=shown_time(time_of(given.until_time)),
         )
     )
@@ -135,7 +137,7 @@ def list_(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
 @command.command("withdraw", help=N_("End a grant before its time. The node must run."))
 @shared
 @json_option
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=WholeNumber(1))
 def withdraw(config_path: Path, log_level: str | None, number: int, *, as_json: bool) -> None:
     """Withdraw."""
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _standing(number):
@@ -196,7 +198,7 @@ def _row(each: admin_pb2.AuditGrant) -> tuple[str, ...]:
     return (
         str(each.grant_id),
         each.member,
-        ", ".join(_names(each.events)),
+        _shown(each.events),
         shown_time(time_of(each.since_time)),
         shown_time(time_of(each.until_time)),
         _("yes") if each.headers else _("no"),
@@ -213,6 +215,10 @@ def _state(each: admin_pb2.AuditGrant) -> str:
 def _names(events: Sequence[int]) -> list[str]:
     known: dict[int, str] = {number: name for name, number in EVENTS.items()}
     return [known.get(event, str(event)) for event in events]
+
+
+def _shown(events: Sequence[int]) -> str:
+    return ", ".join(event_text(name, language()) for name in _names(events))
 
 
 def _as_object(each: admin_pb2.AuditGrant) -> dict[str, Any]:

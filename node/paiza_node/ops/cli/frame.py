@@ -75,7 +75,7 @@ def _reported(stopped: NodeStopped, code: ExitCode) -> ErrorReport:
 
 
 def _labels() -> Labels:
-    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason"), "+ {n}")
+    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason code"), "+ {n}")
 
 
 def explained(error: PaizaError) -> NodeStopped:

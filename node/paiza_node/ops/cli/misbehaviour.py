@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from paiza.admin.v1 import admin_pb2
+from paiza_cli.numbers import WholeNumber
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.features.witness.consistency_monitor import FORKED
 from paiza_node.ops.admin.client import AdminClient
@@ -52,7 +53,7 @@ def listed(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
 )
 @shared
 @json_option
-@click.argument("number", type=click.IntRange(0))
+@click.argument("number", type=WholeNumber(0))
 @click.option("-o", "--output", "output", type=click.Path(path_type=Path), help=N_("Write the proof to this new file."))
 def show(config_path: Path, log_level: str | None, number: int, output: Path | None, *, as_json: bool) -> None:
     """Show one."""
@@ -91,7 +92,7 @@ def show(config_path: Path, log_level: str | None, number: int, output: Path | N
 )
 @shared
 @json_option
-@click.argument("number", type=click.IntRange(0))
+@click.argument("number", type=WholeNumber(0))
 @click.option("--reason", required=True, help=N_("Why, in your own words."))
 def restore_trust(config_path: Path, log_level: str | None, number: int, reason: str, *, as_json: bool) -> None:
     """Restore trust in one log."""

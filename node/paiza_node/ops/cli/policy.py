@@ -91,7 +91,7 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
 )
 @click.option("--without-annex", is_flag=True, help=N_("The nominal annex stays behind."))
 @click.argument("actor")
-@click.argument("action", type=click.Choice([*ABOUT_MESSAGES, *OTHERS]))
+@click.argument("action", type=click.Choice([*ABOUT_MESSAGES, *OTHERS]), metavar="ACTION")
 @click.argument("message", required=False, default="")
 def explain(
     config_path: Path,

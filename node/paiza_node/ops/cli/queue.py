@@ -9,6 +9,7 @@ import click
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
+from paiza_cli.numbers import WholeNumber
 from paiza_node.core.api.paging import DEFAULT_PAGE
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -48,7 +49,7 @@ def command() -> None:
 @shared
 @json_option
 @click.option("--to", "recipient", default="", metavar="MEMBER", help=N_("Only those to this member."))
-@click.option("--limit", type=click.IntRange(1, MAX_QUEUE), default=DEFAULT_PAGE, show_default=True)
+@click.option("--limit", type=WholeNumber(1, MAX_QUEUE), default=DEFAULT_PAGE, show_default=True)
 def show(config_path: Path, log_level: str | None, recipient: str, limit: int, *, as_json: bool) -> None:
     """Show the queue."""
     deliveries, attachments, runs = _found(settings(config_path, log_level), recipient, limit)
@@ -82,7 +83,7 @@ def show(config_path: Path, log_level: str | None, recipient: str, limit: int, *
 @command.command("retry", help=N_("Try a delivery again now. The node must run."))
 @shared
 @json_option
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=WholeNumber(1))
 def retry(config_path: Path, log_level: str | None, number: int, *, as_json: bool) -> None:
     """Try again."""
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _known(number):
@@ -96,7 +97,7 @@ def retry(config_path: Path, log_level: str | None, number: int, *, as_json: boo
 )
 @shared
 @json_option
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=WholeNumber(1))
 @click.option("--reason", required=True, help=N_("Why, in your own words."))
 def drop(config_path: Path, log_level: str | None, number: int, reason: str, *, as_json: bool) -> None:
     """Give up."""

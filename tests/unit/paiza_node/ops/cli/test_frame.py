@@ -60,7 +60,7 @@ def test_wrong_use_is_told_in_both_languages(
             assert error["remedy"]
             assert bool(CYRILLIC.search(error["remedy"])) == (language == "ru")
         else:
-            assert f"Reason: {reason}" in told
+            assert f"Reason code: {reason}" in told
 
 
 def test_commands_without_a_database_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +100,7 @@ def test_failures_of_tasks_are_unwrapped(capsys: pytest.CaptureFixture[str]) -> 
     assert guarded(grouped, []) == 3
     told = capsys.readouterr().err
     assert "Error: Old copy.\n" in told
-    assert "Reason: log_rolled_back\n" in told
+    assert "Reason code: log_rolled_back\n" in told
 
 
 def test_unavailable_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +111,7 @@ def test_unavailable_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -
         raise Unavailable("busy", "1024 wait")
 
     assert guarded(later, []) == 4
-    assert "Reason: busy" in capsys.readouterr().err
+    assert "Reason code: busy" in capsys.readouterr().err
 
 
 def test_logged_tracebacks_hold_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
