@@ -18,7 +18,6 @@ from paiza_client.files.attaching import Attachment
 from paiza_client.language import N_, _, number_text
 from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.model import AttachmentStatus, MessageSummary
-from paiza_wire.message import attachment
 
 if TYPE_CHECKING:
     from paiza_client.sdk.attachments import SavedAttachment
@@ -102,9 +101,6 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
     async def work() -> "SavedAttachment":
         async with terminal.session() as session:
             found = await messages.find(session, message)
-            if number not in attachment.part_numbers(found.header):
-                known = ", ".join(map(str, attachment.part_numbers(found.header))) or "-"
-                raise Refused("part_missing", f"{found.id}: {number}", _("attachments: {known}").format(known=known))
             with bars(terminal) as bar:
                 session.attachments.progress = bar(_("Fetching"))
                 return await session.save_attachment(found, number, output, reason.strip())

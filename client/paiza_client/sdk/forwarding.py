@@ -84,7 +84,7 @@ class Forwarding:
         return permissions
 
     async def holders(self, digest: bytes) -> list[forwarding_pb2.Holder]:
-        """Return who holds a message, and who passed it on to them, as far as the own node was told."""
+        """Return who holds a message, and who passed it on to them, as far as the own node was told; not proven."""
         request = forwarding_pb2.ListHoldersRequest(message_digest=digest)
         pages = channel.pages(self._call, self._stub.ListHolders, request)
         return [holder async for page in pages for holder in page.holders]

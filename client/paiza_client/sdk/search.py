@@ -71,7 +71,12 @@ class Search:
         page_size: int = 100,
         page_token: str = "",
     ) -> FoundPage:
-        """Find messages that meet every criterion; a search that leads to a person needs a reason and is logged."""
+        """Return one page of the messages that meet every criterion, newest first.
+
+        ``since`` and ``until`` are aware times of the event reported, ``author`` a member's id, ``kind`` a kind's name.
+        A search by what leads to a person ("person", "phone", "document", "account") needs a ``reason``, and the node
+        logs SEARCHED with it. Refused("search_reason_missing") or ("search_empty") otherwise.
+        """
         request = search_pb2.SearchRequest(
             criteria=[search_pb2.Criterion(field=field, text=text) for field, text in criteria],
             author=author,
@@ -97,7 +102,7 @@ class Search:
         return FoundPage(found, answer.next_page_token, answer.behind)
 
     async def links(self, digest: bytes) -> tuple[LinkedMessage, ...]:
-        """Return the messages that share an identifier with one."""
+        """Return the messages that share an identifier (a plate, a telephone, a person) with one, and which."""
         request = search_pb2.ListLinksRequest(message_digest=digest)
         pages = channel.pages(self._call, self._stub.ListLinks, request)
         return tuple(

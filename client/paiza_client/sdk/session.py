@@ -1,4 +1,4 @@
-"""The typed asynchronous SDK: what an officer, or an agency's own case system, does at the own node.
+"""The connection of one officer to the own node: sending, listing, opening, watching, trails.
 
     profile = profiles.find("kaz-liaison")
     async with connect(profile) as session:
@@ -22,6 +22,7 @@ from paiza.core.v1 import message_pb2, register_pb2, register_pb2_grpc
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, notice_pb2, officer_pb2, officer_pb2_grpc
 from paiza_client.compose.composer import Composer, Sealed
 from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
+from paiza_client.language import _
 from paiza_client.local import register_cache
 from paiza_client.local.outbox import Batch, Outbox
 from paiza_client.local.profiles import Credentials, Profile, remember_roles
@@ -47,6 +48,7 @@ from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message import (
     PendingMessage,
     VerifiedMessage,
+    attachment,
     parse_header,
     parse_strictly,
     verify,
@@ -99,7 +101,10 @@ class Session:
         return self._registers.current
 
     async def whoami(self) -> Whoami:
-        """Ask whom the node takes us for; asked once, and kept for composing without the node."""
+        """Return whom the node takes us for; asked once in a session, and kept for composing without the node.
+
+        ProfileProblem("wrong_member") where the node takes us for another officer.
+        """
         if self._session is None:
             answer = await self._call(
                 lambda: self._officer.GetSession(officer_pb2.GetSessionRequest(), timeout=channel.CALL_SECONDS)
@@ -119,13 +124,17 @@ class Session:
         return self._session
 
     async def composer(self) -> Composer:
-        """Return what makes messages for this officer under the register in force."""
+        """Return what makes messages for this officer under the register in force; `sending.send` uses it."""
         return Composer(self.profile, self._credentials, self.register(), (await self.whoami()).roles)
 
     async def submit(self, messages: Sequence[Sealed]) -> list[Outcome]:
-        """Send messages: into the outbox first, then to the node; one checked outcome each, in order.
+        """Send sealed messages: into the outbox first, then to the node; one checked outcome each, in order.
 
-        Where the node does not answer, Unreachable says so with ``saved``: the messages wait in the outbox.
+        An outcome's ``state`` is "released", "waiting" (for a second officer), "refused" or "retry"; unlike
+        `sending.send` nothing is raised for the last two. The node logs RELEASED for each recipient, or SUBMITTED.
+
+        Unreachable with ``saved`` where the node does not answer: the messages wait in the outbox. NotProven where a
+        receipt does not hold.
         """
         batches = await asyncio.to_thread(self.outbox.put, [message.item() for message in messages])
         return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
@@ -133,7 +142,7 @@ class Session:
     async def flush(self) -> list[Outcome]:
         """Send what waits in the outbox; one checked outcome per message, oldest first.
 
-        The node is asked anew about what waits for a second officer.
+        The node is asked anew about what waits for a second officer. Logs and errors as `submit`.
         """
         batches = [*self.outbox.batches(), *self.outbox.at_second_officers()]
         return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
@@ -152,9 +161,12 @@ class Session:
         page_token: str = "",
         subjects: bool = False,
     ) -> Page:
-        """List messages without content, newest first. Headers match their digests; nothing else is proven yet.
+        """Return one page of messages without content, newest first; `messages.walk` goes over all pages.
 
-        ``subjects``: with the subjects of those that the officer may open, which our log says they were shown.
+        ``box`` is "inbox", "sent" or "both", ``kind`` a kind's name, ``author`` a member's id, ``since`` an aware time
+        from which on the own node stored them, ``thread_id`` 16 bytes, ``id_prefix`` hex digits or a thread's name,
+        ``page_size`` at most 500. ``subjects``: with the subjects of those that the officer may open, which the node
+        logs as SUBJECTS_SHOWN; otherwise nothing is logged. Headers match their digests; nothing else is proven yet.
         """
         request = officer_pb2.ListMessagesRequest(
             box=_BOXES[box],
@@ -176,9 +188,10 @@ class Session:
     async def open_together(
         self, digests: Sequence[bytes], reason: str
     ) -> dict[bytes, OpenedPart | Refused | Unreachable]:
-        """Open the main parts of messages for one reason, as many at a time as the node gives; none is marked as read.
+        """Open the main parts of messages for one reason; none is marked as read.
 
-        Each is checked as a single opening is; those that the node does not open have its reason.
+        Return, by digest, what was opened, each checked as by `open_part`, or the error with the node's reason. The
+        node logs one OPENED_TOGETHER entry for up to 256. `open_many.open_many` raises instead.
         """
         opened: dict[bytes, OpenedPart | Refused | Unreachable] = {}
         left = list(dict.fromkeys(digests))
@@ -199,14 +212,29 @@ class Session:
         return await self._call(lambda: self._officer.OpenMessages(request, timeout=channel.SUBMIT_SECONDS))
 
     async def open_part(self, digest: bytes, part: int = 0, reason: str = "") -> OpenedPart:
-        """Open one part: the node logs it first, then hands over ciphertext, key and proofs, and all is checked."""
+        """Open one part of a message; signatures, digests, key and log proofs of what is returned are verified.
+
+        ``digest`` is 32 bytes; ``part`` 0 is the main part, `wording.part_number` finds the annex. ``reason`` is in
+        words; the nominal annex and what was recalled are not opened without one. The node logs OPENED, with officer
+        and reason, before it hands out the key, and marks the message as read. `messages.content` reads the result.
+
+        Refused with the node's reason ("policy_denied", "erased" …), NotProven where anything does not hold.
+        """
         request = officer_pb2.OpenMessageRequest(message_digest=digest, part_number=part, reason_text=reason)
         return (await self._open(request))[0]
 
     async def save_attachment(
         self, message: MessageSummary, part: int, target: Path | None = None, reason: str = ""
     ) -> SavedAttachment:
-        """Fetch an attachment, have its opening logged, check everything, and save it; never over another file."""
+        """Fetch an attachment, check everything, and save it; never over another file.
+
+        ``part`` is its part number (the first after the main part and the annex); ``target`` a file that is not there
+        yet, a folder, or None for the present folder. The node logs OPENED with the reason. What was fetched before a
+        break is not fetched again. Errors as `open_part`; Refused("part_missing") for what is no attachment.
+        """
+        if part not in attachment.part_numbers(message.header):
+            known = ", ".join(map(str, attachment.part_numbers(message.header))) or "-"
+            raise Refused("part_missing", f"{message.id}: {part}", _("attachments: {known}").format(known=known))
         request = officer_pb2.OpenMessageRequest(message_digest=message.digest, part_number=part, reason_text=reason)
         return await self.attachments.fetch(message.digest, message.header, part, target, lambda: self._open(request))
 
@@ -223,9 +251,10 @@ class Session:
         return opened, answer.part_key
 
     async def watch(self, after: int | None = None) -> AsyncIterator[MessageSummary]:
-        """Yield messages as they arrive and news of those sent; Unreachable when the node ends the stream.
+        """Yield messages as they arrive and those sent as their deliveries change; nothing is logged.
 
-        ``after``: first every message of a greater sequence, so that a broken watch misses nothing.
+        ``after``: first every message of a greater sequence, so that a broken watch misses nothing. Unreachable when
+        the node ends the stream; `watching.follow` connects again.
         """
         async for item in self.news(after):
             if isinstance(item, MessageSummary):
@@ -243,7 +272,10 @@ class Session:
             stream.cancel()
 
     async def trail(self, digest: bytes) -> Trail:
-        """Return everything that the own log and the proofs held of others say about one message, each verified."""
+        """Return everything that the own log and the proofs held of others say about one message, each verified.
+
+        `trails.find` asks other members too. Refused("unknown_id") where the own node has no part in the message.
+        """
         request = audit_pb2.GetTrailRequest(message_digest=digest)
         pages = [
             checks.check_trail(page, digest, self.profile.member, self._registers)
@@ -257,9 +289,9 @@ class Session:
     async def ask_others(
         self, said: Trail, digest: bytes, members: Sequence[str]
     ) -> tuple[Trail, list[tuple[str, str]]]:
-        """Add to a trail what other members' logs show of the message; with it, who gave no answer, and why.
+        """Return a trail with what other members' logs show of the message, and who gave no answer, with the reason.
 
-        NotProven where an answer does not hold: it is not left out silently.
+        Each log that is asked logs CONSULTED. NotProven where an answer does not hold: it is not left out silently.
         """
         foreign = {(each.origin, each.index): each for each in said.foreign}
         silent: list[tuple[str, str]] = []
@@ -283,11 +315,11 @@ class Session:
         return checks.check_log_status(answer, self.profile.member, self._registers)
 
     async def evidence(self, digest: bytes) -> bytes:
-        """Return the evidence file of one message; `proving` has more to choose."""
+        """Return the evidence file of one message, as bytes; `evidence_files` has more to choose. Nothing is opened."""
         return await self.evidence_files.evidence(digest)
 
     async def archived_set(self, version: bytes) -> dict[str, bytes]:
-        """Fetch all files of an older set of the register; whoever uses them verifies them (`load_set`)."""
+        """Fetch all files of an older set of the register; the caller verifies them (`load_set`)."""
         request = register_pb2.GetArchivedSetRequest(register_version=version)
         answer = await self._call(lambda: self._register.GetArchivedSet(request, timeout=channel.CALL_SECONDS))
         if sum(len(file.data) for file in answer.files) > MAX_SET_BYTES:
@@ -295,7 +327,7 @@ class Session:
         return {file.path: file.data for file in answer.files}
 
     async def find_source_rows(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Return which source rows were sent before: message digest by row digest."""
+        """Return which source rows of imports were sent before: message digest by row digest, 32 bytes each."""
         wanted = list(digests)
         found: dict[bytes, bytes] = {}
         for start in range(0, len(wanted), MAX_SOURCE_ROWS):

@@ -59,7 +59,11 @@ class Tasks:
         self._call = call
 
     async def list_tasks(self, scope: Scope = "unit") -> list[TaskItem]:
-        """Return tasks, the first due first; at most about `MAX_LISTED`."""
+        """Return tasks, the first due first; at most about `MAX_LISTED`.
+
+        ``scope`` is "unit" (those of the officer's unit), "mine" or "all". Refused("policy_denied") for a role that has
+        no tasks.
+        """
         request = task_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
         found: list[TaskItem] = []
         async for page in channel.pages(self._call, self._stub.ListTasks, request):
@@ -78,7 +82,7 @@ class Tasks:
             return {}
 
     async def assign(self, digest: bytes, *, unit: str = "", officer: str = "", note: str = "") -> Task:
-        """Assign a task to a unit or an officer; return its present state."""
+        """Assign a task to a unit or an officer, by id or name; return its present state. The node logs ASSIGNED."""
         request = task_pb2.AssignTaskRequest(message_digest=digest, unit=unit, officer=officer, note=note)
         answer: task_pb2.AssignTaskResponse = await self._call(
             lambda: self._stub.AssignTask(request, timeout=channel.CALL_SECONDS)
@@ -94,7 +98,7 @@ class Tasks:
         return _task(answer.task)
 
     async def acknowledge(self, digest: bytes) -> Task:
-        """Acknowledge a task; return its present state."""
+        """Acknowledge a task; return its present state. The node logs ACKNOWLEDGED."""
         request = task_pb2.AcknowledgeTaskRequest(message_digest=digest)
         answer: task_pb2.AcknowledgeTaskResponse = await self._call(
             lambda: self._stub.AcknowledgeTask(request, timeout=channel.CALL_SECONDS)
@@ -102,7 +106,7 @@ class Tasks:
         return _task(answer.task)
 
     async def complete(self, digest: bytes, note: str = "") -> Task:
-        """Complete a task; return its present state."""
+        """Complete a task; return its present state. The node logs DONE."""
         request = task_pb2.CompleteTaskRequest(message_digest=digest, note=note)
         answer: task_pb2.CompleteTaskResponse = await self._call(
             lambda: self._stub.CompleteTask(request, timeout=channel.CALL_SECONDS)
