@@ -156,8 +156,8 @@ def of_fields(kind: Kind, given: Mapping[str, str], opening: message_pb2.Header,
     return replace(draft, handling=opening.handling, legal_bases=tuple(opening.legal_bases))
 
 
-def check_kind(draft: Draft, wanted: str, source: str) -> None:
-    """Raise Misused where a draft is not of the wanted kind."""
+def check_kind(draft: "Draft | Prepared", wanted: str, source: str) -> None:
+    """Raise Misused where a draft, or a message prepared from one, is not of the wanted kind."""
     if draft.kind.name != wanted:
         what = _("the draft is of kind {found}, not {wanted}").format(found=draft.kind.name, wanted=wanted)
         raise misused(source, what)
@@ -172,14 +172,18 @@ def prepare(draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: da
     """Return a draft with what the caller sets against it; the caller wins.
 
     ``source`` is the draft's path: files that it attaches are looked for beside it. Without a review date of its own a
-    message has the usual one of its marks, from ``now`` on. Refused says which file cannot be attached, and why.
+    message has the usual one of its marks, from ``now`` on. Refused says which file cannot be attached, and why, or
+    that there is no such urgency.
     """
     recipients = draft.recipients
     if overrides.recipients:
         recipients = _with_attention(overrides.recipients, draft.recipients)
     urgency = draft.urgency
     if overrides.urgency:
-        urgency = message_pb2.Urgency.Value(f"URGENCY_{overrides.urgency.upper()}")
+        name = f"URGENCY_{overrides.urgency.upper()}"
+        if name not in message_pb2.Urgency.keys():  # noqa: SIM118 - an enum wrapper, no dictionary
+            raise Refused("invalid_draft", source, f"urgency: {overrides.urgency}")
+        urgency = message_pb2.Urgency.Value(name)
     verified = marks.is_verified(draft.handling)
     default = marks.review_time(now or writing_time(), nominal=draft.annex is not None, verified=verified)
     beside = Path(source).parent  # paths in a draft begin where the draft is

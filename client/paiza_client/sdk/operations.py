@@ -62,8 +62,9 @@ async def find(session: Session, text: str, *, counted: bool = False) -> JointOp
 def opening(prepared: Prepared, own: str) -> Prepared:
     """Return a description of an operation addressed to all its participants but ``own``, the own member's id.
 
-    To change an operation, put the description with the higher version behind it: `behind`.
+    To change an operation, put the description with the higher version behind it: `behind`. Misused for another kind.
     """
+    drafts.check_kind(prepared, OPERATION, prepared.source)
     content = prepared.content
     assert isinstance(content, Operation)
     header = message_pb2.Header(author=own, kind=OPERATION)

@@ -25,7 +25,7 @@ async def recall(
     measure: str = "stop-using",
     overrides: Overrides = UNCHANGED,
 ) -> Prepared:
-    """Return a recall of messages of our own member and of one thread, addressed to all who hold any of them.
+    """Return a recall of one or more messages of our own, of one thread, addressed to all who hold any of them.
 
     ``reason`` is in words; ``because`` is a code of the list recall_reason ("sent-in-error"), ``measure`` is
     "stop-using", "erase" or "return". It is PRIORITY unless ``overrides`` says otherwise; two officers sign.
@@ -37,7 +37,7 @@ async def recall(
 async def erasure(
     session: Session, erased: Sequence[MessageSummary], *, reason: str, because: str, overrides: Overrides = UNCHANGED
 ) -> Prepared:
-    """Return a request to erase messages of our own member and of one thread, addressed to all who hold any of them.
+    """Return a request to erase one or more messages of our own, of one thread, addressed to all who hold any of them.
 
     ``reason`` is in words, ``because`` a code ("review", "inaccurate", "unlawful", "legal"). It is PRIORITY unless
     ``overrides`` says otherwise; two officers sign. Once released it cannot be undone; `Session.retention` shows how
