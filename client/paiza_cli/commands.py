@@ -59,7 +59,7 @@ def _localised(parameter: click.Parameter, context: click.Context, translate: Tr
     if isinstance(twin, click.Option) and twin.help:
         twin.help = translate(twin.help)
     takes_value = not isinstance(twin, click.Option) or not (twin.is_flag or twin.count)
-    if takes_value and not isinstance(twin.type, click.Choice):  # a choice shows the words to type
+    if takes_value and (twin.metavar or not isinstance(twin.type, click.Choice)):  # a choice shows the words to type
         twin.metavar = _placeholders(twin.make_metavar(context), translate)
     return twin
 

@@ -17,7 +17,8 @@ def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
 class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
     """The node must stop until an operator acts: ``what``, ``where`` and ``remedy`` tell them.
 
-    All three are templates (`str.format`) that are filled with ``values`` after translation.
+    All three are templates (`str.format`) that are filled with ``values`` after translation. The value ``error``, the
+    words of the operating system, is translated too.
     """
 
     def __init__(self, reason: str, *, what: str, where: str, remedy: str, **values: object) -> None:
@@ -30,7 +31,9 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
 
     def translated(self, translate: Callable[[str], str]) -> tuple[str, str, str]:
         """Return what, where and remedy, translated by ``translate``."""
-        what, where, remedy = (_filled(translate(template), self.values) for template in self._templates)
+        error = self.values.get("error")
+        values = {**self.values, "error": translate(error)} if isinstance(error, str) else self.values
+        what, where, remedy = (_filled(translate(template), values) for template in self._templates)
         return what, where, remedy
 
 

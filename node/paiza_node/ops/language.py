@@ -54,3 +54,14 @@ PLACEHOLDERS: Final = (
     N_("TIME"),
 )
 """The words that stand for values in the help of commands; they are translated one by one."""
+
+SYSTEM_ERRORS: Final = (
+    N_("No such file or directory"),
+    N_("Permission denied"),
+    N_("File exists"),
+    N_("Is a directory"),
+    N_("Not a directory"),
+    N_("No space left on device"),
+    N_("Read-only file system"),
+)
+"""The words of the operating system for the failures that an operator meets; others are shown as they are."""

@@ -49,12 +49,14 @@ def test_usage_and_options_are_localised() -> None:
     @click.argument("names", nargs=-1, metavar="[FILE]...")
     @click.option("--set", "value", metavar="FIELD=TEXT")
     @click.option("--mode", type=click.Choice(["RED", "AMBER"]))
+    @click.option("--act", type=click.Choice(["open", "list"]), metavar="TEXT")
     def command() -> None: ...
 
     text = CliRunner().invoke(localised(command, lambda word: words.get(word, word)), ["--help"]).output
     assert "[ПАРАМЕТРЫ] [ФАЙЛ]..." in text
     assert "--set ПОЛЕ=ТЕКСТ" in text
     assert "[RED|AMBER]" in text
+    assert "--act ТЕКСТ" in text
 
 
 def test_limits_of_a_number_are_shown_without_formulas() -> None:

@@ -21,7 +21,7 @@ from paiza_wire.reasons import REASONS
 PACKAGE = Path(language.__file__).parent
 CATALOGUE = language.LOCALES / "ru" / "LC_MESSAGES" / "paiza_client.po"
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
-FIELD = re.compile(r"\{[^{}]*\}|%\([a-z]+\)s")
+FIELD = re.compile(r"\{[^{}!]*|%\([a-z]+\)s")  # without !r: each language has quotation marks of its own
 
 
 def msgids() -> set[str]:

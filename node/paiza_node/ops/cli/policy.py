@@ -75,7 +75,8 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
     help=N_(
         "Show whether ACTOR may do ACTION with MESSAGE, and which rules decide. ACTOR: an officer"
         " of ours or a member. MESSAGE: an id, a digest or its beginning; none for actions "
-        "without a message. Exits with 3 if denied."
+        "without a message. Exits with 3 if denied. Actions: open, open_annex, submit, deliver, forward, "
+        "take_forwarded, export, derive, session, list, watch, trail, evidence, read_log, read_register, exchange."
     ),
 )
 @shared
@@ -215,7 +216,7 @@ def _principal(config: Config, store: Store, register: Register, actor: str) -> 
     with store.reads() as reads:
         officer = access_store.officers(reads).get(full)
     if officer is None:
-        raise Rejected("unknown_officer", f"{actor} is neither an officer of ours nor a member")
+        raise Rejected("unknown_officer", actor)
     return principal_of(officer)
 
 

@@ -191,7 +191,7 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
     values = {
         "free": shown_bytes(free),
         "growth": shown_bytes(growth),
-        "days": "-" if lasts is None else f"{min(lasts, 99_999):.0f}",
+        "days": "-" if lasts is None else number_text(round(min(lasts, 99_999))),
     }
     what = N_("{free} free. The store grows by {growth} a day: enough for {days} days.")
     remedy = N_("Free some space, or move the data folder to a larger disk while the node is stopped.")

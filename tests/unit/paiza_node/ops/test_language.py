@@ -20,7 +20,7 @@ from paiza_wire.reasons import REASONS
 
 PACKAGE = Path(language.__file__).parents[2]
 CATALOGUE = language.LOCALES / "ru" / "LC_MESSAGES" / "paiza_node.po"
-FIELD = re.compile(r"\{[^{}]*\}|%\([a-z]+\)s")
+FIELD = re.compile(r"\{[^{}!]*|%\([a-z]+\)s")  # without !r: each language has quotation marks of its own
 
 
 def msgids() -> set[str]:

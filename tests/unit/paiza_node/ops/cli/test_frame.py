@@ -129,3 +129,9 @@ def test_logged_tracebacks_hold_no_variables(monkeypatch: pytest.MonkeyPatch) ->
         structlog.reset_defaults()
     assert "ValueError" in stream.getvalue()
     assert SECRET not in stream.getvalue()
+
+
+def test_the_words_of_the_operating_system_are_translated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A missing file is told of in Russian throughout."""
+    assert run(["status", "--config", str(tmp_path / "none.toml"), "--lang", "ru"]) == 3
+    assert "Файл не читается: файла или папки нет." in capsys.readouterr().err
