@@ -269,9 +269,15 @@ def check_pin(key: str, label: str, pins: list[dict]) -> None:
 
 
 def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
-    """Follow the roots from the bootstrap root on, each signed as the one before and it itself demand."""
+    """Follow the roots from the bootstrap root on, each signed as the one before and it itself demand.
+
+    A first root counts only if every one of its custodians signed it.
+    """
     first = json.loads(bootstrap)["signed"]
-    root = metadata(bootstrap, "root", first["keys"], first["roles"]["root"])
+    custodians = first["roles"]["root"]
+    if first["version"] == 1:  # all founders must have signed, not only the threshold
+        custodians = {**custodians, "threshold": max(custodians["threshold"], len(custodians["keyids"]))}
+    root = metadata(bootstrap, "root", first["keys"], custodians)
     check_signers(root)
     while (data := files.get(f"metadata/{root['version'] + 1}.root.json")) is not None:
         following = metadata(data, "root", root["keys"], root["roles"]["root"])

@@ -5,9 +5,10 @@ the top-level targets, each member's delegated targets, and every file these nam
 A set from any source (fetched, archived, inside evidence) is accepted only after these steps, in this order:
 
 1. It is of bounded size, its roots apart: each of them is, and so is their number.
-2. The bootstrap root signs itself; each further root is signed by enough keys of the one before and of its own. In
-   each, root and targets are of the same custodians, who sign with pairs, and snapshot and timestamp of the same
-   publishers, one of whom signs with ML-DSA-44.
+2. The bootstrap root signs itself; all its custodians have signed a root of version 1, since nobody joins a
+   federation that others founded in their name. Each further root is signed by enough keys of the one before and of
+   its own. In each, root and targets are of the same custodians, who sign with pairs, and snapshot and timestamp of
+   the same publishers, one of whom signs with ML-DSA-44.
 3. The timestamp is signed as the last root says, and names the snapshot with its hash.
 4. The snapshot is that one, signed as the root says; it names every targets file with its hash.
 5. The top-level targets file is that one, signed as the root says, and holds nothing that is delegated.
@@ -211,6 +212,10 @@ def _last_root(files: Mapping[str, bytes], bootstrap_root: bytes) -> Root:
         raise Rejected("register_invalid", "the bootstrap root is not a root")
     root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
     _check_signers(root)
+    if root.version == 1:
+        found = root.get_verification_result(Root.type, metadata.signed_bytes, metadata.signatures)
+        if found.unsigned:
+            raise Rejected("register_invalid", "not every founding custodian has signed the first root")
     while (data := files.get(root_path(root.version + 1))) is not None:
         successor = _delegate(Root, data, root, Root.type)
         metadata = Metadata[Root].from_bytes(data)

@@ -264,6 +264,23 @@ def test_fewer_custodians_than_the_threshold_are_refused(holder: Holder) -> None
     refused_by_both(holder)
 
 
+def test_a_first_root_needs_every_founding_custodian(holder: Holder) -> None:
+    """The threshold does not found a federation: a custodian who has not signed the first root is in no federation."""
+    custodians = holder.signers["root"]
+    assert holder.root.roles["root"].threshold < len(custodians)
+    for missing in range(len(custodians)):
+        holder.signers["root"] = [each for at, each in enumerate(custodians) if at != missing]
+        holder.bootstrap = holder.sign("root", holder.root)
+        holder.old_roots["metadata/1.root.json"] = holder.bootstrap
+        assert "founding custodian" in refused_by_both(holder)
+
+
+def test_a_later_root_needs_only_the_threshold(holder: Holder) -> None:
+    """After the founding, the threshold's number of custodians signs a root."""
+    holder.rotate_root(signers=holder.signers["root"][:2])
+    assert holder.load().role_versions["root"] == 2
+
+
 def test_a_new_root_is_followed(holder: Holder) -> None:
     """A root signed by enough of the old and of the new keys hands publishing to another key of the member."""
     key = change_publisher(holder)
