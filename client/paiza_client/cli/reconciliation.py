@@ -1,6 +1,7 @@
 """`paiza audit matrix` and `reconcile`: what was exchanged between members, by whose word, and what does not agree."""
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +19,13 @@ from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.reconciliation import file as comparison_file
 from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.matrix import Cell, cells
+from paiza_client.reconciliation.plan import ALLOWED, plan
 from paiza_client.sdk import as_json, comparisons
-from paiza_client.sdk.comparisons import Reconciled
+from paiza_client.sdk.audit_query import Closed, Matrix
+from paiza_client.sdk.comparisons import Reconciliation
+from paiza_wire.errors import PaizaError
 
-DEFAULT_OVERDUE_MINUTES: Final = 60
+DEFAULT_OVERDUE_MINUTES: Final = ALLOWED // timedelta(minutes=1)
 
 _KINDS: Final = {
     "lost": N_("lost"),
@@ -66,7 +70,7 @@ def matrix(*, since: datetime | None, until: datetime | None, overdue_minutes: i
     """Show the matrix."""
     terminal = current_terminal()
 
-    async def work() -> Any:
+    async def work() -> Matrix:
         async with terminal.session() as session:
             return await session.audit_query.matrix(since, until, overdue_minutes * 60)
 
@@ -159,56 +163,56 @@ def reconcile(
         raise misused("paiza audit reconcile", _("Name two members."))
     if output is not None and output.exists():
         raise Refused("file_unwritable", str(output), _("it exists"))
+    comparison = plan(one, other, since=since, until=until, allowed=timedelta(minutes=overdue_minutes))
     terminal = current_terminal()
-    now = datetime.now(UTC)
-    ends = until or now
-    begins = since or ends.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    if begins >= ends or ends > now:
-        raise misused("paiza audit reconcile", _("The period must begin before it ends, and be over."))
-    if one == other:
-        raise misused("paiza audit reconcile", _("Name two different members."))
-    comparison = Comparison(one, other, begins, ends, timedelta(minutes=overdue_minutes))
 
-    async def work() -> Reconciled:
+    async def work() -> tuple[Reconciliation, Closed | None, PaizaError | None]:
         async with terminal.session() as session:
-            return await comparisons.reconcile(session, comparison, now=now, keep_open=keep_open, output=output)
+            found = await comparisons.compare(session, comparison, keep_answers=output is not None)
+            if output is not None:
+                data = await comparisons.pack(session, found)
+                await asyncio.to_thread(container.write_file, output, data)
+            if keep_open or not found.may_close:
+                return found, None, None
+            try:
+                return found, await comparisons.close(session, found), None
+            except PaizaError as error:
+                return found, None, error
 
-    found = run(work())
+    found, closed, problem = run(work())
     if terminal.wants_json:
-        terminal.json(_result_object(comparison, found))
+        terminal.json(_result_object(comparison, found.result, closed, problem))
     else:
-        _print(terminal, comparison, found, own=terminal.profile().member, keep_open=keep_open)
+        _print(terminal, found, closed, problem, keep_open=keep_open)
     _end(found.result)
 
 
 def _check(terminal: Terminal, file: Path, root: Path | None) -> None:
     """Compare again from a file."""
     trusted = bootstrap_root(root if root is not None else terminal.profile().root)
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(container.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise Refused("file_unreadable", str(file), error.strerror or "") from error
-    made, result = comparison_file.check(data, trusted)
+    found = Reconciliation(*comparison_file.check(container.read_file(file), trusted))
+    made = found.made
     if terminal.wants_json:
         terminal.json(
-            {**_result_object(made.comparison, Reconciled(result)), "officer": made.officer, "compared": made.now}
+            {**_result_object(made.comparison, found.result, None, None), "officer": made.officer, "compared": made.now}
         )
     else:
         told = _("Asked by {officer}; compared, by his word, at {time}.")
         terminal.note(told.format(officer=made.officer, time=display.when(made.now)))
-        _print(terminal, made.comparison, Reconciled(result), own=made.own, keep_open=True)
-    _end(result)
+        _print(terminal, found, None, None, keep_open=True)
+    _end(found.result)
 
 
 def _end(result: Result) -> None:
     """End with the exit code that says whether a proof stands against somebody."""
-    if any(each.against for each in result.differences):
+    if result.against:
         click.get_current_context().exit(ExitCode.NOT_PROVEN)
 
 
-def _print(terminal: Terminal, comparison: Comparison, found: Reconciled, *, own: str, keep_open: bool) -> None:
-    result, closed, problem = found.result, found.closed, found.problem
+def _print(
+    terminal: Terminal, found: Reconciliation, closed: Closed | None, problem: PaizaError | None, *, keep_open: bool
+) -> None:
+    comparison, result = found.comparison, found.result
     span = f"{display.when(comparison.since)} – {display.when(comparison.until)}"
     terminal.say(
         _("{one} and {other}, {span}: {agreed} agree, {waiting} under way, {n} differ.").format(
@@ -234,7 +238,7 @@ def _print(terminal: Terminal, comparison: Comparison, found: Reconciled, *, own
         terminal.warn(_("Not closed: {reason}").format(reason=f"{problem.reason} ({problem.detail})"))
     elif keep_open:
         terminal.note(_("Compared only."))
-    elif own not in (comparison.one, comparison.other):
+    elif not found.is_own:
         terminal.note(_("A period is closed by the coordinators of its two members."))
     elif result.under_way:
         terminal.note(_("Not closed: messages are still under way."))
@@ -255,8 +259,9 @@ def _difference_row(each: Difference) -> tuple[str, ...]:
     )
 
 
-def _result_object(comparison: Comparison, found: Reconciled) -> dict[str, Any]:
-    result, closed, problem = found.result, found.closed, found.problem
+def _result_object(
+    comparison: Comparison, result: Result, closed: Closed | None, problem: PaizaError | None
+) -> dict[str, Any]:
     return {
         "members": [comparison.one, comparison.other],
         "since": comparison.since,

@@ -11,9 +11,11 @@ import re
 import zipfile
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
-from paiza_client.errors import NotProven
+from paiza_client.errors import NotProven, Refused
+from paiza_client.local.profiles import write_private
 
 FORMAT: Final = "paiza-evidence"
 VERSION: Final = 2
@@ -31,6 +33,23 @@ _END_BYTES: Final = 22  # of the record that ends a ZIP file without a comment
 _LOCATOR_BYTES: Final = 20  # of the record before it that says where the one of ZIP64 is
 _UNIX: Final = 3
 _MODE: Final = 0o100600 << 16
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file, at most one more than `unpack` takes. Refused("file_unreadable") names the file."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", str(path), error.strerror or "") from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all. Refused("file_unwritable") names the file."""
+    try:
+        write_private(path, data)
+    except OSError as error:
+        raise Refused("file_unwritable", str(path), error.strerror or "") from error
 
 
 def pack(members: Mapping[str, bytes], facts: Mapping[str, str]) -> bytes:

@@ -142,6 +142,11 @@ class Result:
         stated = ("refused", "answered_late", "denied")
         return not self.under_way and all(each.remark in stated for each in self.differences)
 
+    @property
+    def against(self) -> tuple[str, ...]:
+        """The members against whom a proof stands, by id; empty where nothing is proven against anybody."""
+        return tuple(sorted({each.against for each in self.differences if each.against}))
+
 
 def unclear(one: View, other: View, since: datetime, until: datetime) -> list[bytes]:
     """Name the messages of which both logs must be asked more: those that only one of them spoke of so far."""

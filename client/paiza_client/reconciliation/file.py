@@ -33,7 +33,7 @@ MAX_TEXT_BYTES: Final = 4 * 1024  # of comparison.json
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Who compared what, and when, by his own word; ``officer`` of ``own`` is proven by the answers."""
+    """Who compared what, and when, by their own word; ``officer`` of ``own`` is proven by the answers."""
 
     comparison: Comparison
     own: str
@@ -66,7 +66,9 @@ def pack(made: Made, answers: Sequence[Answer], files: Mapping[str, bytes], root
 
 
 def check(data: bytes, root: bytes) -> tuple[Made, Result]:
-    """Compare again from a file; NotProven names the first thing that does not hold.
+    """Compare again from a file (`container.read_file`), trusting only the bootstrap root; nobody is asked.
+
+    NotProven names the first thing that does not hold. Where an event loop runs, call it from a thread.
 
     1. The container is in order, and holds nothing that is not part of a comparison.
     2. The set of the register is whole and comes from the root of trust.

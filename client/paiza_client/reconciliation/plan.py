@@ -1,10 +1,11 @@
-"""Comparing two members' logs: which questions are asked of whom, in which order, and that the answers suffice."""
+"""Comparing two members' logs: over which period, which questions in which order, and that the answers suffice."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from paiza_client.errors import NotProven, Refused
+from paiza_client.errors import NotProven, Refused, misused
+from paiza_client.language import _
 from paiza_client.reconciliation import compare
 from paiza_client.reconciliation.compare import COMPARED, FOLLOWED, Comparison, Result, View
 from paiza_client.reconciliation.log_queries import QuerySession, Question
@@ -12,6 +13,35 @@ from paiza_client.verify.log_query_checks import VisiblePage
 from paiza_wire.tlog.consultations import MAX_QUERY_DIGESTS
 
 MAX_ENTRIES: Final = 1_000_000  # of one log in one comparison, held in memory; choose a shorter period
+ALLOWED: Final = timedelta(minutes=60)  # after which an answer is late, unless another time is named
+
+_COMMAND: Final = "paiza audit reconcile"  # where a usage error is located
+
+
+def plan(
+    one: str,
+    other: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    allowed: timedelta = ALLOWED,
+    now: datetime | None = None,
+) -> Comparison:
+    """Return what to compare: the exchange of two members, by their ids ("kaz"), over a period that is over.
+
+    ``since`` (inclusive) and ``until`` (exclusive) are aware times of the author's log; ``until`` is ``now`` unless
+    named, ``since`` the beginning of the month of ``until``, in its time zone. After ``allowed`` an answer is late.
+
+    Misused("usage") for twice the same member, an empty period, or one that ends after ``now``.
+    """
+    present = now or datetime.now(UTC)
+    ends = until or present
+    begins = since or ends.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    if begins >= ends or ends > present:
+        raise misused(_COMMAND, _("The period must begin before it ends, and be over."))
+    if one == other:
+        raise misused(_COMMAND, _("Name two different members."))
+    return Comparison(one, other, begins, ends, allowed)
 
 
 async def compare_logs(session: QuerySession, comparison: Comparison, *, own: str, now: datetime) -> Result:

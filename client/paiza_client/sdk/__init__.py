@@ -25,7 +25,9 @@ joint operations                                operations.find, .within, .sheet
 sign as the second officer                      Session.approvals
 search, tasks, legal hold and review dates      Session.search, Session.tasks, Session.retention
 import a table, export, count                   paiza_client.data.imports, .exports, .statistics
-trails, comparisons of logs                     trails.find, comparisons.reconcile, Session.audit_query
+see what all logs say of a message              trails.find
+read the own log; count what members exchanged  Session.audit_query
+reconcile two members, close the period         comparisons.plan, .compare, .pack, .close
 evidence files                                  Session.evidence_files
 substances of a message, by the reference data  substances.of_opened, substances.of_prepared
 

@@ -41,6 +41,7 @@ RUNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "import_seizures.py": (("kaz-liaison", str(FOLDER / "seizures.csv")), "3 sent in "),
     "raise_marks.py": (("kaz-liaison", THREAD), "TLP:GREEN, H1, level 0 becomes TLP:AMBER, H2, level 1"),
     "read_thread.py": (("kaz-liaison", THREAD), "without an answer: tjk"),
+    "reconcile.py": (("kaz-coordinator", "tjk", "comparison.zip"), " agree, "),
     "reply_with_attachment.py": (("tjk-liaison", str(FOLDER / "seizures.csv")), "with seizures.csv"),
     "send_draft.py": (("kaz-liaison", str(REQUEST)), "RELEASED to tjk"),
 }
