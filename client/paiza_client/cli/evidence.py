@@ -1,29 +1,25 @@
 """`paiza audit evidence` and `verify`: a file that proves what became of a message, and what such a file proves."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
-from paiza_client.errors import NotProven, Refused, located, misused
-from paiza_client.evidence import container, evidence
+from paiza_client.errors import Refused, misused
+from paiza_client.evidence import container, evidence, extract
 from paiza_client.evidence.entries import Claim
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.evidence.signers import Signed
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.local.profiles import write_private
 from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.sdk import as_json, messages
-from paiza_domain import codes, kinds
-from paiza_wire.errors import Rejected
-from paiza_wire.message import attachment, parse_strictly
+from paiza_client.sdk.evidence_files import Disclosure, EvidenceFile
+from paiza_domain import codes
 
 DEFAULT_PURPOSE: Final = "prosecute"
 _BETWEEN_MEMBERS: Final = frozenset({"RELEASED", "FORWARDED"})
@@ -63,12 +59,18 @@ def evidence_(
     if purpose not in codes.load("purpose"):
         raise misused("--purpose", _("one of: {codes}").format(codes=", ".join(codes.load("purpose"))))
     terminal = current_terminal()
-    data = run(_made(terminal, message, parts, (reason.strip(), whom.strip(), purpose), openings=openings))
-    try:
-        write_private(output, data)
-    except OSError as error:
-        raise Refused("file_unwritable", str(output), error.strerror or "") from error
-    found = evidence.verify_file(data, bootstrap_root(terminal.profile().root))
+
+    async def work() -> EvidenceFile:
+        async with terminal.session() as session:
+            found = await messages.find(session, message)
+            if not parts:
+                return await session.evidence_files.make(found.digest, openings=openings)
+            disclosure = Disclosure(parts, whom.strip(), purpose, reason.strip())
+            return await session.evidence_files.disclose(found, disclosure)
+
+    made = run(work())
+    data, found = made.data, made.proven
+    container.write_file(output, data)
     if terminal.wants_json:
         terminal.json({**as_object(found), "file": str(output), "bytes": len(data)})
         return
@@ -84,26 +86,18 @@ def evidence_(
 )
 @click.option(
     "--extract",
+    "folder",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help=N_("Write the disclosed parts into this folder."),
 )
 @shared
-def verify(*, file: Path, root: Path | None, extract: Path | None) -> None:
+def verify(*, file: Path, root: Path | None, folder: Path | None) -> None:
     """Verify evidence."""
     terminal = current_terminal()
     trusted = bootstrap_root(root if root is not None else terminal.profile().root)
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(container.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise Refused("file_unreadable", str(file), error.strerror or "") from error
-    try:
-        found = evidence.verify_file(data, trusted)
-    except NotProven as error:
-        where = f"{file}: {error.where}" if error.where else str(file)
-        raise NotProven(error.reason, where, error.detail) from error
-    written = [] if extract is None else _extract(found, extract)
+    found = evidence.verify_path(file, trusted)
+    written = [] if folder is None else extract.extract(found, folder)
     if terminal.wants_json:
         terminal.json({**as_object(found), "extracted": [str(path) for path in written]})
         return
@@ -143,24 +137,6 @@ def as_object(found: Evidence) -> dict[str, Any]:
     }
 
 
-async def _made(
-    terminal: Terminal, message: str, parts: Sequence[str], why: tuple[str, str, str], *, openings: bool
-) -> bytes:
-    from paiza_client.sdk.evidence_files import Disclosure  # noqa: PLC0415 - grpc is slow to load, and not always needed
-
-    reason, whom, purpose = why
-    async with terminal.session() as session:
-        found = await messages.find(session, message)
-        disclosure: Disclosure | None = None
-        if parts:
-            numbers = sorted({display.part_number(found.header, part) for part in parts})
-            annexed = any(found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX for number in numbers)
-            disclosure = Disclosure(tuple(numbers), whom, purpose, reason, with_annex=annexed)
-        return await session.evidence_files.evidence(
-            found.digest, found.header, with_openings=openings, disclosure=disclosure
-        )
-
-
 def _claim(claim: Claim) -> dict[str, Any]:
     known = claim.interval
     return {
@@ -171,46 +147,6 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "witnesses_of": 0 if known is None else known.others,
         "time_contradicted": claim.contradicted,
     }
-
-
-def _extract(found: Evidence, folder: Path) -> list[Path]:
-    """Write each disclosed part as it was sealed and, where this program knows the kind, as JSON; never over a file."""
-    if not found.disclosed:
-        raise Refused("part_missing", str(folder), _("no part is disclosed in this file"))
-    contents: dict[str, bytes] = {}
-    for number, plaintext in found.disclosed.items():
-        described, content = _readable(found, number, plaintext)
-        contents[f"part-{number}.bin"] = content
-        if described is not None:
-            text = json.dumps(as_json.message(described), ensure_ascii=False, indent=1) + "\n"
-            contents[f"part-{number}.json"] = text.encode()
-    for name in contents:
-        if (folder / name).exists():
-            raise Refused("file_unwritable", str(folder / name), _("it exists"))
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, data in contents.items():
-            write_private(folder / name, data)
-    except OSError as error:
-        raise Refused("file_unwritable", str(folder), error.strerror or "") from error
-    return [folder / name for name in contents]
-
-
-def _readable(found: Evidence, number: int, plaintext: bytes) -> tuple[Message | None, bytes]:
-    """Return a part as a message where this program knows its kind, and its bytes.
-
-    Of an attachment what describes it.
-    """
-    header = found.message.header
-    with located(f"keys/{number}.key", NotProven):
-        if header.parts[number].kind == message_pb2.PART_KIND_ATTACHMENT:
-            return attachment.split_plaintext(plaintext)
-        try:
-            kind = kinds.get(header.kind, header.kind_version)
-        except Rejected:
-            return None, plaintext
-        content = kind.content if header.parts[number].kind == message_pb2.PART_KIND_MAIN else kind.annex
-        return None if content is None else parse_strictly(content, plaintext, "the content"), plaintext
 
 
 def _print(terminal: Terminal, found: Evidence) -> None:

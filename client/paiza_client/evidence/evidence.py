@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
 from paiza.core.v1 import log_pb2
@@ -108,6 +109,19 @@ def verify_file(data: bytes, root: bytes) -> Evidence:
     NotProven names the first thing that fails.
     """
     return check(container.unpack(data), root)
+
+
+def verify_path(path: Path, root: bytes) -> Evidence:
+    """Return what the file at a path proves, as `verify_file`; errors name the path.
+
+    Refused("file_unreadable") where it cannot be read.
+    """
+    data = container.read_file(path)
+    try:
+        return verify_file(data, root)
+    except NotProven as error:
+        where = f"{path}: {error.where}" if error.where else str(path)
+        raise NotProven(error.reason, where, error.detail) from error
 
 
 def check(members: Mapping[str, bytes], root: bytes) -> Evidence:

@@ -28,7 +28,7 @@ import a table, export, count                   paiza_client.data.imports, .expo
 see what all logs say of a message              trails.find
 read the own log; count what members exchanged  Session.audit_query
 reconcile two members, close the period         comparisons.plan, .compare, .pack, .close
-evidence files                                  Session.evidence_files
+prove a message to others; read such a proof    Session.evidence_files; paiza_client.evidence.evidence, .extract
 substances of a message, by the reference data  substances.of_opened, substances.of_prepared
 
 A function that makes a message returns it as `drafts.Prepared`, and nothing is sent until `sending.send`, which returns

@@ -315,8 +315,8 @@ class Session:
         return checks.check_log_status(answer, self.profile.member, self._registers)
 
     async def evidence(self, digest: bytes) -> bytes:
-        """Return the evidence file of one message, as bytes; `evidence_files` has more to choose. Nothing is opened."""
-        return await self.evidence_files.evidence(digest)
+        """Return the evidence file of one message as bytes; `evidence_files` adds openings and disclosed parts."""
+        return (await self.evidence_files.make(digest)).data
 
     async def archived_set(self, version: bytes) -> dict[str, bytes]:
         """Fetch all files of an older set of the register; the caller verifies them (`load_set`)."""

@@ -36,6 +36,7 @@ FIRST: Final[Mapping[str, tuple[str, ...]]] = {
 RUNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "autofill_step.py": (("kaz-duty", THREAD), "Sent to "),
     "count_seizures.py": (("tjk-liaison",), "Heroin\t"),
+    "evidence_for_a_court.py": (("kaz-liaison", "tjk", "evidence.zip"), "Nothing of this is real."),
     "export_unodc.py": (("tjk-liaison", "rows.csv"), "notices written to rows.csv, marked TLP:AMBER"),
     "find_duplicates.py": (("kaz-liaison", str(REQUEST)), "KAZ-"),
     "import_seizures.py": (("kaz-liaison", str(FOLDER / "seizures.csv")), "3 sent in "),

@@ -15,7 +15,7 @@ from paiza_client.evidence import evidence
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.language import use
 from paiza_client.local import profiles
-from paiza_client.sdk import connect
+from paiza_client.sdk import connect, messages
 from paiza_client.sdk.evidence_files import Disclosure
 from paiza_register import Register
 from tests.federation import Federation
@@ -50,7 +50,10 @@ def made(federation: Federation, profile: str, digest: bytes, disclosure: Disclo
 
     async def work() -> bytes:
         async with connect(profiles.load(federation.home / profile)) as session:
-            return await session.evidence_files.evidence(digest, disclosure=disclosure)
+            if disclosure is None:
+                return await session.evidence(digest)
+            found = await messages.find(session, digest.hex())
+            return (await session.evidence_files.disclose(found, disclosure)).data
 
     return asyncio.run(work())
 
@@ -129,7 +132,7 @@ def test_a_disclosed_part_is_read_by_whoever_has_the_file(
 def test_nobody_discloses_what_its_author_limits(federation: Federation, register: Register) -> None:
     """A recipient of a message marked TLP AMBER gets no leave to hand its key out without the author's grant."""
     digest = send(Officer(federation.folder, "kaz-liaison", register), ["tjk"])
-    disclosure = Disclosure((0,), "a newspaper", "prosecute", "an exercise")
+    disclosure = Disclosure(("main",), "a newspaper", "prosecute", "an exercise")
 
     def tried() -> str:
         try:
