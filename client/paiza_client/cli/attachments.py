@@ -12,8 +12,7 @@ from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
-from paiza_client.errors import Refused
-from paiza_client.files import attaching, file_types, location
+from paiza_client.files import attaching
 from paiza_client.files.attaching import Attachment
 from paiza_client.language import N_, _, number_text
 from paiza_client.sdk import as_json, messages
@@ -45,13 +44,9 @@ def check(*, files: tuple[Path, ...]) -> None:
     terminal = current_terminal()
     rows: list[dict[str, Any]] = []
     for path in files:
-        looked = attaching.look_at(path)
-        place: list[str] | None
-        try:
-            place = location.find(path, file_types.recognise(path)).found
-        except Refused:
-            place = None
-        rows.append({"file": str(path), "media_type": looked.info.media_type, "size": looked.info.size, "place": place})
+        info = attaching.look_at(path).info
+        place = attaching.place_of(path)
+        rows.append({"file": str(path), "media_type": info.media_type, "size": info.size, "place": place})
     if terminal.wants_json:
         terminal.json(rows)
         return
@@ -102,8 +97,9 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
         async with terminal.session() as session:
             found = await messages.find(session, message)
             with bars(terminal) as bar:
-                session.attachments.progress = bar(_("Fetching"))
-                return await session.save_attachment(found, number, output, reason.strip())
+                return await session.save_attachment(
+                    found, number, output, reason.strip(), on_progress=bar(_("Fetching"))
+                )
 
     saved = run(work())
     if terminal.wants_json:
@@ -179,7 +175,7 @@ def state(standing: AttachmentStatus) -> str:
     return _(STATES[standing.state])
 
 
-def _place(found: list[str] | None) -> str:
+def _place(found: Sequence[str] | None) -> str:
     if found is None:
         return _("cannot be told for this kind of file")
     return ", ".join(_(what) for what in found) or _("not told")

@@ -65,6 +65,17 @@ def look_at_all(wanted: Sequence[tuple[Path, str]], *, strip_location: bool = Fa
     return tuple(look_at(path, note, strip_location=strip_location) for path, note in wanted)
 
 
+def place_of(path: Path) -> tuple[str, ...] | None:
+    """Return what in a picture tells where it was taken (`location.GPS` …); empty where nothing does.
+
+    None where that cannot be told: the file is of a kind that is not understood, or is not built as its kind is.
+    """
+    try:
+        return tuple(location.find(path, file_types.recognise(path)).found)
+    except Refused:
+        return None
+
+
 def seal(
     attached: Attachment, header: message_pb2.Header, number: int, outbox: Path, progress: Progress | None = None
 ) -> SealedFile:

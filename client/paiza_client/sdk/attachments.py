@@ -58,6 +58,15 @@ class Attachments:
         self.progress: Progress | None = None
         """Told how far a transfer is."""
 
+    @contextlib.contextmanager
+    def telling(self, progress: "Progress | None") -> Iterator[None]:
+        """Tell ``progress`` how far the transfers inside are."""
+        self.progress = progress
+        try:
+            yield
+        finally:
+            self.progress = None
+
     async def bring(self, header: message_pb2.Header) -> None:
         """Bring every attachment of a message that waits in the outbox; what the node holds whole is not sent again."""
         for number in attachment.part_numbers(header):

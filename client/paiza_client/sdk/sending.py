@@ -77,11 +77,8 @@ async def send(
     prepared = await drafts.resolve(session, prepared)
     composer = await session.composer()
     sealed = await asyncio.to_thread(_seal, composer, prepared, now or drafts.writing_time(), on_sealing)
-    session.attachments.progress = on_upload
-    try:
+    with session.attachments.telling(on_upload):
         outcome = (await session.submit([sealed]))[0]
-    finally:
-        session.attachments.progress = None
     if outcome.state == "refused":
         raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
     if outcome.state == "retry":

@@ -22,6 +22,7 @@ from paiza.core.v1 import message_pb2, register_pb2, register_pb2_grpc
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, notice_pb2, officer_pb2, officer_pb2_grpc
 from paiza_client.compose.composer import Composer, Sealed
 from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
+from paiza_client.files.attaching import Progress
 from paiza_client.language import _
 from paiza_client.local import register_cache
 from paiza_client.local.outbox import Batch, Outbox
@@ -224,19 +225,31 @@ class Session:
         return (await self._open(request))[0]
 
     async def save_attachment(
-        self, message: MessageSummary, part: int, target: Path | None = None, reason: str = ""
+        self,
+        message: MessageSummary,
+        part: int,
+        target: Path | None = None,
+        reason: str = "",
+        *,
+        on_progress: Progress | None = None,
     ) -> SavedAttachment:
-        """Fetch an attachment, check everything, and save it; never over another file.
+        """Fetch the attachment that is this part, check everything and save it; never over another file.
 
-        ``part`` is its part number (the first after the main part and the annex); ``target`` a file that is not there
-        yet, a folder, or None for the present folder. The node logs OPENED with the reason. What was fetched before a
-        break is not fetched again. Errors as `open_part`; Refused("part_missing") for what is no attachment.
+        ``target`` is a file that is not there yet, a folder, or None for the present folder. ``on_progress`` is called
+        with the beginning of the ciphertext's digest, the bytes that are here and the bytes in all. A broken transfer
+        goes on where it was. The node logs OPENED with the ``reason`` once the ciphertext is here.
+
+        Refused("part_missing") names the attachments there are, ("file_unwritable") the file; otherwise as `open_part`.
         """
-        if part not in attachment.part_numbers(message.header):
-            known = ", ".join(map(str, attachment.part_numbers(message.header))) or "-"
+        numbers = attachment.part_numbers(message.header)
+        if part not in numbers:
+            known = ", ".join(map(str, numbers)) or "-"
             raise Refused("part_missing", f"{message.id}: {part}", _("attachments: {known}").format(known=known))
         request = officer_pb2.OpenMessageRequest(message_digest=message.digest, part_number=part, reason_text=reason)
-        return await self.attachments.fetch(message.digest, message.header, part, target, lambda: self._open(request))
+        with self.attachments.telling(on_progress):
+            return await self.attachments.fetch(
+                message.digest, message.header, part, target, lambda: self._open(request)
+            )
 
     async def _open(self, request: officer_pb2.OpenMessageRequest) -> tuple[OpenedPart, bytes]:
         answer = await self._call(lambda: self._officer.OpenMessage(request, timeout=channel.CALL_SECONDS))

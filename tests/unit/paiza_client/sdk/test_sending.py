@@ -1,5 +1,6 @@
 """What a program is told of a message that the node did not take."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +26,7 @@ def session(outcome: Outcome) -> Any:
     async def submit(_messages: object) -> list[Outcome]:
         return [outcome]
 
-    return SimpleNamespace(composer=make, submit=submit, attachments=SimpleNamespace(progress=None))
+    return SimpleNamespace(composer=make, submit=submit, attachments=SimpleNamespace(telling=nullcontext))
 
 
 def prepared() -> drafts.Prepared:
