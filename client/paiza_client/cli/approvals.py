@@ -1,7 +1,7 @@
 """The command of the second officer: what waits, the whole message, and his decision."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,15 +10,13 @@ from paiza_client.cli import display
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Refused, misused
+from paiza_client.errors import misused
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json, breaches, wording
+from paiza_client.sdk import as_json, wording
+from paiza_client.sdk.approvals import Colleague, SavedWaiting, WaitingSummary, contents
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
-from paiza_wire.message import attachment, parse_strictly
-
-if TYPE_CHECKING:
-    from paiza_client.sdk.approvals import Colleague, SavedWaiting, WaitingSummary
+from paiza_wire.message import attachment
 
 Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]
 
@@ -57,7 +55,7 @@ def approve(
     elif message is None or only_list:
         _tell_waiting(terminal, run(_waiting(terminal)))
     elif decline:
-        proof = run(_decline(terminal, message, reason.strip()))
+        proof = run(_decline(terminal, message, reason))
         if terminal.wants_json:
             terminal.json({"state": "declined", "declined": as_json.proof(proof)})
             return
@@ -67,12 +65,12 @@ def approve(
         run(_approve(terminal, message, folder, ask=not yes))
 
 
-async def _officers(terminal: Terminal) -> "list[Colleague]":
+async def _officers(terminal: Terminal) -> list[Colleague]:
     async with terminal.session() as session:
         return await session.approvals.officers()
 
 
-async def _waiting(terminal: Terminal) -> "list[WaitingSummary]":
+async def _waiting(terminal: Terminal) -> list[WaitingSummary]:
     async with terminal.session() as session:
         return await session.approvals.waiting()
 
@@ -85,12 +83,11 @@ async def _decline(terminal: Terminal, message: str, reason: str) -> Proof:
 async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask: bool) -> None:
     async with terminal.session() as session:
         opened = await session.approvals.open(await session.approvals.find(message))
-        shown = content(opened)
+        shown = _content(opened)
         saved: list[SavedWaiting] = []
         if folder is not None:
             with bars(terminal) as bar:
-                session.attachments.progress = bar(_("Fetching"))
-                saved = await session.approvals.save_attachments(opened, folder)
+                saved = await session.approvals.save_attachments(opened, folder, on_progress=bar(_("Fetching")))
         if not terminal.wants_json:
             _show(terminal, opened, shown)
             _show_attachments(terminal, opened, saved)
@@ -104,17 +101,13 @@ async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask
         _tell_outcome(terminal, opened, shown, saved, outcome)
 
 
-def content(opened: OpenedWaiting) -> Content:
+def _content(opened: OpenedWaiting) -> Content:
     """Return every part that was opened: its name, its content as an object, and as rows for reading."""
     header = opened.message.header
     kind = display.kind_of(header)
     found: Content = []
-    for number, plain in sorted(opened.parts.items()):
+    for number, parsed in contents(opened).items():
         annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
-        content_type = kind.annex if annex else kind.content
-        if content_type is None:
-            raise Refused("part_missing", f"{header.message_id.hex()}: {number}")
-        parsed = parse_strictly(content_type, plain, "the content")
         rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
         found.append((display.part_name(header, number), as_json.message(parsed), rows))
     return found
@@ -145,7 +138,7 @@ def _show(terminal: Terminal, opened: OpenedWaiting, shown: Content) -> None:
     )
 
 
-def _show_attachments(terminal: Terminal, opened: OpenedWaiting, saved: "list[SavedWaiting]") -> None:
+def _show_attachments(terminal: Terminal, opened: OpenedWaiting, saved: list[SavedWaiting]) -> None:
     """Name what was saved; without that their names are not known here, and the officer is told how to see them."""
     header = opened.message.header
     sizes = [number_text(header.parts[number].ciphertext_size) for number in attachment.part_numbers(header)]
@@ -167,11 +160,9 @@ def _show_attachments(terminal: Terminal, opened: OpenedWaiting, saved: "list[Sa
 
 
 def _tell_outcome(
-    terminal: Terminal, opened: OpenedWaiting, shown: Content, saved: "list[SavedWaiting]", outcome: Outcome
+    terminal: Terminal, opened: OpenedWaiting, shown: Content, saved: list[SavedWaiting], outcome: Outcome
 ) -> None:
     message_id = opened.message.header.message_id.hex()
-    if outcome.state == "refused":
-        raise Refused(outcome.reason, message_id, outcome.detail, breaches.problems(outcome.breaches))
     if terminal.wants_json:
         terminal.json(
             {
@@ -197,7 +188,7 @@ def _tell_outcome(
     terminal.pairs([(display.event(each), display.proof_text(each)) for each in outcome.proofs])
 
 
-def _tell_waiting(terminal: Terminal, found: "list[WaitingSummary]") -> None:
+def _tell_waiting(terminal: Terminal, found: list[WaitingSummary]) -> None:
     own = str(terminal.profile().id)
     if terminal.wants_json:
         terminal.json(
@@ -230,7 +221,7 @@ def _tell_waiting(terminal: Terminal, found: "list[WaitingSummary]") -> None:
     terminal.table(columns, rows, empty=_("Nothing waits for a second officer."))
 
 
-def _tell_officers(terminal: Terminal, found: "list[Colleague]") -> None:
+def _tell_officers(terminal: Terminal, found: list[Colleague]) -> None:
     if terminal.wants_json:
         terminal.json(
             [{"id": each.id, "name": each.name, "roles": list(each.roles), "unit": each.unit} for each in found]

@@ -6,22 +6,33 @@ from pathlib import Path
 from typing import Final
 
 import grpc
+from google.protobuf.message import Message
 
 from paiza.content.v1 import attachment_info_pb2
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
 from paiza_client.errors import FieldProblem, Refused, located, misused
+from paiza_client.files.attaching import Progress
 from paiza_client.language import _
 from paiza_client.local.profiles import Credentials, Profile
-from paiza_client.sdk import channel
+from paiza_client.sdk import breaches, channel
 from paiza_client.sdk.attachments import Attachments
+from paiza_client.sdk.wording import kind_of
 from paiza_client.verify import approval_checks, checks
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Outcome, Proof
 from paiza_domain.schema.kind import Kind
 from paiza_wire.identity import SpiffeId, keys
-from paiza_wire.message import OfficerSigner, add_signature, attachment, countersign, verify, verify_pending
+from paiza_wire.message import (
+    OfficerSigner,
+    add_signature,
+    attachment,
+    countersign,
+    parse_strictly,
+    verify,
+    verify_pending,
+)
 
 MAX_PAGE: Final = 500  # the most the node gives at once
 SHOWN_BECAUSE: Final = "second signature"
@@ -67,6 +78,24 @@ class SavedWaiting:
     info: attachment_info_pb2.AttachmentInfo
     path: Path
     opened: Proof
+
+
+def contents(opened: OpenedWaiting) -> dict[int, Message]:
+    """Return the content of every part that was opened, by part number, as the protocol's own record of its kind.
+
+    Refused("unknown_kind") where this program does not know the kind, ("part_missing") where it has no such part.
+    """
+    header = opened.message.header
+    kind = kind_of(header)
+    found: dict[int, Message] = {}
+    for number, plain in sorted(opened.parts.items()):
+        annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
+        expected = kind.annex if annex else kind.content
+        if expected is None:
+            raise Refused("part_missing", f"{header.message_id.hex()}: {number}")
+        with located(header.message_id.hex()):
+            found[number] = parse_strictly(expected, plain, "the content")
+    return found
 
 
 class Approvals:
@@ -161,9 +190,16 @@ class Approvals:
             answer, digest=digest, officer=self._profile.id, registers=self._registers, now=datetime.now(UTC)
         )
 
-    async def save_attachments(self, waiting: OpenedWaiting, folder: Path) -> list[SavedWaiting]:
-        """Fetch every attachment of a waiting message, have each opening logged, check it and save it in a folder."""
-        return [await self._save(waiting, number, folder) for number in attachment.part_numbers(waiting.message.header)]
+    async def save_attachments(
+        self, waiting: OpenedWaiting, folder: Path, *, on_progress: Progress | None = None
+    ) -> list[SavedWaiting]:
+        """Fetch every attachment of a waiting message, check it and save it in a folder that is there.
+
+        The node logs OPENED for each. ``on_progress`` and errors are those of `Session.save_attachment`.
+        """
+        numbers = attachment.part_numbers(waiting.message.header)
+        with self._attachments.telling(on_progress):
+            return [await self._save(waiting, number, folder) for number in numbers]
 
     async def _save(self, waiting: OpenedWaiting, number: int, folder: Path) -> SavedWaiting:
         digest = waiting.message.digest
@@ -184,10 +220,12 @@ class Approvals:
         return SavedWaiting(number, *saved, proofs[0])
 
     async def approve(self, waiting: OpenedWaiting) -> Outcome:
-        """Sign what was opened: the same header bytes. What became of it is proven by our node's log.
+        """Sign what was opened: the same header bytes. The node logs APPROVED, and RELEASED once all have signed.
 
-        The node logs APPROVED, and with the last signature RELEASED for each recipient. NotProven where a part was kept
-        back, or where the message was released otherwise than it was signed.
+        ``Outcome.state`` is "released", or "waiting" for the officers in ``missing``; both are proven.
+
+        Refused with the node's reason; for a step of a workflow, with the rules that it breaks. NotProven where
+        the answer does not hold.
         """
         approval_checks.check_read(waiting)
         signer = OfficerSigner(
@@ -200,17 +238,21 @@ class Approvals:
         answer: approval_pb2.ApproveResponse = await self._call(
             lambda: self._stub.Approve(request, timeout=channel.SUBMIT_SECONDS)
         )
-        return self._outcome(answer, waiting, signature)
+        outcome = self._outcome(answer, waiting, signature)
+        if outcome.state == "refused":
+            message_id = waiting.message.header.message_id.hex()
+            raise Refused(outcome.reason, message_id, outcome.detail, breaches.problems(outcome.breaches))
+        return outcome
 
     async def decline(self, waiting: WaitingSummary, reason: str = "") -> Proof:
         """Decline to sign, or take back what we submitted; return the proof that the node logged DECLINED or WITHDRAWN.
 
         Refused("reason_missing") without a reason for another officer's message.
         """
-        if waiting.submitted_by != str(self._profile.id) and not reason:
+        if waiting.submitted_by != str(self._profile.id) and not reason.strip():
             raise Refused("reason_missing", waiting.id)
         digest = waiting.digest
-        request = approval_pb2.DeclineRequest(message_digest=digest, reason_text=reason)
+        request = approval_pb2.DeclineRequest(message_digest=digest, reason_text=reason.strip())
         answer: approval_pb2.DeclineResponse = await self._call(
             lambda: self._stub.Decline(request, timeout=channel.CALL_SECONDS)
         )
