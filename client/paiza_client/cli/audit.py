@@ -110,7 +110,7 @@ def trail(*, message: str, own_only: bool) -> None:
             each.reason,
             f"{each.origin} #{each.index}",
         )
-        for each in sorted((*found.own, *found.foreign), key=lambda each: (each.time, each.origin, each.index))
+        for each in told.entries
     ]
     terminal.table((_("Time"), _("Log of"), _("Event"), _("With"), _("By"), _("Reason"), _("Entry")), rows)
 

@@ -87,7 +87,6 @@ async def _read(question: "Question", message: str, limit: int) -> "list[Visible
         if message:
             found = await messages.find(session, message)
             question = replace(question, digests=(found.digest,))
-        question = replace(question, page_size=min(question.page_size, limit))
         return await session.audit_query.read_own(question, limit)
 
 

@@ -12,9 +12,7 @@ from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.errors import misused
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json, messages
-from paiza_client.sdk.search import Criterion, FoundPage, LinkedMessage
-
-PAGE: Final = 500  # the most the node gives at once
+from paiza_client.sdk.search import MAX_PAGE, Criterion, FoundPage, LinkedMessage
 
 _FIELDS: Final = {
     "substance": N_("Substance: code or name, Russian or English."),
@@ -66,7 +64,7 @@ def _criteria(command: click.Command) -> click.Command:
 @click.option("--since", type=TimeParameter(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option("--until", type=TimeParameter(), help=N_("Only events before."))
 @click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
-@click.option("--limit", type=WholeNumber(1, PAGE), default=100, show_default=True, help=N_("At most so many."))
+@click.option("--limit", type=WholeNumber(1, MAX_PAGE), default=100, show_default=True, help=N_("At most so many."))
 @shared
 def search(
     *,

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -69,10 +69,12 @@ class AuditQuery:
                 raise NotProven("too_large", member, "the answers do not come to an end")
 
     async def read_own(self, question: Question, limit: int) -> list[VisibleEntry]:
-        """Return at most so many entries of the own log, in order of index; each is proven and meets the question.
+        """Return at most ``limit`` entries of the own log, in order of index; each is proven and meets the question.
 
-        The node can withhold an entry or a text; it cannot alter or invent any. That the log was read is logged.
+        The node can withhold an entry or a text; it cannot alter or invent any. It logs CONSULTED with the question,
+        before it answers. Refused("role_missing") for officers who are neither coordinators nor auditors.
         """
+        question = replace(question, page_size=min(question.page_size, limit))
         found: list[VisibleEntry] = []
         async for page in self.pages(self._officer.member, question):
             found += page.entries

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import grpc
 
@@ -11,8 +12,14 @@ from paiza_client.sdk import channel
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.summaries import summary
 
+MAX_PAGE: Final = 500  # the most the node gives at once
+
 Criterion = tuple[str, str]
-"""What a text is ("plate", "name", "substance" …), and the text."""
+"""A field of `paiza_domain.terms.query_terms.SEARCHABLE` and a text, as in ("plate", "А 123 ВС 77").
+
+The text has at most 200 characters, in Russian or English. The fields person, name, phone, document, personal-number,
+account, imei, company and registration lead to a person.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,15 @@ class Search:
         page_size: int = 100,
         page_token: str = "",
     ) -> FoundPage:
-        """Return one page of the messages that meet every criterion, newest first.
+        """Return the newest messages that the officer may see and that meet every criterion, at most 10 of them.
 
-        ``since`` and ``until`` are aware times of the event reported, ``author`` a member's id, ``kind`` a kind's name.
-        A search by what leads to a person ("person", "phone", "document", "account") needs a ``reason``, and the node
-        logs SEARCHED with it. Refused("search_reason_missing") or ("search_empty") otherwise.
+        ``since`` and ``until`` are aware times around the event, or the storing where the content names no day.
+        ``author`` is a member's id, ``kind`` a kind's name; ``page_size`` is at most `MAX_PAGE`, and ``page_token`` the
+        token of the page before. A search by a field that leads to a person needs a ``reason``; the node logs SEARCHED
+        with it, and the term blinded. Other searches are not logged.
+
+        Refused("search_reason_missing"), ("search_field_unknown"), ("search_empty") where nothing restricts the search,
+        ("too_large").
         """
         request = search_pb2.SearchRequest(
             criteria=[search_pb2.Criterion(field=field, text=text) for field, text in criteria],

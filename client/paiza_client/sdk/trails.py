@@ -7,7 +7,7 @@ from typing import Final
 from paiza_client.errors import Refused
 from paiza_client.sdk import messages
 from paiza_client.sdk.session import Session
-from paiza_client.verify.model import Trail
+from paiza_client.verify.model import Proof, Trail
 
 _COORDINATOR: Final = "coordinator"
 _CONSULTED: Final = "CONSULTED"
@@ -25,6 +25,12 @@ class FoundTrail:
     digest: bytes
     trail: Trail
     silent: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def entries(self) -> tuple[Proof, ...]:
+        """All entries, each proven, by time, log and index."""
+        every = (*self.trail.own, *self.trail.foreign)
+        return tuple(sorted(every, key=lambda each: (each.time, each.origin, each.index)))
 
 
 async def find(session: Session, text: str, *, own_only: bool = False) -> FoundTrail:

@@ -44,6 +44,7 @@ RUNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "read_thread.py": (("kaz-liaison", THREAD), "without an answer: tjk"),
     "reconcile.py": (("kaz-coordinator", "tjk", "comparison.zip"), " agree, "),
     "reply_with_attachment.py": (("tjk-liaison", str(FOLDER / "seizures.csv")), "with seizures.csv"),
+    "search_a_plate.py": (("kaz-liaison", "А 123 ВС 77"), "not searchable yet"),
     "send_draft.py": (("kaz-liaison", str(REQUEST)), "RELEASED to tjk"),
 }
 
