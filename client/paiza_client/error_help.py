@@ -368,7 +368,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("A witness was restored and does not know again yet what it cosigned of that log."), _TRY_LATER
         ),
         "workflow_breach": Remedy(
-            N_("The step breaks a rule of its workflow; what is missing stands beside it."),
+            N_("The step breaks a rule of its workflow."),
             N_("Look where the matter stands, obtain what is missing, and send the step then."),
         ),
         "wrong_member": Remedy(N_("A certificate speaks for another member than its own."), _TELL_AUDITOR),

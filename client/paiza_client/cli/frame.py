@@ -55,14 +55,15 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
     if isinstance(error, Unreachable):
         more["saved"] = error.saved
     saved = isinstance(error, Unreachable) and error.saved
+    everywhere = [each.what for each in problems if not each.where]  # of the whole message, such as a broken rule
     return ErrorReport(
         error.reason,
-        _(told.what),
+        " ".join([_(told.what), *everywhere]),
         error.where if isinstance(error, (Refused, Unreachable)) else "",
         _(_SAVED) if saved else _(told.remedy),
         code,
         error.detail,
-        [f"{each.where}: {each.what}" if each.where else each.what for each in problems],
+        [f"{each.where}: {each.what}" for each in problems if each.where],
         more,
     )
 

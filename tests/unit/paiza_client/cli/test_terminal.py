@@ -103,6 +103,15 @@ def test_an_error_is_one_object() -> None:
     assert shown["problems"] == [{"where": "d.yaml:3:1 text", "what": "Too long.", "code": "text_too_long"}]
 
 
+def test_a_problem_of_the_whole_message_stands_with_the_error() -> None:
+    """A broken rule has no place, so no line names one; a program still reads it among the problems."""
+    rule = FieldProblem("", "There is no plan.", "plan_missing")
+    told = report(Refused("workflow_breach", "m1", "x", [rule]), ExitCode.REFUSED)
+    assert told.what == "The step breaks a rule of its workflow. There is no plan."
+    assert list(told.places) == []
+    assert told.as_object()["problems"] == [{"where": "", "what": "There is no plan.", "code": "plan_missing"}]
+
+
 def test_a_saved_message_says_so() -> None:
     """When a message waits in the outbox, the remedy names the outbox, not the network."""
     saved = report(Unreachable("node_unreachable", saved=True), ExitCode.UNAVAILABLE)
