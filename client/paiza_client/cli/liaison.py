@@ -22,6 +22,7 @@ def tell_liaison(terminal: Terminal, officers: Sequence[LiaisonOfficer]) -> None
         _("Contacts"),
         _("Posted until"),
     )
+    today = datetime.now(UTC).date()
     rows = [
         (
             each.member,
@@ -30,7 +31,7 @@ def tell_liaison(terminal: Terminal, officers: Sequence[LiaisonOfficer]) -> None
             ", ".join(each.coverage),
             ", ".join(each.languages),
             ", ".join(f"{_(_CONTACTS.get(kind, kind))}: {value}" for kind, value in each.contacts.items()),
-            _("expired {day}").format(day=date_text(each.expiry)) if _has_expired(each) else date_text(each.expiry),
+            _("expired {day}").format(day=date_text(each.expiry)) if each.is_expired(today) else date_text(each.expiry),
         )
         for each in officers
     ]
@@ -48,9 +49,5 @@ def liaison_object(officer: LiaisonOfficer) -> dict[str, Any]:
         "languages": list(officer.languages),
         "contacts": dict(officer.contacts),
         "expires": officer.expiry.isoformat(),
-        "expired": _has_expired(officer),
+        "expired": officer.is_expired(datetime.now(UTC).date()),
     }
-
-
-def _has_expired(officer: LiaisonOfficer) -> bool:
-    return officer.expiry < datetime.now(UTC).date()

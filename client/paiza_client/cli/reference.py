@@ -8,10 +8,9 @@ from typing_extensions import override
 
 from paiza_client.cli.options import split
 from paiza_client.cli.terminal import Terminal, lang, run
-from paiza_client.errors import Unreachable
 from paiza_client.language import _, date_text
-from paiza_client.local import reference_data, register_cache
 from paiza_client.local.reference_data import ReferenceData
+from paiza_client.sdk import reference
 from paiza_domain.reference.model import Evidence, Period
 
 MAX_SHOWN: Final = 10  # wrong records told; the coordinator sees them all with paiza-trust reference check
@@ -35,23 +34,14 @@ class Day(click.ParamType[date]):
 
 def data(terminal: Terminal) -> ReferenceData:
     """Return the reference data of the newest register; without the node, those of the one verified last."""
-
-    async def work() -> ReferenceData:
-        async with terminal.session() as session:
-            return reference_data.of(session.register())
-
-    try:
-        found = run(work())
-    except Unreachable as error:
-        known = register_cache.cached(terminal.profile())
-        if known is None:
-            raise
+    known = run(reference.in_use(terminal.session, terminal.profile()))
+    if known.away is not None:
         terminal.warn(
             _("The node is away ({reason}): these are the data of the register verified last.").format(
-                reason=error.reason
+                reason=known.away.reason
             )
         )
-        found = reference_data.of(known)
+    found = known.data
     if found.reference.problems:
         terminal.warn(_("Some reference data of the register cannot be used and are left out:"))
         for each in found.reference.problems[:MAX_SHOWN]:

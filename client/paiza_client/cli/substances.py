@@ -13,12 +13,10 @@ from paiza_client.cli.reference import Day, as_object, data, days, shown, span_o
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import N_, _, date_text, ngettext, number_text
+from paiza_client.local import reference_data
 from paiza_domain import reference
 from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists
 from paiza_domain.schema.reading import code_text
-
-MAX_LIST_BYTES: Final = 16 << 20  # a list of substances; the longest national one has a few thousand lines
-NOT_UTF8: Final = "cp1251"  # what spreadsheets of the region write where they do not write UTF-8
 
 
 class _ByName(click.Group):
@@ -119,7 +117,7 @@ def consistency(*, within: tuple[str, ...], on: date | None, known_at: date | No
 def check(context: click.Context, *, file: Path) -> None:
     """Verify a list."""
     terminal = current_terminal()
-    report = cas_lists.verify(_text(file))
+    report = cas_lists.verify(reference_data.read_list(file))
     wrong = [(each, each.error.message(lang())) for each in report.wrong]
     if terminal.wants_json:
         terminal.json(
@@ -258,17 +256,3 @@ def _finding_row(known: Reference, found: Finding) -> tuple[str, ...]:
         ", ".join(found.schedules),
         regimes,
     )
-
-
-def _text(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_LIST_BYTES + 1)
-    except OSError as error:
-        raise Refused("file_unreadable", str(file), error.strerror or "") from error
-    if len(content) > MAX_LIST_BYTES:
-        raise Refused("too_large", str(file), f"over {MAX_LIST_BYTES} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode(NOT_UTF8, errors="replace")

@@ -1,13 +1,19 @@
 """The reference data of the register in use, read once; they explain messages and refuse none."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
+from paiza_client.errors import Refused
 from paiza_client.local import register_cache
 from paiza_client.local.profiles import Profile
 from paiza_domain import reference
 from paiza_domain.reference import NameIndex, Reference
 from paiza_domain.reference.model import Texts
 from paiza_register import Register
+
+MAX_LIST_BYTES: Final = 16 << 20  # a list of substances; the longest national one has a few thousand lines
+NOT_UTF8: Final = "cp1251"  # what spreadsheets of the region write where they do not write UTF-8
 
 
 class ReferenceData:
@@ -47,3 +53,21 @@ def own_level_names(profile: Profile) -> Mapping[int, Texts]:
     """Return the same of the profile's member, by the register verified last; empty where there is none."""
     known = register_cache.cached(profile)
     return {} if known is None else level_names(known, profile.member)
+
+
+def read_list(path: Path) -> str:
+    """Return the text of a list of substances, in UTF-8 or Windows-1251, for `paiza_domain.reference.cas_lists`.
+
+    Refused("file_unreadable") where it cannot be read, ("too_large") over 16 MiB.
+    """
+    try:
+        with path.open("rb") as opened:
+            content = opened.read(MAX_LIST_BYTES + 1)
+    except OSError as error:
+        raise Refused("file_unreadable", str(path), error.strerror or "") from error
+    if len(content) > MAX_LIST_BYTES:
+        raise Refused("too_large", str(path), f"over {MAX_LIST_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode(NOT_UTF8, errors="replace")

@@ -30,6 +30,7 @@ read the own log; count what members exchanged  Session.audit_query
 reconcile two members, close the period         comparisons.plan, .compare, .pack, .close
 prove a message to others; read such a proof    Session.evidence_files; paiza_client.evidence.evidence, .extract
 substances of a message, by the reference data  substances.of_opened, substances.of_prepared
+look up substances, laws and border points       reference.in_use
 
 A function that makes a message returns it as `drafts.Prepared`, and nothing is sent until `sending.send`, which returns
 `sending.Sent`; only `replies.reply` does both. What comes back has been checked (`paiza_client.verify.checks`); what is

@@ -240,6 +240,10 @@ class LiaisonOfficer:
     contacts: Mapping[str, str]
     expiry: date
 
+    def is_expired(self, on: date) -> bool:
+        """Whether the record has expired on a day; on the day of its expiry it has not."""
+        return self.expiry < on
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
