@@ -113,7 +113,7 @@ async def workflow_states(channel: grpc.aio.Channel, digest: bytes) -> list[deli
 
 
 async def settled(channel: grpc.aio.Channel, digest: bytes) -> list[delivery_pb2.AttachmentStatus]:
-    """Wait until no attachment of a message is awaited any more; gives where they stand."""
+    """Wait until no attachment of a message is pending any more; gives where they stand."""
     while True:
         found = await workflow_states(channel, digest)
         if found and all(each.state != delivery_pb2.ATTACHMENT_STATE_PENDING for each in found):

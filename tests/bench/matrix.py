@@ -25,7 +25,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import open_store
 from paiza_node.ops import config
-from paiza_wire.tlog.consultations import NONCE_SIZE
+from paiza_wire.tlog.log_queries import NONCE_SIZE
 from tests.bench.figures import Figure, Missing, at_most
 from tests.bench.run import Run
 from tests.federation import Federation, NodeProcess

@@ -267,7 +267,7 @@ class Node:
         self.misbehaviour = MisbehaviourRecorder(
             self.core, self.monitor, self.peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
         )
-        gossip = LargestKnown(self.name, self.logs, lambda: self.register_cache.current, self.misbehaviour.hear)
+        gossip = LargestKnown(self.name, self.logs, lambda: self.register_cache.current, self.misbehaviour.queue_report)
         self.checkpoint_exchange = CheckpointExchange(
             self.core, self.identity.witness, cosigner=cosigner, rounds=Rounds(None), gossip=gossip
         )

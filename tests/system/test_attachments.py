@@ -85,7 +85,7 @@ class Scene:
                 found, _ = await self.paiza(profile, "attach", "list", message)
                 if found and all(each["state"] == "received" for each in found):
                     return
-                assert all(each["state"] in ("received", "awaited") for each in found), found
+                assert all(each["state"] in ("received", "pending") for each in found), found
                 await asyncio.sleep(POLL_SECONDS)
 
 

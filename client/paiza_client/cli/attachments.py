@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from paiza_client.sdk.attachments import SavedAttachment
 
 STATES: Final = {
-    "awaited": N_("awaited"),
+    "pending": N_("pending"),
     "received": N_("received"),
     "refused": N_("refused"),
     "expired": N_("given up"),

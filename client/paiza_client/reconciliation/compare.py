@@ -18,8 +18,8 @@ from typing import Final, Literal
 from paiza.core.v1 import log_pb2
 from paiza_client.verify.log_query_checks import VisibleEntry, VisiblePage
 from paiza_client.verify.model import Proof
-from paiza_wire.tlog import consultations
-from paiza_wire.tlog.consultations import Exchanged
+from paiza_wire.tlog import log_queries
+from paiza_wire.tlog.log_queries import ExchangedMessage
 
 Kind = Literal["lost", "late", "refused", "denied", "only-here"]
 
@@ -164,7 +164,7 @@ def unclear(one: View, other: View, since: datetime, until: datetime) -> list[by
 def compare(one: View, other: View, *, since: datetime, until: datetime, now: datetime, allowed: timedelta) -> Result:
     """Compare two logs over a period. The views must hold the period, and all of what `unclear` named."""
     differences: list[Difference] = []
-    exchanged: list[Exchanged] = []
+    exchanged: list[ExchangedMessage] = []
     agreed = under_way = 0
     for sender, recipient in ((one, other), (other, one)):
         for digest, sent in _entries(sender, _SENT).items():
@@ -178,10 +178,10 @@ def compare(one: View, other: View, *, since: datetime, until: datetime, now: da
                 agreed += 1
             answer = _answer(recipient.of(digest, ("RECEIVED", "REFUSED")), sent)
             if sent.proof.event == "RELEASED" and answer is not None:
-                exchanged.append(Exchanged(sender.member, digest, sent.leaf, answer.leaf))
+                exchanged.append(ExchangedMessage(sender.member, digest, sent.leaf, answer.leaf))
         differences.extend(_unexplained(sender, recipient))
     differences.sort(key=lambda each: (each.sender, _time(each), each.digest))
-    digest = consultations.period_digest((one.member, other.member), since, until, exchanged)
+    digest = log_queries.period_digest((one.member, other.member), since, until, exchanged)
     return Result(agreed, under_way, tuple(differences), digest)
 
 

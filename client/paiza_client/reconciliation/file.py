@@ -23,7 +23,7 @@ from paiza_client.reconciliation.plan import compare_logs
 from paiza_client.verify.log_query_checks import Query, VisiblePage, check_page
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_register import load_set
-from paiza_wire.tlog import consultations
+from paiza_wire.tlog import log_queries
 
 WHAT: Final = "comparison.json"
 ANSWERS: Final = "answers/"
@@ -118,7 +118,7 @@ class _Kept:
         number, answer = self._answers.pop(0)
         where = f"{ANSWERS}{number:05}"
         with located(where, NotProven):
-            asked = consultations.parse_entry_query(answer.query)
+            asked = log_queries.parse_entry_query(answer.query)
             asked.nonce, asked.page_size = wanted.nonce, wanted.page_size
         if answer.member != member or asked != wanted:
             raise NotProven("bad_evidence", where, "the question is not the one that the comparison asks here")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.verify.log_query_checks import VisiblePage
-from paiza_wire.tlog import consultations
+from paiza_wire.tlog import log_queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class Question:
     actor: str = ""
     without_need: bool = False
     texts: bool = False
-    page_size: int = consultations.MAX_PAGE
+    page_size: int = log_queries.MAX_PAGE
 
     def queries(self) -> Iterator[pb.EntryQuery]:
         """Yield what to ask: of more messages than one question may name, some at a time."""
         digests = list(self.digests)
-        most = consultations.MAX_QUERY_DIGESTS
+        most = log_queries.MAX_QUERY_DIGESTS
         for first in range(0, max(len(digests), 1), most):
             query = pb.EntryQuery(
-                nonce=secrets.token_bytes(consultations.NONCE_SIZE),
+                nonce=secrets.token_bytes(log_queries.NONCE_SIZE),
                 events=sorted(self.events),  # type: ignore[arg-type]  # numbers of the enum
                 counterpart=self.counterpart,
                 message_digests=digests[first : first + most],
@@ -58,7 +58,7 @@ class Question:
 def go_on(query: pb.EntryQuery, page: VisiblePage) -> None:
     """Make a question that of the next page."""
     query.from_index = page.next_index
-    query.nonce = secrets.token_bytes(consultations.NONCE_SIZE)
+    query.nonce = secrets.token_bytes(log_queries.NONCE_SIZE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from paiza_client.reconciliation import compare
 from paiza_client.reconciliation.compare import COMPARED, FOLLOWED, Comparison, Result, View
 from paiza_client.reconciliation.log_queries import QuerySession, Question
 from paiza_client.verify.log_query_checks import VisiblePage
-from paiza_wire.tlog.consultations import MAX_QUERY_DIGESTS
+from paiza_wire.tlog.log_queries import MAX_QUERY_DIGESTS
 
 MAX_ENTRIES: Final = 1_000_000  # of one log in one comparison, held in memory; choose a shorter period
 ALLOWED: Final = timedelta(minutes=60)  # after which an answer is late, unless another time is named

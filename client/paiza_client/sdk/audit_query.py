@@ -19,7 +19,7 @@ from paiza_client.verify.log_query_checks import CountsReply, Query, VisibleEntr
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
 from paiza_wire.identity import SpiffeId
-from paiza_wire.tlog import consultations
+from paiza_wire.tlog import log_queries
 
 ASK_SECONDS: Final = 30.0  # the own node asks another one, which looks through its log
 CLOSE_SECONDS: Final = 120.0  # both nodes go through the period
@@ -85,7 +85,7 @@ class AuditQuery:
     async def matrix(self, since: datetime | None, until: datetime | None, overdue_seconds: int) -> Matrix:
         """Ask for counts: the own member's reply first, then that of every other that answered."""
         query = log_query_pb2.CountQuery(
-            nonce=secrets.token_bytes(consultations.NONCE_SIZE), overdue_seconds=overdue_seconds
+            nonce=secrets.token_bytes(log_queries.NONCE_SIZE), overdue_seconds=overdue_seconds
         )
         _set(query.period, since, until)
         data = query.SerializeToString(deterministic=True)

@@ -11,7 +11,7 @@ OnProgress = Callable[[int, int], None]
 """Called as long work goes on, in the event loop: with what is done, and what there is in all."""
 Box = Literal["inbox", "sent", "both"]
 DeliveryState = Literal["waiting", "delivered", "refused", "rejected", "expired", "dropped", "unknown"]
-AttachmentState = Literal["awaited", "received", "refused", "expired", "erased", "unknown"]
+AttachmentState = Literal["pending", "received", "refused", "expired", "erased", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

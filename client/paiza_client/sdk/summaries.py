@@ -19,7 +19,7 @@ _STATES: Final[dict[int, DeliveryState]] = {
     delivery_pb2.DELIVERY_STATE_DROPPED: "dropped",
 }
 _ATTACHMENT_STATES: Final[dict[int, AttachmentState]] = {
-    delivery_pb2.ATTACHMENT_STATE_PENDING: "awaited",
+    delivery_pb2.ATTACHMENT_STATE_PENDING: "pending",
     delivery_pb2.ATTACHMENT_STATE_RECEIVED: "received",
     delivery_pb2.ATTACHMENT_STATE_REFUSED: "refused",
     delivery_pb2.ATTACHMENT_STATE_EXPIRED: "expired",

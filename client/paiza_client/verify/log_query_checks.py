@@ -18,7 +18,7 @@ from paiza_client.verify.model import Proof
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.message import message_digest, parse_header, parse_strictly
-from paiza_wire.tlog import consultations
+from paiza_wire.tlog import log_queries
 from paiza_wire.tlog.merkle import leaf_hash
 
 Content = Literal["", "held", "erased", "missing"]
@@ -130,10 +130,10 @@ def check_page(page: pb.EntriesPage, asked: Query, logs: LogReader) -> VisiblePa
        same messages.
     6. The answer goes on: whoever asks again from where it ended comes to an end.
     """
-    query = consultations.parse_entry_query(asked.query)
+    query = log_queries.parse_entry_query(asked.query)
     # 1. and 2.
     consulted = _check_consulted(
-        page.consulted, page.checkpoint, asked, consultations.entries_digest(asked.query, page), logs
+        page.consulted, page.checkpoint, asked, log_queries.entries_digest(asked.query, page), logs
     )
     where = f"{consulted.origin} #{consulted.index}"
     # 3.
@@ -142,7 +142,7 @@ def check_page(page: pb.EntriesPage, asked: Query, logs: LogReader) -> VisiblePa
     if wanted and not scope.events | scope.party_events <= wanted:
         raise NotProven("unexpected_answer", where, "the scope names events that were not asked for")
     # 4.
-    if len(page.entries) > consultations.MAX_PAGE:
+    if len(page.entries) > log_queries.MAX_PAGE:
         raise NotProven("too_large", where, "the answer has too many entries")
     shown = tuple(_entry(each, page.checkpoint, query, scope, asked, logs) for each in page.entries)
     indices = [each.proof.index for each in shown]
@@ -159,7 +159,7 @@ def check_page(page: pb.EntriesPage, asked: Query, logs: LogReader) -> VisiblePa
 def check_counts(page: pb.CountsPage, asked: Query, logs: LogReader) -> CountsReply:
     """Check an answer about counts: its log committed to having told this officer just this."""
     consulted = _check_consulted(
-        page.consulted, page.checkpoint, asked, consultations.counts_digest(asked.query, page.word), logs
+        page.consulted, page.checkpoint, asked, log_queries.counts_digest(asked.query, page.word), logs
     )
     where = f"{consulted.origin} #{consulted.index}"
     try:
@@ -178,8 +178,8 @@ def check_counts(page: pb.CountsPage, asked: Query, logs: LogReader) -> CountsRe
         return CountsReply(
             asked.member,
             tuple(_counts(each) for each in word.counts),
-            consultations.query_time(period.since_time) if period.HasField("since_time") else None,
-            consultations.query_time(period.until_time) if period.HasField("until_time") else None,
+            log_queries.query_time(period.since_time) if period.HasField("since_time") else None,
+            log_queries.query_time(period.until_time) if period.HasField("until_time") else None,
             word.only_with_caller,
             consulted,
         )
@@ -212,8 +212,8 @@ def _scope(data: bytes, where: str) -> Scope:
         scope = parse_strictly(pb.AuditScope, data, "the scope")
         return Scope(
             frozenset(scope.events),
-            consultations.query_time(scope.since_time) if scope.HasField("since_time") else None,
-            consultations.query_time(scope.until_time) if scope.HasField("until_time") else None,
+            log_queries.query_time(scope.since_time) if scope.HasField("since_time") else None,
+            log_queries.query_time(scope.until_time) if scope.HasField("until_time") else None,
             scope.headers,
             frozenset(scope.party_events),
         )
@@ -228,7 +228,7 @@ def _entry(
         raise NotProven("bad_proof", where, "the entry is not one that was asked for")
     if not scope.covers(entry.entry.event, asked.asker, proof.counterpart, proof.time):
         raise NotProven("bad_proof", where, "the entry is not within what may be seen")
-    if len(shown.held) > consultations.MAX_HELD:
+    if len(shown.held) > log_queries.MAX_HELD:
         raise NotProven("too_large", where, "too many proofs stand beside the entry")
     if shown.text:
         with located(where, NotProven):

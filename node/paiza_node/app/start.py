@@ -196,7 +196,7 @@ async def _serve(
         queues=services.queues,
         checkpoint_exchange=services.witness.checkpoint_exchange,
         misbehaviour=services.witness.monitor.misbehaviour,
-        awaited_from=lambda: services.restore_from_peers.progress.members,
+        recovering_from=lambda: services.restore_from_peers.progress.members,
     )
 
     comparison = StartupComparison(services.peers)
@@ -316,8 +316,8 @@ async def _count_attachments(upload: Upload, downloads: AttachmentDownloads, cou
     for way, total in (("uploaded", upload.bytes_taken), ("downloaded", downloads.bytes_taken)):
         metrics.ATTACHMENT_BYTES.labels(way).inc(total - counted[way])
         counted[way] = total
-    for (way, member), count in (await asyncio.to_thread(downloads.awaited)).items():
-        metrics.ATTACHMENTS_AWAITED.labels(way, member).set(count)
+    for (way, member), count in (await asyncio.to_thread(downloads.pending)).items():
+        metrics.ATTACHMENTS_PENDING.labels(way, member).set(count)
 
 
 def _age(status: admin_pb2.GetStatusResponse) -> float:

@@ -207,7 +207,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
         files,
-        Upload(ledger=core.ledger, store=core.store, files=files, clock=core.clock, awaited=named_ciphertexts),
+        Upload(ledger=core.ledger, store=core.store, files=files, clock=core.clock, unreleased=named_ciphertexts),
         AttachmentDownloads(core, files, peers=peers, life=config.delivery_life),
     )
     hold = RecoveryHold()
@@ -330,7 +330,7 @@ def _witness(dependencies: Dependencies, peers: PeerDirectory, hold: RecoveryHol
     misbehaviour = MisbehaviourRecorder(
         core, monitor, peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
     )
-    gossip = LargestKnown(core.member, core.logs, lambda: core.register_cache.current, misbehaviour.hear)
+    gossip = LargestKnown(core.member, core.logs, lambda: core.register_cache.current, misbehaviour.queue_report)
     checkpoint_exchange = CheckpointExchange(
         core, dependencies.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip
     )

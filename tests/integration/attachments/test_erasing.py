@@ -38,7 +38,7 @@ def verified(line: Line, member: str) -> object:
     config = str(line.federation.node(member).config)
     command = [sys.executable, "-m", "paiza_node", "verify", "--json", "--config", config]
     answer = json.loads(subprocess.run(command, capture_output=True, check=False, text=True).stdout)
-    return answer["holds"] or answer
+    return answer["passed"] or answer
 
 
 @pytest.mark.parametrize("when", ["received", "under way"])

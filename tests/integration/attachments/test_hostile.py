@@ -22,7 +22,7 @@ from tests.system.minting import Mint
 
 MIB: Final = 1024 * 1024
 PIECE: Final = bytes(256 * 1024)
-AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
+PENDING: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
 REFUSED: Final = delivery_pb2.ATTACHMENT_STATE_REFUSED
 METHOD: Final = "/paiza.peer.v1.ExchangeService/FetchAttachment"
 
@@ -100,12 +100,12 @@ async def test_what_was_not_announced_is_refused(line: Line, hostile: Pieces) ->
 
 
 async def test_who_hands_over_nothing_is_asked_again(line: Line) -> None:
-    """A stream that ends early decides nothing: the attachment stays awaited, and is asked for again."""
+    """A stream that ends early decides nothing: the attachment stays pending, and is asked for again."""
     digest, size = await announced(line, MIB // 2)
     async with impostor(line, size, nothing) as asked:
         await line.until(lambda: asyncio.sleep(0, asked[2:]))
         (found,) = await workflow_states(line.receiving, digest)
-    assert (found.state, found.reason) == (AWAITED, "attachment_incomplete")
+    assert (found.state, found.reason) == (PENDING, "attachment_incomplete")
 
 
 async def test_bytes_damaged_here_are_fetched_anew(line: Line) -> None:
@@ -122,7 +122,7 @@ async def test_bytes_damaged_here_are_fetched_anew(line: Line) -> None:
 
 
 async def test_an_officer_cannot_spoil_what_a_peer_hands_over(line: Line) -> None:
-    """Who brings other bytes under the digest of an attachment that is awaited is refused, and it arrives all the same.
+    """Who brings other bytes under the digest of a pending attachment is refused, and it arrives all the same.
 
     Else it would be refused for good, and the log would say that its sender was at fault.
     """

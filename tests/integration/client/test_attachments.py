@@ -39,11 +39,11 @@ def photo(tmp_path: Path) -> Path:
 
 
 def arrived(paiza: Paiza, profile: str, message: str) -> list[dict[str, Any]]:
-    """Wait until no attachment of a message is awaited at a node."""
+    """Wait until no attachment of a message is pending at a node."""
     deadline = time.monotonic() + ARRIVAL_SECONDS
     while time.monotonic() < deadline:
         ran = paiza(profile, "attach", "list", message, "--json")
-        if ran.code == 0 and all(each["state"] != "awaited" for each in ran.json):
+        if ran.code == 0 and all(each["state"] != "pending" for each in ran.json):
             return ran.json  # type: ignore[no-any-return]
         time.sleep(POLL_SECONDS)
     raise AssertionError("the attachments did not arrive")

@@ -9,7 +9,7 @@ import grpc
 from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza.officer.v1 import audit_query_pb2, audit_query_pb2_grpc, retention_pb2, retention_pb2_grpc
 from paiza_node.core.api.status_codes import REASON_KEY
-from paiza_wire.tlog.consultations import NONCE_SIZE
+from paiza_wire.tlog.log_queries import NONCE_SIZE
 
 SECONDS: Final = 20
 

@@ -28,12 +28,12 @@ def note(signer: SignerKey, size: int, root: bytes) -> bytes:
     return checkpoint.sign(Checkpoint(signer.verifier_key.name, size, root), signer)
 
 
-async def tell(peer: HostilePeer, *, heard: list[bytes], forks: list[fork_proof_pb2.ForkProof]) -> None:
+async def tell(peer: HostilePeer, *, reported: list[bytes], forks: list[fork_proof_pb2.ForkProof]) -> None:
     """Exchange checkpoints and tell something; RefusedError is not expected."""
     request = witness_pb2.ExchangeCheckpointsRequest(
         consistency_claim=peer.consistency_claim(),
         register_version=peer.register.version,
-        heard=heard,
+        reported=reported,
         fork_proofs=forks,
     )
     await witness_pb2_grpc.WitnessServiceStub(peer.channel).ExchangeCheckpoints(request, timeout=SECONDS)
@@ -63,7 +63,7 @@ async def test_forged_hearsay_accuses_nobody(peer: HostilePeer, federation: Fede
         fork_proof_pb2.ForkProof(first_note=b"\xff", second_note=b""),
         fork_proof_pb2.ForkProof(),
     ]
-    await tell(peer, heard=[*forged, b"", b"\x00\xff", peer.note()], forks=forks)
+    await tell(peer, reported=[*forged, b"", b"\x00\xff", peer.note()], forks=forks)
     node = federation.node("kaz")
     await eventually(lambda: node.log.read_text().count("gossip_ignored") >= len(forged) + len(forks))
     assert against(federation, "uzb") == []
@@ -73,7 +73,7 @@ async def test_forged_hearsay_accuses_nobody(peer: HostilePeer, federation: Fede
 async def test_more_than_may_be_told_is_refused(peer: HostilePeer) -> None:
     """A call that tells too much is refused as a whole."""
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await tell(peer, heard=[b"note"] * 129, forks=[])
+        await tell(peer, reported=[b"note"] * 129, forks=[])
     assert dict(refused.value.trailing_metadata() or ())["paiza-reason"] == "too_large"
 
 
@@ -83,7 +83,7 @@ async def test_true_hearsay_proves_a_fork_regardless_of_its_source(
     """Two notes that uzb's own key signed need no trust in the liar who tells of them, who is no worse off for it."""
     private = keys.private_key_from_pem((folder / "nodes/uzb/keys/log.key").read_bytes())
     signer = SignerKey.from_ed25519(ORIGIN.format(federation=register.federation), private)  # type: ignore[arg-type]
-    await tell(peer, heard=[note(signer, 5, bytes(32)), note(signer, 5, bytes([1]) * 32)], forks=[])
+    await tell(peer, reported=[note(signer, 5, bytes(32)), note(signer, 5, bytes([1]) * 32)], forks=[])
     await eventually(lambda: bool(against(federation, "uzb")))
     assert against(federation, "uzb") == ["log_forked"]
     assert against(federation, "tjk") == []

@@ -118,7 +118,7 @@ def verified(federation: Federation, member: str) -> object:
     """Run `paiza-node verify`; gives what it finds, or True."""
     command = [sys.executable, "-m", "paiza_node", "verify", "--json", "--config", str(federation.node(member).config)]
     answer = json.loads(subprocess.run(command, capture_output=True, check=False, text=True).stdout)
-    return answer["holds"] or answer
+    return answer["passed"] or answer
 
 
 async def test_entries_and_headers_become_hashes(
@@ -171,4 +171,4 @@ async def test_a_damaged_hash_is_found(federation: Federation) -> None:
     store.close()
     found = verified(federation, "tjk")
     assert isinstance(found, dict)
-    assert found["holds"] is False
+    assert found["passed"] is False

@@ -143,7 +143,7 @@ def test_damage_is_found(kind: str, copy: Path, command: Command) -> None:
     code, told = command("verify", "--config", str(copy / "node.toml"))
     assert code == 5
     found = {each["part"]: each for each in told["parts"]}[part]
-    assert not found["holds"]
+    assert not found["passed"]
     assert any(where in finding["where"] for finding in found["findings"]), found
 
 
@@ -159,4 +159,4 @@ def test_missing_checkpoint_file_is_found(copy: Path, command: Command) -> None:
     """Without the signed checkpoint nobody could tell an old database from the newest."""
     (copy / "data" / "checkpoint").unlink()
     code, told = command("verify", "--log-only", "--config", str(copy / "node.toml"))
-    assert (code, told["holds"]) == (5, False)
+    assert (code, told["passed"]) == (5, False)

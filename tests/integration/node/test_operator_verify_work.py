@@ -97,7 +97,7 @@ def test_what_is_not_damaged_holds(copy: Path, command: Command, member: str) ->
     """Sender and recipient verify, and count what they looked at: the findings below come from the damage."""
     code, told = command("verify", "--config", str(copy / member / "node.toml"))
     counts = {each["part"]: each["counts"] for each in told["parts"]}
-    assert (code, told["holds"]) == (0, True)
+    assert (code, told["passed"]) == (0, True)
     assert counts["approvals"] == {"approvals": 2 if member == "kaz" else 0}
     assert counts["attachments"]["files"] == 1
     assert counts["attachments"]["bytes"] > SIZE
@@ -113,7 +113,7 @@ def test_damage_to_approvals_is_found(kind: str, copy: Path, command: Command) -
     database.close()
     code, told = command("verify", "--config", str(copy / "kaz" / "node.toml"))
     found = {each["part"]: each for each in told["parts"]}["approvals"]
-    assert (code, found["holds"]) == (5, False)
+    assert (code, found["passed"]) == (5, False)
     assert any(where in finding["where"] for finding in found["findings"]), found
 
 
@@ -129,5 +129,5 @@ def test_damage_to_a_file_is_found(change: str, member: str, copy: Path, command
         path.write_bytes(data[:-1] if change == "cut" else data[:-1] + bytes([data[-1] ^ 1]))
     code, told = command("verify", "--config", str(copy / member / "node.toml"))
     found = {each["part"]: each for each in told["parts"]}["attachments"]
-    assert (code, found["holds"]) == (5, False)
+    assert (code, found["passed"]) == (5, False)
     assert [finding["where"] for finding in found["findings"]] == [str(path)]

@@ -45,7 +45,7 @@ async def read(desk: Desk, digest: bytes) -> bytes:
 
 
 async def there(desk: Desk, digest: bytes) -> list[int]:
-    """Wait until no attachment of a message is awaited at a member; gives how they stand there."""
+    """Wait until no attachment of a message is pending at a member; gives how they stand there."""
     await desk.arrival(digest)
     async with desk.officers["liaison"].channel() as channel:
         return [each.state for each in await settled(channel, digest) if each.member == desk.member]

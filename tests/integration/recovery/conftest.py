@@ -121,7 +121,7 @@ class Drill:
     def recovered(self) -> None:
         """Return when the node awaits nothing from anybody."""
         deadline = time.monotonic() + SECONDS
-        while awaited := self.federation.node("kaz").status().awaited_from:
+        while awaited := self.federation.node("kaz").status().recovering_from:
             assert time.monotonic() < deadline, f"still recovering from {awaited}"
             time.sleep(0.05)  # what is asked for is seen from outside only by asking
 
@@ -129,7 +129,7 @@ class Drill:
         """Have every node verify everything."""
         for node in self.federation.nodes.values():
             code, told = self.command("verify", "--config", node.config)
-            assert code == 0, [part for part in told["parts"] if not part["holds"]]
+            assert code == 0, [part for part in told["parts"] if not part["passed"]]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -150,7 +150,7 @@ def check_altered(node: NodeProcess, command: Command) -> None:
             database.commit()
             code, verified = command("verify", "--config", str(node.config))
             assert code == 5
-            assert [part["part"] for part in verified["parts"] if not part["holds"]] == ["misbehaviour"]
+            assert [part["part"] for part in verified["parts"] if not part["passed"]] == ["misbehaviour"]
 
 
 def check_told(node: NodeProcess) -> None:

@@ -24,7 +24,7 @@ NEVER_SECONDS: Final = 3600.0
 ANSWER_WITHIN: Final = timedelta(seconds=8)  # a quarter of it is the time to acknowledge
 
 if __name__ == "__main__":
-    ChangeFeed._hear = lambda _feed, _changes: None  # type: ignore[method-assign,assignment]  # the defect
+    ChangeFeed._notify = lambda _feed, _changes: None  # type: ignore[method-assign,assignment]  # the defect
     changes.CATCH_UP_SECONDS = CATCH_UP_SECONDS  # type: ignore[misc]
     peer_queue.IDLE_SECONDS = NEVER_SECONDS  # type: ignore[misc]
     download.IDLE_SECONDS = NEVER_SECONDS  # type: ignore[misc]

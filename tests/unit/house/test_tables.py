@@ -77,7 +77,7 @@ def test_statements_name_own_tables_and_those_of_packages_below(path: Path) -> N
 def test_a_table_named_upwards_is_found(tmp_path: Path) -> None:
     """The check is not blind: by import, by attribute and by text a table's owner is found."""
     module = tmp_path / "store.py"
-    module.write_text("select(work_table)\nstore.hold_table.c\nMETADATA.tables['delivery']\n", encoding="utf-8")
+    module.write_text("select(task_table)\nstore.hold_table.c\nMETADATA.tables['delivery']\n", encoding="utf-8")
     tables = owners()
     assert read(module, tables) == {"features/tasks", "features/retention", "core/exchange"}
     assert not is_below("core/messages", "core/exchange")

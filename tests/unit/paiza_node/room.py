@@ -189,7 +189,7 @@ class Room(AbstractContextManager["Room"]):
     def put(self, message: VerifiedMessage) -> bytes:
         """Store a message that was released, or received from its author, now; gives its digest."""
         self.ledger.commit_now(lambda tx: self.write(tx, message))
-        self.deadlines.hear([WorkflowsMoved(frozenset({message.header.thread_id}))])
+        self.deadlines.notify([WorkflowsMoved(frozenset({message.header.thread_id}))])
         return message.digest
 
     def row(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> MessageRow:

@@ -18,7 +18,7 @@ class Openings(Check):
         self._logged = Tally()
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         number = b"%d" % entry.opened.part_number
         self._logged.add(b"%d" % index, entry.message_digest, number, entry.actor.encode())
 

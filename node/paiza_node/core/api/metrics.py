@@ -26,7 +26,7 @@ WAITING: Final = Gauge("paiza_deliveries_waiting", "Waiting deliveries, by recip
 ATTACHMENT_BYTES: Final = Counter(
     "paiza_attachment_bytes_total", "Bytes of attachments uploaded by officers or downloaded from peers.", ["way"]
 )
-ATTACHMENTS_AWAITED: Final = Gauge(
+ATTACHMENTS_PENDING: Final = Gauge(
     "paiza_attachments_pending", "Attachments to download from a peer, or to serve to one.", ["way", "member"]
 )
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])

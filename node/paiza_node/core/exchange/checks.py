@@ -55,7 +55,7 @@ class Deliveries(Check):
         self._released, self._ended, self._answered = Tally(), Tally(), Tally()
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         event, digest, who = entry.event, entry.message_digest, entry.counterpart.encode()
         if event in (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_FORWARDED):
             self._released.add(b"%d" % index, digest, who)
@@ -106,7 +106,7 @@ class Messages(Check):
         self._taken = Tally()
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         if log_entries.part_number(entry) is None and log_entries.reason(entry) != "conflict":
             self._taken.add(entry.message_digest, b"%d" % entry.event)
 
@@ -119,7 +119,7 @@ class Messages(Check):
             for row in rows:
                 if row.holder == self._own:
                     without_annex.add(row.digest)
-                if not row.denied and not row.held:  # noted, without a message row that depends on it
+                if not row.denied and not row.held:  # recorded, without a message row that depends on it
                     taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
         for rows in messages_store.messages(self._scan):
             for row in rows:
@@ -181,7 +181,7 @@ class Proofs(Check):
         self._relied, self._receipted = Tally(), Tally()
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         digest, who = entry.message_digest, entry.counterpart.encode()
         if log_entries.part_number(entry) is not None:  # about an attachment
             return

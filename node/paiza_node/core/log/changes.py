@@ -8,7 +8,7 @@ suppresses no notification.
 
 A change is a hint, the rows are the truth: a subscriber marks what may have changed and wakes, and its own loop reads
 the rows. Changes that were announced and not published (a crash after the commit) are found by `Subscriber.catch_up`:
-at the start, periodically, and at once if a subscriber's `hear` failed.
+at the start, periodically, and at once if a subscriber's `notify` failed.
 """
 
 import asyncio
@@ -69,10 +69,10 @@ class HoldersChanged(Change):
 class Subscriber(Protocol):
     """Acts on changes. Belongs to one event loop; neither method blocks, awaits or raises.
 
-    If `hear` raises nevertheless, by an internal error, `catch_up` is called at once.
+    If `notify` raises nevertheless, by an internal error, `catch_up` is called at once.
     """
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Mark what may have changed, and wake the loop that reads it."""
 
     def catch_up(self) -> None:
@@ -98,16 +98,16 @@ class ChangeFeed:
         """Publish changes from any thread without waiting: one call into the event loop for all of them."""
         if self._loop is not None and changes:
             with suppress(RuntimeError):  # the loop is closed: no subscriber is left
-                self._loop.call_soon_threadsafe(self._hear, changes)
+                self._loop.call_soon_threadsafe(self._notify, changes)
 
     async def _catch_up(self) -> None:
         for subscriber in self._subscribers:
             subscriber.catch_up()
 
-    def _hear(self, changes: Sequence[Change]) -> None:
+    def _notify(self, changes: Sequence[Change]) -> None:
         for subscriber in self._subscribers:
             try:
-                subscriber.hear(changes)
+                subscriber.notify(changes)
             except Exception:  # one subscriber's error must not withhold the changes from the others
-                log.exception("change_not_heard", subscriber=type(subscriber).__name__)
+                log.exception("change_not_delivered", subscriber=type(subscriber).__name__)
                 subscriber.catch_up()

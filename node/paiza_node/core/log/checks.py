@@ -23,7 +23,7 @@ from paiza_wire.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
 
 _HASH: Final = 32
 
-Heard: TypeAlias = Mapping[int, Sequence[Check]]
+ChecksByEvent: TypeAlias = Mapping[int, Sequence[Check]]
 """By event of the log: the checks that note its entries."""
 
 
@@ -89,7 +89,9 @@ class _Tiles:
             self._indices.append(0)
 
 
-def verify_log(scan: ReadConnection, member: Member, note: bytes | None, part: Part, heard: Heard, step: Step) -> None:
+def verify_log(
+    scan: ReadConnection, member: Member, note: bytes | None, part: Part, by_event: ChecksByEvent, step: Step
+) -> None:
     """Check the whole log, and pass its entries to other checks.
 
     ``note`` was read from the checkpoint file before the database scan.
@@ -136,8 +138,8 @@ def verify_log(scan: ReadConnection, member: Member, note: bytes | None, part: P
                     _check_text(part, index, entry, texts[index])
                 # 6.
                 _check_list(part, index, entry, lists.get(index, []))
-                for check in heard.get(entry.event, ()):
-                    check.hear(index, entry)
+                for check in by_event.get(entry.event, ()):
+                    check.read_entry(index, entry)
             leaves.append(digest if raw is None else sha256(b"\x00" + raw).digest())
             if len(leaves) == TILE_WIDTH:
                 tiles.full(leaves, stored.get(index // TILE_WIDTH))

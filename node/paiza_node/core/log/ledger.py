@@ -13,7 +13,7 @@ What a crash leaves:
 - after that: the answer may be lost; repeats get the same entries. Subscribers who were not told of announced changes
   (`changes`) find them in the rows when they catch up at the next start.
 
-Where the database is lost during a COMMIT and cannot be asked, the callers hear "try again"; the next commit finds out
+Where the database is lost during a COMMIT and cannot be asked, the callers get "try again"; the next commit finds out
 by the batch's id whether it took place, and if so takes it over before anything else.
 """
 

@@ -62,7 +62,7 @@ class Notifier:
         self._watches: set[Subscription] = set()
         self._closed = False
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Notify every watch of changed messages; on failure end every watch, so that clients list anew."""
         try:
             for change in changes:

@@ -84,7 +84,7 @@ def note_told_entry(
     Raises nothing: the witness's monitor evaluates the entry.
     """
     try:
-        logs.hear(member, entry.checkpoint.note, told_by)
+        logs.add_reported(member, entry.checkpoint.note, told_by)
     except PaizaError as error:
         log.info("gossip_ignored", teller=told_by, reason=error.reason, detail=error.detail)
         return

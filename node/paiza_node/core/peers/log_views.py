@@ -140,7 +140,7 @@ class PeerLogViews:
                 raise self.distrust(member, fork_proofs.same_size(other, checkpoint))
             return same is not None
 
-    def hear(self, member: Member, note: bytes, told_by: str) -> None:
+    def add_reported(self, member: Member, note: bytes, told_by: str) -> None:
         """Note a checkpoint of a member's log that another member holds; it is unverified unless that log proved it.
 
         Unavailable("bad_checkpoint") if that log did not sign it, Rejected("log_forked") if it contradicts another
@@ -219,7 +219,7 @@ class PeerLogViews:
         self,
         member: Member,
         base: VerifiedCheckpoint,
-        doubted: Sequence[VerifiedCheckpoint],
+        unverified: Sequence[VerifiedCheckpoint],
         proof: exchange_pb2.ProveConsistencyResponse,
     ) -> VerifiedCheckpoint:
         """Check that an accepted and other checkpoints of the log are consistent with the one it now shows.
@@ -235,7 +235,7 @@ class PeerLogViews:
             given = {each.from_size: each for each in proof.proofs}
             failures: list[Unavailable] = []
             proven: list[VerifiedCheckpoint] = []
-            for earlier in (base, *doubted):
+            for earlier in (base, *unverified):
                 shown = given.get(earlier.size, exchange_pb2.ConsistencyProof())
                 try:
                     if earlier.size > newest.size or earlier.size not in given:
@@ -248,7 +248,7 @@ class PeerLogViews:
             if base in proven:
                 self._take_newer(member.id, base, newest, proven[1:])
             if failures:
-                for unproven in (each for each in (*doubted, newest) if each not in proven):
+                for unproven in (each for each in (*unverified, newest) if each not in proven):
                     self._add_unverified(member.id, unproven, told_by=member.id)
                 raise failures[0]
         return newest

@@ -49,7 +49,7 @@ class Part:
             )
 
     @property
-    def holds(self) -> bool:
+    def passed(self) -> bool:
         """Return whether there are no findings."""
         return not self.findings
 
@@ -78,9 +78,9 @@ class Check(ABC):
     """Verifies tables of one package against the log."""
 
     events: Collection[int] = ()
-    """The events of the log that `hear` is called with."""
+    """The events of the log that `read_entry` is called with."""
 
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         """Note an entry of one of these events, in the order of the log."""
         raise NotImplementedError
 

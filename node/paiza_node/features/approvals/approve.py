@@ -251,7 +251,7 @@ class Approve:
             ),
         )
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Notify officers who must sign of a pending message, and the drafter of decisions."""
         for change in changes:
             if isinstance(change, ApprovalRequested):

@@ -35,7 +35,7 @@ class Approvals(Check):
         """Who had signed by the time of a message's release."""
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         digest = entry.message_digest
         if entry.event == log_pb2.LOG_EVENT_SUBMITTED:
             self._submitted.add(b"%d" % index, digest, entry.actor.encode())

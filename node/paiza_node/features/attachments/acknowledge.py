@@ -14,7 +14,7 @@ from paiza_node.core.exchange.piggyback import Piggyback, ProvenAnswer
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.attachments.attached import awaited, went_to
+from paiza_node.features.attachments.attached import pending_attachments, went_to
 from paiza_node.features.attachments.model import AttachmentProof, AttachmentRow
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
@@ -94,5 +94,5 @@ def _row(tx: LogTransaction, digest: bytes, number: int, member: str) -> Attachm
     message = messages_store.message(tx.conn, digest)
     if message is None or member not in went_to(tx.conn, digest):
         return None
-    rows = awaited(digest, wire.parse_header(message.header), member, tx.now)
+    rows = pending_attachments(digest, wire.parse_header(message.header), member, tx.now)
     return next((each for each in rows if each.part_number == number), None)

@@ -19,7 +19,7 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message.attachment import part_numbers
 
 
-def awaited(
+def pending_attachments(
     digest: bytes, header: message_pb2.Header, member: str, now: datetime, *, source: str = ""
 ) -> list[AttachmentRow]:
     """Return the attachments of a message as pending at ``member``, from ``source`` if that is ourselves."""
@@ -31,7 +31,7 @@ def awaited(
             source=source,
             ciphertext_sha256=header.parts[number].ciphertext_sha256,
             size=header.parts[number].ciphertext_size,
-            awaited_time=now,
+            pending_since_time=now,
             due_time=now if source else None,
         )
         for number in part_numbers(header)
@@ -97,7 +97,9 @@ def attachment_stage() -> ReleaseStage:
                 return
             attachments_store.drop_uploads(tx.conn, uploaded[digest])
             for recipient in header.recipients:
-                attachments_store.put_attachments(tx.conn, awaited(digest, header, recipient.member, tx.now))
+                attachments_store.put_attachments(
+                    tx.conn, pending_attachments(digest, header, recipient.member, tx.now)
+                )
 
         return ReleaseSession(judge=judge, releasing=releasing)
 
@@ -110,7 +112,7 @@ def attachment_reaction(member: str) -> Reaction:
     def expect(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
         rows: list[AttachmentRow] = []
         for each in messages:
-            rows += awaited(each.row.digest, each.header, member, tx.now, source=each.source)
+            rows += pending_attachments(each.row.digest, each.header, member, tx.now, source=each.source)
         if rows:
             attachments_store.put_attachments(tx.conn, rows)
             tx.announce(AttachmentsExpected())

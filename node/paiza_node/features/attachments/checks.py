@@ -36,7 +36,7 @@ class AttachmentRows(Check):
         self._logged = Tally()
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         number = log_entries.part_number(entry)
         if number is not None:
             self._logged.add(b"%d" % index, entry.message_digest, b"%d" % number, entry.counterpart.encode())

@@ -50,7 +50,7 @@ IDLE_SECONDS: Final = 30.0  # query the store at least this often
 MAX_MISMATCHES: Final = 3  # attempts whose bytes did not match the header, before the attachment is refused
 EXPIRY_BATCH: Final = 256
 
-AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
+PENDING: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
 
 log = structlog.get_logger("paiza.attachments")
 
@@ -75,7 +75,7 @@ class AttachmentDownloads:
         self._counted: set[tuple[str, str]] = set()
         self.bytes_taken = 0
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Wake when attachments may be due."""
         if any(isinstance(change, AttachmentsExpected) for change in changes):
             self._woken.set()
@@ -84,10 +84,10 @@ class AttachmentDownloads:
         """Wake to check what is due."""
         self._woken.set()
 
-    def awaited(self) -> dict[tuple[str, str], int]:
+    def pending(self) -> dict[tuple[str, str], int]:
         """Count pending attachments: ("here", member who serves it) or ("there", member to whom we serve it)."""
         with self._core.store.reads() as reads:
-            found = attachments_store.attachments_awaited(reads)
+            found = attachments_store.pending_counts(reads)
         gone = dict.fromkeys(self._counted - set(found), 0)
         self._counted |= set(found)
         return {**gone, **found}
@@ -140,12 +140,12 @@ class AttachmentDownloads:
             if due > now:
                 continue
             rows = await asyncio.to_thread(self._due, source)
-            told = [row for row in rows if row.state != AWAITED][:MAX_ANSWERS]
+            told = [row for row in rows if row.state != PENDING][:MAX_ANSWERS]
             if told and source not in self._telling:
                 self._telling[source] = asyncio.create_task(self._tell(source, told))
             for row in rows:
                 part = (row.digest, row.part_number)
-                if row.state == AWAITED and part not in self._fetching and self._has_room(source):
+                if row.state == PENDING and part not in self._fetching and self._has_room(source):
                     self._fetching[part] = (source, asyncio.create_task(self._collect(row)))
         later = [(due - now).total_seconds() for due in planned.values() if due > now]
         return min([IDLE_SECONDS, *later])
@@ -249,7 +249,7 @@ class AttachmentDownloads:
 
         def work(tx: LogTransaction) -> bool:
             found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member)
-            if found is None or found.state != AWAITED:
+            if found is None or found.state != PENDING:
                 return False
             index = tx.append(_answer(row, core.node_id, reason), text=detail).index
             state = delivery_pb2.ATTACHMENT_STATE_REFUSED if refusal else delivery_pb2.ATTACHMENT_STATE_RECEIVED

@@ -31,7 +31,7 @@ class AttachmentRow:
     source: str
     ciphertext_sha256: bytes
     size: int
-    awaited_time: datetime
+    pending_since_time: datetime
     due_time: datetime | None = None
     state: int = delivery_pb2.ATTACHMENT_STATE_PENDING
     attempts: int = 0

@@ -63,7 +63,7 @@ attachment_table = Table(
     Column("ciphertext_sha256", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("state", SmallInteger, nullable=False),
-    Column("awaited_time", BigInteger, nullable=False),  # pending since
+    Column("pending_since_time", BigInteger, nullable=False),  # pending since
     Column("due_time", BigInteger, nullable=True),  # our next action: to download it, or to inform the sender
     Column("attempts", Integer, nullable=False),
     Column("reason", Text, nullable=False),
@@ -83,7 +83,7 @@ Index(
 _WHERE_UNSETTLED: Final = text("state <> 2")
 Index(
     "ix_attachment_open",
-    attachment_table.c.awaited_time,
+    attachment_table.c.pending_since_time,
     sqlite_where=_WHERE_UNSETTLED,
     postgresql_where=_WHERE_UNSETTLED,
 )
@@ -105,7 +105,7 @@ attachment_proof_table = Table(
 
 MAX_DETAIL: Final = 500  # stored characters of a reason's detail
 
-AWAITED: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
+PENDING: Final = delivery_pb2.ATTACHMENT_STATE_PENDING
 
 RECEIVED: Final = delivery_pb2.ATTACHMENT_STATE_RECEIVED
 ERASED: Final = delivery_pb2.ATTACHMENT_STATE_ERASED
@@ -176,7 +176,7 @@ def attachments_expired(conn: ReadConnection, before: datetime, limit: int) -> l
     """Return the attachments that have been pending here since before a time."""
     a = attachment_table.c
     query = select(attachment_table).where(
-        _UNSETTLED, a.state == AWAITED, a.source != literal_column("''"), a.awaited_time < to_micros(before)
+        _UNSETTLED, a.state == PENDING, a.source != literal_column("''"), a.pending_since_time < to_micros(before)
     )
     return _ATTACHMENTS.find(conn, query.limit(limit))
 
@@ -193,16 +193,16 @@ def attachment_queue(
     if member:
         query = query.where(or_(a.member == member, a.source == member))
     if after is not None:
-        awaited = to_micros(after[0])
+        since = to_micros(after[0])
         behind = tuple_(a.digest, a.part_number, a.member) > tuple_(*(literal(each) for each in after[1:]))
-        query = query.where(a.awaited_time >= awaited, or_(a.awaited_time > awaited, behind))
-    return _ATTACHMENTS.find(conn, query.order_by(a.awaited_time, a.digest, a.part_number, a.member).limit(limit))
+        query = query.where(a.pending_since_time >= since, or_(a.pending_since_time > since, behind))
+    return _ATTACHMENTS.find(conn, query.order_by(a.pending_since_time, a.digest, a.part_number, a.member).limit(limit))
 
 
-def attachments_awaited(conn: ReadConnection) -> dict[tuple[str, str], int]:
+def pending_counts(conn: ReadConnection) -> dict[tuple[str, str], int]:
     """Count pending attachments: here, by the member that serves it, and there, by the recipient."""
     a = attachment_table.c
-    query = select(a.source, a.member, func.count()).where(_UNSETTLED, a.state == AWAITED)
+    query = select(a.source, a.member, func.count()).where(_UNSETTLED, a.state == PENDING)
     return {
         ("here", row[0]) if row[0] else ("there", row[1]): row[2]
         for row in conn.execute(query.group_by(a.source, a.member))
@@ -305,7 +305,7 @@ _UPLOADS: Final = Records(upload_table, Upload, started_time=TIME)
 _ATTACHMENTS: Final = Records(
     attachment_table,
     AttachmentRow,
-    awaited_time=TIME,
+    pending_since_time=TIME,
     due_time=TIME,
     settled_time=TIME,
     detail=Kept(lambda detail: detail[:MAX_DETAIL], str),
@@ -332,7 +332,7 @@ def sole_ciphertexts(conn: ReadConnection, digest: bytes, ciphertexts: Collectio
 def _erase(subject: Subject, now: datetime) -> UpdateBase:
     """Settle the message's unsettled attachments as erased; the caller removes the files."""
     a = attachment_table.c
-    here = (a.digest == subject.digest) & ((a.source != "") | (a.state == AWAITED))
+    here = (a.digest == subject.digest) & ((a.source != "") | (a.state == PENDING))
     values = {
         "state": ERASED,
         "due_time": None,

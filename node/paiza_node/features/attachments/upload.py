@@ -45,10 +45,10 @@ class Upload:
         store: Store,
         files: AttachmentFiles,
         clock: Callable[[], datetime],
-        awaited: Callable[[ReadConnection], Collection[bytes]],
+        unreleased: Callable[[ReadConnection], Collection[bytes]],
     ) -> None:
-        """Store the collaborators; ``awaited`` returns the ciphertexts named by messages that are not released yet."""
-        self._awaited = awaited
+        """Store the collaborators; ``unreleased`` returns the ciphertexts named by unreleased messages."""
+        self._unreleased = unreleased
         self._ledger = ledger
         self._store = store
         self._files = files
@@ -114,7 +114,7 @@ class Upload:
         If we crash between the commit and the removal, the next round finds a file without references.
         """
         before = self._clock() - ORPHAN_LIFE
-        committed = await self._ledger.commit(lambda tx: _give_up(tx, before, self._awaited))
+        committed = await self._ledger.commit(lambda tx: _give_up(tx, before, self._unreleased))
         old = committed.result
         leftovers = await asyncio.to_thread(self._files.older_than, LEFTOVER_SECONDS)
         unnamed = leftovers - await asyncio.to_thread(self._named, leftovers)
@@ -164,7 +164,7 @@ def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *,
 
 
 def _give_up(
-    tx: LogTransaction, before: datetime, awaited: Callable[[ReadConnection], Collection[bytes]]
+    tx: LogTransaction, before: datetime, unreleased: Callable[[ReadConnection], Collection[bytes]]
 ) -> list[bytes]:
     """Delete old uploads; return those whose files have no other reference.
 
@@ -172,7 +172,7 @@ def _give_up(
     lives.
     """
     found = attachments_store.old_uploads(tx.conn, before, CLEAN_BATCH)
-    waiting = awaited(tx.conn) if found else frozenset()
+    waiting = unreleased(tx.conn) if found else frozenset()
     for upload in found:
         if upload.ciphertext_sha256 in waiting:
             attachments_store.put_upload(tx.conn, replace(upload, started_time=tx.now))

@@ -48,7 +48,7 @@ class NotifyNewHolders:
         self._everything = True  # check everything, not only what was announced
         self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="new_holders_not_read")
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Mark messages of our own that have new holders."""
         for change in changes:
             if isinstance(change, HoldersChanged):

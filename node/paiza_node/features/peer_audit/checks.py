@@ -29,7 +29,7 @@ class PeerAudit(Check):
         self._granted, self._ended = Tally(), Tally()
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         who = entry.counterpart.encode()
         if entry.event == log_pb2.LOG_EVENT_AUDIT_GRANTED:
             self._granted.add(who, entry.audit_granted.grant_sha256)
@@ -53,8 +53,8 @@ class PeerAudit(Check):
             if grant.withdrawn_time is not None:
                 ended.add(*fields)
         step(len(grants))
-        for known, heard in ((given, self._granted), (ended, self._ended)):
-            if not known.same(heard):
+        for known, logged in ((given, self._granted), (ended, self._ended)):
+            if not known.same(logged):
                 part.find("log_damaged", N_("The grants are not those that the log records."), "audit_grant")
         # 2. and 3.
         periods = 0

@@ -1,6 +1,6 @@
 """Consult: entries and counts of our log for callers who may see them; each query is logged.
 
-The CONSULTED entry contains the digest of query and answer (`paiza_wire.tlog.consultations`), so that neither we nor a
+The CONSULTED entry contains the digest of query and answer (`paiza_wire.tlog.log_queries`), so that neither we nor a
 node that relays the answer can later claim another one.
 """
 
@@ -26,11 +26,11 @@ from paiza_register.model import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId
-from paiza_wire.tlog import consultations
+from paiza_wire.tlog import log_queries
 
 COUNTED: Final = (log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED)
 """The events that a member must have been granted to get the counts of messages with others."""
-MAX_CONSULTATIONS: Final = 1_200  # of one member in a minute: each makes an entry; reading page by page takes fewer
+MAX_QUERIES: Final = 1_200  # of one member in a minute: each makes an entry; reading page by page takes fewer
 MAX_LOOKED: Final = 2_000_000  # entries read for one member in a minute: some seconds of work, also if none is shown
 COUNTS_LOOKED: Final = 20_000  # cost of a query of counts, in entries
 MAX_OVERDUE_SECONDS: Final = 366 * 24 * 3600
@@ -44,17 +44,17 @@ class Asker:
 
     officer: str
     member: str
-    sight: Visibility
+    visibility: Visibility
 
 
 class Consult:
     """Answers queries of our log."""
 
-    def __init__(self, core: Core, noted: Callable[[], Awaitable[int]]) -> None:
-        """Store the core; ``noted`` updates the log index and returns its end."""
+    def __init__(self, core: Core, update_log_index: Callable[[], Awaitable[int]]) -> None:
+        """Store the core; ``update_log_index`` returns the end of the updated log index."""
         self._core = core
-        self._noted = noted
-        self._share = Share(MAX_CONSULTATIONS)
+        self._update_log_index = update_log_index
+        self._share = Share(MAX_QUERIES)
         self._looked = RateLimit()
 
     async def entries(self, asker: Asker, data: bytes) -> log_query_pb2.EntriesPage:
@@ -65,27 +65,27 @@ class Consult:
         3. The answer is committed to by a log entry, and proven to the checkpoint after that.
         """
         # 1.
-        query = consultations.parse_entry_query(data)
+        query = log_queries.parse_entry_query(data)
         # 2.
-        if not asker.sight.covers(query.events, query.counterpart):
+        if not asker.visibility.covers(query.events, query.counterpart):
             raise await self._denied(asker, f"entries about {query.counterpart}")
-        if not asker.sight.own and (query.actor or query.without_need or query.with_texts):
+        if not asker.visibility.own and (query.actor or query.without_need or query.with_texts):
             raise await self._denied(asker, "texts, officers or judgements of need")
         # 3.
-        size = await self._noted() if asker.sight.own else self._core.ledger.checkpoint.size
-        found = await asyncio.to_thread(self._look, query, asker.sight, size)
+        size = await self._update_log_index() if asker.visibility.own else self._core.ledger.checkpoint.size
+        found = await asyncio.to_thread(self._query, query, asker.visibility, size)
         self._looked.add(asker.member, found.looked, monotonic())
         page = log_query_pb2.EntriesPage(
             entries=[shown for _, shown in found.entries],
             next_index=found.next_index,
             complete=found.complete,
             retired_end=found.retired_end,
-            scope=asker.sight.scope(query.events).SerializeToString(deterministic=True),
+            scope=asker.visibility.scope(query.events).SerializeToString(deterministic=True),
         )
         for (stored, _), shown in zip(found.entries, page.entries, strict=True):
             shown.proven.entry, shown.proven.index = stored.entry, stored.index
         page.consulted.index, page.checkpoint, size = await self._log(
-            asker, consultations.entries_digest(data, page), told_entries(query), page.consulted, about(query)
+            asker, log_queries.entries_digest(data, page), told_entries(query), page.consulted, about(query)
         )
         proven = [*(shown.proven for shown in page.entries), page.consulted]
         hashes = await asyncio.to_thread(self._core.ledger.prove, [each.index for each in proven], size)
@@ -95,11 +95,11 @@ class Consult:
 
     async def counts(self, asker: Asker, data: bytes) -> log_query_pb2.CountsPage:
         """Return counts: of the exchange with everybody if those are visible, else with the caller alone."""
-        query = consultations.parse_count_query(data)
-        word = await asyncio.to_thread(self._count, query, asker.sight)
+        query = log_queries.parse_count_query(data)
+        word = await asyncio.to_thread(self._count, query, asker.visibility)
         self._looked.add(asker.member, COUNTS_LOOKED, monotonic())
         page = log_query_pb2.CountsPage(member=self._core.member, word=word.SerializeToString(deterministic=True))
-        digest = consultations.counts_digest(data, page.word)
+        digest = log_queries.counts_digest(data, page.word)
         page.consulted.index, page.checkpoint, size = await self._log(asker, digest, "counts", page.consulted)
         (hashes,) = self._core.ledger.prove([page.consulted.index], size)
         page.consulted.inclusion_hashes.extend(hashes)
@@ -121,7 +121,7 @@ class Consult:
         if (named.member, named.federation, named.role) != (member.id, federation, "officer"):
             raise Rejected("wrong_member", "the officer named is not one of the caller's member")
         if not self._share.take(member.id, monotonic()):
-            raise Unavailable("busy", f"{MAX_CONSULTATIONS} questions of {member.id} in a minute are answered", 10.0)
+            raise Unavailable("busy", f"{MAX_QUERIES} questions of {member.id} in a minute are answered", 10.0)
         self._looked.check(member.id, MAX_LOOKED, monotonic())
         grant = await asyncio.to_thread(self._grant, member.id)
         return Asker(officer_id, member.id, Visibility(member.id, grant=grant))
@@ -130,19 +130,19 @@ class Consult:
         with self._core.store.reads() as reads:
             return grant_in_force(peer_audit_store.audit_grants(reads, member), self._core.clock())
 
-    def _look(self, query: log_query_pb2.EntryQuery, sight: Visibility, size: int) -> Found:
+    def _query(self, query: log_query_pb2.EntryQuery, visibility: Visibility, size: int) -> Found:
         with self._core.store.reads() as reads:
-            return look(reads, query, sight, size)
+            return look(reads, query, visibility, size)
 
-    def _count(self, query: log_query_pb2.CountQuery, sight: Visibility) -> log_query_pb2.CountsReply:
+    def _count(self, query: log_query_pb2.CountQuery, visibility: Visibility) -> log_query_pb2.CountsReply:
         core, now = self._core, self._core.clock()
-        everybody = sight.own or set(COUNTED) <= set(sight.scope(COUNTED).events)
-        since = consultations.query_time(query.period.since_time) if query.period.HasField("since_time") else None
-        until = consultations.query_time(query.period.until_time) if query.period.HasField("until_time") else None
-        if everybody and sight.grant is not None and sight.grant.since_time is not None:
-            since = max(since or sight.grant.since_time, sight.grant.since_time)
-        overdue = min(query.overdue_seconds or consultations.DEFAULT_OVERDUE_SECONDS, MAX_OVERDUE_SECONDS)
-        members = self._counterparts() if everybody else {sight.member}
+        everybody = visibility.own or set(COUNTED) <= set(visibility.scope(COUNTED).events)
+        since = log_queries.query_time(query.period.since_time) if query.period.HasField("since_time") else None
+        until = log_queries.query_time(query.period.until_time) if query.period.HasField("until_time") else None
+        if everybody and visibility.grant is not None and visibility.grant.since_time is not None:
+            since = max(since or visibility.grant.since_time, visibility.grant.since_time)
+        overdue = min(query.overdue_seconds or log_queries.DEFAULT_OVERDUE_SECONDS, MAX_OVERDUE_SECONDS)
+        members = self._counterparts() if everybody else {visibility.member}
         with core.store.reads() as reads:
             tallies = peer_audit_store.tallies(reads, members, since, until, now - timedelta(seconds=overdue))
         word = log_query_pb2.CountsReply(counts=map(_counts, tallies), only_with_caller=not everybody)

@@ -19,7 +19,7 @@ from paiza_node.features.peer_audit.model import AuditGrant
 from paiza_node.features.peer_audit.visibility import ALL_EVENTS, grant_in_force
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
-from paiza_wire.tlog.consultations import query_time
+from paiza_wire.tlog.log_queries import query_time
 
 MAX_GRANT_DAYS: Final = 1_830  # five years; a longer grant must be renewed
 COUNTER: Final = "audit_grant"

@@ -19,7 +19,7 @@ from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.model import LogQuery
 from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire import log_entries
-from paiza_wire.tlog.consultations import DEFAULT_PAGE, MAX_HELD, MAX_PAGE
+from paiza_wire.tlog.log_queries import DEFAULT_PAGE, MAX_HELD, MAX_PAGE
 
 MAX_SCANNED: Final = 20_000  # entries read for one page; the caller continues from next_index
 SCAN_BLOCK: Final = 1_000  # entries read at once
@@ -58,14 +58,14 @@ def parse(stored: StoredEntry) -> log_pb2.LogEntry:
     return log_pb2.LogEntry.FromString(stored.entry)
 
 
-def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibility, size: int) -> Found:
+def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, visibility: Visibility, size: int) -> Found:
     """Return matching visible entries, in order of index, in a log of ``size``, with the data shown with each.
 
     For officers of our own they are found by the log index, which is complete up to ``size``; queries of other members,
     who may see little, read the log.
     """
-    candidates, next_index, complete = (_noted if sight.own else _candidates)(reads, query, size)
-    page = _Page(reads, query, sight)
+    candidates, next_index, complete = (_index_candidates if visibility.own else _log_candidates)(reads, query, size)
+    page = _Page(reads, query, visibility)
     mark = query.counterpart.encode()
     looked = 0
     for stored in candidates:
@@ -73,7 +73,7 @@ def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibili
         if mark and mark not in stored.entry:
             continue
         entry = parse(stored)
-        if not (_matches(entry, query) and sight.shows(entry)):
+        if not (_matches(entry, query) and visibility.shows(entry)):
             continue
         if page.is_full():
             next_index, complete = stored.index, False
@@ -82,10 +82,10 @@ def look(reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibili
     return Found(page.close(), next_index, complete, log_store.retired_end(reads), looked)
 
 
-def _noted(
+def _index_candidates(
     reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int
 ) -> tuple[Iterable[StoredEntry], int, bool]:
-    """Return the same as ``_candidates``, from the log index, at most a page."""
+    """Return the same as ``_log_candidates``, from the log index, at most a page."""
     since, until = _since(query), _until(query)
     first = max(min(query.from_index, size), index_at(reads, since, size) or 0)
     end = size if until is None else max(first, index_at(reads, until, size) or 0)
@@ -112,7 +112,7 @@ def _limit(query: log_query_pb2.EntryQuery) -> int:
     return min(query.page_size or DEFAULT_PAGE, MAX_PAGE)
 
 
-def _candidates(
+def _log_candidates(
     reads: ReadConnection, query: log_query_pb2.EntryQuery, size: int
 ) -> tuple[Iterable[StoredEntry], int, bool]:
     """Return the entries to examine, the index below which these are all, and whether none is left after it."""
@@ -154,10 +154,10 @@ def _matches(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
 class _Page:
     """Collects a page; full when it has the requested number of entries, or is large enough."""
 
-    def __init__(self, reads: ReadConnection, query: log_query_pb2.EntryQuery, sight: Visibility) -> None:
+    def __init__(self, reads: ReadConnection, query: log_query_pb2.EntryQuery, visibility: Visibility) -> None:
         self._reads = reads
         self._query = query
-        self._sight = sight
+        self._visibility = visibility
         self._limit = _limit(query)
         self._bytes = 0
         self._shown: list[tuple[StoredEntry, log_query_pb2.VisibleEntry]] = []
@@ -219,7 +219,7 @@ class _Page:
         return log_store.texts(self._reads, [stored.index for stored, _ in self._waiting])
 
     def _shows_header(self, entry: log_pb2.LogEntry) -> bool:
-        return self._query.with_headers and bool(entry.message_digest) and self._sight.shows_header(entry)
+        return self._query.with_headers and bool(entry.message_digest) and self._visibility.shows_header(entry)
 
     def _content(self, possession: Possession | None, digest: bytes) -> "_Standing.ValueType":
         if possession is not None and possession.has_body:

@@ -39,8 +39,8 @@ from paiza_register.model import Member
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import DIGEST_SIZE
-from paiza_wire.tlog import consultations
-from paiza_wire.tlog.consultations import Exchanged
+from paiza_wire.tlog import log_queries
+from paiza_wire.tlog.log_queries import ExchangedMessage
 from paiza_wire.tlog.merkle import leaf_hash
 
 MAX_PROPOSALS: Final = 60  # of one member in a minute: each may make an entry; a year by months, acknowledged, is 24
@@ -118,7 +118,7 @@ class Reconciliation:
         return peer_audit_pb2.AgreePeriodResponse(reconciled=ours)
 
     def _whole(self, period: log_query_pb2.Period) -> tuple[datetime, datetime]:
-        since, until = consultations.whole_period(period)
+        since, until = log_queries.whole_period(period)
         if until > self._core.clock():
             raise Rejected("period_open", f"by the clock of {self._core.member} the period is not over")
         return since, until
@@ -144,7 +144,7 @@ class Reconciliation:
                 *_ours(reads, self._core.member, member, since, until, size),
                 *_theirs(reads, member, since, until, size),
             ]
-        return consultations.period_digest((self._core.member, member), since, until, exchanged)
+        return log_queries.period_digest((self._core.member, member), since, until, exchanged)
 
     def _verified(self, member: Member, shown: log_pb2.LogProof, digest: bytes) -> ForeignProof:
         """Check the other side's RECONCILED entry.
@@ -201,7 +201,7 @@ class Reconciliation:
 
 def _ours(
     reads: ReadConnection, own: str, member: str, since: datetime, until: datetime, size: int
-) -> Iterator[Exchanged]:
+) -> Iterator[ExchangedMessage]:
     """Yield our messages to a member in the period that it answered; `period_open` if an answer is pending."""
     released: dict[bytes, bytes] = {}
     mark = member.encode()
@@ -218,12 +218,14 @@ def _ours(
         for digest in block:
             answer = next((each for each in held.get(digest, ()) if _answers(each, own)), None)
             if answer is not None:
-                yield Exchanged(own, digest, released[digest], leaf_hash(answer.entry))
-            elif _is_awaited(reads, digest, member):
+                yield ExchangedMessage(own, digest, released[digest], leaf_hash(answer.entry))
+            elif _is_waiting(reads, digest, member):
                 raise Rejected("period_open", f"a message to {member} is not answered yet: {digest.hex()[:16]}")
 
 
-def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime, size: int) -> Iterator[Exchanged]:
+def _theirs(
+    reads: ReadConnection, member: str, since: datetime, until: datetime, size: int
+) -> Iterator[ExchangedMessage]:
     """Yield a member's messages to us in the period that we answered, by its stored proofs.
 
     Only messages of the period count against `MAX_MESSAGES`, however long ago it was.
@@ -237,7 +239,7 @@ def _theirs(reads: ReadConnection, member: str, since: datetime, until: datetime
             if released is not None and digest in answers and digest not in given:
                 given.add(digest)
                 _check_bound(given)
-                yield Exchanged(member, digest, leaf_hash(released.entry), leaf_hash(answers[digest].entry))
+                yield ExchangedMessage(member, digest, leaf_hash(released.entry), leaf_hash(answers[digest].entry))
 
 
 def _answered(reads: ReadConnection, member: str, since: datetime, size: int) -> Iterator[bytes]:
@@ -268,7 +270,7 @@ def _released_in(proof: ForeignProof, since: datetime, until: datetime) -> bool:
     return entry.event == log_pb2.LOG_EVENT_RELEASED and since <= moment < until
 
 
-def _is_awaited(reads: ReadConnection, digest: bytes, member: str) -> bool:
+def _is_waiting(reads: ReadConnection, digest: bytes, member: str) -> bool:
     return any(
         delivery.recipient == member
         and delivery.delivery_kind == DeliveryKind.OWN

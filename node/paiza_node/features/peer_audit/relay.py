@@ -21,7 +21,7 @@ from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.features.peer_audit.consult import Consult, about, told_entries
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-from paiza_wire.tlog import consultations
+from paiza_wire.tlog import log_queries
 
 AT_ONCE: Final = 8  # members queried for their counts at the same time
 
@@ -49,7 +49,7 @@ class Relay:
             page = await self._consult.entries(self._consult.as_officer(officer), request.query)
             return audit_query_pb2.ListLogEntriesResponse(page=page)
         # 1.
-        query = consultations.parse_entry_query(request.query)
+        query = log_queries.parse_entry_query(request.query)
         self._core.register_cache.current.active_member(request.member)
         # 2.
         await self._note(officer, request.member, request.query, told_entries(query), about(query))

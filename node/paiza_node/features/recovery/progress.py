@@ -26,14 +26,14 @@ class Progress:
     """The remaining work of a restored node.
 
     ``lost``: the logs with lost entries, and the number of entries we still have of each; empty if nothing was lost.
-    ``unheard``: members not yet asked which checkpoints they hold. ``doubted``: by member, larger notes of its log than
-    are known, which it has not proven yet. ``awaited``: by member, the start of the next page of what it returns.
+    ``unanswered``: members not yet asked which checkpoints they hold. ``unproven``: by member, notes of its log that
+    are larger than the known one and not proven yet. ``pending``: by member, the start of the next page it returns.
     """
 
     lost: list[tuple[str, int]] = field(default_factory=list)
-    unheard: set[str] = field(default_factory=set)
-    doubted: dict[str, list[bytes]] = field(default_factory=dict)
-    awaited: dict[str, Place] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
+    unproven: dict[str, list[bytes]] = field(default_factory=dict)
+    pending: dict[str, Place] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, members: Iterable[str], lost: Iterable[tuple[str, int]] = ()) -> "Progress":
@@ -44,45 +44,47 @@ class Progress:
     @property
     def done(self) -> bool:
         """Return whether nothing is expected any more."""
-        return not (self.unheard or self.doubted or self.awaited)
+        return not (self.unanswered or self.unproven or self.pending)
 
     @property
     def members(self) -> set[str]:
         """Return the members from which something is expected."""
-        return {*self.unheard, *self.doubted, *self.awaited}
+        return {*self.unanswered, *self.unproven, *self.pending}
 
     def held(self) -> set[str] | None:
         """Return the members whose logs are not cosigned, since earlier cosignatures are unknown; None for all."""
-        return None if self.unheard else set(self.doubted)
+        return None if self.unanswered else set(self.unproven)
 
     def keep_only(self, members: set[str]) -> None:
         """Remove members that have left."""
-        self.unheard &= members
-        self.doubted = {member: notes for member, notes in self.doubted.items() if member in members}
-        self.awaited = {member: place for member, place in self.awaited.items() if member in members}
+        self.unanswered &= members
+        self.unproven = {member: notes for member, notes in self.unproven.items() if member in members}
+        self.pending = {member: place for member, place in self.pending.items() if member in members}
 
     def took(self, member: str, next_index: int) -> None:
         """Record that a page was received: the next begins there, or at the end on the next side or log."""
-        place = self.awaited[member]
+        place = self.pending[member]
         if next_index:
-            self.awaited[member] = Place(place.log, place.side, next_index)
+            self.pending[member] = Place(place.log, place.side, next_index)
         elif place.side == SIDES[0]:
-            self.awaited[member] = Place(place.log, SIDES[1])
+            self.pending[member] = Place(place.log, SIDES[1])
         else:  # after the last log it has nothing more to return, and is asked to resend the rest
-            self.awaited[member] = Place(place.log + 1)
+            self.pending[member] = Place(place.log + 1)
 
     def gave_all(self, member: str) -> bool:
         """Return whether a member has returned everything."""
-        return self.awaited[member].log >= len(self.lost)
+        return self.pending[member].log >= len(self.lost)
 
     def to_bytes(self) -> bytes:
         """Serialize the progress."""
         values = {
             "lost": self.lost,
-            "unheard": sorted(self.unheard),
-            "doubted": {member: [b64encode(note).decode() for note in notes] for member, notes in self.doubted.items()},
-            "awaited": {
-                member: [place.log, int(place.side), place.from_index] for member, place in self.awaited.items()
+            "unanswered": sorted(self.unanswered),
+            "unproven": {
+                member: [b64encode(note).decode() for note in notes] for member, notes in self.unproven.items()
+            },
+            "pending": {
+                member: [place.log, int(place.side), place.from_index] for member, place in self.pending.items()
             },
         }
         return json.dumps(values, sort_keys=True).encode()
@@ -95,11 +97,11 @@ class Progress:
         values = json.loads(data)
         return cls(
             [(origin, size) for origin, size in values["lost"]],
-            set(values["unheard"]),
-            {member: [b64decode(note) for note in notes] for member, notes in values["doubted"].items()},
+            set(values["unanswered"]),
+            {member: [b64decode(note) for note in notes] for member, notes in values["unproven"].items()},
             {
                 member: Place(number, SIDES[SIDES.index(side)], index)
-                for member, (number, side, index) in values["awaited"].items()
+                for member, (number, side, index) in values["pending"].items()
             },
         )
 

@@ -28,7 +28,7 @@ from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageSta
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalState
 from paiza_node.features.attachments import store as attachments_store
-from paiza_node.features.attachments.attached import awaited
+from paiza_node.features.attachments.attached import pending_attachments
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.recovery.model import RecoveredEntry
@@ -220,7 +220,9 @@ class RecoveredMessages:
             log.warning("attachments_lost", message=each.message.digest.hex()[:LOGGED_DIGITS])
             return
         for recipient in header.recipients:
-            attachments_store.put_attachments(tx.conn, awaited(each.message.digest, header, recipient.member, tx.now))
+            attachments_store.put_attachments(
+                tx.conn, pending_attachments(each.message.digest, header, recipient.member, tx.now)
+            )
 
     def _approve(self, tx: LogTransaction, message: VerifiedMessage) -> None:
         """End the pending approval of a message: all officers have signed, as their signatures show."""

@@ -90,11 +90,11 @@ class RestoreFromPeers:
         with suppress(Unavailable):  # an expired register names nobody
             self.progress.keep_only({each.id for each in self._core.register_cache.current.active_members()})
         sessions = self._peers.sessions
-        for member in sorted(self.progress.unheard & sessions.keys()):
-            await self._try(self._hear, sessions[member])
-        for member in sorted(self.progress.doubted.keys() & sessions.keys()):
+        for member in sorted(self.progress.unanswered & sessions.keys()):
+            await self._try(self._ask_checkpoints, sessions[member])
+        for member in sorted(self.progress.unproven.keys() & sessions.keys()):
             await self._try(self._settle, sessions[member])
-        for member in sorted(self.progress.awaited.keys() & sessions.keys()):
+        for member in sorted(self.progress.pending.keys() & sessions.keys()):
             await self._try(self._fetch, sessions[member])
         self._hold.members = self.progress.held()
         if self.progress.done:
@@ -111,10 +111,10 @@ class RestoreFromPeers:
         except Exception:  # no answer of one peer may end the node
             log.exception("recovery_failed", peer=session.member)
 
-    async def _hear(self, session: PeerSession) -> None:
+    async def _ask_checkpoints(self, session: PeerSession) -> None:
         """Step 1: fetch the checkpoints that a member holds of third logs."""
         response = await session.list_held_checkpoints()
-        core, doubted = self._core, {member: list(notes) for member, notes in self.progress.doubted.items()}
+        core, unproven = self._core, {member: list(notes) for member, notes in self.progress.unproven.items()}
         owners = {each.log_keys[-1].origin: each for each in core.register_cache.current.members.values()}
         for note in response.other_checkpoints[:MAX_CHECKPOINTS]:
             try:
@@ -124,17 +124,17 @@ class RestoreFromPeers:
                 continue
             if owner.id == core.member or checkpoint.size <= core.logs.size(owner.id):
                 continue
-            notes = doubted.setdefault(owner.id, [])
+            notes = unproven.setdefault(owner.id, [])
             if checkpoint.note not in notes:
                 notes.append(checkpoint.note)
-        self.progress.doubted = doubted
-        self.progress.unheard.discard(session.member)
+        self.progress.unproven = unproven
+        self.progress.unanswered.discard(session.member)
         await self._core.ledger.commit(self._note)
 
     async def _settle(self, session: PeerSession) -> None:
         """Step 1: have a log prove consistency with every larger checkpoint others hold of it, one after the other."""
         core, owner = self._core, self._core.register_cache.current.active_member(session.member)
-        for note in sorted(self.progress.doubted[session.member], key=fork_proofs.read_size):
+        for note in sorted(self.progress.unproven[session.member], key=fork_proofs.read_size):
             checkpoint = core.logs.verify(owner, note)
             if checkpoint.size > core.logs.size(owner.id):
                 try:
@@ -143,7 +143,7 @@ class RestoreFromPeers:
                     if error.reason != "log_forked":
                         raise
                     break  # an administrator decides on a fork: that log is not cosigned any more
-        del self.progress.doubted[session.member]
+        del self.progress.unproven[session.member]
         known = core.logs.to_store(owner.id, core.logs.link(owner.id))
 
         def work(tx: LogTransaction) -> None:
@@ -157,7 +157,7 @@ class RestoreFromPeers:
         """Steps 2 to 4: fetch page after page of what a member returns."""
         member = session.member
         while not self.progress.gave_all(member):
-            place = self.progress.awaited[member]
+            place = self.progress.pending[member]
             origin, own_size = self.progress.lost[place.log]
             request = recovery_pb2.ListLostEntriesRequest(
                 side=place.side, own_size=own_size, from_index=place.from_index, origin=origin
@@ -172,7 +172,7 @@ class RestoreFromPeers:
             log.info("lost_entries_received", peer=member, side=int(place.side), items=len(page.items), new=count)
         # 4.
         await session.list_held_checkpoints(tell_again=True)
-        del self.progress.awaited[member]
+        del self.progress.pending[member]
         await self._core.ledger.commit(self._note)
 
     async def _take_received(

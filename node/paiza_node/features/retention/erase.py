@@ -86,7 +86,7 @@ class Erase:
         self._forget = forget
         self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="not_erased_yet")
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Wake when messages changed: one may bring something to erase."""
         if any(isinstance(change, MessagesChanged) for change in changes):
             self.task.wake()

@@ -80,7 +80,7 @@ class Index:
         self._begun = False  # whether the key and the rules of the index were compared with ours
         self.task = PeriodicTask(self._round, period=PATIENCE_SECONDS, failed="not_indexed")
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Wake when messages changed: some may be new."""
         if any(isinstance(change, MessagesChanged) for change in changes):
             self.task.wake()

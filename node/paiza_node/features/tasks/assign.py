@@ -52,7 +52,7 @@ class TaskAssigned(Change):
     """A task was assigned to its assignee."""
 
     message: MessageRow
-    work: TaskRow
+    task: TaskRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class TaskEscalated(Change):
     """A task was not acknowledged in time: it went to its assignee, or to the officers on duty."""
 
     message: MessageRow
-    work: TaskRow
+    task: TaskRow
 
 
 class Assign:
@@ -158,11 +158,11 @@ class Assign:
                 return Rejected("unknown_id", "there is no such message here")
             if not may_see(tx.conn, officer, row):
                 return denied(tx, officer, digest)
-            work = tasks_store.work(tx.conn, [digest]).get(digest)
-            if work is None:
+            task = tasks_store.tasks_of(tx.conn, [digest]).get(digest)
+            if task is None:
                 return _no_work()
             now = replace(
-                work, assignee=work.assignee if assignee is None else assignee, state=state, acknowledge_time=None
+                task, assignee=task.assignee if assignee is None else assignee, state=state, acknowledge_time=None
             )
             _put(tx, officer, row, now, build, note)
             return now
@@ -183,10 +183,10 @@ class Assign:
         oversees = may_list(tx.conn, officer, row) and self._assigns_to_other(officer, request)
         if not (reads_it or oversees):
             return denied(tx, officer, row.digest)
-        work = tasks_store.work(tx.conn, [row.digest]).get(row.digest)
-        if work is None:
+        task = tasks_store.tasks_of(tx.conn, [row.digest]).get(row.digest)
+        if task is None:
             return _no_work()
-        now = self._assigned(work, request)
+        now = self._assigned(task, request)
         _put(tx, officer, row, now, log_entries.assigned, request.note)
         if row.unit != now.unit:
             # Former assignees keep access to the message.
@@ -204,28 +204,28 @@ class Assign:
         named = self._unit_directory.officer(request.officer)
         return named is None or named.id != officer.id
 
-    def _assigned(self, work: TaskRow, request: task_pb2.AssignTaskRequest) -> TaskRow:
+    def _assigned(self, task: TaskRow, request: task_pb2.AssignTaskRequest) -> TaskRow:
         if bool(request.unit) == bool(request.officer):
             raise Rejected("malformed", "either a unit or an officer is named")
         if request.unit:
             if request.unit not in self._unit_directory.units():
                 raise Rejected("unknown_unit", f"the member has no unit {request.unit!r}")
-            return replace(work, unit=request.unit, assignee="", state=task_pb2.TASK_STATE_NEW)
+            return replace(task, unit=request.unit, assignee="", state=task_pb2.TASK_STATE_NEW)
         named = self._unit_directory.officer(request.officer)
         if named is None:
             raise Rejected("unknown_officer", "the member has no such officer")
-        return replace(work, assignee=named.id, state=task_pb2.TASK_STATE_NEW)
+        return replace(task, assignee=named.id, state=task_pb2.TASK_STATE_NEW)
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Notify officers of tasks that were assigned to them; escalated ones first."""
         for change in changes:
             if isinstance(change, TaskAssigned):
-                self._notifier.tell(task_notice(change.message, ASSIGNED, change.work), only=[change.work.assignee])
+                self._notifier.tell(task_notice(change.message, ASSIGNED, change.task), only=[change.task.assignee])
             elif isinstance(change, TaskEscalated):
-                work = change.work
-                ringing = [work.assignee] if work.assignee else [each.id for each in self._unit_directory.on_duty()]
+                task = change.task
+                ringing = [task.assignee] if task.assignee else [each.id for each in self._unit_directory.on_duty()]
                 if ringing:
-                    self._notifier.tell(task_notice(change.message, ESCALATED, work), first=True, only=ringing)
+                    self._notifier.tell(task_notice(change.message, ESCALATED, task), first=True, only=ringing)
 
     def catch_up(self) -> None:
         """Do nothing: a new watch is sent the pending notices (`PendingNotices`)."""
@@ -245,12 +245,12 @@ class Assign:
 
     def _escalate_batch(self, tx: LogTransaction) -> int:
         escalated = 0
-        for work in tasks_store.unacknowledged(tx.conn, tx.now, ESCALATED_AT_ONCE):
-            row = messages_store.message(tx.conn, work.digest)
+        for task in tasks_store.unacknowledged(tx.conn, tx.now, ESCALATED_AT_ONCE):
+            row = messages_store.message(tx.conn, task.digest)
             if row is None:
                 continue
-            now = self._escalated(work, row, tx.now)
-            tx.append(log_entries.escalated(actor=self._node_id, digest=work.digest), text=_target(now))
+            now = self._escalated(task, row, tx.now)
+            tx.append(log_entries.escalated(actor=self._node_id, digest=task.digest), text=_target(now))
             tasks_store.put_task(tx.conn, now)
             if now.assignee:
                 access_store.add_readers(tx.conn, [(now.assignee, row.seq)])
@@ -259,21 +259,21 @@ class Assign:
             escalated += 1
         return escalated
 
-    def _escalated(self, work: TaskRow, row: MessageRow, now: datetime) -> TaskRow:
+    def _escalated(self, task: TaskRow, row: MessageRow, now: datetime) -> TaskRow:
         """Return the escalated task: to the duty unit, then to the next officer on duty, at last to the duty unit."""
-        count = work.escalations + 1
+        count = task.escalations + 1
         duty = self._unit_directory.on_duty()
         within = acknowledge_within(deadlines.ANSWER_WITHIN[row.urgency])
         again = now + within if count < MAX_ESCALATIONS else None
-        at_duty_unit = work.unit == self._unit_directory.duty_unit and (work.escalations or not work.assignee)
-        assignee = duty[work.escalations % len(duty)].id if at_duty_unit and duty else ""
+        at_duty_unit = task.unit == self._unit_directory.duty_unit and (task.escalations or not task.assignee)
+        assignee = duty[task.escalations % len(duty)].id if at_duty_unit and duty else ""
         return replace(
-            work, unit=self._unit_directory.duty_unit, assignee=assignee, acknowledge_time=again, escalations=count
+            task, unit=self._unit_directory.duty_unit, assignee=assignee, acknowledge_time=again, escalations=count
         )
 
 
-def _target(work: TaskRow) -> str:
-    return work.assignee or work.unit or "all officers"
+def _target(task: TaskRow) -> str:
+    return task.assignee or task.unit or "all officers"
 
 
 def _check_note(note: str) -> None:
@@ -303,8 +303,8 @@ def _put(
 
 def make_tasks(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
     """Create tasks for received messages; those that require nothing get none."""
-    work = (task_of(each.row, each.header, each.assignee) for each in messages)
-    tasks_store.add_tasks(tx.conn, [made for made in work if made is not None])
+    made_tasks = (task_of(each.row, each.header, each.assignee) for each in messages)
+    tasks_store.add_tasks(tx.conn, [made for made in made_tasks if made is not None])
 
 
 TASKS: Final = Reaction(on_received=make_tasks)

@@ -19,7 +19,7 @@ ESCALATED: Final = "task_escalated"
 OVERDUE: Final = "task_overdue"
 
 
-def task_notice(row: MessageRow, code: str, work: TaskRow) -> notice_pb2.Notice:
+def task_notice(row: MessageRow, code: str, task: TaskRow) -> notice_pb2.Notice:
     """Return a notice that a task was assigned or is late; its time is that to acknowledge, or else to answer."""
     header: message_pb2.Header = wire.parse_header(row.header)
     known = kinds.all_kinds().get(header.kind)
@@ -35,7 +35,7 @@ def task_notice(row: MessageRow, code: str, work: TaskRow) -> notice_pb2.Notice:
             en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
         ),
     )
-    due = work.due_time if code == OVERDUE else work.acknowledge_time
+    due = task.due_time if code == OVERDUE else task.acknowledge_time
     if due is not None:
         notice.due_time.FromDatetime(due)
     return notice

@@ -34,8 +34,8 @@ from paiza_node.core.storage.times import to_micros
 from paiza_node.features.tasks.model import TaskRow
 
 # Tasks of received messages; states are those of the protocol.
-work_table = Table(
-    "work",
+task_table = Table(
+    "task",
     METADATA,
     Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
@@ -48,37 +48,37 @@ work_table = Table(
 )
 _WHERE_TO_DO: Final = text("state < 3")
 Index(
-    "ix_work_unit",
-    work_table.c.unit,
-    work_table.c.due_time,
-    work_table.c.seq,
+    "ix_task_unit",
+    task_table.c.unit,
+    task_table.c.due_time,
+    task_table.c.seq,
     sqlite_where=_WHERE_TO_DO,
     postgresql_where=_WHERE_TO_DO,
 )
 Index(
-    "ix_work_assignee",
-    work_table.c.assignee,
-    work_table.c.due_time,
-    work_table.c.seq,
+    "ix_task_assignee",
+    task_table.c.assignee,
+    task_table.c.due_time,
+    task_table.c.seq,
     sqlite_where=_WHERE_TO_DO,
     postgresql_where=_WHERE_TO_DO,
 )
 _WHERE_WAITING: Final = text("state = 1")
-Index("ix_work_new", work_table.c.acknowledge_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING)
+Index("ix_task_new", task_table.c.acknowledge_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING)
 
 
 # Literals, so that the databases see that the partial indexes apply.
-_OPEN: Final = work_table.c.state < literal_column("3")
+_OPEN: Final = task_table.c.state < literal_column("3")
 
-_NEW: Final = work_table.c.state == literal_column("1")
+_NEW: Final = task_table.c.state == literal_column("1")
 
 
-def work(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, TaskRow]:
+def tasks_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, TaskRow]:
     """Return the tasks of these messages."""
     found: dict[bytes, TaskRow] = {}
     wanted = list(digests)
     for block in blocks(wanted):
-        for row in _TASKS.find(conn, select(work_table).where(work_table.c.digest.in_(block))):
+        for row in _TASKS.find(conn, select(task_table).where(task_table.c.digest.in_(block))):
             found[row.digest] = row
     return found
 
@@ -94,13 +94,13 @@ def open_tasks(
 
     ``after`` is the due time and the number of the preceding task.
     """
-    w = work_table.c
-    order = (w.due_time.asc().nulls_last(), w.seq)
-    work = select(work_table).where(_OPEN, *_behind(after)).order_by(*order).limit(limit)
+    t = task_table.c
+    order = (t.due_time.asc().nulls_last(), t.seq)
+    query = select(task_table).where(_OPEN, *_behind(after)).order_by(*order).limit(limit)
     if units is None:
-        return _TASKS.find(conn, work)
-    branches = [work.where(w.unit == unit) for unit in units]
-    branches.append(work.where(w.assignee == officer))
+        return _TASKS.find(conn, query)
+    branches = [query.where(t.unit == unit) for unit in units]
+    branches.append(query.where(t.assignee == officer))
     found: dict[int, TaskRow] = {}
     for branch in branches:
         found.update((row.seq, row) for row in _TASKS.find(conn, branch))
@@ -109,49 +109,49 @@ def open_tasks(
 
 def unacknowledged(conn: ReadConnection, now: datetime, limit: int) -> list[TaskRow]:
     """Return tasks that should have been acknowledged by now."""
-    w = work_table.c
-    query = select(work_table).where(_NEW, w.acknowledge_time <= to_micros(now)).order_by(w.acknowledge_time)
+    t = task_table.c
+    query = select(task_table).where(_NEW, t.acknowledge_time <= to_micros(now)).order_by(t.acknowledge_time)
     return _TASKS.find(conn, query.limit(limit))
 
 
-def add_tasks(conn: WriteConnection, work: Sequence[TaskRow]) -> None:
+def add_tasks(conn: WriteConnection, tasks: Sequence[TaskRow]) -> None:
     """Store new tasks."""
-    _TASKS.add_new(conn, work)
+    _TASKS.add_new(conn, tasks)
 
 
-def put_task(conn: WriteConnection, work: TaskRow) -> None:
+def put_task(conn: WriteConnection, task: TaskRow) -> None:
     """Store the state of a task."""
     values = {
-        "unit": work.unit,
-        "assignee": work.assignee,
-        "state": work.state,
-        "acknowledge_time": None if work.acknowledge_time is None else to_micros(work.acknowledge_time),
-        "escalations": work.escalations,
+        "unit": task.unit,
+        "assignee": task.assignee,
+        "state": task.state,
+        "acknowledge_time": None if task.acknowledge_time is None else to_micros(task.acknowledge_time),
+        "escalations": task.escalations,
     }
-    conn.execute(update(work_table).where(work_table.c.seq == work.seq), values)
+    conn.execute(update(task_table).where(task_table.c.seq == task.seq), values)
 
 
-_TASKS: Final = Records(work_table, TaskRow, acknowledge_time=TIME, due_time=TIME)
+_TASKS: Final = Records(task_table, TaskRow, acknowledge_time=TIME, due_time=TIME)
 
 
 def _behind(after: tuple[datetime | None, int] | None) -> list[ColumnElement[bool]]:
-    w = work_table.c
+    t = task_table.c
     if after is None:
         return []
     due, seq = after
     if due is None:
-        return [w.due_time.is_(None), w.seq > seq]
+        return [t.due_time.is_(None), t.seq > seq]
     last = to_micros(due)
-    return [or_(w.due_time > last, w.due_time.is_(None), and_(w.due_time == last, w.seq > seq))]
+    return [or_(t.due_time > last, t.due_time.is_(None), and_(t.due_time == last, t.seq > seq))]
 
 
 LIFECYCLES: Final = (
     Lifecycle(
-        work_table,
+        task_table,
         Key.MESSAGE,
-        work_table.c.seq,
+        task_table.c.seq,
         on_erase=lambda subject, _now: (
-            update(work_table).where(work_table.c.seq == subject.seq).values(state=int(task_pb2.TASK_STATE_DONE))
+            update(task_table).where(task_table.c.seq == subject.seq).values(state=int(task_pb2.TASK_STATE_DONE))
         ),
     ),
 )

@@ -17,7 +17,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.peers.claims import accept_claim, consistency_claim
 from paiza_node.core.peers.log_views import ConsistencyMismatch
 from paiza_node.features.witness.exchange import CheckpointExchange
-from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
+from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_REPORTED
 from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -38,8 +38,8 @@ class AnswerExchange:
         """Answer the node of ``member``, whose certificate authentication has verified."""
         core, checkpoint_exchange = self._core, self._checkpoint_exchange
         # 1.
-        if len(request.heard) > MAX_HEARD or len(request.fork_proofs) > MAX_FORK_PROOFS:
-            raise Rejected("too_large", f"at most {MAX_HEARD} notes and {MAX_FORK_PROOFS} proofs are told at once")
+        if len(request.reported) > MAX_REPORTED or len(request.fork_proofs) > MAX_FORK_PROOFS:
+            raise Rejected("too_large", f"at most {MAX_REPORTED} notes and {MAX_FORK_PROOFS} proofs are told at once")
         if len(request.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "register_version is not 32 bytes long")
         core.register_cache.note_version(request.register_version)
@@ -56,7 +56,7 @@ class AnswerExchange:
             )
             return witness_pb2.ExchangeCheckpointsResponse(consistency_claim=claim, consistency_mismatch=True)
         # 3.
-        checkpoint_exchange.gossip.heard(member.id, request.heard, request.fork_proofs)
+        checkpoint_exchange.gossip.receive(member.id, request.reported, request.fork_proofs)
         if request.cosigned:
             checkpoint_exchange.take(member.id, request.cosigned)
         # 4.
@@ -69,6 +69,6 @@ class AnswerExchange:
             ),
             cosigned=cosigned,
             not_cosigned_reason=reason,
-            heard=checkpoint_exchange.gossip.notes(member.id),
+            reported=checkpoint_exchange.gossip.notes(member.id),
             fork_proofs=checkpoint_exchange.gossip.forks(member.id),
         )

@@ -155,7 +155,7 @@ class Misbehaviour(Check):
         self._ended: dict[int, _Entry] = {}
 
     @override
-    def hear(self, index: int, entry: log_pb2.LogEntry) -> None:
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
         member = entry.counterpart
         if entry.event == log_pb2.LOG_EVENT_FORK_FOUND:
             self._found[index] = (FindingKind.FORK, member, entry.fork_found.notes_sha256)

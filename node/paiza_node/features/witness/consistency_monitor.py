@@ -135,7 +135,7 @@ class ConsistencyMonitor:
         ]
         return [reason for reason, holds in found if holds]
 
-    def heard(
+    def add_report(
         self,
         teller: str,
         notes: Sequence[bytes],
@@ -148,7 +148,7 @@ class ConsistencyMonitor:
             try:
                 owner = owners.get(fork_proofs.read_origin(note))
                 if owner is not None and owner.id != self._member:
-                    self._logs.hear(owner, note, told_by=teller)
+                    self._logs.add_reported(owner, note, told_by=teller)
             except PaizaError as error:
                 self._passed_over(teller, error)
         everyone = {key.origin: member for member in register.members.values() for key in member.log_keys}
@@ -196,7 +196,7 @@ class ConsistencyMonitor:
         """Restore the unverified checkpoint for which a log is in default, also after a restart."""
         if (default := self.defaults.get(member.id)) is not None and default.unverified:
             try:
-                self._logs.hear(member, default.unverified, told_by=self._member)
+                self._logs.add_reported(member, default.unverified, told_by=self._member)
             except PaizaError as error:
                 self._passed_over(self._member, error)
 

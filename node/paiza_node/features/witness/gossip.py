@@ -13,7 +13,7 @@ from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog.notes import format_note, parse_note
 
-MAX_HEARD: Final = 128  # notes in one exchange: of each log the largest accepted one, and a larger unverified one
+MAX_REPORTED: Final = 128  # notes in one exchange: of each log the largest accepted one, and a larger unverified one
 MAX_FORK_PROOFS: Final = 16  # of forks, in one exchange
 
 
@@ -25,13 +25,13 @@ class Gossip(Protocol):
     """Reports about third logs, sent and received. No method blocks."""
 
     def notes(self, to: str) -> list[bytes]:
-        """Return the notes to send to a member, none of its own log or of ours; at most `MAX_HEARD`."""
+        """Return the notes to send to a member, none of its own log or of ours; at most `MAX_REPORTED`."""
 
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
         """Return the proofs of forks of logs other than that member's; at most `MAX_FORK_PROOFS`."""
 
-    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
-        """Accept a member's unverified report: at most `MAX_HEARD` notes and `MAX_FORK_PROOFS` proofs."""
+    def receive(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
+        """Accept a member's unverified report: at most `MAX_REPORTED` notes and `MAX_FORK_PROOFS` proofs."""
 
 
 class LargestKnown:
@@ -62,7 +62,7 @@ class LargestKnown:
             for note in (self._logs.note(each.id), self._logs.largest_note(each.id)):
                 notes[bare(note, each)] = None
         notes.pop(b"", None)
-        return list(notes)[:MAX_HEARD]
+        return list(notes)[:MAX_REPORTED]
 
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
         """Return the proofs of all open forks except those of the receiver's logs."""
@@ -71,10 +71,10 @@ class LargestKnown:
         found = [proof for origin, proof in self._logs.fork_proofs().items() if origin not in own]
         return [fork_proof_pb2.ForkProof.FromString(proof) for proof in found[:MAX_FORK_PROOFS]]
 
-    def heard(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
+    def receive(self, member: str, notes: Sequence[bytes], forks: Sequence[fork_proof_pb2.ForkProof]) -> None:
         """Pass a member's report to the handler."""
         if notes or forks:
-            self.on_report(member, notes[:MAX_HEARD], forks[:MAX_FORK_PROOFS])
+            self.on_report(member, notes[:MAX_REPORTED], forks[:MAX_FORK_PROOFS])
 
 
 def bare(note: bytes, member: Member) -> bytes:

@@ -66,22 +66,22 @@ class MisbehaviourRecorder:
         self._peers = peers
         self._distrust = distrust
         self._restore_trust = restore_trust
-        self._heard: dict[str, tuple[Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]]] = {}
+        self._reports: dict[str, tuple[Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]]] = {}
         self.task = PeriodicTask(self.step, period=LOOK_SECONDS, failed="misbehaviour_not_recorded")
 
-    def hear(self, teller: str, notes: Sequence[bytes], proofs: Sequence[fork_proof_pb2.ForkProof]) -> None:
+    def queue_report(self, teller: str, notes: Sequence[bytes], proofs: Sequence[fork_proof_pb2.ForkProof]) -> None:
         """Queue the reports of a member for verification; they replace its earlier ones that still wait."""
-        self._heard[teller] = (notes, proofs)
+        self._reports[teller] = (notes, proofs)
         self.task.wake()
 
     async def step(self) -> None:
         """Verify the queued reports, ask the due questions and commit the findings."""
         core = self._core
         register = core.register_cache.current
-        heard, self._heard = self._heard, {}
-        for teller, (notes, proofs) in heard.items():
+        reports, self._reports = self._reports, {}
+        for teller, (notes, proofs) in reports.items():
             # Signatures are verified: not on the loop that answers callers.
-            await asyncio.to_thread(self._monitor.heard, teller, notes, proofs, register)
+            await asyncio.to_thread(self._monitor.add_report, teller, notes, proofs, register)
         due = self._monitor.due(register, core.clock())
         for first in range(0, len(due), MAX_ASKED):
             await asyncio.gather(*(self._ask(question) for question in due[first : first + MAX_ASKED]))
@@ -100,8 +100,8 @@ class MisbehaviourRecorder:
             member = register.members.get(told.member)
             if member is None or told.checkpoint.origin != member.log_keys[-1].origin:
                 continue
-            doubted = core.logs.unverified(told.member, told.checkpoint.origin)
-            if not any(each.size == told.checkpoint.size for each in doubted):
+            unverified = core.logs.unverified(told.member, told.checkpoint.origin)
+            if not any(each.size == told.checkpoint.size for each in unverified):
                 continue  # it was proven meanwhile, or the log was found forked
             if not self._monitor.is_unproven(told.member):
                 core.logs.unverified_checkpoints.entries.append(told)

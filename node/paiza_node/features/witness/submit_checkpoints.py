@@ -22,7 +22,7 @@ from paiza_node.core.executors.periodic import PeriodicTask, backoff
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.features.witness.exchange import CheckpointExchange
-from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD
+from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_REPORTED
 from paiza_wire.errors import PaizaError
 from paiza_wire.reasons import REASONS
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -133,12 +133,14 @@ class SubmitCheckpoints:
         request = witness_pb2.ExchangeCheckpointsRequest(
             register_version=core.register_cache.version,
             cosigned=bring,
-            heard=checkpoint_exchange.gossip.notes(member),
+            reported=checkpoint_exchange.gossip.notes(member),
             fork_proofs=checkpoint_exchange.gossip.forks(member),
         )
         response, checkpoint = await session.submit_checkpoint(candidate, request)
         checkpoint_exchange.mark_sent(member, bring)
-        checkpoint_exchange.gossip.heard(member, response.heard[:MAX_HEARD], response.fork_proofs[:MAX_FORK_PROOFS])
+        checkpoint_exchange.gossip.receive(
+            member, response.reported[:MAX_REPORTED], response.fork_proofs[:MAX_FORK_PROOFS]
+        )
         if response.cosigned:
             checkpoint_exchange.take(member, response.cosigned)
         else:

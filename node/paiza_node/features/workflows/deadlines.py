@@ -108,7 +108,7 @@ class WorkflowDeadlines:
         self.task = PeriodicTask(self._load_and_round, period=IDLE_SECONDS, failed="deadlines_not_checked")
         self._told_until = clock()
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Mark threads that got a step."""
         for change in changes:
             if isinstance(change, WorkflowsMoved):

@@ -50,15 +50,15 @@ class Operate:
         queues: OutboundQueues,
         checkpoint_exchange: CheckpointExchange,
         misbehaviour: Callable[[str], list[str]],
-        awaited_from: Callable[[], Collection[str]] = tuple,
+        recovering_from: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """Store the collaborators.
 
-        ``misbehaviour`` returns the reason codes recorded against a member's log, ``awaited_from`` the members that a
-        recovery still waits for.
+        ``misbehaviour`` returns the reason codes recorded against a member's log, ``recovering_from`` the members from
+        which lost entries are still expected.
         """
         self._misbehaviour = misbehaviour
-        self._awaited_from = awaited_from
+        self._recovering_from = recovering_from
         self._member = core.member
         self._version = version
         self._register_cache = core.register_cache
@@ -82,7 +82,7 @@ class Operate:
             messages=head.messages,
             waiting=sum(summary.waiting for summary in queue.values()),
             database=self._store.describe(),
-            awaited_from=sorted(self._awaited_from()),
+            recovering_from=sorted(self._recovering_from()),
         )
         response.started_time.FromDatetime(self._started)
         response.register_expiry_time.FromDatetime(self._register_cache.expiry_time)
@@ -228,7 +228,7 @@ def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
 
 
 def _attachment_token(row: AttachmentRow) -> str:
-    return f"{paging.micros_of(row.awaited_time)}.{row.digest.hex()}.{row.part_number}.{row.member}"
+    return f"{paging.micros_of(row.pending_since_time)}.{row.digest.hex()}.{row.part_number}.{row.member}"
 
 
 def _attachment_place(token: str) -> tuple[datetime, bytes, int, str] | None:

@@ -256,21 +256,21 @@ def _contents(
     path: Path, opened: ExitStack, archive: tarfile.TarFile, manifest: Manifest
 ) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield every file in turn; unlisted, duplicate and missing files raise the error of a bad backup."""
-    awaited = set(manifest.files)
+    missing = set(manifest.files)
     with opened:
         try:
             while (member := archive.next()) is not None:
                 content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
-                if content is None or member.name not in awaited or member.size != manifest.files[member.name][0]:
+                if content is None or member.name not in missing or member.size != manifest.files[member.name][0]:
                     raise bad_backup(
                         path, N_("It contains a file that its manifest does not list: {name}."), name=member.name
                     )
-                awaited.discard(member.name)
+                missing.discard(member.name)
                 yield member.name, content
         except tarfile.TarError as error:
             raise bad_backup(path, N_("It cannot be read as a backup: {error}."), error=error) from error
-    if awaited:
-        raise bad_backup(path, N_("{name} is missing."), name=min(awaited))
+    if missing:
+        raise bad_backup(path, N_("{name} is missing."), name=min(missing))
 
 
 def _blocks(path: Path, content: IO[bytes]) -> Iterator[bytes]:

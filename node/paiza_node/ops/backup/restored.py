@@ -46,12 +46,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Compared:
-    """The register in force, our keys, and the known checkpoints; ``heard`` are the members that answered."""
+    """The register in force, our keys, and the known checkpoints; ``answered`` are the members that answered."""
 
     register: Register
     keys: Keys
     shown: Shown
-    heard: Collection[str]
+    answered: Collection[str]
 
 
 def compare(config: Config, without: Collection[str], now: datetime) -> Compared:

@@ -37,7 +37,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         stands = [misbehaviour_message(each) for each in peers_store.findings(reads) if each.state is FindingState.OPEN]
         database = store.describe()
         uncosigned = witness_store.uncosigned_counts(reads)
-        awaited_from = Progress.from_bytes(settings_store.setting(reads, SETTING)).members
+        recovering_from = Progress.from_bytes(settings_store.setting(reads, SETTING)).members
         witnessed, since = unwitnessed(reads, head.size)
     response = admin_pb2.GetStatusResponse(
         member=config.member,
@@ -46,7 +46,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         messages=head.messages,
         waiting=sum(summary.waiting for summary in queue.values()),
         database=database,
-        awaited_from=sorted(awaited_from),
+        recovering_from=sorted(recovering_from),
     )
     if witnessed is not None:
         response.witnessed_size = witnessed.size

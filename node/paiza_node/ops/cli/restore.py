@@ -51,7 +51,7 @@ class Restored:
     size: int
     lost: list[tuple[str, int, int]]
     """Origin, number of remaining entries, former number."""
-    heard: Collection[str]
+    answered: Collection[str]
 
 
 @click.command(
@@ -87,7 +87,7 @@ def command(config_path: Path, log_level: str | None, file: Path, without: tuple
                     {"origin": origin, "left": left, "were": were, "entries": were - left}
                     for origin, left, were in restored.lost
                 ],
-                "asked": sorted(restored.heard),
+                "asked": sorted(restored.answered),
                 "without": sorted(without),
             }
         )
@@ -181,19 +181,19 @@ def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, n
     for later in numbers[numbers.index(manifest.origin) + 1 :]:  # logs that continued after this backup was made
         lost += [(later, 0, shown[later][0].size)] if later in shown else []
     if not lost and newest == manifest.origin:
-        put_setting(copy, SETTING, Progress.begin(compared.heard).to_bytes())
+        put_setting(copy, SETTING, Progress.begin(compared.answered).to_bytes())
         settle_copy(copy)
-        return Restored(manifest, newest, size, [], compared.heard)
+        return Restored(manifest, newest, size, [], compared.answered)
     if newest == manifest.origin or newest in shown:
         raise _must_be_admitted(config, newest, lost)
     ended, by = shown.get(manifest.origin, (None, ""))
     largest = manifest.checkpoint if ended is None else ended.note
     gap = Ended(manifest.origin, manifest.checkpoint, largest, sum(were for _origin, _left, were in lost), by)
     size, _new_root = continue_log(copy, gap, operator(), compared.register.version, now)
-    progress = Progress.begin(compared.heard, [(origin, left) for origin, left, _were in lost])
+    progress = Progress.begin(compared.answered, [(origin, left) for origin, left, _were in lost])
     put_setting(copy, SETTING, progress.to_bytes())
     settle_copy(copy)
-    return Restored(manifest, newest, size, lost, compared.heard)
+    return Restored(manifest, newest, size, lost, compared.answered)
 
 
 def _must_be_admitted(config: Config, newest: str, lost: list[tuple[str, int, int]]) -> NodeStopped:

@@ -48,7 +48,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("waiting"), number_text(status.waiting)),
             (_("register"), status.register_version.hex()[:16] or "-"),
             (_("renew by"), shown_time(time_of(status.register_expiry_time))),
-            *([(_("recovering from"), ", ".join(status.awaited_from))] if status.awaited_from else []),
+            *([(_("recovering from"), ", ".join(status.recovering_from))] if status.recovering_from else []),
         ]
     )
 
@@ -90,7 +90,7 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "waiting": status.waiting,
         "register_version": status.register_version.hex(),
         "register_expiry_time": iso(time_of(status.register_expiry_time)),
-        "recovering_from": list(status.awaited_from),
+        "recovering_from": list(status.recovering_from),
         "peers": [peer_as_object(peer, runs=runs) for peer in status.peers],
     }
 

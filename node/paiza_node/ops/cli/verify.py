@@ -65,13 +65,13 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool, log_only
     """Verify everything."""
     config = settings(config_path, log_level)
     parts = list(verify(config, log_only=log_only, quiet=as_json))
-    holds = all(part.holds for part in parts)
+    passed = all(part.passed for part in parts)
     if as_json:
-        print_json({"holds": holds, "parts": [_as_object(part) for part in parts]})
+        print_json({"passed": passed, "parts": [_as_object(part) for part in parts]})
     else:
         for part in parts:
             _print(part)
-    if not holds:
+    if not passed:
         raise Ended(ExitCode.NOT_PROVEN)
 
 
@@ -83,13 +83,13 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
     note = read_checkpoint(config.data / "checkpoint")
     with open_scan(config.database) as scan:
         composed = () if log_only else compose(scan, reader, register, config)
-        heard: defaultdict[int, list[Check]] = defaultdict(list)
+        by_event: defaultdict[int, list[Check]] = defaultdict(list)
         for check in (check for each in composed for check in each.checks):
             for event in check.events:
-                heard[event].append(check)
+                by_event[event].append(check)
         head = log_store.head(scan)
         with _part("log", head.size, quiet=quiet) as (part, step):
-            verify_log(scan, register.member(config.member), note, part, heard, step)
+            verify_log(scan, register.member(config.member), note, part, by_event, step)
         yield part
         if log_store.former_logs(scan):
             with _part("earlier", head.size, quiet=quiet) as (part, step):
@@ -126,7 +126,7 @@ def _print(part: Part) -> None:
     counts = ", ".join(
         ngettext(*COUNTED[what], count).format(n=number_text(count)) for what, count in part.counts.items()
     )
-    verdict = _("ok") if part.holds else _("FAILED")
+    verdict = _("ok") if part.passed else _("FAILED")
     seconds = f"{number_text(Decimal(f'{part.seconds:.1f}'))} " + _("s")
     click.echo(f"{_(NAMES[part.name])}: {verdict} ({counts}; {seconds})")
     for finding in part.findings:
@@ -139,7 +139,7 @@ def _print(part: Part) -> None:
 def _as_object(part: Part) -> dict[str, object]:
     return {
         "part": part.name,
-        "holds": part.holds,
+        "passed": part.passed,
         "counts": part.counts,
         "seconds": round(part.seconds, 3),
         "findings": [

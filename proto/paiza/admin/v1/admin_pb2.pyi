@@ -58,7 +58,7 @@ class GetStatusResponse(_message.Message):
     WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
     WITNESSED_TIME_FIELD_NUMBER: _builtins.int
     UNWITNESSED_SINCE_TIME_FIELD_NUMBER: _builtins.int
-    AWAITED_FROM_FIELD_NUMBER: _builtins.int
+    RECOVERING_FROM_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     version: _builtins.str
@@ -96,8 +96,8 @@ class GetStatusResponse(_message.Message):
         """When the oldest entry was made that it does not hold; unset when it holds all."""
 
     @_builtins.property
-    def awaited_from(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Members that have not given back yet what an earlier log of ours lost; empty where nothing is awaited."""
+    def recovering_from(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Members that have not given back yet what an earlier log of ours lost; empty outside a recovery."""
 
     def __init__(
         self,
@@ -115,11 +115,11 @@ class GetStatusResponse(_message.Message):
         witnessed_size: _builtins.int = ...,
         witnessed_time: _timestamp_pb2.Timestamp | None = ...,
         unwitnessed_since_time: _timestamp_pb2.Timestamp | None = ...,
-        awaited_from: _abc.Iterable[_builtins.str] | None = ...,
+        recovering_from: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited_from", b"awaited_from", "checkpoint", b"checkpoint", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,7 +303,7 @@ class ListQueuedAttachmentsResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueuedAttachment]:
-        """Awaited and failed attachments, oldest first."""
+        """Pending and failed attachments, oldest first."""
 
     def __init__(
         self,

@@ -111,7 +111,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListQueuedAttachments(self, request, context):
-        """Attachments that are awaited or failed, here or at a recipient.
+        """Attachments that are pending or failed, here or at a recipient.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

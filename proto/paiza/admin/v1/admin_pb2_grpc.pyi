@@ -38,7 +38,7 @@ class AdminServiceStub:
     ListQueue: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListQueueRequest, _admin_pb2.ListQueueResponse]
     """Deliveries that wait or failed."""
     ListQueuedAttachments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListQueuedAttachmentsRequest, _admin_pb2.ListQueuedAttachmentsResponse]
-    """Attachments that are awaited or failed, here or at a recipient."""
+    """Attachments that are pending or failed, here or at a recipient."""
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RetryDeliveryRequest, _admin_pb2.RetryDeliveryResponse]
     """Tries a delivery again now."""
     DropDelivery: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]
@@ -66,7 +66,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListQueue: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListQueueRequest, _admin_pb2.ListQueueResponse]  # type: ignore[assignment]
     """Deliveries that wait or failed."""
     ListQueuedAttachments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListQueuedAttachmentsRequest, _admin_pb2.ListQueuedAttachmentsResponse]  # type: ignore[assignment]
-    """Attachments that are awaited or failed, here or at a recipient."""
+    """Attachments that are pending or failed, here or at a recipient."""
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_admin_pb2.RetryDeliveryRequest, _admin_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
     """Tries a delivery again now."""
     DropDelivery: _aio.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]  # type: ignore[assignment]
@@ -109,7 +109,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ListQueuedAttachmentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListQueuedAttachmentsResponse, _abc.Awaitable[_admin_pb2.ListQueuedAttachmentsResponse]]:
-        """Attachments that are awaited or failed, here or at a recipient."""
+        """Attachments that are pending or failed, here or at a recipient."""
 
     @_abc_1.abstractmethod
     def RetryDelivery(

@@ -118,7 +118,7 @@ class AttachmentStatus(_message.Message):
     """Reason code of a refusal, of giving up, or of the last failed attempt."""
     @_builtins.property
     def settled_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ended; unset while it is awaited."""
+        """When it ended; unset while it is pending."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ class _ErasureStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasureS
     ERASURE_STATE_UNSPECIFIED: _ErasureState.ValueType  # 0
     """Not set."""
     ERASURE_STATE_ASKED: _ErasureState.ValueType  # 1
-    """Nothing was heard of it, or it is under way."""
+    """No answer came, or it is under way."""
     ERASURE_STATE_ERASED: _ErasureState.ValueType  # 2
     """Erased, as the holder's log says."""
     ERASURE_STATE_HELD: _ErasureState.ValueType  # 3
@@ -44,7 +44,7 @@ class ErasureState(_ErasureState, metaclass=_ErasureStateEnumTypeWrapper):
 ERASURE_STATE_UNSPECIFIED: ErasureState.ValueType  # 0
 """Not set."""
 ERASURE_STATE_ASKED: ErasureState.ValueType  # 1
-"""Nothing was heard of it, or it is under way."""
+"""No answer came, or it is under way."""
 ERASURE_STATE_ERASED: ErasureState.ValueType  # 2
 """Erased, as the holder's log says."""
 ERASURE_STATE_HELD: ErasureState.ValueType  # 3
@@ -140,7 +140,7 @@ class Erasure(_message.Message):
     state: Global___ErasureState.ValueType
     """The status."""
     overdue: _builtins.bool
-    """True when the time to acknowledge is over and nothing was heard, or the message is held."""
+    """True when the time to acknowledge is over and no answer came, or the message is held."""
     @_builtins.property
     def asked_time(self) -> _timestamp_pb2.Timestamp:
         """When the request was released, or came."""

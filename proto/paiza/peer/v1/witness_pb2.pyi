@@ -29,7 +29,7 @@ class ExchangeCheckpointsRequest(_message.Message):
     CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
-    HEARD_FIELD_NUMBER: _builtins.int
+    REPORTED_FIELD_NUMBER: _builtins.int
     FORK_PROOFS_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
@@ -42,9 +42,9 @@ class ExchangeCheckpointsRequest(_message.Message):
         """The caller's log: its candidate, also signed by its witness key, and what it knows of the other's log."""
 
     @_builtins.property
-    def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+    def reported(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The largest checkpoint notes that the caller accepted of other members' logs, neither its own nor the called node's,
-        and larger ones that it only heard of. At most 128.
+        and larger ones that it only knows from reports. At most 128.
         """
 
     @_builtins.property
@@ -57,12 +57,12 @@ class ExchangeCheckpointsRequest(_message.Message):
         consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
         register_version: _builtins.bytes = ...,
         cosigned: _builtins.bytes = ...,
-        heard: _abc.Iterable[_builtins.bytes] | None = ...,
+        reported: _abc.Iterable[_builtins.bytes] | None = ...,
         fork_proofs: _abc.Iterable[_fork_proof_pb2.ForkProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "heard", b"heard", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "register_version", b"register_version", "reported", b"reported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -78,7 +78,7 @@ class ExchangeCheckpointsResponse(_message.Message):
     CONSISTENCY_MISMATCH_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
     NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
-    HEARD_FIELD_NUMBER: _builtins.int
+    REPORTED_FIELD_NUMBER: _builtins.int
     FORK_PROOFS_FIELD_NUMBER: _builtins.int
     consistency_mismatch: _builtins.bool
     """True when from_size was not what the answerer knows: consistency_claim.known_size says what it is, nothing was taken, and the
@@ -93,7 +93,7 @@ class ExchangeCheckpointsResponse(_message.Message):
         """The answerer's log: checkpoint, and proof of consistency_claim from the size the caller knew."""
 
     @_builtins.property
-    def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+    def reported(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """As in the request, without the caller's log."""
 
     @_builtins.property
@@ -107,12 +107,12 @@ class ExchangeCheckpointsResponse(_message.Message):
         consistency_mismatch: _builtins.bool = ...,
         cosigned: _builtins.bytes = ...,
         not_cosigned_reason: _builtins.str = ...,
-        heard: _abc.Iterable[_builtins.bytes] | None = ...,
+        reported: _abc.Iterable[_builtins.bytes] | None = ...,
         fork_proofs: _abc.Iterable[_fork_proof_pb2.ForkProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "heard", b"heard", "not_cosigned_reason", b"not_cosigned_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "not_cosigned_reason", b"not_cosigned_reason", "reported", b"reported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_node.features.retention import store as retention_store
 from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire.message import message_digest
-from paiza_wire.tlog import consultations
+from paiza_wire.tlog import log_queries
 from tests.unit.paiza_node.features.peer_audit.log_room import BEGIN, LogRoom, header, log_reader, officer
 
 ASKER = officer("kaz")
@@ -356,4 +356,4 @@ def test_the_node_computes_the_digest_of_the_client(both: Both) -> None:
                 *reconciliation._ours(reads, room.member, other, *ends, size),
                 *reconciliation._theirs(reads, other, *ends, size),
             ]
-        assert consultations.period_digest((room.member, other), *ends, exchanged) == result.digest
+        assert log_queries.period_digest((room.member, other), *ends, exchanged) == result.digest

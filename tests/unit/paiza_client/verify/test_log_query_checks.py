@@ -23,8 +23,8 @@ from paiza_node.features.peer_audit.model import AuditGrant
 from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import message_digest
-from paiza_wire.tlog import consultations
-from paiza_wire.tlog.consultations import NONCE_SIZE
+from paiza_wire.tlog import log_queries
+from paiza_wire.tlog.log_queries import NONCE_SIZE
 from tests.unit.paiza_node.features.peer_audit.log_room import BEGIN, LogRoom, header, log_reader, member_of, officer
 
 ASKER = officer("kaz")
@@ -134,7 +134,7 @@ def test_what_was_not_granted_is_refused_and_logged(scene: Scene) -> None:
 
 def test_one_member_asks_so_much_in_a_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each question makes an entry: who asks without end is told to wait, before anything is logged."""
-    monkeypatch.setattr("paiza_node.features.peer_audit.consult.MAX_CONSULTATIONS", 3)
+    monkeypatch.setattr("paiza_node.features.peer_audit.consult.MAX_QUERIES", 3)
     consult = Consult(scene.tjk.core, scene.tjk.facts.catch_up)
     size = scene.tjk.ledger.checkpoint.size
     for _ in range(3):
@@ -178,7 +178,7 @@ async def _shown_as_if(room: LogRoom, asker: Asker, data: bytes) -> pb.EntriesPa
     """Answer a question with entries that do not meet it, and commit to that answer."""
     plain = pb.EntryQuery(nonce=secrets.token_bytes(NONCE_SIZE), events=[log_pb2.LOG_EVENT_RECEIVED])
     page = await room.consult.entries(asker, plain.SerializeToString(deterministic=True))
-    digest = consultations.entries_digest(data, page)
+    digest = log_queries.entries_digest(data, page)
     page.consulted.Clear()
     page.consulted.index, page.checkpoint, size = await room.consult._log(asker, digest, "a lie", page.consulted)
     proven = [*(shown.proven for shown in page.entries), page.consulted]

@@ -39,7 +39,7 @@ class OutboundQueues:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Wake the queues of members with new deliveries."""
         for change in changes:
             if isinstance(change, DeliveriesQueued):

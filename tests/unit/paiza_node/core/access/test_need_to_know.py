@@ -59,7 +59,7 @@ def received(room: Room, batch: Sequence[VerifiedMessage]) -> list[Place]:
 
     units = room.ledger.commit_now(work).result
     with room.store.reads() as reads:
-        found = tasks_store.work(reads, [each.digest for each in batch])
+        found = tasks_store.tasks_of(reads, [each.digest for each in batch])
     return [
         (unit, found[each.digest].unit, found[each.digest].assignee) for unit, each in zip(units, batch, strict=True)
     ]

@@ -59,7 +59,7 @@ class Listener:
         self.came = asyncio.Event()
         self.caught_up = 0
 
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Keep the names of changes."""
         self.events += [change.name for change in changes if isinstance(change, Noted)]
         self.came.set()
@@ -74,7 +74,7 @@ class Failing(Listener):
     """A subscriber with a defect."""
 
     @override
-    def hear(self, changes: Sequence[Change]) -> None:
+    def notify(self, changes: Sequence[Change]) -> None:
         """Fail."""
         raise AssertionError(changes)
 
@@ -190,8 +190,8 @@ async def test_what_is_committed_and_not_signed_is_published_with_the_next_check
 
 async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many changes a group has; one without changes costs none."""
-    heard: list[int] = []
-    monkeypatch.setattr(books.ledger.changes, "_hear", lambda changes: heard.append(len(changes)))
+    notified: list[int] = []
+    monkeypatch.setattr(books.ledger.changes, "_notify", lambda changes: notified.append(len(changes)))
 
     def work(tx: LogTransaction) -> None:
         for _ in range(300):
@@ -199,7 +199,7 @@ async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkey
 
     await books.ledger.commit(work)
     await books.ledger.commit(lambda _tx: None)
-    assert heard == [300]
+    assert notified == [300]
 
 
 async def test_a_subscriber_that_fails_keeps_nothing_from_the_others() -> None:
@@ -334,7 +334,7 @@ class Sender:
         assert result.WhichOneof("result") == "released", result
         return result.released
 
-    async def check_heard(self, watch: Any) -> None:
+    async def check_notified(self, watch: Any) -> None:
         """Check that the outbound queue, a watching officer and the watch over workflows were told of the request."""
         async with asyncio.timeout(SECONDS):
             await self.woken.wait()
@@ -387,7 +387,7 @@ async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: 
     with pytest.raises(asyncio.CancelledError):
         await call
     sender.file.authenticator.set()
-    await sender.check_heard(watch)
+    await sender.check_notified(watch)
 
 
 async def test_a_release_that_is_taken_over_later_loses_nobody_a_notification(sender: Sender) -> None:
@@ -398,4 +398,4 @@ async def test_a_release_that_is_taken_over_later_loses_nobody_a_notification(se
         await sender.released()
     assert not sender.woken.is_set()
     await sender.ledger.commit(lambda _tx: None)
-    await sender.check_heard(watch)
+    await sender.check_notified(watch)

@@ -165,7 +165,7 @@ async def test_outbound_queues_follow_the_sessions(members: Members, monkeypatch
     task = asyncio.create_task(outbound.run())
     async with asyncio.timeout(SECONDS):
         await until(lambda: len(queues) == 2)
-        outbound.hear([DeliveriesQueued(frozenset({"tjk", "aze"}))])
+        outbound.notify([DeliveriesQueued(frozenset({"tjk", "aze"}))])
         assert {queue.session.member: queue.woken for queue in queues} == {"tjk": 1, "uzb": 0}
         (tjk,) = [queue for queue in queues if queue.session.member == "tjk"]
         members.publish("kaz", "uzb")

@@ -147,10 +147,10 @@ def test_overlapping_answers_are_joined_by_a_newer_checkpoint(
 def test_two_roots_of_one_size_prove_a_fork(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
     """Two notes that two members tell of need no answer of the log; and what was proven of it stays."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
-    logs.hear(member, log.note(12), told_by="uzb")
+    logs.add_reported(member, log.note(12), told_by="uzb")
     assert not logs.forked("tjk")
     with pytest.raises(Rejected, match="log_forked"):
-        logs.hear(member, other.note(12), told_by="kgz")
+        logs.add_reported(member, other.note(12), told_by="kgz")
     with pytest.raises(Rejected, match="log_forked"):
         logs.accept(member, log.consistency_claim(0, 20))
     fork_proofs.verify(logs.fork_proofs()[ORIGIN], signer.verifier_key)
@@ -200,7 +200,7 @@ def test_large_notes_are_not_remembered_whole(logs: PeerLogViews, member: Member
     try:
         for number in range(64):
             line = NoteSignature("nobody", number.to_bytes(4, "big"), bytes(100_000))
-            logs.hear(member, add_signatures(log.note(5), [line]), told_by="tjk")
+            logs.add_reported(member, add_signatures(log.note(5), [line]), told_by="tjk")
         assert tracemalloc.get_traced_memory()[0] < 1 << 20
     finally:
         tracemalloc.stop()
@@ -213,16 +213,16 @@ def test_restored_trust_begins_anew_and_accepts_what_was_signed_before(
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     logs.accept(member, log.consistency_claim(0, 9))
     with pytest.raises(Rejected, match="log_forked"):
-        logs.hear(member, other.note(9), told_by="uzb")
+        logs.add_reported(member, other.note(9), told_by="uzb")
     proof = logs.fork_proofs()[ORIGIN]
     logs.restore_trust("tjk", {ORIGIN: logs.largest_shown(ORIGIN)})
     assert logs.size("tjk") == 0
     assert logs.accept(member, other.consistency_claim(0, 20)).size == 20
-    logs.hear(member, log.note(9), told_by="uzb")
+    logs.add_reported(member, log.note(9), told_by="uzb")
     assert not learn_fork(logs, member, proof)
     assert not logs.forked("tjk")
     with pytest.raises(Rejected, match="log_forked"):
-        logs.hear(member, log.note(20), told_by="uzb")
+        logs.add_reported(member, log.note(20), told_by="uzb")
 
 
 def test_smaller_note_that_is_not_known_is_a_doubt_until_it_is_proven(
@@ -231,13 +231,13 @@ def test_smaller_note_that_is_not_known_is_a_doubt_until_it_is_proven(
     """What others hold is asked about whatever its size, once: what was proven is known after."""
     log = OtherLog(signer)
     logs.accept(member, log.consistency_claim(0, 20))
-    logs.hear(member, log.note(7), told_by="uzb")
+    logs.add_reported(member, log.note(7), told_by="uzb")
     base, unverified_checkpoints = logs.link("tjk"), logs.unverified_checkpoints.of("tjk", ORIGIN)
     assert [each.size for each in unverified_checkpoints] == [7]
     answer = log.proof(30, 20, 7)
     assert logs.reconcile(member, base, unverified_checkpoints, answer).size == 30
     assert not logs.unverified_checkpoints.members()
-    logs.hear(member, log.note(7), told_by="uzb")
+    logs.add_reported(member, log.note(7), told_by="uzb")
     assert not logs.unverified_checkpoints.members()
 
 
@@ -247,7 +247,7 @@ def test_answer_with_another_root_proves_a_fork_also_at_a_power_of_two(
     """An answer says the root it proves from: where the log signed another one there, that is the fork."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     logs.accept(member, log.consistency_claim(0, 8))
-    logs.hear(member, other.note(16), told_by="uzb")
+    logs.add_reported(member, other.note(16), told_by="uzb")
     answer = log.proof(30, 8, 16)
     with pytest.raises(Rejected, match="log_forked"):
         logs.reconcile(member, logs.link("tjk"), logs.unverified_checkpoints.of("tjk", ORIGIN), answer)

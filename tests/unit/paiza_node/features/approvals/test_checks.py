@@ -16,7 +16,7 @@ def heard(*entries: tuple[int, str, tuple[str, ...]]) -> frozenset[str]:
         logged = [log_pb2.LoggedSigner(id=each) for each in signers]
         said = {"signer": logged[0]} if event == log_pb2.LOG_EVENT_APPROVED else {"signers": logged}
         entry = entry_of(event, actor=actor, message_digest=DIGEST, **said)  # type: ignore[arg-type]
-        signed.hear(index, entry)
+        signed.read_entry(index, entry)
     return signed.released[DIGEST]
 
 

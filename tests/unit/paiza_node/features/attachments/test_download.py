@@ -14,8 +14,8 @@ from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-AWAITED = AttachmentRow(bytes(32), 1, "kaz", "tjk", bytes(32), 1000, NOW, due_time=NOW)
-ANSWERED = replace(AWAITED, state=delivery_pb2.ATTACHMENT_STATE_RECEIVED)
+PENDING = AttachmentRow(bytes(32), 1, "kaz", "tjk", bytes(32), 1000, NOW, due_time=NOW)
+ANSWERED = replace(PENDING, state=delivery_pb2.ATTACHMENT_STATE_RECEIVED)
 
 
 def test_only_what_can_be_proven_is_told(tmp_path: Path) -> None:
@@ -24,10 +24,10 @@ def test_only_what_can_be_proven_is_told(tmp_path: Path) -> None:
     ledger = SimpleNamespace(checkpoint=SimpleNamespace(size=5))  # the store holds seven already
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
     with store.transaction() as conn:
-        attachments_store.put_attachments(conn, [AWAITED, early, late])
+        attachments_store.put_attachments(conn, [PENDING, early, late])
     core: Any = SimpleNamespace(ledger=ledger, store=store, clock=lambda: NOW)
     nobody: Any = None
     files = AttachmentFiles(tmp_path / "attachments")
     collect = AttachmentDownloads(core, files, peers=nobody, life=timedelta(days=1))
-    assert collect._due("tjk") == [AWAITED, early]
+    assert collect._due("tjk") == [PENDING, early]
     store.close()

@@ -31,7 +31,7 @@ def digest(name: str) -> bytes:
 
 
 def row(name: str, number: int = 1, *, source: str = "kaz", member: str = "tjk", size: int = 1000) -> AttachmentRow:
-    """Make an attachment that is awaited."""
+    """Make a pending attachment."""
     return AttachmentRow(
         digest=digest(name),
         part_number=number,
@@ -39,7 +39,7 @@ def row(name: str, number: int = 1, *, source: str = "kaz", member: str = "tjk",
         source=source,
         ciphertext_sha256=digest(f"{name} {number}"),
         size=size,
-        awaited_time=NOW,
+        pending_since_time=NOW,
         due_time=NOW if source else None,
     )
 
@@ -56,7 +56,7 @@ def test_the_smallest_that_is_due_comes_first(store: Store) -> None:
         assert attachments_store.attachments_due(reads, "kaz", NOW, 10) == [photo, film]
         assert attachments_store.attachments_due(reads, "kaz", NOW, 1) == [photo]
         assert attachments_store.attachment_sources(reads) == {"kaz": NOW, "uzb": NOW}
-        assert attachments_store.attachments_awaited(reads) == {
+        assert attachments_store.pending_counts(reads) == {
             ("here", "kaz"): 3,
             ("here", "uzb"): 1,
             ("there", "kaz"): 1,
@@ -85,25 +85,25 @@ def test_what_is_awaited_too_long_is_found(store: Store) -> None:
     """Only what others owe us expires; what recipients have not fetched yet is theirs to fetch."""
     owed, sent = row("owed"), row("sent", source="", member="kaz")
     with store.transaction() as conn:
-        attachments_store.put_attachments(conn, [owed, sent, replace(row("new"), awaited_time=NOW + HOUR)])
+        attachments_store.put_attachments(conn, [owed, sent, replace(row("new"), pending_since_time=NOW + HOUR)])
         assert attachments_store.attachments_expired(conn, NOW + HOUR, 10) == [owed]
         oldest = sorted([owed.digest, sent.digest])
         assert [each.digest for each in attachments_store.attachment_queue(conn, "kaz", 10)] == [*oldest, digest("new")]
         seen, after = [], None
         while page := attachments_store.attachment_queue(conn, "", 1, after):
             seen.append(page[0].digest)
-            after = (page[0].awaited_time, page[0].digest, page[0].part_number, page[0].member)
+            after = (page[0].pending_since_time, page[0].digest, page[0].part_number, page[0].member)
         assert seen == [*oldest, digest("new")]
 
 
 def test_bytes_of_a_member_are_counted_by_the_day(store: Store) -> None:
-    """What was taken since a time counts; what is awaited or was taken before does not."""
+    """What was taken since a time counts; what is pending or was taken before does not."""
     taken = [
         replace(row(str(number), size=size), state=RECEIVED, settled_time=NOW - number * HOUR)
         for number, size in enumerate([1, 10, 100])
     ]
     with store.transaction() as conn:
-        attachments_store.put_attachments(conn, [*taken, row("awaited", size=1000)])
+        attachments_store.put_attachments(conn, [*taken, row("pending", size=1000)])
         assert attachments_store.attachment_bytes_since(conn, "kaz", NOW - HOUR) == 11
         assert attachments_store.attachment_bytes_since(conn, "uzb", NOW - HOUR) == 0
 

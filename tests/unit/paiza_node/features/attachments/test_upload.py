@@ -50,7 +50,7 @@ class Desk:
         self.ledger = Ledger(store, signer, NoFile(), lambda: bytes(32), lambda: self.now)
         self.files = AttachmentFiles(folder)
         self.upload = Upload(
-            ledger=self.ledger, store=store, files=self.files, clock=lambda: self.now, awaited=named_ciphertexts
+            ledger=self.ledger, store=store, files=self.files, clock=lambda: self.now, unreleased=named_ciphertexts
         )
 
     async def start(self) -> attachment_pb2.StartUploadResponse:

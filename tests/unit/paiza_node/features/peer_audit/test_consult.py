@@ -14,7 +14,7 @@ from paiza_node.features.peer_audit.consult import Asker
 from paiza_node.features.peer_audit.rate_limit import RateLimit
 from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.tlog.consultations import NONCE_SIZE
+from paiza_wire.tlog.log_queries import NONCE_SIZE
 from tests.log_entries import entry_of
 from tests.unit.paiza_node.features.peer_audit.log_room import LogRoom, member_of, officer
 

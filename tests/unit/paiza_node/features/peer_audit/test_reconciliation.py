@@ -24,7 +24,7 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import message_digest
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import Checkpoint
-from paiza_wire.tlog.consultations import period_digest
+from paiza_wire.tlog.log_queries import period_digest
 from paiza_wire.tlog.merkle import leaf_hash
 from tests.peers import directory_of
 from tests.unit.paiza_node.features.peer_audit.log_room import BEGIN, SIGNERS, LogRoom, header, member_of, officer
@@ -253,15 +253,15 @@ def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -
 
         pair.direct.bent = agree
         pair.close()
-        (doubted,) = pair.kaz.core.logs.unverified_checkpoints.of("tjk", SIGNERS["tjk"].verifier_key.name)
-        assert doubted.size == 1
+        (unproven,) = pair.kaz.core.logs.unverified_checkpoints.of("tjk", SIGNERS["tjk"].verifier_key.name)
+        assert unproven.size == 1
         # What it showed others at that size.
         with pair.tjk.store.reads() as reads:
             (begun,) = log_store.entries_at(reads, [0])
         root = leaf_hash(begun.entry)
         note = checkpoints.sign(Checkpoint(SIGNERS["tjk"].verifier_key.name, 1, root), SIGNERS["tjk"])
         with pytest.raises(Rejected, match="log_forked"):
-            pair.kaz.core.logs.hear(member_of("tjk"), note, told_by="uzb")
+            pair.kaz.core.logs.add_reported(member_of("tjk"), note, told_by="uzb")
         with pytest.raises(Rejected, match="log_forked"):
             pair.close(until=BEGIN + HOUR / 2)
 

@@ -17,7 +17,7 @@ from paiza_node.features.peer_audit.consult import Asker
 from paiza_node.features.peer_audit.relay import Relay
 from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.tlog.consultations import NONCE_SIZE
+from paiza_wire.tlog.log_queries import NONCE_SIZE
 from tests.peers import MethodChannel, directory_of
 from tests.unit.paiza_node.features.peer_audit.log_room import LogRoom, member_of, officer
 

@@ -17,19 +17,19 @@ def test_every_side_of_every_lost_log_is_gone_through(
     """A place moves on only by a page, first within a side, then to the next side, then to the next log."""
     lost = [(f"kaz.paiza.example/log/{number}", number) for number in range(1, logs + 1)]
     progress = Progress.begin(members, lost)
-    assert progress.unheard == members
+    assert progress.unanswered == members
     assert progress.held() is None
-    assert progress.awaited.keys() == (members if lost else set())
+    assert progress.pending.keys() == (members if lost else set())
     seen: dict[str, list[tuple[int, int]]] = {member: [] for member in members}
     for member, next_index in pages:
-        if member not in progress.awaited or progress.gave_all(member):
+        if member not in progress.pending or progress.gave_all(member):
             continue
-        place = progress.awaited[member]
+        place = progress.pending[member]
         if not next_index:
             seen[member].append((place.log, int(place.side)))
         progress.took(member, next_index)
         progress = Progress.from_bytes(progress.to_bytes())  # a restart at any moment
-        assert progress.awaited[member].from_index == next_index
+        assert progress.pending[member].from_index == next_index
     for member, sides in seen.items():
         everything = [(log, int(side)) for log in range(logs) for side in SIDES]
         assert sides == everything[: len(sides)]
@@ -40,11 +40,11 @@ def test_every_side_of_every_lost_log_is_gone_through(
 def test_what_is_awaited_ends_it() -> None:
     """It is done when everybody was heard, every doubt is settled, and all was given back."""
     progress = Progress.begin({"tjk", "uzb"}, [("kaz.paiza.example/log/1", 4)])
-    progress.unheard.clear()
-    progress.doubted["uzb"] = [b"note"]
+    progress.unanswered.clear()
+    progress.unproven["uzb"] = [b"note"]
     assert progress.held() == {"uzb"}
     assert progress.members == {"tjk", "uzb"}
-    progress.awaited.clear()
+    progress.pending.clear()
     found = [progress.done]
     progress.keep_only({"tjk"})
     found.append(progress.done)
@@ -57,5 +57,5 @@ def test_nothing_stored_means_nothing_awaited() -> None:
     progress = Progress.from_bytes(None)
     assert progress.done
     assert progress.held() == set()
-    assert Progress.begin({"tjk"}).awaited == {}
+    assert Progress.begin({"tjk"}).pending == {}
     assert Place() == Place(0, SIDES[0], 0)

@@ -50,7 +50,7 @@ async def learn(fleet: Fleet, who: str, of: str) -> None:
 
 
 async def test_it_hears_everybody_then_has_proven_what_it_did_not_know(fleet: Fleet) -> None:
-    """Nothing is cosigned while one is unheard; then all is, once the larger note was proven, and stored."""
+    """Nothing is cosigned while one is unanswered; then all is, once the larger note was proven, and stored."""
     await learn(fleet, "uzb", "tjk")
     kaz = fleet["kaz"]
     kaz.core.logs.__init__({}, fleet.clock, (), fleet.register_cache.newest_origin)  # type: ignore[misc]  # as before it
@@ -58,8 +58,8 @@ async def test_it_hears_everybody_then_has_proven_what_it_did_not_know(fleet: Fl
     restored = Restored(kaz, {"tjk", "uzb"})
     assert restored.hold() is None
     assert await restored.round() is None
-    assert restored.duty.progress.unheard == {"tjk"}
-    assert restored.duty.progress.doubted.keys() == {"tjk"}
+    assert restored.duty.progress.unanswered == {"tjk"}
+    assert restored.duty.progress.unproven.keys() == {"tjk"}
     kaz.lines["tjk"].cut = False
     assert await restored.round() == set()
     assert restored.duty.progress.done

@@ -312,7 +312,7 @@ async def test_files_go_unless_another_message_names_them(bench: Bench) -> None:
                         source="tjk",
                         ciphertext_sha256=sha256(data).digest(),
                         size=len(data),
-                        awaited_time=tx.now,
+                        pending_since_time=tx.now,
                         due_time=None,
                         state=2,
                     )

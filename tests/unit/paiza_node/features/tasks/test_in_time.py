@@ -123,7 +123,7 @@ def received(room: Room, urgency: pb.Urgency.ValueType) -> TaskRow:
 def work_now(room: Room, digest: bytes) -> TaskRow:
     """Return how the work on a message stands."""
     with room.store.reads() as reads:
-        return tasks_store.work(reads, [digest])[digest]
+        return tasks_store.tasks_of(reads, [digest])[digest]
 
 
 def waiting(expires_time: datetime) -> ApprovalRow:

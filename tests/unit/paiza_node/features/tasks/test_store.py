@@ -127,7 +127,7 @@ def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
         assert tasks_store.unacknowledged(conn, NOW + HOUR - timedelta(seconds=1), 10) == []
         assert {each.seq for each in tasks_store.unacknowledged(conn, NOW + HOUR, 10)} == {1, 2, 3, 4}
         tasks_store.put_task(conn, replace(rows[0], state=2, assignee=ME, acknowledge_time=None, escalations=3))
-        assert tasks_store.work(conn, [digest("1")])[digest("1")] == replace(
+        assert tasks_store.tasks_of(conn, [digest("1")])[digest("1")] == replace(
             rows[0], state=2, assignee=ME, acknowledge_time=None, escalations=3
         )
 

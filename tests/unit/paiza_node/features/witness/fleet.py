@@ -202,7 +202,7 @@ class Node(AbstractContextManager["Node"]):
         self._register_cache = register_cache
         self.lines: dict[str, Line] = {}
         self.suspected: list[str] = []
-        self.heard: list[tuple[str, tuple[bytes, ...]]] = []
+        self.reported: list[tuple[str, tuple[bytes, ...]]] = []
 
     def start(self) -> None:
         """Begin with what is stored."""
@@ -226,7 +226,7 @@ class Node(AbstractContextManager["Node"]):
             self.member,
             logs,
             lambda: register_cache.current,
-            lambda member, notes, _forks: self.heard.append((member, tuple(notes))),
+            lambda member, notes, _forks: self.reported.append((member, tuple(notes))),
         )
         self.checkpoint_exchange = CheckpointExchange(
             self.core,

@@ -54,9 +54,9 @@ class Bench:
         self.logs = PeerLogViews({}, lambda: self.now, findings, lambda _member: ORIGIN)
         self.monitor = ConsistencyMonitor("kaz", self.logs, findings)
 
-    def hear(self, *notes: bytes, teller: str = "uzb", forks: tuple[fork_proof_pb2.ForkProof, ...] = ()) -> None:
+    def report(self, *notes: bytes, teller: str = "uzb", forks: tuple[fork_proof_pb2.ForkProof, ...] = ()) -> None:
         """Be told something."""
-        self.monitor.heard(teller, notes, forks, self.register)
+        self.monitor.add_report(teller, notes, forks, self.register)
 
     def ask(self, after: timedelta = ASK_AGAIN) -> Question | None:
         """Return what is to be asked after some time."""
@@ -94,7 +94,7 @@ def bench() -> Bench:
     """A bench at which nine entries of tjk are known and one more is doubted."""
     made = Bench()
     made.logs.accept(made.member, made.log.consistency_claim(0, 9))
-    made.hear(made.log.note(12))
+    made.report(made.log.note(12))
     assert made.ask(timedelta(0)) is None
     return made
 
@@ -175,7 +175,7 @@ def test_log_that_proves_itself_every_other_time_fills_no_log(bench: Bench) -> N
         assert question is not None
         answer = bench.log.proof(bench.logs.size("tjk") + 4, *question.request.sizes)
         bench.monitor.answered(bench.member, question, answer, bench.now)
-        bench.hear(bench.log.note(bench.logs.size("tjk") + 2))
+        bench.report(bench.log.note(bench.logs.size("tjk") + 2))
         bench.ask(timedelta(0))
     assert len(bench.monitor.begun) == 1
     assert bench.monitor.misbehaviour("tjk") == []
@@ -199,8 +199,8 @@ def test_log_that_claims_to_be_smaller_than_it_was_is_asked(bench: Bench) -> Non
 
 def test_many_tellers_do_not_crowd_each_other_out(bench: Bench) -> None:
     """One teller fills one place, however much it tells; what others tell is still asked about."""
-    bench.hear(*(bench.log.note(size) for size in range(13, 40)), teller="kgz")
-    bench.hear(bench.log.note(11), teller="rus")
+    bench.report(*(bench.log.note(size) for size in range(13, 40)), teller="kgz")
+    bench.report(bench.log.note(11), teller="rus")
     question = bench.ask(FIRST_ASK)
     assert question is not None
     assert sorted(question.request.sizes) == [9, 11, 12, 13]
@@ -217,6 +217,6 @@ def test_whatever_is_told_accuses_nobody_without_the_logs_own_signatures(junk: l
         for first in (*junk, bench.log.note(9), stranger.note(9))
         for second in (*junk, bench.log.note(9), bench.log.note(12), stranger.note(9))
     )
-    bench.hear(*junk, stranger.note(9), stranger.note(30), forks=forks)
+    bench.report(*junk, stranger.note(9), stranger.note(30), forks=forks)
     assert bench.monitor.misbehaviour("tjk") == []
     assert not bench.logs.unverified_checkpoints.members()

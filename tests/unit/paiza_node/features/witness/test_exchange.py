@@ -9,7 +9,7 @@ from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.agreement import MAX_OVERTAKEN
 from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.features.witness import store as witness_store
-from paiza_node.features.witness.gossip import MAX_HEARD
+from paiza_node.features.witness.gossip import MAX_REPORTED
 from paiza_node.features.witness.model import WitnessedNote
 from paiza_node.features.witness.submit_checkpoints import FETCH_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER
@@ -302,7 +302,7 @@ async def test_more_than_the_bound_is_refused(fleet: Fleet) -> None:
     request = witness_pb2.ExchangeCheckpointsRequest(
         consistency_claim=consistency_claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0),
         register_version=bytes(32),
-        heard=[b"x"] * (MAX_HEARD + 1),
+        reported=[b"x"] * (MAX_REPORTED + 1),
     )
     with pytest.raises(Rejected, match="too_large"):
         await kaz.answer(fleet.register_cache.current.active_member("tjk"), request)
@@ -316,9 +316,9 @@ async def test_third_logs_are_told_both_ways(fleet: Fleet) -> None:
     await uzb.show_round()
     kaz.grow(1)
     await kaz.show_round()
-    heard = [notes for member, notes in tjk.heard if member == "kaz"]
-    assert [size(note) for note in heard[-1]] == [3]
-    assert [size(note) for member, notes in kaz.heard for note in notes if member == "tjk"] == [3]
+    reported = [notes for member, notes in tjk.reported if member == "kaz"]
+    assert [size(note) for note in reported[-1]] == [3]
+    assert [size(note) for member, notes in kaz.reported for note in notes if member == "tjk"] == [3]
 
 
 async def test_a_forked_log_is_not_cosigned_any_more(fleet: Fleet) -> None:

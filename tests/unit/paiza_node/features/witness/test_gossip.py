@@ -6,7 +6,7 @@ from typing import Any, cast
 from paiza.core.v1 import fork_proof_pb2
 from paiza_node.core.peers.claims import learn_fork
 from paiza_node.core.peers.log_views import PeerLogViews
-from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_HEARD, LargestKnown
+from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_REPORTED, LargestKnown
 from paiza_register import Register
 from paiza_wire.identity import keys
 from paiza_wire.tlog import fork_proofs
@@ -43,7 +43,7 @@ def test_accepted_and_heard_notes_are_told_to_all_but_their_owner() -> None:
     """Of a log the largest accepted note, in which two histories meet, and a larger one that was only heard of."""
     scene = Scene()
     assert scene.gossip.notes("uzb") == [scene.log.note(9)]
-    scene.logs.hear(scene.member, scene.log.note(20), told_by="kgz")
+    scene.logs.add_reported(scene.member, scene.log.note(20), told_by="kgz")
     assert scene.gossip.notes("uzb") == [scene.log.note(9), scene.log.note(20)]
     assert scene.gossip.notes("tjk") == []
 
@@ -64,6 +64,6 @@ def test_forks_are_told_to_all_but_whose_they_are_until_somebody_decides() -> No
 def test_no_more_is_handed_to_the_judge_than_may_be_told() -> None:
     """Too much is cut; nothing is not worth a judgement."""
     scene = Scene()
-    scene.gossip.heard("uzb", [], [])
-    scene.gossip.heard("uzb", [b"note"] * 500, [fork_proof_pb2.ForkProof()] * 50)
-    assert scene.told == [("uzb", MAX_HEARD, MAX_FORK_PROOFS)]
+    scene.gossip.receive("uzb", [], [])
+    scene.gossip.receive("uzb", [b"note"] * 500, [fork_proof_pb2.ForkProof()] * 50)
+    assert scene.told == [("uzb", MAX_REPORTED, MAX_FORK_PROOFS)]

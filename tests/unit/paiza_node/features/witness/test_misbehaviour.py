@@ -156,7 +156,7 @@ def room(database_url: str) -> Iterator[Room]:
 async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
     """Whoever finds it at the same moment, one entry and one finding are written; the proof is whole."""
     room.know(9)
-    room.misbehaviour.hear("uzb", [room.other.note(9)], [])
+    room.misbehaviour.queue_report("uzb", [room.other.note(9)], [])
     await room.misbehaviour.step()
     with pytest.raises(Rejected, match="log_forked"):
         room.logs.accept(room.member, room.log.consistency_claim(9, 12))
@@ -178,7 +178,7 @@ async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
 async def test_decision_is_logged_and_the_log_begins_anew(room: Room) -> None:
     """Actor and reason are logged; the known history is forgotten, what was signed before is accepted for good."""
     room.know(9)
-    room.misbehaviour.hear("uzb", [room.other.note(9), room.other.note(14)], [])
+    room.misbehaviour.queue_report("uzb", [room.other.note(9), room.other.note(14)], [])
     await room.misbehaviour.step()
     (finding,) = room.findings()
     for number, reason in ((finding.index, "  "), (finding.index + 1, "why"), (finding.index, "x" * 1001)):
@@ -208,8 +208,8 @@ async def test_a_log_that_signed_any_size_is_not_trusted_again(room: Room) -> No
     """Accepted up to the largest number there is, it could show everybody another history from then on."""
     room.know(9)
     largest = checkpoints.sign(Checkpoint(ORIGIN, 2**63 - 1, bytes(32)), THEIRS)
-    room.misbehaviour.hear("uzb", [room.other.note(9), largest], [])
-    room.logs.hear(room.member, largest, told_by="uzb")
+    room.misbehaviour.queue_report("uzb", [room.other.note(9), largest], [])
+    room.logs.add_reported(room.member, largest, told_by="uzb")
     await room.misbehaviour.step()
     (finding,) = room.findings()
     with pytest.raises(Rejected, match="too_large"):
@@ -221,7 +221,7 @@ async def test_a_log_that_signed_any_size_is_not_trusted_again(room: Room) -> No
 async def test_default_is_logged_when_it_begins_and_when_it_ends(room: Room) -> None:
     """The entry says which of both; nothing is written twice, and traffic with that log goes on meanwhile."""
     room.know(9)
-    room.misbehaviour.hear("uzb", [room.log.note(14)], [])
+    room.misbehaviour.queue_report("uzb", [room.log.note(14)], [])
     await room.steps(MAX_FAILURES + 2)
     (finding,) = room.findings()
     assert (finding.kind, finding.state) == (FindingKind.DEFAULT, FindingState.OPEN)

@@ -188,7 +188,7 @@ async def test_who_joins_late_gets_the_whole_thread_from_who_invited_him(room: R
     step = room.message("kaz", "cd-route-change", change, thread=thread, parents=[request.digest], members=longer)
     room.put(step)
     await room.deadlines.round()
-    room.deadlines.hear([WorkflowsMoved(frozenset({thread}))])
+    room.deadlines.notify([WorkflowsMoved(frozenset({thread}))])
     await room.deadlines.round()
     assert room.shared == [((request.digest,), "kgz", "spiffe://kaz.paiza.example/officer/liaison")]
     assert room.workflow_state(thread).heads == (step.digest,)

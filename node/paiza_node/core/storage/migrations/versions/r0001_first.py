@@ -360,7 +360,7 @@ def _create_attachments() -> None:
         sa.Column("ciphertext_sha256", sa.LargeBinary, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("state", sa.SmallInteger, nullable=False),
-        sa.Column("awaited_time", sa.BigInteger, nullable=False),
+        sa.Column("pending_since_time", sa.BigInteger, nullable=False),
         sa.Column("due_time", sa.BigInteger, nullable=True),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
@@ -375,7 +375,9 @@ def _create_attachments() -> None:
         "ix_attachment_due", "attachment", ["source", "due_time"], sqlite_where=where, postgresql_where=where
     )
     where = sa.text("state <> 2")
-    op.create_index("ix_attachment_open", "attachment", ["awaited_time"], sqlite_where=where, postgresql_where=where)
+    op.create_index(
+        "ix_attachment_open", "attachment", ["pending_since_time"], sqlite_where=where, postgresql_where=where
+    )
     op.create_table(
         "attachment_proof",
         sa.Column("digest", sa.LargeBinary, nullable=False),
@@ -392,7 +394,7 @@ def _create_attachments() -> None:
 
 def _create_tasks() -> None:
     op.create_table(
-        "work",
+        "task",
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("unit", sa.Text, nullable=False),
@@ -401,18 +403,18 @@ def _create_tasks() -> None:
         sa.Column("acknowledge_time", sa.BigInteger, nullable=True),
         sa.Column("due_time", sa.BigInteger, nullable=True),
         sa.Column("escalations", sa.Integer, nullable=False),
-        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_work_seq"),
-        sa.PrimaryKeyConstraint("seq", name="pk_work"),
-        sa.UniqueConstraint("digest", name="uq_work_digest"),
+        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_task_seq"),
+        sa.PrimaryKeyConstraint("seq", name="pk_task"),
+        sa.UniqueConstraint("digest", name="uq_task_digest"),
     )
     where = sa.text("state < 3")
     op.create_index(
-        "ix_work_assignee", "work", ["assignee", "due_time", "seq"], sqlite_where=where, postgresql_where=where
+        "ix_task_assignee", "task", ["assignee", "due_time", "seq"], sqlite_where=where, postgresql_where=where
     )
     where = sa.text("state = 1")
-    op.create_index("ix_work_new", "work", ["acknowledge_time"], sqlite_where=where, postgresql_where=where)
+    op.create_index("ix_task_new", "task", ["acknowledge_time"], sqlite_where=where, postgresql_where=where)
     where = sa.text("state < 3")
-    op.create_index("ix_work_unit", "work", ["unit", "due_time", "seq"], sqlite_where=where, postgresql_where=where)
+    op.create_index("ix_task_unit", "task", ["unit", "due_time", "seq"], sqlite_where=where, postgresql_where=where)
 
 
 def _create_search() -> None:

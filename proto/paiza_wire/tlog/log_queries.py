@@ -38,7 +38,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanged:
+class ExchangedMessage:
     """One message from one member to the other, and its answer, as leaves of their logs.
 
     ``digest`` is the message's, ``released`` the leaf hash of the author's RELEASED entry, ``answered`` that of the
@@ -72,7 +72,9 @@ def counts_digest(query: bytes, word: bytes) -> bytes:
     return sha256(_COUNTS + sha256(query).digest() + sha256(word).digest()).digest()
 
 
-def period_digest(members: Iterable[str], since: datetime, until: datetime, exchanged: Iterable[Exchanged]) -> bytes:
+def period_digest(
+    members: Iterable[str], since: datetime, until: datetime, exchanged: Iterable[ExchangedMessage]
+) -> bytes:
     """Commit to all answered messages between two members in a period.
 
     The result is the same at both members; the order of the members and of ``exchanged`` does not matter. A message

@@ -10,8 +10,8 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_wire.errors import Rejected
-from paiza_wire.tlog import consultations
-from paiza_wire.tlog.consultations import Exchanged
+from paiza_wire.tlog import log_queries
+from paiza_wire.tlog.log_queries import ExchangedMessage
 
 QUERY = pb.EntryQuery(nonce=bytes(16), counterpart="tjk").SerializeToString()
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
@@ -58,9 +58,9 @@ def test_answers_are_committed_to_as_specified() -> None:
         + sha256(b"").digest()
         + b"\0\0"
     ).digest()
-    assert consultations.entries_digest(QUERY, page()) == expected
+    assert log_queries.entries_digest(QUERY, page()) == expected
     counts = sha256(b"paiza/v1/consulted-counts\n" + sha256(b"q").digest() + sha256(b"w").digest()).digest()
-    assert consultations.counts_digest(b"q", b"w") == counts
+    assert log_queries.counts_digest(b"q", b"w") == counts
 
 
 def _more(changed: pb.EntriesPage) -> None:
@@ -125,15 +125,17 @@ def test_all_that_is_shown_is_committed_to(change: Callable[[pb.EntriesPage], No
     """Whatever an answer shows otherwise has another digest; so has the same answer to another question."""
     changed = page()
     change(changed)
-    assert consultations.entries_digest(QUERY, changed) != consultations.entries_digest(QUERY, page())
-    assert consultations.entries_digest(QUERY + b"\0", page()) != consultations.entries_digest(QUERY, page())
+    assert log_queries.entries_digest(QUERY, changed) != log_queries.entries_digest(QUERY, page())
+    assert log_queries.entries_digest(QUERY + b"\0", page()) != log_queries.entries_digest(QUERY, page())
 
 
-def exchanged(count: int) -> list[Exchanged]:
+def exchanged(count: int) -> list[ExchangedMessage]:
     """Some messages of two members."""
     chosen = random.Random(count)
     return [
-        Exchanged(chosen.choice(("kaz", "tjk")), chosen.randbytes(32), chosen.randbytes(32), chosen.randbytes(32))
+        ExchangedMessage(
+            chosen.choice(("kaz", "tjk")), chosen.randbytes(32), chosen.randbytes(32), chosen.randbytes(32)
+        )
         for _ in range(count)
     ]
 
@@ -152,13 +154,13 @@ def test_a_period_has_one_digest_at_both_sides(count: int) -> None:
         + count.to_bytes(8, "big")
         + b"".join(lines)
     ).digest()
-    assert consultations.period_digest(("kaz", "tjk"), SINCE, UNTIL, known) == expected
-    assert consultations.period_digest(("tjk", "kaz"), SINCE, UNTIL, known[::-1]) == expected
+    assert log_queries.period_digest(("kaz", "tjk"), SINCE, UNTIL, known) == expected
+    assert log_queries.period_digest(("tjk", "kaz"), SINCE, UNTIL, known[::-1]) == expected
     others = [
-        consultations.period_digest(("kaz", "uzb"), SINCE, UNTIL, known),
-        consultations.period_digest(("kaz", "tjk"), SINCE, UNTIL - timedelta(microseconds=1), known),
-        consultations.period_digest(("kaz", "tjk"), SINCE + timedelta(microseconds=1), UNTIL, known),
-        consultations.period_digest(("kaz", "tjk"), SINCE, UNTIL, [*known, *exchanged(count + 1)]),
+        log_queries.period_digest(("kaz", "uzb"), SINCE, UNTIL, known),
+        log_queries.period_digest(("kaz", "tjk"), SINCE, UNTIL - timedelta(microseconds=1), known),
+        log_queries.period_digest(("kaz", "tjk"), SINCE + timedelta(microseconds=1), UNTIL, known),
+        log_queries.period_digest(("kaz", "tjk"), SINCE, UNTIL, [*known, *exchanged(count + 1)]),
     ]
     assert expected not in others
 
@@ -166,7 +168,7 @@ def test_a_period_has_one_digest_at_both_sides(count: int) -> None:
 def test_questions_have_one_form() -> None:
     """A question without its nonce, too long, with an unknown field, a bad name, time or digest is refused."""
     good = pb.EntryQuery(nonce=bytes(range(16)), counterpart="kaz", message_digests=[bytes(32)])
-    assert consultations.parse_entry_query(good.SerializeToString(deterministic=True)) == good
+    assert log_queries.parse_entry_query(good.SerializeToString(deterministic=True)) == good
     for changed, reason in (
         (pb.EntryQuery(), "malformed"),
         (pb.EntryQuery(nonce=bytes(15)), "malformed"),
@@ -177,26 +179,26 @@ def test_questions_have_one_form() -> None:
         (pb.EntryQuery(nonce=bytes(16), events=[log_pb2.LOG_EVENT_RECEIVED] * 20_000), "too_large"),
     ):
         with pytest.raises(Rejected, match=reason):
-            consultations.parse_entry_query(changed.SerializeToString(deterministic=True))
+            log_queries.parse_entry_query(changed.SerializeToString(deterministic=True))
     late = pb.EntryQuery(nonce=bytes(16))
     late.since_time.seconds = 10**13
     for data in (late.SerializeToString(), good.SerializeToString() + b"\x98\x06\x01", b"\xff"):
         with pytest.raises(Rejected):
-            consultations.parse_entry_query(data)
+            log_queries.parse_entry_query(data)
     with pytest.raises(Rejected, match="malformed"):
-        consultations.parse_count_query(b"")
+        log_queries.parse_count_query(b"")
 
 
 def test_a_period_to_be_closed_has_both_ends() -> None:
     """An open or turned period is none."""
     period = pb.Period()
     with pytest.raises(Rejected, match="malformed"):
-        consultations.whole_period(period)
+        log_queries.whole_period(period)
     period.since_time.FromDatetime(SINCE)
     with pytest.raises(Rejected, match="malformed"):
-        consultations.whole_period(period)
+        log_queries.whole_period(period)
     period.until_time.FromDatetime(SINCE)
     with pytest.raises(Rejected, match="malformed"):
-        consultations.whole_period(period)
+        log_queries.whole_period(period)
     period.until_time.FromDatetime(UNTIL)
-    assert consultations.whole_period(period) == (SINCE, UNTIL)
+    assert log_queries.whole_period(period) == (SINCE, UNTIL)
