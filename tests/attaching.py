@@ -42,7 +42,7 @@ class Ciphertext:
 
     @property
     def start(self) -> attachment_pb2.StartUploadRequest:
-        """What announces it to the node."""
+        """The announcement for the node."""
         return attachment_pb2.StartUploadRequest(
             ciphertext_sha256=self.said.ciphertext_sha256, ciphertext_size=self.said.ciphertext_size
         )

@@ -1,6 +1,6 @@
-"""What every test may use: the repository's root and the shared folder of real records and vectors.
+"""Fixtures for every test: the repository's root and the shared folder of real records and vectors.
 
-A run ends with one line on what was skipped because that folder was not there.
+A run ends with one line on the tests skipped because that folder is missing.
 """
 
 import os

@@ -117,18 +117,18 @@ def plan(members: Sequence[str], now: datetime) -> cd.ControlledDeliveryPlan:
 
 
 def activation(now: datetime) -> cd.ControlledDeliveryActivation:
-    """It begins."""
+    """Start the delivery."""
     begun = PartialTime(time=at(now.replace(second=0)), precision=TIME_PRECISION_MINUTE)
     return cd.ControlledDeliveryActivation(started_at=begun)
 
 
 def stop() -> cd.ControlledDeliveryStop:
-    """It stops."""
+    """Stop the delivery."""
     return cd.ControlledDeliveryStop(stop_reason="danger-to-life", text="Exercise.")
 
 
 def acknowledgement(digest: bytes) -> cd.ControlledDeliveryAcknowledgement:
-    """Take note of something."""
+    """Acknowledge a step."""
     return cd.ControlledDeliveryAcknowledgement(message_digest=digest)
 
 

@@ -96,7 +96,7 @@ class Court:
         self.officers = {name: Officer(folder, name, self.register) for name in ("kaz-liaison", "kaz-authoriser")}
 
     def tick(self, seconds: float = 1.0) -> datetime:
-        """Let time pass; gives the time after it."""
+        """Advance the clock and return the new time."""
         self.now += timedelta(seconds=seconds)
         return self.now
 
@@ -232,7 +232,7 @@ class Case:
         return self
 
     def receive(self, member: str, source: str = "kaz") -> "Case":
-        """Have it received."""
+        """Receive the message."""
         self.add("answers", member, log_pb2.LOG_EVENT_RECEIVED, counterpart=source)
         return self
 
@@ -245,7 +245,7 @@ class Case:
         before: int | None = 0,
         seconds: float = 5.0,
     ) -> "Case":
-        """Have the log's checkpoint cosigned after an entry, and (``before`` entries earlier than it) before it."""
+        """Cosign the log's checkpoint after an entry, and (``before`` entries earlier) before it."""
         log, index = self.proofs[place][number]
         court = self.court
         witnesses = [each for each in court.members if each != log.member] if by is None else list(by)

@@ -55,32 +55,32 @@ class NodeProcess:
 
     @property
     def config(self) -> Path:
-        """Its node.toml."""
+        """Return the path of node.toml."""
         return self.folder / "node.toml"
 
     @property
     def log(self) -> Path:
-        """What it printed, all runs after one another."""
+        """Return the printed output of all runs, in order."""
         return self.folder / "node.log"
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """What node.toml says."""
+        """Return the settings in node.toml."""
         return tomllib.loads(self.config.read_text())
 
     @property
     def address(self) -> str:
-        """Where officers and peers reach it, "host:port"."""
+        """Return the address for officers and peers, "host:port"."""
         return str(self.settings["listen"])
 
     @property
     def data(self) -> Path:
-        """Its data folder."""
+        """Return the data folder."""
         return self.folder / str(self.settings["data"])
 
     @property
     def admin_socket(self) -> Path:
-        """Its admin socket."""
+        """Return the path of the admin socket."""
         return self.folder / str(self.settings["admin_socket"])
 
     @property

@@ -31,7 +31,7 @@ def turn_into(entry: log_pb2.LogEntry, event: "log_pb2.LogEvent.ValueType") -> N
 
 
 def put(message: Message, name: str, value: Any) -> None:
-    """Set a field, whatever it holds."""
+    """Set a field to a new value."""
     if isinstance(value, list):
         del getattr(message, name)[:]
         getattr(message, name).extend(value)

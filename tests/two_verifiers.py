@@ -1,4 +1,4 @@
-"""Our verifier of evidence and the second one, side by side: both must say the same of whatever file they are shown."""
+"""Our verifier of evidence and the second one, side by side: both must agree on every file."""
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ def second_verifier() -> ModuleType:
 
 @contextmanager
 def remembering_sets() -> Iterator[ModuleType]:
-    """Have both verify each set of the register once, for tests that change everything else; gives the second."""
+    """Verify each set of the register once with both, for tests that change the rest; return the second's."""
     verifier = second_verifier()
     verifier.Register = remembering(verifier.Register)  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch:

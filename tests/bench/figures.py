@@ -1,4 +1,4 @@
-"""What the benchmark found: figures with their noise, what bounds them, what they should be; as a table and as JSON."""
+"""The results of the benchmark: figures with noise, bounds and targets, as a table and as JSON."""
 
 import math
 import statistics
@@ -13,7 +13,7 @@ PERCENT: Final = 100
 
 @dataclass(frozen=True)
 class Aim:
-    """What a figure should reach, and whether it did."""
+    """The target of a figure, and whether it was reached."""
 
     text: str
     met: bool

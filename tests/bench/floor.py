@@ -1,8 +1,8 @@
-"""The cryptographic floor: what two nodes must compute for one message whatever else they do, spread over two cores.
+"""The cryptographic floor: the computation that two nodes need for one message at least, spread over two cores.
 
 Both nodes verify the officer's P-256 signature; the receiver opens the X-Wing wrap and decrypts; both hash the
 ciphertext, the header and the log entries that name the message. Certificates, parsing, storing and talking are left
-out.
+Certificates, parsing, storing and talking are left
 """
 
 import time

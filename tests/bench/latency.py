@@ -152,7 +152,7 @@ async def _until(attempt: Callable[[], Awaitable[_T]]) -> _T:
 
 
 async def _behind_bulk(run: Run) -> tuple[list[Took], float]:
-    """Let bulk pile up while the receiver is away, bring it back, and send FLASH messages while the bulk drains."""
+    """Queue bulk messages while the receiver is away, bring it back, and send FLASH messages while the queue drains."""
     sender, receiver = run.federation.node(SENDER), run.federation.node(RECEIVER)
     officer = Officer(run.federation.folder, f"{SENDER}-liaison")
     receiver.stop()

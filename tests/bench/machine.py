@@ -1,4 +1,4 @@
-"""What the figures were measured on: machine, versions, the time an fsync takes; and the use a process makes of it."""
+"""The environment of the measurement: machine, versions, time of an fsync, and the usage of one process."""
 
 import os
 import platform
@@ -71,9 +71,9 @@ def busy_seconds() -> float:
 
 
 class Others:
-    """How much of the machine others use from now on, so that a disturbed figure can be told from a slow program.
+    """The load of other processes from now on, which separates a disturbed figure from a slow program.
 
-    Counts as ours: this process, and what it started once it has ended.
+    Counted as ours: this process, and its children once they have ended.
     """
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ NOTE: Final = b"a checkpoint of another log"  # what the proofs refer to
 
 @dataclass
 class Filled:
-    """What a store holds after filling; ``released`` and ``received`` are digests of some messages, spread over all."""
+    """The content of a filled store; ``released`` and ``received`` are digests of some messages, spread over all."""
 
     messages: int
     entries: int

@@ -21,7 +21,7 @@ from tests.federation import Federation, NodeFailedError
 
 
 def main() -> int:
-    """Do what was asked for; whatever was started here has ended when it returns, but for `up`."""
+    """Run the requested command; except for `up`, every started process has ended when it returns."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
     parser.add_argument("what", choices=("demo", "up", "down"))
     parser.add_argument("--lang", choices=("en", "ru"), default="")

@@ -29,7 +29,7 @@ class Refusal:
 
 @dataclass
 class Day:
-    """What the acts share, and what they leave behind: the refusals, and one message to prove by hand."""
+    """The state that the acts share, with the refusals and one message to prove by hand."""
 
     federation: Federation
     desk: Desk
@@ -49,7 +49,7 @@ class Day:
         return sent
 
     def four_eyes(self, member: str, *arguments: str) -> Any:
-        """Have one officer of a member write and submit, and the authoriser read and sign; only then it is released."""
+        """Submit a message as one officer and sign it as the authoriser; it is released only then."""
         waiting_now = self.desk.paiza(f"{member}-liaison", *arguments, "--second", "authoriser").result
         self.desk.tell(
             f"waits for {', '.join(waiting_now['missing'])}", f"ожидает подписи: {', '.join(waiting_now['missing'])}"
@@ -197,7 +197,7 @@ def absence(day: Day) -> None:
 
 
 def journal(day: Day) -> None:
-    """Take a table over from another system, twice."""
+    """Import a table from another system, twice."""
     command = ("import", "seizures", "journal.csv", "--map", "journal.toml")
     for expected in (3, 0):
         made = day.desk.paiza("uzb-liaison", *command).result
@@ -255,7 +255,7 @@ def delivery(day: Day) -> None:
 
 
 def recall(day: Day) -> None:
-    """Take a message back: every holder is told and takes note; what it said is shown only with a reason."""
+    """Recall a message: every holder is informed and acknowledges; its content is shown only with a reason."""
     sent = day.send("uzb-liaison", "send", "free-message", "while-away.yaml", "--to", "kaz,tjk")
     day.arrive("uzb-liaison", sent)
     recalled = day.four_eyes(

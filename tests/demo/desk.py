@@ -30,7 +30,7 @@ class DemoFailedError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command said: its exit code, its result, and its error, as their `--json` gives them."""
+    """The outcome of a command: exit code, result and error from `--json`."""
 
     code: int
     result: Any
@@ -108,7 +108,7 @@ class Desk:
                     process.kill()
 
     def tell(self, english: str, russian: str) -> None:
-        """Say what came of a command."""
+        """Print the outcome of a command."""
         print(f"     {self.voice(english, russian)}", flush=True)
 
     def _show(self, profile: str, arguments: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from tests.system import ledgers
 
 @dataclass(frozen=True)
 class Agreement:
-    """How much was compared, and agreed."""
+    """The number of compared and of equal entries."""
 
     entries: int
     proofs: int

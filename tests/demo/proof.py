@@ -1,4 +1,4 @@
-"""After the day: every message proven offline, by its evidence file and the bootstrap root."""
+"""Prove every message of the day offline, by its evidence file and the bootstrap root."""
 
 from dataclasses import dataclass
 from pathlib import Path

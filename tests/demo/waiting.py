@@ -1,4 +1,4 @@
-"""What the demo asks a node beside the commands it shows: where deliveries stand. Through the SDK, as an officer."""
+"""Queries for delivery states that the demo makes beside the shown commands, through the SDK as an officer."""
 
 import asyncio
 from collections.abc import Collection, Coroutine

@@ -12,7 +12,7 @@ _VARIABLES: Final = ("PAIZA_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 class Voice:
-    """Says everything in the one language that was chosen."""
+    """Prints all texts in the chosen language."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
@@ -23,6 +23,6 @@ class Voice:
 
 
 def choose(asked: str, environment: Mapping[str, str]) -> Voice:
-    """Take the language asked for, else that of the environment, else English."""
+    """Set the requested language, else that of the environment, else English."""
     wanted = asked or next((environment[name] for name in _VARIABLES if environment.get(name)), "")
     return Voice("ru" if wanted.lower().startswith("ru") else "en")

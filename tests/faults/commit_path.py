@@ -65,13 +65,13 @@ class Trial:
 
     @override
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Describe the trial in one line."""
         end = "gone at once" if self.abrupt else "ended in order"
         return f"{self.fault}; {end}; {'power lost' if self.power else 'power kept'}{'; new' if self.empty else ''}"
 
 
 class Bench:
-    """What all trials share: the node's settings and keys, and its data as they are before each."""
+    """The state that all trials share: the node's settings and keys, and its data before each trial."""
 
     def __init__(self, federation: Path, folder: Path) -> None:
         self.config = config.load(federation / "nodes" / "kaz" / "node.toml")
@@ -86,7 +86,7 @@ class Bench:
         self.careless = False
 
     def begin(self, fault: disk.Fault | None) -> None:
-        """Have the disk look at the data folder from here on."""
+        """Watch the data folder with the failing disk from now on."""
         self.library.disk_begin(
             os.fsencode(self.data),
             os.fsencode(self.image),
@@ -282,7 +282,7 @@ def attempt(bench: Bench, trial: Trial) -> dict[str, Any]:
 
 @contextmanager
 def quietly(folder: Path) -> Iterator[None]:
-    """Have what the node logs go to a file."""
+    """Write the node's log lines to a file."""
     with (folder / "log").open("a") as stream:
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(stream))
         yield
@@ -326,10 +326,10 @@ def _begun(bench: Bench, tell: Tell) -> None:
 
 
 def main() -> None:
-    """Make every so-and-so-many of all trials, and print what was found as JSON.
+    """Run every n-th of all trials, and print the results as JSON.
 
     ``--careless``: the database is not synced at a commit, and nothing fails; the power is lost behind each answer in
-    turn. Whoever finds nothing wrong then looks at nothing. ``--work``: only the work, once, on data that are there.
+    turn. A check that finds nothing wrong then is blind. ``--work``: only the work, once, on data that are there.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.faults.commit_path")
     parser.add_argument("federation", type=Path)
@@ -355,7 +355,7 @@ def main() -> None:
 
 
 def careless_plan() -> list[Trial]:
-    """Let nothing fail but the removal of a file that there never was, and lose the power after each answer in turn."""
+    """Fail only the removal of a missing file, and lose the power after each answer in turn."""
     fault = disk.Fault("unlink", "never", 1, 1, "none")
     return [Trial(fault, abrupt=True, power=True, answers=answers) for answers in range(1, ITEMS)]
 

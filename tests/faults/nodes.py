@@ -35,7 +35,7 @@ Call = tuple[str, str]
 
 @dataclass(frozen=True)
 class Trial:
-    """What fails, and how the node is gone after it. ``stopping``: it fails only while the node stops."""
+    """A fault, and the way the node ends after it. ``stopping``: the fault occurs only while the node stops."""
 
     fault: disk.Fault
     abrupt: bool
@@ -50,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Calls:
-    """How often each call was made since the start, at four moments.
+    """The number of each call since the start, at four moments.
 
     When the node served, when half the work was done, when all of it was, and when the node was gone.
     """
@@ -145,7 +145,7 @@ class FailingNode(Campaign):
 
     @asynccontextmanager
     async def _load(self) -> AsyncIterator[None]:
-        """Have all officers submit meanwhile, as fast as they are answered."""
+        """Submit as all officers meanwhile, as fast as they are answered."""
         stop, hurry = asyncio.Event(), asyncio.Event()
         hurry.set()
         working = asyncio.create_task(load.run_all(self.submitters, stop, hurry))

@@ -17,25 +17,25 @@ from tests.simulation.network import Network
 
 
 class Lie(Enum):
-    """What the lying member does, from some moment on."""
+    """The lie of a member from some moment on."""
 
     NONE = "none"
     SPLIT = "split"
-    """It shows one history to some members and another to the others."""
+    """One history for some members and another for the others."""
     EQUIVOCATE = "equivocate"
-    """It shows everybody now this history, now that."""
+    """Alternating histories for everybody."""
     REWRITE = "rewrite"
-    """It goes back to an earlier state and goes on from there otherwise."""
+    """A return to an earlier state, and another history from there."""
     REFUSE = "refuse"
-    """It shows two histories, and refuses to prove its growth on demand."""
+    """Two histories, and no consistency proof on demand."""
     GARBLE = "garble"
-    """It shows two histories, and answers with proofs that lead nowhere."""
+    """Two histories, and invalid proofs."""
     SILENT = "silent"
-    """It shows two histories, and never answers that one question."""
+    """Two histories, and no answer to that one question."""
     STALE = "stale"
-    """It shows less than it has shown before."""
+    """A smaller log than shown before."""
     OMIT = "omit"
-    """It leaves something out of a log that is whole: no tree can show that, and nobody may be accused for it here."""
+    """An omission from a consistent log: no tree shows that, so it must raise no accusation."""
 
 
 ANSWERED: Final = frozenset({Lie.SPLIT, Lie.EQUIVOCATE, Lie.REWRITE})
@@ -142,7 +142,7 @@ class Liar:
         return self.personas[self._shown_to.setdefault(to, len(self._shown_to)) % len(self.personas)]
 
     def remember(self) -> None:
-        """Take the state to go back to later."""
+        """Save the state to return to later."""
         self._past = self.personas[0].disk.copy()
 
     async def begin(self) -> None:
@@ -161,7 +161,7 @@ class Liar:
                 await persona.append(1 + self._rng.randrange(3))
 
     async def append(self, count: int) -> None:
-        """Let every history go on, each by itself."""
+        """Extend every history separately."""
         for persona in self.personas:
             await persona.append(self._rng.randrange(count + 1))
 
@@ -175,7 +175,7 @@ class Liar:
 
     @property
     def refused(self) -> int:
-        """How often it could not answer, for the history it showed was shorter than what it was asked about."""
+        """The number of unanswerable queries, about more than the shown history."""
         return sum(persona.refused for persona in self.personas)
 
 

@@ -68,7 +68,7 @@ class Clock:
         return self.now
 
     def tick(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += timedelta(seconds=seconds)
 
 
@@ -119,7 +119,7 @@ class RegisterCache:
 
 
 class Disk:
-    """What a crash leaves: the tree, and a database in memory with what is known of others and what was found."""
+    """The state that survives a crash: the tree, and a database in memory with peer logs and findings."""
 
     def __init__(self) -> None:
         engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
@@ -130,7 +130,7 @@ class Disk:
         self.size = 0
 
     def copy(self) -> "Disk":
-        """Take a snapshot."""
+        """Return a snapshot."""
         other = Disk()
         driver = cast("Any", self._connection.connection.driver_connection)
         driver.backup(cast("Any", other._connection.connection.driver_connection))
@@ -208,7 +208,7 @@ class Channel(MethodChannel):
     async def prove_consistency(
         self, request: exchange_pb2.ProveConsistencyRequest
     ) -> exchange_pb2.ProveConsistencyResponse:
-        """Have it prove its growth."""
+        """Request a consistency proof."""
         return cast(
             "exchange_pb2.ProveConsistencyResponse",
             await self._network.call(self._caller, self.member, "prove_growth", request),
@@ -338,11 +338,11 @@ class Node:
             self.found_out = self.found_out or life == self.lives
 
     async def step(self) -> None:
-        """Judge what was heard, and ask what is due."""
+        """Verify the reports, and ask what is due."""
         await self.misbehaviour.step()
 
     async def append(self, count: int) -> None:
-        """Let something happen that is logged."""
+        """Append an entry."""
 
         def work(tx: LogTransaction) -> None:
             for _ in range(count):

@@ -9,7 +9,7 @@ from typing import Any
 from paiza_wire.errors import PaizaError, Unavailable
 
 Handler = Callable[[str, str, Any], Awaitable[Any]]
-"""Takes the caller's member id, the method and the request; gives the answer, None where nobody answers."""
+"""Called with the caller's member id, the method and the request; returns the answer, or None."""
 
 
 @dataclass

@@ -98,7 +98,7 @@ class World:
         return self.outcome
 
     async def expose(self) -> None:
-        """Let the liar show some members something that it may deny later."""
+        """Show some members a history that the liar may deny later."""
         await self.liar.personas[0].append(2)
         self.liar.personas[0].checkpoint_exchange.candidate()
         for node in self.nodes.values():
@@ -106,7 +106,7 @@ class World:
                 await self.carry(node.show(self.liar.name))
 
     async def settle(self) -> None:
-        """Let everything go on until all that is left waits for the network."""
+        """Run until every task waits for the network."""
         ready: Any = asyncio.get_running_loop()
         await asyncio.sleep(0)
         while ready._ready:  # noqa: ASYNC110 - whoever is ready goes on; nothing here is a clock
@@ -139,7 +139,7 @@ class World:
             await self.fall(self.nodes[self.rng.choice(old)] if old else node)
 
     async def begin_exchange(self, node: Node) -> None:
-        """Let a node show its checkpoint, or ask what others hold of its log where it has just started."""
+        """Submit a node's checkpoint, or compare its log with others if it has just started."""
         if node.found_out:
             await self.put_back(node)
         elif not node.serves:
@@ -150,7 +150,7 @@ class World:
             self.begin(node.show(to) if self.rng.random() < 0.7 or to != self.liar.name else self.liar.show(node.name))
 
     async def fall(self, node: Node) -> None:
-        """Let a node crash; sometimes its machine comes back as it was some time ago."""
+        """Crash a node; sometimes its machine returns to an earlier state."""
         self.network.reset(node.name)
         await self.settle()
         self.outcome.crashes += 1
@@ -181,7 +181,7 @@ class World:
         node.start()
 
     async def calm_down(self) -> None:
-        """Let the network carry everything, and nodes that were set back find out."""
+        """Deliver everything, so that nodes that were set back find out."""
         while self.network.waiting:
             self.network.deliver(0)
             await self.settle()
@@ -207,7 +207,7 @@ class World:
             task.result()
 
     async def round(self) -> None:
-        """Let every pair exchange once, and everybody ask what is due."""
+        """Exchange once between every pair, and ask what is due."""
         members = [*sorted(self.nodes), self.liar.name]
         pairs = [(one, other) for at, one in enumerate(members) for other in members[at + 1 :]]
         self.rng.shuffle(pairs)
@@ -217,7 +217,7 @@ class World:
             await self.carry(self.nodes[one].show(other))
         self.clock.tick(2.0)
         for node in self.nodes.values():
-            await self.carry(node.step())  # judges what was heard
+            await self.carry(node.step())  # verifies the reports
         self.clock.tick(CALM_SECONDS)
         for node in self.nodes.values():
             await self.carry(node.step())  # asks

@@ -37,7 +37,7 @@ PROFILES: Final = ("liaison", "duty")
 
 @dataclass
 class Figures:
-    """What a campaign did."""
+    """The figures of a campaign."""
 
     rounds: int = 0
     kills: Counter[str] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Books:
-    """What was read of both nodes, and what their officers had been answered before."""
+    """The data of both nodes, and the answers to their officers before."""
 
     receipts: list[dict[bytes, list[tuple[int, bytes]]]]
     one: Holding
@@ -101,7 +101,7 @@ class Campaign:
         return self.figures
 
     async def finish(self) -> Figures:
-        """Let everything arrive, stop both nodes and balance the books."""
+        """Wait for all deliveries, stop both nodes and compare their records."""
         for submitter in self.submitters:
             await asyncio.wait_for(submitter.finish(), SETTLE_SECONDS)
         await self._until_settled()
@@ -162,7 +162,7 @@ class Campaign:
             assert node.running, f"{node.member} ended by itself:\n{node.log_tail()}"
 
     def _read(self) -> Books:
-        """Read what lies on disk, whatever is under way; one node twice, so that each is read after its sender."""
+        """Read the disks at any moment; one node twice, so that each is read after its sender."""
         receipts = [dict(submitter.receipts) for submitter in self.submitters]
         return Books(receipts, ledgers.read(self.one), ledgers.read(self.other), ledgers.read(self.one))
 
@@ -229,7 +229,7 @@ def kill_backends(server: PostgreSQL) -> None:
 
 
 def check_by_program(node: NodeProcess) -> None:
-    """Have `paiza-node verify` hash everything again."""
+    """Run `paiza-node verify`."""
     command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{node.member}: verify failed:\n{done.stdout}{done.stderr}"

@@ -105,7 +105,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Account:
-    """What should become of a table, by a count of its own."""
+    """The expected result of a table, counted independently."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     notices: dict[str, dict[bytes, Row]] = field(default_factory=dict)
@@ -208,7 +208,7 @@ def settle(federation: Federation) -> float:
 
 
 def verified(nodes: Iterable[NodeProcess]) -> None:
-    """Have `paiza-node verify` read and hash everything again."""
+    """Run `paiza-node verify`."""
     for node in nodes:
         command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,6 +1,6 @@
-"""What two nodes hold on disk, read from outside, and whether it agrees: with itself, with the other, with receipts.
+"""The data of two nodes on disk, read from outside and compared: with itself, with the other, with receipts.
 
-Nothing here asks a node. The database is read as it lies there, after a kill too, and everything is hashed anew by
+No node is called. The database is read from disk, after a kill too, and everything is hashed anew by
 code of its own, so that a defect of the node's store or tree cannot hide itself.
 """
 

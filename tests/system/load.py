@@ -112,7 +112,7 @@ class Submitter:
 
 
 async def run_all(submitters: list[Submitter], stop: asyncio.Event, hurry: asyncio.Event) -> None:
-    """Let all officers work at once, as fast as they can while ``hurry`` is set; ends when they were told to stop."""
+    """Run all officers at once, at full speed while ``hurry`` is set, until they are stopped."""
     async with asyncio.TaskGroup() as group:
         for submitter in submitters:
             group.create_task(submitter.run(stop, hurry))

@@ -31,11 +31,11 @@ class Identity:
 
     @property
     def certificate_sha256(self) -> str:
-        """What officers.toml says of it."""
+        """The certificate's entry in officers.toml."""
         return sha256(self.certificate).hexdigest()
 
     def signer(self, officer_id: str) -> OfficerSigner:
-        """What signs messages with it."""
+        """The signer of messages."""
         key = keys.private_key_from_pem(self.key_pem)
         return OfficerSigner(officer_id, self.certificate, lambda data: keys.sign(key, data))
 
@@ -79,7 +79,7 @@ class Mint:
     def issue(
         self, authority: str, kind: Role, claimed: SpiffeId, *, begins: datetime | None = None, life: timedelta = LIFE
     ) -> Identity:
-        """Have a member's CA of this kind certify whatever is claimed, without asking whether it may."""
+        """Certify any claim with a member's CA of this kind, without checks."""
         member = self.register.member(authority).authority
         ca = load_certificate(member.node_ca if kind == "node" else member.officer_ca)
         ca_key = keys.private_key_from_pem((self.folder / f"nodes/{authority}/keys/{kind}-ca.key").read_bytes())

@@ -63,13 +63,13 @@ class Proxy:
         self._open.clear()
 
     def half_close(self) -> None:
-        """Tell both ends of every connection that the other will send no more, and keep listening."""
+        """Close every connection's write side towards both ends, and keep listening."""
         for writer in self._writers:
             with contextlib.suppress(OSError):
                 writer.write_eof()
 
     def mend(self) -> None:
-        """Let everything through again."""
+        """Forward everything again."""
         self._refuse = False
         self._refused_pids.clear()
         self._open.set()

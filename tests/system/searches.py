@@ -19,7 +19,7 @@ Expected = Callable[[Row], bool]
 
 @dataclass(frozen=True)
 class Query:
-    """What is searched for, other filters, and which rows should be found."""
+    """A search with its filters, and the rows it should find."""
 
     criteria: tuple[tuple[str, str], ...]
     expected: Expected
@@ -39,7 +39,7 @@ def _country(name: str, columns: tuple[str, ...] = _COUNTRIES) -> Expected:
 
 
 def _place(*spellings: str) -> Expected:
-    """Expect rows whose place has one of these as a word, whatever its case and apostrophes."""
+    """Expect rows whose place has one of these as a word, in any case and with any apostrophes."""
     wanted = {spelling.casefold() for spelling in spellings}
 
     def found(row: Row) -> bool:

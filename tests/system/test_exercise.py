@@ -56,7 +56,7 @@ class Exercise:
     async def submit(
         self, member: str, kind: str, content: Message, *, two: bool = False, **changes: Any
     ) -> officer_pb2.SubmitResult:
-        """Have the officers of a member release a step that follows from all their node knows."""
+        """Release a step of a member that follows from all steps its node knows."""
         officer, second = self.liaisons[member], self.authorisers[member] if two else None
         if self.thread:
             found = await self.workflow(member)
@@ -98,7 +98,7 @@ class Exercise:
                 proxy.cut_caller(pid)
 
     def mend(self) -> None:
-        """Let everything through again."""
+        """Forward everything again."""
         for proxy in self.proxies.values():
             proxy.mend()
 
@@ -172,7 +172,7 @@ async def _begin(exercise: Exercise, now: datetime) -> None:
 
 
 async def test_a_delivery_survives_a_dead_node_and_a_cut_network(exercise: Exercise) -> None:
-    """After kill, partition and a stop from the cut-off side, five nodes agree to the last step and deadline."""
+    """Five nodes agree on every step and deadline after kill, partition and a stop from the cut-off side."""
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     await _begin(exercise, now)
 

@@ -170,7 +170,7 @@ async def test_a_node_whose_disk_fails_for_a_while(library: Path, folder: Path, 
     ids=["every fsync fails", "mounted read-only"],
 )
 async def test_a_receiver_whose_disk_fails_for_a_while(library: Path, folder: Path, fault: disk.Fault) -> None:
-    """No duty of a node ends it because the disk is away; a message and its attachment arrive when it is back."""
+    """A missing disk ends no background task; a message and its attachment arrive when it is back."""
     broken = folder / "broken"
     with Federation.create(folder / "federation", ["kaz", "tjk"]) as federation:
         node = federation.node("tjk")
@@ -207,7 +207,7 @@ async def submit(stub: "officer_pb2_grpc.OfficerServiceAsyncStub", message: byte
 
 
 def test_trials_find_a_database_that_is_not_synced(library: Path, folder: Path) -> None:
-    """Where commits are not synced before they are acknowledged, a loss of power is found to have lost something."""
+    """A loss of power is found to lose data if commits are acknowledged before they are synced."""
     results = commit_path(library, folder, "--careless")["results"]
     assert results
     assert all(each["wrong"] for each in results)

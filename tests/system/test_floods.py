@@ -49,7 +49,7 @@ def register(folder: Path) -> Register:
 
 @pytest.fixture(autouse=True)
 def unharmed(federation: Federation, register: Register) -> Iterator[None]:
-    """After every flood the node runs, has met no defect of its own, and its books hold."""
+    """The node runs after every flood, without an internal error, and its records verify."""
     yield
     node = federation.node("kaz")
     assert node.running
@@ -58,7 +58,7 @@ def unharmed(federation: Federation, register: Register) -> Iterator[None]:
 
 
 async def test_officer_who_floods_is_told_to_wait(federation: Federation, folder: Path, register: Register) -> None:
-    """Of hundreds of Submits at once by one officer some are taken, the others get a delay; his colleague is served."""
+    """Some of an officer's hundreds of simultaneous Submits are accepted, the others delayed; a colleague is served."""
     liaison = Officer(folder, "kaz-liaison", register)
     request = officer_pb2.SubmitRequest(
         items=[officer_pb2.SubmitItem(message=liaison.compose(["tjk"])) for _ in range(64)]
@@ -73,7 +73,7 @@ async def test_officer_who_floods_is_told_to_wait(federation: Federation, folder
 
 
 async def test_peer_that_floods_is_told_to_wait(federation: Federation, folder: Path, register: Register) -> None:
-    """Of hundreds of batches at once from one member some are taken, the others get a delay; officers are served."""
+    """Some of a member's hundreds of simultaneous batches are accepted, the others delayed; officers are served."""
     peer = HostilePeer(folder, "tjk", federation.node("kaz"), register)
     author = Officer(folder, "tjk-liaison", register)
     batch = peer.dispatch_all([author.compose(["kaz"]) for _ in range(64)])
@@ -141,7 +141,7 @@ async def _connections(
 
 
 async def _served_meanwhile(folder: Path, register: Register, flood: Sequence[Awaitable[object]]) -> Counter[str]:
-    """Have a duty officer submit while the flood is on; says how the flood was answered."""
+    """Submit as a duty officer during the flood; return the answers to the flood."""
     duty = Officer(folder, "kaz-duty", register)
     waiting = [asyncio.ensure_future(_told(call)) for call in flood]
     async with duty.channel(("grpc.use_local_subchannel_pool", 1)) as channel:

@@ -59,7 +59,7 @@ def command_line(federation: Federation, environment: Mapping[str, str]) -> Any:
 
 
 def test_kind_that_the_packages_do_not_know(federation: Federation, paiza: Any, tmp_path: Path) -> None:
-    """It is sent, received, listed and shown in both languages, and its rules are its own."""
+    """A foreign kind is sent, received, listed and shown in both languages, by its own rules."""
     draft = tmp_path / "wolves.yaml"
     draft.write_text(DRAFT)
     sent = paiza("kaz-liaison", "send", "wolf-note", str(draft), "--json")

@@ -1,6 +1,6 @@
-"""Who may call what: every RPC of every service against every identity.
+"""The access table: every RPC of every service against every identity.
 
-A node serves; each identity calls each RPC with an empty request. What gets through the gate may still be refused by
+Each identity calls each RPC of a node with an empty request. An authenticated call may still be refused by
 the verb, for a reason that has nothing to do with who called; what does not is refused with the reason in the table.
 """
 
@@ -176,7 +176,7 @@ async def test_exactly_the_right_ones_pass(scene: Scene, who: str) -> None:
 
 
 async def test_node_is_unharmed(scene: Scene) -> None:
-    """After all of that the node serves whom it should."""
+    """The node still serves permitted callers after all of that."""
     async with scene.channel("liaison") as channel:
         assert await _knock(channel, "/paiza.officer.v1.OfficerService/GetSession", stream=False) == "ok"
 

@@ -139,7 +139,7 @@ def test_the_counts_agree_with_an_independent_count(desk: Desk) -> None:
 
 
 def test_every_notice_stands_once_in_every_other_inbox(desk: Desk) -> None:
-    """What a state reported is at each other member exactly once, signed by that state's officer for all of them."""
+    """Each state's reports are at each other member exactly once, signed by that state's officer."""
     register = read_register(desk.federation.folder)
     certificates = register.certificate_verifier()
     sent = {member: {each.digest: each for each in notices} for member, notices in desk.sent().items()}
@@ -308,7 +308,7 @@ async def _pounds(desk: Desk) -> Quantity:
 
 
 def test_the_progress_bar_is_for_terminals(desk: Desk) -> None:
-    """Where standard error is a terminal a bar is drawn on it, and the result goes to standard output alone."""
+    """A progress bar is drawn if standard error is a terminal; the result goes to standard output alone."""
     ours, theirs = pty.openpty()
     try:
         program = Program(

@@ -34,7 +34,7 @@ def server() -> Iterator[PostgreSQL]:
 
 @pytest.mark.timeout(120 + SECONDS_PER_ROUND * ROUNDS)
 async def test_nothing_is_lost_or_delivered_twice_on_sqlite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nodes on SQLite that are killed under load deliver whatever they accepted exactly once."""
+    """Nodes on SQLite that are killed under load deliver every accepted message exactly once."""
     await _campaign(Federation.create(tmp_path / "federation", MEMBERS), None, capsys)
 
 

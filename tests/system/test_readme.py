@@ -21,7 +21,7 @@ SECONDS: Final = 600
 """A limit, not a measure: two shared cores, and everything in it starts processes."""
 
 KEPT: Final = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONHASHSEED")
-"""Of the environment; not what make or another virtual environment has set."""
+"""Variables of the environment, without those of make or a virtual environment."""
 
 BLOCK: Final = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK: Final = re.compile(r"\]\(([^)#:]+)\)")
@@ -30,7 +30,7 @@ TARGET: Final = re.compile(r"`make ([a-z-]+)`")
 
 @pytest.fixture
 def environment() -> Mapping[str, str]:
-    """What a newcomer's shell has, as far as the commands care."""
+    """The environment of a newcomer's shell."""
     return {name: os.environ[name] for name in KEPT if name in os.environ} | {"LANG": "C.UTF-8"}
 
 
@@ -78,7 +78,7 @@ def test_every_command_works_in_a_clean_clone(clone: Path, environment: Mapping[
 
 
 def test_every_link_leads_to_a_file(root: Path) -> None:
-    """What the README points to in the repository is there."""
+    """Every path that the README names exists."""
     links = LINK.findall((root / "README.md").read_text())
     assert links
     assert [link for link in links if not (root / link).exists()] == []

@@ -1,4 +1,4 @@
-"""What the register takes away or changes, between real nodes: a revoked officer, a suspended member, a new key.
+"""Changes of the register between real nodes: a revoked officer, a suspended member, a new key.
 
 The register is signed anew by the federation's own holders and read by the nodes at their next start; a node that
 runs looks for it every ten minutes.
@@ -48,7 +48,7 @@ def publish(federation: Federation, holder: Holder) -> None:
 
 
 async def test_revoked_officer_and_suspended_member_are_shut_out(federation: Federation) -> None:
-    """After the node has read the new register neither a revoked certificate nor a suspended member's node gets in."""
+    """Revoked certificates and suspended members are refused once the node has read the new register."""
     folder, node = federation.folder, federation.node("kaz")
     mint = Mint(folder, read_register(folder))
     duty, peer = mint.officer("kaz-duty"), mint.node("tjk")

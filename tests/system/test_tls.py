@@ -77,7 +77,7 @@ def test_openssl_agrees_on_a_hybrid_key_and_not_on_tls_1_2(federation: Federatio
 
 
 def server_hello_extensions(data: bytes) -> dict[int, bytes]:
-    """Take the extensions out of the first ServerHello of a connection (RFC 8446 §4.1.3, in records of §5.1)."""
+    """Return the extensions of the first ServerHello of a connection (RFC 8446 §4.1.3, in records of §5.1)."""
     kind, _, length = struct.unpack_from(">BHH", data)
     assert kind == HANDSHAKE
     body = data[5 : 5 + length]

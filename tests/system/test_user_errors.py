@@ -44,7 +44,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Desk:
-    """What a row may spoil: a home of its own with copies of the profiles, a folder, the environment."""
+    """The state that a row may spoil: a home with copies of the profiles, a folder, the environment."""
 
     home: Path
     folder: Path
@@ -67,7 +67,7 @@ class Desk:
         file.write_text(text.replace(old, new))
 
     def know_the_federation(self) -> None:
-        """Give uzb's officer, whose node does not run, what was learned when it still did."""
+        """Provide uzb's officer, whose node is stopped, with data learned while it ran."""
         shutil.copytree(self.federation.home / "kaz-liaison/register", self.home / "uzb-liaison/register")
         shutil.copy(self.federation.home / "kaz-liaison/roles.json", self.home / "uzb-liaison")
 
@@ -338,7 +338,7 @@ def test_a_defect_of_ours_shows_no_traceback_and_no_content(desk: Desk, capsys: 
 
 
 def test_the_process_itself_exits_with_the_code(desk: Desk) -> None:
-    """What the shell sees is the documented code, and nothing but the error on standard error."""
+    """The command exits with the documented code, and prints only the error on standard error."""
     command = [sys.executable, "-m", "paiza_client", "open", "ffffffffffff", "--profile", "kaz-liaison", "--lang", "ru"]
     done = subprocess.run(command, env={**os.environ, "PAIZA_HOME": str(desk.home)}, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (3, b"")

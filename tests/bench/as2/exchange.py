@@ -56,7 +56,7 @@ class Pair:
         self.from_kaz = partner(SENDER, kaz_certificate)
 
     def exchange(self, content: bytes) -> None:
-        """Carry one message across and its receipt back; whatever is not proven fails here."""
+        """Transfer one message and return its receipt; any missing proof fails here."""
         sent = Message(self.kaz, self.to_tjk)
         sent.build(content, filename="content.bin", content_type="application/octet-stream")
 

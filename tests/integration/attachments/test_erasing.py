@@ -19,7 +19,7 @@ REQUEST = ErasureRequest(reason="unlawful", explanation="Exercise").SerializeToS
 
 
 async def ask(line: Line, digest: bytes) -> None:
-    """Have a message of kaz erased, by two officers."""
+    """Erase a message of kaz, as two officers."""
     desk = Desk(line.federation.folder, "kaz")
     async with desk.channel:
         header = pb.Header.FromString((await desk.info(digest)).header)
@@ -43,7 +43,7 @@ def verified(line: Line, member: str) -> object:
 
 @pytest.mark.parametrize("when", ["received", "under way"])
 async def test_the_file_goes_at_both_ends(line: Line, when: str) -> None:
-    """No file is left whole or in part, both nodes say erased, and verify finds nothing amiss."""
+    """No file or part of one remains, both nodes report it erased, and verify finds nothing."""
     if when == "under way":
         # The first bytes are on their way when the line falls silent, and come in the end.
         digest, _sealed = await line.send(24 * MIB)

@@ -1,4 +1,4 @@
-"""Who hands over what he did not announce, and who brings what he may not: refused, and the node is unharmed."""
+"""Unannounced ciphertexts and forbidden uploads are refused, and the node is unharmed."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ Pieces = Callable[[exchange_pb2.FetchAttachmentRequest, int], AsyncIterator[byte
 
 @asynccontextmanager
 async def impostor(line: Line, size: int, pieces: Pieces) -> AsyncIterator[list[int]]:
-    """Run a program under the keys of kaz's node that hands over whatever a test wants; gives the offsets asked for."""
+    """Run a program under the keys of kaz's node that serves the bytes a test chooses; return the requested offsets."""
     asked: list[int] = []
 
     async def fetch(request: exchange_pb2.FetchAttachmentRequest, _context: Any) -> AsyncIterator[bytes]:
@@ -57,7 +57,7 @@ async def impostor(line: Line, size: int, pieces: Pieces) -> AsyncIterator[list[
 
 
 async def announced(line: Line, size: int) -> tuple[bytes, int]:
-    """Have tjk take a message whose attachment it cannot fetch yet, and end kaz's node; gives digest and size."""
+    """Deliver to tjk a message whose attachment is not served yet, and stop kaz's node; return digest and size."""
     line.proxy.cut()
     digest, sealed = await line.send(size)
     await line.until(lambda: workflow_states(line.receiving, digest))
@@ -122,9 +122,9 @@ async def test_bytes_damaged_here_are_fetched_anew(line: Line) -> None:
 
 
 async def test_an_officer_cannot_spoil_what_a_peer_hands_over(line: Line) -> None:
-    """Who brings other bytes under the digest of a pending attachment is refused, and it arrives all the same.
+    """Other bytes under the digest of a pending attachment are refused, and it still arrives.
 
-    Else it would be refused for good, and the log would say that its sender was at fault.
+    Otherwise it would be refused finally, and the log would blame its sender.
     """
     line.proxy.cut()
     digest, sealed = await line.send(MIB)
@@ -143,7 +143,7 @@ async def test_an_officer_cannot_spoil_what_a_peer_hands_over(line: Line) -> Non
 
 
 async def test_only_members_a_message_went_to_fetch_its_attachments(line: Line) -> None:
-    """To the node of another member there is no such message, whatever digest it knows."""
+    """The node of another member gets unknown_id for any digest it knows."""
     digest, _ = await line.send(1000)
     await settled(line.receiving, digest)
     register = read_register(line.federation.folder)

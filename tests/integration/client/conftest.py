@@ -30,7 +30,7 @@ content:
 
 @dataclass(frozen=True)
 class Ran:
-    """What one command printed, and its exit code."""
+    """The output of one command, and its exit code."""
 
     code: int
     out: str

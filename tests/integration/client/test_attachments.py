@@ -52,7 +52,7 @@ def arrived(paiza: Paiza, profile: str, message: str) -> list[dict[str, Any]]:
 def test_a_picture_is_sent_followed_fetched_and_proven(
     paiza: Paiza, federation: Federation, draft: Path, photo: Path, tmp_path: Path
 ) -> None:
-    """What the recipient's officer saves is the sender's file; list, thread, trail and outbox tell the same."""
+    """The recipient's officer saves the sender's file; list, thread, trail and outbox agree."""
     sent = paiza("kaz-liaison", "send", "free", draft, "--attach", photo, "--json").json
     there = arrived(paiza, "tjk-liaison", sent["id"])
     assert [(each["part"], each["member"], each["state"]) for each in there] == [(1, "tjk", "received")]
@@ -81,7 +81,7 @@ def test_a_picture_is_sent_followed_fetched_and_proven(
 def test_a_disclosed_picture_is_proven_to_whoever_has_the_file(
     paiza: Paiza, federation: Federation, photo: Path, tmp_path: Path
 ) -> None:
-    """What is classified stays; else the file alone gives the picture, and shows that it is the one that was sent."""
+    """Classified files stay; otherwise the evidence file alone contains the picture, proven to be the sent one."""
     root = federation.folder / "root.json"
     draft, given, folder = tmp_path / "draft.yaml", tmp_path / "given.zip", tmp_path / "parts"
     why = ("--disclose-part", "1", "--reason", "case 1", "--whom", "a court")

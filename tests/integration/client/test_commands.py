@@ -57,7 +57,7 @@ def send(paiza: Paiza, federation: Federation, draft: Path, kind: str = "free-me
 def test_a_message_is_sent_received_and_opened_with_its_proofs(
     paiza: Paiza, federation: Federation, draft: Path
 ) -> None:
-    """What was written stands at the other officer, with signature, release, receipt and opening proven."""
+    """The other officer reads the written text, with signature, release, receipt and opening proven."""
     message_id = send(paiza, federation, draft)
     opened = paiza("tjk-liaison", "open", message_id, "--json").json
     assert opened["content"] == {"subject": "Exercise", "text": "Nothing of this is real."}
@@ -117,7 +117,7 @@ def test_a_request_with_urgency_from_the_command_line(paiza: Paiza, federation: 
 
 
 def test_a_template_filled_in_is_a_valid_draft(paiza: Paiza, tmp_path: Path) -> None:
-    """What `--template` prints needs only its open fields filled in, in either language."""
+    """The output of `--template` needs only its open fields filled in, in either language."""
     for lang in ("ru", "en"):
         text = paiza("kaz-liaison", "send", "free", "--template", "--lang", lang).out
         text = (
@@ -131,7 +131,7 @@ def test_a_template_filled_in_is_a_valid_draft(paiza: Paiza, tmp_path: Path) -> 
 
 
 def test_a_dry_run_sends_nothing(paiza: Paiza, draft: Path) -> None:
-    """After a dry run the list of what was sent is what it was."""
+    """A dry run leaves the list of sent messages unchanged."""
     before = paiza("kaz-liaison", "inbox", "--sent", "--json").json
     assert paiza("kaz-liaison", "send", "free", draft, "--dry-run").code == 0
     assert paiza("kaz-liaison", "inbox", "--sent", "--json").json == before

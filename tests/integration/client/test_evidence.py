@@ -1,4 +1,4 @@
-"""Evidence of a real message: whatever is changed in the file, verification fails and says where."""
+"""Evidence of a real message: every change in the file fails verification, which names the place."""
 
 import asyncio
 import io
@@ -64,7 +64,7 @@ def test_any_changed_byte_of_the_file_is_noticed(file: bytes, root: bytes) -> No
 
 
 def test_what_is_taken_away_is_not_proven(file: bytes, root: bytes) -> None:
-    """Without message, release or register nothing holds; without the receipt it is said to be missing."""
+    """Verification fails without message, release or register, and names a missing receipt."""
     members = container.unpack(file)
     for gone in ("message.bin", "entries/000", "register/"):
         kept = {name: data for name, data in members.items() if not name.startswith(gone)}

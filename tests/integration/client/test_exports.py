@@ -92,7 +92,7 @@ def test_leave_stands_in_the_log_before_the_file_is_there(
 def test_what_must_not_leave_is_refused_or_left_out(
     paiza: Paiza, federation: Federation, folder: Path, tmp_path: Path
 ) -> None:
-    """Without the originator's grant nothing is written for others; with --partial only what may go is."""
+    """Nothing is exported without the originator's grant; --partial exports the permitted part only."""
     allowed = sent(paiza, federation, folder, "EX-2", tlp="CLEAR", level=0)
     kept = sent(paiza, federation, folder, "EX-3", tlp="RED", code="H2")
     file = tmp_path / "customs.xlsx"
@@ -143,7 +143,7 @@ def test_a_form_takes_only_its_kind(paiza: Paiza, federation: Federation, tmp_pa
 
 
 def test_statistics_hide_small_numbers(paiza: Paiza, federation: Federation, folder: Path, tmp_path: Path) -> None:
-    """What is counted is shown from three notices on; a file has the same figures, and the notices' mark."""
+    """Counts are shown from three notices on; a file has the same figures, and the notices' mark."""
     begun = datetime.now(UTC).isoformat(timespec="seconds")  # a few notices of another test would hide ours too
     for number in range(3):
         sent(paiza, federation, folder, f"EX-1{number}")
@@ -160,7 +160,7 @@ def test_statistics_hide_small_numbers(paiza: Paiza, federation: Federation, fol
 
 
 def test_an_export_gives_json_of_the_whole_message(paiza: Paiza, federation: Federation, folder: Path) -> None:
-    """Without a form everything that was opened is written, with what was proven of it."""
+    """An export without a form contains every opened message, with its proofs."""
     message_id = sent(paiza, federation, folder, "EX-20")
     (whole,) = json.loads(paiza("tjk-liaison", "export", message_id, *LEAVE).out)
     assert whole["content"]["notice_id"] == "EX-20"
@@ -204,7 +204,7 @@ LIES: list[Callable[[Noted], object]] = [
 
 
 def test_leave_that_the_log_does_not_hold_is_no_leave(paiza: Paiza, federation: Federation, folder: Path) -> None:
-    """Whatever a node changes in its answer, nothing is taken for leave that is not proven for this message."""
+    """No changed answer of a node is accepted as permission unless it is proven for this message."""
     ids = [sent(paiza, federation, folder, f"EX-3{number}") for number in range(2)]
 
     async def work() -> None:

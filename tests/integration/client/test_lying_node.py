@@ -1,4 +1,4 @@
-"""A node that lies to its own officer: whatever it changes in an answer, the client refuses and shows nothing."""
+"""A node that lies to its own officer: the client refuses every changed answer and shows nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Submitted = officer_pb2.SubmitResponse
 
 @dataclass(frozen=True)
 class Seen:
-    """What the node truly answered: two openings of different messages, and the receipt for both."""
+    """The true answers of the node: two openings of different messages, and the receipt for both."""
 
     opened: Opened
     other: Opened

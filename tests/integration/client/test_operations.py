@@ -96,7 +96,7 @@ def test_an_operation_from_its_opening_to_its_result_sheet(
 def test_the_node_keeps_to_the_limits_of_participants(
     paiza: Paiza, federation: Federation, tmp_path: Path, draft: Path
 ) -> None:
-    """Whatever the client, nothing goes beyond a participant's part: the node refuses it and logs the denial."""
+    """The node refuses and logs, for any client, each step beyond a participant's part."""
     operation = tmp_path / "operation.yaml"
     operation.write_text(OPERATION.replace("OP-1", "OP-3"))
     opened = paiza("kaz-coordinator", "operation", "new", operation, "--json").json

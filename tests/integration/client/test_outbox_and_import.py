@@ -1,4 +1,4 @@
-"""What must not be lost or sent twice: messages while the node is away, and a table imported again."""
+"""Nothing is lost or sent twice: messages while the node is away, and a table imported again."""
 
 import asyncio
 import csv

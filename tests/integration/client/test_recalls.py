@@ -41,7 +41,7 @@ def at(federation: Federation, profile: str, message_id: str) -> None:
 def test_a_recall_is_signed_by_two_reaches_the_holder_and_is_acknowledged(
     paiza: Paiza, federation: Federation, draft: Path, tmp_path: Path
 ) -> None:
-    """Who has not acknowledged is shown; what was recalled is marked and opened only with a reason."""
+    """Missing acknowledgements are shown; a recalled message is marked and opened only with a reason."""
     note = send(paiza, federation, draft)
     sent = paiza("kaz-liaison", "recall", note, "--reason", "An exercise", "--second", "kaz-duty", "--json").json
     assert sent["state"] == "waiting"
@@ -168,7 +168,7 @@ def test_a_release_is_asked_for_and_denied_or_granted(paiza: Paiza, federation: 
 
 
 def test_feedback_goes_to_the_author(paiza: Paiza, federation: Federation, draft: Path) -> None:
-    """What a message was worth is told to who wrote it; to oneself there is nothing to tell."""
+    """Feedback on a message goes to its author; feedback to oneself is refused."""
     note = send(paiza, federation, draft)
     sent = paiza("tjk-liaison", "feedback", note, "--worth", "useful", "--led-to", "seizure,arrest", "--json").json
     at(federation, "kaz-liaison", sent["id"])
@@ -203,7 +203,7 @@ annex:
 def test_a_replacement_that_takes_two_officers_is_announced_once_it_is_released(
     paiza: Paiza, federation: Federation, tmp_path: Path
 ) -> None:
-    """What changed in the annex is told by field and never by value; the version counts on."""
+    """Changes in the annex are named by field and never by value; the version increases."""
     draft = tmp_path / "notice.yaml"
     draft.write_text(NOMINAL)
     sent = paiza("kaz-liaison", "send", "seizure-notice", draft, "--second", "kaz-duty", "--json").json["id"]

@@ -68,7 +68,7 @@ def test_a_typing_error_is_answered_with_a_suggestion(paiza: Paiza) -> None:
 
 
 def test_profile_law_border_and_contacts_speak(paiza: Paiza) -> None:
-    """What members publish about themselves, what they share and where they meet, in words and as JSON."""
+    """The data that members publish, share and have in common, in words and as JSON."""
     assert paiza("kaz-liaison", "profile", "tjk", "--json").json["controlled_delivery"]["substitution"] == "lawful"
     assert "Замена груза" in paiza("kaz-liaison", "profile", "tjk", "--lang", "ru").out
     assert paiza("kaz-liaison", "profile", "atlantis").code == 3

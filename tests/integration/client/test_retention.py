@@ -59,7 +59,7 @@ def states(paiza: Paiza, profile: str, digest: str) -> dict[str, Any]:
 
 
 def test_an_opening_without_need_is_found_and_proven(paiza: Paiza, federation: Federation, draft: Path) -> None:
-    """Who opened what was neither his unit's nor his task stands out, with his words; who had need does not."""
+    """An opening without need to know stands out with the stated reason; one with need does not."""
     draft.write_text(OPERATIONS)
     note = sent(paiza, federation, draft)
     assert paiza("tjk-authoriser", "open", note).code == 0
@@ -118,7 +118,7 @@ def test_two_officers_have_a_message_erased(paiza: Paiza, federation: Federation
 
 
 def test_a_hold_keeps_a_message_and_is_named(paiza: Paiza, federation: Federation, draft: Path) -> None:
-    """Who may hold does so with a reason; a review cannot erase then, and everybody sees why."""
+    """A permitted officer places a hold with a reason; a review then cannot erase, and everybody sees why."""
     note = sent(paiza, federation, draft)
     assert paiza("tjk-liaison", "hold", note, "--reason", "case 17").code == 3
     assert paiza("tjk-duty", "hold", note).code == 2
@@ -132,7 +132,7 @@ def test_a_hold_keeps_a_message_and_is_named(paiza: Paiza, federation: Federatio
 
 
 def test_review_dates_are_listed_and_decided(paiza: Paiza, federation: Federation, draft: Path) -> None:
-    """What is kept moves to its new date; what is erased goes from the list and here alone."""
+    """A kept message moves to its new date; an erased one leaves the list, at this member alone."""
     note = sent(paiza, federation, draft)
 
     def due(days: int) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_a_second_notice_with_the_same_plate_is_linked(paiza: Paiza, tmp_path: P
 
 
 def test_a_search_for_a_person_needs_a_reason_and_is_logged(paiza: Paiza, sent: tuple[str, str]) -> None:
-    """Without a reason it is refused; with one it stands in the log; a coordinator does not find who is in an annex."""
+    """A search without a reason is refused, one with a reason is logged; coordinators find no person in an annex."""
     del sent
     refused = paiza("tjk-liaison", "search", "--name", "Vymyshlev")
     assert refused.code == 3
@@ -110,7 +110,7 @@ def test_a_search_for_a_person_needs_a_reason_and_is_logged(paiza: Paiza, sent: 
 def test_looking_for_requests_of_colleagues_is_no_oracle(
     federation: Federation, paiza: Paiza, tmp_path: Path, sent: tuple[str, str]
 ) -> None:
-    """Who may not open annexes learns nothing of them by asking what was asked before; the question is logged."""
+    """Officers who may not open annexes learn nothing of them by a repeated query; the query is logged."""
     del sent
     draft = tmp_path / "red.yaml"
     text = NOTICE.format(number="S-3", day="2026-07-08", plate="Z 777 ZZ 77")

@@ -56,7 +56,7 @@ def nominal(tmp_path: Path) -> Path:
 
 
 def submitted(paiza: Paiza, draft: Path) -> Any:
-    """Have the liaison officer of kaz send the draft with the duty officer as the second."""
+    """Send the draft as the liaison officer of kaz, with the duty officer as the second."""
     return paiza("kaz-liaison", "send", "information-request", draft, "--second", "duty", "--json").json
 
 
@@ -69,7 +69,7 @@ def events(paiza: Paiza, message_id: str) -> list[str]:
 def test_one_writes_another_signs_and_only_then_it_goes(
     paiza: Paiza, federation: Federation, nominal: Path, tmp_path: Path
 ) -> None:
-    """Nothing is released before the second signature; with it the recipients get a message of two signers."""
+    """A message is released only with the second signature; the recipients get both signatures."""
     waiting = submitted(paiza, nominal)
     assert (waiting["state"], waiting["missing"]) == ("waiting", ["spiffe://kaz.paiza.example/officer/duty"])
     assert [each["second"] for each in paiza("kaz-liaison", "outbox", "list", "--json").json] == [True]
@@ -162,7 +162,7 @@ def test_a_declined_message_never_goes_and_its_writer_is_told(paiza: Paiza, nomi
 
 
 def test_what_waits_survives_a_killed_node(paiza: Paiza, federation: Federation, nominal: Path) -> None:
-    """After kill -9 the message still waits, a repeated submission is the same, and it can be signed."""
+    """The message still waits after kill -9, a repeated submission is the same, and it can be signed."""
     waiting = submitted(paiza, nominal)
     federation.node("kaz").kill()
     federation.node("kaz").start()
@@ -172,7 +172,7 @@ def test_what_waits_survives_a_killed_node(paiza: Paiza, federation: Federation,
 
 
 def test_two_officers_must_be_named(paiza: Paiza, nominal: Path) -> None:
-    """Without a second officer the message is refused before anything is sealed."""
+    """A message without a second officer is refused before anything is sealed."""
     refused = paiza("kaz-liaison", "send", "information-request", nominal, "--json")
     assert json.loads(refused.err.splitlines()[-1])["reason"] == "second_officer_missing"
 
@@ -184,7 +184,7 @@ def test_colleagues_are_listed_to_choose_from(paiza: Paiza) -> None:
 
 
 def test_the_second_officer_who_watches_is_told(paiza: Paiza, federation: Federation, nominal: Path) -> None:
-    """Whoever must sign hears of it at once; the watch of an officer who is not named holds nothing."""
+    """The second officer is notified at once; the watch of an officer who is not named stays empty."""
     before = submitted(paiza, nominal)
     assert paiza("kaz-duty", "approve", before["id"], "--yes", "--json").json["state"] == "released"
     duty, authoriser = (Officer(federation.folder, name) for name in ("kaz-duty", "kaz-authoriser"))
@@ -215,7 +215,7 @@ def test_the_second_officer_who_watches_is_told(paiza: Paiza, federation: Federa
 
 
 def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation: Federation, nominal: Path) -> None:
-    """Whoever must sign and did not watch hears of it first of all; the writer and others hear nothing."""
+    """A second officer who was not watching is notified first; the author and others get no notice."""
     waiting = submitted(paiza, nominal)
     names = ("kaz-duty", "kaz-liaison", "kaz-authoriser")
 

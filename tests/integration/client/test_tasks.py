@@ -112,7 +112,7 @@ def test_who_only_oversees_cannot_give_himself_sight(paiza: Paiza, divided: Fede
 
 
 def test_an_answer_reaches_the_unit_that_asked(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
-    """What follows from a message of a unit belongs to that unit, though it names none."""
+    """A reply to a message of a unit belongs to that unit, even if it names none."""
     draft = tmp_path / "question.yaml"
     draft.write_text(DRAFT.replace("to: [tjk]", "to: [kaz]"))
     asked = str(paiza("tjk-liaison", "send", "free-message", draft, "--json").json["id"])

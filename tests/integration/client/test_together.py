@@ -48,7 +48,7 @@ def test_lists_say_what_messages_are_about(paiza: Paiza, notices: list[str]) -> 
 def test_an_export_opens_all_with_one_entry(
     paiza: Paiza, notices: list[str], federation: Federation, tmp_path: Path
 ) -> None:
-    """It stands in the trail of each, marks none as read, and is proven to a court: both verifiers agree."""
+    """A joint opening is in the trail of each, marks none as read, and both verifiers accept its evidence."""
     ran = paiza("tjk-liaison", "export", *notices, "--form", "unodc", *LEAVE, "-o", tmp_path / "rows.csv")
     assert ran.code == 0, ran.err
     assert {listed(paiza, "tjk-liaison", "inbox")[each]["unread"] for each in notices} == {True}

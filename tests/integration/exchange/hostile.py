@@ -1,7 +1,7 @@
 """Another member's node as an attacker would run it: its real keys and certificate, and no scruples.
 
-It keeps a log of its own in memory and can state, prove and deliver whatever a test wants, one lie at a time; what a
-test does not change is as an honest node would have it.
+It keeps a log of its own in memory and can state, prove and deliver anything. A test changes one thing at a time; the
+rest is as at an honest node.
 """
 
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a batch was answered with: the response, and its checkpoint once verified."""
+    """The answer to a batch: the response, and its verified checkpoint."""
 
     response: exchange_pb2.DeliverResponse
     checkpoint: VerifiedCheckpoint

@@ -1,4 +1,4 @@
-"""What an officer asks about lawfulness, as the protocol sees it."""
+"""An officer's audit and retention queries, as calls of the protocol."""
 
 import secrets
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Erasure between real nodes: whoever holds a message erases it and says so with a proof, and nothing of it is left."""
+"""Erasure between real nodes: every holder erases a message and proves it, and nothing of it remains."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ LOOKS: Final = 600  # a tenth of a second each
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    """Three real nodes; whoever tests stops and starts them."""
+    """Three real nodes; the tests stop and start them."""
     folder = tmp_path_factory.mktemp("erasing") / "federation"
     with Federation.create(folder, ["kaz", "tjk", "uzb"]) as federation:
         federation.start("kaz", "tjk", "uzb")
@@ -151,7 +151,7 @@ def verified(federation: Federation, member: str) -> dict[str, bool]:
 
 
 async def test_one_is_away_and_one_holds(federation: Federation, kaz: Desk, tjk: Desk, uzb: Desk) -> None:
-    """Who is away answers when it is back, who holds the message denies it and erases it once the hold is lifted.
+    """An absent member answers when it is back; a member with a hold denies, and erases once it is lifted.
 
     The author's list names both, and `paiza-node verify` finds nothing at any of the three.
     """
@@ -231,7 +231,7 @@ async def test_the_log_says_who_looked_and_that_it_was_read(federation: Federati
 
 
 async def test_a_review_erases_the_own_copy_alone(federation: Federation, kaz: Desk, tjk: Desk) -> None:
-    """What is kept gets another date; what is not goes here, and stays at its author."""
+    """A kept message gets another date; an erased one goes here, and stays at its author."""
     signed, digest = await sent(kaz, [tjk])
     async with lawful(federation, "tjk-liaison") as at_tjk:
         later = datetime.now(UTC) + timedelta(days=100)

@@ -1,4 +1,4 @@
-"""What a peer that asks for messages gets: what is its own, and nothing of what it has no part in."""
+"""A peer that asks for messages gets its own, and nothing of others."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -70,7 +70,7 @@ async def test_only_what_was_addressed_to_the_caller_is_given(
     liaison: tuple[Officer, grpc.aio.Channel],
     register: Register,
 ) -> None:
-    """Its own messages come with the release to it, proven; of others, and of unknown ones, nothing is said."""
+    """A peer gets its own messages with the proven release; others and unknown ones are not mentioned."""
     ours = await _release(liaison, ["tjk", "uzb"])
     foreign = await _release(liaison, ["uzb"])
     asked = exchange_pb2.FetchMessagesRequest(message_digests=[foreign, DIGEST, ours, ours])

@@ -19,7 +19,7 @@ GARBAGE: Final = (b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 64, random.Ran
 
 @pytest.mark.parametrize("method", accesses())
 async def test_garbage_is_malformed(federation: Federation, register: Register, method: str) -> None:
-    """Every RPC answers bytes that do not parse with malformed, whoever sends them, and the node goes on."""
+    """Every RPC answers unparsable bytes of any caller with malformed, and the node runs on."""
     mint = Mint(federation.folder, register)
     officer = "kaz-duty" if accesses()[method].action == "review" else "kaz-coordinator"
     caller = mint.node("tjk") if accesses()[method].who == "node" else mint.officer(officer)
@@ -39,7 +39,7 @@ async def test_garbage_is_malformed(federation: Federation, register: Register, 
 
 
 async def test_unknown_rpc_is_unimplemented(federation: Federation, register: Register) -> None:
-    """What is not in the list of RPCs is not there."""
+    """RPCs outside the list do not exist."""
     node = federation.node("kaz")
     async with (
         Mint(federation.folder, register).officer("kaz-liaison").channel(node.address, "kaz", register) as channel

@@ -1,4 +1,4 @@
-"""What a node makes of what another one tells of third members' logs: nothing, unless those signed it themselves."""
+"""Reports about third members' logs count only if those members signed them."""
 
 import asyncio
 from collections.abc import Callable

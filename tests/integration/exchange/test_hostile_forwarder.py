@@ -49,13 +49,13 @@ class Scene:
         )
 
     def write(self, handling: message_pb2.Handling = GREEN) -> bytes:
-        """Let uzb write to tjk."""
+        """Send a message from uzb to tjk."""
         header = self.author.header(["tjk"])
         header.handling.CopyFrom(handling)
         return self.author.seal(header, FreeMessage(subject="Exercise", text="Invented.").SerializeToString())
 
     def grant(self, of: bytes, *, recipient: str = "kaz", purpose: str = "investigate", signers: int = 2) -> bytes:
-        """Let uzb grant that kaz may have a message."""
+        """Grant kaz a message, as uzb."""
         first = message_pb2.Header.FromString(message_pb2.SignedMessage.FromString(of).header)
         header = self.author.header(["tjk"])
         header.kind = "release-grant"
@@ -167,7 +167,7 @@ GRANTS: Final[dict[str, Callable[[Scene, bytes], tuple[exchange_pb2.Dispatch, in
 
 @pytest.mark.parametrize("lie", GRANTS)
 async def test_a_grant_that_does_not_cover_it_permits_nothing(scene: Scene, lie: str) -> None:
-    """Whatever is shown as the author's consent and is not, the message is refused."""
+    """A message with any false consent of its author is refused."""
     which, reason = await scene.answer(*GRANTS[lie](scene, scene.write(AMBER)))
     assert (which, reason) in {("rejection", "grant_missing"), ("rejection", "second_officer_missing")}
 
@@ -204,7 +204,7 @@ LIES: Final[dict[str, Callable[[Scene], tuple[exchange_pb2.Dispatch, int]]]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_lie_about_the_origin_is_refused(scene: Scene, lie: str) -> None:
-    """Nothing is received whose author, release, recipient or time is made up."""
+    """A message with an invented author, release, recipient or time is refused."""
     dispatch, index = LIES[lie](scene)
     which, reason = await scene.answer(dispatch, index)
     assert which == "rejection"
@@ -259,7 +259,7 @@ async def test_what_it_is_said_to_be_is_what_its_entry_must_say(scene: Scene) ->
 
 
 async def test_refusing_does_not_take_the_message_from_its_author(scene: Scene) -> None:
-    """What a forwarder was refused, the author can still deliver: nothing was claimed or answered in its name."""
+    """The author can still deliver a message that was refused from a forwarder."""
     header = scene.author.header(["tjk", "kaz"])
     header.handling.CopyFrom(AMBER)
     signed = scene.author.seal(header, FreeMessage(subject="Exercise", text="Invented.").SerializeToString())
@@ -270,7 +270,7 @@ async def test_refusing_does_not_take_the_message_from_its_author(scene: Scene) 
 
 
 async def test_every_byte_counts(scene: Scene) -> None:
-    """Of hundreds of dispatches with one byte changed somewhere, none is received, and the node is unharmed."""
+    """None of hundreds of dispatches with one changed byte is received, and the node is unharmed."""
     draw = random.Random(SEED)
     built = [scene.forward(scene.write()) for _ in range(FLIPS // 20)]
     changed = []

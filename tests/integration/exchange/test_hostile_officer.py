@@ -1,4 +1,4 @@
-"""What an officer with a valid certificate can make of his own node: nothing that he may not."""
+"""An officer with a valid certificate can do only permitted acts at their own node."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -63,7 +63,7 @@ async def test_repeat_and_conflict(stub: "officer_pb2_grpc.OfficerServiceAsyncSt
 async def test_message_twice_in_one_batch_is_released_once(
     stub: "officer_pb2_grpc.OfficerServiceAsyncStub", liaison: Officer
 ) -> None:
-    """Of two copies in one batch one is released; the other is released with the same entry when tried again."""
+    """One of two copies in a batch is released; the other gets the same entry when tried again."""
     signed = liaison.compose(["tjk"])
     first, second = await _submit(stub, [signed, signed])
     assert first[0] == "released"
@@ -109,7 +109,7 @@ async def test_message_against_the_rules_is_not_released(
     bend: Callable[[pb.SignedMessage], object] | None,
     reason: str | None,
 ) -> None:
-    """What breaks a rule is refused for good, with the reason."""
+    """A breach of a rule is refused finally, with the reason."""
     header = liaison.header(["tjk"])
     if change is not None:
         change(header)

@@ -1,4 +1,4 @@
-"""What a hostile node with valid keys can make of us: nothing but proven refusals and retries."""
+"""A hostile node with valid keys causes nothing but proven refusals and retries."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -156,13 +156,13 @@ async def test_signer_whom_only_a_newer_register_may_know(
 
 
 async def test_message_to_others_is_not_taken(peer: HostilePeer, author: Officer) -> None:
-    """A message that does not name us among its recipients is not taken, whatever the release says."""
+    """A message that does not name us among its recipients is refused, even if the release names us."""
     signed = author.compose(["uzb"])
     assert (await peer.deliver(peer.dispatch(signed))).reason() == ("rejection", "not_addressed")
 
 
 def _bent(data: bytes) -> bytes:
-    """Change the last bit, whatever it was."""
+    """Flip the last bit."""
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
@@ -264,7 +264,7 @@ async def test_smaller_checkpoint_with_proof_is_accepted(peer: HostilePeer, auth
 async def test_wrong_assumed_size_is_answered_with_the_known_one(
     peer: HostilePeer, author: Officer, offset: int
 ) -> None:
-    """Who assumes a wrong known size is told the right one, and nothing else happens."""
+    """A caller that assumes a wrong known size gets the right one, and nothing else happens."""
     await peer.deliver(peer.dispatch(author.compose(["kaz"])))
     dispatch = peer.dispatch(author.compose(["kaz"]))
     consistency_claim = peer.consistency_claim()
@@ -277,7 +277,7 @@ async def test_wrong_assumed_size_is_answered_with_the_known_one(
 
 
 async def test_claim_to_know_more_of_our_log_than_there_is(peer: HostilePeer, author: Officer) -> None:
-    """Who claims to know more of our log than there is gets nothing signed: we may have been rolled back."""
+    """A caller that knows more of our log than there is gets no signature: we may have been rolled back."""
     dispatch = peer.dispatch(author.compose(["kaz"]))
     consistency_claim = peer.consistency_claim()
     consistency_claim.known_size = 2**63
@@ -309,7 +309,7 @@ async def test_register_nobody_knows_is_tried_again(peer: HostilePeer, author: O
 
 
 async def test_node_is_unharmed(peer: HostilePeer, author: Officer, federation: Federation) -> None:
-    """After all of that the node serves, and has logged no defect of its own."""
+    """The node still serves after all of that, and has logged no internal error."""
     assert (await peer.deliver(peer.dispatch(author.compose(["kaz"])))).reason() == ("received", "")
     node = federation.node("kaz")
     assert node.running

@@ -1,4 +1,4 @@
-"""What a hostile node with valid keys can make of us by how it answers: its own messages wait, and nothing else."""
+"""Hostile answers from a node with valid keys delay its own messages, and nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -31,7 +31,7 @@ Answer = Callable[[exchange_pb2.DeliverRequest], exchange_pb2.DeliverResponse | 
 
 
 class HostileRecipient:
-    """The node of tjk as an attacker would run it: takes whatever comes and answers as a test wants."""
+    """The node of tjk as an attacker would run it: accepts every call and answers as a test sets."""
 
     def __init__(self, folder: Path, register: Register) -> None:
         private = keys.private_key_from_pem((folder / "nodes/tjk/keys/log.key").read_bytes())
@@ -130,7 +130,7 @@ LIES: Final[dict[str, Callable[[HostileRecipient], Answer]]] = {
 async def test_an_answer_against_the_protocol_harms_no_one_else(
     pair: Federation, recipient: HostileRecipient, lie: Callable[[HostileRecipient], Answer]
 ) -> None:
-    """Whatever a recipient answers, the node runs on, and what is sent to it later is still delivered."""
+    """The node survives every answer of a recipient, and later messages are still delivered."""
     officer = Officer(pair.folder, "kaz-liaison")
     recipient.answers.append(lie(recipient))
     async with officer.channel() as channel:

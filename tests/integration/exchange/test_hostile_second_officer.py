@@ -162,7 +162,7 @@ async def test_a_signature_whose_answer_was_lost_is_answered_again(
 
 
 async def test_nobody_fills_up_a_colleagues_desk(unit_directory: UnitDirectory) -> None:
-    """What one officer has wait for one other is bounded, far below what may wait for that one."""
+    """The messages of one officer that wait for another are bounded far below that officer's own bound."""
     drafts = [unit_directory.draft() for _ in range(MAX_WAITING_OF_ONE + 1)]
     answers = [await unit_directory.submit(raw) for raw, _ in drafts]
     assert answers == [("waiting", "")] * MAX_WAITING_OF_ONE + [("retry", "busy")]

@@ -1,4 +1,4 @@
-"""What a member with valid keys can do to controlled deliveries of others: be seen at it."""
+"""Attacks of a member with valid keys on controlled deliveries of others are detected."""
 
 import asyncio
 import time
@@ -81,7 +81,7 @@ async def room(federation: Federation, register: Register, peer: HostilePeer) ->
 
 
 async def _begun(room: Room) -> tuple[bytes, bytes]:
-    """Have tjk request a delivery, and uzb authorise and stop it; gives thread and last step."""
+    """Request a delivery as tjk, authorise and stop it as uzb; return thread and last step."""
     now = datetime.now(UTC)
     request = room.seal("tjk", "cd-request", delivery.request(MEMBERS, now))
     thread = delivery_thread(request)
@@ -93,7 +93,7 @@ async def _begun(room: Room) -> tuple[bytes, bytes]:
 
 
 async def test_a_request_that_is_dated_back_takes_nothing_over(room: Room) -> None:
-    """Who keeps his log's clock back and opens the same thread anew neither becomes its requester nor undoes a stop."""
+    """A member that sets its log's clock back and reopens a thread neither becomes requester nor undoes a stop."""
     thread, _ = await _begun(room)
     before = await room.workflow_state(thread)
     assert (before.status.author, before.status.overall) == ("tjk", "stop-ordered")
@@ -110,7 +110,7 @@ async def test_a_request_that_is_dated_back_takes_nothing_over(room: Room) -> No
 
 
 async def test_a_flood_of_stops_holds_nobody_up(room: Room) -> None:
-    """Of hundreds of stops by one member so many count; officers are served meanwhile, and can still follow on."""
+    """Only a bounded number of a member's stops count; officers are served meanwhile, and can still add steps."""
     thread, last = await _begun(room)
     waits: list[float] = []
     for _ in range(8):

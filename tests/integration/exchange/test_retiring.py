@@ -75,7 +75,7 @@ async def sent(kaz: Desk, tjk: Desk) -> bytes:
 
 
 async def erased(kaz: Desk, signed: bytes) -> bytes:
-    """Have a message erased at both; gives the digest of the request."""
+    """Erase a message at both nodes; return the digest of the request."""
     header = pb.Header.FromString(pb.SignedMessage.FromString(signed).header)
     request = kaz.write("erasure-request", REQUEST, [header], [digest_of(signed)], ["tjk"])
     assert await kaz.send(request) == ""
@@ -124,7 +124,7 @@ def verified(federation: Federation, member: str) -> object:
 async def test_entries_and_headers_become_hashes(
     federation: Federation, kaz: Desk, tjk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was erased goes whole, what is kept keeps all its entries; verify holds, and the exchange goes on."""
+    """Entries of erased messages go, those of kept ones stay; verify passes, and the exchange goes on."""
     monkeypatch.setattr(log_retention, "PAUSE_SECONDS", 0.0)
     gone, kept = await sent(kaz, tjk), await sent(kaz, tjk)
     request = await erased(kaz, gone)

@@ -91,7 +91,7 @@ async def three(federation: Federation, register: Register) -> AsyncIterator[Thr
 
 @pytest.mark.parametrize("order", [("duty", "authoriser"), ("authoriser", "duty")])
 async def test_it_waits_for_each_and_goes_with_the_last(three: Three, order: tuple[str, str]) -> None:
-    """In whatever order the others sign: after one signature it still waits for the other, then it is released."""
+    """A message is released after both other signatures, in either order."""
     raw, header = three.draft()
     assert (await submit(three.channels["liaison"], raw)).WhichOneof("result") == "waiting"
     assert sorted(await three.waiting("liaison", header)) == ["authoriser", "duty"]
@@ -116,7 +116,7 @@ async def test_it_waits_for_each_and_goes_with_the_last(three: Three, order: tup
 
 
 async def test_both_who_are_missing_sign_at_once(three: Three) -> None:
-    """Of two signatures at the same moment one may have to be made again; it is released once."""
+    """One of two simultaneous signatures may have to be repeated; the message is released once."""
     for _ in range(5):
         raw, header = three.draft()
         await submit(three.channels["liaison"], raw)

@@ -1,4 +1,4 @@
-"""What an operator sees of a node that runs and of one that does not, on both databases."""
+"""The operator's view of a running node and of a stopped one, on both databases."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ def test_doctor_of_a_healthy_node(exchanged: Exchanged, command: Command) -> Non
 
 
 def test_queue_while_a_peer_is_away(exchanged: Exchanged, command: Command) -> None:
-    """What waits is listed with the reason, retried at once, and dropped with the operator's name in the log."""
+    """Waiting deliveries are listed with the reason, retried at once, and dropped with the operator's name logged."""
     exchanged.federation.node("tjk").stop()
     digest = asyncio.run(send(exchanged.officer, ["tjk"], 1))[0]
     code, told = command("queue", "show", "--config", exchanged.config)
@@ -72,7 +72,7 @@ def test_queue_while_a_peer_is_away(exchanged: Exchanged, command: Command) -> N
 
 
 def test_commands_of_a_stopped_node(exchanged: Exchanged, command: Command) -> None:
-    """Where the node does not run, commands read its database and say so; changes are refused."""
+    """Commands read the database of a stopped node and say so; changes are refused."""
     exchanged.federation.node("kaz").stop()
     try:
         code, told = command("status", "--config", exchanged.config)

@@ -1,4 +1,4 @@
-"""That `verify` finds whatever is changed in a node's database, and says where."""
+"""`verify` finds every change in a node's database, and names the place."""
 
 import asyncio
 import shutil
@@ -131,7 +131,7 @@ def damage(folder: Path, statement: str) -> None:
 
 
 def test_copy_itself_holds(copy: Path, command: Command) -> None:
-    """What is not damaged verifies: the findings below come from the damage."""
+    """An undamaged database verifies: the findings below come from the damage."""
     assert command("verify", "--config", str(copy / "node.toml"))[0] == 0
 
 
@@ -156,7 +156,7 @@ def test_shorter_log_than_signed_is_found(copy: Path, command: Command) -> None:
 
 
 def test_missing_checkpoint_file_is_found(copy: Path, command: Command) -> None:
-    """Without the signed checkpoint nobody could tell an old database from the newest."""
+    """A missing signed checkpoint fails: an old database could not be told from the newest."""
     (copy / "data" / "checkpoint").unlink()
     code, told = command("verify", "--log-only", "--config", str(copy / "node.toml"))
     assert (code, told["passed"]) == (5, False)

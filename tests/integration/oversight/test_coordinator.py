@@ -1,4 +1,4 @@
-"""What coordinators and auditors see of their own log and of others', and how members reconcile."""
+"""Coordinators and auditors query their own log and others', and members reconcile."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ def digests(scene: Scene) -> dict[str, list[bytes]]:
 def test_matrix_says_whose_word_each_figure_is(
     scene: Scene, paiza: Paiza, command: Command, digests: dict[str, list[bytes]]
 ) -> None:
-    """Without a grant only what concerns the asker is told; with one all of it; figures of both sides fit."""
+    """The asker sees only its own entries without a grant, and all with one; both sides' figures agree."""
     assert digests
     found = paiza(scene.federation, "kaz-coordinator", "audit", "matrix", "--json").json
     cells = {(cell["from"], cell["to"]): cell for cell in found["cells"]}
@@ -88,7 +88,7 @@ def test_what_agrees_is_closed_in_both_logs(scene: Scene, paiza: Paiza, digests:
 def test_a_third_member_reconciles_what_both_granted(
     scene: Scene, paiza: Paiza, command: Command, digests: dict[str, list[bytes]]
 ) -> None:
-    """Without both grants nothing is named lost: it is said who did not grant. With them all is compared."""
+    """Nothing is reported lost without both grants, and the missing grant is named. With both all is compared."""
     arguments = ("audit", "reconcile", "kaz", "tjk", "--since", _ago(hours=1), "--json")
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     events = "RELEASED,FORWARDED,RECEIVED,REFUSED,DELIVERY_REFUSED,DENIED"
@@ -144,7 +144,7 @@ def test_status_shows_every_log(scene: Scene, paiza: Paiza) -> None:
 
 
 def test_text_is_in_both_languages(scene: Scene, paiza: Paiza) -> None:
-    """What a person reads names both members, the outcome and what was closed."""
+    """The printed report names both members, the outcome and the closed period."""
     for lang, word in (("en", "agree"), ("ru", "сходится")):
         ran = paiza(
             scene.federation,
@@ -160,9 +160,9 @@ def test_text_is_in_both_languages(scene: Scene, paiza: Paiza) -> None:
 def test_grants_and_periods_are_those_of_the_log(
     scene: Scene, paiza: Paiza, command: Command, digests: dict[str, list[bytes]]
 ) -> None:
-    """After grants, questions and closed periods all of every node is verified; a changed grant is found.
+    """Every node verifies after grants, queries and closed periods; a changed grant is found.
 
-    The last of this file: it stops a node, and the others take up to ten seconds to reach it again.
+    This test comes last: it stops a node, and the others take up to ten seconds to reach it again.
     """
     assert digests
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()

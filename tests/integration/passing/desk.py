@@ -126,7 +126,7 @@ class Desk:
     async def grant(
         self, of: bytes, thread_id: bytes, to: Sequence[str], named: Sequence[str], **changes: Any
     ) -> bytes:
-        """Let these recipients have a message of ours; the grant goes to ``to``."""
+        """Grant these recipients a message of ours; the grant goes to ``to``."""
         content = ReleaseGrant(
             reference="EX-1", scope="whole", recipients=named, purposes=["investigate"], conditions="none"
         )

@@ -52,7 +52,7 @@ async def there(desk: Desk, digest: bytes) -> list[int]:
 
 
 async def test_the_bytes_follow_a_message_that_is_passed_on(unit_directory: dict[str, Desk], tmp_path: Path) -> None:
-    """Hop by hop each new holder gets the keys and fetches the film from whoever passed it on, who keeps a receipt."""
+    """Each new holder gets the keys and fetches the film from its forwarder, which keeps a receipt."""
     kaz, tjk, uzb, kgz = unit_directory.values()
     film = b"".join(noise(SIZE))
     digest = await sent_with_film(kaz, tmp_path)
@@ -93,7 +93,7 @@ async def test_the_author_need_not_be_there(
 async def test_passed_on_before_the_bytes_came(
     unit_directory: dict[str, Desk], federation: Federation, tmp_path: Path
 ) -> None:
-    """Whoever passes a message on whose bytes he awaits himself hands them over as soon as he has them."""
+    """A forwarder whose attachment is still pending serves it as soon as it is complete."""
     kaz, tjk, uzb, _kgz = unit_directory.values()
     federation.node("tjk").stop()
     digest = await sent_with_film(kaz, tmp_path)

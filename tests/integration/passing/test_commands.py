@@ -87,7 +87,7 @@ async def test_forward_holders_evidence(
 async def test_refused_forward_says_what_is_missing(
     unit_directory: dict[str, Desk], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the author's consent the command ends with 3 and names the reason and the rule."""
+    """The command exits with 3 without the author's consent, and names the reason and the rule."""
     kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], Handling(code="H2", tlp="AMBER"))
     await tjk.arrival(digest)

@@ -128,7 +128,7 @@ async def test_nominal_annex_stays_or_goes_by_grant(unit_directory: dict[str, De
 
 
 async def test_use_is_bound_to_the_purposes(unit_directory: dict[str, Desk]) -> None:
-    """What is limited to purposes is passed on and exported for these and no other; a reason is always needed."""
+    """A message limited to purposes is forwarded and exported for these only; a reason is always needed."""
     kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], Handling(code="H0", tlp="GREEN", purposes=["statistics"]))
     await tjk.arrival(digest)

@@ -61,7 +61,7 @@ class Drill:
         return self.command(*arguments, "--config", self.config)
 
     def exchange(self, author: str, recipients: list[str], count: int) -> list[bytes]:
-        """Have messages sent and delivered."""
+        """Send and deliver messages."""
         officer = Officer(self.federation.folder, f"{author}-liaison")
         digests = asyncio.run(send(officer, recipients, count))
         asyncio.run(delivered(officer, digests))
@@ -81,7 +81,7 @@ class Drill:
         return asyncio.run(ask())
 
     def evidence(self, profile: str, digest: bytes) -> bytes:
-        """Have an officer's client make the evidence file of a message."""
+        """Make the evidence file of a message with an officer's client."""
         file = self.federation.folder / f"{profile}-{digest.hex()[:8]}.zip"
         self.capsys.readouterr()
         code = paiza(["audit", "evidence", digest.hex(), "-o", str(file), "--profile", profile])
@@ -107,7 +107,7 @@ class Drill:
         return aside
 
     def admit(self, vkey: str) -> None:
-        """Have the custodians admit a new log of kaz, and publish it."""
+        """Admit a new log of kaz as the custodians, and publish it."""
         folder, proposal = self.federation.folder, self.federation.folder / "proposal.json"
         for arguments in (
             ["prepare", folder, "kaz", "--vkey", vkey, "-o", proposal],
@@ -126,7 +126,7 @@ class Drill:
             time.sleep(0.05)  # what is asked for is seen from outside only by asking
 
     def verify_all(self) -> None:
-        """Have every node verify everything."""
+        """Run `verify` at every node."""
         for node in self.federation.nodes.values():
             code, told = self.command("verify", "--config", node.config)
             assert code == 0, [part for part in told["parts"] if not part["passed"]]

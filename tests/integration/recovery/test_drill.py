@@ -27,7 +27,7 @@ DELIVERED = {delivery_pb2.DELIVERY_STATE_DELIVERED}
 
 
 def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
-    """What the others hold comes back with its proofs, under a log that was admitted; no second history is signed."""
+    """Messages return from the others with proofs, under an admitted log; no second history is signed."""
     file = tmp_path / "kaz.backup"
     before = drill.exchange("kaz", ["tjk", "uzb"], 3)
     drill.exchange("tjk", ["kaz"], 2)
@@ -98,7 +98,7 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
 
 
 def _one_history(drill: Drill, origins: int) -> None:
-    """Of every size of a log of kaz that anybody holds a signed note of, there is one root."""
+    """All signed notes of one size of kaz's logs have the same root."""
     roots: dict[tuple[bytes, bytes], set[bytes]] = {}
     for member in ("tjk", "uzb"):
         with open_scan(load(drill.federation.node(member).config).database) as scan:
@@ -148,7 +148,7 @@ def test_machine_put_back_finds_out(drill: Drill, tmp_path: Path) -> None:
 
 @ON_SQLITE
 def test_backup_that_nobody_saw_more_of(drill: Drill, tmp_path: Path) -> None:
-    """Where the others hold no more than the backup, the old log goes on under its name, and no ceremony is needed."""
+    """The old log continues, without a ceremony, if the others hold no more than the backup."""
     file = tmp_path / "kaz.backup"
     drill.exchange("kaz", ["tjk", "uzb"], 2)
     drill.exchange("tjk", ["kaz"], 1)

@@ -1,4 +1,4 @@
-"""What was erased after a backup was made is erased again when it is restored; what was held is held again."""
+"""Messages erased or held after a backup are erased or held again when it is restored."""
 
 import asyncio
 from pathlib import Path

@@ -18,7 +18,7 @@ from tests.officer import Officer
 
 @pytest.mark.parametrize("drill", ["sqlite"], indirect=True)
 def test_work_done_since_the_backup_comes_back(drill: Drill, tmp_path: Path) -> None:
-    """What was approved since is released as approved; files and what became of them are known again at both ends."""
+    """Later approvals are released as approved; files and their states are known again at both ends."""
     folder, file = drill.federation.folder, tmp_path / "kaz.backup"
     first, second = (Officer(folder, f"kaz-{name}") for name in ("liaison", "duty"))
     raw, waiting = two_signers(first, second)

@@ -1,4 +1,4 @@
-"""What is asked of nodes that run: a message sent, and what stands in their databases, which are only read."""
+"""Actions on running nodes: sending a message, and reading their databases."""
 
 import asyncio
 import time

@@ -46,7 +46,7 @@ def second() -> ModuleType:
 
 
 def made(federation: Federation, profile: str, digest: bytes, disclosure: Disclosure | None = None) -> bytes:
-    """Have a node's evidence packed."""
+    """Pack a node's evidence."""
 
     async def work() -> bytes:
         async with connect(profiles.load(federation.home / profile)) as session:

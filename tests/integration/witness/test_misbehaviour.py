@@ -52,13 +52,13 @@ def received(node: NodeProcess, digest: bytes) -> bool:
 
 
 def tell(liar: Officer, other: NodeProcess, count: int) -> None:
-    """Have the lying node's log grow, and another node see it."""
+    """Extend the lying node's log, and show it to another node."""
     digests = [send(liar, [other.member]) for _ in range(count)]
     eventually(lambda: all(received(other, digest) for digest in digests))
 
 
 def lie(federation: Federation, liar: Officer) -> None:
-    """Let the liar show kaz one history and uzb a longer other one, each while the other is away."""
+    """Show kaz one history and uzb a longer other one, each while the other is away."""
     node, kaz, uzb = (federation.node(member) for member in (LIAR, "kaz", "uzb"))
     node.stop()
     node.program = (sys.executable, str(Path(__file__).with_name("lying_node.py")))

@@ -110,7 +110,7 @@ def test_the_operator_sees_who_cosigned(federation: Federation, command: Command
 
 
 async def test_the_auditor_is_given_the_cosigned_note_itself(federation: Federation, register: Register) -> None:
-    """What GetLogStatus says of witnesses can be verified by whoever asks."""
+    """The witness statements of GetLogStatus can be verified by any caller."""
     node = federation.node("kaz")
     size = eventually(lambda: node.status().witnessed_size)
     async with Officer(federation.folder, "kaz-auditor", register).channel() as channel:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(240)
 
 
 async def authorised(unit_directory: Mapping[str, Desk]) -> tuple[bytes, Workflow]:
-    """Have every state authorise a request of kaz; gives the thread and how it then stands at kaz."""
+    """Authorise a request of kaz as every state; return the thread and its state at kaz."""
     thread, request = await unit_directory["kaz"].request(MEMBERS)
     for desk in unit_directory.values():
         await desk.until(thread, lambda found: found.status.overall == "requested")
@@ -70,7 +70,7 @@ async def test_all_nodes_come_to_the_same_standing(unit_directory: Mapping[str, 
 
 
 async def test_of_two_who_move_at_once_one_is_refused(unit_directory: Mapping[str, Desk]) -> None:
-    """Two plans released at the same moment by one node: the second is judged against the first, whatever the race."""
+    """Two plans released at the same moment by one node: the second is always checked against the first."""
     kaz = unit_directory["kaz"]
     thread, found = await authorised(unit_directory)
     plan = await kaz.send("cd-plan", delivery.plan(MEMBERS, now()), MEMBERS, thread=thread, parents=found.heads)

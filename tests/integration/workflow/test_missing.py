@@ -39,7 +39,7 @@ async def test_step_of_a_third_is_passed_on_by_who_names_it(
 
 
 async def test_message_of_its_own_is_given_again(unit_directory: Mapping[str, Desk], federation: Federation) -> None:
-    """What an operator dropped from the queue is given to the recipient that asks for it, as it was released then."""
+    """A delivery dropped by an operator is served, as released, to the recipient that asks for it."""
     kaz, _, uzb = (unit_directory[member] for member in MEMBERS)
     thread, request = await kaz.request(MEMBERS)
     await uzb.until(thread, lambda found: found.status.overall == "requested")
