@@ -29,7 +29,7 @@ async def main(profile: str, table: Path) -> None:
     print(result.report.text())
     print(f"{result.sent} sent in {result.seconds:.1f} s, {len(result.refused)} refused by the node")
     if result.rejects:
-        print(f"Mend the rows in {result.rejects} and import that file.")
+        print(f"Correct the rows in {result.rejects} and import that file.")
 
 
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -130,9 +130,9 @@ def _check(folder: Path, members: Sequence[str], federation: str, base_port: int
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise TrustError(
             "folder_not_empty",
-            "The folder already holds something; nothing is overwritten",
+            "The folder is not empty; nothing is overwritten",
             str(folder),
-            "Name a folder that is empty or not there yet.",
+            "Name an empty folder or one that does not exist.",
         )
 
 

@@ -84,7 +84,7 @@ def _sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:
     found = reference.read(documents)
     if found.problems:
         shown = "\n".join(f"{each.path}: {each.message('en')}" for each in found.problems)
-        raise TrustError("invalid_content", f"The reference data are not sound:\n{shown}", str(folder), "Mend them.")
+        raise TrustError("invalid_content", f"The reference data are invalid:\n{shown}", str(folder), "Correct them.")
     return found
 
 

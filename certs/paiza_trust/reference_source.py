@@ -190,4 +190,4 @@ def _read(path: Path) -> bytes:
 
 
 def _broken(path: Path, why: str) -> TrustError:
-    return TrustError("invalid_content", f"The reference data cannot be read: {why}", str(path), "Mend the file.")
+    return TrustError("invalid_content", f"The reference data cannot be read: {why}", str(path), "Correct the file.")

@@ -42,7 +42,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Send the message again if it still matters, and tell the second officer."),
         ),
         "approval_withdrawn": Remedy(
-            N_("The message was taken back before a second officer signed it; nothing was sent."),
+            N_("The message was withdrawn before a second officer signed it; nothing was sent."),
             N_("Write it anew if it still matters."),
         ),
         "attachment_changed": Remedy(
@@ -50,18 +50,18 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Send it again when no program writes to it."),
         ),
         "attachment_incomplete": Remedy(
-            N_("An attachment is not there whole yet."),
-            N_("Wait until it has come; what you send goes on by itself with: paiza outbox flush"),
+            N_("An attachment is not complete yet."),
+            N_("Wait until it has arrived; an upload continues with: paiza outbox flush"),
         ),
         "attachment_type_refused": Remedy(
-            N_("This kind of file is not exchanged, or its name says another kind than its content."),
+            N_("This type of file is not exchanged, or its name does not match its content."),
             N_(
                 "Give the file the ending that fits its content, or send it as PDF, picture, film, table or text. "
                 "Programs are never sent."
             ),
         ),
         "audit_not_granted": Remedy(
-            N_("That member did not grant your member to see these entries of its log."),
+            N_("That member has not granted your member access to these entries of its log."),
             N_("Ask its operator for a grant: paiza-node audit grant"),
         ),
         "bad_certificate": Remedy(
@@ -69,18 +69,18 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "bad_checkpoint": Remedy(N_("A log checkpoint is not signed by the key of that log."), _TELL_AUDITOR),
         "bad_configuration": Remedy(
-            N_("A configuration file is missing, unreadable or wrong."), N_("Mend the setting that is named.")
+            N_("A configuration file is missing, unreadable or wrong."), N_("Correct the named setting.")
         ),
         "bad_evidence": Remedy(
             N_("The file is not a complete, unaltered evidence file."),
-            N_("Ask whoever made it for the file again; do not rely on this one."),
+            N_("Ask its maker for the file again; do not rely on this one."),
         ),
         "bad_key": Remedy(
             N_("The key or certificate of the profile cannot be used."),
             N_("Restore the key and the certificate of the profile, or enrol again."),
         ),
         "bad_map": Remedy(
-            N_("The import map is wrong or does not fit the file."), N_("Mend the map where it is named.")
+            N_("The import map is wrong or does not fit the file."), N_("Correct the named line of the map.")
         ),
         "bad_note": Remedy(N_("A signed note is not well formed or not signed by a known key."), _TELL_AUDITOR),
         "bad_passphrase": Remedy(
@@ -95,9 +95,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "bad_signature": Remedy(N_("A signature does not hold."), _TELL_AUDITOR),
         "bad_token_uri": Remedy(
             N_("The name of a key on a token is wrong."),
-            N_("Write it as pkcs11:token=…;object=…?module-path=…; a PIN never stands in it."),
+            N_("Write it as pkcs11:token=…;object=…?module-path=…; it never contains a PIN."),
         ),
-        "busy": Remedy(N_("The node has more work than it can take at once."), _TRY_LATER),
+        "busy": Remedy(N_("The node has too much work at present."), _TRY_LATER),
         "cannot_open": Remedy(
             N_("The key of the message does not open at the recipient."),
             N_("Wait: the sender's node is asked to wrap the key again."),
@@ -110,7 +110,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("A certificate was revoked by its member."), N_("Its holder must enrol again at the member's node.")
         ),
         "checkpoint_unsaved": Remedy(
-            N_("The node cannot write its checkpoint to disk and answers nobody."), _ASK_OPERATOR
+            N_("The node cannot write its checkpoint to disk and accepts no calls."), _ASK_OPERATOR
         ),
         "clock_skew": Remedy(
             N_("The clocks of the two nodes differ too much."),
@@ -126,7 +126,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Ask that operator why; send it again if it still matters."),
         ),
         "delivery_expired": Remedy(
-            N_("The message could not be delivered within its life time."), N_("Send it again if it still matters.")
+            N_("The message could not be delivered within its lifetime."), N_("Send it again if it still matters.")
         ),
         "disk_full": Remedy(N_("The disk has no room left."), N_("Free some room and repeat the command.")),
         "encryption_key_expired": Remedy(
@@ -140,9 +140,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("A file cannot be written, or exists already."), N_("Name another file, or one in another folder.")
         ),
         "folder_not_empty": Remedy(
-            N_("The folder already holds something."), N_("Name a folder that is empty or not there yet.")
+            N_("The folder is not empty."), N_("Name an empty folder or one that does not exist.")
         ),
-        "forbidden": Remedy(N_("Your certificate does not admit to this service."), _ASK_OPERATOR),
+        "forbidden": Remedy(N_("Your certificate gives no access to this service."), _ASK_OPERATOR),
         "grant_missing": Remedy(
             N_("The marks forbid this without the originator's consent."),
             N_("Ask for it with: paiza release request; or leave the nominal annex behind."),
@@ -155,23 +155,23 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Repeat it when you like: what was accepted stays, what was not waits in the outbox."),
         ),
         "invalid_content": Remedy(
-            N_("The content does not satisfy its kind."), N_("Mend the field that is named and send it again.")
+            N_("The content does not match its kind."), N_("Correct the named field and send it again.")
         ),
-        "invalid_draft": Remedy(N_("The draft is not complete or not correct."), N_("Mend the fields that are named.")),
+        "invalid_draft": Remedy(N_("The draft is not complete or not correct."), N_("Correct the named fields.")),
         "invalid_header": Remedy(
-            N_("The message lacks or contradicts what every message needs."),
-            N_("Mend the field that is named and send it again."),
+            N_("The message lacks a required field or contradicts itself."),
+            N_("Correct the named field and send it again."),
         ),
         "invalid_parts": Remedy(
             N_("The parts are not those that the kind of message has."),
-            N_("Mend the draft: content and annex must be as the kind says."),
+            N_("Correct the draft: content and annex must be as the kind requires."),
         ),
-        "invalid_subject": Remedy(N_("The subject of the message does not say what its content says."), _TELL_AUDITOR),
+        "invalid_subject": Remedy(N_("The subject of the message does not match its content."), _TELL_AUDITOR),
         "key_exposed": Remedy(
             N_("The key or passphrase file can be read or replaced by other users of this machine."),
             N_(
-                "Own the file and run chmod 600 on it. If others may have copied it, revoke the certificate and enrol "
-                "again."
+                "Become the owner of the file and run chmod 600 on it. If others may have copied it, revoke the "
+                "certificate and enrol again."
             ),
         ),
         "key_unsealed": Remedy(
@@ -182,33 +182,33 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             ),
         ),
         "location_unremovable": Remedy(
-            N_("It is not certain that the place could be taken out of this file."),
+            N_("The location may not have been removed completely from this file."),
             N_("Remove it with another program, or send the file as it is, without --strip-location."),
         ),
         "log_continues": Remedy(N_("The node lost part of its log, and a new one must be admitted."), _ASK_OPERATOR),
         "log_damaged": Remedy(N_("The node's own log is damaged."), _ASK_OPERATOR),
         "log_forked": Remedy(N_("A log has shown two contradicting histories."), _TELL_AUDITOR),
-        "log_rolled_back": Remedy(N_("The node's database is older than what it signed before."), _ASK_OPERATOR),
-        "malformed": Remedy(N_("What was received is not well formed."), _TELL_AUDITOR),
+        "log_rolled_back": Remedy(N_("The node's database is older than its own signatures."), _ASK_OPERATOR),
+        "malformed": Remedy(N_("The received data is not well formed."), _TELL_AUDITOR),
         "marks_incompatible": Remedy(
             N_("The marks of the parts allow nothing in common."), N_("Write a message for each of them.")
         ),
         "marks_lowered": Remedy(
-            N_("The marks are lower than those of the message it follows from."),
-            N_("Raise the marks that are named: what is derived never carries a lower mark."),
+            N_("The marks are lower than those of the source message."),
+            N_("Raise the named marks: a derived message never carries a lower mark."),
         ),
         "member_suspended": Remedy(
             N_("A member is suspended from the federation."),
             N_("Leave it out; nothing is exchanged with it until the suspension is lifted."),
         ),
-        "members_unheard": Remedy(N_("Not every member could be asked what it holds."), _ASK_OPERATOR),
+        "members_unheard": Remedy(N_("Not every member could be reached."), _ASK_OPERATOR),
         "node_unreachable": Remedy(
             N_("Your node does not answer."),
             N_("Check the network and try again; if it lasts, ask the operator of your node."),
         ),
         "erased": Remedy(
             N_("The content was erased; its header, signatures and proofs remain."),
-            N_("What became of it is shown by: paiza audit trail ID"),
+            N_("See its status with: paiza audit trail ID"),
         ),
         "legal_hold": Remedy(
             N_("The message is under legal hold and is not erased."),
@@ -216,30 +216,28 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "holder_missing": Remedy(
             N_("A recall, correction or request to erase has to go to every member that holds the message."),
-            N_("Leave --to out: the program addresses all of them. Where you named them, add those in the detail."),
+            N_("Omit --to to address all of them, or add the members named in the detail."),
         ),
         "not_author": Remedy(
             N_("Only its author recalls or corrects a message."),
             N_("Write to the author: paiza reply ID"),
         ),
-        "not_compared": Remedy(
-            N_("The node has not compared its log yet with what another member holds of it."), _TRY_LATER
-        ),
+        "not_compared": Remedy(N_("The node has not yet compared its log with another member's copy."), _TRY_LATER),
         "not_signer": Remedy(
             N_("The message does not wait for your signature."),
             N_("See what waits for you with: paiza approve --list"),
         ),
         "recalled": Remedy(
-            N_("Its author took this message back."),
-            N_("If you must see it all the same, repeat the command with --reason and say why."),
+            N_("Its author recalled this message."),
+            N_("If you must see it nevertheless, repeat the command with --reason and state why."),
         ),
         "not_addressed": Remedy(
             N_("The message does not name your member among its recipients."),
             N_("Ask the author for a message addressed to you."),
         ),
         "opening_budget": Remedy(
-            N_("You opened as many messages together today as an officer may in a day."),
-            N_("Go on tomorrow, or open the messages you need one by one."),
+            N_("You have reached today's limit for opening messages together."),
+            N_("Continue tomorrow, or open the messages you need one by one."),
         ),
         "opening_reason_missing": Remedy(
             N_("The nominal annex is opened only with a stated reason."),
@@ -248,7 +246,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "part_altered": Remedy(N_("A part of the message was altered or cut short."), _TELL_AUDITOR),
         "part_digest_mismatch": Remedy(N_("A part is not the one that was signed."), _TELL_AUDITOR),
         "part_missing": Remedy(
-            N_("The message has no such part, or it did not come."), N_("See the parts with: paiza open ID")
+            N_("The message has no such part, or it did not arrive."), N_("See the parts with: paiza open ID")
         ),
         "passphrase_missing": Remedy(
             N_("The private key is encrypted and no passphrase was given."),
@@ -256,18 +254,21 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "peer_unreachable": Remedy(
             N_("The other member's node cannot be reached."),
-            N_("Nothing is needed: your node keeps the message and delivers it when the other is back."),
+            N_("No action is needed: your node keeps the message and delivers it when the other is back."),
         ),
         "period_differs": Remedy(
-            N_("The two members know different things of this period; it was not closed."),
-            N_("See what differs: paiza audit reconcile. Clear it up with the other member, then close the period."),
+            N_("The records of the two members differ for this period; it was not closed."),
+            N_(
+                "See the differences with: paiza audit reconcile. Resolve them with the other member, "
+                "then close the period."
+            ),
         ),
         "period_open": Remedy(
-            N_("The period is not over, or something in it still waits for an answer; it was not closed."),
+            N_("The period is not over, or a message in it still waits for an answer; it was not closed."),
             N_("Try again later, or choose a period that ended earlier."),
         ),
         "policy_denied": Remedy(
-            N_("The rules do not allow this to you or to that member."),
+            N_("The rules do not allow this for you or for that member."),
             N_("See the rule in the detail; ask an officer whose role allows it, or your coordinator."),
         ),
         "policy_invalid": Remedy(N_("A policy of the node is not well formed."), _ASK_OPERATOR),
@@ -277,13 +278,13 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "proof_missing": Remedy(N_("A claim comes without the log proof it needs."), _TELL_AUDITOR),
         "quota_exceeded": Remedy(
-            N_("Your node holds as many attachments that wait as it may."),
+            N_("Your node holds the maximum number of waiting attachments."),
             N_("Send the messages they belong to, or try again later."),
         ),
         "reason_missing": Remedy(N_("This act needs a stated reason."), N_("Repeat the command with --reason.")),
         "register_expired": Remedy(N_("The register was not renewed in time and cannot be relied on."), _ASK_OPERATOR),
         "register_invalid": Remedy(
-            N_("A file of the register is not signed by those who answer for it, or is not well formed."), _TELL_AUDITOR
+            N_("A file of the register lacks the required signatures, or is not well formed."), _TELL_AUDITOR
         ),
         "register_rolled_back": Remedy(
             N_("The register that was served is older than the one known here."), _TELL_AUDITOR
@@ -315,17 +316,17 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The author of a message cannot be its second officer."),
             N_("Another officer must sign it; paiza approve --officers lists them."),
         ),
-        "stale_checkpoint": Remedy(N_("More is known of that log than the checkpoint shown says."), _TRY_LATER),
-        "standby": Remedy(N_("This process of the node only stands by."), _TRY_LATER),
+        "stale_checkpoint": Remedy(N_("A larger checkpoint of that log is known."), _TRY_LATER),
+        "standby": Remedy(N_("This process of the node is on standby."), _TRY_LATER),
         "token_unavailable": Remedy(
-            N_("The token is not there, or does not answer."),
+            N_("The token is missing or does not answer."),
             N_("Connect it, and check its module and its name."),
         ),
         "too_large": Remedy(N_("Something is larger than its limit."), N_("Shorten or split it.")),
         "unauthenticated": Remedy(
             N_("The node does not know your certificate."), N_("Use the certificate issued by your own member's node.")
         ),
-        "unexpected_answer": Remedy(N_("The node answered what the protocol does not allow."), _ASK_OPERATOR),
+        "unexpected_answer": Remedy(N_("The node's answer is not allowed by the protocol."), _ASK_OPERATOR),
         "unknown_field": Remedy(
             N_("The message holds a field unknown to this version."),
             N_("Install the version of the program that the other side uses."),
@@ -365,13 +366,13 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "usage": Remedy(N_("The command line is wrong."), N_("See the help with --help.")),
         "witness_held": Remedy(
-            N_("A witness was restored and does not know again yet what it cosigned of that log."), _TRY_LATER
+            N_("A witness was restored and has not yet recovered its cosignatures of that log."), _TRY_LATER
         ),
         "workflow_breach": Remedy(
             N_("The step breaks a rule of its workflow."),
-            N_("Look where the matter stands, obtain what is missing, and send the step then."),
+            N_("Check the status of the workflow, obtain the missing documents, then send the step."),
         ),
-        "wrong_member": Remedy(N_("A certificate speaks for another member than its own."), _TELL_AUDITOR),
+        "wrong_member": Remedy(N_("A certificate is used for another member than its own."), _TELL_AUDITOR),
         "wrong_signers": Remedy(N_("The signatures are not exactly those the message requires."), _TELL_AUDITOR),
     }
 )

@@ -1,4 +1,4 @@
-"""A message that cannot be delivered within its life time is given up, and its officers are told.
+"""A message that cannot be delivered within its lifetime is given up, and its officers are told.
 
 `delivery_life_hours` is an hour at least, so the clock of `Deliver` is the test's; store, ledger and log are real.
 """

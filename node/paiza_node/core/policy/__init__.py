@@ -171,7 +171,9 @@ class Policy:
                     "policy_invalid",
                     what="{errors}",
                     where="{name}",
-                    remedy=N_("Mend the policy; agreements come from the register and are mended by its holders."),
+                    remedy=N_(
+                        "Correct the policy; agreements come from the register and are corrected by its holders."
+                    ),
                     errors="; ".join(str(error) for error in result.errors)[:1000],
                     name=name,
                 )

@@ -51,7 +51,7 @@ def _bad(what: str, path: Path, **values: object) -> NodeStopped:
         "policy_invalid",
         what=what,
         where="{path}",
-        remedy=N_("Mend the file named by `policy` in node.toml: it holds rules that forbid, and nothing else."),
+        remedy=N_("Correct the file named by `policy` in node.toml: it may only contain rules that forbid."),
         path=path,
         **values,
     )

@@ -158,4 +158,4 @@ def open_rule(reads: ReadConnection, opening: Opening) -> Rejected | None:
     """Raise Rejected("recalled") for a recalled message unless a reason is stated."""
     if opening.reason.strip() or not _recalls(markings.marks(reads, [opening.row]), opening.row):
         return None
-    return Rejected("recalled", "its author took this message back: it is opened only with a stated reason")
+    return Rejected("recalled", "its author recalled this message: it is opened only with a stated reason")

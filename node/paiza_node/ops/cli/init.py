@@ -134,9 +134,9 @@ def _check(member: str, listen: str, target: Path) -> None:
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise NodeStopped(
             "folder_not_empty",
-            what=N_("The folder already holds something; nothing is overwritten."),
+            what=N_("The folder is not empty; nothing is overwritten."),
             where="{path}",
-            remedy=N_("Name a folder that is empty or not there yet, with --folder."),
+            remedy=N_("Name an empty folder or one that does not exist, with --folder."),
             path=target,
         )
 

@@ -50,7 +50,7 @@ def test_role_and_act(role: str, action: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("sender", ROLES)
 def test_sending_needs_the_role_and_the_kind(role: str, sender: str) -> None:
-    """An officer sends in a role he holds and that the kind admits; without a role nobody sends."""
+    """Officers send in a role that they hold and that the kind admits; without a role nobody sends."""
     officer = Principal("o", frozenset({role}))
     assert allows(officer, "submit", facts(sender), role) == (role == sender)
     assert allows(officer, "submit", facts(role, sender), sender) == (role == sender)
