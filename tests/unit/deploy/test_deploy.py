@@ -1,4 +1,4 @@
-"""What an operator copies fits the program: metrics, reason codes, settings, and the unit itself."""
+"""The files for operators fit the program: metrics, reason codes, settings, and the unit itself."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ def alerts(root: Path) -> list[dict[str, Any]]:
 
 
 def test_every_alert_asks_for_a_metric_that_exists(alerts: list[dict[str, Any]]) -> None:
-    """No rule waits for a number that no node gives."""
+    """Every alert rule uses a metric that a node exports."""
     given = {
         sample
         for metric in REGISTRY.collect()
@@ -49,7 +49,7 @@ def test_every_alert_names_reasons_that_exist(alerts: list[dict[str, Any]]) -> N
 
 
 def test_every_alert_says_what_to_do(alerts: list[dict[str, Any]]) -> None:
-    """Whoever is woken reads a summary and a remedy."""
+    """Every alert has a summary and a remedy."""
     assert all(rule["annotations"].keys() == {"summary", "remedy"} for rule in alerts)
 
 

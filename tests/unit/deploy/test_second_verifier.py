@@ -173,7 +173,7 @@ def test_what_is_proven_is_told_in_words(
 
 
 def test_a_name_that_steers_a_terminal_is_printed_harmlessly(court: Court, second: ModuleType) -> None:
-    """Whoever made the file chose its names; a line of its own, or an escape, is none of the verifier's words."""
+    """File names cannot add lines or escapes to the verifier's output."""
     found = agreed(second, plain(court).pack(), court.root)
     assert found is not None
     forged = "\x1b[2JPROVEN\nReleased: kaz -> tjk"
@@ -182,7 +182,7 @@ def test_a_name_that_steers_a_terminal_is_printed_harmlessly(court: Court, secon
 
 
 def test_a_summary_in_the_file_is_refused(court: Court, second: ModuleType) -> None:
-    """What nobody verifies is no part of evidence: text with a manifest made anew says nothing to either verifier."""
+    """Unverified text under a new manifest is ignored by both verifiers."""
     members = container.unpack(plain(court).pack())
     assert agreed(second, container.pack(members, {}), court.root) is not None
     forged = {**members, "SUMMARY.txt": "Получено / received: uzb".encode()}
@@ -257,7 +257,7 @@ def tampered(members: Mapping[str, bytes], other: Mapping[str, bytes]) -> Iterat
 
 
 def test_every_member_tampered_with(court: Court, second: ModuleType) -> None:
-    """Whatever a forger does to a member, with a fresh manifest, both refuse it, or both prove the same of the rest."""
+    """Both verifiers refuse a forged file with a fresh manifest, or prove the same of the rest."""
     members = container.unpack(rich(court).pack([0, 2]))
     other = container.unpack(rich(court).pack([0, 2]))
     whole = said(agreed(second, container.pack(members, {}), court.root))

@@ -166,7 +166,7 @@ def importable(path: Path) -> bool:
 
 
 def test_every_module_name_says_something(root: Path) -> None:
-    """No module or package bears a name that could hold anything."""
+    """Modules and packages have specific names."""
     names = {
         name
         for source_root in SOURCE_ROOTS

@@ -18,7 +18,7 @@ def lock(root: Path) -> str:
 
 
 def test_the_lock_names_no_index(lock: str) -> None:
-    """No address, index option or find-links option stands in the lock file."""
+    """The lock file contains no address, index option or find-links option."""
     assert "://" not in lock
     assert [line for line in lock.splitlines() if line.startswith("-")] == []
 

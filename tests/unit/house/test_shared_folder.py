@@ -13,7 +13,7 @@ OTHER = "tests/unit/paiza_wire/tlog/test_tiles.py"
 
 @pytest.mark.parametrize(("kept", "said"), [(NAMED, f"1, of {NAMED}"), (OTHER, "none")])
 def test_the_last_line_names_what_was_skipped(root: Path, tmp_path: Path, kept: str, said: str) -> None:
-    """Without the folder, over the workers of `make test`; also where nothing was skipped."""
+    """The skipped tests are listed without the folder, over the workers of `make test`; also if there are none."""
     command = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", kept]
     environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(

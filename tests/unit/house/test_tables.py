@@ -1,4 +1,4 @@
-"""Who owns which table, and whose tables the statements of each package read."""
+"""The owner of each table, and the tables that the statements of each package read."""
 
 import ast
 from pathlib import Path
@@ -92,5 +92,5 @@ def test_every_table_is_listed_for_work_on_the_whole_database() -> None:
 
 
 def test_every_table_has_one_lifecycle() -> None:
-    """Nothing is forgotten by an erasure or kept beyond the retention of the log."""
+    """Every table is covered by erasure and by the retention of the log."""
     assert sorted(each.table.name for each in LIFECYCLES) == sorted(METADATA.tables)

@@ -80,7 +80,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_file_of_the_packages_is_in_the_wheel(root: Path, wheel: Path) -> None:
-    """What lies in a package (.proto, .toml, .json, .cedar, .po, revisions) is in the wheel."""
+    """The wheel contains every file of a package (.proto, .toml, .json, .cedar, .po, revisions)."""
     expected = {
         str(path.relative_to(root / source_root))
         for package, source_root in PACKAGES.items()

@@ -1,4 +1,4 @@
-"""What tests of the client share: a clean environment, and a language that does not leak into the next test."""
+"""Shared fixtures of the client's tests: a clean environment, and a language that does not leak into the next test."""
 
 from collections.abc import Iterator
 from pathlib import Path

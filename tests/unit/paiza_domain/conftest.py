@@ -1,4 +1,4 @@
-"""What the tests of the domain share: the compiled catalogue, a fixed time, a header and a notice that are valid."""
+"""Shared fixtures of the domain's tests: the compiled catalogue, a fixed time, a header and a notice that are valid."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

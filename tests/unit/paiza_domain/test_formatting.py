@@ -37,7 +37,7 @@ def test_amounts_have_the_mark_and_the_form_of_the_language(
 
 @pytest.mark.parametrize("lang", ["ru", "en"])
 def test_every_unit_of_the_list_has_its_form(lang: str) -> None:
-    """No unit is shown by its bare code, unless the code is its abbreviation."""
+    """A unit is shown by its bare code only if the code is its abbreviation."""
     shown = {code: amount_text(5 * MILLION, code, lang) for code in codes.load("unit")}
     assert [code for code, text in shown.items() if text == f"5 {code}" and (lang == "ru" or len(code) > 2)] == []
 
@@ -55,7 +55,7 @@ def test_every_unit_of_the_list_has_its_form(lang: str) -> None:
     ],
 )
 def test_a_span_is_shown_in_its_largest_unit(span: timedelta, russian: str, english: str) -> None:
-    """What is left over of the unit is dropped, and so is the sign."""
+    """The remainder below the unit is dropped, and so is the sign."""
     assert span_text(span, "ru") == russian
     assert span_text(span, "en") == english
 

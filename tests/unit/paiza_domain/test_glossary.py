@@ -46,7 +46,7 @@ def violations(root: Path, texts: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", CATALOGUES)
 def test_no_text_has_a_forbidden_word(root: Path, path: str) -> None:
-    """No Russian text has a word that the glossary replaces with another."""
+    """Russian texts use no word that the glossary replaces."""
     with (root / path).open("rb") as lines:
         texts = [text for each in read_po(lines, locale="ru") if each.id for text in _forms(each.string)]
     assert violations(root, texts) == []

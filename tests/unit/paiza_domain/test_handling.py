@@ -60,7 +60,7 @@ def test_merging_is_idempotent_and_has_a_neutral_element(one: Marks) -> None:
 
 @given(MARKS, MARKS, MARKS)
 def test_merging_is_monotone(one: Marks, two: Marks, more: Marks) -> None:
-    """A merge is at least as strict as each part, and stays so with whatever is added to both sides."""
+    """A merge is at least as strict as each part, and stays so with anything added to both sides."""
     assert one.merge(two).lower_than(one) == ()
     if not one.lower_than(two):
         assert not one.merge(more).lower_than(two.merge(more))
@@ -90,7 +90,7 @@ def test_what_is_raised_covers_its_parts(one: Handling, two: Handling) -> None:
     ],
 )
 def test_each_label_outranks_those_below(field: str, stricter: object, laxer: object) -> None:
-    """Of two labels the stricter wins, and the laxer one is named as lacking."""
+    """The stricter of two labels wins, and the laxer one is named as lacking."""
     strict = Handling(tlp="CLEAR", code="H0")
     lax = Handling(tlp="CLEAR", code="H0")
     setattr(strict, field, stricter)
@@ -112,7 +112,7 @@ def test_evaluations_stand_beside_each_other() -> None:
 
 
 def test_purposes_without_a_common_one_cannot_be_written() -> None:
-    """What may be used for nothing in common is not derived together."""
+    """Material without a common purpose is not derived together."""
     with pytest.raises(Rejected, match="marks_incompatible"):
         handling.raised(
             Handling(tlp="GREEN", code="H0", purposes=["detect"]),
@@ -140,13 +140,13 @@ def test_marks_of_a_message_are_those_of_its_strictest_part() -> None:
     [("ДСП", 1), ("  дсп ", 1), ("Restreint   UE", 1), ("SECRET", 3), ("whatever this is", 4), ("", 4)],
 )
 def test_national_names_map_to_levels_and_unknown_ones_round_up(name: str, level: int) -> None:
-    """A name is matched whatever its case and spaces; one that is not listed counts as the highest level."""
+    """A name is matched in any case and spacing; an unlisted one counts as the highest level."""
     names = {"ДСП": 1, "RESTREINT UE": 1, "Secret": 3}
     assert handling.classification_level(name, names) == level
 
 
 def test_review_dates_where_nobody_named_one() -> None:
-    """What nobody confirmed is looked at after one year, nominal and verified data after three, logs after ten."""
+    """Unconfirmed data are reviewed after one year, nominal and verified data after three, logs after ten."""
     assert handling.review_time(NOW, nominal=False, verified=False) == NOW + timedelta(days=365)
     assert handling.review_time(NOW, nominal=True, verified=False) == NOW + timedelta(days=3 * 365)
     assert handling.review_time(NOW, nominal=False, verified=True) == NOW + timedelta(days=3 * 365)

@@ -1,4 +1,4 @@
-"""What a receiver runs: header, parts and content, each refused with its reason."""
+"""The receiver's validation: header, parts and content, each refused with its reason."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ CONTENT = FreeMessage(subject="Тема", text="Текст").SerializeToString()
 
 
 def refused(header: Header, content: bytes | None, annex: bytes | None = None, subject: bytes = b"") -> str:
-    """Give reason and detail of the refusal; empty if there is none."""
+    """Return reason and detail of the refusal; empty if there is none."""
     try:
         validation.check_message(header, content, annex, NOW, subject=subject)
     except Rejected as why:
@@ -39,7 +39,7 @@ def refused(header: Header, content: bytes | None, annex: bytes | None = None, s
 
 
 def test_a_valid_message_passes(header: Header) -> None:
-    """Nothing is said of a message that is right."""
+    """A valid message is accepted."""
     assert refused(header, CONTENT) == ""
 
 
@@ -167,7 +167,7 @@ def test_the_verdict_does_not_hang_on_the_receivers_clock(header: Header, notice
 
 @given(st.binary(max_size=300), st.binary(max_size=100), st.sampled_from(["free-message", "seizure-notice"]))
 def test_no_bytes_raise_anything_but_rejected(content: bytes, annex: bytes, kind: str) -> None:
-    """Whatever the bytes, the answer is nothing or Rejected."""
+    """Any bytes are accepted or Rejected."""
     header = Header(kind=kind, kind_version=1, urgency=URGENCY_ROUTINE, handling=Handling(code="H0", tlp="CLEAR"))
     header.recipients.add(member="kaz")
     header.author_time.FromDatetime(NOW)
@@ -189,5 +189,5 @@ def test_no_header_raises_anything_but_rejected(data: bytes) -> None:
 
 
 def test_as_many_legal_bases_are_valid_as_the_wire_carries() -> None:
-    """What the domain lets pass, the wire can carry, and the other way round."""
+    """The limits of the domain equal those of the wire."""
     assert validation.MAX_LEGAL_BASES == wire_message.MAX_CODES

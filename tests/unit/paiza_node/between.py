@@ -1,4 +1,4 @@
-"""What may be committed between a question about a received message and the entry that answers it."""
+"""Commits between a query about a received message and the entry that answers it."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ Between = Callable[[Room, VerifiedMessage, LogTransaction], None]
 
 
 def nothing(_room: Room, _note: VerifiedMessage, _tx: LogTransaction) -> None:
-    """Let nothing come between."""
+    """Commit nothing between."""
 
 
 def recalled(room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:

@@ -1,4 +1,4 @@
-"""What is printed: other people's text is harmless, ids and times are read as an officer writes them."""
+"""Printed text of others is harmless; ids and times are read as an officer writes them."""
 
 import json
 import unicodedata
@@ -86,7 +86,7 @@ def test_the_exit_code_follows_from_the_family(error: Rejected | Unavailable, co
 
 
 def test_a_place_is_added_once() -> None:
-    """What is raised inside gets the place of the innermost block that knows one, and keeps its family."""
+    """An error gets the place of the innermost block that knows one, and keeps its family."""
     with pytest.raises(Refused) as refused, located("outer"), located("inner"):
         raise Rejected("malformed", "x")
     assert (refused.value.where, refused.value.reason, refused.value.detail) == ("inner", "malformed", "x")
@@ -120,14 +120,14 @@ def test_a_saved_message_says_so() -> None:
 
 
 def test_disk_failures_are_told_apart() -> None:
-    """No room may pass; a file system that cannot be written will not by itself."""
+    """A full disk may be tried again; a read-only file system is final."""
     assert disk_problem(OSError(28, "No space left on device"), "x").reason == "disk_full"
     assert disk_problem(OSError(30, "Read-only file system"), "x").reason == "file_unwritable"
     assert disk_problem(FileNotFoundError(2, "No such file"), "x").reason == "file_unreadable"
 
 
 def test_json_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a hostile member or node writes stands in JSON as it is, and nothing of it steers a terminal."""
+    """Hostile text is in JSON unchanged, and no escape of it reaches a terminal."""
     hostile = "Ночь \x1b[2J\x9b31m\u202etxt.exe\ud800 é"
     Terminal().json({"text": hostile})
     printed = capsys.readouterr().out

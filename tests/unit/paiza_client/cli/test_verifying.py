@@ -1,4 +1,4 @@
-"""`paiza audit verify` as whoever is handed a file meets it: no profile, no node, both languages, and exit codes."""
+"""`paiza audit verify` for a third party: no profile, no node, both languages, and exit codes."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def court(tmp_path_factory: pytest.TempPathFactory) -> Court:
 
 @pytest.fixture(autouse=True)
 def _stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Have nothing of Paiza on this machine but the program."""
+    """Remove everything of Paiza from the environment except the program."""
     for name in ("PAIZA_PROFILE", "PAIZA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PAIZA_HOME", str(tmp_path / "nothing"))
@@ -33,7 +33,7 @@ def asked(court: Court, tmp_path: Path, data: bytes, *words: str) -> list[str]:
 
 
 def test_each_claim_with_its_time_and_proof(court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What other states prove of the time is told from what only the log itself says, in Russian as in English."""
+    """Times proven by other states are distinguished from times stated by the log alone, in both languages."""
     case = court.case(recipients=["tjk"]).release().receive("tjk").witness("answers")
     file = case.pack()
     for lang, words in {

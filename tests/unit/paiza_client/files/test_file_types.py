@@ -44,7 +44,7 @@ GOOD = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_files_are_known_by_their_content(tmp_path: Path, name: str) -> None:
-    """Each kind that is exchanged is recognised, whatever the case of its ending."""
+    """Each permitted type is recognised, in any case of its ending."""
     content, media_type = GOOD[name]
     (tmp_path / name).write_bytes(content)
     assert file_types.recognise(tmp_path / name).media_type == media_type

@@ -69,7 +69,7 @@ def webp(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def stripped(tmp_path: Path, data: bytes, kind: FileType, piece: int = 7) -> tuple[bytes, list[str]]:
-    """Take the place out of a file, read in small pieces; gives what is left, and what was found."""
+    """Remove the location from a file, read in small pieces; return the rest, and the findings."""
     path = tmp_path / "picture"
     path.write_bytes(data)
     removal = location.find(path, kind)
@@ -112,7 +112,7 @@ def test_blocks_that_may_name_places_are_blanked(tmp_path: Path) -> None:
 
 
 def test_a_png_loses_the_pieces_that_name_a_place(tmp_path: Path) -> None:
-    """What is left is the PNG as it would be without them."""
+    """The result is the PNG as it would be without them."""
     data = png((b"eXIf", exif()), (b"iTXt", b"XML:com.adobe.xmp\x00\x00\x00\x00\x00<x/>"), (b"tEXt", b"Title\x00a"))
     left, found = stripped(tmp_path, data, PNG)
     assert (left, found) == (png((b"tEXt", b"Title\x00a")), [GPS, XMP])
@@ -140,7 +140,7 @@ def test_a_webp_and_a_tiff_lose_their_place(tmp_path: Path) -> None:
     ids=["jpeg", "png", "webp", "tiff"],
 )
 def test_a_picture_without_a_place_is_left_alone(tmp_path: Path, make: Callable[[], bytes], kind: FileType) -> None:
-    """Nothing is found, and not a byte changes."""
+    """A file without a location is unchanged."""
     data = make()
     assert stripped(tmp_path, data, kind) == (data, [])
 
@@ -148,7 +148,7 @@ def test_a_picture_without_a_place_is_left_alone(tmp_path: Path, make: Callable[
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_picture_is_refused_or_understood(tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever a byte is changed to or wherever a file ends, there is an answer or a refusal, and never another end."""
+    """Any changed byte and any truncation gives an answer or a refusal, and never another error."""
     make, kind = data.draw(
         st.sampled_from(
             [

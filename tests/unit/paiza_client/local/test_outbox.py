@@ -63,7 +63,7 @@ def test_nothing_settled_leaves_the_batch_as_it_is(tmp_path: Path) -> None:
 def test_a_crash_while_writing_leaves_no_half_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Whatever step of writing fails, nothing is listed and an earlier message is untouched."""
+    """A failure at any step of writing lists no message and leaves an earlier one untouched."""
     outbox = Outbox(tmp_path)
     outbox.put([item(1)])
 
@@ -101,7 +101,7 @@ def test_a_crash_between_rewriting_and_removing_repeats_but_does_not_lose(
 
 
 def test_a_full_disk_is_said_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No room on the disk is `disk_full`, which asks to try again, and no message is half there."""
+    """A full disk is `disk_full`, which asks to try again, and no message is half written."""
 
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

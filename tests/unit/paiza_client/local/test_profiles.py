@@ -60,7 +60,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_the_only_profile_is_the_default(home: Path) -> None:
-    """Where there is one profile, nobody has to name it."""
+    """A single profile need not be named."""
     make(home)
     assert profiles.find(None).name == "kaz-liaison"
 
@@ -85,7 +85,7 @@ def test_several_profiles_must_be_chosen_from(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "../kaz-liaison", "kaz-liaison/../kaz-liaison", "/etc"])
 def test_a_profile_that_is_not_there_is_unknown(home: Path, name: str) -> None:
-    """No name reaches outside the home folder."""
+    """A profile name cannot lead outside the home folder."""
     make(home)
     with pytest.raises(ProfileProblem, match="unknown_profile"):
         profiles.find(name)
@@ -170,7 +170,7 @@ def test_a_missing_file_is_named(home: Path) -> None:
 
 
 def test_a_passphrase_file_gives_its_first_line(tmp_path: Path) -> None:
-    """What follows the first line, and its end, are not part of the passphrase."""
+    """Only the first line, without its end, is the passphrase."""
     file = tmp_path / "phrase"
     file.write_bytes(PASSPHRASE + b"\r\nsecond line\n")
     file.chmod(0o600)

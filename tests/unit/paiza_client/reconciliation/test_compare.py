@@ -138,7 +138,7 @@ def test_what_agrees_can_be_closed(both: Both) -> None:
 
 
 def test_under_way_is_no_difference_until_it_is_late(both: Both) -> None:
-    """What waits within the time allowed is under way; after that late, with no proof against anybody."""
+    """A waiting message is under way within the time allowed and late after it, without proof against anybody."""
     both.release("kaz", "tjk")
     result = both.reconcile()
     assert (result.under_way, result.differences, result.agrees) == (1, (), False)
@@ -159,7 +159,7 @@ def test_a_late_answer_is_named_and_can_be_closed(both: Both) -> None:
 
 @pytest.mark.parametrize("sender", ["kaz", "tjk"])
 def test_content_that_is_gone_is_lost(both: Both, sender: str) -> None:
-    """A receipt stands, and the node says that the message is not there: against whoever gave the receipt."""
+    """A node that denies a message contradicts its own receipt."""
     recipient = "tjk" if sender == "kaz" else "kaz"
     digest = both.release(sender, recipient)
     both.settle(sender, recipient, digest, both.receive(sender, recipient, digest, body=False))
@@ -170,7 +170,7 @@ def test_content_that_is_gone_is_lost(both: Both, sender: str) -> None:
 
 @pytest.mark.parametrize("sender", ["kaz", "tjk"])
 def test_a_receipt_that_its_log_does_not_show_is_lost(both: Both, sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever gave a receipt and hides it stands against it, with the answer in which it was hidden."""
+    """A hidden receipt is proven against its issuer, with the answer that hid it."""
     recipient = "tjk" if sender == "kaz" else "kaz"
     digest = both.release(sender, recipient)
     both.settle(sender, recipient, digest, both.receive(sender, recipient, digest))
@@ -223,7 +223,7 @@ def test_refusals_are_told_with_the_reason(both: Both) -> None:
 
 
 def test_a_rejection_is_the_senders_word_alone(both: Both) -> None:
-    """What the recipient did not log cannot be proven, and does not close the period."""
+    """A message that the recipient did not log cannot be proven, and the period is not closed."""
     digest = both.release("kaz", "tjk")
     both.kaz.log("DELIVERY_REFUSED", "tjk", digest, reason="bad_signature")
     result = both.reconcile()
@@ -246,7 +246,7 @@ def test_an_erasure_under_legal_hold_is_no_exchange(both: Both) -> None:
 
 
 def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> None:
-    """What was passed on and denied is named; that an author heard of a passing on is no message."""
+    """A forwarded and denied message is named; the author's notice of a forwarding is no message."""
     denied = both.release("tjk", "kaz", "FORWARDED")
     both.kaz.log("DENIED", "tjk", denied, reason="policy_denied")
     # Tjk passed a message of kaz on to uzb, and told kaz.
@@ -275,7 +275,7 @@ def test_passing_on_is_taken_or_denied_and_notices_are_neither(both: Both) -> No
 
 
 def retire(room: LogRoom, digest: bytes) -> None:
-    """Let audit retention take what a log says of a message."""
+    """Remove a message's log entries by audit retention."""
 
     def work(tx: LogTransaction) -> None:
         gone = log_store.entries_of(tx.conn, digest)
@@ -315,7 +315,7 @@ def test_a_narrow_scope_is_no_loss(both: Both, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_honest_node_is_ever_accused(both: Both, seed: int) -> None:
-    """Whatever two honest nodes do while they are asked, no proof stands against either, and nothing is lost."""
+    """No act of two honest nodes during the queries proves anything against either, and no message is lost."""
     chosen = random.Random(seed)
     waiting: list[tuple[str, str, bytes]] = []
     receipts: list[tuple[str, str, bytes, log_pb2.LogProof]] = []
@@ -346,7 +346,7 @@ def test_no_honest_node_is_ever_accused(both: Both, seed: int) -> None:
 
 
 def test_the_node_computes_the_digest_of_the_client(both: Both) -> None:
-    """What both nodes would close a period with is what the client computed from what it was shown."""
+    """The digest that both nodes would close a period with equals the client's, computed from the answers."""
     result = both.reconcile()
     ends = (BEGIN, max(both.kaz.clock.now, both.tjk.clock.now) + timedelta(seconds=1) + HOUR)
     for room, other in ((both.kaz, "tjk"), (both.tjk, "kaz")):

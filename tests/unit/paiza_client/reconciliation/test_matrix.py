@@ -19,7 +19,7 @@ def sent(counterpart: str, number: int) -> Counts:
 
 
 def test_a_member_that_names_nothing_from_us_disputes_all_we_have_receipts_for() -> None:
-    """It told what it exchanged with the asker: that we are not in it is its word that nothing came."""
+    """A missing row in a member's answer counts as zero received."""
     found = cells([word("kaz", sent("tjk", 3)), word("tjk", only_with_asker=True)])
     assert found == [Cell("kaz", "tjk", 3, 3, 0, 0, 0, 3)]
 

@@ -1,4 +1,4 @@
-"""What an officer reads of a step that was refused."""
+"""The explanation of a refused step for an officer."""
 
 import pytest
 

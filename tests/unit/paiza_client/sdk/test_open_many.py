@@ -1,4 +1,4 @@
-"""What is chosen for an export or a count: never cut, and nothing that no longer holds."""
+"""The selection for an export or a count: never cut, and without messages no longer in force."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

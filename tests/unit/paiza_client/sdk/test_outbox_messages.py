@@ -1,4 +1,4 @@
-"""What a session makes of messages that waited in the outbox."""
+"""A session sends messages that waited in the outbox."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from paiza_wire.errors import Rejected
     ids=["no message", "empty", "no header"],
 )
 def test_a_damaged_message_is_refused_by_itself(damaged: bytes) -> None:
-    """It raises what one message of a batch is refused with, so that it does not hold up the others."""
+    """The refusal of one message of a batch is raised without delaying the others."""
     session: Any = SimpleNamespace(register=lambda: pytest.fail("what cannot be read is not verified"))
     with pytest.raises(Rejected):
         Session._own(session, damaged)

@@ -1,4 +1,4 @@
-"""How requests of a thread stand is told of what one answer settles, and never of the steps of a workflow."""
+"""Request states of a thread cover requests settled by one answer, and no steps of a workflow."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ ASKED = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
 def test_only_requests_outside_a_workflow_stand_by_themselves(name: str) -> None:
-    """Who owes what in a workflow follows from all its steps: nobody is called silent for one, nor is it opened."""
+    """A workflow step has no request state of its own, and is not opened for one."""
     kind = kinds.all_kinds()[name]
     header = message_pb2.Header(kind=name, kind_version=1, author="kaz")
     header.recipients.add(member="tjk")

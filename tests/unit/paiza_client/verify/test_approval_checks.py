@@ -1,4 +1,4 @@
-"""What a second officer signs, where his own node may lie."""
+"""The checks before a second officer's signature, if their own node may lie."""
 
 from datetime import UTC, datetime
 
@@ -27,5 +27,5 @@ def test_nobody_signs_what_his_node_keeps_back(shown: tuple[int, ...]) -> None:
 
 
 def test_what_was_shown_whole_is_signed() -> None:
-    """Content and annex are enough: files are fetched one by one, by whoever wants to see them."""
+    """Content and annex are enough: files are fetched one by one, on demand."""
     check_read(waiting(0, 1))

@@ -1,4 +1,4 @@
-"""What a log answers is believed only as it was answered: no node on the way, and no page of another question."""
+"""A log's answer is accepted only unchanged: not altered on the way, and no page of another query."""
 
 import asyncio
 import random
@@ -55,7 +55,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Let tjk receive four messages of kaz, one of which it lost and one it erased; and two of uzb."""
+    """Deliver to tjk four messages of kaz, one of them lost and one erased, and two of uzb."""
     folder = tmp_path_factory.mktemp("logs")
     headers = [header("kaz", "tjk") for _ in range(4)]
     others = [header("uzb", "tjk") for _ in range(2)]
@@ -79,7 +79,7 @@ def check(page: pb.EntriesPage, asked: Query) -> VisiblePage:
 
 
 def test_a_party_is_shown_what_concerns_it(scene: Scene) -> None:
-    """Its own messages with headers, what became of the content, and the proofs held of its log; no others'."""
+    """The asker sees its own messages with headers, content state and proofs of its log; no others'."""
     page, asked = scene.ask(with_headers=True, with_held_proofs=True, events=[log_pb2.LOG_EVENT_RECEIVED])
     found = check(page, asked)
     assert [each.proof.digest for each in found.entries] == scene.digests
@@ -106,7 +106,7 @@ def test_pages_go_on_where_they_ended(scene: Scene) -> None:
 
 
 def test_a_grant_shows_what_it_names_and_no_more(scene: Scene) -> None:
-    """Of the events granted all entries since then, of which headers only where they were granted."""
+    """A grant shows all entries of its events since its start, with headers only if granted."""
     received = frozenset({int(log_pb2.LOG_EVENT_RECEIVED)})
     grant = AuditGrant(1, "kaz", received, BEGIN, BEGIN + 999 * DAY, headers=False, granted_time=BEGIN)
     asker = Asker(ASKER, "kaz", Visibility("kaz", grant=grant))
@@ -258,7 +258,7 @@ CHANGES = (
 def test_an_own_node_that_changes_an_answer_is_found_out(
     scene: Scene, change: Callable[[pb.EntriesPage], None]
 ) -> None:
-    """Whatever a node leaves out of an answer it passes on, or changes in it: nothing is shown."""
+    """A relayed answer with any omission or change is not shown."""
     page, asked = scene.ask(with_headers=True, with_held_proofs=True, events=[log_pb2.LOG_EVENT_RECEIVED])
     check(page, asked)
     change(page)
@@ -267,7 +267,7 @@ def test_an_own_node_that_changes_an_answer_is_found_out(
 
 
 def test_every_changed_byte_is_found_out(scene: Scene) -> None:
-    """Of each byte of an answer one bit flipped: it does not parse, does not hold, or says the same."""
+    """A flipped bit in any byte of an answer fails parsing or verification, or changes nothing."""
     page, asked = scene.ask(with_headers=True, with_held_proofs=True, events=[log_pb2.LOG_EVENT_RECEIVED], page_size=1)
     held = check(page, asked)
     data = page.SerializeToString()

@@ -40,7 +40,7 @@ def court(tmp_path_factory: pytest.TempPathFactory) -> Court:
 def cosign(
     case: Case, size: int, before: int | None, times: tuple[datetime, datetime], by: int = 4, register: bytes = b""
 ) -> None:
-    """Have the author's checkpoints of these sizes cosigned at these times, and the first release proven by them."""
+    """Cosign the author's checkpoints of these sizes at these times, and prove the first release by them."""
     court, log = case.court, case.author
     index = case.proofs["released"][0][1]
     witnesses = [each for each in court.members if each != log.member][:by]
@@ -118,7 +118,7 @@ def test_the_checkpoint_before_must_not_hold_the_entry(court: Court, second: Mod
 
 
 def test_a_certificate_that_had_ended_signs_nothing(court: Court, second: ModuleType) -> None:
-    """Where witnesses show that the release came after the certificate's end, whatever the log says, it is refused."""
+    """A release that witnesses prove later than the certificate's end is refused, despite the log's time."""
     case, index = released(court)
     late = court.now + timedelta(days=3 * 365)
     cosign(case, index + 1, index, (late, late))
@@ -139,7 +139,7 @@ def test_a_certificate_that_ends_within_the_interval_is_the_logs_word(court: Cou
 
 
 def test_a_register_older_than_the_entry_judges_nobody(tmp_path: Path, second: ModuleType) -> None:
-    """Who counts as a witness is not said by a register that was in force before the entry."""
+    """The witnesses are not taken from a register that was in force before the entry."""
     court = Court(tmp_path / "federation")
     old = court.register.version
     court.publish()
@@ -152,7 +152,7 @@ def test_a_register_older_than_the_entry_judges_nobody(tmp_path: Path, second: M
 
 
 def test_a_suspended_member_is_no_witness(tmp_path: Path, second: ModuleType) -> None:
-    """Of three that are left besides the owner all must have cosigned."""
+    """All of the three others besides the owner must have cosigned."""
     court = Court(tmp_path / "federation")
     federation = court.document("federation.json")
     federation["members"]["tkm"]["status"] = "suspended"
@@ -208,7 +208,7 @@ def test_unknown_signatures_are_ignored_and_false_ones_are_not(court: Court, sec
 
 
 def test_a_forked_log_proves_nothing(court: Court, second: ModuleType) -> None:
-    """Two signed roots of one size in one file refuse it, whatever else holds."""
+    """A file with two signed roots of one size is refused."""
     case, _index = released(court)
     fork = Log("kaz", case.author.keys)
     for entry in case.author.entries:

@@ -54,7 +54,7 @@ def test_texts_are_clean(name: str, entry: Code) -> None:
 
 @pytest.mark.parametrize("name", ALL_NAMES)
 def test_names_do_not_repeat_within_a_list(name: str) -> None:
-    """No two codes of a list are shown to a person under the same name."""
+    """The codes of a list have distinct names."""
     for lang in codes.LANGS:
         shown = [entry.names[lang].casefold() for entry in codes.load(name).values()]
         assert len(set(shown)) == len(shown)

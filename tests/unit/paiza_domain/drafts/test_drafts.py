@@ -220,7 +220,7 @@ def test_a_whole_draft_survives_writing_and_reading(notice: SeizureNotice) -> No
 @settings(max_examples=150, deadline=None)
 @given(st.one_of(st.text(max_size=80), st.text("{}[]:-&*!|>'\"%@#\n\t ,?ab0", max_size=60)))
 def test_no_text_raises_anything_but_draft_error(text: str) -> None:
-    """Whatever is written, the answer is a draft or a DraftError."""
+    """Any text gives a draft or a DraftError."""
     errors(text)
     errors("kind: free-message\ncontent:\n  subject: " + text)
 
@@ -240,7 +240,7 @@ def test_a_draft_names_files_to_attach() -> None:
 
 @pytest.mark.parametrize(("written", "level"), [("ДСП", 1), ("дсп", 1), ("Invented secret", 2), ("3", 3)])
 def test_a_national_name_of_a_classification_is_its_level(written: str, level: int) -> None:
-    """A draft may name the level as the member's profile does, in whatever case; a number needs no profile."""
+    """A draft may name the level as the member's profile does, in any case; a number needs no profile."""
     marks = f"{{tlp: AMBER, code: H2, classification: {written}}}"
     text = f"kind: free-message\nhandling: {marks}\ncontent: {{subject: a, text: b}}\n"
     names = {"ДСП": 1, "Restricted": 1, "invented secret": 2}

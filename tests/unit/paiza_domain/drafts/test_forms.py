@@ -43,7 +43,7 @@ def test_one_answer_is_judged_at_once() -> None:
 
 
 def test_answers_give_the_same_content_as_a_draft() -> None:
-    """What is asked field by field and what is written in YAML are one content."""
+    """Prompts and YAML give the same content."""
     answers = {
         "notice_id": "KAZ-1", "notice_version": "1", "status": "initial", "seized_at": "2026-11-20T14:30+05:00",
         "reporting_agency": "Служба", "place.country": "KAZ", "place.town": "", "substances[0].as_named": "героин",

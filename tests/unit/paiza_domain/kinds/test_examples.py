@@ -53,7 +53,7 @@ def test_a_draft_is_valid_and_comes_back_the_same(name: str, lang: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_everything_written_is_shown(name: str, lang: str) -> None:
-    """No text of an example is left out of what a reader sees, and its summary is one line."""
+    """A reader sees every text of an example, and its summary is one line."""
     found = read(name)
     kind = found.kind
     shown = "\n".join(value for _label, value in kind.show(found.content, lang))
@@ -79,7 +79,7 @@ def test_templates_name_every_field(name: str, form: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_mandatory_field_is_missed(name: str) -> None:
-    """Without any one of its mandatory fields an example is refused, and that field is named once."""
+    """An example without a mandatory field is refused, and that field is named once."""
     found = read(name)
     for field in found.kind.shape.fields:
         if field.required:
@@ -94,7 +94,7 @@ def test_every_mandatory_field_is_missed(name: str) -> None:
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_sound_fields_have_errors_only_between_fields(name: str, data: st.DataObject) -> None:
-    """Whatever is filled in, judging, showing and searching never fail, and each error has its sentence."""
+    """Validating, showing and searching never fail for any content, and each error has its sentence."""
     kind = kinds.all_kinds()[name]
     content = data.draw(messages(kind.shape))
     for error in kind.validate(content, None, NOW):
@@ -109,6 +109,6 @@ def test_sound_fields_have_errors_only_between_fields(name: str, data: st.DataOb
 
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_are_kinds_that_follow_from_a_message(name: str) -> None:
-    """What a kind names as its answers exists and needs a message to answer."""
+    """The answer kinds that a kind names exist and need a message to answer."""
     for answer in kinds.all_kinds()[name].answered_by:
         assert kinds.all_kinds()[answer].needs_parent

@@ -171,7 +171,7 @@ def test_kilogram_equivalent_must_follow_from_quantity_and_factor(notice: Seizur
 
 
 def test_a_count_of_tablets_takes_a_factor_of_its_own(notice: SeizureNotice) -> None:
-    """Where the unit is no mass, nothing is derived by itself, and a stated factor is used as it is."""
+    """A unit that is no mass derives nothing by itself; a stated factor is used unchanged."""
     substance = notice.substances[0]
     substance.quantity.unit, substance.quantity.millionths = "tablet", 1_000_000_000
     derive_kg_equivalent(substance)

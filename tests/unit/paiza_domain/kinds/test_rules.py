@@ -1,4 +1,4 @@
-"""What holds between the fields of a kind: each rule is broken once, and named by path and code alone."""
+"""The rules between the fields of a kind: each is broken once, and named by path and code alone."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -332,7 +332,7 @@ def test_a_link_with_terrorism_has_stricter_marks_unless_the_author_says(handlin
 
 
 def test_an_alert_of_another_type_has_the_usual_marks() -> None:
-    """Without a link with terrorism the defaults are those of every draft."""
+    """The defaults are those of every draft unless there is a link with terrorism."""
     text = draft("alert").replace("handling: {tlp: AMBER, code: H2, classification: 1}\n", "")
     assert drafts.read(text, now=NOW).handling == Handling(tlp="AMBER", code="H2", classification=1)
 
@@ -371,7 +371,7 @@ def test_a_request_for_assistance_stays_open_until_its_end(status: str, *, open_
 
 
 def test_the_arrival_of_goods_is_no_reply() -> None:
-    """Who confirms an arrival and never replied stays silent: an arrival is no consent."""
+    """An acknowledged arrival without a reply is no consent."""
     assert "pre-export-arrival" not in kinds.get("pre-export-notification", 1).answered_by
 
 
@@ -399,6 +399,6 @@ def test_a_date_has_passed_when_it_is_over_everywhere(date: str, *, passed: bool
 
 
 def test_every_kind_here_belongs_to_the_officers_who_work() -> None:
-    """No kind can be sent by an auditor or an operator."""
+    """Auditors and operators can send no kind."""
     for kind in kinds.all_kinds().values():
         assert not kind.sender_roles & {"auditor", "operator"}

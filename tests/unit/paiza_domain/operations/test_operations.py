@@ -99,7 +99,7 @@ def left_out(thread: list[ThreadMessage]) -> dict[bytes, str]:
 
 
 def test_reports_and_notices_add_up() -> None:
-    """Mass is added in kilograms whatever its unit, persons and things are counted."""
+    """Mass in any unit is added in kilograms; persons and things are counted."""
     thread = [OPENED, notice("n", "kaz", "1", 12), report("r", "tjk", "1", heroin(5, detained=1, rounds=40))]
     computed = operations.compute(thread, LATER)
     assert kilograms(thread) == 17
@@ -125,7 +125,7 @@ def test_a_notice_contained_in_a_report_of_its_author_counts_once() -> None:
 
 
 def test_a_notice_contained_in_a_cancelled_report_counts_again() -> None:
-    """What a cancelled report contained is not lost."""
+    """The content of a cancelled report is not lost."""
     thread = [
         OPENED,
         notice("n", "kaz", "1", 12),
@@ -136,7 +136,7 @@ def test_a_notice_contained_in_a_cancelled_report_counts_again() -> None:
 
 
 def test_the_latest_version_counts() -> None:
-    """Of one notice or report in several messages one counts, even if the same version was sent twice."""
+    """A notice or report in several messages counts once, even if the same version was sent twice."""
     thread = [
         OPENED,
         notice("n", "kaz", "1", 12),

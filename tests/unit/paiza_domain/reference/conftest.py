@@ -112,5 +112,5 @@ def known() -> Reference:
 
 @pytest.fixture(scope="session")
 def index(known: Reference) -> NameIndex:
-    """Its names."""
+    """Return its names."""
     return NameIndex(known)

@@ -12,7 +12,7 @@ from paiza_domain.schema.identifiers import cas_check_digit, cas_problem
 
 @given(st.integers(10, 9_999_999), st.integers(0, 99))
 def test_exactly_one_digit_verifies(first: int, second: int) -> None:
-    """Of the ten last digits one is right, and it is the one computed."""
+    """Only the computed one of the ten last digits is right."""
     stem = f"{first}-{second:02}"
     sound = [digit for digit in range(10) if cas_problem(f"{stem}-{digit}") is None]
     assert sound == [cas_check_digit(stem)]
@@ -45,7 +45,7 @@ def test_without_a_heading_numbers_are_looked_for_everywhere() -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_can_be_verified(text: str) -> None:
-    """What is no list has no numbers and does not fail."""
+    """Text that is no list has no numbers and does not fail."""
     assert cas_lists.verify(text).numbers >= 0
 
 

@@ -102,7 +102,7 @@ _json = st.recursive(
 
 @given(st.sampled_from(sorted(FILES)), _json, st.data())
 def test_no_value_anywhere_makes_the_reading_fail(path: str, value: Any, data: st.DataObject) -> None:
-    """Whatever stands at any place of any file, the result is data or a named problem."""
+    """Any content at any place of any file gives data or a named problem."""
     files = copy.deepcopy(FILES)
     holder = files[path]
     while True:

@@ -45,7 +45,7 @@ def test_an_unknown_id_is_a_remark_with_a_suggestion(known: Reference, index: Na
 
 
 def test_a_name_nobody_knows_is_no_error(known: Reference, index: NameIndex) -> None:
-    """What was named in words stands as it was named; a street name of several substances is not decided."""
+    """A substance named in words stays as named; a street name of several substances is not decided."""
     notice = SeizureNotice(substances=[Substance(as_named="неизвестный порошок"), Substance(as_named="ice")])
     assert [(each.name, each.substance, each.remark) for each in
             reference.mentions(notice, known, index, ("kaz",), REPORTED)] == [

@@ -1,4 +1,4 @@
-"""A substance is found by whatever an officer calls it."""
+"""A substance is found by any of its names."""
 
 import pytest
 from hypothesis import given
@@ -36,7 +36,7 @@ def test_a_name_in_either_alphabet_finds_its_substance(index: NameIndex, asked: 
     ("asked", "offered"), [("herion", "heroin"), ("трамодол", "tramadol"), ("metamfetmaine", "metamfetamine")]
 )
 def test_a_typing_error_is_answered_with_a_suggestion(index: NameIndex, asked: str, offered: str) -> None:
-    """What is merely like a name is offered, never taken."""
+    """A similar name is offered, never chosen."""
     found = index.find(asked)
     assert found.substances == ()
     assert offered in found.suggestions
@@ -57,7 +57,7 @@ def test_what_is_no_name_finds_nothing(index: NameIndex, asked: str) -> None:
 
 @given(st.text(max_size=60))
 def test_any_question_is_answered(index: NameIndex, asked: str) -> None:
-    """No text makes the search fail; suggestions are few, and found names are those of the data."""
+    """The search never fails; suggestions are few, and found names are those of the data."""
     found = index.find(asked)
     assert len(found.suggestions) <= 5
     assert not (found.substances and found.suggestions)

@@ -1,4 +1,4 @@
-"""What a correction says has changed: every field that differs, and no other."""
+"""A correction names every field that differs, and no other."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ def test_each_changed_field_is_named_with_both_values(notice: SeizureNotice) -> 
 
 
 def test_a_long_value_is_cut_to_what_a_correction_holds() -> None:
-    """However long a text, the correction that tells of it is valid."""
+    """A correction of any long text is valid."""
     kind = kinds.get("free-message", 1)
     changed = differences(kind.shape, kind.content(subject="a", text="x"), kind.content(subject="a", text="y" * 9_000))
     assert [(path, len(after)) for path, _before, after in changed] == [("text", MAX_VALUE)]
@@ -39,7 +39,7 @@ def test_a_long_value_is_cut_to_what_a_correction_holds() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_equal_contents_do_not_differ_and_different_ones_do(data: st.DataObject) -> None:
-    """Nothing is told of a content and its copy; something of two whose shown values differ."""
+    """Equal contents have no difference; contents with different shown values have one."""
     one, other = data.draw(messages(SEIZURE.shape)), data.draw(messages(SEIZURE.shape))
     assert differences(SEIZURE.shape, one, one) == []
     if SEIZURE.show(one, "en") == SEIZURE.show(other, "en"):

@@ -44,7 +44,7 @@ def test_imei_with_luhn_digit_passes_and_another_does_not() -> None:
 
 @given(st.text(max_size=30))
 def test_no_text_makes_a_judge_fail(text: str) -> None:
-    """Every judge answers with a problem or None, whatever the text."""
+    """Every check returns a problem or None for any text."""
     for judge in (
         identifiers.container_problem,
         identifiers.imo_problem,

@@ -25,7 +25,7 @@ content:
 
 
 def test_a_day_alone_is_the_end_of_the_day_and_its_start_where_something_begins() -> None:
-    """What is due on a day may come until its end; what begins on a day begins with it."""
+    """A deadline on a day ends with the day; a start on a day begins with it."""
     assert partial_times.parse_time("2026-11-24") == datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC)
     assert partial_times.parse_time("2026-11-24", begins=True) == datetime(2026, 11, 24, tzinfo=UTC)
     assert partial_times.parse_time("2026-11-24T06:00Z", begins=True) == datetime(2026, 11, 24, 6, tzinfo=UTC)

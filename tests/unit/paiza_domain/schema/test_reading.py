@@ -1,4 +1,4 @@
-"""What a reader sees: every field that is set, in words, in his language."""
+"""The view of a reader: every set field, in words, in their language."""
 
 from hypothesis import given, settings
 
@@ -21,7 +21,7 @@ def test_rows_say_codes_and_units_in_words(notice: SeizureNotice) -> None:
 
 
 def test_a_summary_is_one_short_line() -> None:
-    """However long the content, its summary is one line of bounded length."""
+    """The summary of any content is one line of bounded length."""
     kind = kinds.get("free-message", 1)
     content = kind.content(subject="слово " * 60, text="x")
     assert len(kind.summary(content, "ru")) <= MAX_SUMMARY
@@ -45,5 +45,5 @@ def test_no_field_is_left_out(notice: SeizureNotice) -> None:
 @settings(max_examples=40, deadline=None)
 @given(messages(SEIZURE.shape))
 def test_both_languages_have_the_same_rows(notice: SeizureNotice) -> None:
-    """No row is missing in one language."""
+    """Both languages have the same rows."""
     assert len(SEIZURE.show(notice, "ru")) == len(SEIZURE.show(notice, "en"))

@@ -79,7 +79,7 @@ def test_the_kinds_that_say_nothing_are_known() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(EXAMPLES) - SILENT))
 def test_every_example_has_a_subject_in_both_languages(name: str) -> None:
-    """It is the same again when it is derived again, and no text of an officer."""
+    """Deriving a subject again gives the same one, without any text of an officer."""
     found = drafts.read(draft(name), now=NOW)
     subject = found.kind.subject_of(found.content)
     assert subject == found.kind.subject_of(found.content)
@@ -116,7 +116,7 @@ def test_a_subject_reads_as_one_line(items: list[dict[str, object]], russian: st
 
 
 def test_no_bytes_raise_anything() -> None:
-    """What is no subject, or a very long one, is shown short or not at all."""
+    """An invalid or very long subject is shown short or not at all."""
     assert subjects.text(b"\xff\xff", "ru") == ""
     long = Subject(items=[SubjectItem(term=SubjectItem.Term(list="country", code="ж" * 500))]).SerializeToString()
     assert len(subjects.text(long, "ru").encode()) <= subjects.MAX_SHOWN

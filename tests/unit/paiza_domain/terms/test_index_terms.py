@@ -1,4 +1,4 @@
-"""What a message speaks of: one spelling for what is the same, and the terms of a content and its annex."""
+"""Index terms: one spelling for equal terms, and the terms of a content and its annex."""
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,7 @@ from paiza_domain.terms.query_terms import clauses
     ],
 )
 def test_a_name_is_one_in_both_alphabets(one: str, other: str) -> None:
-    """A name folds alike however it is transliterated, and in whatever order its words stand."""
+    """A name folds alike in any transliteration and any order of its words."""
     assert name(one) == name(other) != ""
 
 
@@ -54,7 +54,7 @@ def test_a_telephone_number_is_its_digits_with_the_country(written: str) -> None
 
 @given(st.sampled_from(sorted(FOLDS)), st.text(max_size=MAX_FOLDED + 20))
 def test_folding_survives_any_text_and_is_stable(field: str, text: str) -> None:
-    """Whatever was typed folds to capitals and digits, and a folded text of signs folds to itself."""
+    """Any text folds to capitals and digits, and a folded text folds to itself."""
     folded = fold(field, text)
     assert folded == folded.upper()
     assert folded.replace(" ", "").isalnum() or not folded

@@ -1,4 +1,4 @@
-"""How requests stand: answers tie to question numbers across messages, and silence stays silence."""
+"""Request states: answers tie to question numbers across messages, and no answer stays no answer."""
 
 import itertools
 from dataclasses import replace
@@ -94,7 +94,7 @@ def test_a_replaced_answer_is_said_by_what_replaces_it() -> None:
 
 
 def test_an_answer_that_was_not_opened_is_neither_silence_nor_an_answer() -> None:
-    """Who reads headers only learns that there is an answer, not what it says."""
+    """Headers alone show that there is an answer, not its content."""
     sealed = said("sealed", "information-answer", "tjk", "request", hours=1)
     status = stands([REQUEST, sealed])
     assert states(status)["tjk"] == ["unread", "unread"]
@@ -156,7 +156,7 @@ def test_a_kind_that_wants_no_answer_has_no_standing() -> None:
     ],
 )
 def test_an_answer_is_due_by_urgency(urgency: int, due: timedelta | None) -> None:
-    """Without a deadline of its own, a request is due by its urgency; for information, never."""
+    """A request without a deadline is due by its urgency; one for information never is."""
     request = said("r", "information-request", "kaz", to="tjk", urgency=urgency)  # type: ignore[arg-type]
     found = request_status.of_request(request, [request])
     assert found is not None
@@ -164,7 +164,7 @@ def test_an_answer_is_due_by_urgency(urgency: int, due: timedelta | None) -> Non
 
 
 def test_a_deadline_of_its_own_goes_before_urgency() -> None:
-    """What the request names counts, once it was opened."""
+    """The deadline in the request counts once it is opened."""
     content = InformationRequest(questions=QUESTIONS)
     content.deadline_time.FromDatetime(at(5))
     request = said("r", "information-request", "kaz", to="tjk", urgency=URGENCY_FLASH, content=content)

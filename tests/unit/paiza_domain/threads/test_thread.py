@@ -24,7 +24,7 @@ def test_a_recall_takes_back_all_its_parents_and_a_correction_its_first() -> Non
 
 
 def test_a_recall_cannot_be_recalled_but_a_correction_can() -> None:
-    """What was taken back stays so; a correction that was taken back corrects nothing."""
+    """A recall is final; a recalled correction corrects nothing."""
     recall = said("recall", "recall", "kaz", "note", hours=1)
     undo = said("undo", "recall", "kaz", "recall", hours=2)
     assert amendments([NOTE, recall, undo])[NOTE.digest].recalled_by == (recall.digest,)
@@ -36,7 +36,7 @@ def test_a_recall_cannot_be_recalled_but_a_correction_can() -> None:
 
 
 def test_a_step_of_a_workflow_is_corrected_but_not_recalled() -> None:
-    """What a step did is undone by another step, by the workflow's rules."""
+    """A step is undone only by another step, by the workflow's rules."""
     step = said("step", "cd-authorisation", "kaz")
     recall = said("recall", "recall", "kaz", "step", hours=1)
     correction = said("correction", "correction", "kaz", "step", hours=1)
@@ -45,7 +45,7 @@ def test_a_step_of_a_workflow_is_corrected_but_not_recalled() -> None:
 
 
 def test_an_author_erases_its_own_but_no_request_and_no_step() -> None:
-    """What others rest on, and what says why something is gone, goes by nobody's request."""
+    """Messages that others rest on, and erasure requests, cannot be erased by request."""
     assert erases("kaz", "kaz", "free-message")
     assert not erases("tjk", "kaz", "free-message")
     assert not erases("kaz", "kaz", "erasure-request")
@@ -53,7 +53,7 @@ def test_an_author_erases_its_own_but_no_request_and_no_step() -> None:
 
 
 def test_marks_do_not_depend_on_the_order_of_arrival() -> None:
-    """However a thread arrives, every holder sees the same amendments."""
+    """Every holder sees the same amendments for any order of arrival."""
     thread = [
         NOTE,
         said("better", "free-message", "kaz", "note", hours=1),

@@ -182,7 +182,7 @@ def tell(step: Step) -> str:
 
 
 def linear_extensions(steps: Iterable[Step], most: int) -> Iterator[list[Step]]:
-    """Give orders of arrival in which ancestors come first, at most so many, depth first."""
+    """Yield orders of arrival in which ancestors come first, up to a limit, depth first."""
     known = list(steps)
     before = deliveries.ancestors(known)
 

@@ -129,7 +129,7 @@ class Oracle:
             yield f"2: {self.view.responsible} is shown as responsible, {responsible} is"
 
     def third(self) -> Iterable[str]:
-        """No movement takes effect that was released without knowing of a stop, or against one."""
+        """A movement released against a stop, or without knowing of it, takes no effect."""
         requests = [step for step in self.effective if step.kind == "cd-request"]
         states = {each.member for step in requests for each in step.content.states}
         for stop in self.steps.values():
@@ -156,7 +156,7 @@ class Oracle:
                 yield "3: a stop raises no alarm"
 
     def fourth(self) -> Iterable[str]:
-        """Who becomes responsible has authorised by two officers, one of them an authoriser."""
+        """A member that becomes responsible has authorised by two officers, one of them an authoriser."""
         authorised: set[str] = set()
         for step in self.effective:
             if step.kind == "cd-authorisation":

@@ -1,4 +1,4 @@
-"""What each rule of a controlled delivery means, told as small stories."""
+"""The rules of a controlled delivery, one small example each."""
 
 import re
 from datetime import timedelta
@@ -95,7 +95,7 @@ def test_the_specification_lists_every_rule(root: Path) -> None:
 
 
 def test_silence_is_not_consent() -> None:
-    """Without a word of one state there is no plan and no activation, and it is said whose word is missing."""
+    """A missing authorisation prevents plan and activation, and is named."""
     thread = Thread(THREE)
     thread.request()
     thread.authorise("tjk")
@@ -145,7 +145,7 @@ def test_quantities_are_compared_across_units_of_mass_and_points_across_spelling
 
 
 def test_an_expired_authorisation_starts_nothing_and_moves_nothing() -> None:
-    """What counts is the time of the step's own release."""
+    """The time of the step's own release counts."""
     thread = Thread()
     thread.activate()
     offer = thread.offer("tjk", "uzb", time=BEGIN + 10 * DAY + HOUR)
@@ -241,7 +241,7 @@ def test_only_who_stopped_lifts_by_two_officers_and_then_it_goes_on() -> None:
 
 @pytest.mark.parametrize(("kind", "overall"), [("stop", "stop-ordered"), ("control-lost", "control-lost")])
 def test_a_stop_counts_before_its_ancestors_have_arrived(kind: str, overall: str) -> None:
-    """What it follows from is missing: it is an alarm at once, and takes back nothing until that is known."""
+    """A stop with an unknown parent is an alarm at once, and reverts nothing until the parent is known."""
     thread = Thread(THREE)
     thread.activate()
     offer = thread.offer("tjk", "uzb")
@@ -270,7 +270,7 @@ def test_a_stop_by_who_has_no_territory_on_the_route_is_none() -> None:
 
 
 def test_control_lost_halts_until_it_is_regained() -> None:
-    """Nothing moves after a loss of control; the responsible state says when it holds the consignment again."""
+    """A loss of control stops all movement until the responsible state reports control again."""
     thread = Thread(THREE)
     thread.activate()
     thread.add("control-lost", "uzb")
@@ -294,7 +294,7 @@ def test_a_suspension_is_ended_by_who_suspended() -> None:
 
 
 def test_an_authorisation_withdrawn_on_the_way_halts_until_there_is_a_new_one() -> None:
-    """Who has been passed already no longer halts anything."""
+    """A state already passed can no longer halt the delivery."""
     thread = Thread(THREE)
     thread.activate()
     back = pb.ControlledDeliveryWithdrawal(withdrawn="authorisation")
@@ -367,7 +367,7 @@ def test_a_substitution_is_recorded_and_within_the_authorisation() -> None:
 
 
 def test_the_outcome_is_due_thirty_days_after_the_end() -> None:
-    """It is overdue after that, and gone from the deadlines once it is reported."""
+    """A report is overdue after its deadline, and leaves the deadlines once it is made."""
     thread = Thread()
     thread.activate()
     assert broken(thread, thread.add("outcome", "uzb")) == {Rule.NOT_ENDED}
@@ -445,7 +445,7 @@ def test_a_refusal_is_final_and_ends_the_request() -> None:
 
 
 def test_intervention_is_for_who_holds_the_consignment_or_has_stopped_it() -> None:
-    """It ends the delivery; a handover that did not know of it takes no effect."""
+    """An end ends the delivery; a handover that did not know of it takes no effect."""
     thread = Thread(THREE)
     thread.activate()
     offer = thread.offer("tjk", "uzb")
@@ -486,7 +486,7 @@ def test_request_that_is_dated_back_takes_nothing_away_from_those_who_acted() ->
 
 
 def test_flood_of_one_member_is_bounded_and_crowds_nobody_out() -> None:
-    """Of hundreds of concurrent steps of one member only so many count, in any order; a colleague's stop does."""
+    """Only a bounded number of a member's concurrent steps count, in any order; another member's stop does."""
     thread = Thread(THREE)
     thread.activate()
     end = thread.steps[-1:]
@@ -505,7 +505,7 @@ def test_flood_of_one_member_is_bounded_and_crowds_nobody_out() -> None:
 
 
 def test_illegal_steps_are_nobodys_heads() -> None:
-    """What a stranger throws into a thread is not followed from, so that it cannot fill up the parents of a step."""
+    """Steps of a stranger are no parents, so that they cannot fill up the parents of a step."""
     thread = Thread()
     request = thread.request()
     strange = [make("acknowledgement", "xyz", [request], salt=str(number)) for number in range(MAX_HEADS + 1)]
@@ -525,7 +525,7 @@ def test_messages_of_other_kinds_are_links_and_nothing_else() -> None:
 
 
 def test_a_sender_is_told_before_release() -> None:
-    """What would take no effect, and what would undo a step that is known, is not released; a halt always is."""
+    """A step without effect, or one that would undo a known step, is not released; a halt always is."""
     workflow = workflows.get("controlled-delivery")
     thread = Thread(THREE)
     active = thread.activate()
@@ -547,6 +547,6 @@ def test_a_sender_is_told_before_release() -> None:
 
 
 def test_nothing_known_is_waiting() -> None:
-    """Without the request there is nothing to show."""
+    """A thread without its request shows nothing."""
     found = reduce([])
     assert (found.overall, found.responsible, found.heads, found.order) == (OverallStatus.WAITING, "", (), ())

@@ -80,7 +80,7 @@ FULL = (
 @pytest.mark.timeout(14_400)
 @pytest.mark.parametrize("region", FULL if EXPLORE else BRIEF, ids=str)
 def test_every_thread_holds_the_invariants_on_every_node(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever each state knew when it released a step, all nodes agree, and no invariant is broken."""
+    """All nodes agree for any knowledge at release, and no invariant is broken."""
     thread = deliveries.Thread(states=deliveries.NAMES[: region.states], salt=str(SEED))
     if region.moves is decisions:
         thread.request()
@@ -134,7 +134,7 @@ def test_every_order_of_arrival_gives_the_same_standing() -> None:
 
 
 def told_wrong(salt: str) -> list[str]:
-    """Tell a story in which each rule has something to forbid; give what the oracle says of it."""
+    """Build a case in which each rule forbids something; return the oracle's findings."""
     thread = deliveries.Thread(states=deliveries.NAMES[:3], salt=salt)
     thread.request()
     thread.authorise("tjk")

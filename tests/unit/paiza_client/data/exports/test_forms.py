@@ -64,7 +64,7 @@ def test_no_cell_is_a_formula(cell: str) -> None:
 
 @given(st.text(max_size=20))
 def test_arming_is_undone_exactly(text: str) -> None:
-    """What an export puts before a cell an import takes away, whatever the cell holds."""
+    """An import removes the mark that an export puts before any cell."""
     assert disarmed(armed(text)) == text or text.startswith("'")
     assert disarmed(armed(armed(text))) == armed(text) or not armed(text).startswith("'")
 
@@ -204,7 +204,7 @@ def test_a_page_is_in_the_language_in_use() -> None:
 
 
 def test_a_missing_package_is_named_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the extra `data` a spreadsheet is refused with what to install; CSV and JSON need nothing."""
+    """A spreadsheet without the extra `data` is refused with the package to install; CSV and JSON need none."""
     assert forms.misfit("unodc", "xlsx", "", annex=False) is None
     monkeypatch.setattr(forms, "find_spec", lambda _name: None)
     refused = forms.misfit("unodc", "xlsx", "", annex=False)

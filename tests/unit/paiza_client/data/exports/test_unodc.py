@@ -121,7 +121,7 @@ ODD = {
     ],
 )
 def test_odd_rows_come_back_as_they_were(cells: dict[str, str]) -> None:
-    """Whatever the repair, the row that a notice came from comes back, is known by its digest, and makes it again."""
+    """Every repair returns the source row of a notice, known by its digest, which makes the notice again."""
     whole = dict.fromkeys(IDS.identity, "") | ODD | cells
     text = ",".join(IDS.identity) + "\n" + ",".join('"' + whole[each].replace('"', '""') + '"' for each in IDS.identity)
     (planned,) = imported(text.encode())
@@ -134,7 +134,7 @@ def test_odd_rows_come_back_as_they_were(cells: dict[str, str]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(messages(KIND.shape))
 def test_any_notice_makes_rows_that_are_read_again(notice: pb.SeizureNotice) -> None:
-    """However a notice is filled in, each of its substances is one row, and no row is taken apart wrongly."""
+    """Each substance of any notice is one row, and no row is split wrongly."""
     table = unodc.table([record("seizure-notice", notice)])
     assert len(table.rows) == len(notice.substances)
     read = list(RowReader(io.BytesIO(writing.as_csv(table)), IDS))
@@ -145,7 +145,7 @@ def test_any_notice_makes_rows_that_are_read_again(notice: pb.SeizureNotice) -> 
 
 
 def test_marks_that_allow_nothing_in_common_are_refused() -> None:
-    """What may be used only for statistics and what only for investigation goes into no file together."""
+    """Material for statistics only and material for investigation only never share a file."""
     content = drafts.read(DRAFT, now=NOW).content
     marks = [pb_mark(["statistics"]), pb_mark(["investigate"])]
     with pytest.raises(Refused, match="marks_incompatible"):

@@ -105,7 +105,7 @@ def test_what_is_no_toml_or_no_file_is_refused(tmp_path_factory: pytest.TempPath
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_any_bytes_are_a_map_or_refused(data: bytes) -> None:
-    """Whatever the bytes, nothing but the client's own refusal comes out."""
+    """Arbitrary bytes raise only the client's own refusal."""
     with pytest.raises(Refused):
         parse_map(data, "fuzz.toml")
 
@@ -127,6 +127,6 @@ def test_the_shipped_map_is_good() -> None:
 
 
 def test_every_reason_of_the_shipped_map_can_be_translated() -> None:
-    """What the map says of words without a code stands among the marked texts, and nothing else does."""
+    """The map's texts for words without a code are the only marked texts."""
     entries = [entry for table in load_map("ids").tables.values() for entry in table.values()]
     assert {entry.unmapped or entry.nothing for entry in entries} - {""} == set(REASONS_OF_IDS)

@@ -148,7 +148,7 @@ def test_repairs_are_named(cells: dict[str, str], rules: dict[str, str]) -> None
 
 
 def test_a_text_that_was_cut_stands_whole_under_circumstances() -> None:
-    """What a field cannot hold is not lost."""
+    """Text too long for a field is not lost."""
     found = notice(PLACE="y" * 900)
     assert len(found.place.as_reported) <= 500
     assert f"PLACE: {'y' * 900}" in found.circumstances
@@ -173,7 +173,7 @@ def test_a_text_that_was_cut_stands_whole_under_circumstances() -> None:
     ],
 )
 def test_a_row_is_rejected_for_its_cell(cells: dict[str, str], column: str, reason: str) -> None:
-    """What a notice cannot do without is never guessed: the row is rejected with column and reason."""
+    """A missing mandatory value is never guessed: the row is rejected with column and reason."""
     (planned,) = plan(GOOD | cells)
     assert planned.outcome is Outcome.REJECTED
     assert planned.rejection is not None
@@ -225,7 +225,7 @@ def test_blocks_are_asked_about_one_after_the_other() -> None:
 
 
 def test_a_rejects_file_mended_is_imported() -> None:
-    """What was rejected, mended in the rejects file and read by the same map, is accepted as the row it is."""
+    """A rejected row, corrected in the rejects file and read by the same map, is accepted."""
     bad = [GOOD | {"DRUG_UNIT": "", "PLACE": "=cmd()"}, GOOD | {"AMOUNT": "-1", "PLACE": 'a "b", c'}]
     data = table(GOOD, *bad) + b'Asia,"open\n'
     reader = RowReader(io.BytesIO(data), IDS)
@@ -262,7 +262,7 @@ CELLS = st.one_of(
     st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(IDS.identity, CELLS)), max_size=8), st.binary(max_size=60)
 )
 def test_every_row_has_exactly_one_outcome(rows: list[dict[str, str]], tail: bytes) -> None:
-    """Whatever the cells and the end of the file, every row comes out once, and what is to be sent is valid."""
+    """Every row of any file comes out once, and every notice to send is valid."""
     data = table(*(GOOD | row for row in rows)) + tail
     expected = sum(1 for _ in RowReader(io.BytesIO(data), IDS))
     report = ImportReport()

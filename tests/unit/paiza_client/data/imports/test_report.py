@@ -82,7 +82,7 @@ def test_the_text_holds_everything_too() -> None:
 
 
 def test_too_many_texts_are_counted_together() -> None:
-    """However many distinct texts a column has, the report stays small, and says what it did not list."""
+    """The report stays small for any number of distinct texts, and counts those not listed."""
     report = ImportReport()
     for number in range(2 * reporting.MAX_DISTINCT):
         report.add(planned(number + 2, Outcome.ACCEPTED, unmapped=[("PLACE", f"Attic {number}", "")]))

@@ -1,4 +1,4 @@
-"""Reading a file as rows: bounded, and no row lost whatever is in it."""
+"""Reading a file as rows: bounded, and without losing a row."""
 
 import io
 import random
@@ -128,7 +128,7 @@ def test_a_line_of_a_hundred_megabytes_is_bounded() -> None:
     ["", "\n", "a,b\n1,2\n", "a,b,c,a\n", "a;b;c\n1;2;3\n", "\x00\xff", 'a,b,"c\n', "x" * 100_000],
 )
 def test_a_file_that_does_not_fit_the_map_is_refused(text: str) -> None:
-    """Without the map's columns, each once, in the first line, no row is read."""
+    """No row is read unless the first line has each of the map's columns once."""
     with pytest.raises(Refused) as caught:
         rows(text)
     assert caught.value.reason == "bad_map"
@@ -173,7 +173,7 @@ def test_arming_a_cell_is_undone_by_reading(cell: str) -> None:
 @settings(max_examples=200)
 @given(st.binary(max_size=400), st.sampled_from(["utf-8", "utf-16", "cp1251", "utf-16-le"]))
 def test_any_bytes_give_rows_or_a_refusal(data: bytes, encoding: str) -> None:
-    """Whatever follows the header, every row is numbered in order and nothing but known problems comes out."""
+    """Any rows after the header are numbered in order, and only known problems come out."""
     head = "a,b,c\n".encode("utf-16-le" if encoding == "utf-16" else encoding)
     head = b"\xff\xfe" + head if encoding == "utf-16" else head
     found = list(read_rows(io.BytesIO(head + data), layout(encoding)))

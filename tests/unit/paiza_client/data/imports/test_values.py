@@ -33,7 +33,7 @@ def test_cleaning_names_its_rules(text: str, cleaned: str, rules: tuple[str, ...
 
 @given(st.text())
 def test_cleaning_is_final_and_silent_only_without_change(text: str) -> None:
-    """What is cleaned stays as it is when cleaned again, and whatever was changed has a known rule."""
+    """Cleaning is idempotent, and every change has a known rule."""
     cleaned, rules = clean(text)
     assert clean(cleaned) == (cleaned, ())
     assert bool(rules) == (cleaned != text)
@@ -77,7 +77,7 @@ def test_amounts_are_exact(text: str, decimal: str, thousands: str, value: Fract
     ],
 )
 def test_bad_amounts_are_refused(text: str, reason: str) -> None:
-    """What is no positive number in the declared marks is refused with its reason, never guessed."""
+    """Text that is no positive number in the declared notation is refused with its reason, never guessed."""
     with pytest.raises(BadValue) as caught:
         amount(text, ".", "")
     assert caught.value.code == reason

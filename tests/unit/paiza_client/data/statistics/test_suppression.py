@@ -85,12 +85,12 @@ def test_nothing_is_hidden_where_nothing_is_small() -> None:
 
 
 def test_a_table_of_one_small_number_is_hidden_whole() -> None:
-    """Where there is only one case, its totals say it too."""
+    """The totals of a single case are hidden too."""
     assert hidden(laid_out([[1]])) == {0, 1, 2, 3}
 
 
 def test_kilograms_that_counts_would_not_protect_are_protected() -> None:
-    """Where the cells that hide a count have no kilograms, its kilograms would follow: more is hidden."""
+    """More cells are hidden if a count's kilograms could be derived."""
     counts = [[1, 10, 20], [30, 40, 50], [60, 70, 80]]
     weights = [[0 if column == 1 else 1000 for column in range(3)] for _row in range(3)]
     weighed = [

@@ -1,4 +1,4 @@
-"""What is counted, and how it is shown."""
+"""The counted events, and the tables that show them."""
 
 from paiza.content.v1 import common_pb2 as pb
 from paiza.content.v1 import seizure_notice_pb2
@@ -58,7 +58,7 @@ def test_rows_columns_and_totals_add_up_where_nothing_is_hidden() -> None:
 
 
 def test_a_hidden_cell_is_an_asterisk_and_is_explained() -> None:
-    """Where something is hidden the table says so, and a hidden sum is hidden as its count is."""
+    """The table states hidden values, and a sum is hidden together with its count."""
     records = [notice(str(number), country="KAZ" if number < 7 else "TJK") for number in range(8)]
     for measure in ("count", "kg"):
         table = as_table(tabulate(observations(records), "place"), "place", "", measure, MARK)
@@ -67,7 +67,7 @@ def test_a_hidden_cell_is_an_asterisk_and_is_explained() -> None:
 
 
 def test_every_dimension_sorts_every_notice() -> None:
-    """No observation is left out of any dimension, whatever is not stated in it."""
+    """Every dimension counts every observation, even one with missing values."""
     records = [notice(str(number)) for number in range(3)]
     for name in DIMENSIONS:
         counted = tabulate(observations(records), name)
