@@ -71,7 +71,7 @@ class Clock:
 
 
 class Overtaken:
-    """A ledger in which something else is committed just before the next commit of whoever holds it."""
+    """A ledger in which something else is committed just before the holder's next commit."""
 
     def __init__(self, ledger: Ledger, before: Work[object]) -> None:
         self._ledger = ledger

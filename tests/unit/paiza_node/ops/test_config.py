@@ -65,7 +65,7 @@ def test_wrong_further_setting_is_named_with_its_line(line: str, tmp_path: Path)
 
 
 def test_missing_setting_and_broken_file_are_told(tmp_path: Path) -> None:
-    """What is not there has no line; what is not TOML says where the parser stopped."""
+    """A missing setting has no line; invalid TOML names the place where the parser stopped."""
     assert "register" in refused(tmp_path, GOOD.replace('register = "register"\n', "")).what
     assert "line 1" in refused(tmp_path, "member = = 1").what
 
@@ -85,7 +85,7 @@ def test_path_with_braces_is_told_as_it_is(tmp_path: Path) -> None:
 
 
 def test_sample_names_every_setting_and_loads(tmp_path: Path) -> None:
-    """What `init` writes is a valid configuration that explains every setting there is."""
+    """`init` writes a valid configuration that explains every setting."""
     path = tmp_path / "node.toml"
     text = node_toml("kaz", "paiza.example", "0.0.0.0:7401", "peers", "data/admin.sock", None)
     path.write_text(text)

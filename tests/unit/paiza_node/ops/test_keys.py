@@ -119,7 +119,7 @@ def test_a_bad_passphrase_file_is_named(node: Path, own: Member, text: str | Non
 
 
 def test_the_service_managers_credential_opens(node: Path, own: Member, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a passphrase file the credential of the service is used."""
+    """The credential of the service is used if there is no passphrase file."""
     settings = config(node, passphrase_file=None)
     (node / passphrase.CREDENTIAL).write_bytes(PASSPHRASE)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(node))
@@ -127,7 +127,7 @@ def test_the_service_managers_credential_opens(node: Path, own: Member, monkeypa
 
 
 def test_the_terminal_is_asked_once(node: Path, own: Member, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without file and credential the passphrase is asked for on a terminal, once; without a terminal it is missing."""
+    """Without file and credential a terminal asks for the passphrase, once; otherwise it is missing."""
     settings = config(node, passphrase_file=None)
     passphrase._asked.cache_clear()
     assert refused(settings, own).reason == "passphrase_missing"

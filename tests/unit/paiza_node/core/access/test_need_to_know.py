@@ -89,7 +89,7 @@ def test_a_reply_goes_where_its_parent_went(room: Room, *, together: bool) -> No
 
 
 def test_of_several_parents_the_first_that_came_decides(room: Room) -> None:
-    """What was here before the batch goes before what stands in it, and this in the order of the batch."""
+    """Earlier messages go before those of the batch, and these in the order of the batch."""
     old = message(room, attention="border")
     received(room, [old])
     first, second = message(room, attention="bureau"), message(room, attention="border")
@@ -98,6 +98,6 @@ def test_of_several_parents_the_first_that_came_decides(room: Room) -> None:
 
 
 def test_a_reply_before_its_parent_goes_to_the_duty_unit(room: Room) -> None:
-    """Where the parent is not known yet, also in the same batch, it decides nothing."""
+    """An unknown parent, also in the same batch, decides nothing."""
     parent = message(room, attention="border")
     assert received(room, [message(room, parent), parent]) == [placed_in(DUTY), placed_in("border")]

@@ -37,12 +37,12 @@ def test_an_item_that_went_meanwhile_loses_no_other() -> None:
 
 
 def test_size_has_a_default_and_a_bound() -> None:
-    """Nothing said means 100; more than the most is the most."""
+    """The default page is 100; a larger size than the limit means the limit."""
     assert [paging.page_size(request(size=size)) for size in (0, 7, 10_000)] == [100, 7, 500]
 
 
 def test_numbers_come_back_from_their_token() -> None:
-    """What was written into a token is read from it; no token is the first page."""
+    """A token round-trips; no token is the first page."""
     assert paging.numbers_of(request(), 2) is None
     assert paging.numbers_of(request(paging.token_of(5, 17)), 2) == (5, 17)
     time = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -90,7 +90,7 @@ def test_handlers_are_found_by_the_names_of_their_rpcs() -> None:
     ],
 )
 def test_a_node_with_other_handlers_than_rpcs_does_not_start(objects: list[Service], fault: str) -> None:
-    """What is missing, superfluous or there twice is named."""
+    """Missing, superfluous and duplicate services are named."""
     with pytest.raises(TypeError) as caught:
         services.handlers_of(objects, [REGISTER])
     assert fault in str(caught.value)
@@ -98,7 +98,7 @@ def test_a_node_with_other_handlers_than_rpcs_does_not_start(objects: list[Servi
 
 @pytest.mark.parametrize("caller", [None, access_pb2.CALLER_UNSPECIFIED])
 def test_an_rpc_that_does_not_say_who_may_call_it_is_refused(caller: "access_pb2.Caller.ValueType | None") -> None:
-    """Without the option nobody is let in: the node does not start."""
+    """The node does not start without the access option: no caller would be admitted."""
     service = declared(f"Silent{caller}", [caller])
     with pytest.raises(TypeError, match=rf"/test.Silent{caller}/Do0: the .proto does not say"):
         services.access_of(service.methods[0])

@@ -23,7 +23,7 @@ WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_nam
 
 
 class EndedError(Exception):
-    """How gRPC leaves a call that is aborted."""
+    """Leave an aborted call as gRPC does."""
 
 
 class Situation:
@@ -70,7 +70,7 @@ def suspend(now: Situation) -> None:
 
 
 def expire(now: Situation) -> None:
-    """Let his certificate expire."""
+    """Expire the caller's certificate."""
     now.now += timedelta(days=4000)
 
 

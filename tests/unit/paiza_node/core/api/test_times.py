@@ -27,7 +27,7 @@ def test_what_is_no_time_is_malformed(seconds: int, nanos: int) -> None:
 
 
 def test_times_and_none_are_taken() -> None:
-    """What is not set is not looked for."""
+    """Unset times are not searched."""
     request = officer_pb2.ListMessagesRequest()
     request.since_time.seconds = 253_402_300_799
     for each in (request, officer_pb2.ListMessagesRequest(), peer_audit_pb2.AgreePeriodRequest()):

@@ -1,4 +1,4 @@
-"""What other members' nodes hand over, as it is written: released by its author, or forwarded by another member."""
+"""Messages from other members' nodes: released by their author, or forwarded by another member."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -129,7 +129,7 @@ def reasons(answers: Sequence[Answer]) -> list[str]:
 
 
 def test_batch_is_answered_message_by_message(scene: Scene) -> None:
-    """What holds is received, what does not is refused under its id, what was not decided is passed through."""
+    """Valid messages are received, invalid ones refused under their id, undecided ones passed through."""
     good, bad = message(1), replace(message(2), refusal=REFUSAL)
     unread = Unavailable("clock_skew", "later")
     answers = scene.take("tjk", good, unread, bad)
@@ -143,7 +143,7 @@ def test_batch_is_answered_message_by_message(scene: Scene) -> None:
 
 
 def test_repeat_gets_the_same_entry(scene: Scene) -> None:
-    """In the same batch and later, whatever it was; nothing is written a second time."""
+    """A repeat in the same batch or later gets the same answer; nothing is written a second time."""
     good, bad = message(1), replace(message(2), refusal=REFUSAL)
     first = scene.take("tjk", good, bad, good)
     assert first[0] == first[2]
@@ -162,7 +162,7 @@ def test_message_id_is_taken_by_the_first(scene: Scene) -> None:
 
 
 def test_forwarded_message_is_stored_with_the_release_of_its_author(scene: Scene) -> None:
-    """It is answered to the forwarder and proven by the author's log; a repeat of the entry changes nothing."""
+    """A forwarded message is answered and proven by the author's log; a repeat of the entry changes nothing."""
     item = message(1)
     first = scene.take("uzb", forwarded(item, 5))
     assert scene.take("uzb", forwarded(item, 5)) == first
@@ -198,7 +198,7 @@ def test_message_that_comes_both_ways_is_stored_once(scene: Scene) -> None:
 
 
 def test_refusal_of_something_forwarded_is_denied_once_and_claims_nothing(scene: Scene) -> None:
-    """It is logged once per entry of the forwarder's log, and its author may hand it over all the same."""
+    """A refusal is logged once per entry of the forwarder's log, and the author may still deliver the message."""
     item = message(1)
     denied = replace(forwarded(item, 5), refusal=REFUSAL)
     assert reasons(scene.take("uzb", denied, denied)) == ["policy_denied", "policy_denied"]
@@ -209,7 +209,7 @@ def test_refusal_of_something_forwarded_is_denied_once_and_claims_nothing(scene:
 
 
 def test_what_came_from_its_author_in_the_batch_decides_on_what_is_forwarded(scene: Scene) -> None:
-    """A batch holds messages of the forwarder's own: an id, a refusal and a recall count, whatever the order in it."""
+    """A batch holds messages of the forwarder's own: an id, a refusal and a recall count in any order."""
     taken, refused, gone = message(1, author="uzb"), message(2, author="uzb"), message(3, author="uzb")
     recall = message(4, gone.digest, author="uzb", kind="recall")
     answers = scene.take(
@@ -253,7 +253,7 @@ def test_reply_takes_the_name_of_its_thread(scene: Scene) -> None:
 
 
 def test_thread_is_bounded_for_one_member(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is over the bound is refused and leaves nothing; a repeat of what is here still gets its entry."""
+    """Messages over the limit are refused and leave nothing; a repeat of a stored one still gets its entry."""
     monkeypatch.setattr(module, "MAX_IN_THREAD", 2)
     root = message(1)
     first, second = message(2, root.digest), message(3, root.digest)

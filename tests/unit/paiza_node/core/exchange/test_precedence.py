@@ -1,4 +1,4 @@
-"""What goes ahead: in the ledger's queue, and in what watching officers are told."""
+"""Precedence in the ledger's queue and in the notices to watching officers."""
 
 import asyncio
 import threading
@@ -63,7 +63,7 @@ def test_who_cries_wolf_takes_his_turn() -> None:
 
 
 async def test_watcher_hears_of_what_goes_first_first() -> None:
-    """However much waits to be told, what goes ahead is told next, and before a watch that lags is cut off."""
+    """Urgent notices come next in any backlog, and before a lagging watch is cut off."""
     notifier = Notifier()
     watch = notifier.subscribe()
     notifier.publish([b"bulk 1", b"bulk 2"])
@@ -80,7 +80,7 @@ async def test_watcher_hears_of_what_goes_first_first() -> None:
 
 
 async def test_backlog_is_interrupted_by_what_goes_first() -> None:
-    """Whoever reads a backlog first is given what goes ahead between its pages, and nothing else."""
+    """A watch that reads a backlog gets urgent notices between its pages, and nothing else."""
     notifier = Notifier()
     watch = notifier.subscribe()
     notifier.publish([b"bulk"])

@@ -1,4 +1,4 @@
-"""Reactions to what was written: whatever their order, the same rows and entries are there afterwards."""
+"""Reactions to written messages: any order leaves the same rows and entries."""
 
 from collections import Counter
 from collections.abc import Sequence

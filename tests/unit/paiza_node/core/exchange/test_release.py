@@ -140,7 +140,7 @@ def test_stages_are_asked_in_order_and_write_before_the_release(scene: Scene) ->
 
 
 def test_refusal_of_a_stage_is_denied_and_the_rest_of_the_batch_goes_on(scene: Scene) -> None:
-    """What a stage judges against is logged as DENIED, no later stage is asked, and its neighbour is released."""
+    """A message denied by a stage is logged as DENIED, skips later stages, and its neighbour is released."""
     refusal = Rejected("policy_denied", "not now")
     scene.first.judge = lambda item: refusal if item.message.header.message_id[0] == 1 else None
     refused, released = scene.released(submission(message(1)), submission(message(2, to="tjk")))
@@ -169,7 +169,7 @@ def test_denials_of_one_batch_are_bounded(scene: Scene) -> None:
 
 
 def test_reactions_act_once_on_what_was_released_and_is_written(scene: Scene) -> None:
-    """Of a batch the reactions hear once, of what was released in it alone; of a batch without any not at all."""
+    """Reactions are notified once per batch, of released messages only; not at all if there are none."""
     refusal = Rejected("policy_denied", "not now")
     scene.first.judge = lambda item: refusal if item.message.header.message_id[0] == 2 else None
     scene.released(*(submission(message(number)) for number in (1, 2, 3)))
@@ -203,7 +203,7 @@ def test_answer_that_a_stage_knows_ends_the_matter(scene: Scene) -> None:
 
 
 def test_message_that_lacks_signatures_is_never_released(scene: Scene) -> None:
-    """Where no stage holds a message that lacks signatures, it is refused: nothing unsigned leaves."""
+    """A message that lacks signatures is refused if no stage holds it: nothing unsigned leaves."""
     whole = message(1)
     lacking = PendingMessage(whole.digest, whole.header, whole.signed, (), (pb.RequiredSigner(id="second"),))
     (refused,) = scene.released(submission(lacking))

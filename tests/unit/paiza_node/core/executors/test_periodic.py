@@ -51,7 +51,7 @@ async def running(rounds: Callable[[], object], period: float = NEVER) -> AsyncI
 
 
 async def test_a_round_follows_after_the_period_or_when_the_last_one_said() -> None:
-    """What a round returns counts once; without it the period does."""
+    """The delay that a round returns counts once; otherwise the period does."""
     rounds = Rounds(0.0, 0.0, 0.0)
     async with running(rounds):
         await rounds.reach(4)
@@ -63,7 +63,7 @@ async def test_a_round_follows_after_the_period_or_when_the_last_one_said() -> N
 
 
 async def test_who_wakes_a_task_during_a_round_has_the_next_begin() -> None:
-    """Nothing falls between: what came while a round looked is looked at by the next."""
+    """Work that arrives during a round is done by the next one."""
     rounds = Rounds()
     async with running(rounds) as task:
         await rounds.reach(1)

@@ -136,14 +136,14 @@ async def books(tmp_path: Path) -> AsyncIterator[Books]:
 
 
 async def test_nothing_is_published_before_the_checkpoint_is_on_disk(books: Books) -> None:
-    """First the checkpoint is saved, then subscribers hear, then the caller is answered."""
+    """The checkpoint is saved first, then subscribers are notified, then the caller is answered."""
     await books.ledger.commit(note("a"))
     books.events.append("answered")
     assert books.events == ["saved", "a", "answered"]
 
 
 async def test_a_change_of_work_that_fails_is_not_published(books: Books) -> None:
-    """It is dropped with what the work wrote; changes of other work in the same commit are published."""
+    """Changes of failed work are dropped with its writes; those of other work in the commit are published."""
     books.file.authenticator.clear()
     first = asyncio.create_task(books.ledger.commit(note("first")))
     await asyncio.to_thread(books.file.begun.wait, SECONDS)  # what comes now shares the next commit
@@ -177,7 +177,7 @@ async def test_a_commit_that_is_taken_over_later_is_published_then(books: Books)
 
 
 async def test_what_is_committed_and_not_signed_is_published_with_the_next_checkpoint(books: Books) -> None:
-    """While the disk of the checkpoint is full subscribers hear nothing, and then all of it, once."""
+    """Subscribers are not notified while the checkpoint's disk is full, and then of everything, once."""
     books.file.full = True
     with pytest.raises(Unavailable):
         await books.ledger.commit(note("a"))
@@ -189,7 +189,7 @@ async def test_what_is_committed_and_not_signed_is_published_with_the_next_check
 
 
 async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many changes a group has; one without changes costs none."""
+    """A group with any number of changes costs one call; one without changes costs none."""
     notified: list[int] = []
     monkeypatch.setattr(books.ledger.changes, "_notify", lambda changes: notified.append(len(changes)))
 
@@ -203,7 +203,7 @@ async def test_a_commit_group_costs_the_event_loop_one_call(books: Books, monkey
 
 
 async def test_a_subscriber_that_fails_keeps_nothing_from_the_others() -> None:
-    """Its error is logged, it looks at the rows at once, and who comes after it hears."""
+    """A failing subscriber is logged, catches up at once, and the next ones are notified."""
     feed, failing, listener = ChangeFeed(), Failing(), Listener()
     feed.subscribe([failing, listener])
     await asyncio.to_thread(feed.publish, [Noted("a")])
@@ -378,7 +378,7 @@ async def sender(federation: Path, tmp_path: Path) -> AsyncIterator[Sender]:
 
 
 async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: Sender) -> None:
-    """The client's call is cancelled while the ledger commits: all hear, and a repeat gives the same entries."""
+    """A call cancelled during a commit: all are notified, and a repeat gives the same entries."""
     watch = sender.notifier.subscribe()
     sender.file.authenticator.clear()
     call = asyncio.create_task(sender.released())
@@ -391,7 +391,7 @@ async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: 
 
 
 async def test_a_release_that_is_taken_over_later_loses_nobody_a_notification(sender: Sender) -> None:
-    """The client was told to try again; the next commit, of whatever, finds the release, and all hear of it."""
+    """After "try again" the next commit finds the release, and all are notified."""
     watch = sender.notifier.subscribe()
     sender.store.failures = ["answer", "begin"]
     with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""The two slots of the checkpoint file: whatever a crash tears, the other one holds."""
+"""The two slots of the checkpoint file: a crash damages at most one of them."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_torn_slot_leaves_the_one_before(count: int, at: int, tmp_path: Path) ->
 
 
 def test_both_slots_torn_is_no_checkpoint(tmp_path: Path) -> None:
-    """Nothing is made up where neither slot holds."""
+    """No checkpoint is returned if neither slot is valid."""
     saved(tmp_path / "checkpoint", b"one", b"two")
     (tmp_path / "checkpoint").write_bytes(b"\xff" * 2 * SLOT_BYTES)
     assert reopened(tmp_path / "checkpoint") is None

@@ -1,4 +1,4 @@
-"""What `verify` makes of entries and texts that the log committed, and that no node should have written."""
+"""`verify` on committed entries and texts that no node should have written."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -35,7 +35,7 @@ class FailingStore(Store):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.failures: list[str] = []
-        """What happens to the next transactions: begin, commit (rolled back), answer (committed), or nothing."""
+        """The failures of the next transactions: begin, commit (rolled back), answer (committed), or none."""
 
     @override
     @contextmanager
@@ -148,7 +148,7 @@ async def test_what_waits_is_committed_together(store: FailingStore, file: Check
 
 
 async def test_failing_work_is_undone_alone(store: FailingStore, file: CheckpointInMemory) -> None:
-    """What one piece of work wrote before it failed is gone; the others of the same commit stay."""
+    """The writes of failed work are gone; those of other work in the commit stay."""
     with opened(store, file) as ledger:
 
         def bad(tx: LogTransaction) -> None:
@@ -193,7 +193,7 @@ def test_commit_whose_answer_was_lost_is_looked_up(store: FailingStore, file: Ch
 def test_lost_commit_is_taken_over_when_the_database_is_back(
     away: int, store: FailingStore, file: CheckpointInMemory
 ) -> None:
-    """Where the look-up fails too, the caller hears "try again"; later the batch is taken over, once, and proven."""
+    """The caller gets "try again" if the look-up fails too; later the batch is committed once, and proven."""
     with opened(store, file) as ledger:
         # A commit asks twice: for itself, and to find out how it ended.
         store.failures = ["answer", *["begin"] * (2 * away - 1)]
@@ -212,7 +212,7 @@ def test_lost_commit_is_taken_over_when_the_database_is_back(
 def test_work_without_entries_is_answered_with_all_that_is_committed(
     store: FailingStore, file: CheckpointInMemory
 ) -> None:
-    """After a checkpoint could not be saved the next answer waits for one that covers what was committed then."""
+    """After a checkpoint that could not be saved, the next answer waits for one that covers that commit."""
     with opened(store, file) as ledger:
         file.full = True
         with pytest.raises(Unavailable, match="checkpoint_unsaved"):
@@ -268,7 +268,7 @@ def test_another_writer_stops_this_one(store: FailingStore, file: CheckpointInMe
 
 
 def test_proofs_are_made_while_every_reader_holds_its_connection(store: FailingStore, file: CheckpointInMemory) -> None:
-    """Whoever reads and asks for a proof waits for no connection of the pool, though the tile must be read."""
+    """A proof during a read waits for no connection of the pool, though the tile must be read."""
 
     def fill(tx: LogTransaction) -> None:
         for _ in range(TILE_WIDTH + 1):

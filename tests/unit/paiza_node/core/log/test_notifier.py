@@ -19,7 +19,7 @@ async def test_who_begins_to_watch_when_all_was_closed_is_told_at_once() -> None
 
 
 async def test_watch_ends_where_a_change_could_not_be_told() -> None:
-    """Watchers who may have missed a change begin anew, and hear of the next one."""
+    """Watchers that may have missed a change begin anew, and are notified of the next one."""
     feed, notifier = ChangeFeed(), Notifier()
     feed.subscribe([notifier])
     early = notifier.subscribe("early")

@@ -136,7 +136,7 @@ async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene:
 
 
 async def test_a_refusal_is_an_answer_of_that_endpoint(scene: Scene) -> None:
-    """No other endpoint is dialled for it; it is final only to whoever had this node ask."""
+    """A refusal dials no other endpoint; it is final only for the caller behind the query."""
     scene.first.refusal = "policy_denied"
     assert await scene.shake() == "policy_denied"
     with pytest.raises(Rejected, match="policy_denied"):
@@ -178,7 +178,7 @@ async def test_a_call_that_is_cancelled_by_its_caller_is_cancelled(scene: Scene)
 
 
 async def test_a_stream_under_way_fails_when_the_channel_is_closed(scene: Scene) -> None:
-    """What came is kept; then it is as if the peer had broken off."""
+    """The received part is kept; then the stream ends as if the peer had broken it off."""
     scene.first.go_on.clear()
     pieces = scene.channel.stream(FETCH_ATTACHMENT, exchange_pb2.FetchAttachmentRequest())
     assert (await anext(pieces)).data == b"piece"

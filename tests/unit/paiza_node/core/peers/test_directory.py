@@ -91,7 +91,7 @@ async def running(members: Members) -> AsyncIterator["asyncio.Task[None]"]:
 
 
 def test_every_other_active_member_has_one_session(members: Members) -> None:
-    """It stays the same as long as the register names the member; we are no peer of our own."""
+    """A session lasts as long as the register names the member; our own member has none."""
     tjk = members.session("tjk")
     assert sorted(members.peers.sessions) == ["tjk", "uzb"]
     members.publish("kaz", "kgz", "tjk", "uzb")
@@ -103,7 +103,7 @@ def test_every_other_active_member_has_one_session(members: Members) -> None:
 
 
 def test_a_member_is_asked_and_known_to_be_compared(members: Members) -> None:
-    """Of a member without a session nothing is known, and asking it does nothing."""
+    """A member without a session has no state, and calling it does nothing."""
     members.peers.ask("tjk")
     members.peers.ask("aze")
     assert (members.session("tjk").asked, members.session("uzb").asked) == (1, 0)
@@ -112,7 +112,7 @@ def test_a_member_is_asked_and_known_to_be_compared(members: Members) -> None:
 
 
 async def test_a_session_ends_with_its_member(members: Members, running: "asyncio.Task[None]") -> None:
-    """Its own work ends first, then its channels are closed; a member that comes back gets a new one."""
+    """A session ends its work first, then closes its channels; a returning member gets a new one."""
     tjk, uzb = members.session("tjk"), members.session("uzb")
     await until(lambda: tjk.running and uzb.running)
     changed = members.peers.changed

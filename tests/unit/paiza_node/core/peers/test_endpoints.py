@@ -45,7 +45,7 @@ def test_all_are_tried_in_turn() -> None:
 
 
 def test_one_that_keeps_failing_is_tried_less_often() -> None:
-    """Its pauses grow, while one that answered in between begins anew with short ones."""
+    """The pauses of a failing endpoint grow; one that answered starts again with short ones."""
     clock = Clock()
     endpoints = Endpoints(clock)
     tried = {"a:1": 0, "b:1": 0}
@@ -60,7 +60,7 @@ def test_one_that_keeps_failing_is_tried_less_often() -> None:
 
 
 def test_calls_that_fail_late_change_nothing() -> None:
-    """Of several calls that fail together the first chooses another endpoint; the others are about the one before."""
+    """Only the first of several failed calls chooses another endpoint; the others concern the previous one."""
     endpoints = Endpoints(Clock())
     endpoints.choose(LISTED)
     endpoints.failed("a:1")

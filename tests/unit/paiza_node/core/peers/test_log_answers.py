@@ -1,4 +1,4 @@
-"""What another member's node is answered about logs: the handshake, and proofs that the own log grew."""
+"""Answers to other members' nodes about logs: the handshake, and consistency proofs of our log."""
 
 import asyncio
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def test_size_that_is_larger_than_the_log_raises_a_suspicion(scene: Scene) -> No
 
 
 def test_sizes_of_one_question_are_bounded(scene: Scene) -> None:
-    """A question for more proofs than a doubt can need is refused whole."""
+    """A request for more proofs than a comparison can need is refused as a whole."""
     with pytest.raises(Rejected) as refused:
         scene.prove(*[1] * (MAX_SIZES + 1))
     assert refused.value.reason == "too_large"

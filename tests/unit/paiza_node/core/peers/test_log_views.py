@@ -1,4 +1,4 @@
-"""What is believed of another member's log: that it grew, and nothing else."""
+"""The view of another member's log accepts proven growth, and nothing else."""
 
 import sys
 import threading
@@ -35,7 +35,7 @@ def member(signer: SignerKey) -> Member:
 
 @pytest.fixture
 def logs() -> PeerLogViews:
-    """What is known: nothing yet."""
+    """The view before any checkpoint."""
     return PeerLogViews({}, lambda: datetime(2026, 11, 23, tzinfo=UTC), newest_origin=lambda _member: ORIGIN)
 
 
@@ -209,7 +209,7 @@ def test_large_notes_are_not_remembered_whole(logs: PeerLogViews, member: Member
 def test_restored_trust_begins_anew_and_accepts_what_was_signed_before(
     logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
-    """After a decision the log shows itself from nothing; old notes count no more, new contradictions do."""
+    """After trust is restored the log is verified from the start; old notes no longer count, new contradictions do."""
     log, other = OtherLog(signer), OtherLog(signer, b"other")
     logs.accept(member, log.consistency_claim(0, 9))
     with pytest.raises(Rejected, match="log_forked"):
@@ -228,7 +228,7 @@ def test_restored_trust_begins_anew_and_accepts_what_was_signed_before(
 def test_smaller_note_that_is_not_known_is_a_doubt_until_it_is_proven(
     logs: PeerLogViews, member: Member, signer: SignerKey
 ) -> None:
-    """What others hold is asked about whatever its size, once: what was proven is known after."""
+    """A reported checkpoint of any size is asked about once; a proven one is known after."""
     log = OtherLog(signer)
     logs.accept(member, log.consistency_claim(0, 20))
     logs.add_reported(member, log.note(7), told_by="uzb")
@@ -256,7 +256,7 @@ def test_answer_with_another_root_proves_a_fork_also_at_a_power_of_two(
 
 
 def test_doubts_are_read_in_one_thread_while_another_adds_some(logs: PeerLogViews) -> None:
-    """What is heard is judged in threads: nobody who reads the doubts meanwhile sees a change half made."""
+    """Reports are verified in threads; readers of the unverified checkpoints never see a partial change."""
     checkpoints = [VerifiedCheckpoint(ORIGIN, size, bytes(32), b"") for size in range(1, 30)]
     failed: list[Exception] = []
     done = threading.Event()

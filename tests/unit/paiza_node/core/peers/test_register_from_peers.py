@@ -1,4 +1,4 @@
-"""Where the register's files come from when peers serve it: no one peer decides what is believed."""
+"""Register files from peers: no single peer decides the accepted version."""
 
 import asyncio
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ async def test_one_peer_cannot_keep_a_new_register_from_us(
     tmp_path: Path,
     lies: Mapping[str, bytes],
 ) -> None:
-    """Where one peer serves an old register, or what does not verify, another is asked at the same refresh."""
+    """An old or invalid register from one peer makes the same refresh ask another."""
     old, new = holder.files(), holder.copy().advance().files()
     reader = RegisterReader(tmp_path / "reader", holder.bootstrap)
     register_cache = RegisterCache(reader, Source(old), lambda: NOW)

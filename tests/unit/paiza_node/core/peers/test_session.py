@@ -101,7 +101,7 @@ async def test_what_we_did_not_sign_ends_nothing(scene: Scene) -> None:
 
 
 async def test_a_peer_in_doubt_is_asked_again(scene: Scene) -> None:
-    """Once at the start, and once after each doubt; health and comparison follow the first answer."""
+    """The log is compared at the start and after each mismatch; health and comparison follow the first answer."""
     assert not scene.session.health.reachable
     running = asyncio.create_task(scene.session.run())
     await until(scene.session.compared.is_set)
@@ -132,7 +132,7 @@ async def test_a_peer_that_is_away_is_asked_until_it_answers(scene: Scene) -> No
 
 
 async def test_an_answer_that_was_overtaken_is_proven_anew(scene: Scene) -> None:
-    """Where what is known of the peer's log moved on meanwhile, the peer proves that both lead to its newest."""
+    """If the known checkpoint advanced meanwhile, the peer proves that both lead to its newest."""
     scene.tjk.grow(3)
     await scene.session.fetch_messages([])
     scene.tjk.grow(2)
@@ -144,7 +144,7 @@ async def test_an_answer_that_was_overtaken_is_proven_anew(scene: Scene) -> None
 
 
 async def test_a_second_history_is_refused_and_recorded(scene: Scene) -> None:
-    """Whatever call shows it: nothing of that log is accepted any more, and our log says so once."""
+    """A fork shown by any call ends acceptance of that log, and is logged once."""
     scene.tjk.grow(3)
     await scene.session.fetch_messages([])
     forked = second_history(scene.tjk, 3)
@@ -158,7 +158,7 @@ async def test_a_second_history_is_refused_and_recorded(scene: Scene) -> None:
 
 
 async def test_a_checkpoint_from_elsewhere_is_proven_to_be_of_the_same_history(scene: Scene) -> None:
-    """What auditors were shown must lead to the newest checkpoint as well as what peers were shown."""
+    """Checkpoints shown to auditors must lead to the newest one, like those shown to peers."""
     scene.tjk.grow(2)
     shown = scene.tjk.ledger.checkpoint
     scene.tjk.grow(4)
@@ -190,7 +190,7 @@ async def test_answers_are_proven_and_what_the_peer_says_of_its_log_is_kept(scen
 
 
 async def test_attachments_come_over_a_channel_of_their_own(scene: Scene) -> None:
-    """What came before the stream broke off is kept."""
+    """Messages received before the stream broke off are kept."""
     scene.peer.cut = True
     pieces = scene.session.fetch_attachment(exchange_pb2.FetchAttachmentRequest(offset=7))
     assert [await anext(pieces), await anext(pieces)] == [b"7", b"piece"]
@@ -199,7 +199,7 @@ async def test_attachments_come_over_a_channel_of_their_own(scene: Scene) -> Non
 
 
 async def test_nobody_is_called_that_the_register_does_not_name_as_active(scene: Scene) -> None:
-    """A suspended member is no peer, whatever is asked of it; only the register's files may come from it."""
+    """A suspended member is no peer for any call; only register files may come from it."""
     current = scene.fleet.register_cache.current
     suspended = replace(current.member("tjk"), status="suspended")
     scene.fleet.register_cache.current = replace(current, members={**current.members, "tjk": suspended})
@@ -239,6 +239,6 @@ async def test_long_claims_are_verified_off_the_event_loop(
 
 
 async def test_closing_ends_both_channels(scene: Scene) -> None:
-    """Nothing of a session stays behind."""
+    """A closed session leaves nothing behind."""
     await scene.session.close()
     assert (scene.peer.closed, scene.attachments.closed) == (True, True)

@@ -1,4 +1,4 @@
-"""Before anything is signed for a member it was asked what it holds: who passes, who waits, who is answered later."""
+"""A member is compared with before anything is signed for it: callers pass, wait, or are answered later."""
 
 import asyncio
 from typing import Any
@@ -52,14 +52,14 @@ async def reason(session: Session, request: Any, method: str = DELIVER) -> str:
 
 
 async def test_who_knows_nothing_passes(tjk: Session) -> None:
-    """Nothing that it saw can be contradicted; what it learns from then on it has from this very run."""
+    """A new member saw nothing that could be contradicted; all it learns comes from this run."""
     assert await reason(tjk, claims(0)) == ""
     assert await reason(tjk, claims(4)) == ""
     assert tjk.questions == 0
 
 
 async def test_who_knows_something_waits_until_it_was_asked(tjk: Session) -> None:
-    """It is asked at once; without an answer the call is refused, with one it passes, and all after it."""
+    """The caller is asked at once; the call is refused without an answer, and passes with one, as all after it."""
     assert await reason(tjk, claims(4)) == "not_compared"
     assert tjk.questions == 1
     waiting = asyncio.create_task(reason(tjk, claims(4)))
@@ -90,7 +90,7 @@ async def test_what_holds_no_signature_of_ours_is_always_answered(tjk: Session) 
 
 
 async def test_a_member_without_a_session_is_not_answered(tjk: Session) -> None:
-    """Where the register does not name the caller there is nobody to ask."""
+    """A caller that the register does not name cannot be asked."""
     comparison = StartupComparison(directory_of({"uzb": tjk}))
     with pytest.raises(Unavailable, match="not_compared"):
         await comparison.check_compared("tjk", DELIVER, claims(4), OWN_SIZE)

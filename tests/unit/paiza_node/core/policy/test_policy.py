@@ -1,4 +1,4 @@
-"""Who may do what: one table of role and act, decided by the base rules."""
+"""The access table of roles and acts, decided by the base rules."""
 
 import pytest
 

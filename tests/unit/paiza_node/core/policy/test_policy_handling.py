@@ -201,7 +201,7 @@ def test_rule_that_does_not_fit_the_schema_is_refused(rule: str) -> None:
 
 
 def test_member_file_forbids_more(tmp_path: Path) -> None:
-    """What the member's own file forbids is denied by its id; everything else is as before."""
+    """An act forbidden by the member's own file is denied by its rule id; everything else is as before."""
     file = tmp_path / "own.cedar"
     file.write_text(
         '@id("no-uzb") forbid (principal, action == Paiza::Action::"forward", resource)'
@@ -233,7 +233,7 @@ def test_member_file_that_permits_is_refused_by_name(tmp_path: Path, text: str, 
 
 
 def test_nothing_a_member_writes_widens_what_is_allowed(tmp_path: Path) -> None:
-    """Whatever rule of the base a member's file forbids again, no row of the table becomes allowed."""
+    """A member's file that repeats any base rule allows no further row of the table."""
     file = tmp_path / "own.cedar"
     file.write_text('@id("own") forbid (principal, action, resource) when { false };')
     widened = Policy((), [member_rules.read(file)])
@@ -256,7 +256,7 @@ def test_remembered_decisions_depend_on_everything_asked() -> None:
 
 
 def test_remembered_decisions_are_bounded() -> None:
-    """However many messages an author marks in his own way, only so many decisions are kept, and no long ones."""
+    """Only a bounded number of decisions is cached for an author's unusual marks, and no long ones."""
     policy = Policy()
     for number in range(50):
         marked = facts(f"GREEN/H0/0/{'x' * 600}{number}")

@@ -101,7 +101,7 @@ def fill(store: Store) -> None:
 
 @pytest.fixture
 def plans(store: Store, database_url: str) -> Iterator[list[str]]:
-    """What the store asks while a test runs, as the plans the database makes for it."""
+    """The query plans of the store's statements during a test."""
     fill(store)
     engine = create_engine(parse_url(database_url))
     found: list[str] = []
@@ -131,7 +131,7 @@ def _plan(engine: Engine, statement: str, values: object) -> str:
 
 
 def test_what_overtakes_is_found_by_its_own_index(store: Store, plans: list[str]) -> None:
-    """However much waits, what goes ahead is found alone, without reading the rest; the other slots leave it out."""
+    """Urgent deliveries are found without reading any backlog; the other slots leave them out."""
     number = MESSAGES + 1
     with store.transaction() as conn:
         messages_store.add_messages(conn, [row(number)])
@@ -205,7 +205,7 @@ def test_shortened_ids_compare_alike(digits: int, store: Store) -> None:
 
 
 def test_reads_are_of_one_moment(store: Store) -> None:
-    """What is committed while somebody reads is not seen by him before his next question."""
+    """A reader does not see a commit before its next query."""
     with store.reads() as reads:
         assert settings_store.setting(reads, "x") is None
         with store.transaction() as conn:

@@ -27,7 +27,7 @@ NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 class Step(IntEnum):
-    """Where a thing stands."""
+    """The state of a record."""
 
     BEGUN = 1
     DONE = 2

@@ -29,7 +29,7 @@ def room(database_url: str) -> Iterator[Room]:
 
 
 def waiting(room: Room) -> VerifiedMessage:
-    """Have a message wait for the second officer."""
+    """Submit a message that waits for the second officer."""
     message = room.message(MEMBER, "free-message", NOTE, two=True)
     row = ApprovalRow(
         digest=message.digest,

@@ -1,4 +1,4 @@
-"""What `verify` makes of a log in which a second officer's approval is missing."""
+"""`verify` on a log without a second officer's approval."""
 
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ DIGEST = bytes(32)
 
 
 def heard(*entries: tuple[int, str, tuple[str, ...]]) -> frozenset[str]:
-    """Hear entries (event, actor, signers) of one message; gives who had signed when it was released."""
+    """Read entries (event, actor, signers) of one message; return its signers at the release."""
     signed = Approvals(cast("Any", None))  # no row is read
     for index, (event, actor, signers) in enumerate(entries):
         logged = [log_pb2.LoggedSigner(id=each) for each in signers]

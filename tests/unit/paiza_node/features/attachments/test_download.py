@@ -1,4 +1,4 @@
-"""What is due of attachments, where the log has grown further than it is signed."""
+"""Due attachments, if the log has grown beyond its signed checkpoint."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -87,7 +87,7 @@ def test_more_bytes_than_announced_are_refused(files: AttachmentFiles) -> None:
 
 
 def test_a_later_call_takes_a_file_over(files: AttachmentFiles) -> None:
-    """Of two calls that bring one file the later goes on; the earlier hears it at its next piece."""
+    """The later of two uploads of one file continues; the earlier is refused at its next piece."""
     earlier = files.writer(NAME, 0, len(DATA))
     earlier.write(DATA[:10])
     later = files.writer(NAME, 10, len(DATA))
@@ -120,7 +120,7 @@ def test_a_closed_file_takes_nothing(files: AttachmentFiles) -> None:
 def test_a_disk_that_refuses_loses_nothing(
     files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
 ) -> None:
-    """What was written before stays and counts; the transfer is to be tried again."""
+    """The written part stays and counts; the transfer is to be tried again."""
     write(files, DATA[:1000])
 
     def refuse(*_arguments: object) -> int:
@@ -138,7 +138,7 @@ def test_a_disk_that_refuses_loses_nothing(
 def test_bytes_that_an_fsync_did_not_put_on_disk_are_brought_again(
     files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an fsync that failed only what an earlier one put on disk counts: a later one would not write the rest."""
+    """After a failed fsync only the part synced earlier counts: a later fsync would not write the rest."""
     write(files, DATA[:1000])
 
     def refuse(_file: int) -> None:
@@ -166,7 +166,7 @@ def test_bytes_that_an_fsync_did_not_put_on_disk_are_brought_again(
 def test_a_file_is_not_whole_before_its_name_is_on_disk(
     files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the folder could not be synced after the rename, nobody hears that the file is whole before it is."""
+    """A file is not reported whole before its folder is synced after the rename."""
     write(files, DATA)
     files.check(NAME)
 
@@ -184,7 +184,7 @@ def test_a_file_is_not_whole_before_its_name_is_on_disk(
 
 @pytest.mark.parametrize("call", ["fsync", "open"])
 def test_a_disk_that_is_away_is_no_defect(files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """Whoever begins to fetch while the disk is away is told to come again, whichever call fails first."""
+    """A fetch while the disk is missing asks to try again, at any failing call."""
     write(files, DATA)
 
     def refuse(*_arguments: object) -> int:
@@ -200,7 +200,7 @@ def test_a_disk_that_is_away_is_no_defect(files: AttachmentFiles, monkeypatch: p
 
 
 def test_a_nearly_full_disk_is_left_to_the_database(files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is begun that would leave less than the reserve."""
+    """An upload that would leave less than the reserve is refused."""
     files.check_room(1)
     monkeypatch.setattr(attachment_files, "MIN_FREE_BYTES", 2**62)
     with pytest.raises(Unavailable, match="disk_full"):
@@ -208,7 +208,7 @@ def test_a_nearly_full_disk_is_left_to_the_database(files: AttachmentFiles, monk
 
 
 def test_old_files_are_named_and_removed(files: AttachmentFiles, tmp_path: Path) -> None:
-    """What nobody wrote to for long is found, finished or not; other files in the folder are not ours."""
+    """Files unwritten for long are found, finished or not; other files in the folder are ignored."""
     write(files, DATA)
     (tmp_path / "attachments" / "README").write_text("not an attachment")
     assert files.older_than(-60) == {NAME}

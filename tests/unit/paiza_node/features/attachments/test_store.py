@@ -1,4 +1,4 @@
-"""Where attachments stand, on both databases: what is due, what counts against whom, what is named."""
+"""Attachment states on both databases: due ones, counted ones, named ones."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -45,7 +45,7 @@ def row(name: str, number: int = 1, *, source: str = "kaz", member: str = "tjk",
 
 
 def test_the_smallest_that_is_due_comes_first(store: Store) -> None:
-    """Of what one member is to hand over, a photograph goes before a film; others' and later ones are not named."""
+    """A photograph is due before a film of the same member; others' and later ones are not named."""
     film, photo = row("film", size=10**9), row("photo", size=10)
     with store.transaction() as conn:
         attachments_store.put_attachments(
@@ -97,7 +97,7 @@ def test_what_is_awaited_too_long_is_found(store: Store) -> None:
 
 
 def test_bytes_of_a_member_are_counted_by_the_day(store: Store) -> None:
-    """What was taken since a time counts; what is pending or was taken before does not."""
+    """Attachments received since a time count; pending and earlier ones do not."""
     taken = [
         replace(row(str(number), size=size), state=RECEIVED, settled_time=NOW - number * HOUR)
         for number, size in enumerate([1, 10, 100])

@@ -130,7 +130,7 @@ async def test_what_a_message_names_is_kept(desk: Desk) -> None:
 
 
 async def test_what_a_waiting_message_names_is_kept_as_long_as_it_waits(desk: Desk) -> None:
-    """However long the second officer takes; when it is over, the upload lives for its time once more."""
+    """An upload outlives any wait for the second officer; its own lifetime then starts again."""
     await desk.start()
     await desk.bring(0, DATA)
     header = naming(NAME)

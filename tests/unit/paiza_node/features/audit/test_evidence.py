@@ -51,7 +51,7 @@ class Room:
         self.ledger.commit_now(work)
 
     def witness(self, by: Sequence[str] = OTHERS) -> WitnessedNote:
-        """Have the newest checkpoint cosigned."""
+        """Cosign the newest checkpoint."""
         head = self.ledger.checkpoint
         at = self.court.tick()
         made = [cosignatures.cosign(head, self.court.logs[member].keys.witness, at) for member in by]
@@ -88,7 +88,7 @@ def room(database_url: str, tmp_path: Path) -> Iterator[Room]:
 
 
 def judged(room: Room, span: audit_pb2.EvidenceSpan, place: int, proof: log_pb2.LogProof) -> object:
-    """Judge a span as whoever reads the evidence does."""
+    """Check a span as a reader of the evidence does."""
     court = room.court
     sets = Sets(court.register, {version: load_set(files, court.root, None) for version, files in court.sets.items()})
     reader = LogReader(sets)
@@ -139,7 +139,7 @@ def test_whose_cosignatures_are_enough_is_said_by_a_register(room: Room) -> None
 
 
 def test_a_note_before_that_is_not_enough_is_left_out(room: Room) -> None:
-    """Where too few cosigned the note before an entry, only the bound from above is given."""
+    """Only the upper bound is given if too few cosigned the note before an entry."""
     room.commit(1)
     room.witness(OTHERS[:1])
     room.commit(1)

@@ -1,4 +1,4 @@
-"""What the log says, found by what it says: against a plain reading of all entries, on both databases."""
+"""Searches of the log index, against a plain reading of all entries, on both databases."""
 
 import asyncio
 import random

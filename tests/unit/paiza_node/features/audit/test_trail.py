@@ -1,4 +1,4 @@
-"""Evidence of one message is of one moment, whatever is committed meanwhile; its trail comes in pages."""
+"""Evidence of one message is a snapshot, despite commits meanwhile; its trail comes in pages."""
 
 from types import SimpleNamespace
 from typing import Any, cast

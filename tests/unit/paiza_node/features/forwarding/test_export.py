@@ -93,7 +93,7 @@ async def test_what_changes_before_the_commit_is_not_taken_out(
 async def test_a_grant_that_ends_before_the_commit_grants_nothing(
     room: Room, between: Between, reason: str, logged: list[str]
 ) -> None:
-    """What rests on the originator's grant is taken out only where that still holds at the moment of the entry."""
+    """An export that needs the originator's grant requires it at the moment of the entry."""
     note = received(room)
     grant = granted(room, note)
     outside = forwarding_pb2.EXPORT_AUDIENCE_OUTSIDE

@@ -86,7 +86,7 @@ async def test_what_changes_before_the_commit_is_not_passed_on(
 
 @pytest.mark.parametrize("between", [recalled, erased, retired])
 async def test_a_grant_that_ends_before_the_commit_grants_nothing(room: Room, between: Between) -> None:
-    """What rests on the originator's grant is passed on only where that still holds at the moment of the entry."""
+    """A forwarding that needs the originator's grant requires it at the moment of the entry."""
     note = received(room)
     grant = granted(room, note)
     assert await forwarded(room, note, between, grant) == "grant_missing"
@@ -96,7 +96,7 @@ async def test_a_grant_that_ends_before_the_commit_grants_nothing(room: Room, be
 
 @pytest.mark.parametrize("between", [nothing, erased, retired])
 async def test_step_that_goes_before_the_commit_is_not_shared(room: Room, between: Between) -> None:
-    """Of the steps of a workflow only those are shared that are here at the moment of the entry."""
+    """Only workflow steps present at the moment of the entry are shared."""
     first, second = room.begin("tjk"), room.begin("tjk")
     forward = Forward(room.overtaken_by(lambda tx: between(room, first, tx)), delivery_life=DAY)
     refused = await forward.share([first.digest, second.digest], OTHER, room.core.node_id)

@@ -121,7 +121,7 @@ async def test_rules_of_capabilities_are_asked_last_and_in_order(room: Room) -> 
 
 
 async def test_a_check_refuses_as_opening_does_and_opens_nothing(room: Room) -> None:
-    """Whoever fetches a ciphertext is asked the same; a denial is logged, and leave is not."""
+    """Fetching a ciphertext needs the same permission; a denial is logged, a permission is not."""
     note = received(room)
     authorizer = OpenAuthorizer(room.overtaken_by(lambda tx: nothing(room, note, tx)), (recalls.open_rule,))
     assert await authorizer.check(OFFICER, asked(note)) == note.header

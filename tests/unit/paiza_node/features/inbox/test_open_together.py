@@ -84,7 +84,7 @@ async def test_one_entry_is_about_all_that_are_opened(room: Room) -> None:
 
 
 async def test_each_is_judged_by_itself(room: Room) -> None:
-    """What is unknown, another unit's or erased meanwhile is refused by name; the others are opened."""
+    """Unknown, erased and other units' messages are refused by name; the rest is opened."""
     mine, theirs, gone = received(room), received(room, "border"), received(room)
     request = asked(mine, theirs, gone)
     request.message_digests.append(bytes(32))
@@ -104,7 +104,7 @@ async def test_nothing_is_logged_where_nothing_is_opened(room: Room) -> None:
 
 
 async def test_an_answer_that_is_full_holds_the_first(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of messages that do not fit the rest is asked for again; one that is larger than an answer comes alone."""
+    """Messages that do not fit are asked for again; one larger than an answer comes alone."""
     monkeypatch.setattr(open_together, "MAX_ANSWER_BYTES", 10_000)
     notes = [received(room, note=FreeMessage(subject="Exercise", text="x" * 20_000)) for _ in range(2)]
     response = await verb(room, notes[0])(OFFICER, asked(*notes))

@@ -76,7 +76,7 @@ async def test_what_may_not_be_opened_has_no_subject(room: Room, between: Betwee
 
 
 async def test_nothing_is_logged_where_nothing_is_shown(room: Room) -> None:
-    """Who needs not know of a message, or may not open any, is shown no subject; no denial is logged for a list."""
+    """Officers without need to know, or who may open nothing, see no subject; a list logs no denial."""
     theirs = received(room, "border")
     size = room.ledger.checkpoint.size
     assert await shown(room, theirs) == ShownSubjects()

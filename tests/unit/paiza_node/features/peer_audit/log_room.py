@@ -70,7 +70,7 @@ class _Keys:
 
 
 def log_reader() -> LogReader:
-    """What verifies the logs of all members."""
+    """The verifier of all members' logs."""
     return LogReader(_Keys())  # type: ignore[arg-type]  # as much of it as a reader asks
 
 

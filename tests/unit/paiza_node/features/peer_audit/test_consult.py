@@ -1,4 +1,4 @@
-"""What one member's questions may cost in a minute, also those that are shown nothing."""
+"""The limit on one member's queries in a minute, also those that return nothing."""
 
 import secrets
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ async def _ask(room: LogRoom, member: str) -> int:
 
 
 async def test_reading_through_the_log_for_nothing_is_bounded(room: LogRoom, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is shown nothing has as much read for it as who is shown all: so much in a minute, and others' go on."""
+    """Queries that return nothing count like those that return all; other members' queries continue."""
     monkeypatch.setattr(consult, "MAX_LOOKED", 3 * ENTRIES)
     for _ in range(3):
         assert await _ask(room, "uzb") < 3  # that it asked before
@@ -64,7 +64,7 @@ async def test_questions_about_counts_are_worth_entries(room: LogRoom, monkeypat
 
 
 def test_a_minute_later_there_is_room_again() -> None:
-    """What was read before counts no more."""
+    """Earlier reads no longer count."""
     budget = RateLimit()
     budget.add("uzb", 5, 0.0)
     with pytest.raises(Unavailable, match="busy"):

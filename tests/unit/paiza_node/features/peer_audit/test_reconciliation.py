@@ -44,10 +44,10 @@ class Direct:
         self.fails_after = 1_000
 
     def require_compared(self) -> None:
-        """Let everything through: the logs were compared."""
+        """Pass every call: the logs were compared."""
 
     async def agree_period(self, request: pb.AgreePeriodRequest) -> pb.AgreePeriodResponse:
-        """Have it agree, as itself."""
+        """Agree as the other member."""
         self.asked += 1
         if self.asked > self.fails_after:
             raise Unavailable("peer_unreachable", "cut off")
@@ -133,7 +133,7 @@ def test_both_log_it_once_however_often_it_is_closed(pair: Pair) -> None:
 
 
 def test_a_cut_before_the_last_word_is_mended_by_closing_again(pair: Pair) -> None:
-    """Where the other side was not told ours, both logs say it all the same, and the next close tells it."""
+    """Both logs record an agreement even if the other side did not receive ours; the next close sends it."""
     pair.direct.fails_after = 1
     pair.close()
     assert (pair.reconciled(pair.kaz), pair.reconciled(pair.tjk)) == (1, 1)
@@ -147,7 +147,7 @@ def test_a_cut_before_the_last_word_is_mended_by_closing_again(pair: Pair) -> No
 
 
 def test_a_period_long_past_holds_only_its_own_messages(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much was exchanged since, a period is as large as what belongs to it, and no larger."""
+    """The cost of a period depends on its own messages only, not on later ones."""
     for sender, recipient in ((pair.tjk, pair.kaz), (pair.kaz, pair.tjk)):
         for _ in range(5):
             pair.exchange(sender, recipient)
@@ -184,7 +184,7 @@ def test_what_waits_keeps_a_period_open(pair: Pair) -> None:
 
 
 async def test_one_member_has_one_period_computed_at_a_time(pair: Pair) -> None:
-    """Who asks again while its period is being computed is told to wait, and holds nobody up."""
+    """A repeated call while its period is computed is told to wait, and delays nobody."""
     request = pb.AgreePeriodRequest(period_digest=bytes(32))
     request.period.since_time.FromDatetime(BEGIN)
     request.period.until_time.FromDatetime(BEGIN + HOUR)
@@ -232,7 +232,7 @@ def _no_checkpoint(answer: pb.AgreePeriodResponse) -> None:
 def test_an_answer_that_does_not_hold_closes_nothing(
     pair: Pair, bent: Callable[[pb.AgreePeriodResponse], None]
 ) -> None:
-    """What the other node shows must be its RECONCILED entry with us over this digest, proven by its log."""
+    """The other node must show its RECONCILED entry with us over this digest, proven by its log."""
     pair.direct.bent = bent
     with pytest.raises((Rejected, Unavailable)):
         pair.close()
@@ -240,7 +240,7 @@ def test_an_answer_that_does_not_hold_closes_nothing(
 
 
 def test_an_entry_of_a_second_history_is_found_out(pair: Pair, tmp_path: Path) -> None:
-    """A log that agrees in a history shown to nobody else is in doubt here, and found forked if both have one size."""
+    """A log that agrees in a history shown to nobody else is unverified, and found forked if both have one size."""
     folder = tmp_path / "second"
     folder.mkdir()
     with LogRoom("tjk", folder) as second:

@@ -74,13 +74,13 @@ class Scene:
         return asyncio.run(self.relay.entries(COORDINATOR, request)).page  # type: ignore[arg-type]  # its id is asked
 
     def events(self) -> list[str]:
-        """What kaz's log says, by event."""
+        """The entries of kaz's log, by event."""
         with self.kaz.store.reads() as reads:
             entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries(reads, 0, 100)]
         return [log_pb2.LogEvent.Name(entry.event).removeprefix("LOG_EVENT_") for entry in entries]
 
     def know(self) -> None:
-        """Let kaz know tjk's real log, as exchanges do."""
+        """Make tjk's real log known to kaz, as exchanges do."""
         consistency_claim = log_pb2.ConsistencyClaim(
             checkpoint=self.real.ledger.checkpoint.note,
             consistency_hashes=[],
@@ -109,7 +109,7 @@ def test_an_honest_log_is_shown_and_the_asking_logged(scene: Scene) -> None:
 
 @pytest.mark.parametrize("more", [0, 3], ids=["one size", "another size"])
 def test_a_log_that_shows_auditors_another_history_is_forked(scene: Scene, more: int) -> None:
-    """Its checkpoint does not lead where the one known leads: refused, kept and logged; nothing is shown."""
+    """A forked checkpoint in an answer is refused, kept and logged; nothing is shown."""
     scene.node.shown = scene.other
     for number in range(more):
         scene.real.log("RELEASED", "kaz", bytes([number + 50]) * 32)

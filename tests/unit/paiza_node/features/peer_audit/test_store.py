@@ -64,7 +64,7 @@ def delivery(
 
 
 def test_counts_are_those_of_counting_one_by_one(store: Store) -> None:
-    """Whatever was sent, received, refused, given up or passed on, in any period: the counts are the naive ones."""
+    """The counts equal naive ones for any sent, received, refused, dropped or forwarded messages and any period."""
     chosen = random.Random(4)
     rows: list[MessageRow] = []
     deliveries: list[DeliveryRow] = []

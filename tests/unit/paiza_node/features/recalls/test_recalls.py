@@ -74,7 +74,7 @@ FOREIGN = message(2, "free-message", author="tjk", to="kaz")
 
 
 def refused(store: Store, row: MessageRow) -> tuple[str, str]:
-    """Give reason and detail of what a node says to a recall or correction; empty where it may be released."""
+    """Return reason and detail of the refusal of a recall or correction; empty if it may be released."""
     with store.reads() as reads:
         found = recalls.refusal(reads, Header.FromString(row.header), "kaz", {"kaz", "tjk", "uzb"}.__contains__)
     return ("", "") if found is None else (found.reason, found.detail)
@@ -112,7 +112,7 @@ def test_a_recall_is_final(store: Store) -> None:
 
 
 def test_a_step_of_a_workflow_is_not_recalled(store: Store) -> None:
-    """It is undone by another step; a correction of what it says is allowed."""
+    """A step is undone only by another step; a correction of its text is allowed."""
     step = message(3, "cd-plan")
     with store.transaction() as conn:
         messages_store.add_messages(conn, [step])
@@ -130,7 +130,7 @@ def test_a_message_is_replaced_by_one_of_its_kind(store: Store) -> None:
 
 
 def test_a_recall_that_leaves_a_holder_out_is_not_released(store: Store) -> None:
-    """Who holds the message is named; who proved that it refused it, and who is not active, is not owed a recall."""
+    """Holders of the message are named; members that proved a refusal or are inactive need no recall."""
     recall = message(9, "recall", OWN.digest, to="tjk")
     assert refused(store, recall) == ("holder_missing", "recipients: uzb hold the message too")
     with store.transaction() as conn:
@@ -139,7 +139,7 @@ def test_a_recall_that_leaves_a_holder_out_is_not_released(store: Store) -> None
 
 
 def logged(store: Store, rows: list[MessageRow]) -> list[tuple[str, str, bytes, bytes]]:
-    """Take messages in one commit; give the RECALLED entries: actor, counterpart, message, evidence."""
+    """Receive messages in one commit; return the RECALLED entries: actor, counterpart, message, evidence."""
 
     def work(tx: LogTransaction) -> None:
         messages_store.add_messages(tx.conn, rows)
@@ -167,7 +167,7 @@ def test_a_recall_that_arrives_is_logged_with_what_it_takes_back(store: Store) -
 
 
 def test_a_recall_by_another_takes_no_effect(store: Store) -> None:
-    """Whoever is not the author recalls nothing, whatever its node let pass."""
+    """Only the author can recall a message, even if another node lets a recall pass."""
     assert logged(store, [message(3, "recall", FOREIGN.digest, OWN.digest, author="uzb", to="kaz")]) == []
 
 

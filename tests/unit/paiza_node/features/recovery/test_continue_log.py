@@ -59,13 +59,13 @@ def test_every_column_that_names_an_entry_is_known() -> None:
 
 
 def test_cursors_are_those_of_the_duties() -> None:
-    """What follows the log by its index is moved with it."""
+    """Positions in the log are moved with it."""
     assert set(CURSORS) == {log_index.CURSOR, upgrade_proofs.COUNTER}
 
 
 @pytest.mark.parametrize("entries", [1, 3, TILE_WIDTH - 1, TILE_WIDTH + 2])
 def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
-    """After each going on, entries, roots, the node's own rows and the earlier checkpoints all fit together."""
+    """Entries, roots, the node's rows and earlier checkpoints agree after each continuation."""
     url = f"sqlite:///{tmp_path / 'paiza.db'}"
     signers = [SignerKey.from_ed25519(origin, keys.generate_ed25519()) for origin in ORIGINS]
     store = open_store(url)

@@ -130,7 +130,7 @@ def test_what_our_lost_log_did_not_answer_holds_nothing(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("order", [(HOLD, OTHER_HOLD, THEN_ERASED), (THEN_ERASED, OTHER_HOLD, HOLD)])
 def test_what_was_said_last_counts(fleet: Fleet, order: Sequence[int]) -> None:
-    """A hold that was lifted, and its message erased, does not come back, in whatever order the answers are shown."""
+    """A lifted hold of an erased message does not come back, for any order of answers."""
     ours = proofs(fleet["kaz"])
     answers = believed(fleet, [ours[at] for at in order])
     assert {each.row.index for each in answers} == {OTHER_HOLD, THEN_ERASED}

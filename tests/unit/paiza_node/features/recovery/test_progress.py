@@ -1,4 +1,4 @@
-"""How far a recovery has come: nothing is passed over, whatever the order of pages, restarts and departures."""
+"""The progress of a recovery: nothing is skipped for any order of pages, restarts and departures."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def test_every_side_of_every_lost_log_is_gone_through(
 
 
 def test_what_is_awaited_ends_it() -> None:
-    """It is done when everybody was heard, every doubt is settled, and all was given back."""
+    """A recovery is done when all members answered, all notes are proven, and all pages returned."""
     progress = Progress.begin({"tjk", "uzb"}, [("kaz.paiza.example/log/1", 4)])
     progress.unanswered.clear()
     progress.unproven["uzb"] = [b"note"]

@@ -168,7 +168,7 @@ def test_a_message_of_another_member_is_not_ours(scene: Scene, folder: Path) -> 
 
 
 def test_a_register_that_is_not_here_yet_is_waited_for(scene: Scene) -> None:
-    """It is judged by the register of its release and by no other: unavailable until that is fetched."""
+    """A message is verified by the register of its release only: unavailable until that is fetched."""
     scene.known = False
     with pytest.raises(Unavailable, match="register_unknown"):
         scene.checked()

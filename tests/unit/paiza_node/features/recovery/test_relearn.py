@@ -42,7 +42,7 @@ def fleet(tmp_path: Path) -> Any:
 
 
 async def learn(fleet: Fleet, who: str, of: str) -> None:
-    """Have a member accept and store another's log as it is now."""
+    """Accept and store another member's log in its present state."""
     node, other = fleet[who], fleet[of]
     fleet.clock.move(1)
     await other.show_round()
@@ -50,7 +50,7 @@ async def learn(fleet: Fleet, who: str, of: str) -> None:
 
 
 async def test_it_hears_everybody_then_has_proven_what_it_did_not_know(fleet: Fleet) -> None:
-    """Nothing is cosigned while one is unanswered; then all is, once the larger note was proven, and stored."""
+    """Nothing is cosigned before every member answered; then all is, once the larger note is proven and stored."""
     await learn(fleet, "uzb", "tjk")
     kaz = fleet["kaz"]
     kaz.core.logs.__init__({}, fleet.clock, (), fleet.register_cache.newest_origin)  # type: ignore[misc]  # as before it

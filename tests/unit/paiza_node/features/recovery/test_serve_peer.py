@@ -1,4 +1,4 @@
-"""What a member gives back, and what is believed of it: nothing but what our own lost log had signed."""
+"""Returned entries of a lost log: only those that our own lost log had signed are accepted."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +77,7 @@ class Giving:
         self.told_again = 0
 
     async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.ListHeldCheckpointsResponse:
-        """Tell nothing of third logs."""
+        """Report no third logs."""
         self.told_again += tell_again
         return recovery_pb2.ListHeldCheckpointsResponse()
 
@@ -91,7 +91,7 @@ class Giving:
 async def recovered(
     fleet: Fleet, session: Giving, check: Callable[..., None] = lambda *_: None
 ) -> tuple[RestoreFromPeers, list[log_pb2.LogEntry]]:
-    """Have kaz fetch back from tjk for a few rounds; gives the duty, and what its log says was recovered."""
+    """Restore kaz from tjk for a few rounds; return the task, and the recovered messages in its log."""
     kaz = fleet["kaz"]
     progress = Progress.begin({"tjk"}, [(ORIGIN, OWN_SIZE)])
     kaz.ledger.commit_now(lambda tx: settings_store.put_setting(tx.conn, SETTING, progress.to_bytes()))

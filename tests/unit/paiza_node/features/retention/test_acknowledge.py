@@ -1,4 +1,4 @@
-"""What holders say of our requests to erase: only what is proven, was asked of them, and is news changes anything."""
+"""Holders' answers to erasure requests: only proven, requested and new ones change anything."""
 
 from collections.abc import Iterator
 
@@ -63,7 +63,7 @@ def answered(
 
 
 def take(room: Room, proven: log_pb2.ProvenEntry, checkpoint: VerifiedCheckpoint, member: str = "tjk") -> set[bytes]:
-    """Take an answer as it comes with a Deliver; gives the messages it changed something of."""
+    """Record an answer that comes with a Deliver; return the messages that it changed."""
     answers = check_answers(ANSWERS, [proven], checkpoint, member)
     return room.ledger.commit_now(lambda tx: ANSWERS.record(tx, answers, member)).result
 

@@ -1,4 +1,4 @@
-"""Erasing at one node, on both databases: whatever order things arrive in, and wherever it is interrupted."""
+"""Erasing at one node, on both databases: for any order of arrival, and any interruption."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -184,7 +184,7 @@ async def test_only_its_author_has_a_message_erased(bench: Bench) -> None:
 
 
 async def test_a_step_of_a_workflow_is_not_erased_by_request(bench: Bench) -> None:
-    """Its own author has no step erased, neither before nor after it came; what else the request names goes."""
+    """A workflow step is not erased even at its author's request; other named messages are."""
     step = bench.room.message("tjk", "cd-request", delivery.request(MEMBERS, BEGIN))
     note = bench.room.message("tjk", "free-message", NOTE)
     early = bench.take(bench.request("tjk", step.digest))
@@ -200,7 +200,7 @@ async def test_a_step_of_a_workflow_is_not_erased_by_request(bench: Bench) -> No
 
 
 async def test_a_hold_goes_before_a_request(bench: Bench) -> None:
-    """What is under hold is denied and stays; once the hold is lifted it goes, and the requester is told anew."""
+    """A held message is denied and stays; once the hold is lifted it is erased, and the requester notified."""
     note = bench.room.message("tjk", "free-message", NOTE)
     digest = bench.take(note)
     node_id = bench.room.core.node_id
@@ -255,7 +255,7 @@ async def test_a_hold_between_plan_and_deed_counts(bench: Bench) -> None:
 
 @pytest.mark.parametrize("fails", ["files", "purge"])
 async def test_an_interruption_is_made_good(bench: Bench, fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where files or database fail after the first commit, nothing is claimed; the next start finishes, once."""
+    """A failure after the first commit reports nothing erased; the next start finishes, once."""
     note = bench.room.message("tjk", "free-message", NOTE)
     digest = bench.take(note)
     request = bench.take(bench.request("tjk", digest))

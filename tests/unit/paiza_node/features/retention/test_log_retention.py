@@ -1,4 +1,4 @@
-"""What retention takes and what it leaves, on both databases."""
+"""The entries that retention removes and keeps, on both databases."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -73,7 +73,7 @@ def note(room: Room, event: "log_pb2.LogEvent.ValueType", digest: bytes = b"") -
 
 
 async def round_of(room: Room) -> list[int]:
-    """Let retention end for all there is, and retire; gives the indices of the entries that are left."""
+    """End retention for all entries, and retire; return the indices of the remaining entries."""
     room.clock.now += KEPT_FOR + timedelta(days=1)
     await LogRetention(room.core, LIFECYCLES, KEPT_FOR).once()
     with room.store.reads() as reads:
@@ -163,7 +163,7 @@ async def test_what_was_given_back_of_a_lost_log_goes_with_its_message(room: Roo
 
 
 async def test_many_messages_take_hardly_more_statements_than_one(room: Room) -> None:
-    """However many go at once, what goes with them is named in a few statements of the ledger's one transaction."""
+    """Any number of removals needs only a few statements in the ledger's one transaction."""
     assert isinstance(room.store, Store)
     assert room.store._writer_engine is not None
     deletions: list[str] = []
@@ -188,7 +188,7 @@ async def test_many_messages_take_hardly_more_statements_than_one(room: Room) ->
 async def test_a_round_that_broke_off_before_the_database_let_go_is_made_up_for(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was retired is gone from the tables then; the next round, which finds nothing, has the database let go."""
+    """Retired entries leave the tables; the next, empty round releases the space."""
     old_message(room)
 
     def busy(_tables: object) -> None:

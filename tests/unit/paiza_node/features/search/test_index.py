@@ -14,7 +14,7 @@ from tests.unit.paiza_node.room import MEMBERS, Room
 
 
 class Garbage:
-    """What a client that validates nothing may put where a content belongs."""
+    """Content from a client that validates nothing."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - the name of protobuf
         """Return bytes that are no message."""

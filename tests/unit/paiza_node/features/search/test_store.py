@@ -83,7 +83,7 @@ def test_every_clause_must_hold_and_any_of_its_tokens(store: Store) -> None:
 
 
 def test_what_stands_in_the_annex_alone_is_found_by_those_who_may_open_it(store: Store) -> None:
-    """A token of an annex finds nothing for whoever may not open annexes."""
+    """A token of an annex finds nothing for officers who may not open annexes."""
     query = SearchQuery(clauses=((token("annex"),),), annex=True)
     assert _found(store, query) == [9]
     assert _found(store, replace(query, annex=False)) == []
@@ -103,7 +103,7 @@ def test_pages_and_filters(store: Store) -> None:
 
 
 def test_links_and_flags(store: Store) -> None:
-    """Who shares a token is found, older ones alone where that is asked; flags are those of the indexing."""
+    """Messages that share a token are found, only older ones on request; flags are those of the indexing."""
     with store.reads() as reads:
         own = search_store.tokens_of(reads, 9, {"plate", "person"})
         assert {each.token for each in own} == {token("pair"), token("annex")}
@@ -114,7 +114,7 @@ def test_links_and_flags(store: Store) -> None:
 
 
 def test_what_stands_in_annexes_crowds_nothing_out(store: Store) -> None:
-    """However many annexes hold an identifier, who may not open them finds the open messages that do, and no fewer."""
+    """Officers who may not open annexes find every open message, for any number of annexes with the identifier."""
     again = [_row(seq) for seq in range(MESSAGES + 1, MESSAGES + MAX_SHARED + 2)]
     with store.transaction() as conn:
         messages_store.add_messages(conn, again)

@@ -1,4 +1,4 @@
-"""What nobody decides or acknowledges in time, over a real store and ledger with a clock that is set by hand."""
+"""Approvals and tasks past their time, over a real store and ledger with a clock that is set by hand."""
 
 import asyncio
 import secrets
@@ -94,7 +94,7 @@ def approve_in(room: Room) -> Approve:
 
 
 def received(room: Room, urgency: pb.Urgency.ValueType) -> TaskRow:
-    """Have a message for the bureau received."""
+    """Receive a message for the bureau."""
     read = header(urgency)
     row = MessageRow(
         seq=1,
@@ -178,7 +178,7 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
 
 
 async def test_work_nobody_acknowledges_goes_to_the_duty_unit_and_round_those_on_duty(room: Room) -> None:
-    """After a quarter of the time to answer, each time; every step is logged, and it ends."""
+    """Each escalation comes after a quarter of the time to answer, is logged, and the series ends."""
     work = received(room, pb.URGENCY_URGENT)
     assert (work.unit, work.acknowledge_time, work.due_time) == (
         "bureau", BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=8),
@@ -234,7 +234,7 @@ async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Roo
 
 
 async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
-    """Whoever acknowledges in time keeps it."""
+    """A task acknowledged in time keeps its assignee."""
     work = received(room, pb.URGENCY_FLASH)
     assign = Assign(
         node_id=NODE,

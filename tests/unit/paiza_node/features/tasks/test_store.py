@@ -65,7 +65,7 @@ def approval(name: str, *, missing: tuple[str, ...], expires: timedelta) -> Appr
 
 
 def test_a_viewer_sees_his_units_and_what_was_given_to_him(store: Store) -> None:
-    """Nothing of another unit, and nothing that belongs to none; who sees all sees these too. Lists agree."""
+    """A unit's list has no task of another unit or of none; a full list has them too. Lists agree."""
     with store.transaction() as conn:
         messages_store.add_messages(
             conn, [message(1, "A", "bureau"), message(2, "B", "border"), message(3, "C", None), message(4, "D")]
@@ -107,7 +107,7 @@ def test_reviews_and_holds_are_read_page_by_page(store: Store) -> None:
 
 
 def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
-    """Of the units asked for and what is given to the officer, once each; what is done is left out."""
+    """The tasks of the units and of the officer come once each; completed ones are left out."""
     rows = [
         work(1, "bureau"), work(2, "bureau", due=2 * HOUR), work(3, "border", ME, due=HOUR),
         work(4, "border", due=HOUR / 2), work(5, "bureau", state=3),

@@ -73,7 +73,7 @@ class Clock:
         return (self.now - BEGIN).total_seconds()
 
     def move(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += timedelta(seconds=seconds)
 
 
@@ -98,7 +98,7 @@ class TheRegister:
         )
 
     def note_version(self, version: bytes) -> None:
-        """Take note of a version."""
+        """Record a version."""
         assert len(version) == 32
 
     def newest_origin(self, member: str) -> str:

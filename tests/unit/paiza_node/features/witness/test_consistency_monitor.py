@@ -1,4 +1,4 @@
-"""When a log is in default, and when not; what is heard of others accuses nobody by itself."""
+"""The conditions for a log in default; a report alone accuses nobody."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -65,7 +65,7 @@ class Bench:
         return due[0] if due else None
 
     def fail(self, how: Callable[[Question], None], times: int) -> None:
-        """Have questions fail, one after the other."""
+        """Fail questions one after the other."""
         for _ in range(times):
             question = self.ask()
             assert question is not None
@@ -91,7 +91,7 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Bench:
-    """A bench at which nine entries of tjk are known and one more is doubted."""
+    """A bench with nine known entries of tjk and one unverified checkpoint."""
     made = Bench()
     made.logs.accept(made.member, made.log.consistency_claim(0, 9))
     made.report(made.log.note(12))
@@ -100,7 +100,7 @@ def bench() -> Bench:
 
 
 def test_doubt_ends_with_one_proof(bench: Bench) -> None:
-    """An honest log is asked once, from all that is known and doubted; then nothing is left."""
+    """An honest log is asked once, from all known and unverified checkpoints; then nothing is left."""
     question = bench.ask(FIRST_ASK)
     assert question is not None
     assert list(question.request.sizes) == [9, 12]
@@ -130,7 +130,7 @@ def test_log_that_does_not_prove_is_in_default_after_so_many_tries_and_so_long(b
 
 
 def test_many_failures_in_a_moment_are_no_default(bench: Bench) -> None:
-    """However often it fails, a log has its time."""
+    """A log has its full time despite any number of failures."""
     for _ in range(MAX_FAILURES * 2):
         question = Question("tjk", bench.logs.link("tjk"), tuple(bench.logs.unverified_checkpoints.of("tjk", ORIGIN)))
         bench.refuse(question)
@@ -152,7 +152,7 @@ def test_whoever_answers_everything_else_is(bench: Bench) -> None:
 
 
 def test_default_and_its_doubt_outlive_a_restart(bench: Bench) -> None:
-    """What it was asked about is asked again; only proof of that ends it."""
+    """The same checkpoint is asked about again; only its proof ends the default."""
     bench.fail(bench.refuse, MAX_FAILURES + 1)
     (begun,) = bench.monitor.begun
     bench.begin([Finding(7, "tjk", ORIGIN, FindingKind.DEFAULT, begun.proof, NOW)])
@@ -168,7 +168,7 @@ def test_default_and_its_doubt_outlive_a_restart(bench: Bench) -> None:
 
 
 def test_log_that_proves_itself_every_other_time_fills_no_log(bench: Bench) -> None:
-    """It is in default once an hour, however often it fails and proves itself between."""
+    """A default is recorded once an hour at most, despite failures and proofs between."""
     for _ in range(3):
         bench.fail(bench.refuse, MAX_FAILURES + 1)
         question = bench.ask(ASK_IN_DEFAULT)

@@ -1,4 +1,4 @@
-"""What a witness says yes to: never two roots of one size, never less than before, nothing that is not stored."""
+"""A witness never cosigns two roots of one size, a smaller size, or an unstored checkpoint."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -79,7 +79,7 @@ def test_a_next_log_begins_anew() -> None:
 
 
 def test_what_is_held_is_not_cosigned() -> None:
-    """After a restore nothing is, and then everything but what is not known again."""
+    """A restored witness cosigns nothing at first, then every log whose state it has recovered."""
     hold = RecoveryHold()
     cosigner = Cosigner({}, hold=hold)
     assert reason(cosigner, 2, 2) == "witness_held"

@@ -44,7 +44,7 @@ async def test_one_round_gives_a_witnessed_note(fleet: Fleet) -> None:
 
 
 async def test_known_log_is_on_disk_before_the_cosignature_is_given(fleet: Fleet) -> None:
-    """Whoever cosigned has stored the log it cosigned; where it cannot store it, it does not cosign."""
+    """A witness stores a log before it cosigns; if it cannot store, it does not cosign."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     kaz.grow(2)
     await kaz.show_round()
@@ -186,7 +186,7 @@ async def test_the_called_is_witnessed_too(fleet: Fleet) -> None:
 
 
 async def test_a_witness_that_starts_anew_goes_on_from_what_it_stored(fleet: Fleet) -> None:
-    """After a restart nothing smaller than what was cosigned is cosigned, and the log's next growth is."""
+    """After a restart no smaller checkpoint is cosigned, and the log's next growth is."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     kaz.grow(6)
     await kaz.show_round()
@@ -261,7 +261,7 @@ async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet)
 
 
 async def test_what_did_not_arrive_is_not_assumed_to_be_known(fleet: Fleet) -> None:
-    """After a call that failed the next batch claims growth from what the peer really knows."""
+    """After a failed call the next batch proves consistency from the size the peer knows."""
     kaz = fleet["kaz"]
     kaz.grow(4)
     await kaz.show_round()
@@ -273,7 +273,7 @@ async def test_what_did_not_arrive_is_not_assumed_to_be_known(fleet: Fleet) -> N
 
 
 async def test_a_cosignature_by_another_than_the_caller_does_not_count(fleet: Fleet) -> None:
-    """What tjk brings under the key of uzb is no cosignature of tjk's, and uzb is not said to have cosigned."""
+    """A cosignature from tjk under uzb's key counts neither for tjk nor for uzb."""
     kaz, uzb = fleet["kaz"], fleet["uzb"]
     kaz.grow(1)
     candidate = kaz.checkpoint_exchange.candidate()

@@ -1,4 +1,4 @@
-"""What is told to others of third logs."""
+"""Reports to other members about third logs."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 class Scene:
-    """What kaz knows of the log of tjk: nine entries, and from hearsay twenty."""
+    """The log of tjk at kaz: nine known entries, and twenty reported."""
 
     def __init__(self) -> None:
         signer = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
@@ -40,7 +40,7 @@ class Scene:
 
 
 def test_accepted_and_heard_notes_are_told_to_all_but_their_owner() -> None:
-    """Of a log the largest accepted note, in which two histories meet, and a larger one that was only heard of."""
+    """The notes of a log are the largest accepted one, where histories meet, and a larger reported one."""
     scene = Scene()
     assert scene.gossip.notes("uzb") == [scene.log.note(9)]
     scene.logs.add_reported(scene.member, scene.log.note(20), told_by="kgz")
@@ -49,7 +49,7 @@ def test_accepted_and_heard_notes_are_told_to_all_but_their_owner() -> None:
 
 
 def test_forks_are_told_to_all_but_whose_they_are_until_somebody_decides() -> None:
-    """Whoever is told can verify it by the log's key alone."""
+    """The receiver can verify a report by the log's key alone."""
     scene = Scene()
     shown = fork_proof_pb2.ForkProof(first_note=scene.log.note(5), second_note=scene.other.note(5))
     assert scene.gossip.forks("uzb") == []

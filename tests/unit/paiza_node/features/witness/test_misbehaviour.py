@@ -1,4 +1,4 @@
-"""What is found is committed once and outlives restarts; what a person decides is logged; on both databases."""
+"""Findings are committed once and outlive restarts; decisions are logged; on both databases."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,7 +107,7 @@ class Room:
         )
 
     def restore_trust(self, member: str, sizes: Mapping[str, int]) -> None:
-        """Have a log cosigned again."""
+        """Cosign a log again."""
         self.distrusted.discard(member)
         if sizes:
             self.restored.append(dict(sizes))
@@ -126,7 +126,7 @@ class Room:
         self.ledger.commit_now(lambda tx: peers_store.put_known_log(tx.conn, known))
 
     async def steps(self, count: int) -> None:
-        """Let time pass, ten seconds a step."""
+        """Advance the clock, ten seconds a step."""
         for _ in range(count):
             self.now += timedelta(seconds=10)
             await self.misbehaviour.step()
@@ -154,7 +154,7 @@ def room(database_url: str) -> Iterator[Room]:
 
 
 async def test_fork_is_kept_once_and_outlives_a_restart(room: Room) -> None:
-    """Whoever finds it at the same moment, one entry and one finding are written; the proof is whole."""
+    """Simultaneous findings write one entry and one finding; the proof is complete."""
     room.know(9)
     room.misbehaviour.queue_report("uzb", [room.other.note(9)], [])
     await room.misbehaviour.step()
@@ -270,7 +270,7 @@ async def test_two_entries_at_one_index_prove_a_fork_of_a_log_that_answers_nothi
 
 
 async def test_entry_of_the_same_history_proves_no_fork(room: Room) -> None:
-    """What others prove to a newer checkpoint of an honest log is settled by its answer, and then forgotten."""
+    """Reports of a newer checkpoint of an honest log are settled by its answer, and then forgotten."""
     room.know(9)
     note = room.log.note(14)
     checkpoint = checkpoints.verify(note, [THEIRS.verifier_key], ORIGIN)

@@ -28,7 +28,7 @@ def note(size: int, time: datetime, *, again: bool = False) -> WitnessedNote:
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 600)), unique_by=lambda each: each[:2]))
 def test_of_each_span_the_largest_stays(rows: list[tuple[int, bool, int]]) -> None:
-    """No span of time that had a note is left without one, each has one, and the largest of all is among them."""
+    """Each span of time that had a note keeps exactly one, and the largest of all is kept."""
     notes = [WitnessedTime(size, again, BEGIN + timedelta(seconds=second)) for size, again, second in rows]
     dropped = set(superfluous(notes, MINUTE))
     stays = [each for each in notes if (each.size, each.again) not in dropped]

@@ -58,7 +58,7 @@ def test_three_of_four_complete_a_round_with_their_median_time() -> None:
 
 
 def test_one_who_says_it_twice_is_one() -> None:
-    """Of a member the first cosignature counts in the first note of a size, however often it comes."""
+    """A member's first cosignature counts in the first note of a size; repeats do not."""
     rounds = Rounds(None)
     shown = candidate(5)
     rounds.begin(shown, ALL)
@@ -84,7 +84,7 @@ def test_late_cosignatures_go_to_the_round_they_are_about() -> None:
 
 
 def test_a_cosignature_of_another_root_is_refused() -> None:
-    """What is not exactly the text that was shown is about no round."""
+    """A note that differs from the shown text belongs to no round."""
     rounds = Rounds(None)
     shown = candidate(5)
     rounds.begin(shown, ALL)
@@ -94,7 +94,7 @@ def test_a_cosignature_of_another_root_is_refused() -> None:
 
 
 def test_only_witnesses_of_the_moment_count() -> None:
-    """Who is no active member, or signs with another's key, has not cosigned."""
+    """A cosignature by an inactive member, or with another's key, does not count."""
     rounds = Rounds(None)
     shown = candidate(5)
     rounds.begin(shown, witnesses("tjk", "uzb"))
@@ -105,7 +105,7 @@ def test_only_witnesses_of_the_moment_count() -> None:
 
 
 def test_a_round_is_judged_anew_when_the_federation_changes() -> None:
-    """Who joined while a round was open is asked for too, by a new round about the same checkpoint."""
+    """A member that joins during a round is included by a new round about the same checkpoint."""
     rounds = Rounds(None)
     shown = candidate(5)
     rounds.begin(shown, witnesses("tjk", "uzb"))
@@ -120,7 +120,7 @@ def test_a_round_is_judged_anew_when_the_federation_changes() -> None:
 
 
 def test_an_idle_log_is_cosigned_again_with_later_times() -> None:
-    """After a complete round the same checkpoint begins another, whose time moves on; the first stays as it was."""
+    """A complete round is followed by another of the same checkpoint with a later time; the first stays."""
     rounds = Rounds(None)
     shown = candidate(5)
     rounds.begin(shown, witnesses("tjk", "uzb"))
@@ -151,7 +151,7 @@ def test_a_start_goes_on_behind_what_was_stored() -> None:
 
 
 def test_notes_that_could_not_be_stored_are_given_again() -> None:
-    """Nothing is lost where the database is away for a while."""
+    """A temporary loss of the database loses no cosignature."""
     rounds = Rounds(None)
     shown = candidate(5)
     rounds.begin(shown, witnesses("tjk"))

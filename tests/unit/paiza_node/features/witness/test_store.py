@@ -1,4 +1,4 @@
-"""What is stored of witnesses, on both databases: notes of the own log, entries that wait, proofs to cosigned notes."""
+"""The witness tables on both databases: notes of our log, waiting entries, proofs to cosigned notes."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def proof(index: int, entry: bytes, digest: bytes = bytes(32), checkpoint: bytes
 
 
 def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: Store) -> None:
-    """Of one size the first time counts as the upper bound and the latest as the lower one."""
+    """The first time of a size is the upper bound and the latest the lower one."""
     with store.transaction() as conn:
         for each in (note(5, 10), note(5, 50, again=True), note(9, 60), note(9, 90, again=True)):
             witness_store.put_witnessed(conn, each)
@@ -69,7 +69,7 @@ def test_a_note_cosigned_by_more_takes_the_place_of_the_one_before(store: Store)
 
 
 def test_an_entry_waits_until_its_cosigned_proof_is_there(store: Store) -> None:
-    """It is found by its message, waits once, and what has a cosigned proof is not found again."""
+    """An entry is found by its message, waits once, and is not found again once it has a cosigned proof."""
     digest, other = b"\x07" * 32, b"\x08" * 32
     with store.transaction() as conn:
         exchange_store.add_proofs(conn, [proof(3, b"three", digest), proof(8, b"eight", other)])

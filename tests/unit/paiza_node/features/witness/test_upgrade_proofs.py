@@ -32,7 +32,7 @@ from tests.unit.paiza_node.features.witness.fleet import Fleet, Node
 
 
 def receipt(holder: Node, owner: Node) -> ForeignProof:
-    """Have an entry appended to the owner's log and kept by the holder, as receipts are: uncosigned."""
+    """Append an entry to the owner's log and store it at the holder, as receipts are: uncosigned."""
     digest = secrets.token_bytes(32)
     entry = entry_of(log_pb2.LOG_EVENT_RECEIVED, message_digest=digest)
     stored = owner.ledger.commit_now(lambda tx: tx.append(entry)).result
@@ -70,14 +70,14 @@ def cosigned(node: Node, kept: ForeignProof) -> CosignedProof | None:
 
 
 async def rounds(fleet: Fleet) -> None:
-    """Have every member show its log, a second later."""
+    """Exchange every member's checkpoint, a second later."""
     fleet.clock.move(1)
     for node in fleet.nodes.values():
         await node.show_round()
 
 
 async def test_a_receipt_is_upgraded_to_the_first_cosigned_note_behind_it(fleet: Fleet) -> None:
-    """It waits until a quorum has cosigned, then leads to that note, between it and the one before."""
+    """A proof waits until a quorum has cosigned, then leads to that note, between it and the one before."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(3)
     await rounds(fleet)
@@ -102,7 +102,7 @@ async def test_a_receipt_is_upgraded_to_the_first_cosigned_note_behind_it(fleet:
 
 
 async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet) -> None:
-    """Its acknowledgement is kept in a table of its own; witnesses prove when it was made all the same."""
+    """An acknowledgement in a table of its own also gets its time proven by witnesses."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     digest, request = secrets.token_bytes(32), secrets.token_bytes(32)
     entry = entry_of(log_pb2.LOG_EVENT_ERASED, message_digest=digest, request_digest=request)
@@ -124,7 +124,7 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
 
 
 async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:
-    """What was upgraded does not wait again, and a place in the log is looked at once."""
+    """An upgraded entry does not wait again, and each log position is read once."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     receipt(kaz, tjk)
     await kaz.upgrade.sweep()
@@ -197,7 +197,7 @@ async def test_a_note_from_before_the_federation_grew_is_judged_by_the_register_
 
 
 async def span_of(fleet: Fleet) -> tuple[log_pb2.WitnessedSpan, dict[int, Uncosigned]]:
-    """Have three entries of tjk's log proven between two of its witnessed notes; gives the span and what was asked."""
+    """Prove three entries of tjk's log between two of its witnessed notes; return the span and the requests."""
     tjk = fleet["tjk"]
     tjk.grow(2)
     await rounds(fleet)
@@ -213,7 +213,7 @@ async def span_of(fleet: Fleet) -> tuple[log_pb2.WitnessedSpan, dict[int, Uncosi
 
 
 def fewer(note: bytes, *names: str) -> bytes:
-    """Take the signatures of these witnesses out of a note."""
+    """Remove the signatures of these witnesses from a note."""
     parsed = parse_note(note)
     return format_note(parsed.text, [each for each in parsed.signatures if each.name.split(".")[0] not in names])
 

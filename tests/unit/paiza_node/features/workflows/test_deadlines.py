@@ -30,7 +30,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 
 def decision_time(room: Room) -> datetime:
-    """Say by when the states of the only live delivery must have decided."""
+    """Return the deadlines of the states in the only live delivery."""
     (thread,) = room.deadlines.live
     found: datetime = next(
         each.due_time for each in room.workflow_state(thread).view.deadlines if each.code == "decision"
@@ -61,7 +61,7 @@ async def test_officers_are_reminded_before_and_when_a_decision_falls_due(room: 
 
 
 async def test_a_member_cannot_fill_the_watch_with_its_own(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one other member only so many live workflows are watched over; those of others are, whatever it opens."""
+    """Only a bounded number of one member's live workflows is watched; others' always are."""
     monkeypatch.setattr(deadlines, "MAX_LIVE", 3)
     flood = [room.begin("tjk").header.thread_id for _ in range(5)]
     await room.deadlines.round()
@@ -73,7 +73,7 @@ async def test_a_member_cannot_fill_the_watch_with_its_own(room: Room, monkeypat
 
 
 async def test_restart_forgets_no_duty(room: Room) -> None:
-    """A node that was away while something fell due says so to whoever begins to watch, and reminds nobody twice."""
+    """A node that was stopped at a deadline notifies the next watch, and reminds nobody twice."""
     room.begin(decision=timedelta(days=3), oral=timedelta(hours=1))
     await room.deadlines.round()
     assert room.deadlines.current() == []
@@ -88,7 +88,7 @@ async def test_restart_forgets_no_duty(room: Room) -> None:
 
 
 async def test_everyones_acknowledgement_of_a_stop_is_tracked(room: Room) -> None:
-    """Whoever acknowledged is named, by either kind; who did not is reminded, and marked overdue after an hour."""
+    """Acknowledgements of either kind are named; other members are reminded, and overdue after an hour."""
     request = room.begin()
     thread = request.header.thread_id
     stop = room.put(room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[request.digest]))
@@ -154,7 +154,7 @@ async def test_ended_operation_overlaps_no_more(room: Room) -> None:
 
 
 async def test_missing_step_is_asked_for_until_it_comes(room: Room) -> None:
-    """First whoever sent what names it, after a moment; then the other participants, with growing pauses."""
+    """A missing step is asked for first from the sender that names it, then from others, with growing pauses."""
     request = room.begin("tjk")
     thread = request.header.thread_id
     missing = room.message("tjk", "free-message", _note(), thread=thread, parents=[request.digest])

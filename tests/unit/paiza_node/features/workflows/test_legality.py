@@ -153,7 +153,7 @@ def test_arrival_out_of_order_converges(room: Room, tmp_path: Path) -> None:
 
 
 def test_own_step_takes_its_time_from_the_release_that_lasted(room: Room) -> None:
-    """What was read in a transaction that came to nothing is read again once it is released at another time."""
+    """State read in a failed transaction is read again for a later release."""
     request = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
 
     def undone(tx: LogTransaction) -> None:

@@ -1,4 +1,4 @@
-"""What officers are told of workflows: the board, one workflow, and of others only what they may know."""
+"""The officers' view of workflows: the board, one workflow, and hints of others."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +53,7 @@ async def test_thread_is_named_in_one_way(room: Room, request_: workflow_pb2.Get
 
 @pytest.mark.parametrize("token", ["-1", "1e3", "٣", "9" * 19])
 async def test_page_token_is_one_that_was_given(room: Room, token: str) -> None:
-    """Nothing but the digits of a number that the database can hold."""
+    """A token must be the digits of a number that the database can hold."""
     with pytest.raises(Rejected, match="malformed"):
         await service(room).list_workflows(asks(DUTY), workflow_pb2.ListWorkflowsRequest(page_token=token))
 

@@ -1,4 +1,4 @@
-"""A backup that was made up costs whoever reads it no more than its own size, and says that it is none."""
+"""Reading a forged backup costs no more than its own size, and is refused."""
 
 import io
 import json
@@ -18,7 +18,7 @@ SIZE = 64 << 20
 
 
 def manifest(size: int) -> bytes:
-    """Say of a backup that it is of one file of this many zeros."""
+    """Write a backup that claims one file of this many zeros."""
     named = {
         "format": 1,
         "member": "kaz",
@@ -57,7 +57,7 @@ def long_header(path: Path) -> None:
 
 
 def large_number(path: Path) -> None:
-    """Give a file a size that is no whole number."""
+    """Set a file size that is no whole number."""
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         _put(archive, "manifest.json", manifest(0).replace(b'"size": 0, "sha256"', b'"size": 1e999, "sha256"'))
 
@@ -85,7 +85,7 @@ def test_what_is_made_up_is_refused_before_it_costs_anything(made: Callable[[Pat
 
 
 def test_a_file_that_is_erased_meanwhile_is_not_in_the_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is begun anew without it, and nothing is left beside it; where files go again and again it says so."""
+    """A backup restarts without a vanished file and leaves no rest; repeated losses are reported."""
     database, erased = tmp_path / container.DATABASE, tmp_path / "attachment"
     database.write_bytes(b"database")
     erased.write_bytes(b"content")

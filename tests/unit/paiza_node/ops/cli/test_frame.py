@@ -1,4 +1,4 @@
-"""How the operator's commands end when something is wrong: told in both languages, with the documented code."""
+"""Failing operator commands: a message in both languages, and the documented exit code."""
 
 import io
 import json
@@ -90,7 +90,7 @@ def test_defect_is_told_without_traceback(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_failures_of_tasks_are_unwrapped(capsys: pytest.CaptureFixture[str]) -> None:
-    """What stopped the node is told, however many groups of tasks it came through."""
+    """The cause of a stop is reported through any number of task groups."""
     stopped = NodeStopped("log_rolled_back", what="Old {x}.", where="", remedy="Stop.", x="copy")
 
     @click.command()
@@ -104,7 +104,7 @@ def test_failures_of_tasks_are_unwrapped(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_unavailable_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
-    """What may succeed later ends with 4, and the sentence comes from the registry of reasons."""
+    """A temporary failure exits with 4, and its sentence comes from the registry of reasons."""
 
     @click.command()
     def later() -> None:

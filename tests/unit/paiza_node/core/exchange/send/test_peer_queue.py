@@ -79,7 +79,7 @@ class Scripted(PeerQueue):
     """A queue whose store and session are scripted; what decides on the order is the queue's own."""
 
     def __init__(self) -> None:
-        """Have two bulk batches, the second of which is only read from the store when a test says so."""
+        """Queue two bulk batches; the second is read from the store only when a test allows it."""
         self.peer = Session()
         super().__init__(cast("Any", SimpleNamespace(clock=lambda: NOW)), cast("Any", self.peer))
         self.waiting: dict[Slot, list[str]] = {Slot.BULK: ["bulk 1", "bulk 2"], Slot.URGENT: [], Slot.FIRST: []}
@@ -109,7 +109,7 @@ class Scripted(PeerQueue):
 
 
 async def turns(count: int = 50) -> None:
-    """Let everything that can go on do so."""
+    """Run every task that is ready."""
     for _ in range(count):
         await asyncio.sleep(0)
 
