@@ -51,7 +51,7 @@ RUNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 
 @pytest.fixture(scope="module")
 def environment(federation: Federation) -> Mapping[str, str]:
-    """What `make up` tells to set, in English, and nothing else of ours."""
+    """The environment that `make up` prints, in English, without other Paiza variables."""
     others = {name: text for name, text in os.environ.items() if not name.startswith("PAIZA_")}
     return {**others, "PAIZA_HOME": str(federation.home), "PAIZA_LANG": "en", "LANGUAGE": "en"}
 
@@ -78,7 +78,7 @@ def test_an_example_runs(
     monkeypatch: pytest.MonkeyPatch,
     example: str,
 ) -> None:
-    """It ends well and prints what it is for; the notices it may need are at the node."""
+    """The example succeeds and prints its result; the notices it needs are at the node."""
     sent = paiza("tjk-liaison", "import", "seizures", FOLDER / "seizures.csv", "--rejects", tmp_path / "r.csv")
     assert sent.code == 0, sent.err
     monkeypatch.chdir(tmp_path)

@@ -34,7 +34,7 @@ def drop() -> None:
 
 def hide() -> None:
     """Show no entry about what was dropped."""
-    matches, candidates = looking._matches, looking._candidates
+    matches, candidates = looking._matches, looking._log_candidates
 
     def lying(entry: log_pb2.LogEntry, query: log_query_pb2.EntryQuery) -> bool:
         return entry.message_digest not in dropped and matches(entry, query)
@@ -43,7 +43,7 @@ def hide() -> None:
         found, last, complete = candidates(reads, query, size)
         return [each for each in found if looking.parse(each).message_digest not in dropped], last, complete
 
-    looking._matches, looking._candidates = lying, fewer  # the lie
+    looking._matches, looking._log_candidates = lying, fewer  # the lie
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def msgids() -> set[str]:
 
 
 def test_every_text_has_its_russian() -> None:
-    """No text that can be shown lacks a translation, none is marked doubtful, and none is left that nobody shows."""
+    """Every text that can be shown has a translation; none is fuzzy or unused."""
     with CATALOGUE.open("rb") as lines:
         catalogue = read_po(lines, locale="ru")
     translated = {each.id if isinstance(each.id, str) else each.id[0]: each for each in catalogue if each.id}
@@ -105,7 +105,7 @@ def test_counting_follows_russian_grammar() -> None:
     ],
 )
 def test_numbers_and_dates_follow_the_language(lang: Language, shown: tuple[str, str, str, str]) -> None:
-    """What is printed is written as the language in use writes it, a time with its zone."""
+    """Output follows the conventions of the language in use, a time with its zone."""
     language.use(lang)
     local = datetime(2026, 11, 3, 4, 5, 6).astimezone()
     texts = (language.number_text(Decimal("1234.5")), language.span_text(timedelta(hours=-5)))

@@ -1,4 +1,4 @@
-"""What a step of a controlled delivery fills in by itself."""
+"""The fields that a step of a controlled delivery fills in by itself."""
 
 import pytest
 
@@ -34,14 +34,14 @@ def _filled(found: workflow_pb2.GetWorkflowResponse, own: str, kind: str) -> tup
 
 
 def test_the_oldest_stop_that_waits_for_us_is_acknowledged() -> None:
-    """Of two stops the older one that this member has not acknowledged is taken, never its own."""
+    """The oldest stop that this member has not acknowledged is chosen, never its own."""
     found = _thread(_stop(LATER, "tjk", 20, "kaz"), _stop(EARLIER, "uzb", 10, "kaz"), _stop(OTHER, "kaz", 30, "uzb"))
     assert _filled(found, "kaz", "cd-acknowledgement") == (EARLIER.hex(),)
     assert _filled(found, "uzb", "cd-acknowledgement") == (OTHER.hex(),)
 
 
 def test_without_a_stop_the_request_is_acknowledged() -> None:
-    """Where no alarm waits for this member, what is acknowledged is the request."""
+    """The request is acknowledged if no alarm waits for this member."""
     assert _filled(_thread(), "kaz", "cd-acknowledgement") == (OTHER.hex(),)
 
 
@@ -55,7 +55,7 @@ def test_a_member_lifts_its_own_stop() -> None:
 
 
 def test_the_answer_goes_to_conditions_that_are_open() -> None:
-    """Conditions that were answered are passed over, whatever came last."""
+    """Answered conditions are skipped, in any order of arrival."""
     found = _thread()
     found.status.states.add(member="tjk", status="conditions-answered", step_digest=LATER)
     assert _filled(found, "kaz", "cd-conditions-answer") == ()

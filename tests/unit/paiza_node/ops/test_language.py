@@ -35,7 +35,7 @@ def msgids() -> set[str]:
 
 
 def test_every_text_has_its_russian() -> None:
-    """No text that can be shown lacks a translation, none is marked doubtful, and none is left that nobody shows."""
+    """Every text that can be shown has a translation; none is fuzzy or unused."""
     with CATALOGUE.open("rb") as lines:
         catalogue = read_po(lines, locale="ru")
     translated = {each.id if isinstance(each.id, str) else each.id[0]: each for each in catalogue if each.id}
@@ -61,7 +61,7 @@ def test_translations_keep_the_places_to_fill() -> None:
     ],
 )
 def test_numbers_and_times_follow_the_language(lang: Language, shown: tuple[str, ...]) -> None:
-    """What is printed is written as the language in use writes it; what is counted takes its form."""
+    """Output follows the conventions of the language in use; counted nouns take its form."""
     language.use(lang)
     size = shown_bytes(1000 * 1024 if lang == "ru" else 1.2 * 1024**4)
     texts = [size, language.span_text(timedelta(hours=5)), shown_time(datetime(2026, 11, 3, 4, 5, 6, tzinfo=UTC))]
