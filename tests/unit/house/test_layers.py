@@ -152,7 +152,7 @@ def test_the_node_has_four_storeys_and_nothing_beside_them(root: Path) -> None:
 
 
 def test_source_roots_hold_the_known_packages_only(root: Path) -> None:
-    """No package or loose module lies in a source root beside those of the architecture."""
+    """A source root contains only the packages of the architecture."""
     found = {
         source_root: {path.stem for path in (root / source_root).iterdir() if importable(path)}
         for source_root in SOURCE_ROOTS

@@ -1,4 +1,4 @@
-"""How a program's errors are printed."""
+"""Printed errors of a program."""
 
 import json
 
@@ -13,7 +13,7 @@ REPORT = ErrorReport("malformed", "It cannot be read.", "a.yaml", "Mend it.", Ex
 
 
 def test_a_person_reads_four_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """What, where, remedy, and the code with its detail; nothing of it steers the terminal."""
+    """An error shows what, where, remedy, and code with detail; no escape of it reaches the terminal."""
     print_error(REPORT, LABELS, as_json=False)
     text = "Error: It cannot be read.\nWhere: a.yaml\nWhat to do: Mend it.\nReason: malformed (line 3)\n"
     assert capsys.readouterr().err == text

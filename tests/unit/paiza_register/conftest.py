@@ -25,7 +25,7 @@ MEMBERS = ("kaz", "tjk", "centre")
 
 
 class Holder:
-    """Holds every key of a register, as an attacker or a careless ceremony might, and signs whatever a test wants.
+    """Holder of every key of a register, as in an attack or a careless ceremony, who signs any content.
 
     The metadata objects are public and may be changed; `files` signs them anew, with hashes that fit, so that only what
     the test changed is wrong.

@@ -1,4 +1,4 @@
-"""What one member may call its files: nothing that another member's disk would refuse."""
+"""File names of one member are limited to those that every member's disk accepts."""
 
 from pathlib import Path
 

@@ -47,7 +47,7 @@ def replaced(value: Any, path: tuple[Any, ...], new: object) -> Any:
 
 
 def signed(holder: Holder, role: str, payload: Any) -> bytes:
-    """Sign a payload whatever it is, as python-tuf would write it."""
+    """Sign any payload, as python-tuf would write it."""
     canonical = encode_canonical(payload)
     assert canonical is not None
     data = canonical.encode()

@@ -16,7 +16,7 @@ def reader(holder: Holder, tmp_path: Path) -> RegisterReader:
 
 
 def test_older_set_is_archived_and_not_believed(holder: Holder, reader: RegisterReader) -> None:
-    """What came and went unseen is found by its version from then on; the set in force stays in force."""
+    """A missed set is found by its version once imported; the set in force stays in force."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
     source = Source(holder.copy().advance().files())
@@ -46,7 +46,7 @@ def test_another_set_is_refused(holder: Holder, reader: RegisterReader) -> None:
 
 
 def test_set_that_a_crash_left_unfinished_is_unknown(holder: Holder, reader: RegisterReader, tmp_path: Path) -> None:
-    """Without its timestamp, which is written last, a set in the archive is not there; learning it mends it."""
+    """An archived set without its timestamp, which is written last, does not exist; importing it again repairs it."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
     reader.import_set(old.version, files)
@@ -61,7 +61,7 @@ def test_set_that_a_crash_left_unfinished_is_unknown(holder: Holder, reader: Reg
 def test_file_that_nobody_signed_is_not_written(
     holder: Holder, reader: RegisterReader, tmp_path: Path, name: str
 ) -> None:
-    """What a peer puts beside a set that verifies is left out, wherever its name would lead."""
+    """Extra files of a peer beside a verified set are left out, with any name."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
     reader.import_set(old.version, {**files, name: b"Exercise"})

@@ -163,7 +163,7 @@ def test_broken_curves_and_one_lattice_key_make_no_threshold() -> None:
 
 
 def add_custodian(root: Root, key: Key) -> None:
-    """Let one more key sign root and targets."""
+    """Add one more key that signs root and targets."""
     for role in ("root", "targets"):
         root.add_key(key, role)
 

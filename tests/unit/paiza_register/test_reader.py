@@ -1,4 +1,4 @@
-"""How a register comes to be believed, kept, served, and in the end not believed any more."""
+"""A register is accepted, kept, served, and finally expires."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -63,7 +63,7 @@ def test_what_is_known_is_not_fetched_again(reader: RegisterReader, source: Sour
 def test_a_new_version_is_believed_and_the_old_one_archived(
     reader: RegisterReader, source: Source, holder: Holder
 ) -> None:
-    """After a refresh the new version counts, and the old one is still there by its digest, as it was."""
+    """A refresh accepts the new version and keeps the old one under its digest, unchanged."""
     old = reader.refresh(NOW, source)
     holder.edit("federation.json", lambda document: document["members"]["tjk"].update(status="suspended"))
     source.files = holder.advance(days=60).files()
@@ -79,7 +79,7 @@ def test_a_new_version_is_believed_and_the_old_one_archived(
 def test_another_process_goes_on_from_the_folder(
     reader: RegisterReader, source: Source, holder: Holder, tmp_path: Path
 ) -> None:
-    """What one reader has believed, another on the same folder knows without fetching."""
+    """A set accepted by one reader is known to another on the same folder without fetching."""
     register = reader.refresh(NOW, source)
     source.asked.clear()
     again = RegisterReader(tmp_path / "reader", holder.bootstrap)
@@ -91,7 +91,7 @@ def test_another_process_goes_on_from_the_folder(
 def test_readers_in_different_folders_do_not_meet(
     reader: RegisterReader, source: Source, holder: Holder, tmp_path: Path
 ) -> None:
-    """A reader that has read nothing knows nothing, whatever another has read."""
+    """A reader that has read nothing knows nothing, even if another has."""
     reader.refresh(NOW, source)
     assert RegisterReader(tmp_path / "other", holder.bootstrap).current(NOW) is None
 
@@ -286,7 +286,7 @@ def test_an_empty_source_is_unavailable(reader: RegisterReader, source: Source) 
 
 @pytest.mark.parametrize("data", [b"", b"[" * 100_000, b"null", b"{}", b'{"signed":1,"signatures":[]}', b"\xff\xfe"])
 def test_a_source_of_nonsense_is_refused(reader: RegisterReader, source: Source, data: bytes) -> None:
-    """Whatever bytes a source gives, the refresh is Rejected and nothing else."""
+    """Any bytes from a source make the refresh Rejected and raise nothing else."""
     for path in list(source.files):
         if path != "metadata/1.root.json":
             source.files = {**source.files, path: data}

@@ -59,7 +59,7 @@ def test_what_dev_publishes_is_sound(holder: Holder) -> None:
 
 
 def test_an_archived_register_keeps_the_reference_data_of_its_time(tmp_path: Path, holder: Holder) -> None:
-    """What the law was taken for at the time of a message can be read again from the version that it names."""
+    """The reference data at the time of a message can be read again from the version that it names."""
     source = Source(holder.files())
     reader = RegisterReader(tmp_path / "reader", holder.bootstrap)
     before = reader.refresh(NOW, source)

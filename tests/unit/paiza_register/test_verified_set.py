@@ -230,7 +230,7 @@ def test_revocations_stand_before_their_member(holder: Holder) -> None:
 
 
 def leave(document: dict[str, Any]) -> None:
-    """Take kaz out of the federation."""
+    """Remove kaz from the federation."""
     document["members"].pop("kaz")
     for holders in ("custodians", "publishers", "reference"):
         document[holders] = [each for each in document[holders] if each["member"] != "kaz"] or [
@@ -290,7 +290,7 @@ def test_a_new_root_is_followed(holder: Holder) -> None:
 
 
 def change_publisher(holder: Holder) -> CryptoSigner:
-    """Let another key of the first member publish; return it."""
+    """Add another publishing key of the first member; return it."""
     key, old = CryptoSigner.generate_mldsa(scheme="ml-dsa-44/1"), holder.signers["timestamp"][0].public_key.keyid
 
     def change(root: Root) -> None:
@@ -361,7 +361,7 @@ def test_expiry_is_followed_by_the_grace_and_then_by_nothing(holder: Holder, par
 
 
 def test_evidence_is_judged_at_its_own_time(holder: Holder) -> None:
-    """Without a time, a set that expired long ago loads as it was."""
+    """A set that expired long ago loads if no time is given."""
     for part in (holder.timestamp, holder.snapshot, holder.top):
         part.expires = NOW - timedelta(days=4000)
     register = holder.load(None)
@@ -470,7 +470,7 @@ def test_a_document_that_is_not_well_formed_is_refused(
 )
 @pytest.mark.parametrize("path", ["federation.json", "members/kaz/member.json", "members/kaz/revoked.json"])
 def test_a_document_that_is_not_json_is_refused(holder: Holder, path: str, data: bytes) -> None:
-    """What is not one JSON object with every key once refuses the set."""
+    """A set is refused unless each file is one JSON object with every key once."""
     holder.put(path, data)
     refused("register_invalid", holder.load)
 

@@ -153,7 +153,7 @@ def test_expiries_are_as_stated(folder: Path) -> None:
 
 
 def test_a_second_version_can_be_published(tmp_path: Path, folder: Path) -> None:
-    """What `repository` publishes on top of a first version is believed by a reader of that version."""
+    """A reader of the first version accepts the version that `repository` publishes on top."""
     targets = folder / "register/targets"
     documents = {
         (path.relative_to(targets).parent / path.name.split(".", 1)[1]).as_posix(): path.read_bytes()
@@ -173,7 +173,7 @@ def test_a_second_version_can_be_published(tmp_path: Path, folder: Path) -> None
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
-    """Nothing is written into a folder with contents, a file, or a link; an empty folder is filled."""
+    """A folder with contents, a file, or a link is refused; an empty folder is filled."""
     occupied = tmp_path / "occupied"
     occupied.mkdir()
     (occupied / "x").write_text("x")
@@ -230,7 +230,7 @@ def test_wrong_wishes_are_wrong_usage(
 
 
 def test_the_admin_socket_fits_its_limit(tmp_path: Path) -> None:
-    """Where the folder's path is too long for a Unix socket, the socket goes where one can be bound."""
+    """The socket is placed elsewhere if the folder's path is too long for a Unix socket."""
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     dev.create(deep, ("kaz",), now=NOW)
     config = tomllib.loads((deep / "nodes/kaz/node.toml").read_text())

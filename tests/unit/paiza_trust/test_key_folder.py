@@ -79,7 +79,7 @@ def test_settings_are_checked(folder: Path) -> None:
 
 
 def test_without_a_terminal_nobody_is_asked(folder: Path) -> None:
-    """Without a passphrase file and a terminal the passphrase is missing."""
+    """The passphrase is missing if there is neither a passphrase file nor a terminal."""
     (folder / "keys.toml").unlink()
     refused(folder, "passphrase_missing")
 
@@ -104,7 +104,7 @@ def test_the_first_half_may_be_on_a_token(folder: Path, tmp_path_factory: pytest
 
 
 def test_a_pair_of_files_is_the_pair_that_was_made(tmp_path: Path) -> None:
-    """What is opened is the pair of exactly these halves."""
+    """The opened pair has exactly these halves."""
     classical, lattice = keys.generate_p256(), keys.generate_mldsa44()
     write_key(tmp_path / "a-p256.pem", P256, classical, None)
     write_key(tmp_path / "a-mldsa44.pem", MLDSA44, lattice, None)

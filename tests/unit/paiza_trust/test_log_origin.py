@@ -89,7 +89,7 @@ def test_who_is_no_custodian_signs_nothing(folder: Path, trust: Trust, tmp_path:
 def test_only_the_next_log_is_proposed(
     folder: Path, trust: Trust, tmp_path: Path, member: str, origin: str, reason: str
 ) -> None:
-    """No number is skipped or used again, and nobody gets another's log."""
+    """Log numbers are consecutive and unique, and each belongs to its member."""
     code, told = trust("log", "prepare", folder, member, "--vkey", new_vkey(origin), "-o", tmp_path / "p")
     assert (code, told["reason"]) == (3, reason)
     assert not (tmp_path / "p").exists()

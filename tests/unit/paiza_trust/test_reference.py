@@ -37,14 +37,14 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_every_cas_number_verifies(ours: Reference) -> None:
-    """No number with a wrong check digit is published, and no number stands for two substances."""
+    """Published numbers have valid check digits, and each names one substance."""
     numbers = [number for each in ours.substances.values() for number in each.cas]
     assert [number for number in numbers if cas_problem(number)] == []
     assert [number for number, count in Counter(numbers).items() if count > 1] == []
 
 
 def test_the_counts_are_those_of_the_guide(ours: Reference, root: Path) -> None:
-    """What stands in each schedule is counted, and the guide says the same."""
+    """The counts of each schedule agree with the guide."""
     now = Counter(each.schedule for each in ours.international if each.valid.is_open)
     assert dict(now) == COMPLETE
     guide = (root / "certs/README.md").read_text()
@@ -139,7 +139,7 @@ def test_publish_changes_only_what_is_named(source: Path, tmp_path: Path, capsys
 def test_an_attempt_that_broke_off_does_not_stop_the_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the timestamp a version is nobody's; the next attempt takes a new number and every reader follows."""
+    """A version without its timestamp is ignored; the next attempt uses a new number and every reader follows."""
     folder = tmp_path / "federation"
     dev.create(folder, ["kaz"])
     version = read_register(folder).version
@@ -156,7 +156,7 @@ def test_an_attempt_that_broke_off_does_not_stop_the_next(
 def test_publish_refuses_what_is_not_sound_or_not_theirs(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is published for a stranger, from unsound data, or without the keys; the register stays as it was."""
+    """Publishing fails for a stranger, from invalid data, or without the keys; the register is unchanged."""
     folder = tmp_path / "federation"
     dev.create(folder, ["kaz"])
     version = read_register(folder).version

@@ -30,7 +30,7 @@ class Officer:
 
     @property
     def signer(self) -> OfficerSigner:
-        """What `paiza_wire.message.sign` takes."""
+        """The signer for `paiza_wire.message.sign`."""
         return OfficerSigner(str(self.id), self.certificate, lambda data: keys.sign(self.key, data))
 
     def required(self, role: str) -> message_pb2.RequiredSigner:
@@ -56,7 +56,7 @@ class Member:
 
     @property
     def private_keys(self) -> Mapping[bytes, key_wrapping.DecryptionKey]:
-        """What the member opens wraps with."""
+        """The member's decryption key."""
         return {self.decryption_key.public_key.key_id: self.decryption_key}
 
     def certify(

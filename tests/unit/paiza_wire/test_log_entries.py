@@ -40,7 +40,7 @@ def test_a_builder_takes_keywords_only(name: str) -> None:
 
 
 def test_every_event_has_a_builder() -> None:
-    """What a builder gives has the detail of its event, and is what a parser takes."""
+    """A built entry has the detail of its event, and parses."""
     built = set()
     for build in BUILDERS.values():
         values = {
@@ -98,7 +98,7 @@ def test_no_entry_is_built_elsewhere(root: Path) -> None:
 
 
 def test_an_entry_commits_to_its_list_and_no_other() -> None:
-    """In whatever order they are given; a list that is short, long, unsorted or of another entry is not its own."""
+    """Digests are accepted in any order; a short, long, unsorted or foreign list does not match the entry."""
     digests = [bytes([number]) * 32 for number in (3, 1, 2)]
     entry = log_entries.opened_together(actor="a", digests=digests)
     listed = sorted(digests)

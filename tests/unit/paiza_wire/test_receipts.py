@@ -163,7 +163,7 @@ def _is_set(entry: pb.LogEntry, path: str) -> bool:
 
 
 def test_every_field_of_a_proof_changed_is_refused(verified: VerifiedMessage, federation: Federation) -> None:
-    """Entry, index, every hash of a proof and the list of messages, changed by whoever passes it on, do not hold."""
+    """A relayed receipt with a changed entry, index, proof hash or message list is refused."""
     listed = sorted([verified.digest, bytes(32)])
     detail = log_entries.opened_together(actor="a", digests=listed).opened_together
     entry = log_entry(pb.LOG_EVENT_OPENED_TOGETHER, actor="a", opened_together=detail)
@@ -223,7 +223,7 @@ def test_proofs_do_not_move(verified: VerifiedMessage, federation: Federation) -
 
 
 def test_the_checkpoint_of_another_log_is_refused(federation: Federation) -> None:
-    """A checkpoint counts for the log whose key signed it and for no other, whoever shows it."""
+    """A checkpoint counts only for the log whose key signed it, for any presenter."""
     author, reader = federation["aaa"], federation["bbb"]
     note = author.checkpoint(OTHERS).note
     ours, theirs = author.log_key.verifier_key, reader.log_key.verifier_key
@@ -254,7 +254,7 @@ def test_a_release_counts_for_its_recipient_and_message_only(
     "event", [event for event in pb.LogEvent.values() if event not in {pb.LOG_EVENT_UNSPECIFIED, pb.LOG_EVENT_RELEASED}]
 )
 def test_no_other_event_is_a_release(event: "pb.LogEvent.ValueType", verified: VerifiedMessage) -> None:
-    """Whatever else an author's log says about the message and recipient does not release it."""
+    """No other entry of an author's log about the message and recipient is a release."""
     entry = released(verified)
     turn_into(entry, event)
     with pytest.raises(Rejected, match="bad_proof"):
@@ -270,7 +270,7 @@ def test_no_other_event_is_a_release(event: "pb.LogEvent.ValueType", verified: V
     ],
 )
 def test_no_other_event_is_an_answer(event: "pb.LogEvent.ValueType", verified: VerifiedMessage) -> None:
-    """Whatever else a recipient's log says about the message and author does not answer it."""
+    """No other entry of a recipient's log about the message and author is an answer."""
     entry = received(verified)
     turn_into(entry, event)
     with pytest.raises(Rejected, match="bad_proof"):
@@ -323,7 +323,7 @@ def test_texts_in_any_script_are_taken() -> None:
 
 @pytest.mark.parametrize("reason", ["Role missing", "role_missing\n", "1", "_", "x" * 65, "é"])
 def test_a_reason_is_a_code(reason: str) -> None:
-    """What stands as a reason looks like a code, though it need not be one this version knows."""
+    """A reason must look like a code, but need not be known to this version."""
     entry = log_entry(pb.LOG_EVENT_REFUSED, reason=reason)
     with pytest.raises(Rejected, match="malformed"):
         receipts.parse_entry(entry.SerializeToString(deterministic=True))
@@ -396,7 +396,7 @@ def test_salts_and_digests_are_what_the_specification_says() -> None:
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_arbitrary_bytes_are_an_entry_or_refused(data: bytes) -> None:
-    """Nothing but the refusal leaves the parser of entries, and what it takes is encoded as it came."""
+    """The parser of entries raises only the refusal, and re-encodes accepted entries unchanged."""
     for candidate in (data, b"\x0a\x10" + bytes(16) + data):
         try:
             entry = receipts.parse_entry(candidate)
@@ -415,6 +415,6 @@ def test_arbitrary_bytes_are_an_entry_or_refused(data: bytes) -> None:
 )
 @settings(deadline=None)
 def test_arbitrary_proofs_are_refused(federation: Federation, proven: pb.ProvenEntry) -> None:
-    """No invented proof holds, and nothing but the refusal comes of it."""
+    """Every invented proof is refused, and raises nothing else."""
     signed = federation["aaa"].checkpoint(OTHERS)
     assert outcome(receipts.verify_entry, proven, signed) == "bad_proof"

@@ -128,7 +128,7 @@ def test_the_limits_are_those_of_the_code(specification: str) -> None:
 
 
 def test_every_limit_of_the_wire_is_in_the_table(specification: str, root: Path) -> None:
-    """No named limit of messages, receipts, certificates and notes is left out of the specification."""
+    """The specification lists every named limit of messages, receipts, certificates and notes."""
     named = {
         f"{OFFERED_AS.get(module, module)}.{name}"
         for path in (root / "proto" / "paiza_wire").rglob("*.py")

@@ -64,7 +64,7 @@ def test_the_answer_goes_to_conditions_that_are_open() -> None:
 
 
 def test_a_step_without_what_it_answers_is_refused_unless_the_officer_names_it() -> None:
-    """Nothing was offered: accepting is refused with the reason, and an offer that is named is taken as it is."""
+    """Accepting without an offer is refused with the reason; a named offer is used unchanged."""
     delivery = Delivery(_thread(), message_pb2.Header(), "kaz")
     with pytest.raises(Refused, match="workflow_breach"):
         controlled_delivery.fill(delivery, "cd-handover-acceptance")

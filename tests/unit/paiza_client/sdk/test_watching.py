@@ -50,7 +50,7 @@ class Node:
 
 
 async def test_a_broken_watch_goes_on_behind_the_last_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a break the node is asked for what is newer than what was told."""
+    """A watch after a break asks for messages newer than the last one shown."""
     monkeypatch.setattr(watching, "RECONNECT_SECONDS", (0.0, 0.0))
     node = Node()
     seen: list[Event] = []

@@ -129,7 +129,7 @@ def test_a_passphrase_file_is_its_first_line(tmp_path: Path) -> None:
 
 
 def test_a_credential_of_the_service_manager_is_read(tmp_path: Path) -> None:
-    """A credential is found by its name in the folder that the environment names, whatever its owner and mode."""
+    """A credential is found by its name in the folder that the environment names, with any owner and mode."""
     (tmp_path / "paiza").write_bytes(b"secret\n")
     (tmp_path / "paiza").chmod(0o440)
     environment = {key_files.CREDENTIALS_FOLDER: str(tmp_path)}

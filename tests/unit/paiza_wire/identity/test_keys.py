@@ -84,7 +84,7 @@ def test_a_signature_holds_for_its_bytes_and_key_only(private_key: keys.PrivateK
 
 @given(st.binary(max_size=80))
 def test_arbitrary_bytes_are_no_signature(signature: bytes) -> None:
-    """Nothing but the refusal leaves the verification."""
+    """The verification raises only the refusal."""
     for private_key in (ED25519, P256):
         with pytest.raises(Rejected, match="bad_signature"):
             keys.verify(private_key.public_key(), signature, b"data")
@@ -125,7 +125,7 @@ def test_other_kinds_of_public_key_are_refused() -> None:
 
 @given(st.binary(max_size=120))
 def test_arbitrary_bytes_are_no_public_key(spki: bytes) -> None:
-    """Nothing but the refusal leaves the reader of public keys."""
+    """The reader of public keys raises only the refusal."""
     with pytest.raises(Rejected, match="bad_key"):
         keys.public_key_from_spki(spki)
 
@@ -140,7 +140,7 @@ def test_a_stored_private_key_opens(private_key: keys.PrivateKey, passphrase: by
 
 
 def test_a_passphrase_is_demanded() -> None:
-    """Without a passphrase, with an empty or with a wrong one, a protected key does not open and says why."""
+    """A protected key does not open without a passphrase or with an empty or wrong one, and the error says why."""
     for wrong in (None, b"", b"wrong"):
         with pytest.raises(Rejected, match="bad_passphrase"):
             keys.private_key_from_pem(SEALED, wrong)
@@ -175,7 +175,7 @@ def test_other_private_keys_are_refused() -> None:
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_no_private_key(pem: bytes) -> None:
-    """Nothing but the refusal leaves the reader of private keys, with and without the marker of encryption."""
+    """The reader of private keys raises only the refusal, with and without the marker of encryption."""
     for wrong in (pem, b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + pem):
         with pytest.raises(Rejected):
             keys.private_key_from_pem(wrong, PASSPHRASE)

@@ -68,7 +68,7 @@ def test_the_vector_is_what_it_was() -> None:
 
 
 def test_a_signature_holds_for_its_bytes_alone() -> None:
-    """What a pair signs holds under it, for what it signed."""
+    """A pair's signature verifies under the pair, for the signed data."""
     for _ in range(8):  # half of all signatures have the larger s before they are put right
         assert holds(ONE.public_key.encoded, ONE.sign(DATA))
     assert not holds(ONE.public_key.encoded, SIGNATURE, DATA + b"x")
@@ -156,7 +156,7 @@ WRONG_KEYS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("public", WRONG_KEYS.values(), ids=WRONG_KEYS)
 def test_a_signature_holds_under_no_other_key(public: bytes) -> None:
-    """What is no pair, or another pair in one of its halves, verifies nothing."""
+    """A key that is no pair, or differs in one half, verifies nothing."""
     assert not holds(public, SIGNATURE)
 
 

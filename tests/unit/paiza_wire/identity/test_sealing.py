@@ -104,7 +104,7 @@ def test_a_changed_file_is_refused_or_another_key(data: st.DataObject) -> None:
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_no_key(content: bytes) -> None:
-    """Nothing but the refusal leaves the readers, whether the bytes are a file, an envelope or a key."""
+    """The readers raise only the refusal, for files, envelopes and keys."""
     body = sealing.unsealed(content)
     for pem in (content, body, body.replace(b"PRIVATE", b"ENCRYPTED PRIVATE")):
         for kind in SECRETS:
@@ -115,7 +115,7 @@ def test_arbitrary_bytes_are_no_key(content: bytes) -> None:
 @given(st.binary(min_size=1, max_size=300))
 @settings(deadline=None)
 def test_what_is_sealed_is_what_is_opened(content: bytes) -> None:
-    """Every single DER value survives, whatever its length; the same one twice gives two files."""
+    """A DER value of any length survives; the same one twice gives two files."""
     value = der.encode(0x30, content)
     first, second = SEALER.seal(value), SEALER.seal(value)
     assert SEALER.open(first) == SEALER.open(second) == value

@@ -31,13 +31,13 @@ MODULE = "module-path=/usr/lib/softhsm/libsofthsm2.so"
     )
 )
 def test_a_name_is_read_as_it_was_written(uri: TokenUri) -> None:
-    """Whatever the labels and paths hold, a URI survives being written."""
+    """A URI with any labels and paths round-trips."""
     assert TokenUri.parse(str(uri)) == uri
 
 
 @given(st.text(max_size=100))
 def test_arbitrary_text_is_refused(text: str) -> None:
-    """Nothing but the refusal leaves the reader."""
+    """The reader raises only the refusal."""
     for uri in (text, f"pkcs11:{text}", f"pkcs11:token=a;object=b?{text}", f"pkcs11:token=a;{text}?{MODULE}"):
         with suppress(Rejected):
             TokenUri.parse(uri)

@@ -60,7 +60,7 @@ def refused(reason: str, tokens: Tokens, uri: TokenUri) -> str:
 
 
 def test_a_key_on_a_token_signs(library: Path, tokens: Tokens) -> None:
-    """What a token signs verifies as what any P-256 key of ours signs."""
+    """A token's signature verifies like that of any P-256 key."""
     signer = tokens.signer(named(library, "custodian"))
     keys.verify(signer.public_key(), keys.sign(signer, b"data"), b"data")
 
@@ -157,7 +157,7 @@ def test_a_key_that_is_not_there_is_named(library: Path, tokens: Tokens) -> None
 
 
 def test_a_closed_token_signs_no_more(library: Path) -> None:
-    """After the tokens are closed a key is unavailable."""
+    """A key is unavailable after the tokens are closed."""
     with Tokens(lambda _token: softhsm.PIN.encode()) as tokens:
         signer = tokens.signer(named(library, "custodian"))
     with pytest.raises(PaizaError, match="token_unavailable"):

@@ -141,7 +141,7 @@ def test_another_spelling_of_an_id_is_malformed(text: str) -> None:
 
 @given(st.text(max_size=80) | st.from_regex(r"spiffe://[a-z]{1,4}\.[a-z.]{1,12}/(node|officer/[a-z0-9-]{0,5})"))
 def test_an_id_is_refused_or_has_one_spelling(text: str) -> None:
-    """Whatever the text, parsing is Rejected or gives an id that prints as that very text."""
+    """Parsing any text is Rejected or returns an id that prints as that text."""
     try:
         spiffe_id = SpiffeId.parse(text)
     except Rejected:
@@ -186,7 +186,7 @@ def test_a_node_certificate_carries_its_dns_name() -> None:
 
 
 def test_serial_numbers_are_random() -> None:
-    """No two certificates, nor the CAs, share a serial number."""
+    """Certificates and CAs have distinct serial numbers."""
     ders = [KAZ.issue(OFFICER) for _ in range(5)] + [KAZ.authority.node_ca, KAZ.authority.officer_ca]
     numbers = {load_certificate(der).serial_number for der in ders}
     assert len(numbers) == len(ders)
@@ -245,7 +245,7 @@ def test_validity_counts_at_the_given_time(verifier: CertificateVerifier) -> Non
 
 
 def test_a_certificate_does_not_outlive_its_ca(verifier: CertificateVerifier) -> None:
-    """After the end of its CA a certificate is expired, whatever it says itself."""
+    """A certificate is expired after the end of its CA, despite its own dates."""
     der = KAZ.issue(OFFICER, at=NOW + 2.5 * YEAR)
     refused("certificate_expired", lambda: verifier.officer(der, expected_id=str(OFFICER), at=NOW + 3 * YEAR + DAY))
 
@@ -380,7 +380,7 @@ def test_a_certificate_off_its_profile_is_refused(verifier: CertificateVerifier,
 
 
 def test_the_odd_ones_differ_only_where_they_say(verifier: CertificateVerifier) -> None:
-    """Without a deviation the same builder makes certificates that pass."""
+    """The same builder makes valid certificates if nothing deviates."""
     assert verifier.officer(Odd().der(), expected_id=str(OFFICER), at=NOW).id == OFFICER
     assert verifier.node(Odd(NODE).der(), expected_member="kaz", at=NOW).id == NODE
 

@@ -65,7 +65,7 @@ def cut(data: bytes, at: Iterable[int]) -> list[bytes]:
 def test_whatever_is_sealed_in_whatever_pieces_opens_in_whatever_pieces(
     file: bytes, seal_at: list[int], open_at: list[int]
 ) -> None:
-    """How a file and its ciphertext are cut into pieces changes nothing."""
+    """The size of the pieces of a file and its ciphertext changes nothing."""
     ciphertext, said = sealed(cut(file, seal_at), info(len(file)))
     assert said.ciphertext_sha256 == sha256(ciphertext).digest()
     assert said.ciphertext_size == len(ciphertext)
@@ -89,7 +89,7 @@ def test_one_changed_byte_anywhere_is_noticed(place: int, change: int) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(min_value=0))
 def test_a_ciphertext_cut_short_anywhere_is_noticed(place: int) -> None:
-    """What ends early is refused, though the header is made to fit it."""
+    """A truncated attachment is refused, even with a header that fits it."""
     ciphertext, said = sealed([FILE])
     short = ciphertext[: place % len(ciphertext)]
     with pytest.raises(Rejected, match=r"part_digest_mismatch"):
@@ -239,6 +239,6 @@ def test_a_whole_plaintext_is_taken_apart(content: bytes, off: int) -> None:
 
 @given(st.binary(max_size=40))
 def test_what_is_no_plaintext_of_an_attachment_is_refused(plaintext: bytes) -> None:
-    """Nothing but Rejected comes out of arbitrary bytes."""
+    """Arbitrary bytes raise only Rejected."""
     with pytest.raises(Rejected):
         attachment.split_plaintext(plaintext)

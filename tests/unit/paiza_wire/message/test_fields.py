@@ -159,7 +159,7 @@ def signed_anew(federation: Federation, sent: bytes, header_bytes: bytes) -> byt
 def test_the_message_that_is_changed_opens_unchanged(
     sent: bytes, federation: Federation, outcome: Callable[[bytes], str]
 ) -> None:
-    """What the tables say comes from the change alone, and signing anew without a change breaks nothing."""
+    """Each expected refusal comes from the change alone; signing again without a change stays valid."""
     assert outcome(sent) == "opens"
     assert outcome(signed_anew(federation, sent, pb.SignedMessage.FromString(sent).header)) == "opens"
 
@@ -341,7 +341,7 @@ def test_a_header_in_another_encoding_is_refused(
 
 
 def test_a_message_in_another_encoding_is_refused(sent: bytes, outcome: Callable[[bytes], str]) -> None:
-    """What stands around the signed header has one encoding too."""
+    """The envelope around the signed header has one encoding too."""
     signed = pb.SignedMessage.FromString(sent)
     head, middle, parts = fields(signed, range(2)), fields(signed, range(2, 5)), fields(signed, range(5, 6))
     first, second = map(serialized, signed.parts)

@@ -110,7 +110,7 @@ def test_every_changed_byte_of_a_wrap_is_refused() -> None:
 
 @given(st.binary(max_size=200), st.sampled_from([0, 1088, 1120, 1136]))
 def test_arbitrary_bytes_are_no_wrap(data: bytes, zeros: int) -> None:
-    """Nothing but the refusal leaves the unwrapping, low-order points included."""
+    """Unwrapping raises only the refusal, low-order points included."""
     with pytest.raises(Rejected, match="cannot_open"):
         key_wrapping.unwrap(bytes(zeros) + data, PRIVATE, INFO)
 

@@ -163,7 +163,7 @@ def test_a_part_cut_at_a_chunk_gives_nothing() -> None:
 
 @given(st.binary(max_size=40), st.binary(max_size=60), st.binary(max_size=200))
 def test_arbitrary_bytes_are_no_part(key: bytes, context: bytes, ciphertext: bytes) -> None:
-    """Nothing but the refusal leaves the decryption."""
+    """Decryption raises only the refusal."""
     with pytest.raises(Rejected, match=r"part_altered|cannot_open"):
         part_cipher.decrypt_part(key, context, ciphertext)
 

@@ -49,7 +49,7 @@ def sealed(federation: Federation) -> UnsignedMessage:
 
 
 def signed_by(unsigned: UnsignedMessage, author: Member, *names: str) -> bytes:
-    """Let these officers of a member sign."""
+    """Sign as these officers of a member."""
     return message.sign(unsigned, [author.officers[name].signer for name in names])
 
 
@@ -59,7 +59,7 @@ def signed_by(unsigned: UnsignedMessage, author: Member, *names: str) -> bytes:
 def test_every_addressed_member_and_the_author_open_content_and_annex(
     sent: bytes, federation: Federation, verifier: CertificateVerifier
 ) -> None:
-    """What was sealed comes out again for each recipient and for the author, and the signers are named."""
+    """Each recipient and the author can open a sealed message, and the signers are named."""
     verified = message.verify(sent, verifier, at=NOW)
     for member in ALL_KEYS:
         for number in (0, 1):
@@ -109,7 +109,7 @@ def test_a_reader_may_be_given_one_part_only(sent: bytes, verifier: CertificateV
 
 
 def test_the_key_of_the_subject_opens_the_subject_alone(federation: Federation, verifier: CertificateVerifier) -> None:
-    """It follows from the key of the main part, opens no part, and is another in each message."""
+    """The derived key follows from the key of the main part, opens no part, and differs in each message."""
     author, reader = federation["aaa"], federation["bbb"]
     unsigned = message.seal(
         header(author, ["bbb"]), PARTS[:2], [reader.recipient, author.recipient], subject=b"\x0a\x00"
@@ -134,7 +134,7 @@ def test_the_key_of_the_subject_opens_the_subject_alone(federation: Federation, 
 def test_a_subject_of_no_size_that_one_has_is_refused(
     size: int, federation: Federation, verifier: CertificateVerifier
 ) -> None:
-    """Its author signs its digest, and yet one that is missing, too short or too long is not taken."""
+    """A missing, short or long value is refused even if the author signs its digest."""
     author, reader = federation["aaa"], federation["bbb"]
     unsigned = message.seal(header(author, ["bbb"]), PARTS[:2], [reader.recipient, author.recipient])
     written = pb.Header.FromString(unsigned.header)
@@ -259,7 +259,7 @@ def test_a_wrap_opens_only_as_what_it_was_made_for(
 def test_a_wrapped_key_of_another_length_does_not_open(
     sealed: UnsignedMessage, federation: Federation, verifier: CertificateVerifier
 ) -> None:
-    """What is wrapped is a part key of 32 bytes or nothing."""
+    """Only part keys of 32 bytes are wrapped."""
     reader = federation["bbb"]
     for length in (0, 31, 33, 64):
         wrap = message.wrap_key(bytes(length), message.message_digest(sealed.header), 0, reader.recipient)
@@ -493,7 +493,7 @@ def test_the_limits_of_a_header_are_those_that_are_named(federation: Federation)
 
 
 def varint(value: int) -> bytes:
-    """Encode an integer as protobuf does, of whatever width."""
+    """Encode an integer of any width as protobuf does."""
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)
@@ -542,7 +542,7 @@ def test_hostile_encodings_are_refused(data: bytes, verifier: CertificateVerifie
 @given(st.binary(max_size=400))
 @UNHURRIED
 def test_arbitrary_bytes_are_refused(verifier: CertificateVerifier, data: bytes) -> None:
-    """Nothing but the refusal leaves verification and header."""
+    """Verification and header parsing raise only the refusal."""
     with pytest.raises(Rejected):
         message.verify(data, verifier, at=NOW)
     with pytest.raises(Rejected):
@@ -606,7 +606,7 @@ def refused_or(parse: Callable[[bytes], object], data: bytes) -> object:
 @given(messages_of(pb.Header.DESCRIPTOR))
 @settings(UNHURRIED, max_examples=150)
 def test_arbitrary_headers_are_refused_or_parsed(drawn: pb.Header) -> None:
-    """Whatever stands in the fields of a header, it is refused or given back as it was."""
+    """A header with any fields is refused or returned unchanged."""
     assert refused_or(message.parse_header, drawn.SerializeToString(deterministic=True)) in (None, drawn)
 
 
@@ -615,7 +615,7 @@ def test_arbitrary_headers_are_refused_or_parsed(drawn: pb.Header) -> None:
 def test_arbitrary_messages_are_refused(
     sent: bytes, verifier: CertificateVerifier, drawn: pb.SignedMessage, *, genuine: bool
 ) -> None:
-    """Whatever stands in the fields around a header, a genuine one too, it is refused without its signatures."""
+    """An envelope with any fields, around a genuine header too, is refused without its signatures."""
     if genuine:
         drawn.header = pb.SignedMessage.FromString(sent).header
     with pytest.raises(Rejected):

@@ -36,7 +36,7 @@ def test_the_example_of_the_specification_is_read() -> None:
 
 
 def test_a_signed_checkpoint_verifies() -> None:
-    """What a log signs is verified with its key, and the note is kept as it came."""
+    """A log's signature verifies with its key, and the note is kept unchanged."""
     note = checkpoint.sign(HEAD, LOG)
     verified = checkpoint.verify(note, [WITNESS.verifier_key, LOG.verifier_key], ORIGIN)
     assert (verified.origin, verified.size, verified.root, verified.note) == (ORIGIN, 5, HEAD.root, note)
@@ -119,7 +119,7 @@ def test_what_is_no_checkpoint_is_refused(text: str) -> None:
 @given(st.one_of(st.binary(max_size=100), st.text(max_size=100).map(lambda text: text.encode())))
 @example(HEAD.format())
 def test_arbitrary_bytes_are_a_checkpoint_or_refused(text: bytes) -> None:
-    """Nothing but the refusal leaves the parser, and what it accepts is written back unchanged."""
+    """The parser raises only the refusal, and accepted text is written back unchanged."""
     try:
         parsed = Checkpoint.parse(text)
     except Rejected:
@@ -129,6 +129,6 @@ def test_arbitrary_bytes_are_a_checkpoint_or_refused(text: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_no_signed_checkpoint(note: bytes) -> None:
-    """Nothing but the refusal leaves the verification."""
+    """The verification raises only the refusal."""
     with pytest.raises(Rejected, match="bad_checkpoint"):
         checkpoint.verify(note, [LOG.verifier_key], ORIGIN)

@@ -66,7 +66,7 @@ def test_a_cosignature_is_over_the_message_of_the_specification() -> None:
 
 
 def test_what_known_witnesses_said_is_given_with_its_time() -> None:
-    """Every known witness's cosignature is given, with its time to the second, whoever signed between them."""
+    """Every known witness's cosignature is returned, with its time to the second, among any others."""
     signatures = [
         cosignatures.cosign(VERIFIED, one, AT + timedelta(minutes=at)) for at, one in enumerate((TJK, UZB, KGZ))
     ]
@@ -190,7 +190,7 @@ def test_of_one_witness_the_newest_stays() -> None:
 
 
 def test_a_note_that_holds_two_of_one_witness_gives_the_newest() -> None:
-    """Both must match; the newest counts, in whatever order they stand."""
+    """Both must match; the newest counts, in any order."""
     first, second = (cosignatures.cosign(VERIFIED, TJK, AT + timedelta(seconds=at)) for at in (0, 5))
     for order in ([first, second], [second, first]):
         (found,) = cosignatures.cosignatures(notes.format_note(HEAD.format(), order), [TJK.witness_key])
@@ -250,7 +250,7 @@ def test_grease_is_ignored(grease: list[NoteSignature], shuffle: object) -> None
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 7))
 def test_no_flipped_bit_of_a_cosigned_note_makes_another_word(at: int, bit: int) -> None:
-    """After one flipped bit a note is refused, or its known witnesses say what they said, or one is no longer known."""
+    """A flipped bit in a note is refused, changes nothing, or makes one witness unknown."""
     note = cosignatures.add_signatures(NOTE, [COSIGNED_BY_TJK])
     changed = bytearray(note)
     changed[at % len(note)] ^= 1 << bit
@@ -263,7 +263,7 @@ COSIGNED_BY_TJK = cosignatures.cosign(VERIFIED, TJK, AT)
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_escape_as_another_error(note: bytes) -> None:
-    """Whatever is given as a note is refused as one, and nothing else comes out."""
+    """Any invalid note is refused, and raises nothing else."""
     refused("bad_checkpoint", cosignatures.cosignatures, note, [TJK.witness_key])
 
 
@@ -271,7 +271,7 @@ def test_no_bytes_escape_as_another_error(note: bytes) -> None:
     ("others", "needed"), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4), (6, 5), (7, 5), (9, 7), (63, 43)]
 )
 def test_a_quorum_is_more_than_two_thirds(others: int, needed: int) -> None:
-    """Of up to three all are needed, of more than three more than two thirds."""
+    """The quorum is all of up to three witnesses, and more than two thirds of more."""
     assert cosignatures.quorum(others) == needed
     assert 3 * needed > 2 * others
     assert others <= 3 or 3 * (needed - 1) <= 2 * others

@@ -1,4 +1,4 @@
-"""What a log commits to when it answers, and what two members agree on: computed anew as proto/README.md says."""
+"""Commitments of answers and agreed periods, computed independently from proto/README.md."""
 
 import random
 from collections.abc import Callable
@@ -122,7 +122,7 @@ CHANGES = (
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
 def test_all_that_is_shown_is_committed_to(change: Callable[[pb.EntriesPage], None]) -> None:
-    """Whatever an answer shows otherwise has another digest; so has the same answer to another question."""
+    """Any change of an answer changes the digest; so does another query with the same answer."""
     changed = page()
     change(changed)
     assert log_queries.entries_digest(QUERY, changed) != log_queries.entries_digest(QUERY, page())
@@ -142,7 +142,7 @@ def exchanged(count: int) -> list[ExchangedMessage]:
 
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_a_period_has_one_digest_at_both_sides(count: int) -> None:
-    """As specified, whatever the order of members and messages; and another for anything else."""
+    """The digest is as specified for any order of members and messages, and differs for anything else."""
     known = exchanged(count)
     micros = [int(moment.timestamp()) * 1_000_000 for moment in (SINCE, UNTIL)]
     lines = sorted(

@@ -64,7 +64,7 @@ def decoded(vector: dict[str, Any], *names: str) -> list[bytes]:
 
 
 def judged(verify: Callable[[], None], *, wrong: bool) -> bool:
-    """Tell whether a proof that the vector calls wrong is refused, and any other accepted."""
+    """Return whether exactly the proofs that the vector calls wrong are refused."""
     try:
         verify()
     except Rejected as rejected:

@@ -98,7 +98,7 @@ def test_another_signature_type_is_refused() -> None:
 
 
 def test_a_note_by_two_keys_verifies_under_either() -> None:
-    """A note signed twice is verified by whoever knows one key or both, in the order of its lines."""
+    """A note signed twice verifies with one key or both, in the order of its lines."""
     note = notes.sign_note(b"text\n", [ALICE, BORIS])
     alice, boris = ALICE.verifier_key, BORIS.verifier_key
     assert notes.verify_note(note, [alice]).signers == (alice,)
@@ -180,7 +180,7 @@ def test_what_cannot_be_the_text_of_a_note_is_not_signed(text: bytes) -> None:
 @given(st.binary(max_size=300))
 @example(NOTE)
 def test_arbitrary_bytes_are_a_note_or_refused(data: bytes) -> None:
-    """Nothing but the refusal leaves the parser, and what it accepts is written back unchanged."""
+    """The parser raises only the refusal, and accepted text is written back unchanged."""
     try:
         parsed = notes.parse_note(data)
     except Rejected:
@@ -190,7 +190,7 @@ def test_arbitrary_bytes_are_a_note_or_refused(data: bytes) -> None:
 
 @given(st.lists(st.sampled_from(["\n", "\n\n", "— ", "a", "+", " ", "AAAAAAA=", "\ufeff", "é", "\x85"])))
 def test_fragments_of_notes_are_a_note_or_refused(fragments: list[str]) -> None:
-    """However the pieces of a note are put together, it is written back unchanged or refused."""
+    """A note assembled from any pieces is written back unchanged or refused."""
     data = "".join(fragments).encode()
     try:
         parsed = notes.parse_note(data)
@@ -201,6 +201,6 @@ def test_fragments_of_notes_are_a_note_or_refused(fragments: list[str]) -> None:
 
 @given(st.one_of(st.text(), st.text(alphabet="+aA0=/\ud800")))
 def test_arbitrary_text_is_no_vkey(vkey: str) -> None:
-    """Nothing but the refusal leaves the reader of verifier keys."""
+    """The reader of verifier keys raises only the refusal."""
     with pytest.raises(Rejected):
         VerifierKey.from_vkey(vkey)

@@ -156,7 +156,7 @@ def test_the_tiles_are_those_of_the_specification() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 300, 65_536])
 def test_an_append_that_is_not_committed_changes_nothing(size: int) -> None:
-    """After a batch that was computed, and even stored, but not committed, root and proofs are as before."""
+    """A batch that is computed, or even stored, but not committed leaves root and proofs unchanged."""
     tree, store = grown(size, 65_536)
     before = tree.root(), [tree.inclusion_proof(index, size) for index in range(0, size, 97)]
     store.write(tree.append(LEAVES[size : size + 700]))
@@ -169,7 +169,7 @@ def test_an_append_that_is_not_committed_changes_nothing(size: int) -> None:
 
 
 def test_a_batch_for_another_size_is_not_committed() -> None:
-    """Of two batches computed for one tree, only one can be taken over."""
+    """Only one of two batches computed for one tree can be committed."""
     tree, store = grown(10)
     first, second = tree.append(LEAVES[10:11]), tree.append(LEAVES[11:12])
     store.write(first)
@@ -203,7 +203,7 @@ def test_recent_entries_are_proven_without_reading() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """However many entries are proven at however many sizes, the caches end at their limits."""
+    """The caches stay within their limits for any number of proofs and sizes."""
     tree, _ = grown(70_000, 7000)
     for index in range(0, 70_000, 128):
         tree.inclusion_proof(index, 70_000 - index // 1024)

@@ -54,14 +54,14 @@ def again(text: bytes, read: Callable[[bytes], Any], write: Callable[[Any], byte
 
 @given(st.integers(0, len(PROOF) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_another_proof_or_none(place: int, change: int) -> None:
-    """Whatever is read from a changed text is written as that text again: nothing has two forms."""
+    """Any text that parses is written back unchanged: no proof has two forms."""
     changed = PROOF[:place] + bytes([PROOF[place] ^ change]) + PROOF[place + 1 :]
     assert again(changed, parse_proof, format_proof) == changed
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
-    """Nothing but a refusal comes out of what is no proof."""
+    """Text that is no proof raises only the refusal."""
     for text in (data, PROOF[:30] + data, PROOF[:60] + data + b"\n\n" + NOTE):
         assert again(text, parse_proof, format_proof) == text
     assert again(data, parse_hashes, format_hashes) == data

@@ -13,7 +13,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def said(*minutes: int) -> list[Cosignature]:
-    """Let witnesses speak at these minutes, each under a name of its own."""
+    """Cosign at these minutes, each witness under its own name."""
     return [
         Cosignature(f"w{at}", NOON + timedelta(minutes=minute), NoteSignature(f"w{at}", b"1234", b"x"))
         for at, minute in enumerate(minutes)
@@ -21,7 +21,7 @@ def said(*minutes: int) -> list[Cosignature]:
 
 
 def test_the_time_is_the_median() -> None:
-    """Of an odd number it is the one in the middle, of an even number the earlier of the two."""
+    """The median of an odd number is the middle one, of an even number the earlier of the two."""
     assert witnessed_time(said(9, 1, 5), 3) == NOON + timedelta(minutes=5)
     assert witnessed_time(said(9, 1, 5, 7), 3) == NOON + timedelta(minutes=5)
     assert witnessed_time(said(4), 1) == NOON + timedelta(minutes=4)
