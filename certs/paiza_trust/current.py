@@ -1,4 +1,4 @@
-"""What is in force of a register in a folder, for whoever is to sign the next version of something in it."""
+"""The metadata in force of a register in a folder, on which the next signed version builds."""
 
 from pathlib import Path
 from typing import Any

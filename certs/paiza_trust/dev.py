@@ -45,7 +45,7 @@ LEGAL_BASES: Final[Mapping[str, Mapping[str, str]]] = {
 
 @dataclass(frozen=True)
 class Created:
-    """What `create` made."""
+    """The result of `create`."""
 
     folder: Path
     federation: str

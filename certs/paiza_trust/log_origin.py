@@ -33,7 +33,7 @@ FORMAT: Final = 1
 
 @dataclass
 class Proposal:
-    """What is signed: the member, the verifier key of its next log, and the targets metadata that admits the origin."""
+    """The content to sign: the member, the verifier key of its next log, and the targets metadata that admits it."""
 
     member: str
     vkey: str

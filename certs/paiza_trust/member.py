@@ -47,7 +47,7 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 
 @dataclass(frozen=True)
 class Plan:
-    """Where and when a member is made. ``home`` is where its folder will stand, ``folder`` where it is written now."""
+    """The place and time of a new member. ``home`` is the final path of its folder, ``folder`` the one written now."""
 
     member: str
     federation: str
