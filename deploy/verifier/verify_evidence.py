@@ -36,13 +36,13 @@ PLACES = re.compile(
     r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth|list)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
 )
-# Ed25519: the field, and the second coordinates of the points whose order divides 8, as keys of which anybody can sign.
+# Ed25519: the field, and the second coordinates of the points whose order divides 8: anybody can sign under such keys.
 FIELD, ORDER_8 = 2**255 - 19, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 SMALL_ORDER = {0, 1, FIELD - 1, ORDER_8, FIELD - ORDER_8}
-# P-256: half the order of its group. Of a pair, the lengths of its first half, its key and its signature.
+# P-256: half the order of its group. A pair: the lengths of its first half, its key and its signature.
 HALF_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 // 2
 POINT, PAIR_KEY, PAIR_SIGNATURE = 65, 65 + 1312, 64 + 2420
-# The events that have a place in evidence; what each says beside its entry has its name, and its number plus 8.
+# The events in evidence; the detail of each has its name, and its number plus 8.
 EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED"}
 EVENTS |= {18: "RECALLED", 19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED"}
 EVENTS |= {48: "SUBJECTS_SHOWN", 49: "OPENED_TOGETHER"}
@@ -79,13 +79,13 @@ FIELDS = {
 
 
 def need(holds: object, what: str) -> None:
-    """Refuse where something does not hold."""
+    """Raise ValueError unless a condition holds."""
     if not holds:
         raise ValueError(what)
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
-    """Read the members; refuse any byte that is not in its place, and members the manifest does not name just so."""
+    """Read the members; refuse any misplaced byte, and members that differ from the manifest."""
     need(len(data) <= MAX_FILE, "the file is too large")
     ended = re.fullmatch(rb"(?s)PK\x05\x06.{10}[\0-\x3f]\0.{4}\0\0", data[-22:]) and data[-42:-38] != b"PK\6\7"
     need(ended, "the ZIP file is not in its one form")  # no comment, no ZIP64, a list of members under 4 MiB
@@ -111,7 +111,7 @@ def unpacked(data: bytes) -> dict[str, bytes]:
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """Read a number as short as it can be written; gives it and where it ends."""
+    """Return a number in its shortest encoding, and the position of its end."""
     value = 0
     for place in range(10):
         byte = data[at + place]
@@ -123,7 +123,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def decoded(data: bytes, kind: str) -> object:
-    """Read a message of its one encoding: fields in order, none unknown, none twice, no defaults written out."""
+    """Read a message in its one encoding: fields in order, none unknown, none twice, no defaults written."""
     if kind in "bs":
         return data if kind == "b" else data.decode()
     fields = dict(enumerate((each.split(":") for each in FIELDS[kind].split()), 1))
@@ -149,7 +149,7 @@ def decoded(data: bytes, kind: str) -> object:
 
 
 def canonical(value: object) -> str:
-    """Write JSON as it is signed (OLPC canonical JSON)."""
+    """Return JSON in its signed form (OLPC canonical JSON)."""
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, dict):
@@ -203,7 +203,7 @@ def metadata(data: bytes, kind: str, keys: dict, role: dict) -> dict:
 
 
 def named(files: dict[str, bytes], path: str, info: dict) -> bytes:
-    """Return a file that metadata names by length and SHA-256."""
+    """Return a file named in metadata by length and SHA-256."""
     data = files[path]
     need(info.get("length", len(data)) == len(data), f"the register: {path} is of another length")
     need(info["hashes"]["sha256"] == sha256(data).hexdigest(), f"the register: {path} is another file")
@@ -240,7 +240,7 @@ def check_keys(keys: dict) -> None:
 
 
 def role_of(path: str) -> str:
-    """Return the role of the metadata that vouches for a file."""
+    """Return the role of the metadata that names a file."""
     if re.fullmatch(r"reference-[^/]*\.json", path):
         return "federation.reference"
     place = re.fullmatch("members/([a-z0-9-]+)/([^/]+)", path)
@@ -249,7 +249,7 @@ def role_of(path: str) -> str:
 
 
 def check_holders(federation: dict, active: set[str], roles: dict, delegated: list[dict]) -> None:
-    """Check that federation.json names the members behind the keys that sign, and that every active one has its own."""
+    """Check that federation.json names the members that own the signing keys, and that every active one has its own."""
     signing = {role["name"]: role["keyids"] for role in delegated}
     own = {name for member in federation["members"] for name in (member, f"{member}.revoked")}
     need(set(signing) == own | {"federation.reference"}, "the register: other members")
@@ -269,7 +269,7 @@ def check_pin(key: str, label: str, pins: list[dict]) -> None:
 
 
 def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
-    """Follow the roots from the bootstrap root on, each signed as the one before and it itself demand.
+    """Verify the chain of roots from the bootstrap root, each signed as the one before and itself require.
 
     A first root counts only if every one of its custodians signed it.
     """
@@ -289,7 +289,7 @@ def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
 
 
 class Register:
-    """One verified set of the register, a TUF repository: who the members were, under which keys."""
+    """One verified set of the register, a TUF repository: the members at that time, and their keys."""
 
     def __init__(self, files: dict[str, bytes], bootstrap: bytes) -> None:
         root = last_root(files, bootstrap)
@@ -353,7 +353,7 @@ class Register:
 
 
 def base64_of(text: str) -> bytes:
-    """Decode base64 written in its one way."""
+    """Decode canonical base64."""
     data = b64decode(text, validate=True)
     need(b64encode(data).decode() == text, "base64 that is not written in its one way")
     return data
@@ -378,7 +378,7 @@ def vkey(text: str, kind: int, prefix: str) -> tuple[str, bytes, bytes]:
 
 
 class Note:
-    """A C2SP checkpoint in a signed note that its log has signed; ``owner`` is whose log it is."""
+    """A C2SP checkpoint in a signed note that its log has signed; ``owner`` is the log's member."""
 
     def __init__(self, data: bytes, registers: list[Register]) -> None:
         text = data.decode()
@@ -401,7 +401,7 @@ class Note:
             Ed25519PublicKey.from_public_bytes(key).verify(signature, f"{body}\n".encode())
 
     def witnessed(self, register: Register) -> tuple[datetime, list[str], int]:
-        """Return the median time at which a quorum of the others saw it, who they are, and how many there were."""
+        """Return the median time at which a quorum of the others cosigned, their names, and the number of witnesses."""
         others, newest = register.active - {self.owner}, dict[tuple[str, bytes], int]()
         for name, key_id, signature in self.signatures:
             witness, key = register.witness_keys.get((name, key_id), ("", b""))
@@ -440,7 +440,7 @@ def climb(place: int, last: int, start: bytes, path: list[bytes]) -> tuple[bytes
 
 
 def messages_of(listed: bytes, detail: dict, where: str) -> list[bytes]:
-    """Read the messages of an entry about several, to which it commits; none of another entry."""
+    """Return the messages that an entry about several commits to; none of any other entry."""
     need(len(listed) % HASH == 0 and len(listed) <= MAX_LISTED * HASH, f"{where}: not a list of messages")
     found = [listed[at : at + HASH] for at in range(0, len(listed), HASH)]
     told = len(found), sha256(b"paiza/v1/listed-messages\n" + listed).digest()
@@ -450,7 +450,7 @@ def messages_of(listed: bytes, detail: dict, where: str) -> list[bytes]:
 
 
 class Entry:
-    """An entry that stands in the log of ``member``, and when it was made, where a quorum of witnesses says so."""
+    """An entry in the log of ``member``, and its time if a quorum of witnesses proves one."""
 
     def __init__(self, stem: str, members: dict[str, bytes], registers: dict[str, Register]) -> None:
         newest = sorted(registers.values(), key=lambda each: -each.number)
@@ -489,7 +489,7 @@ class Entry:
             earlier = Note(before, newest)
             need(earlier.origin == after.origin and earlier.size <= self.index, f"{self.where}: it is not before it")
             proof, size = hashes_of(growth.split("\n")[:-1]), earlier.size
-            # A power of two is itself a node of the larger tree: the proof leaves its root out.
+            # The root of a power of two is a node of the larger tree: the proof omits it.
             start, *proof = proof if size & (size - 1) else [earlier.root, *proof]
             odd = len(bin(size - 1)) - len(bin(size - 1).rstrip("1"))
             roots = (earlier.root, after.root)
@@ -507,7 +507,7 @@ class Entry:
 
 
 def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed: set[tuple[str, str]]) -> None:
-    """Check that an entry is of this message and may stand in the log of its member."""
+    """Check that an entry is about this message and permitted in the log of its member."""
     of, part, member = entry.fields, entry.part, entry.member
     need(digest in (of["message_digest"], *entry.listed), f"{entry.where}: the entry is of another message")
     need(part is None or part < len(header["parts"]), f"{entry.where}: there is no such part")
@@ -535,7 +535,7 @@ def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed:
 
 
 def certificate(der: bytes, officer: str, member: str, register: Register) -> tuple:
-    """Check an officer's certificate; gives its key, its validity, and by what it may be revoked."""
+    """Check an officer's certificate; return its key, its validity, and the ids it may be revoked by."""
     found, ca = x509.load_der_x509_certificate(der), x509.load_der_x509_certificate(register.officer_ca[member])
     for each, is_ca in ((found, False), (ca, True)):
         each.verify_directly_issued_by(ca)
@@ -577,7 +577,7 @@ def signers(signed: dict, header: dict, first: Entry, entries: list[Entry], regi
 
 
 def verify(file: bytes, bootstrap: bytes) -> dict:
-    """Return what a file proves to someone who trusts this bootstrap root; whatever is raised, it is not proven."""
+    """Return the facts a file proves under this bootstrap root; any exception means not proven."""
     members, registers, used = unpacked(file), dict[str, Register](), set[str]()
     for name in (each for each in members if each.startswith("register/") and each.endswith(".json")):
         listed = json.loads(members[name].decode())
@@ -705,7 +705,7 @@ def clock(time: datetime | None, words: dict[str, str]) -> str:
 
 
 def told_claim(claim: dict, words: dict[str, str]) -> list[str]:
-    """Return in words what one entry proves."""
+    """Return one entry's proof in words."""
     who = claim["member"]
     who += f" -> {claim['counterpart']}" if claim["event"] in ("RELEASED", "FORWARDED") else ""
     said = [who, *([] if claim["part"] is None else [words["part"].format(claim["part"])])]
@@ -722,7 +722,7 @@ def told_claim(claim: dict, words: dict[str, str]) -> list[str]:
 
 
 def told(found: dict, words: dict[str, str]) -> str:
-    """Return in words what a file proves and what it lacks, all derived from what was verified."""
+    """Return the proven facts of a file and its gaps in words, derived only from verified data."""
     lines = [words[""]]
     lines += [f"{words[name]}: {found[name]}" for name in ("federation", "message", "digest", "kind", "author")]
     lines.append(f"{words['recipients']}: {', '.join(found['recipients'])}")
@@ -745,12 +745,12 @@ def told(found: dict, words: dict[str, str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace what steers a terminal: whoever made the file chose the names in it."""
+    """Replace control characters: the maker of the file chose the names in it."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def main(*arguments: str) -> int:
-    """Print what is proven, or what is not."""
+    """Print the proven facts, or the failure."""
     parser = ArgumentParser(description="Verifies an evidence file of Paiza without Paiza.")
     parser.add_argument("evidence", type=Path)
     parser.add_argument("root", type=Path, help="the federation's bootstrap root, from the federation itself")
