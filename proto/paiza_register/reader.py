@@ -166,7 +166,7 @@ class RegisterReader:
         return None if last is None else at_time(last, now)
 
     def _last(self) -> Register | None:
-        """Return the last accepted set, whatever its age, from memory or from the archive."""
+        """Return the last accepted set of any age, from memory or from the archive."""
         if self._accepted is None:
             version = self._archive.current()
             files = None if version is None else self._archive.files(version)

@@ -97,7 +97,7 @@ def publisher_bytes(key: Key | None) -> bytes:
 
 
 def refuse_shared_keys(keys: Iterable[Key]) -> None:
-    """Demand that no key stands twice, nor half of a pair: whoever has half of two pairs is half of two signers."""
+    """Refuse duplicate keys and shared halves of pairs: a shared half would sign for two."""
     seen: set[bytes] = set()
     for key in keys:
         halves = set(key.pair.halves if isinstance(key, PairKey) else [publisher_bytes(key)])

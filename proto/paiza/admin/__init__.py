@@ -1,1 +1,1 @@
-"""What a node serves to its operator."""
+"""The services of a node for its operator."""

@@ -1,1 +1,1 @@
-"""What messages hold, kind by kind; a kind versions apart from the protocol."""
+"""The content of messages, by kind; each kind has its own version."""

@@ -1,1 +1,1 @@
-"""What several roles share: messages, the log, its proofs, the register."""
+"""Definitions shared by several roles: messages, the log, its proofs, the register."""

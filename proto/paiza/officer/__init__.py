@@ -1,1 +1,1 @@
-"""What a node serves to its own member's officers."""
+"""The services of a node for its own member's officers."""

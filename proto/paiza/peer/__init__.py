@@ -1,1 +1,1 @@
-"""What a node serves to the nodes of other members."""
+"""The services of a node for the nodes of other members."""

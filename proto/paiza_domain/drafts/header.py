@@ -32,7 +32,7 @@ _YEARS: Final = re.compile(r"([1-9]\d?) years?", re.ASCII)
 
 
 Levels = Callable[[], Mapping[str, int]]
-"""Gives levels of classification by their national names; asked only where a draft names one."""
+"""Returns levels of classification by their national names; called only if a draft names one."""
 
 
 class HeaderReader(ContentReader):

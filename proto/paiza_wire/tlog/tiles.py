@@ -32,7 +32,7 @@ CACHED_SIZES: Final = 64
 """Tree sizes whose right edge is remembered, about 4 kB each: a batch needs one, a peer's growth two."""
 
 ReadTile: TypeAlias = Callable[[int, int], bytes]
-"""Gives the stored bytes of the tile at a level and index: the store's reader."""
+"""Returns the stored bytes of the tile at a level and index: the store's reader."""
 
 _Levels: TypeAlias = list[list[bytes]]  # [height inside the tile][position], heights 0 to 8
 _Edge: TypeAlias = list[bytes | None]  # [height]: root right of the last complete subtree

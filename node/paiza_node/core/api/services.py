@@ -34,7 +34,7 @@ _WHO: Final[Mapping[int, Who]] = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call an RPC, and the action that the policy is asked about.
+    """The permitted callers of an RPC, and the action to authorise.
 
     The action is empty if the handler authorises per message, or any known caller may call.
     """

@@ -17,7 +17,7 @@ class ProofKind(IntEnum):
 
 
 class DeliveryKind(IntEnum):
-    """What a delivery carries. Stored as the number: never renumber."""
+    """The content of a delivery. Stored as the number: never renumber."""
 
     OWN = 0
     """A message of our own, to one of its recipients."""

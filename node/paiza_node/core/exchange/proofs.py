@@ -25,7 +25,7 @@ class KeptProof(Protocol):
 
     @property
     def index(self) -> int:
-        """Its index in that log."""
+        """The index in that log."""
 
     @property
     def hashes(self) -> bytes:

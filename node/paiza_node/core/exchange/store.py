@@ -1,4 +1,4 @@
-"""What other members' logs prove about messages: releases, answers, and forwarding."""
+"""Proofs from other members' logs about messages: releases, answers, and forwarding."""
 
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256

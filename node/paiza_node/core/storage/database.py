@@ -96,7 +96,7 @@ class Store:
         return _reads(self._readers)
 
     def tile_reads(self) -> AbstractContextManager[ReadConnection]:
-        """Ask for the log's tiles, one caller at a time; whoever asks may hold a connection of `reads`."""
+        """Ask for the log's tiles, one caller at a time; the caller may hold a connection of `reads`."""
         return _reads(self._tile_readers)
 
     def purge(self, tables: Collection[Table]) -> None:

@@ -41,7 +41,7 @@ def writer_engine(url: URL) -> Engine:
 
 
 def reader_engine(url: URL, connections: int = READ_CONNECTIONS) -> Engine:
-    """Open a small pool that reads; what one transaction reads is of one moment in both databases.
+    """Open a small read-only pool; each transaction reads a snapshot in both databases.
 
     PostgreSQL: REPEATABLE READ sees the snapshot of the transaction's first statement, whatever is committed since
     (its manual, §13.2.2). SQLite in WAL mode: a read transaction sees the database as it was at its first statement
@@ -134,7 +134,7 @@ class WriterLock:
     """
 
     def __init__(self, url: URL) -> None:
-        """Take the lock of the SQLite file; PostgreSQL's is taken by `take_advisory_lock`."""
+        """Acquire the lock of the SQLite file; `take_advisory_lock` acquires PostgreSQL's."""
         self._file: int | None = None
         if url.get_backend_name() != "sqlite":
             return

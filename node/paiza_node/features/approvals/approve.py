@@ -266,7 +266,7 @@ class Approve:
         """Do nothing: a new watch is sent the pending notices (`PendingNotices`)."""
 
     async def round(self) -> float:
-        """Give up expired messages; return the seconds until the next check."""
+        """Expire waiting messages; return the seconds until the next check."""
         committed = await self._ledger.commit(self._give_up)
         return 0.0 if len(committed.result) == EXPIRED_AT_ONCE else LOOK_SECONDS
 

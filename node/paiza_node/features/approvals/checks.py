@@ -32,7 +32,7 @@ class Approvals(Check):
         self._submitted, self._ended = Tally(), Tally()
         self._by: dict[bytes, set[str]] = {}  # a few names for each message: officers made them all
         self.released: dict[bytes, frozenset[str]] = {}
-        """Who had signed by the time of a message's release."""
+        """The signers of a message at its release."""
 
     @override
     def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:

@@ -334,7 +334,7 @@ class AttachmentDownloads:
         return self._by_source[source]
 
     async def _give_up_expired(self) -> None:
-        """Give up attachments that were not served within the lifetime of a delivery, and log it."""
+        """Expire attachments that were not served within the lifetime of a delivery, and log it."""
         before = self._core.clock() - self._life
         expired = await asyncio.to_thread(self._expired, before)
         if not expired:

@@ -55,7 +55,7 @@ class Upload:
         self._clock = clock
         self.bytes_taken = 0
         self.task = PeriodicTask(self.clean, period=CLEAN_SECONDS, failed="uploads_not_cleaned")
-        """Gives up ciphertexts that no message names."""
+        """Deletes ciphertexts that no message names."""
 
     async def start(
         self, officer: Officer, request: attachment_pb2.StartUploadRequest
@@ -109,7 +109,7 @@ class Upload:
         return attachment_pb2.UploadResponse(offset=done.offset, whole=done.whole)
 
     async def clean(self) -> None:
-        """Give up uploads that are too old, and files without references.
+        """Delete uploads that are too old, and files without references.
 
         If we crash between the commit and the removal, the next round finds a file without references.
         """

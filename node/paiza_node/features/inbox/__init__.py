@@ -1,1 +1,1 @@
-"""What an officer sees: lists, opening, submission, subscriptions and notices."""
+"""The officer's inbox: lists, opening, submission, subscriptions and notices."""

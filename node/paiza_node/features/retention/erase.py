@@ -144,7 +144,7 @@ class Erase:
             )
 
     def _give_up_deliveries(self, tx: LogTransaction, message: MessageRow) -> None:
-        """Give up waiting deliveries of a message; a notice of forwarding still goes to its author."""
+        """Drop waiting deliveries of a message; a notice of forwarding still goes to its author."""
         given_up = {
             delivery: recipient
             for delivery, recipient, delivery_kind in deliveries_store.waiting_deliveries(tx.conn, message.seq)

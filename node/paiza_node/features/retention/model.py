@@ -17,7 +17,7 @@ class ErasureStep(IntEnum):
     HELD = 4
     """Not erased: it is under legal hold."""
     NOT_HELD = 5
-    """It was never here."""
+    """The message was never here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Requests to erase: who may release one, and its effects at the node that releases or receives it.
+"""Erasure requests: the right to release one, and its effects at the releasing or receiving node.
 
 Only the author requests the erasure of its own messages, by two of its officers, at every holder. Every node acts on
 the header alone. A step of a workflow is not erased while others depend on it: its holders erase it when its review

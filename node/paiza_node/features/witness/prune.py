@@ -37,7 +37,7 @@ log = structlog.get_logger("paiza.witness")
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Of notes older than ``age`` one stays of each ``span``; ``counter`` records the progress."""
+    """Keep one note of each ``span`` among those older than ``age``; ``counter`` records the progress."""
 
     age: timedelta
     span: timedelta

@@ -26,7 +26,7 @@ MAX_DEPTH: Final = 8  # messages within messages: a content has four at most
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """What one workflow concerns: identifiers, places, and the days in which it moves."""
+    """The subject of one workflow: identifiers, places, and the days in which it moves."""
 
     identifiers: frozenset[Term] = frozenset()
     places: frozenset[str] = frozenset()

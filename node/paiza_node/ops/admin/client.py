@@ -57,7 +57,7 @@ class AdminClient:
         self._call(self._stub.RetryDelivery, admin_pb2.RetryDeliveryRequest(delivery_id=delivery_id))
 
     def drop(self, delivery_id: int, reason: str) -> None:
-        """Give a delivery up."""
+        """Drop a delivery."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
     def misbehaviour(self) -> list[admin_pb2.Misbehaviour]:

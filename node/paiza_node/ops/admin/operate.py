@@ -163,7 +163,7 @@ class Operate:
         return admin_pb2.RetryDeliveryResponse()
 
     async def drop(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
-        """Give a delivery up; its officers see it, and the log records the operator and the reason."""
+        """Drop a delivery; its officers see it, and the log records the operator and the reason."""
         row = self._waiting(request.delivery_id)
         text = request.reason_text.strip()
         if not text or len(text) > MAX_REASON:

@@ -217,7 +217,7 @@ def bad_backup(path: Path, what: str, **values: object) -> NodeStopped:
 
 
 class _InPieces(io.FileIO):
-    """A file of which no more than `_MAX_READ` is read at once, whatever size it states."""
+    """A file read in blocks of at most `_MAX_READ`, for any stated size."""
 
     @override
     def read(self, size: int | None = -1) -> bytes:
