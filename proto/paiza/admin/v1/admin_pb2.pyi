@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetStatusRequest(_message.Message):
-    """Asks how the node stands."""
+    """Requests the status of the node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -93,11 +93,11 @@ class GetStatusResponse(_message.Message):
 
     @_builtins.property
     def unwitnessed_since_time(self) -> _timestamp_pb2.Timestamp:
-        """When the oldest entry was made that it does not hold; unset when it holds all."""
+        """Time of the oldest entry beyond it; unset when it covers all."""
 
     @_builtins.property
     def recovering_from(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Members that have not given back yet what an earlier log of ours lost; empty outside a recovery."""
+        """Members that have not yet returned all entries lost from an earlier log of ours; empty outside a recovery."""
 
     def __init__(
         self,
@@ -271,7 +271,7 @@ class ListQueuedAttachmentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     member: _builtins.str
-    """Only those that this member awaits or is to hand over; empty for all."""
+    """Only those to or from this member; empty for all."""
     page_size: _builtins.int
     """At most this many; 0 means 100, the most is 1,000."""
     page_token: _builtins.str
@@ -334,7 +334,7 @@ class QueuedAttachment(_message.Message):
     message_digest: _builtins.bytes
     """Digest of the message."""
     source: _builtins.str
-    """Member whose node is to hand it over to us; empty where we are the one who hands over."""
+    """Member whose node serves it to us; empty if we serve it."""
     attempts: _builtins.int
     """Attempts made."""
     detail: _builtins.str
@@ -385,7 +385,7 @@ class QueuedDelivery(_message.Message):
     """Kind of the message."""
     @_builtins.property
     def delivery(self) -> _delivery_pb2.Delivery:
-        """Where the delivery stands."""
+        """State of the delivery."""
 
     @_builtins.property
     def released_time(self) -> _timestamp_pb2.Timestamp:
@@ -454,7 +454,7 @@ Global___RetryDeliveryResponse: _TypeAlias = RetryDeliveryResponse  # noqa: Y015
 
 @_typing.final
 class DropDeliveryRequest(_message.Message):
-    """Names a delivery to give up."""
+    """Names a delivery to drop."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -497,7 +497,7 @@ Global___DropDeliveryResponse: _TypeAlias = DropDeliveryResponse  # noqa: Y015
 
 @_typing.final
 class GrantAuditRequest(_message.Message):
-    """Which member is granted to see what."""
+    """The member, entries and time of a grant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -509,7 +509,7 @@ class GrantAuditRequest(_message.Message):
     member: _builtins.str
     """The member."""
     headers: _builtins.bool
-    """Whether it may see the headers of messages."""
+    """True if it may see the headers of messages."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
         """The events whose entries it may see; at least one."""
@@ -565,7 +565,7 @@ Global___GrantAuditResponse: _TypeAlias = GrantAuditResponse  # noqa: Y015
 
 @_typing.final
 class ListAuditGrantsRequest(_message.Message):
-    """Asks for all grants."""
+    """Requests a page of grants."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -634,9 +634,9 @@ class AuditGrant(_message.Message):
     grant_id: _builtins.int
     """Number of the grant at this node."""
     member: _builtins.str
-    """Member that may see."""
+    """Member that receives the grant."""
     headers: _builtins.bool
-    """Whether headers may be shown."""
+    """True if headers may be shown."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
         """The events whose entries it may see."""
@@ -655,7 +655,7 @@ class AuditGrant(_message.Message):
 
     @_builtins.property
     def withdrawn_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was withdrawn; unset while it stands."""
+        """When it was withdrawn; unset while it is in force."""
 
     def __init__(
         self,
@@ -725,7 +725,7 @@ Global___WithdrawAuditResponse: _TypeAlias = WithdrawAuditResponse  # noqa: Y015
 
 @_typing.final
 class RecordBackupRequest(_message.Message):
-    """Says that a backup was made."""
+    """Records the latest backup."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -748,7 +748,7 @@ class RecordBackupResponse(_message.Message):
 
     LOGGED_FIELD_NUMBER: _builtins.int
     logged: _builtins.bool
-    """True where it was logged now; false where it stood in the log already."""
+    """True if it was logged now; false if the log already had it."""
     def __init__(
         self,
         *,
@@ -842,7 +842,7 @@ class Misbehaviour(_message.Message):
     reason_text: _builtins.str
     """The administrator's reason for restoring trust."""
     accepted_up_to: _builtins.int
-    """Signatures of the log up to this size no longer count against it."""
+    """Signatures of the log up to this size are no longer held against it."""
     @_builtins.property
     def proof(self) -> _fork_proof_pb2.ForkProof:
         """Forked: the proof, verifiable with the log's public key alone. In default: the two signed notes that were not proven
@@ -880,7 +880,7 @@ Global___Misbehaviour: _TypeAlias = Misbehaviour  # noqa: Y015
 
 @_typing.final
 class RestoreTrustRequest(_message.Message):
-    """Names a fork, and why its log is trusted again."""
+    """Names a fork, and the reason to trust its log again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -125,7 +125,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DropDelivery(self, request, context):
-        """Gives a delivery up; logged with the operator's name, and the author's officers are told.
+        """Drops a delivery; logged with the operator's name, and the author's officers are notified.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +146,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordBackup(self, request, context):
-        """Logs the backup that was made last, as the record in the data folder says.
+        """Logs the latest backup, from the record in the data folder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,13 +42,13 @@ class AdminServiceStub:
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RetryDeliveryRequest, _admin_pb2.RetryDeliveryResponse]
     """Tries a delivery again now."""
     DropDelivery: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]
-    """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
+    """Drops a delivery; logged with the operator's name, and the author's officers are notified."""
     ListMisbehaviour: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListMisbehaviourRequest, _admin_pb2.ListMisbehaviourResponse]
     """Lists the recorded misbehaviour of other members' logs."""
     RestoreTrust: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]
     """Trusts a forked log again; logged with the operator's name."""
     RecordBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]
-    """Logs the backup that was made last, as the record in the data folder says."""
+    """Logs the latest backup, from the record in the data folder."""
     GrantAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]
     """Grants another member to see entries of this node's log; logged with the operator's name."""
     ListAuditGrants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListAuditGrantsRequest, _admin_pb2.ListAuditGrantsResponse]
@@ -70,13 +70,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_admin_pb2.RetryDeliveryRequest, _admin_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
     """Tries a delivery again now."""
     DropDelivery: _aio.UnaryUnaryMultiCallable[_admin_pb2.DropDeliveryRequest, _admin_pb2.DropDeliveryResponse]  # type: ignore[assignment]
-    """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
+    """Drops a delivery; logged with the operator's name, and the author's officers are notified."""
     ListMisbehaviour: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListMisbehaviourRequest, _admin_pb2.ListMisbehaviourResponse]  # type: ignore[assignment]
     """Lists the recorded misbehaviour of other members' logs."""
     RestoreTrust: _aio.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]  # type: ignore[assignment]
     """Trusts a forked log again; logged with the operator's name."""
     RecordBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]  # type: ignore[assignment]
-    """Logs the backup that was made last, as the record in the data folder says."""
+    """Logs the latest backup, from the record in the data folder."""
     GrantAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]  # type: ignore[assignment]
     """Grants another member to see entries of this node's log; logged with the operator's name."""
     ListAuditGrants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListAuditGrantsRequest, _admin_pb2.ListAuditGrantsResponse]  # type: ignore[assignment]
@@ -125,7 +125,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.DropDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DropDeliveryResponse, _abc.Awaitable[_admin_pb2.DropDeliveryResponse]]:
-        """Gives a delivery up; logged with the operator's name, and the author's officers are told."""
+        """Drops a delivery; logged with the operator's name, and the author's officers are notified."""
 
     @_abc_1.abstractmethod
     def ListMisbehaviour(
@@ -149,7 +149,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.RecordBackupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RecordBackupResponse, _abc.Awaitable[_admin_pb2.RecordBackupResponse]]:
-        """Logs the backup that was made last, as the record in the data folder says."""
+        """Logs the latest backup, from the record in the data folder."""
 
     @_abc_1.abstractmethod
     def GrantAudit(

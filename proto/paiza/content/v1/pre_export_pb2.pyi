@@ -180,7 +180,7 @@ class PreExportArrival(_message.Message):
     entry_point: _builtins.str
     """Where it entered the importing state."""
     consignee_confirmed: _builtins.bool
-    """Set where the importer or consignee confirmed that he holds it."""
+    """Set if the importer or consignee confirmed receipt."""
     difference: _builtins.str
     """Differences from the notification."""
     @_builtins.property

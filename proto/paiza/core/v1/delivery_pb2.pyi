@@ -76,7 +76,7 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     """An operator dropped it."""
 
 class DeliveryState(_DeliveryState, metaclass=_DeliveryStateEnumTypeWrapper):
-    """Where one delivery stands."""
+    """State of one delivery."""
 
 DELIVERY_STATE_UNSPECIFIED: DeliveryState.ValueType  # 0
 """Not set."""
@@ -96,7 +96,7 @@ Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
 @_typing.final
 class AttachmentStatus(_message.Message):
-    """Where one attachment of a message stands at one member."""
+    """State of one attachment of a message at one member."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -62,7 +62,7 @@ Global___ForkProof: _TypeAlias = ForkProof  # noqa: Y015
 
 @_typing.final
 class OtherPrefix(_message.Message):
-    """That the tree of the second note has, at the size of the first note, another root than the first note."""
+    """Proof that the tree of the second note, at the size of the first note, has another root than the first note."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -90,7 +90,7 @@ Global___OtherPrefix: _TypeAlias = OtherPrefix  # noqa: Y015
 
 @_typing.final
 class OtherEntry(_message.Message):
-    """That the two notes hold different entries at one index."""
+    """Proof that the two notes hold different entries at one index."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

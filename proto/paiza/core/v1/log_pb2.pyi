@@ -319,199 +319,199 @@ class LogEntry(_message.Message):
 
     @_builtins.property
     def submitted(self) -> Global___SubmittedDetail:
-        """Of LOG_EVENT_SUBMITTED."""
+        """Detail of LOG_EVENT_SUBMITTED."""
 
     @_builtins.property
     def approved(self) -> Global___ApprovedDetail:
-        """Of LOG_EVENT_APPROVED."""
+        """Detail of LOG_EVENT_APPROVED."""
 
     @_builtins.property
     def released(self) -> Global___ReleasedDetail:
-        """Of LOG_EVENT_RELEASED."""
+        """Detail of LOG_EVENT_RELEASED."""
 
     @_builtins.property
     def received(self) -> Global___ReceivedDetail:
-        """Of LOG_EVENT_RECEIVED."""
+        """Detail of LOG_EVENT_RECEIVED."""
 
     @_builtins.property
     def refused(self) -> Global___RefusedDetail:
-        """Of LOG_EVENT_REFUSED."""
+        """Detail of LOG_EVENT_REFUSED."""
 
     @_builtins.property
     def delivered(self) -> Global___DeliveredDetail:
-        """Of LOG_EVENT_DELIVERED."""
+        """Detail of LOG_EVENT_DELIVERED."""
 
     @_builtins.property
     def delivery_refused(self) -> Global___DeliveryRefusedDetail:
-        """Of LOG_EVENT_DELIVERY_REFUSED."""
+        """Detail of LOG_EVENT_DELIVERY_REFUSED."""
 
     @_builtins.property
     def expired(self) -> Global___ExpiredDetail:
-        """Of LOG_EVENT_EXPIRED."""
+        """Detail of LOG_EVENT_EXPIRED."""
 
     @_builtins.property
     def declined(self) -> Global___DeclinedDetail:
-        """Of LOG_EVENT_DECLINED."""
+        """Detail of LOG_EVENT_DECLINED."""
 
     @_builtins.property
     def withdrawn(self) -> Global___WithdrawnDetail:
-        """Of LOG_EVENT_WITHDRAWN."""
+        """Detail of LOG_EVENT_WITHDRAWN."""
 
     @_builtins.property
     def lapsed(self) -> Global___LapsedDetail:
-        """Of LOG_EVENT_LAPSED."""
+        """Detail of LOG_EVENT_LAPSED."""
 
     @_builtins.property
     def opened(self) -> Global___OpenedDetail:
-        """Of LOG_EVENT_OPENED."""
+        """Detail of LOG_EVENT_OPENED."""
 
     @_builtins.property
     def exported(self) -> Global___ExportedDetail:
-        """Of LOG_EVENT_EXPORTED."""
+        """Detail of LOG_EVENT_EXPORTED."""
 
     @_builtins.property
     def forwarded(self) -> Global___ForwardedDetail:
-        """Of LOG_EVENT_FORWARDED."""
+        """Detail of LOG_EVENT_FORWARDED."""
 
     @_builtins.property
     def denied(self) -> Global___DeniedDetail:
-        """Of LOG_EVENT_DENIED."""
+        """Detail of LOG_EVENT_DENIED."""
 
     @_builtins.property
     def searched(self) -> Global___SearchedDetail:
-        """Of LOG_EVENT_SEARCHED."""
+        """Detail of LOG_EVENT_SEARCHED."""
 
     @_builtins.property
     def consulted(self) -> Global___ConsultedDetail:
-        """Of LOG_EVENT_CONSULTED."""
+        """Detail of LOG_EVENT_CONSULTED."""
 
     @_builtins.property
     def recalled(self) -> Global___RecalledDetail:
-        """Of LOG_EVENT_RECALLED."""
+        """Detail of LOG_EVENT_RECALLED."""
 
     @_builtins.property
     def erased(self) -> Global___ErasedDetail:
-        """Of LOG_EVENT_ERASED."""
+        """Detail of LOG_EVENT_ERASED."""
 
     @_builtins.property
     def never_held(self) -> Global___NeverHeldDetail:
-        """Of LOG_EVENT_NEVER_HELD."""
+        """Detail of LOG_EVENT_NEVER_HELD."""
 
     @_builtins.property
     def erasure_denied(self) -> Global___ErasureDeniedDetail:
-        """Of LOG_EVENT_ERASURE_DENIED."""
+        """Detail of LOG_EVENT_ERASURE_DENIED."""
 
     @_builtins.property
     def erasure_answered(self) -> Global___ErasureAnsweredDetail:
-        """Of LOG_EVENT_ERASURE_ANSWERED."""
+        """Detail of LOG_EVENT_ERASURE_ANSWERED."""
 
     @_builtins.property
     def held(self) -> Global___HeldDetail:
-        """Of LOG_EVENT_HELD."""
+        """Detail of LOG_EVENT_HELD."""
 
     @_builtins.property
     def hold_released(self) -> Global___HoldReleasedDetail:
-        """Of LOG_EVENT_HOLD_RELEASED."""
+        """Detail of LOG_EVENT_HOLD_RELEASED."""
 
     @_builtins.property
     def review_kept(self) -> Global___ReviewKeptDetail:
-        """Of LOG_EVENT_REVIEW_KEPT."""
+        """Detail of LOG_EVENT_REVIEW_KEPT."""
 
     @_builtins.property
     def review_erased(self) -> Global___ReviewErasedDetail:
-        """Of LOG_EVENT_REVIEW_ERASED."""
+        """Detail of LOG_EVENT_REVIEW_ERASED."""
 
     @_builtins.property
     def assigned(self) -> Global___AssignedDetail:
-        """Of LOG_EVENT_ASSIGNED."""
+        """Detail of LOG_EVENT_ASSIGNED."""
 
     @_builtins.property
     def acknowledged(self) -> Global___AcknowledgedDetail:
-        """Of LOG_EVENT_ACKNOWLEDGED."""
+        """Detail of LOG_EVENT_ACKNOWLEDGED."""
 
     @_builtins.property
     def escalated(self) -> Global___EscalatedDetail:
-        """Of LOG_EVENT_ESCALATED."""
+        """Detail of LOG_EVENT_ESCALATED."""
 
     @_builtins.property
     def done(self) -> Global___DoneDetail:
-        """Of LOG_EVENT_DONE."""
+        """Detail of LOG_EVENT_DONE."""
 
     @_builtins.property
     def officer_certified(self) -> Global___OfficerCertifiedDetail:
-        """Of LOG_EVENT_OFFICER_CERTIFIED."""
+        """Detail of LOG_EVENT_OFFICER_CERTIFIED."""
 
     @_builtins.property
     def officer_changed(self) -> Global___OfficerChangedDetail:
-        """Of LOG_EVENT_OFFICER_CHANGED."""
+        """Detail of LOG_EVENT_OFFICER_CHANGED."""
 
     @_builtins.property
     def officer_suspended(self) -> Global___OfficerSuspendedDetail:
-        """Of LOG_EVENT_OFFICER_SUSPENDED."""
+        """Detail of LOG_EVENT_OFFICER_SUSPENDED."""
 
     @_builtins.property
     def key_added(self) -> Global___KeyAddedDetail:
-        """Of LOG_EVENT_KEY_ADDED."""
+        """Detail of LOG_EVENT_KEY_ADDED."""
 
     @_builtins.property
     def register_updated(self) -> Global___RegisterUpdatedDetail:
-        """Of LOG_EVENT_REGISTER_UPDATED."""
+        """Detail of LOG_EVENT_REGISTER_UPDATED."""
 
     @_builtins.property
     def config_changed(self) -> Global___ConfigChangedDetail:
-        """Of LOG_EVENT_CONFIG_CHANGED."""
+        """Detail of LOG_EVENT_CONFIG_CHANGED."""
 
     @_builtins.property
     def fork_found(self) -> Global___ForkFoundDetail:
-        """Of LOG_EVENT_FORK_FOUND."""
+        """Detail of LOG_EVENT_FORK_FOUND."""
 
     @_builtins.property
     def trust_restored(self) -> Global___TrustRestoredDetail:
-        """Of LOG_EVENT_TRUST_RESTORED."""
+        """Detail of LOG_EVENT_TRUST_RESTORED."""
 
     @_builtins.property
     def default_found(self) -> Global___DefaultFoundDetail:
-        """Of LOG_EVENT_DEFAULT_FOUND."""
+        """Detail of LOG_EVENT_DEFAULT_FOUND."""
 
     @_builtins.property
     def default_ended(self) -> Global___DefaultEndedDetail:
-        """Of LOG_EVENT_DEFAULT_ENDED."""
+        """Detail of LOG_EVENT_DEFAULT_ENDED."""
 
     @_builtins.property
     def audit_granted(self) -> Global___AuditGrantedDetail:
-        """Of LOG_EVENT_AUDIT_GRANTED."""
+        """Detail of LOG_EVENT_AUDIT_GRANTED."""
 
     @_builtins.property
     def audit_withdrawn(self) -> Global___AuditWithdrawnDetail:
-        """Of LOG_EVENT_AUDIT_WITHDRAWN."""
+        """Detail of LOG_EVENT_AUDIT_WITHDRAWN."""
 
     @_builtins.property
     def reconciled(self) -> Global___ReconciledDetail:
-        """Of LOG_EVENT_RECONCILED."""
+        """Detail of LOG_EVENT_RECONCILED."""
 
     @_builtins.property
     def log_continued(self) -> Global___LogContinuedDetail:
-        """Of LOG_EVENT_LOG_CONTINUED."""
+        """Detail of LOG_EVENT_LOG_CONTINUED."""
 
     @_builtins.property
     def recovered(self) -> Global___RecoveredDetail:
-        """Of LOG_EVENT_RECOVERED."""
+        """Detail of LOG_EVENT_RECOVERED."""
 
     @_builtins.property
     def backed_up(self) -> Global___BackedUpDetail:
-        """Of LOG_EVENT_BACKED_UP."""
+        """Detail of LOG_EVENT_BACKED_UP."""
 
     @_builtins.property
     def retired(self) -> Global___RetiredDetail:
-        """Of LOG_EVENT_RETIRED."""
+        """Detail of LOG_EVENT_RETIRED."""
 
     @_builtins.property
     def subjects_shown(self) -> Global___SubjectsShownDetail:
-        """Of LOG_EVENT_SUBJECTS_SHOWN."""
+        """Detail of LOG_EVENT_SUBJECTS_SHOWN."""
 
     @_builtins.property
     def opened_together(self) -> Global___OpenedTogetherDetail:
-        """Of LOG_EVENT_OPENED_TOGETHER."""
+        """Detail of LOG_EVENT_OPENED_TOGETHER."""
 
     def __init__(
         self,
@@ -1765,7 +1765,7 @@ class ProvenEntry(_message.Message):
 
     @_builtins.property
     def message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Of an entry about several messages: their digests, sorted; the entry commits to them. Empty where they are not told."""
+        """For an entry about several messages: their digests, sorted; the entry commits to them. Empty if they are not disclosed."""
 
     def __init__(
         self,
@@ -1887,7 +1887,7 @@ Global___WitnessedSpan: _TypeAlias = WitnessedSpan  # noqa: Y015
 
 @_typing.final
 class ProvenIndex(_message.Message):
-    """That a log holds an entry, without the entry."""
+    """Proof that a log holds an entry, without the entry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -141,14 +141,14 @@ class AuditScope(_message.Message):
     HEADERS_FIELD_NUMBER: _builtins.int
     PARTY_EVENTS_FIELD_NUMBER: _builtins.int
     headers: _builtins.bool
-    """Whether headers may be shown."""
+    """True if headers may be shown."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_log_pb2.LogEvent.ValueType]:
         """The events of which all entries may be seen, of those asked for: granted, or the log is the caller's own."""
 
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
-        """Of these, entries before this time are not shown."""
+        """Entries of these events before this time are not shown."""
 
     @_builtins.property
     def until_time(self) -> _timestamp_pb2.Timestamp:
@@ -283,11 +283,11 @@ class Period(_message.Message):
     UNTIL_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
-        """Where it begins; unset for the beginning of the log."""
+        """Start of the period; unset for the beginning of the log."""
 
     @_builtins.property
     def until_time(self) -> _timestamp_pb2.Timestamp:
-        """Where it ends; unset for now."""
+        """End of the period; unset for now."""
 
     def __init__(
         self,
@@ -321,11 +321,11 @@ class MessageCounts(_message.Message):
     sent: _builtins.int
     """Messages of the node's own released to it."""
     receipted: _builtins.int
-    """Of these: receipts held."""
+    """Number of these with a receipt."""
     refused: _builtins.int
-    """Of these: refused or rejected by it."""
+    """Number of these refused or rejected by it."""
     overdue: _builtins.int
-    """Of these: without an answer for longer than asked, or given up."""
+    """Number of these unanswered for longer than the queried time, or dropped."""
     received: _builtins.int
     """Messages of the other member's own that were received and are still known."""
     refused_here: _builtins.int

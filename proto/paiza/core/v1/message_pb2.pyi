@@ -301,7 +301,7 @@ class Header(_message.Message):
 
     @_builtins.property
     def author_time(self) -> _timestamp_pb2.Timestamp:
-        """When the author's officer finished the message, by his own clock."""
+        """When the author's officer finished the message, by their own clock."""
 
     @_builtins.property
     def handling(self) -> Global___Handling:

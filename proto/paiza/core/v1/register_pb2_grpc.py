@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RegisterServiceStub:
-    """Serves the register (a TUF repository) to peers and officers. What is served is verified by whoever asks.
+    """Serves the register (a TUF repository) to peers and officers. Callers verify the files.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class RegisterServiceStub:
 
 
 class RegisterServiceServicer:
-    """Serves the register (a TUF repository) to peers and officers. What is served is verified by whoever asks.
+    """Serves the register (a TUF repository) to peers and officers. Callers verify the files.
     """
 
     def GetFile(self, request, context):
@@ -87,7 +87,7 @@ def add_RegisterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegisterService:
-    """Serves the register (a TUF repository) to peers and officers. What is served is verified by whoever asks.
+    """Serves the register (a TUF repository) to peers and officers. Callers verify the files.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RegisterServiceStub:
-    """Serves the register (a TUF repository) to peers and officers. What is served is verified by whoever asks."""
+    """Serves the register (a TUF repository) to peers and officers. Callers verify the files."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +40,7 @@ class RegisterServiceStub:
 
 @_typing.type_check_only
 class RegisterServiceAsyncStub(RegisterServiceStub):
-    """Serves the register (a TUF repository) to peers and officers. What is served is verified by whoever asks."""
+    """Serves the register (a TUF repository) to peers and officers. Callers verify the files."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetFile: _aio.UnaryUnaryMultiCallable[_register_pb2.GetFileRequest, _register_pb2.GetFileResponse]  # type: ignore[assignment]
@@ -49,7 +49,7 @@ class RegisterServiceAsyncStub(RegisterServiceStub):
     """Returns a whole verified set, as archived, by the digest of its snapshot."""
 
 class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Serves the register (a TUF repository) to peers and officers. What is served is verified by whoever asks."""
+    """Serves the register (a TUF repository) to peers and officers. Callers verify the files."""
 
     @_abc_1.abstractmethod
     def GetFile(

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListPendingApprovalsRequest(_message.Message):
-    """Asks what waits."""
+    """Requests the waiting messages."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,7 +270,7 @@ class ApproveResponse(_message.Message):
     """The node's checkpoint note, to which the entries below are proven."""
     @_builtins.property
     def approved(self) -> _log_pb2.ProvenEntry:
-        """The entry that says that the caller signed."""
+        """The log entry of the caller's signature."""
 
     @_builtins.property
     def result(self) -> _officer_pb2.SubmitResult:
@@ -324,7 +324,7 @@ Global___DeclineRequest: _TypeAlias = DeclineRequest  # noqa: Y015
 
 @_typing.final
 class DeclineResponse(_message.Message):
-    """That it was declined."""
+    """The logged decision."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -334,7 +334,7 @@ class DeclineResponse(_message.Message):
     """The node's checkpoint note, to which the entry is proven."""
     @_builtins.property
     def declined(self) -> _log_pb2.ProvenEntry:
-        """The entry that says so."""
+        """The log entry of the decision."""
 
     def __init__(
         self,
@@ -352,7 +352,7 @@ Global___DeclineResponse: _TypeAlias = DeclineResponse  # noqa: Y015
 
 @_typing.final
 class ListOfficersRequest(_message.Message):
-    """Asks for the officers."""
+    """Requests the officers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -388,7 +388,7 @@ class ListOfficersResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def officers(self) -> _containers.RepeatedCompositeFieldContainer[Global___OfficerInfo]:
-        """Those who are not suspended, by id."""
+        """Officers who are not suspended, by id."""
 
     def __init__(
         self,

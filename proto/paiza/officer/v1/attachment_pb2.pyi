@@ -70,7 +70,7 @@ Global___StartUploadResponse: _TypeAlias = StartUploadResponse  # noqa: Y015
 
 @_typing.final
 class UploadRequest(_message.Message):
-    """A piece of a ciphertext. The first request of a call says what it is of."""
+    """A piece of a ciphertext. The first request of a call names the ciphertext."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -80,7 +80,7 @@ class UploadRequest(_message.Message):
     ciphertext_sha256: _builtins.bytes
     """SHA-256 of the whole ciphertext; only in the first request of a call."""
     offset: _builtins.int
-    """Where the data of this call begin: the offset that StartUpload gave; only in the first request."""
+    """Offset of the first byte of this call, as StartUpload returned it; only in the first request."""
     data: _builtins.bytes
     """The next bytes."""
     def __init__(
@@ -100,7 +100,7 @@ Global___UploadRequest: _TypeAlias = UploadRequest  # noqa: Y015
 
 @_typing.final
 class UploadResponse(_message.Message):
-    """Where the node stands at the end of a call."""
+    """The node's offset at the end of a call."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -138,7 +138,7 @@ class DownloadRequest(_message.Message):
     part_number: _builtins.int
     """Number of the part."""
     offset: _builtins.int
-    """Where to begin."""
+    """Offset of the first byte."""
     def __init__(
         self,
         *,

@@ -61,21 +61,21 @@ class AttachmentServiceServicer:
     """
 
     def StartUpload(self, request, context):
-        """Announces a ciphertext, or asks how much of it the node holds already. May be repeated at any time.
+        """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Upload(self, request_iterator, context):
-        """Brings the bytes from where the node stands to the end, or as far as the connection holds.
+        """Uploads the bytes from the node's offset to the end, or until the connection breaks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Download(self, request, context):
-        """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+        """Returns the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
         offset to its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

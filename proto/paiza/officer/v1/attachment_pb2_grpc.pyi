@@ -37,11 +37,11 @@ class AttachmentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AttachmentServiceAsyncStub: ...
     StartUpload: _grpc.UnaryUnaryMultiCallable[_attachment_pb2.StartUploadRequest, _attachment_pb2.StartUploadResponse]
-    """Announces a ciphertext, or asks how much of it the node holds already. May be repeated at any time."""
+    """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time."""
     Upload: _grpc.StreamUnaryMultiCallable[_attachment_pb2.UploadRequest, _attachment_pb2.UploadResponse]
-    """Brings the bytes from where the node stands to the end, or as far as the connection holds."""
+    """Uploads the bytes from the node's offset to the end, or until the connection breaks."""
     Download: _grpc.UnaryStreamMultiCallable[_attachment_pb2.DownloadRequest, _attachment_pb2.DownloadResponse]
-    """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+    """Returns the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
     offset to its end.
     """
 
@@ -54,11 +54,11 @@ class AttachmentServiceAsyncStub(AttachmentServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartUpload: _aio.UnaryUnaryMultiCallable[_attachment_pb2.StartUploadRequest, _attachment_pb2.StartUploadResponse]  # type: ignore[assignment]
-    """Announces a ciphertext, or asks how much of it the node holds already. May be repeated at any time."""
+    """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time."""
     Upload: _aio.StreamUnaryMultiCallable[_attachment_pb2.UploadRequest, _attachment_pb2.UploadResponse]  # type: ignore[assignment]
-    """Brings the bytes from where the node stands to the end, or as far as the connection holds."""
+    """Uploads the bytes from the node's offset to the end, or until the connection breaks."""
     Download: _aio.UnaryStreamMultiCallable[_attachment_pb2.DownloadRequest, _attachment_pb2.DownloadResponse]  # type: ignore[assignment]
-    """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+    """Returns the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
     offset to its end.
     """
 
@@ -74,7 +74,7 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _attachment_pb2.StartUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_attachment_pb2.StartUploadResponse, _abc.Awaitable[_attachment_pb2.StartUploadResponse]]:
-        """Announces a ciphertext, or asks how much of it the node holds already. May be repeated at any time."""
+        """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time."""
 
     @_abc_1.abstractmethod
     def Upload(
@@ -82,7 +82,7 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_attachment_pb2.UploadRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_attachment_pb2.UploadResponse, _abc.Awaitable[_attachment_pb2.UploadResponse]]:
-        """Brings the bytes from where the node stands to the end, or as far as the connection holds."""
+        """Uploads the bytes from the node's offset to the end, or until the connection breaks."""
 
     @_abc_1.abstractmethod
     def Download(
@@ -90,7 +90,7 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _attachment_pb2.DownloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_attachment_pb2.DownloadResponse], _abc.AsyncIterator[_attachment_pb2.DownloadResponse]]:
-        """Gives the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
+        """Returns the ciphertext of an attachment of a stored message, or of one that waits for the caller's signature, from an
         offset to its end.
         """
 

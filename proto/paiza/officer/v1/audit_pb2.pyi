@@ -99,7 +99,7 @@ class GetEvidenceRequest(_message.Message):
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     with_openings: _builtins.bool
-    """Whether to give this node's entries of who was shown or took out what of it, too."""
+    """True to include this node's entries about openings and exports of it."""
     def __init__(
         self,
         *,
@@ -143,7 +143,7 @@ class GetEvidenceResponse(_message.Message):
 
     @_builtins.property
     def forwarded(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
-        """FORWARDED entries of those who passed it on, as far as this node was told."""
+        """FORWARDED entries of its forwarders, as far as this node knows them."""
 
     @_builtins.property
     def others(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
@@ -204,7 +204,7 @@ Global___EvidenceSpan: _TypeAlias = EvidenceSpan  # noqa: Y015
 
 @_typing.final
 class GetLogStatusRequest(_message.Message):
-    """Asks how the logs stand."""
+    """Requests the status of the logs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -239,7 +239,7 @@ class GetLogStatusResponse(_message.Message):
 
     @_builtins.property
     def unwitnessed_since_time(self) -> _timestamp_pb2.Timestamp:
-        """When the oldest entry was made that it does not cover; unset where it covers all."""
+        """Time of the oldest entry beyond it; unset if it covers all."""
 
     def __init__(
         self,
@@ -277,7 +277,7 @@ class KnownLog(_message.Message):
 
     @_builtins.property
     def misbehaviour(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Reason codes of what speaks against that log here: forked, in default, stale; empty where nothing does."""
+        """Reason codes of open misbehaviour of that log: forked, in default, stale; empty if none."""
 
     def __init__(
         self,

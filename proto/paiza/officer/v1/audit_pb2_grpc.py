@@ -57,7 +57,7 @@ class AuditServiceServicer:
     """
 
     def GetTrail(self, request, context):
-        """Everything this node's log says about one message, each entry proven.
+        """All entries of this node's log about one message, each proven.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

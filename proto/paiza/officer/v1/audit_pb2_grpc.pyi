@@ -34,7 +34,7 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     GetTrail: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetTrailRequest, _audit_pb2.GetTrailResponse]
-    """Everything this node's log says about one message, each entry proven."""
+    """All entries of this node's log about one message, each proven."""
     GetEvidence: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetEvidenceRequest, _audit_pb2.GetEvidenceResponse]
     """The signed message (ciphertexts included, keys not) and every proof this node holds of it."""
     GetLogStatus: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetLogStatusRequest, _audit_pb2.GetLogStatusResponse]
@@ -46,7 +46,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTrail: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetTrailRequest, _audit_pb2.GetTrailResponse]  # type: ignore[assignment]
-    """Everything this node's log says about one message, each entry proven."""
+    """All entries of this node's log about one message, each proven."""
     GetEvidence: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetEvidenceRequest, _audit_pb2.GetEvidenceResponse]  # type: ignore[assignment]
     """The signed message (ciphertexts included, keys not) and every proof this node holds of it."""
     GetLogStatus: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetLogStatusRequest, _audit_pb2.GetLogStatusResponse]  # type: ignore[assignment]
@@ -61,7 +61,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.GetTrailRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.GetTrailResponse, _abc.Awaitable[_audit_pb2.GetTrailResponse]]:
-        """Everything this node's log says about one message, each entry proven."""
+        """All entries of this node's log about one message, each proven."""
 
     @_abc_1.abstractmethod
     def GetEvidence(

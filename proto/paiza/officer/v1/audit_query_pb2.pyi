@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListLogEntriesRequest(_message.Message):
-    """Asks the own node for entries of a member's log."""
+    """Queries entries of a member's log through the own node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -72,7 +72,7 @@ Global___ListLogEntriesResponse: _TypeAlias = ListLogEntriesResponse  # noqa: Y0
 
 @_typing.final
 class GetMatrixRequest(_message.Message):
-    """Asks the own node for the matrix."""
+    """Requests the matrix from the own node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -94,7 +94,7 @@ Global___GetMatrixRequest: _TypeAlias = GetMatrixRequest  # noqa: Y015
 
 @_typing.final
 class GetMatrixResponse(_message.Message):
-    """The matrix, as words of members."""
+    """The matrix, as stated by the members."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -102,7 +102,7 @@ class GetMatrixResponse(_message.Message):
     SILENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def pages(self) -> _containers.RepeatedCompositeFieldContainer[_log_query_pb2.CountsPage]:
-        """The own node's word first, then that of each member that granted it."""
+        """The own node's counts first, then those of each member that granted them."""
 
     @_builtins.property
     def silent(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnavailableMember]:
@@ -186,7 +186,7 @@ class ClosePeriodResponse(_message.Message):
     OWN_FIELD_NUMBER: _builtins.int
     THEIRS_FIELD_NUMBER: _builtins.int
     period_digest: _builtins.bytes
-    """Digest of what both know of the period."""
+    """Digest of the period's messages, equal at both members."""
     @_builtins.property
     def own(self) -> _log_pb2.LogProof:
         """Ours."""

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AuditQueryServiceStub:
-    """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed.
+    """Officer to own node: the same questions, to any member. The own node relays answers that it cannot alter unnoticed.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class AuditQueryServiceStub:
 
 
 class AuditQueryServiceServicer:
-    """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed.
+    """Officer to own node: the same questions, to any member. The own node relays answers that it cannot alter unnoticed.
     """
 
     def ListLogEntries(self, request, context):
@@ -72,7 +72,7 @@ class AuditQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClosePeriod(self, request, context):
-        """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same.
+        """Closes a period with another member: both nodes compare their records, and log RECONCILED if they are equal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +105,7 @@ def add_AuditQueryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditQueryService:
-    """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed.
+    """Officer to own node: the same questions, to any member. The own node relays answers that it cannot alter unnoticed.
     """
 
     @staticmethod

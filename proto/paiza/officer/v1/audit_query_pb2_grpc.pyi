@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditQueryServiceStub:
-    """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed."""
+    """Officer to own node: the same questions, to any member. The own node relays answers that it cannot alter unnoticed."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,11 +40,11 @@ class AuditQueryServiceStub:
     GetMatrix: _grpc.UnaryUnaryMultiCallable[_audit_query_pb2.GetMatrixRequest, _audit_query_pb2.GetMatrixResponse]
     """Numbers of messages between members, reported by the own node and by members that granted it."""
     ClosePeriod: _grpc.UnaryUnaryMultiCallable[_audit_query_pb2.ClosePeriodRequest, _audit_query_pb2.ClosePeriodResponse]
-    """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
+    """Closes a period with another member: both nodes compare their records, and log RECONCILED if they are equal."""
 
 @_typing.type_check_only
 class AuditQueryServiceAsyncStub(AuditQueryServiceStub):
-    """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed."""
+    """Officer to own node: the same questions, to any member. The own node relays answers that it cannot alter unnoticed."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListLogEntries: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.ListLogEntriesRequest, _audit_query_pb2.ListLogEntriesResponse]  # type: ignore[assignment]
@@ -54,10 +54,10 @@ class AuditQueryServiceAsyncStub(AuditQueryServiceStub):
     GetMatrix: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.GetMatrixRequest, _audit_query_pb2.GetMatrixResponse]  # type: ignore[assignment]
     """Numbers of messages between members, reported by the own node and by members that granted it."""
     ClosePeriod: _aio.UnaryUnaryMultiCallable[_audit_query_pb2.ClosePeriodRequest, _audit_query_pb2.ClosePeriodResponse]  # type: ignore[assignment]
-    """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
+    """Closes a period with another member: both nodes compare their records, and log RECONCILED if they are equal."""
 
 class AuditQueryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Officer to own node: the same questions, to any member. The own node relays what it cannot alter unnoticed."""
+    """Officer to own node: the same questions, to any member. The own node relays answers that it cannot alter unnoticed."""
 
     @_abc_1.abstractmethod
     def ListLogEntries(
@@ -83,6 +83,6 @@ class AuditQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_query_pb2.ClosePeriodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_query_pb2.ClosePeriodResponse, _abc.Awaitable[_audit_query_pb2.ClosePeriodResponse]]:
-        """Closes a period with another member: both nodes compare what they know, and log RECONCILED where it is the same."""
+        """Closes a period with another member: both nodes compare their records, and log RECONCILED if they are equal."""
 
 def add_AuditQueryServiceServicer_to_server(servicer: AuditQueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

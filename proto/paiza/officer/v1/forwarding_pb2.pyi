@@ -40,7 +40,7 @@ class _ExportAudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Export
     """The public."""
 
 class ExportAudience(_ExportAudience, metaclass=_ExportAudienceEnumTypeWrapper):
-    """For whom content is taken out."""
+    """The recipient of an export."""
 
 EXPORT_AUDIENCE_UNSPECIFIED: ExportAudience.ValueType  # 0
 """Not set; refused."""
@@ -68,7 +68,7 @@ class ForwardRequest(_message.Message):
     message_digest: _builtins.bytes
     """SHA-256 of its header."""
     purpose: _builtins.str
-    """Code of the list "purpose": what they are to use it for."""
+    """Code of the list "purpose": its intended use."""
     reason_text: _builtins.str
     """Why; kept beside the log."""
     without_annex: _builtins.bool
@@ -135,7 +135,7 @@ class ForwardResult(_message.Message):
     """Member id."""
     @_builtins.property
     def forwarded(self) -> _log_pb2.ProvenEntry:
-        """The FORWARDED entry; delivery goes on by itself."""
+        """The FORWARDED entry; delivery follows by itself."""
 
     @_builtins.property
     def rejection(self) -> _outcome_pb2.Rejection:
@@ -179,7 +179,7 @@ class AuthorizeExportRequest(_message.Message):
     reason_text: _builtins.str
     """Why; kept beside the log."""
     with_annex: _builtins.bool
-    """True where the nominal annex goes along."""
+    """True if the nominal annex is included."""
     @_builtins.property
     def message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Digests of the messages, 32 bytes each; at most 256."""
@@ -232,7 +232,7 @@ Global___AuthorizeExportResponse: _TypeAlias = AuthorizeExportResponse  # noqa: 
 
 @_typing.final
 class NoteExportResult(_message.Message):
-    """Whether one message may be taken out."""
+    """The decision on one message of an export."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -336,10 +336,10 @@ class Holder(_message.Message):
     member: _builtins.str
     """Member id."""
     forwarded_by: _builtins.str
-    """Member id of who passed it on to it; empty for the author and for those it was addressed to."""
+    """Member id of its forwarder; empty for the author and the addressed members."""
     @_builtins.property
     def forwarded_time(self) -> _timestamp_pb2.Timestamp:
-        """When that was, by the log of who passed it on; unset for the author and for those it was addressed to."""
+        """Time of the forwarding, by the forwarder's log; unset for the author and the addressed members."""
 
     def __init__(
         self,

@@ -66,14 +66,14 @@ class ForwardingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AuthorizeExport(self, request, context):
-        """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED.
+        """Requests permission to export content, before the export. A permitted export is logged as EXPORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListHolders(self, request, context):
-        """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to.
+        """Returns the known holders of a message; the author's node knows every member it was forwarded to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

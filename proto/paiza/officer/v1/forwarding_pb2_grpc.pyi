@@ -38,9 +38,9 @@ class ForwardingServiceStub:
     Forward: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.ForwardRequest, _forwarding_pb2.ForwardResponse]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
     AuthorizeExport: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.AuthorizeExportRequest, _forwarding_pb2.AuthorizeExportResponse]
-    """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
+    """Requests permission to export content, before the export. A permitted export is logged as EXPORTED."""
     ListHolders: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.ListHoldersRequest, _forwarding_pb2.ListHoldersResponse]
-    """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
+    """Returns the known holders of a message; the author's node knows every member it was forwarded to."""
 
 @_typing.type_check_only
 class ForwardingServiceAsyncStub(ForwardingServiceStub):
@@ -52,9 +52,9 @@ class ForwardingServiceAsyncStub(ForwardingServiceStub):
     Forward: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.ForwardRequest, _forwarding_pb2.ForwardResponse]  # type: ignore[assignment]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
     AuthorizeExport: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.AuthorizeExportRequest, _forwarding_pb2.AuthorizeExportResponse]  # type: ignore[assignment]
-    """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
+    """Requests permission to export content, before the export. A permitted export is logged as EXPORTED."""
     ListHolders: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.ListHoldersRequest, _forwarding_pb2.ListHoldersResponse]  # type: ignore[assignment]
-    """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
+    """Returns the known holders of a message; the author's node knows every member it was forwarded to."""
 
 class ForwardingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Officer to own node: passing messages on and taking them out of the system. Both are decided by the rules, need the
@@ -75,7 +75,7 @@ class ForwardingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _forwarding_pb2.AuthorizeExportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_forwarding_pb2.AuthorizeExportResponse, _abc.Awaitable[_forwarding_pb2.AuthorizeExportResponse]]:
-        """Asks leave to take content out of the system, before it is done. What is allowed stands in the log as EXPORTED."""
+        """Requests permission to export content, before the export. A permitted export is logged as EXPORTED."""
 
     @_abc_1.abstractmethod
     def ListHolders(
@@ -83,6 +83,6 @@ class ForwardingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _forwarding_pb2.ListHoldersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_forwarding_pb2.ListHoldersResponse, _abc.Awaitable[_forwarding_pb2.ListHoldersResponse]]:
-        """Says who holds a message, as far as this node was told: for its author, everyone it was passed on to."""
+        """Returns the known holders of a message; the author's node knows every member it was forwarded to."""
 
 def add_ForwardingServiceServicer_to_server(servicer: ForwardingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

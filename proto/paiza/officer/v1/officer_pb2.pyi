@@ -40,7 +40,7 @@ class _BoxEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Box.ValueType], _
     """Released by this member."""
 
 class Box(_Box, metaclass=_BoxEnumTypeWrapper):
-    """Where messages are listed from."""
+    """The direction of listed messages."""
 
 BOX_UNSPECIFIED: Box.ValueType  # 0
 """Both inbox and sent."""
@@ -52,7 +52,7 @@ Global___Box: _TypeAlias = Box  # noqa: Y015
 
 @_typing.final
 class GetSessionRequest(_message.Message):
-    """Asks who the caller is to this node."""
+    """Requests the caller's record at this node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -220,7 +220,7 @@ class SubmitResult(_message.Message):
 
     @_builtins.property
     def retry(self) -> _outcome_pb2.Retry:
-        """Nothing was decided; try again."""
+        """No decision was made; try again."""
 
     @_builtins.property
     def waiting(self) -> Global___HeldForApproval:
@@ -463,7 +463,7 @@ class MessageInfo(_message.Message):
     erased: _builtins.bool
     """True when its content was erased here; header, signatures and proofs remain."""
     subject: _builtins.bytes
-    """The sealed subject (SignedMessage.subject), where it was asked for and the caller may open the message."""
+    """The sealed subject (SignedMessage.subject), if requested and the caller may open the message."""
     subject_key: _builtins.bytes
     """Its key; it opens nothing else."""
     @_builtins.property
@@ -472,11 +472,11 @@ class MessageInfo(_message.Message):
 
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[_delivery_pb2.Delivery]:
-        """For a message sent: what became of it at each recipient."""
+        """For a sent message: its state at each recipient."""
 
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_delivery_pb2.AttachmentStatus]:
-        """Where each of its attachments stands: here for a message received, at each recipient for one sent."""
+        """State of each of its attachments: here for a received message, at each recipient for a sent one."""
 
     @_builtins.property
     def recalled_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
@@ -517,7 +517,7 @@ Global___MessageInfo: _TypeAlias = MessageInfo  # noqa: Y015
 
 @_typing.final
 class OpenMessageRequest(_message.Message):
-    """Asks for one part of a message."""
+    """Requests one part of a message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -580,7 +580,7 @@ class OpenMessageResponse(_message.Message):
 
     @_builtins.property
     def forwarded(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
-        """FORWARDED entries known to this node: how it came here where it was not addressed to us, and where it went."""
+        """FORWARDED entries known to this node: how it came here if it was not addressed to us, and where it was forwarded."""
 
     def __init__(
         self,
@@ -603,7 +603,7 @@ Global___OpenMessageResponse: _TypeAlias = OpenMessageResponse  # noqa: Y015
 
 @_typing.final
 class OpenMessagesRequest(_message.Message):
-    """Asks for the main parts of several messages."""
+    """Requests the main parts of several messages."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -751,7 +751,7 @@ Global___OpenedMessage: _TypeAlias = OpenedMessage  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):
-    """Where to start watching."""
+    """The start of a watch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

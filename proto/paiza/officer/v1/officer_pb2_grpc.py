@@ -77,7 +77,7 @@ class OfficerServiceServicer:
     """
 
     def GetSession(self, request, context):
-        """Says who the node takes the caller for, and what the node is.
+        """Returns the caller's officer record, and the identity of the node.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,7 +98,7 @@ class OfficerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OpenMessage(self, request, context):
-        """Hands over the ciphertext and key of one part; the opening stands in the log before the key leaves.
+        """Hands over the ciphertext and key of one part; the opening is logged before the key is sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +106,7 @@ class OfficerServiceServicer:
 
     def OpenMessages(self, request, context):
         """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
-        One entry stands in the log before the keys leave, and commits to the list of messages.
+        One entry is logged before the keys are sent, and commits to the list of messages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +120,7 @@ class OfficerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindSourceRows(self, request, context):
-        """Says which source rows were sent already, so that an import run twice sends nothing twice.
+        """Returns the source rows that were already sent, so that a repeated import sends nothing twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

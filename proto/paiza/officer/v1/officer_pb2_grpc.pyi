@@ -34,21 +34,21 @@ class OfficerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OfficerServiceAsyncStub: ...
     GetSession: _grpc.UnaryUnaryMultiCallable[_officer_pb2.GetSessionRequest, _officer_pb2.GetSessionResponse]
-    """Says who the node takes the caller for, and what the node is."""
+    """Returns the caller's officer record, and the identity of the node."""
     Submit: _grpc.UnaryUnaryMultiCallable[_officer_pb2.SubmitRequest, _officer_pb2.SubmitResponse]
     """Releases a batch of signed and sealed messages. Each is answered for itself."""
     ListMessages: _grpc.UnaryUnaryMultiCallable[_officer_pb2.ListMessagesRequest, _officer_pb2.ListMessagesResponse]
     """Lists messages without content, newest first: inbox, sent, one thread, or one id prefix."""
     OpenMessage: _grpc.UnaryUnaryMultiCallable[_officer_pb2.OpenMessageRequest, _officer_pb2.OpenMessageResponse]
-    """Hands over the ciphertext and key of one part; the opening stands in the log before the key leaves."""
+    """Hands over the ciphertext and key of one part; the opening is logged before the key is sent."""
     OpenMessages: _grpc.UnaryUnaryMultiCallable[_officer_pb2.OpenMessagesRequest, _officer_pb2.OpenMessagesResponse]
     """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
-    One entry stands in the log before the keys leave, and commits to the list of messages.
+    One entry is logged before the keys are sent, and commits to the list of messages.
     """
     Watch: _grpc.UnaryStreamMultiCallable[_officer_pb2.WatchRequest, _officer_pb2.WatchResponse]
     """Streams messages as they arrive, and news about messages sent."""
     FindSourceRows: _grpc.UnaryUnaryMultiCallable[_officer_pb2.FindSourceRowsRequest, _officer_pb2.FindSourceRowsResponse]
-    """Says which source rows were sent already, so that an import run twice sends nothing twice."""
+    """Returns the source rows that were already sent, so that a repeated import sends nothing twice."""
 
 @_typing.type_check_only
 class OfficerServiceAsyncStub(OfficerServiceStub):
@@ -56,21 +56,21 @@ class OfficerServiceAsyncStub(OfficerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSession: _aio.UnaryUnaryMultiCallable[_officer_pb2.GetSessionRequest, _officer_pb2.GetSessionResponse]  # type: ignore[assignment]
-    """Says who the node takes the caller for, and what the node is."""
+    """Returns the caller's officer record, and the identity of the node."""
     Submit: _aio.UnaryUnaryMultiCallable[_officer_pb2.SubmitRequest, _officer_pb2.SubmitResponse]  # type: ignore[assignment]
     """Releases a batch of signed and sealed messages. Each is answered for itself."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_officer_pb2.ListMessagesRequest, _officer_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """Lists messages without content, newest first: inbox, sent, one thread, or one id prefix."""
     OpenMessage: _aio.UnaryUnaryMultiCallable[_officer_pb2.OpenMessageRequest, _officer_pb2.OpenMessageResponse]  # type: ignore[assignment]
-    """Hands over the ciphertext and key of one part; the opening stands in the log before the key leaves."""
+    """Hands over the ciphertext and key of one part; the opening is logged before the key is sent."""
     OpenMessages: _aio.UnaryUnaryMultiCallable[_officer_pb2.OpenMessagesRequest, _officer_pb2.OpenMessagesResponse]  # type: ignore[assignment]
     """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
-    One entry stands in the log before the keys leave, and commits to the list of messages.
+    One entry is logged before the keys are sent, and commits to the list of messages.
     """
     Watch: _aio.UnaryStreamMultiCallable[_officer_pb2.WatchRequest, _officer_pb2.WatchResponse]  # type: ignore[assignment]
     """Streams messages as they arrive, and news about messages sent."""
     FindSourceRows: _aio.UnaryUnaryMultiCallable[_officer_pb2.FindSourceRowsRequest, _officer_pb2.FindSourceRowsResponse]  # type: ignore[assignment]
-    """Says which source rows were sent already, so that an import run twice sends nothing twice."""
+    """Returns the source rows that were already sent, so that a repeated import sends nothing twice."""
 
 class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Officer to own node. The caller's TLS certificate must be an officer certificate of the node's own member."""
@@ -81,7 +81,7 @@ class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _officer_pb2.GetSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.GetSessionResponse, _abc.Awaitable[_officer_pb2.GetSessionResponse]]:
-        """Says who the node takes the caller for, and what the node is."""
+        """Returns the caller's officer record, and the identity of the node."""
 
     @_abc_1.abstractmethod
     def Submit(
@@ -105,7 +105,7 @@ class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _officer_pb2.OpenMessageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.OpenMessageResponse, _abc.Awaitable[_officer_pb2.OpenMessageResponse]]:
-        """Hands over the ciphertext and key of one part; the opening stands in the log before the key leaves."""
+        """Hands over the ciphertext and key of one part; the opening is logged before the key is sent."""
 
     @_abc_1.abstractmethod
     def OpenMessages(
@@ -114,7 +114,7 @@ class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.OpenMessagesResponse, _abc.Awaitable[_officer_pb2.OpenMessagesResponse]]:
         """Hands over the main parts of several messages for one reason, never annexes or attachments; none is marked as read.
-        One entry stands in the log before the keys leave, and commits to the list of messages.
+        One entry is logged before the keys are sent, and commits to the list of messages.
         """
 
     @_abc_1.abstractmethod
@@ -131,6 +131,6 @@ class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _officer_pb2.FindSourceRowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.FindSourceRowsResponse, _abc.Awaitable[_officer_pb2.FindSourceRowsResponse]]:
-        """Says which source rows were sent already, so that an import run twice sends nothing twice."""
+        """Returns the source rows that were already sent, so that a repeated import sends nothing twice."""
 
 def add_OfficerServiceServicer_to_server(servicer: OfficerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

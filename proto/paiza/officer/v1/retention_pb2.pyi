@@ -32,11 +32,11 @@ class _ErasureStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErasureS
     ERASURE_STATE_ASKED: _ErasureState.ValueType  # 1
     """No answer came, or it is under way."""
     ERASURE_STATE_ERASED: _ErasureState.ValueType  # 2
-    """Erased, as the holder's log says."""
+    """Erased, proven by the holder's log."""
     ERASURE_STATE_HELD: _ErasureState.ValueType  # 3
-    """Not erased because it is under legal hold there, as the holder's log says."""
+    """Not erased because it is under legal hold there, proven by the holder's log."""
     ERASURE_STATE_NOT_HELD: _ErasureState.ValueType  # 4
-    """The holder's log says that it never held it."""
+    """Never held, proven by the holder's log."""
 
 class ErasureState(_ErasureState, metaclass=_ErasureStateEnumTypeWrapper):
     """The status of an erasure at one holder."""
@@ -46,11 +46,11 @@ ERASURE_STATE_UNSPECIFIED: ErasureState.ValueType  # 0
 ERASURE_STATE_ASKED: ErasureState.ValueType  # 1
 """No answer came, or it is under way."""
 ERASURE_STATE_ERASED: ErasureState.ValueType  # 2
-"""Erased, as the holder's log says."""
+"""Erased, proven by the holder's log."""
 ERASURE_STATE_HELD: ErasureState.ValueType  # 3
-"""Not erased because it is under legal hold there, as the holder's log says."""
+"""Not erased because it is under legal hold there, proven by the holder's log."""
 ERASURE_STATE_NOT_HELD: ErasureState.ValueType  # 4
-"""The holder's log says that it never held it."""
+"""Never held, proven by the holder's log."""
 Global___ErasureState: _TypeAlias = ErasureState  # noqa: Y015
 
 @_typing.final
@@ -260,7 +260,7 @@ class ReleaseHoldResponse(_message.Message):
     RELEASED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def released(self) -> _log_pb2.LogProof:
-        """The entry of this node's log that says so."""
+        """The entry of this node's log about it."""
 
     def __init__(
         self,
@@ -277,7 +277,7 @@ Global___ReleaseHoldResponse: _TypeAlias = ReleaseHoldResponse  # noqa: Y015
 
 @_typing.final
 class ListHoldsRequest(_message.Message):
-    """Asks for the messages under hold."""
+    """Requests the messages under hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RetentionServiceStub:
-    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    """Retention at the own node: erasures, legal holds and reviews of messages. It hands out no
     content.
     """
 
@@ -74,7 +74,7 @@ class RetentionServiceStub:
 
 
 class RetentionServiceServicer:
-    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    """Retention at the own node: erasures, legal holds and reviews of messages. It hands out no
     content.
     """
 
@@ -93,7 +93,7 @@ class RetentionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseHold(self, request, context):
-        """Releases a message from legal hold; what was to be erased meanwhile is erased then.
+        """Lifts the legal hold of a message; an erasure that waited for it follows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,7 +174,7 @@ def add_RetentionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RetentionService:
-    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    """Retention at the own node: erasures, legal holds and reviews of messages. It hands out no
     content.
     """
 

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RetentionServiceStub:
-    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    """Retention at the own node: erasures, legal holds and reviews of messages. It hands out no
     content.
     """
 
@@ -40,7 +40,7 @@ class RetentionServiceStub:
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_retention_pb2.PlaceHoldRequest, _retention_pb2.PlaceHoldResponse]
     """Puts a message under legal hold: while it lasts, nothing erases the message here."""
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ReleaseHoldRequest, _retention_pb2.ReleaseHoldResponse]
-    """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
+    """Lifts the legal hold of a message; an erasure that waited for it follows."""
     ListHolds: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ListHoldsRequest, _retention_pb2.ListHoldsResponse]
     """Messages under legal hold."""
     ListReviews: _grpc.UnaryUnaryMultiCallable[_retention_pb2.ListReviewsRequest, _retention_pb2.ListReviewsResponse]
@@ -52,7 +52,7 @@ class RetentionServiceStub:
 
 @_typing.type_check_only
 class RetentionServiceAsyncStub(RetentionServiceStub):
-    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    """Retention at the own node: erasures, legal holds and reviews of messages. It hands out no
     content.
     """
 
@@ -62,7 +62,7 @@ class RetentionServiceAsyncStub(RetentionServiceStub):
     PlaceHold: _aio.UnaryUnaryMultiCallable[_retention_pb2.PlaceHoldRequest, _retention_pb2.PlaceHoldResponse]  # type: ignore[assignment]
     """Puts a message under legal hold: while it lasts, nothing erases the message here."""
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_retention_pb2.ReleaseHoldRequest, _retention_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
-    """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
+    """Lifts the legal hold of a message; an erasure that waited for it follows."""
     ListHolds: _aio.UnaryUnaryMultiCallable[_retention_pb2.ListHoldsRequest, _retention_pb2.ListHoldsResponse]  # type: ignore[assignment]
     """Messages under legal hold."""
     ListReviews: _aio.UnaryUnaryMultiCallable[_retention_pb2.ListReviewsRequest, _retention_pb2.ListReviewsResponse]  # type: ignore[assignment]
@@ -73,7 +73,7 @@ class RetentionServiceAsyncStub(RetentionServiceStub):
     """Erases this member's own copy of a message; other members keep theirs."""
 
 class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Lawfulness at the own node: what is to be erased and was, what is held, what is to be reviewed. It hands out no
+    """Retention at the own node: erasures, legal holds and reviews of messages. It hands out no
     content.
     """
 
@@ -99,7 +99,7 @@ class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retention_pb2.ReleaseHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retention_pb2.ReleaseHoldResponse, _abc.Awaitable[_retention_pb2.ReleaseHoldResponse]]:
-        """Releases a message from legal hold; what was to be erased meanwhile is erased then."""
+        """Lifts the legal hold of a message; an erasure that waited for it follows."""
 
     @_abc_1.abstractmethod
     def ListHolds(

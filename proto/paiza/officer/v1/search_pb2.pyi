@@ -148,7 +148,7 @@ class FoundMessage(_message.Message):
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """When what it reports took place, to the day; unset where the content names no day."""
+        """Day of the reported event; unset if the content names no day."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SearchServiceStub:
-    """Officer to own node: finding messages by what they speak of. The node keeps keyed blind tokens, no plain terms.
+    """Officer to own node: searching messages by their content. The node keeps keyed blind tokens, no plain terms.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class SearchServiceStub:
 
 
 class SearchServiceServicer:
-    """Officer to own node: finding messages by what they speak of. The node keeps keyed blind tokens, no plain terms.
+    """Officer to own node: searching messages by their content. The node keeps keyed blind tokens, no plain terms.
     """
 
     def Search(self, request, context):
@@ -64,7 +64,7 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListLinks(self, request, context):
-        """Gives the messages that share an identifier with one message.
+        """Returns the messages that share an identifier with one message.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_SearchServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SearchService:
-    """Officer to own node: finding messages by what they speak of. The node keeps keyed blind tokens, no plain terms.
+    """Officer to own node: searching messages by their content. The node keeps keyed blind tokens, no plain terms.
     """
 
     @staticmethod

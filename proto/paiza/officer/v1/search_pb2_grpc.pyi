@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SearchServiceStub:
-    """Officer to own node: finding messages by what they speak of. The node keeps keyed blind tokens, no plain terms."""
+    """Officer to own node: searching messages by their content. The node keeps keyed blind tokens, no plain terms."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -36,24 +36,24 @@ class SearchServiceStub:
     Search: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]
     """Finds messages that meet every criterion, newest first, among those the caller may see."""
     ListLinks: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListLinksRequest, _search_pb2.ListLinksResponse]
-    """Gives the messages that share an identifier with one message."""
+    """Returns the messages that share an identifier with one message."""
     FindSimilar: _grpc.UnaryUnaryMultiCallable[_search_pb2.FindSimilarRequest, _search_pb2.FindSimilarResponse]
     """Finds own requests of the same kind that ask about the same, before another one is sent."""
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
-    """Officer to own node: finding messages by what they speak of. The node keeps keyed blind tokens, no plain terms."""
+    """Officer to own node: searching messages by their content. The node keeps keyed blind tokens, no plain terms."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Search: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]  # type: ignore[assignment]
     """Finds messages that meet every criterion, newest first, among those the caller may see."""
     ListLinks: _aio.UnaryUnaryMultiCallable[_search_pb2.ListLinksRequest, _search_pb2.ListLinksResponse]  # type: ignore[assignment]
-    """Gives the messages that share an identifier with one message."""
+    """Returns the messages that share an identifier with one message."""
     FindSimilar: _aio.UnaryUnaryMultiCallable[_search_pb2.FindSimilarRequest, _search_pb2.FindSimilarResponse]  # type: ignore[assignment]
     """Finds own requests of the same kind that ask about the same, before another one is sent."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Officer to own node: finding messages by what they speak of. The node keeps keyed blind tokens, no plain terms."""
+    """Officer to own node: searching messages by their content. The node keeps keyed blind tokens, no plain terms."""
 
     @_abc_1.abstractmethod
     def Search(
@@ -69,7 +69,7 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_pb2.ListLinksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.ListLinksResponse, _abc.Awaitable[_search_pb2.ListLinksResponse]]:
-        """Gives the messages that share an identifier with one message."""
+        """Returns the messages that share an identifier with one message."""
 
     @_abc_1.abstractmethod
     def FindSimilar(

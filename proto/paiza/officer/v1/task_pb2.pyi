@@ -54,9 +54,9 @@ class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.V
     TASK_STATE_UNSPECIFIED: _TaskState.ValueType  # 0
     """Not set; the message is no task."""
     TASK_STATE_NEW: _TaskState.ValueType  # 1
-    """Nobody has acknowledged it."""
+    """Not acknowledged."""
     TASK_STATE_ACKNOWLEDGED: _TaskState.ValueType  # 2
-    """Somebody has acknowledged or taken it."""
+    """Acknowledged or taken by an officer."""
     TASK_STATE_DONE: _TaskState.ValueType  # 3
     """It is done."""
 
@@ -66,9 +66,9 @@ class TaskState(_TaskState, metaclass=_TaskStateEnumTypeWrapper):
 TASK_STATE_UNSPECIFIED: TaskState.ValueType  # 0
 """Not set; the message is no task."""
 TASK_STATE_NEW: TaskState.ValueType  # 1
-"""Nobody has acknowledged it."""
+"""Not acknowledged."""
 TASK_STATE_ACKNOWLEDGED: TaskState.ValueType  # 2
-"""Somebody has acknowledged or taken it."""
+"""Acknowledged or taken by an officer."""
 TASK_STATE_DONE: TaskState.ValueType  # 3
 """It is done."""
 Global___TaskState: _TypeAlias = TaskState  # noqa: Y015
@@ -177,16 +177,16 @@ class Task(_message.Message):
     unit: _builtins.str
     """Unit whose task it is; empty for a task that all officers share."""
     assignee: _builtins.str
-    """SPIFFE ID of the officer whose task it is; empty where it is the unit's."""
+    """SPIFFE ID of the assigned officer; empty if the unit is assigned."""
     state: Global___TaskState.ValueType
     """Its state."""
     overdue: _builtins.bool
     """True when a time is over that still counts."""
     escalations: _builtins.int
-    """How often it was passed on because nobody acknowledged it."""
+    """Number of escalations for want of an acknowledgement."""
     @_builtins.property
     def acknowledge_time(self) -> _timestamp_pb2.Timestamp:
-        """When it must be acknowledged; unset where it is, or need not be."""
+        """When it must be acknowledged; unset if it is acknowledged, or need not be."""
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
@@ -213,7 +213,7 @@ Global___Task: _TypeAlias = Task  # noqa: Y015
 
 @_typing.final
 class AssignTaskRequest(_message.Message):
-    """To whom a task is assigned."""
+    """The assignee of a task."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -210,13 +210,13 @@ class WorkflowStatus(_message.Message):
     workflow: _builtins.str
     """Which workflow it is, for example "controlled-delivery"."""
     overall: _builtins.str
-    """Where the whole stands: a code of the workflow, for example "active"."""
+    """State of the whole: a code of the workflow, for example "active"."""
     live: _builtins.bool
     """True while it is not over."""
     author: _builtins.str
     """The member whose officers opened the thread."""
     responsible: _builtins.str
-    """The member responsible now; empty where nobody is yet or any more."""
+    """The member responsible now; empty if there is none."""
     ineffective_count: _builtins.int
     """Number of steps without effect, because they break a rule."""
     missing_count: _builtins.int
@@ -277,7 +277,7 @@ Global___WorkflowStatus: _TypeAlias = WorkflowStatus  # noqa: Y015
 
 @_typing.final
 class WorkflowState(_message.Message):
-    """Where one state stands in a workflow."""
+    """Status of one state in a workflow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -292,7 +292,7 @@ class WorkflowState(_message.Message):
     role: _builtins.str
     """Its part in the workflow: a code, for example "transit"."""
     status: _builtins.str
-    """Where it stands: a code of the workflow, for example "authorised"."""
+    """Its status: a code of the workflow, for example "authorised"."""
     step_digest: _builtins.bytes
     """Digest of the step that made this its status; empty where none did."""
     @_builtins.property
@@ -301,7 +301,7 @@ class WorkflowState(_message.Message):
 
     @_builtins.property
     def until_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when what it authorised holds; unset where it authorised nothing."""
+        """End of its authorisation; unset if it authorised nothing."""
 
     def __init__(
         self,
@@ -365,7 +365,7 @@ Global___WorkflowDeadline: _TypeAlias = WorkflowDeadline  # noqa: Y015
 
 @_typing.final
 class WorkflowAlarm(_message.Message):
-    """A stop, or another step of which everybody must take note at once, and who has."""
+    """A stop, or another step that everybody must acknowledge at once, with the acknowledgements."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -394,7 +394,7 @@ class WorkflowAlarm(_message.Message):
 
     @_builtins.property
     def waiting_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Members who did not yet."""
+        """Members who have not yet acknowledged it."""
 
     def __init__(
         self,
@@ -417,7 +417,7 @@ Global___WorkflowAlarm: _TypeAlias = WorkflowAlarm  # noqa: Y015
 
 @_typing.final
 class WorkflowOverlap(_message.Message):
-    """That another workflow shares something with this one. What it is, is not said: whoever is entitled to both finds it."""
+    """Notice that another workflow shares something with this one, without naming it: only entitled officers find both."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -482,7 +482,7 @@ class WorkflowStep(_message.Message):
 
     @_builtins.property
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowBreach]:
-        """Why it does not count; empty where it does."""
+        """Why it does not count; empty if it does."""
 
     def __init__(
         self,

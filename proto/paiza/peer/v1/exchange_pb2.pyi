@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class FetchMessagesRequest(_message.Message):
-    """Asks for messages by their digests."""
+    """Requests messages by their digests."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -54,7 +54,7 @@ Global___FetchMessagesRequest: _TypeAlias = FetchMessagesRequest  # noqa: Y015
 
 @_typing.final
 class FetchMessagesResponse(_message.Message):
-    """The messages that may be had."""
+    """The available messages."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -71,7 +71,7 @@ class FetchMessagesResponse(_message.Message):
 
     @_builtins.property
     def forwarded_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Digests of messages that the answerer passes on to the caller by Deliver."""
+        """Digests of messages that the answerer forwards to the caller by Deliver."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ Global___FetchMessagesResponse: _TypeAlias = FetchMessagesResponse  # noqa: Y015
 
 @_typing.final
 class ProveConsistencyRequest(_message.Message):
-    """Asks for proofs of consistency_claim."""
+    """Requests proofs of consistency_claim."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,7 +142,7 @@ Global___ProveConsistencyResponse: _TypeAlias = ProveConsistencyResponse  # noqa
 
 @_typing.final
 class ConsistencyProof(_message.Message):
-    """That a log grew from one size to the checkpoint beside it."""
+    """Proof that the checkpoint beside it is consistent with a smaller size."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -174,7 +174,7 @@ Global___ConsistencyProof: _TypeAlias = ConsistencyProof  # noqa: Y015
 
 @_typing.final
 class HandshakeRequest(_message.Message):
-    """Asks the other node what it knows."""
+    """Opens an exchange: versions of both sides."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -284,7 +284,7 @@ Global___DeliverRequest: _TypeAlias = DeliverRequest  # noqa: Y015
 
 @_typing.final
 class FetchAttachmentRequest(_message.Message):
-    """Asks for the ciphertext of one attachment."""
+    """Requests the ciphertext of one attachment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -296,7 +296,7 @@ class FetchAttachmentRequest(_message.Message):
     part_number: _builtins.int
     """Number of the part."""
     offset: _builtins.int
-    """Where to begin."""
+    """Offset of the first byte."""
     def __init__(
         self,
         *,
@@ -418,11 +418,11 @@ class Forwarding(_message.Message):
 
     @_builtins.property
     def origin(self) -> _log_pb2.LogProof:
-        """A RELEASED entry of the author's log, for whomever."""
+        """A RELEASED entry of the author's log, for any recipient."""
 
     @_builtins.property
     def grant(self) -> Global___ForwardingGrant:
-        """The author's consent that the forwarding relies on; unset where the marks allow it."""
+        """The author's consent to the forwarding; unset if the marks allow it."""
 
     def __init__(
         self,
@@ -476,7 +476,7 @@ class ForwardingGrant(_message.Message):
     """The grant: a serialized SignedMessage of the kind "release-grant", wrapped for the member it is shown to."""
     @_builtins.property
     def released(self) -> _log_pb2.LogProof:
-        """A RELEASED entry of its author's log, for whomever."""
+        """A RELEASED entry of its author's log, for any recipient."""
 
     def __init__(
         self,
@@ -502,8 +502,8 @@ class DeliverResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_MISMATCH_FIELD_NUMBER: _builtins.int
     consistency_mismatch: _builtins.bool
-    """True when from_size was not what the answerer knows: consistency_claim.known_size says what it is,
-    nothing was taken, and the caller must prove its consistency_claim from there.
+    """True when from_size differs from the answerer's known size, which is in consistency_claim.known_size:
+    nothing was accepted, and the caller must prove its consistency_claim from there.
     """
     @_builtins.property
     def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
@@ -543,11 +543,11 @@ class DeliverResult(_message.Message):
 
     @_builtins.property
     def retry(self) -> _outcome_pb2.Retry:
-        """Nothing was decided; the caller tries again."""
+        """No decision was made; the caller tries again."""
 
     @_builtins.property
     def rejection(self) -> _outcome_pb2.Rejection:
-        """The message could not be ascribed to its author; nothing was logged under its id. Final."""
+        """The message could not be attributed to its author; nothing was logged under its id. Final."""
 
     def __init__(
         self,

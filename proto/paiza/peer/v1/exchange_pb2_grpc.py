@@ -75,7 +75,7 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Deliver(self, request, context):
-        """Hands over a batch of messages and takes a receipt, a refusal or a retry for each.
+        """Delivers a batch of messages; the answer has a receipt, a refusal or a retry for each.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,17 +90,17 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FetchAttachment(self, request, context):
-        """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
-        or passed on. The caller's receipt for it comes with its next Deliver.
+        """Returns the ciphertext of an attachment from an offset to its end, to a member to which its message was released
+        or forwarded. The caller's receipt for it comes with its next Deliver.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FetchMessages(self, request, context):
-        """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+        """Requests messages that others of the thread name and the caller does not hold. The answer has messages of the called
         node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
-        are passed on by Deliver.
+        are forwarded by Deliver.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

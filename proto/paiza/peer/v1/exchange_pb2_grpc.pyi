@@ -38,19 +38,19 @@ class ExchangeServiceStub:
     A node calls it before its first Deliver after a start, and when a consistency_claim mismatch was answered.
     """
     Deliver: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.DeliverRequest, _exchange_pb2.DeliverResponse]
-    """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
+    """Delivers a batch of messages; the answer has a receipt, a refusal or a retry for each."""
     ProveConsistency: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ProveConsistencyRequest, _exchange_pb2.ProveConsistencyResponse]
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
     """
     FetchAttachment: _grpc.UnaryStreamMultiCallable[_exchange_pb2.FetchAttachmentRequest, _exchange_pb2.FetchAttachmentResponse]
-    """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
-    or passed on. The caller's receipt for it comes with its next Deliver.
+    """Returns the ciphertext of an attachment from an offset to its end, to a member to which its message was released
+    or forwarded. The caller's receipt for it comes with its next Deliver.
     """
     FetchMessages: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.FetchMessagesRequest, _exchange_pb2.FetchMessagesResponse]
-    """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+    """Requests messages that others of the thread name and the caller does not hold. The answer has messages of the called
     node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
-    are passed on by Deliver.
+    are forwarded by Deliver.
     """
 
 @_typing.type_check_only
@@ -63,19 +63,19 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     A node calls it before its first Deliver after a start, and when a consistency_claim mismatch was answered.
     """
     Deliver: _aio.UnaryUnaryMultiCallable[_exchange_pb2.DeliverRequest, _exchange_pb2.DeliverResponse]  # type: ignore[assignment]
-    """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
+    """Delivers a batch of messages; the answer has a receipt, a refusal or a retry for each."""
     ProveConsistency: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ProveConsistencyRequest, _exchange_pb2.ProveConsistencyResponse]  # type: ignore[assignment]
     """Proves that the called node's log grew from given sizes to its current checkpoint. A node asks when
     two of its exchanges with one peer overlapped, so that both checkpoints are shown to be of one log.
     """
     FetchAttachment: _aio.UnaryStreamMultiCallable[_exchange_pb2.FetchAttachmentRequest, _exchange_pb2.FetchAttachmentResponse]  # type: ignore[assignment]
-    """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
-    or passed on. The caller's receipt for it comes with its next Deliver.
+    """Returns the ciphertext of an attachment from an offset to its end, to a member to which its message was released
+    or forwarded. The caller's receipt for it comes with its next Deliver.
     """
     FetchMessages: _aio.UnaryUnaryMultiCallable[_exchange_pb2.FetchMessagesRequest, _exchange_pb2.FetchMessagesResponse]  # type: ignore[assignment]
-    """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+    """Requests messages that others of the thread name and the caller does not hold. The answer has messages of the called
     node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
-    are passed on by Deliver.
+    are forwarded by Deliver.
     """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -97,7 +97,7 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exchange_pb2.DeliverRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.DeliverResponse, _abc.Awaitable[_exchange_pb2.DeliverResponse]]:
-        """Hands over a batch of messages and takes a receipt, a refusal or a retry for each."""
+        """Delivers a batch of messages; the answer has a receipt, a refusal or a retry for each."""
 
     @_abc_1.abstractmethod
     def ProveConsistency(
@@ -115,8 +115,8 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exchange_pb2.FetchAttachmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exchange_pb2.FetchAttachmentResponse], _abc.AsyncIterator[_exchange_pb2.FetchAttachmentResponse]]:
-        """Gives the ciphertext of an attachment from an offset to its end, to a member to whom its message was released
-        or passed on. The caller's receipt for it comes with its next Deliver.
+        """Returns the ciphertext of an attachment from an offset to its end, to a member to which its message was released
+        or forwarded. The caller's receipt for it comes with its next Deliver.
         """
 
     @_abc_1.abstractmethod
@@ -125,9 +125,9 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exchange_pb2.FetchMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.FetchMessagesResponse, _abc.Awaitable[_exchange_pb2.FetchMessagesResponse]]:
-        """Asks for messages that others of the thread name and the caller does not hold. Given are messages of the called
+        """Requests messages that others of the thread name and the caller does not hold. The answer has messages of the called
         node that are addressed to the caller, proven as in Deliver; others of a workflow in which the caller takes part
-        are passed on by Deliver.
+        are forwarded by Deliver.
         """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

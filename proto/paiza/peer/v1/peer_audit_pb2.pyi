@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListGrantedEntriesRequest(_message.Message):
-    """Asks a node for entries of its log."""
+    """Queries entries of a node's log."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -70,7 +70,7 @@ Global___ListGrantedEntriesResponse: _TypeAlias = ListGrantedEntriesResponse  # 
 
 @_typing.final
 class CountGrantedMessagesRequest(_message.Message):
-    """Asks a node for its counts."""
+    """Queries the counts of a node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -128,7 +128,7 @@ class AgreePeriodRequest(_message.Message):
     PERIOD_DIGEST_FIELD_NUMBER: _builtins.int
     RECONCILED_FIELD_NUMBER: _builtins.int
     period_digest: _builtins.bytes
-    """Digest of what the caller knows of the period."""
+    """Digest of the caller's messages of the period."""
     @_builtins.property
     def period(self) -> _log_query_pb2.Period:
         """The period; both ends are set and past."""

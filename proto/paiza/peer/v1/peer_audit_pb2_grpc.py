@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PeerAuditServiceStub:
-    """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
+    """Node to node: queries of another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
 
@@ -54,12 +54,12 @@ class PeerAuditServiceStub:
 
 
 class PeerAuditServiceServicer:
-    """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
+    """Node to node: queries of another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
 
     def ListGrantedEntries(self, request, context):
-        """Entries of the called node's log that the caller may see. The consultation is logged there.
+        """Entries of the called node's log that the caller may see. The query is logged there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +73,7 @@ class PeerAuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AgreePeriod(self, request, context):
-        """Agrees on what caller and called node released to each other in a period: both log RECONCILED.
+        """Agrees on the messages that caller and called node released to each other in a period: both log RECONCILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +106,7 @@ def add_PeerAuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PeerAuditService:
-    """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
+    """Node to node: queries of another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
 

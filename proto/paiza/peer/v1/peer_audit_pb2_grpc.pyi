@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PeerAuditServiceStub:
-    """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
+    """Node to node: queries of another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
 
@@ -36,28 +36,28 @@ class PeerAuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PeerAuditServiceAsyncStub: ...
     ListGrantedEntries: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.ListGrantedEntriesRequest, _peer_audit_pb2.ListGrantedEntriesResponse]
-    """Entries of the called node's log that the caller may see. The consultation is logged there."""
+    """Entries of the called node's log that the caller may see. The query is logged there."""
     CountGrantedMessages: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.CountGrantedMessagesRequest, _peer_audit_pb2.CountGrantedMessagesResponse]
     """Numbers of messages that the called node exchanged with each member, as it states. The query is logged there."""
     AgreePeriod: _grpc.UnaryUnaryMultiCallable[_peer_audit_pb2.AgreePeriodRequest, _peer_audit_pb2.AgreePeriodResponse]
-    """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
+    """Agrees on the messages that caller and called node released to each other in a period: both log RECONCILED."""
 
 @_typing.type_check_only
 class PeerAuditServiceAsyncStub(PeerAuditServiceStub):
-    """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
+    """Node to node: queries of another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListGrantedEntries: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.ListGrantedEntriesRequest, _peer_audit_pb2.ListGrantedEntriesResponse]  # type: ignore[assignment]
-    """Entries of the called node's log that the caller may see. The consultation is logged there."""
+    """Entries of the called node's log that the caller may see. The query is logged there."""
     CountGrantedMessages: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.CountGrantedMessagesRequest, _peer_audit_pb2.CountGrantedMessagesResponse]  # type: ignore[assignment]
     """Numbers of messages that the called node exchanged with each member, as it states. The query is logged there."""
     AgreePeriod: _aio.UnaryUnaryMultiCallable[_peer_audit_pb2.AgreePeriodRequest, _peer_audit_pb2.AgreePeriodResponse]  # type: ignore[assignment]
-    """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
+    """Agrees on the messages that caller and called node released to each other in a period: both log RECONCILED."""
 
 class PeerAuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Node to node: looking into another member's log, as far as that member granted it or the entries are about the caller
+    """Node to node: queries of another member's log, as far as that member granted it or the entries are about the caller
     itself. Metadata only: entries, proofs and (where granted) headers; never content, never the texts beside the log.
     """
 
@@ -67,7 +67,7 @@ class PeerAuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _peer_audit_pb2.ListGrantedEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peer_audit_pb2.ListGrantedEntriesResponse, _abc.Awaitable[_peer_audit_pb2.ListGrantedEntriesResponse]]:
-        """Entries of the called node's log that the caller may see. The consultation is logged there."""
+        """Entries of the called node's log that the caller may see. The query is logged there."""
 
     @_abc_1.abstractmethod
     def CountGrantedMessages(
@@ -83,6 +83,6 @@ class PeerAuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _peer_audit_pb2.AgreePeriodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peer_audit_pb2.AgreePeriodResponse, _abc.Awaitable[_peer_audit_pb2.AgreePeriodResponse]]:
-        """Agrees on what caller and called node released to each other in a period: both log RECONCILED."""
+        """Agrees on the messages that caller and called node released to each other in a period: both log RECONCILED."""
 
 def add_PeerAuditServiceServicer_to_server(servicer: PeerAuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,24 +30,24 @@ class _LostEntrySideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LostEnt
     LOST_ENTRY_SIDE_UNSPECIFIED: _LostEntrySide.ValueType  # 0
     """Not set; refused."""
     LOST_ENTRY_SIDE_RECEIVED: _LostEntrySide.ValueType  # 1
-    """Messages that the called node handed over, and that the caller's log answered with an entry it may have lost."""
+    """Messages that the called node delivered, and that the caller's log answered with an entry it may have lost."""
     LOST_ENTRY_SIDE_RELEASED: _LostEntrySide.ValueType  # 2
     """Messages of the caller that the called node answered."""
 
 class LostEntrySide(_LostEntrySide, metaclass=_LostEntrySideEnumTypeWrapper):
-    """Which of what is to be given back."""
+    """The side of the lost entries to return."""
 
 LOST_ENTRY_SIDE_UNSPECIFIED: LostEntrySide.ValueType  # 0
 """Not set; refused."""
 LOST_ENTRY_SIDE_RECEIVED: LostEntrySide.ValueType  # 1
-"""Messages that the called node handed over, and that the caller's log answered with an entry it may have lost."""
+"""Messages that the called node delivered, and that the caller's log answered with an entry it may have lost."""
 LOST_ENTRY_SIDE_RELEASED: LostEntrySide.ValueType  # 2
 """Messages of the caller that the called node answered."""
 Global___LostEntrySide: _TypeAlias = LostEntrySide  # noqa: Y015
 
 @_typing.final
 class ListHeldCheckpointsRequest(_message.Message):
-    """Asks what is held."""
+    """Requests the held checkpoints."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -56,8 +56,8 @@ class ListHeldCheckpointsRequest(_message.Message):
     register_version: _builtins.bytes
     """SHA-256 of the caller's register snapshot."""
     tell_again: _builtins.bool
-    """The caller has taken all that was given back: what it was told of its attachments and of its requests to erase is
-    told again.
+    """True once the caller has received all returned messages: the answers about its attachments and erasure requests are
+    then sent again.
     """
     def __init__(
         self,
@@ -109,7 +109,7 @@ Global___ListHeldCheckpointsResponse: _TypeAlias = ListHeldCheckpointsResponse  
 
 @_typing.final
 class ListLostEntriesRequest(_message.Message):
-    """Asks for a page."""
+    """Requests a page."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -126,9 +126,9 @@ class ListLostEntriesRequest(_message.Message):
     side: Global___LostEntrySide.ValueType
     """Which side."""
     own_size: _builtins.int
-    """Entries of its own log that the caller still has: what stood at a smaller index is not lost."""
+    """Entries of its own log that the caller still has: entries at smaller indexes are not lost."""
     from_index: _builtins.int
-    """Where to begin: an index of the caller's lost log; 0 at first, then next_index of the page before."""
+    """First index of the caller's lost log to return; 0 at first, then next_index of the page before."""
     origin: _builtins.str
     """The lost log: one of the caller's own, but not its newest."""
     def __init__(
@@ -151,7 +151,7 @@ Global___ListLostEntriesRequest: _TypeAlias = ListLostEntriesRequest  # noqa: Y0
 
 @_typing.final
 class ListLostEntriesResponse(_message.Message):
-    """A page of what is given back."""
+    """A page of returned messages."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -159,7 +159,7 @@ class ListLostEntriesResponse(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     NEXT_INDEX_FIELD_NUMBER: _builtins.int
     next_index: _builtins.int
-    """Where the next page begins; 0 where this is the last."""
+    """First index of the next page; 0 if this is the last."""
     @_builtins.property
     def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
         """The answerer's log: checkpoint, and proof of consistency_claim from the size the caller knows."""
@@ -185,7 +185,7 @@ Global___ListLostEntriesResponse: _TypeAlias = ListLostEntriesResponse  # noqa: 
 
 @_typing.final
 class GivenBack(_message.Message):
-    """One message that is given back."""
+    """One returned message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -199,7 +199,7 @@ class GivenBack(_message.Message):
     @_builtins.property
     def dispatch(self) -> _exchange_pb2.Dispatch:
         """RECEIVED side: the message as it is handed over, with the proof of its release or forwarding; its wraps are made for
-        the caller's key of now. Unset where its content is not here: it was refused, or erased since.
+        the caller's current key. Unset if its content is not here: it was refused, or erased since.
         """
 
     @_builtins.property

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class RecoveryServiceStub:
-    """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or given to it before.
+    """Node to node: the recovery of a member that lost part of its log. The caller's TLS certificate must be the node
+    certificate of an active member; it gets only its own messages and those it received before.
     """
 
     def __init__(self, channel):
@@ -49,19 +49,19 @@ class RecoveryServiceStub:
 
 
 class RecoveryServiceServicer:
-    """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or given to it before.
+    """Node to node: the recovery of a member that lost part of its log. The caller's TLS certificate must be the node
+    certificate of an active member; it gets only its own messages and those it received before.
     """
 
     def ListHeldCheckpoints(self, request, context):
-        """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'.
+        """Returns the largest checkpoints the called node holds: of the caller's logs, and of the others'.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLostEntries(self, request, context):
-        """Gives back, page by page, what the caller's lost entries were about.
+        """Returns, page by page, the messages of the caller's lost entries.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,8 +89,8 @@ def add_RecoveryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecoveryService:
-    """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or given to it before.
+    """Node to node: the recovery of a member that lost part of its log. The caller's TLS certificate must be the node
+    certificate of an active member; it gets only its own messages and those it received before.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecoveryServiceStub:
-    """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or given to it before.
+    """Node to node: the recovery of a member that lost part of its log. The caller's TLS certificate must be the node
+    certificate of an active member; it gets only its own messages and those it received before.
     """
 
     @_typing.overload
@@ -36,25 +36,25 @@ class RecoveryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecoveryServiceAsyncStub: ...
     ListHeldCheckpoints: _grpc.UnaryUnaryMultiCallable[_recovery_pb2.ListHeldCheckpointsRequest, _recovery_pb2.ListHeldCheckpointsResponse]
-    """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
+    """Returns the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
     ListLostEntries: _grpc.UnaryUnaryMultiCallable[_recovery_pb2.ListLostEntriesRequest, _recovery_pb2.ListLostEntriesResponse]
-    """Gives back, page by page, what the caller's lost entries were about."""
+    """Returns, page by page, the messages of the caller's lost entries."""
 
 @_typing.type_check_only
 class RecoveryServiceAsyncStub(RecoveryServiceStub):
-    """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or given to it before.
+    """Node to node: the recovery of a member that lost part of its log. The caller's TLS certificate must be the node
+    certificate of an active member; it gets only its own messages and those it received before.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListHeldCheckpoints: _aio.UnaryUnaryMultiCallable[_recovery_pb2.ListHeldCheckpointsRequest, _recovery_pb2.ListHeldCheckpointsResponse]  # type: ignore[assignment]
-    """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
+    """Returns the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
     ListLostEntries: _aio.UnaryUnaryMultiCallable[_recovery_pb2.ListLostEntriesRequest, _recovery_pb2.ListLostEntriesResponse]  # type: ignore[assignment]
-    """Gives back, page by page, what the caller's lost entries were about."""
+    """Returns, page by page, the messages of the caller's lost entries."""
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Node to node: what a member that lost part of its log is given back. The caller's TLS certificate must be the node
-    certificate of an active member; it is told of nothing that was not its own or given to it before.
+    """Node to node: the recovery of a member that lost part of its log. The caller's TLS certificate must be the node
+    certificate of an active member; it gets only its own messages and those it received before.
     """
 
     @_abc_1.abstractmethod
@@ -63,7 +63,7 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recovery_pb2.ListHeldCheckpointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recovery_pb2.ListHeldCheckpointsResponse, _abc.Awaitable[_recovery_pb2.ListHeldCheckpointsResponse]]:
-        """Tells the caller the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
+        """Returns the largest checkpoints the called node holds: of the caller's logs, and of the others'."""
 
     @_abc_1.abstractmethod
     def ListLostEntries(
@@ -71,6 +71,6 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recovery_pb2.ListLostEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recovery_pb2.ListLostEntriesResponse, _abc.Awaitable[_recovery_pb2.ListLostEntriesResponse]]:
-        """Gives back, page by page, what the caller's lost entries were about."""
+        """Returns, page by page, the messages of the caller's lost entries."""
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -81,7 +81,7 @@ class ExchangeCheckpointsResponse(_message.Message):
     REPORTED_FIELD_NUMBER: _builtins.int
     FORK_PROOFS_FIELD_NUMBER: _builtins.int
     consistency_mismatch: _builtins.bool
-    """True when from_size was not what the answerer knows: consistency_claim.known_size says what it is, nothing was taken, and the
+    """True when from_size differs from the answerer's consistency_claim.known_size: nothing was accepted, and the
     caller must prove its consistency_claim from there.
     """
     cosigned: _builtins.bytes

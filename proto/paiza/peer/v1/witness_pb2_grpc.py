@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class WitnessServiceStub:
     """Node to node: each node witnesses the others' logs. The caller's TLS certificate must be the node certificate of an
-    active member. No answer waits for a cosignature by anybody but the node that answers.
+    active member. An answer waits for no cosignature except the answerer's own.
     """
 
     def __init__(self, channel):
@@ -50,19 +50,19 @@ class WitnessServiceStub:
 
 class WitnessServiceServicer:
     """Node to node: each node witnesses the others' logs. The caller's TLS certificate must be the node certificate of an
-    active member. No answer waits for a cosignature by anybody but the node that answers.
+    active member. An answer waits for no cosignature except the answerer's own.
     """
 
     def ExchangeCheckpoints(self, request, context):
-        """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted.
+        """Exchanges both sides' checkpoints with consistency proofs; each side cosigns the accepted one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProveEntries(self, request, context):
-        """Proves entries of the called node's log to checkpoints that a quorum cosigned. Given are hashes and notes, no entry:
-        who asks has the entries.
+        """Proves entries of the called node's log to checkpoints that a quorum cosigned. The answer has hashes and notes only:
+        the caller has the entries.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,7 +91,7 @@ def add_WitnessServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WitnessService:
     """Node to node: each node witnesses the others' logs. The caller's TLS certificate must be the node certificate of an
-    active member. No answer waits for a cosignature by anybody but the node that answers.
+    active member. An answer waits for no cosignature except the answerer's own.
     """
 
     @staticmethod

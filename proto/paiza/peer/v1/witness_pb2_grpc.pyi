@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class WitnessServiceStub:
     """Node to node: each node witnesses the others' logs. The caller's TLS certificate must be the node certificate of an
-    active member. No answer waits for a cosignature by anybody but the node that answers.
+    active member. An answer waits for no cosignature except the answerer's own.
     """
 
     @_typing.overload
@@ -36,29 +36,29 @@ class WitnessServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WitnessServiceAsyncStub: ...
     ExchangeCheckpoints: _grpc.UnaryUnaryMultiCallable[_witness_pb2.ExchangeCheckpointsRequest, _witness_pb2.ExchangeCheckpointsResponse]
-    """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted."""
+    """Exchanges both sides' checkpoints with consistency proofs; each side cosigns the accepted one."""
     ProveEntries: _grpc.UnaryUnaryMultiCallable[_witness_pb2.ProveEntriesRequest, _witness_pb2.ProveEntriesResponse]
-    """Proves entries of the called node's log to checkpoints that a quorum cosigned. Given are hashes and notes, no entry:
-    who asks has the entries.
+    """Proves entries of the called node's log to checkpoints that a quorum cosigned. The answer has hashes and notes only:
+    the caller has the entries.
     """
 
 @_typing.type_check_only
 class WitnessServiceAsyncStub(WitnessServiceStub):
     """Node to node: each node witnesses the others' logs. The caller's TLS certificate must be the node certificate of an
-    active member. No answer waits for a cosignature by anybody but the node that answers.
+    active member. An answer waits for no cosignature except the answerer's own.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExchangeCheckpoints: _aio.UnaryUnaryMultiCallable[_witness_pb2.ExchangeCheckpointsRequest, _witness_pb2.ExchangeCheckpointsResponse]  # type: ignore[assignment]
-    """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted."""
+    """Exchanges both sides' checkpoints with consistency proofs; each side cosigns the accepted one."""
     ProveEntries: _aio.UnaryUnaryMultiCallable[_witness_pb2.ProveEntriesRequest, _witness_pb2.ProveEntriesResponse]  # type: ignore[assignment]
-    """Proves entries of the called node's log to checkpoints that a quorum cosigned. Given are hashes and notes, no entry:
-    who asks has the entries.
+    """Proves entries of the called node's log to checkpoints that a quorum cosigned. The answer has hashes and notes only:
+    the caller has the entries.
     """
 
 class WitnessServiceServicer(metaclass=_abc_1.ABCMeta):
     """Node to node: each node witnesses the others' logs. The caller's TLS certificate must be the node certificate of an
-    active member. No answer waits for a cosignature by anybody but the node that answers.
+    active member. An answer waits for no cosignature except the answerer's own.
     """
 
     @_abc_1.abstractmethod
@@ -67,7 +67,7 @@ class WitnessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _witness_pb2.ExchangeCheckpointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_witness_pb2.ExchangeCheckpointsResponse, _abc.Awaitable[_witness_pb2.ExchangeCheckpointsResponse]]:
-        """Shows the caller's checkpoint, with proof of its consistency_claim, and takes the other side's; each cosigns what it accepted."""
+        """Exchanges both sides' checkpoints with consistency proofs; each side cosigns the accepted one."""
 
     @_abc_1.abstractmethod
     def ProveEntries(
@@ -75,8 +75,8 @@ class WitnessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _witness_pb2.ProveEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_witness_pb2.ProveEntriesResponse, _abc.Awaitable[_witness_pb2.ProveEntriesResponse]]:
-        """Proves entries of the called node's log to checkpoints that a quorum cosigned. Given are hashes and notes, no entry:
-        who asks has the entries.
+        """Proves entries of the called node's log to checkpoints that a quorum cosigned. The answer has hashes and notes only:
+        the caller has the entries.
         """
 
 def add_WitnessServiceServicer_to_server(servicer: WitnessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
