@@ -1,1 +1,1 @@
-"""What the three programs share: exit codes, errors, languages, commands loaded on demand, safe output."""
+"""Shared parts of the three programs: exit codes, errors, languages, commands loaded on demand, safe output."""

@@ -1,4 +1,4 @@
-"""How a program ends: its errors as text for a person or as one JSON object, and the exit code."""
+"""The end of a program: its errors as text for a person or as one JSON object, and the exit code."""
 
 import json
 import os

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a program answers to the shell; documented in the READMEs and never renumbered."""
+    """The exit codes of a program; documented in the READMEs and never renumbered."""
 
     OK = 0
     INTERNAL_ERROR = 1

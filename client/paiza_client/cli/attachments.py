@@ -148,7 +148,7 @@ def bars(terminal: Terminal) -> Iterator[Callable[[str], attaching.Progress]]:
 
 
 def tell_removed(terminal: Terminal, attachments: Sequence[Attachment]) -> None:
-    """Say, for each file whose place was to be taken out, what was."""
+    """Print what was removed from each file whose location was to be removed."""
     for each in attachments:
         if not each.stripped:
             continue

@@ -1,4 +1,4 @@
-"""What the node's fold of a controlled delivery shows: the board of all, and one with every step."""
+"""Views of controlled deliveries: the board of all, and one delivery with every step."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

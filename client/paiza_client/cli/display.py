@@ -1,4 +1,4 @@
-"""How lists of messages are shown, and what describes a message to the officer at this terminal."""
+"""Lists of messages, and the description of a message at this terminal."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -114,7 +114,7 @@ def delivery(at: Delivery) -> str:
 
 
 def mark(message: MessageSummary) -> str:
-    """Say in capitals that a message was erased, or what its author said of it afterwards; empty where nothing."""
+    """Return in capitals whether a message was erased, recalled or corrected; empty if none."""
     if message.erased:
         return _("ERASED")
     if message.recalled_by:

@@ -21,7 +21,7 @@ MAX_TOLD: Final = 10  # found requests that are told one by one
 
 
 async def warn(terminal: Terminal, session: "Session", prepared: Prepared) -> None:
-    """Tell of earlier requests before a new one goes out; on a terminal, ask whether to send it all the same.
+    """Print earlier requests before a new one is sent; on a terminal, ask whether to send it anyway.
 
     Where the node cannot say, the request goes out: a warning is no condition. The message it follows from is not told.
     """

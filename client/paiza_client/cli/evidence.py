@@ -176,7 +176,7 @@ def _print(terminal: Terminal, found: Evidence) -> None:
 
 
 def _warn(terminal: Terminal, found: Evidence) -> None:
-    """Say what the file does not hold, and what speaks against what it holds."""
+    """Print the gaps of the file, and the doubts about its contents."""
     for claim in found.claims:
         if claim.contradicted:
             text = _("{log}, entry {index}: its witnesses contradict the time that the log gives it.")

@@ -128,6 +128,6 @@ def _print(terminal: Terminal, result: ExportResult, output: Path | None) -> Non
 
 
 def note_superseded(terminal: Terminal, count: int) -> None:
-    """Tell how many messages were left out because they no longer hold or would count twice."""
+    """Print how many messages were left out as no longer in force or counted twice."""
     if count:
         terminal.note(_("Left out, because recalled or replaced: {n}").format(n=count))

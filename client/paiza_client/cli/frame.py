@@ -1,4 +1,4 @@
-"""What surrounds every command: the language, and whatever goes wrong told in it, with the documented exit code.
+"""The frame of every command: the language, errors in that language, and the documented exit code.
 
 An error is {reason, what, where, remedy}: text on a terminal, one JSON object with `--json`, on standard error
 either way. A traceback is never shown; an internal error names its place in the program and nothing that was being
@@ -78,7 +78,7 @@ def speak(arguments: Sequence[str]) -> None:
 
 
 def _profile_language(arguments: Sequence[str]) -> str | None:
-    """Return the language of the profile this run will use; whatever is wrong with it is told later, by the command."""
+    """Return the language of the profile this run will use; the command reports errors in it later."""
     named = [value for option, value in pairwise(arguments) if option == "--profile"]
     named += [argument.removeprefix("--profile=") for argument in arguments if argument.startswith("--profile=")]
     try:

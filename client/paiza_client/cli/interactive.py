@@ -1,4 +1,4 @@
-"""Filling a draft in at prompts: every field of the kind in turn, each answer checked as it is given.
+"""Filling a draft in at prompts: every field of the kind in turn, each answer checked at once.
 
 What has been answered is never lost: whatever ends the walk early, the answers so far are saved as a draft file.
 """

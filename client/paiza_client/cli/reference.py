@@ -1,4 +1,4 @@
-"""What the commands on reference data share: the data in use, days and states asked about, evidence in words."""
+"""Shared parts of the commands on reference data: the data in use, queried days and states, evidence in words."""
 
 from datetime import date
 from typing import Any, Final

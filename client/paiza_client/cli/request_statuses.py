@@ -1,4 +1,4 @@
-"""How the requests of a thread stand, for reading and as JSON."""
+"""The status of a thread's requests, for reading and as JSON."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -229,7 +229,7 @@ def _tell_sent(terminal: Terminal, sent: Sent) -> None:
 
 
 def _tell_waiting(terminal: Terminal, sealed: Sealed, outcome: Outcome) -> None:
-    """Say for whose signature a message waits; nothing of it has left the node."""
+    """Print whose signature a message waits for; nothing of it has left the node."""
     terminal.say(_("Not sent yet: it waits for {officers}").format(officers=", ".join(outcome.missing)), "bold yellow")
     until = display.when(outcome.expires_time) if outcome.expires_time is not None else ""
     terminal.pairs(

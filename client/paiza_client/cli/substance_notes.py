@@ -43,14 +43,14 @@ def as_objects(notes: Notes) -> list[dict[str, Any]]:
 
 
 def warn(terminal: Terminal, notes: Notes) -> None:
-    """Tell an author which reference ids are not known here."""
+    """Warn an author of unknown reference ids."""
     for each in notes.mentions:
         if each.remark is not None:
             terminal.warn(f"{each.remark.path}: {each.remark.message(lang())}")
 
 
 def tell_name(terminal: Terminal, name: str, members: Sequence[str]) -> None:
-    """Say at a prompt what a name just typed means: the substance and its status today, or what may be meant."""
+    """Print the meaning of a name typed at a prompt: the substance and its status today, or suggestions."""
     known = substances.verified_last(terminal.profile())
     if known is None:
         return

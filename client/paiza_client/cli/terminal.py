@@ -1,4 +1,4 @@
-"""What a command needs of the outside: the profile, the passphrase, a session, and a place to print.
+"""The environment of a command: the profile, the passphrase, a session, and output.
 
 Everything that other people wrote is printed through `plain`, so that no message can command the terminal. Results
 go to standard output, everything about the work (progress, warnings, errors) to standard error.
@@ -106,12 +106,12 @@ class Terminal:
             self.warn(text.format(n=refused))
 
     def note(self, text: str) -> None:
-        """Tell something about the work; silent where JSON is wanted."""
+        """Print a note about the work; nothing if JSON is wanted."""
         if not self.wants_json:
             self.err.print(Text(plain(text)))
 
     def warn(self, text: str) -> None:
-        """Tell something the officer should not miss."""
+        """Print a warning that the officer should not miss."""
         self.err.print(Text(plain(text), style="yellow"))
 
     def say(self, text: str = "", style: str = "") -> None:

@@ -78,7 +78,7 @@ def _announce(terminal: Terminal, message: MessageSummary) -> None:
 
 
 def _tell(terminal: Terminal, notice: notice_pb2.Notice) -> None:
-    """Tell what is no message; what is overdue, or escalated, rings."""
+    """Print a notice; an overdue or escalated item rings."""
     rings = notice.overdue or notice.code in RINGING
     if terminal.wants_json:
         terminal.json({
