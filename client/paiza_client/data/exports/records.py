@@ -1,4 +1,4 @@
-"""What an export is made of: one message that was opened, parsed, and perhaps its nominal annex."""
+"""The source of an export: one opened message, parsed, with its nominal annex if it was opened."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

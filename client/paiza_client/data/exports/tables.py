@@ -52,7 +52,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the width: a row of another width is a defect of whoever made the table."""
+        """Check the width: a row of another width is an internal error."""
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise AssertionError(f"{self.name}: {len(row)} cells in a row of {len(self.columns)} columns")

@@ -49,7 +49,7 @@ Problem = tuple[str, str]
 
 
 def map_problems(raw: dict[str, Any]) -> Iterator[Problem]:
-    """Say everything that is wrong, as key and sentence with the remedy; later checks rely on earlier ones."""
+    """Return all faults, as key and sentence with the remedy; later checks rely on earlier ones."""
     wrong = list(_shape_problems(raw))
     yield from wrong
     if wrong:

@@ -27,7 +27,7 @@ _TOO_MANY: Final = 50  # problems: a map with more wrong is wrong altogether
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one spelling means: its codes; or why it has none (`unmapped`); or that it says nothing (`nothing`)."""
+    """The meaning of one spelling: its codes; or why it has none (`unmapped`); or no statement (`nothing`)."""
 
     codes: Mapping[str, str]
     unmapped: str = ""

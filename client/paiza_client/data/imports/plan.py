@@ -24,7 +24,7 @@ DAY_AHEAD: Final = timedelta(hours=14)  # where the day begins first, it begins 
 
 
 class Outcome(StrEnum):
-    """What became of a row; every row has exactly one."""
+    """The outcome of a row; every row has exactly one."""
 
     ACCEPTED = "accepted"
     REPAIRED = "repaired"
@@ -33,9 +33,9 @@ class Outcome(StrEnum):
     """The same record stands earlier in this file or was sent before."""
     REJECTED = "rejected"
     OTHER_MEMBER = "other_member"
-    """Of a member whose rows this run does not import."""
+    """The row is of a member that this run does not import."""
     OUTSIDE = "outside"
-    """Of a state that is no member of the federation, or that the map does not know."""
+    """The row is of a state that is no member of the federation, or unknown to the map."""
 
 
 @dataclass(frozen=True, slots=True)

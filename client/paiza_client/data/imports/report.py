@@ -40,7 +40,7 @@ class RejectedRow:
 
 @dataclass
 class ImportReport:
-    """What became of all rows; grows with `add` while an import runs."""
+    """The outcome of all rows; grows with `add` while an import runs."""
 
     rows: int = 0
     """Rows of the file, the header not counted."""
@@ -141,7 +141,7 @@ class ImportReport:
 
 
 def explain(rejected: RejectedRow, say: Callable[[str], str] = _) -> str:
-    """Say in one line which row, which column, what is wrong, and the text."""
+    """Return one line with row, column, fault and text."""
     where = say(N_("row {row}")).format(row=rejected.row)
     column = f", {rejected.column}" if rejected.column else ""
     text = f": “{rejected.text}”" if rejected.text else ""

@@ -1,4 +1,4 @@
-"""The file as rows: bounded, in any declared encoding, surviving whatever is in it.
+"""The file as rows: bounded, in any declared encoding, robust against any content.
 
 A row is never lost. What cannot be taken apart (too long, wrong bytes, an open quotation mark, too few or too many
 cells) comes out as a row with its problem. Memory does not grow with the file: one line, and at most
@@ -101,7 +101,7 @@ class RowReader:
                 yield SourceRow(number, kept, dict(zip(self.columns, kept, strict=True)))
 
     def _original(self, cells: tuple[str, ...], problem: str) -> tuple[str, ...]:
-        """Take away what a rejects file or an export put before and into the original cells."""
+        """Remove the additions of a rejects file or an export before and in the original cells."""
         if not self._mended:
             return tuple(disarmed(cell) for cell in cells) if self._guarded and problem not in UNSPLIT else cells
         if problem in UNSPLIT:
@@ -115,7 +115,7 @@ def read_rows(file: BinaryIO, layout: ImportMap) -> Iterator[SourceRow]:
 
 
 def row_digest(values: Mapping[str, str], layout: ImportMap) -> bytes:
-    r"""Return the 32 bytes a row is known by: SHA-256 over its cleaned cells, whatever the order of the file's columns.
+    r"""Return the 32 bytes a row is known by: SHA-256 over its cleaned cells, in any order of the file's columns.
 
     tag "paiza import row v1\n", then per column of the map's identity, in the map's order: length of the name and the
     name, length of the cleaned cell and the cell; lengths as 32 bits, big-endian, texts in UTF-8.
@@ -216,7 +216,7 @@ class _Records:
         return line, whole
 
     def _split(self, text: str) -> tuple[str, ...] | None:
-        """Take one row apart; None if a quotation mark in it is open or misplaced."""
+        """Split one row into cells; None if a quotation mark in it is open or misplaced."""
         try:
             return tuple(next(csv.reader([text], delimiter=self._separator, quotechar=self._quote, strict=True)))
         except csv.Error:
@@ -233,5 +233,5 @@ def armed(cell: str) -> str:
 
 
 def disarmed(cell: str) -> str:
-    """Take away the apostrophe that `armed` put there."""
+    """Remove the apostrophe that `armed` added."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

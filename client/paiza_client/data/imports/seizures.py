@@ -42,12 +42,12 @@ COUNT_BYTES: Final = 1 << 20  # read at once to count the lines
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of an import: of every row of the file, and of every message at the nodes."""
+    """The result of an import: every row of the file, and every message at the nodes."""
 
     report: ImportReport
     """Every row once, by its outcome: accepted, repaired, repeated, rejected, of another member, outside."""
     dry_run: bool
-    """Nothing was sent and no rejects file was written; the report is complete."""
+    """True if nothing was sent and no rejects file was written; the report is complete."""
     sent: int
     """Messages released by this run."""
     repeated_at_node: int

@@ -1,4 +1,4 @@
-"""Statistics of seizure notices in which no small number can be read or worked out: `count_seizures` does it all.
+"""Statistics of seizure notices that disclose no small number: `count_seizures` computes them.
 
 `count` chooses and opens the notices at the own node, `observations` takes what is counted out of them, `tabulation`
 counts it by one or two dimensions, `suppression` hides small cells and whatever would give them away. Only `count`

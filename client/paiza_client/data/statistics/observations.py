@@ -1,4 +1,4 @@
-"""What is counted: one observation per substance of a notice, in its newest version; cancelled notices are left out."""
+"""The observations to count: one per substance of a notice, in its newest version; cancelled notices are left out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Small cells hidden so that they can neither be read nor worked out from the totals around them.
+"""Suppression of small cells, so that they can neither be read nor derived from totals.
 
 A table with its totals is a circulation: every cell is a flow from its row to its column, a row's total flows into the
 row, a column's out of it, the grand total closes the ring. Who knows the published cells knows the hidden ones up to

@@ -44,7 +44,7 @@ class Tabulation:
 
 
 class _Sum:
-    """What one cell sums up."""
+    """The sums of one cell."""
 
     def __init__(self) -> None:
         self.count, self.milligrams = 0, 0
