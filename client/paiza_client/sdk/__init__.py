@@ -1,4 +1,4 @@
-"""What an officer, or an agency's own case system, does at the own node. Only here is grpc imported.
+"""The SDK for an officer, or an agency's own case system, at the own node. Only this package imports grpc.
 
     async with connect(profiles.find("tjk-liaison")) as session:
         async for request in messages.unread(session, kind="information-request"):

@@ -99,7 +99,7 @@ def contents(opened: OpenedWaiting) -> dict[int, Message]:
 
 
 class Approvals:
-    """What a session can do about second signatures."""
+    """The session's calls for second signatures."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What `--json` prints: our records as plain objects. Field names are a contract, like the names of the commands."""
+"""The output of `--json`: our records as plain objects. Field names are a contract, like the names of the commands."""
 
 from datetime import UTC, datetime
 from pathlib import Path

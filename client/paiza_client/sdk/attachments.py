@@ -110,7 +110,7 @@ class Attachments:
         return saved
 
     async def ciphertext(self, digest: bytes, header: message_pb2.Header, number: int) -> bytes:
-        """Fetch an attachment as it is sealed, for a file of evidence; whoever takes it compares its digest."""
+        """Fetch an attachment as it is sealed, for a file of evidence; the caller compares its digest."""
         with located(header.message_id.hex()):
             part = attachment.part_description(header, number)
         sealed = await self._fetch(digest, number, part)

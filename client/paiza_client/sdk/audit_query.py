@@ -1,4 +1,4 @@
-"""What coordinators and auditors ask of logs, their own and others', through their own node; all is checked."""
+"""Queries of coordinators and auditors to their own and others' logs, through their own node; all verified."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ MAX_PAGES: Final = 20_000  # of one question: ten million entries
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What members say they exchanged, and who said nothing, with the reason code."""
+    """The counts stated by members, and the members without an answer, with the reason code."""
 
     replies: tuple[CountsReply, ...]
     silent: tuple[tuple[str, str], ...]
@@ -44,7 +44,7 @@ class Closed:
 
 
 class AuditQuery:
-    """What a session can do across logs."""
+    """The session's calls across logs."""
 
     def __init__(
         self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId
@@ -54,7 +54,7 @@ class AuditQuery:
         self._registers = registers
         self._officer = officer
         self.kept: list[Answer] | None = None
-        """Where a list is put here, the answers about entries are kept in it, as they came."""
+        """A list, if set, that collects the answers about entries unchanged."""
 
     async def pages(self, member: str, question: Question) -> AsyncIterator[VisiblePage]:
         """Yield the answers to a question, checked, page by page, until the log was looked through."""
@@ -100,7 +100,7 @@ class AuditQuery:
         return Matrix(replies, tuple((each.member, each.reason) for each in answer.silent))
 
     async def close(self, counterpart: str, since: datetime, until: datetime, digest: bytes) -> Closed:
-        """Have a period closed; both entries must say what ``digest`` stands for, computed from what was shown."""
+        """Close a period; both entries must contain ``digest``, which is computed from the shown entries."""
         request = pb.ClosePeriodRequest(counterpart=counterpart)
         _set(request.period, since, until)
         answer: pb.ClosePeriodResponse = await self._call(

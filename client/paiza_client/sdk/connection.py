@@ -1,8 +1,8 @@
-"""How a session comes about: key, certificate, register, and only then the connection that is used.
+"""The start of a session: key, certificate, register, and only then the connection.
 
 The node is believed to be our member's node because its certificate chains to the node CA that the register names.
 Until there is a verified register, a connection to whatever certificate is shown serves for nothing but fetching
-one: the register proves itself against the profile's bootstrap root, whoever hands it over.
+one: the register is verified against the profile's bootstrap root, from any source.
 """
 
 import asyncio
@@ -141,7 +141,7 @@ def _check_own_certificate(known: Register, profile: Profile, credentials: Crede
 
 @contextmanager
 def _one_writer(folder: Path) -> Iterator[None]:
-    """Let one process at a time renew the register's cache; the lock goes with the process, whatever ends it."""
+    """Allow one process at a time to renew the register's cache; the lock ends with the process, however it ends."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -39,7 +39,7 @@ _USUAL: Final = message_pb2.Handling(tlp="AMBER", code="H2", classification=1)  
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What a caller adds to a draft or sets against it; what is empty leaves the draft as it is.
+    """The caller's additions and overrides of a draft; empty fields leave the draft unchanged.
 
     ``recipients`` are ids of members; ``urgency`` is "flash", "urgent", "priority", "routine" or "information", and
     ``reason_code`` says why it is one of the first two. ``parents`` name the messages that are answered, as
@@ -57,7 +57,7 @@ class Overrides:
 
 
 UNCHANGED: Final = Overrides()
-"""Nothing is set against the draft."""
+"""Options that leave the draft unchanged."""
 
 
 @dataclass(frozen=True, slots=True)

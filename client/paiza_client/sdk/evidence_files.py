@@ -24,12 +24,12 @@ from paiza_wire.message import attachment
 
 MAX_ATTACHED_BYTES: Final = 96 * 1024 * 1024  # of ciphertexts in one file, which holds 128 MiB with all its proofs
 AUDIENCE: Final = "outside"
-"""For whom a disclosed part leaves: whoever has the file can read it."""
+"""The audience of a disclosed part: anybody with the file can read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """Which parts whoever gets the file shall read, who that is, what for, and why. The node logs all of it.
+    """The disclosed parts of a file, with recipient, purpose and reason. The node logs all of it.
 
     ``parts`` are numbers, "main" or "annex"; ``purpose`` is a code of the purposes ("prosecute").
     """
@@ -49,7 +49,7 @@ class EvidenceFile:
 
 
 class EvidenceFiles:
-    """What a session can make of what the own node can prove."""
+    """The session's calls for evidence."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What the node said of one message: the proven EXPORTED entry, or why it must not be in the export."""
+    """The node's decision on one message: the proven EXPORTED entry, or the reason for leaving it out."""
 
     digest: bytes
     proof: Proof | None
@@ -48,7 +48,7 @@ class Permission:
 
 
 class Exports:
-    """What a session can ask about taking content out."""
+    """The session's calls for exports."""
 
     def __init__(
         self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, officer: SpiffeId

@@ -18,7 +18,7 @@ from paiza_domain import codes
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What the node decided: ``proof`` of its log entry, or ``reason`` and ``detail`` of the refusal.
+    """The node's decision: ``proof`` of its log entry, or ``reason`` and ``detail`` of the refusal.
 
     ``recipient`` is the member to whom a message was to be passed on.
     """
@@ -30,7 +30,7 @@ class Permission:
 
 
 class Forwarding:
-    """What a session can do with messages that others wrote."""
+    """The session's calls for messages of others."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
         self._stub = forwarding_pb2_grpc.ForwardingServiceStub(connection)

@@ -16,7 +16,7 @@ AttachmentState = Literal["pending", "received", "refused", "expired", "erased",
 
 @dataclass(frozen=True, slots=True)
 class Whoami:
-    """Who the node takes the caller for, and what the node is."""
+    """The caller's record at the node, and the identity of the node."""
 
     officer_id: str
     roles: tuple[str, ...]
@@ -29,7 +29,7 @@ class Whoami:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where a message stands at one recipient, as the own node says. Proofs are in `OpenedPart` and `Trail`."""
+    """The state of a message at one recipient, as stated by the own node. Proofs are in `OpenedPart` and `Trail`."""
 
     recipient: str
     state: DeliveryState
@@ -41,7 +41,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentStatus:
-    """Where an attachment stands at one member, as the own node says: ours where we received it, else a recipient."""
+    """The state of an attachment at one member, as stated by the own node: ours if received, else a recipient."""
 
     part_number: int
     member: str
@@ -70,9 +70,9 @@ class MessageSummary:
     replaced_by: bytes = b""
     attachments: tuple[AttachmentStatus, ...] = ()
     linked: bool = False
-    """It shares an identifier with an older message that the officer may see; `Search.links` names them."""
+    """True if it shares an identifier with an older message that the officer may see; `Search.links` names them."""
     erased: bool = False
-    """Its content was erased at the own node."""
+    """True if its content was erased at the own node."""
     subject: bytes = b""
     """A serialized `Subject`, where it was asked for and may be read; the header commits to it."""
 

@@ -36,7 +36,7 @@ _ANSWERS: Final[Mapping[str, ErasureState]] = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """How the erasure of one message stands at one holder; ``answer`` proves what the holder's log says."""
+    """The state of an erasure at one holder; ``answer`` is the proven entry of the holder's log."""
 
     request: bytes
     digest: bytes
@@ -75,7 +75,7 @@ class Review:
 
 
 class Retention:
-    """What a session can ask and decide about lawfulness."""
+    """The session's calls for retention."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call, registers: Registers, member: str) -> None:
         self._stub = retention_pb2_grpc.RetentionServiceStub(connection)

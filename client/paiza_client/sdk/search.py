@@ -60,7 +60,7 @@ class SimilarRequest:
 
 
 class Search:
-    """What a session can search for."""
+    """The session's calls for searches."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = search_pb2_grpc.SearchServiceStub(connection)

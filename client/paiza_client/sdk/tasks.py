@@ -52,7 +52,7 @@ class TaskItem:
 
 
 class Tasks:
-    """What a session can do with tasks."""
+    """The session's calls for tasks."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = task_pb2_grpc.TaskServiceStub(connection)

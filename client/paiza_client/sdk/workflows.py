@@ -1,4 +1,4 @@
-"""Where the workflows stand, as the own node folds them from the steps it holds."""
+"""The states of workflows, as the own node reduces them from the steps it holds."""
 
 import grpc
 
@@ -11,7 +11,7 @@ MAX_PAGES = 500  # of one board: a node that lies gives pages without end
 
 
 class Workflows:
-    """What a session can ask about workflows. The answers are the protocol's own records (`workflow.proto`)."""
+    """The session's calls for workflows. The answers are the protocol's own records (`workflow.proto`)."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = workflow_pb2_grpc.WorkflowServiceStub(connection)
