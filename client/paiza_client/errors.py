@@ -1,4 +1,4 @@
-"""What an officer can be told went wrong: the families of `paiza_wire.errors`, with the place and the exit code.
+"""Errors for officers: the families of `paiza_wire.errors`, with the place and the exit code.
 
 The exit code follows from the class, so that a script can branch on it; the text follows from the reason code
 (`paiza_client.error_help`), so that it exists in every language. Anything that is not a `PaizaError` is a defect of
@@ -44,7 +44,7 @@ class Misused(Refused):
 
 
 def misused(where: str, what: str) -> Misused:
-    """Say, in the user's language, what is wrong with the command line."""
+    """Return, in the user's language, the fault of the command line."""
     return Misused("usage", where, problems=[FieldProblem(where, what, "usage")])
 
 
@@ -73,7 +73,7 @@ class Unreachable(Unavailable):
 
 
 def disk_problem(error: OSError, where: str) -> Refused | Unreachable:
-    """Tell a failure of the own disk: no room (which may pass), not to be written, or not to be read."""
+    """Classify a failure of the own disk: full (temporary), not writable, or not readable."""
     detail = error.strerror or ""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return Unreachable("disk_full", where, detail)

@@ -37,7 +37,7 @@ from paiza_wire.message import (
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What stands in the header beside the content. Times are aware; ``thread_id`` is empty for a new thread."""
+    """The header fields beside the content. Times are aware; ``thread_id`` is empty for a new thread."""
 
     recipients: tuple[message_pb2.Recipient, ...]
     urgency: message_pb2.Urgency.ValueType

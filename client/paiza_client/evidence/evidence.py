@@ -34,7 +34,7 @@ _ANSWERS: Final = frozenset({"RECEIVED", "REFUSED"})
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a file proves. ``unproven`` names the recipients of whom it holds no release, or no answer."""
+    """The proven facts of a file. ``unproven`` names the recipients without a release or an answer in it."""
 
     message: VerifiedMessage
     signed: tuple[Signed, ...]
@@ -65,7 +65,7 @@ class Evidence:
 
     @property
     def others(self) -> tuple[Claim, ...]:
-        """What else became of the message or its parts."""
+        """Later events of the message or its parts."""
         apart = {_RELEASED, _FORWARDED}
         return tuple(each for each in self.claims if each.proof.event not in apart and not _is_answer(each.proof))
 
@@ -82,12 +82,12 @@ def pack(
     part_keys: Mapping[int, bytes] | None = None,
     attached: Mapping[int, bytes] | None = None,
 ) -> bytes:
-    """Make the file, and verify it as any reader will; what does not hold is not written.
+    """Make the file, and verify it as any reader will; an invalid file is not written.
 
     A cosigned proof that does not hold is left out, since its entry is proven without it. ``part_keys``: the keys of
-    the parts that whoever is handed the file shall read; ``attached``: the ciphertexts of those that are attachments.
+    the parts disclosed to the readers of the file; ``attached``: the ciphertexts of those that are attachments.
     """
-    # Wraps are no evidence: nobody signed them, and whoever is handed the file has no business with keys.
+    # Wraps are no evidence: nobody signed them, and a reader of the file needs no keys.
     signed = evidence_members.parse_message(answer.message)
     del signed.wraps[:]
     members = {MESSAGE: signed.SerializeToString(deterministic=True), **evidence_members.of_register(sets)}

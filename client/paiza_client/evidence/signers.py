@@ -16,7 +16,7 @@ from paiza_wire.message import VerifiedMessage
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Who signed, in which role, by which certificate.
+    """The signer, with role and certificate.
 
     ``witnessed``: the certificate was valid over the whole interval in which the message was released, as the witnesses
     prove it; else that it was valid then is the author's log's own word. ``revoked_by`` are the sets of the register in

@@ -1,6 +1,6 @@
-"""Which files are exchanged: told by their content, never by their name alone.
+"""Permitted types of files, recognised by their content, never by their name alone.
 
-A name that says another kind than the content is refused, since it deceives whoever opens it; programs, and documents
+A name that does not match the content is refused, since it deceives the reader; programs, and documents
 that carry programs, are refused whatever they are called.
 """
 

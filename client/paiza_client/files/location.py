@@ -1,4 +1,4 @@
-"""Where a picture was taken, taken out of its file: the place and nothing else, in place, so that no other byte moves.
+"""Removal of the location from a picture: only the location, in place, so that no other byte moves.
 
 JPEG, TIFF and WebP keep their size: what names a place is blanked where it stands. PNG loses the pieces that hold it.
 The picture itself stays as it is, bit for bit. Of what is not understood nothing is claimed: then it is
@@ -55,7 +55,7 @@ _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # markers of a JPEG witho
 
 @dataclass(slots=True)
 class Removal:
-    """What is to be changed in a file: bytes written over others, and stretches left out; ``found`` says of what."""
+    """The changes of a file: overwritten bytes and omitted ranges; ``found`` names the kinds of location data."""
 
     patches: list[tuple[int, bytes]] = field(default_factory=list)
     left_out: list[tuple[int, int]] = field(default_factory=list)

@@ -1,1 +1,1 @@
-"""What is kept on the officer's machine: profiles, the outbox, the verified register and its reference data."""
+"""Data on the officer's machine: profiles, the outbox, the verified register and its reference data."""

@@ -1,4 +1,4 @@
-"""What waits to be sent: signed messages, sealed to the members, so that this machine cannot read them back.
+"""The outbox: signed messages that wait to be sent, sealed to the members, unreadable to this machine.
 
 Every message is put here before it is submitted and taken out only when the node's receipt for it is verified. The node
 answers a repeated message with the releases of the first time, so whatever is still here may always be sent again:
@@ -47,7 +47,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What may be told about one message in the outbox: its signed header."""
+    """The visible part of one message in the outbox: its signed header."""
 
     header: message_pb2.Header
     path: Path
@@ -82,7 +82,7 @@ class Outbox:
     def settle(
         self, batch: Batch, remaining: Iterable[int], refused: Mapping[int, str], waiting: Iterable[int] = ()
     ) -> None:
-        """Take a batch out but for the items at ``remaining`` (tried again) and ``refused`` (reason by place).
+        """Remove a batch except the items at ``remaining`` (tried again) and ``refused`` (reason by place).
 
         Those at ``waiting`` are set apart: the node has them, and asks another officer for a signature.
         """
@@ -118,7 +118,7 @@ class Outbox:
         return waiting
 
     def drop(self, message_id: bytes) -> int:
-        """Give up one message; returns how many copies there were. Not to be undone: nobody here can read it."""
+        """Drop one message; return the number of copies. Irreversible: nobody here can read it."""
         dropped = 0
         for batch in list(self.batches()):
             kept = [place for place, item in enumerate(batch.items) if _header(item).message_id != message_id]

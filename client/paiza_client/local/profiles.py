@@ -57,12 +57,12 @@ class Profile:
 
     @property
     def outbox(self) -> Path:
-        """Where sealed messages wait."""
+        """The folder of waiting sealed messages."""
         return self.folder / "outbox"
 
     @property
     def register_cache(self) -> Path:
-        """Where the verified register is kept."""
+        """The folder of the verified register."""
         return self.folder / "register"
 
 

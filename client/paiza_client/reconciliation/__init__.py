@@ -1,1 +1,1 @@
-"""What members' logs say of each other, questioned and compared. Pure, apart from the asking."""
+"""Queries and comparison of members' logs. Pure, apart from the queries."""

@@ -36,7 +36,7 @@ FOLLOWED: Final = (*COMPARED, log_pb2.LOG_EVENT_EXPIRED)
 """The events that are asked for about a message of which the period does not say enough."""
 
 SHORTEST_RETENTION: Final = timedelta(days=365)
-"""No node keeps its entries for less (`audit_retention_days`): one that is younger was not retired."""
+"""Every node keeps its entries for at least this long (`audit_retention_days`): a younger one was not retired."""
 
 _SENT: Final = frozenset({"RELEASED", "FORWARDED"})
 _TAKEN: Final = frozenset({"RECEIVED", "REFUSED", "DENIED"})
@@ -89,7 +89,7 @@ class Comparison:
 
 @dataclass(slots=True)
 class View:
-    """What one member's log showed of its exchange with the other, and until which index all of it was looked at."""
+    """One member's log entries about its exchange with the other, and the index up to which they are complete."""
 
     member: str
     entries: dict[int, VisibleEntry] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class View:
     retired_end: int = 0
 
     def take(self, page: VisiblePage, about: Iterable[bytes] = ()) -> None:
-        """Take an answer in; ``about``: the messages it was asked about, all of whose entries it shows."""
+        """Add an answer; ``about``: the queried messages, of which it shows all entries."""
         self.consulted.append(page.consulted)
         self.retired_end = max(self.retired_end, page.retired_end)
         for shown in page.entries:
@@ -125,7 +125,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What comparing two logs over a period came to.
+    """The result of comparing two logs over a period.
 
     ``agreed`` counts the messages both logs agree on, ``under_way`` those that wait for an answer within the time
     allowed. ``digest`` stands for what was exchanged and answered; both nodes compute the same to close the period.

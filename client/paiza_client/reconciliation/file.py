@@ -1,8 +1,8 @@
 """A comparison as one file: every question and answer, and the register, so that anybody can compare again offline.
 
-Nothing of it is believed but what holds: each answer is bound to its question by the log that gave it, each entry is
+Only verified content counts: each answer is bound to its question by the log that gave it, each entry is
 proven, and the comparison is made anew by the same steps. Only when it was made (which decides what is late) is the
-word of whoever made the file.
+word of the maker of the file.
 """
 
 import asyncio

@@ -63,7 +63,7 @@ def go_on(query: pb.EntryQuery, page: VisiblePage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a log answered, as bytes: the question as it was asked, and the page as it came."""
+    """An answer of a log, as bytes: the query and the page, unchanged."""
 
     member: str
     query: bytes
@@ -71,7 +71,7 @@ class Answer:
 
 
 class QuerySession(Protocol):
-    """Who answers questions: the own node, or answers of before that were kept."""
+    """A source of answers: the own node, or stored answers."""
 
     def pages(self, member: str, question: Question) -> AsyncIterator[VisiblePage]:
         """Yield the answers to a question, checked, until the log was looked through."""

@@ -8,7 +8,7 @@ from paiza_client.verify.log_query_checks import Counts, CountsReply
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one member sent to one other. None where nobody whose word it is told it.
+    """The counts of one member's messages to one other. None if the member concerned did not state them.
 
     ``sent``, ``receipted``, ``refused`` and ``overdue`` are the sender's word; ``received`` is the recipient's.
     ``disputed`` is by how many messages the two cannot both be right: more receipts than were received, or more

@@ -45,9 +45,9 @@ def plan(
 
 
 async def compare_logs(session: QuerySession, comparison: Comparison, *, own: str, now: datetime) -> Result:
-    """Ask both members for the period, then both again for what only one of them spoke of, and compare.
+    """Query both members for the period, then both again for messages that only one of them showed, and compare.
 
-    Whoever holds a receipt is asked before whoever must show it is asked last: so an honest log always shows it.
+    The holder of a receipt is asked before the member that must show it: so an honest log always shows it.
     Refused("audit_not_granted") where a member does not let us see what is needed.
     """
     views = []

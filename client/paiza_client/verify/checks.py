@@ -45,7 +45,7 @@ def check_opened(
     registers: Registers,
     together: Proof | None = None,
 ) -> OpenedPart:
-    """Check all that the node hands over with a part, and only then open it.
+    """Verify everything that the node sends with a part, and only then open it.
 
     1. The header is the one asked for, and our member is its author, one of its recipients, or it was passed on to us.
     2. The author's log holds its release to us (to every recipient, where we are the author; to somebody, where it was
@@ -54,7 +54,7 @@ def check_opened(
     4. The releases name these signers in these roles.
     5. The answers shown are of its recipients and of this message; where we are a recipient, our log holds RECEIVED.
     6. Our log holds that it was opened, by this officer, just this part; or ``together`` with others, the main part.
-    7. The part's key opens the ciphertext; that of an attachment travels apart, and is opened by whoever fetched it.
+    7. The part's key opens the ciphertext; that of an attachment travels apart, and the caller that fetched it opens it.
     """
     # 1.
     header = check_header(digest, answer.message.header)

@@ -1,4 +1,4 @@
-"""Checks on what a log was asked and answered, so that whoever passes an answer on can withhold it, but not change it.
+"""Checks of queries and answers of a log, so that a relaying node can withhold an answer, but not change it.
 
 Pure: question, answer and a verified register in, proven records out. What does not hold is `NotProven`.
 """
@@ -55,7 +55,7 @@ class VisibleEntry:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What may be seen: all entries of ``events`` since ``since``, and of ``party_events`` those about the asker."""
+    """The visible entries: all entries of ``events`` since ``since``, and of ``party_events`` those about the asker."""
 
     events: frozenset[int]
     since: datetime | None
@@ -99,7 +99,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class CountsReply:
-    """What a member says it exchanged, with whom, in which period; its log commits to having said so."""
+    """A member's stated counts by counterpart and period; its log commits to the statement."""
 
     member: str
     counts: tuple[Counts, ...]
@@ -111,7 +111,7 @@ class CountsReply:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Who asked whom what: ``officer`` of ``asker``, the log of ``member``, with this serialized question."""
+    """The parties of a query: ``officer`` of ``asker``, the log of ``member``, with this serialized question."""
 
     asker: str
     officer: str
@@ -128,7 +128,7 @@ def check_page(page: pb.EntriesPage, asked: Query, logs: LogReader) -> VisiblePa
     4. The entries are proven, in order, within what was looked at, of this log, and match the question and the scope.
     5. Headers are those of the messages, texts those of the entries, and proofs from other logs hold and are about the
        same messages.
-    6. The answer goes on: whoever asks again from where it ended comes to an end.
+    6. The answer makes progress: repeated queries from its end come to an end.
     """
     query = log_queries.parse_entry_query(asked.query)
     # 1. and 2.

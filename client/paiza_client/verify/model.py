@@ -41,7 +41,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one submitted message.
+    """The outcome of one submitted message.
 
     ``proofs`` are the releases, one per recipient, where it was released; where it waits for other officers, that it
     was submitted. ``missing`` are those who have not signed.
@@ -94,10 +94,10 @@ class LogState:
     accepted_time: datetime | None
     own: bool
     witnessed_size: int | None = None
-    """Of the own log: how much of it a quorum of the other members cosigned; None where none did, or it is not ours."""
+    """The size of the own log that a quorum of the other members cosigned; None if there is none, or it is not ours."""
     witnesses: tuple[str, ...] = ()
     """Whose cosignatures under that checkpoint were verified."""
     unwitnessed_since: datetime | None = None
     """When the oldest entry was made that it does not cover, as the node says; None where it covers all."""
     misbehaviour: tuple[str, ...] = ()
-    """What speaks against the log, as reason codes, by the word of the own node."""
+    """The misbehaviour of the log, as reason codes, stated by the own node."""
