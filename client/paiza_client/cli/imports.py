@@ -18,7 +18,7 @@ from paiza_domain import handling as marks
 
 @click.group("import", help=N_("Take records over from other systems."))
 def import_() -> None:
-    """Take records over."""
+    """Import records."""
 
 
 @import_.command(

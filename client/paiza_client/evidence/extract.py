@@ -1,4 +1,4 @@
-"""The parts that an evidence file discloses, as bytes, as records, and as files for whoever reads them."""
+"""The parts that an evidence file discloses, as bytes, as records, and as files for a reader."""
 
 import json
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ MAX_TEXT_BYTES: Final = 4 * 1024  # of comparison.json
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Who compared what, and when, by their own word; ``officer`` of ``own`` is proven by the answers."""
+    """The officer, members and time of a comparison, as stated; the answers prove ``officer`` of ``own``."""
 
     comparison: Comparison
     own: str

@@ -60,7 +60,7 @@ class Attachments:
 
     @contextlib.contextmanager
     def telling(self, progress: "Progress | None") -> Iterator[None]:
-        """Tell ``progress`` how far the transfers inside are."""
+        """Report the progress of the transfers inside to ``progress``."""
         self.progress = progress
         try:
             yield

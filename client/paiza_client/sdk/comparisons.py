@@ -27,7 +27,7 @@ __all__ = ["Reconciliation", "close", "compare", "pack", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What comparing two logs came to; ``made`` states who compared what, and when.
+    """The result of comparing two logs; ``made`` states the officer, the members and the time.
 
     ``answers`` are the questions and answers as they came, kept only for `pack`.
     """

@@ -42,7 +42,7 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """An evidence file: its bytes, at most 128 MiB, and what they prove to whoever has the bootstrap root."""
+    """An evidence file: its bytes, at most 128 MiB, and the facts they prove under the bootstrap root."""
 
     data: bytes
     proven: Evidence
@@ -78,7 +78,7 @@ class EvidenceFiles:
         return await self._make(digest, {}, {}, openings=openings)
 
     async def disclose(self, message: MessageSummary, disclosure: Disclosure) -> EvidenceFile:
-        """Return the evidence file of a message with the keys of some parts, which whoever has it can read.
+        """Return the evidence file of a message with the keys of some parts, readable to anybody with the file.
 
         Attachments among them are fetched, 96 MiB at most. Then leave is asked, and each part is opened: the node logs
         EXPORTED and OPENED, and the file holds both with all other openings.

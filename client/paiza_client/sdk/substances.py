@@ -1,4 +1,4 @@
-"""What the reference data say about the substances of a draft or an opened message, beside it and never against it.
+"""Notes from the reference data on the substances of a draft or an opened message; they never block it.
 
 A member's data may lag behind another's: an unknown reference id is a remark to its author and to its reader, and no
 reason to refuse a message. The reference data come with the register; no function here asks the node.

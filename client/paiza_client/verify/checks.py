@@ -54,7 +54,7 @@ def check_opened(
     4. The releases name these signers in these roles.
     5. The answers shown are of its recipients and of this message; where we are a recipient, our log holds RECEIVED.
     6. Our log holds that it was opened, by this officer, just this part; or ``together`` with others, the main part.
-    7. The part's key opens the ciphertext; that of an attachment travels apart, and the caller that fetched it opens it.
+    7. The part's key opens the ciphertext; an attachment's travels apart; the caller that fetched it opens it.
     """
     # 1.
     header = check_header(digest, answer.message.header)
