@@ -49,7 +49,9 @@ def command() -> None:
 @shared
 @json_option
 @click.option("--to", "recipient", default="", metavar="MEMBER", help=N_("Only those to this member."))
-@click.option("--limit", type=WholeNumber(1, MAX_QUEUE), default=DEFAULT_PAGE, show_default=True)
+@click.option(
+    "--limit", type=WholeNumber(1, MAX_QUEUE), default=DEFAULT_PAGE, show_default=True, help=N_("At most so many.")
+)
 def show(config_path: Path, log_level: str | None, recipient: str, limit: int, *, as_json: bool) -> None:
     """Show the queue."""
     deliveries, attachments, runs = _found(settings(config_path, log_level), recipient, limit)
