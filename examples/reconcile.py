@@ -4,7 +4,7 @@ With `make up` running, and PAIZA_HOME set as it prints:
 
     python examples/reconcile.py kaz-coordinator tjk comparison.zip
 
-Both logs note the questions, and once nothing differs that the period is closed. Whoever has the file and the
+Both logs note the questions, and once nothing differs that the period is closed. Anybody with the file and the
 bootstrap root compares again without a node: `paiza audit reconcile --check comparison.zip --root root.json`.
 """
 

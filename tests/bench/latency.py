@@ -1,6 +1,6 @@
 """Rows "latency": one message at an idle federation, and FLASH messages behind bulk; from Submit to the receipt.
 
-Idle, the officer watches and hears of the receipt. Behind bulk he asks every few milliseconds for this one message
+Idle, the officer watches for the receipt. Behind bulk they ask every few milliseconds for this one message
 instead: a watcher would be told of every bulk message too.
 """
 

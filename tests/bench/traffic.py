@@ -62,7 +62,7 @@ async def submit(officer: Officer, requests: Iterator[bytes]) -> list[bytes]:
         await channel.channel_ready()
 
         async def submit_some() -> None:
-            # The iterator is shared: whoever is free takes the next.
+            # The iterator is shared: a free worker gets the next.
             for request in requests:
                 answer = await call(request, timeout=SUBMIT_SECONDS)
                 answers.append(answer)

@@ -41,7 +41,7 @@ def main() -> int:
         print(f"\n{voice('It did not hold', 'Не выполнено')}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read this has gone; what Python still holds for him must not fail a second time.
+        # The reader has gone; the rest of Python's buffer must not fail a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

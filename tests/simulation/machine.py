@@ -324,7 +324,7 @@ class Node:
         except NodeStopped as stopped:
             self.found_out = self.found_out or (stopped.reason == "log_rolled_back" and life == self.lives)
             return
-        if life == self.lives:  # else it crashed meanwhile, and whoever asked is gone
+        if life == self.lives:  # else it crashed meanwhile, and the caller is gone
             self.unasked.discard(member)
 
     async def show(self, to: str) -> None:

@@ -34,7 +34,7 @@ class _Here(ThreadPoolExecutor):
         done: Future[Any] = Future()
         try:
             done.set_result(work(*arguments, **named))
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting caller
             done.set_exception(error)
         return done
 
@@ -109,7 +109,7 @@ class World:
         """Run until every task waits for the network."""
         ready: Any = asyncio.get_running_loop()
         await asyncio.sleep(0)
-        while ready._ready:  # noqa: ASYNC110 - whoever is ready goes on; nothing here is a clock
+        while ready._ready:  # noqa: ASYNC110 - ready tasks go on; nothing here is a clock
             await asyncio.sleep(0)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:

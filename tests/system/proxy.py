@@ -24,7 +24,7 @@ class Proxy:
         self._open.set()
         self._refuse = False
         self._writers: set[asyncio.StreamWriter] = set()
-        self._callers: dict[asyncio.StreamWriter, int] = {}  # local port of whoever dialled
+        self._callers: dict[asyncio.StreamWriter, int] = {}  # local port of the caller
         self._refused_pids: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0

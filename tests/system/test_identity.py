@@ -40,7 +40,7 @@ VERBS_SAY: Final = frozenset(
     }
 )
 
-# Which callers each action of the policy is permitted to, of those an RPC is for; "-": whoever is known here. Peer: the
+# Which callers each action of the policy is permitted to, of those an RPC is for; "-": any known caller. Peer: the
 # node of another active member. The rest: officers of the own member, by role.
 TABLE: Final = """
                peer  liaison  duty    authoriser  coordinator  auditor
@@ -61,7 +61,7 @@ oversee        .     denied   denied  denied      in           denied
 """
 WORDS: Final = {"in": IN, ".": "forbidden", "denied": "policy_denied"}
 
-# Who is never let in, whatever he calls: his kind, the reason where the call is for his kind, and where it is not.
+# Callers that are never admitted: the kind, the reason if the call is for that kind, and the reason if not.
 # TLS refuses some before the gate sees them; then no reason can be given.
 NEVER: Final[Mapping[str, tuple[str, str, str]]] = {
     "no certificate": ("node", TLS, TLS),

@@ -41,7 +41,7 @@ def clone(root: Path, tmp_path: Path, environment: Mapping[str, str]) -> Iterato
         pytest.skip("no git here, or not a git checkout: there is nothing to clone")
     folder = tmp_path / "c"
     settings = tmp_path / "gitconfig"
-    settings.write_text("[safe]\n\tdirectory = *\n")  # whoever owns the checkout, it is ours to read
+    settings.write_text("[safe]\n\tdirectory = *\n")  # the checkout may have any owner
     git = ["git", "clone", "--quiet", "--no-hardlinks", str(root), str(folder)]
     subprocess.run(git, check=True, env={**environment, "GIT_CONFIG_GLOBAL": str(settings)})
     python = folder / ".venv/bin/python"

@@ -40,7 +40,7 @@ def mint(federation: Federation) -> Mint:
 
 
 def test_tls_1_2_is_refused(federation: Federation, mint: Mint, tmp_path: Path) -> None:
-    """A caller with a valid certificate who offers TLS 1.2 at most gets no handshake; with 1.3 he does."""
+    """A caller with a valid certificate that offers TLS 1.2 at most gets no handshake; with 1.3 it does."""
     node, caller = federation.node("kaz"), mint.officer("kaz-liaison")
     assert _handshake(node, caller, tmp_path, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
     with pytest.raises((ssl.SSLError, ConnectionError)):

@@ -1,4 +1,4 @@
-"""The command of the second officer: what waits, the whole message, and his decision."""
+"""The command of the second officer: waiting messages, the whole message, and the decision."""
 
 from pathlib import Path
 from typing import Any

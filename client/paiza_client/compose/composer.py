@@ -49,7 +49,7 @@ class Envelope:
     parent_digests: tuple[bytes, ...] = ()
     annex_handling: message_pb2.Handling | None = None
     second: tuple[str, str] | None = None
-    """SPIFFE ID of the officer who must sign as well, and the role he acts in."""
+    """SPIFFE ID of the officer who must sign as well, and their role."""
     attachments: tuple[Attachment, ...] = ()
 
 
@@ -183,7 +183,7 @@ class Composer:
         return header
 
     def _signers(self, kind: Kind, envelope: Envelope) -> list[message_pb2.RequiredSigner]:
-        """Name ourselves, and the second officer where there is one; his signature comes later."""
+        """Name ourselves, and the second officer if there is one; their signature comes later."""
         signers = [message_pb2.RequiredSigner(id=str(self._profile.id), role=self._role(kind))]
         if envelope.second is not None:
             signers.append(message_pb2.RequiredSigner(id=envelope.second[0], role=envelope.second[1]))

@@ -1,7 +1,7 @@
 """Checks on what the own node says about messages that need a second officer. Pure, as `paiza_client.verify.checks`.
 
 The second officer signs header bytes whose digest, parts and present signatures were verified here, with every part
-opened: he sees exactly what he signs.
+opened: they see exactly the content they sign.
 """
 
 from collections.abc import Sequence

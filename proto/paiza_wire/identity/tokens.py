@@ -115,7 +115,7 @@ class _Token:
         self._thread.shutdown()
 
     def _find(self, uri: TokenUri) -> tuple[Any, EllipticCurvePublicKey]:
-        import pkcs11  # noqa: PLC0415 - an extra; whoever has no token does without
+        import pkcs11  # noqa: PLC0415 - an extra; not needed without a token
 
         with _translated():
             private_key = self._only(uri, pkcs11.ObjectClass.PRIVATE_KEY)

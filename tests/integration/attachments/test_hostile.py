@@ -213,7 +213,7 @@ async def test_an_officer_brings_only_what_he_announced(line: Line, tmp_path: Pa
 
 
 async def test_an_officer_has_a_bounded_share(line: Line) -> None:
-    """Uploads that no message names are counted for each officer: more than his share waits."""
+    """Uploads that no message names are counted for each officer: uploads beyond their share wait."""
     stub = attachment_pb2_grpc.AttachmentServiceStub(line.sending)
     request = attachment_pb2.StartUploadRequest(ciphertext_size=4 * 1024**3)
     for number in range(4):

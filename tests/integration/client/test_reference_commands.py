@@ -149,7 +149,7 @@ def test_a_name_typed_at_a_prompt_is_answered_at_once(
 def test_a_classification_is_written_and_read_by_its_national_name(
     paiza: Paiza, federation: Federation, tmp_path: Path
 ) -> None:
-    """A draft names the level as the writer's member does; each reader is shown the name of his own member."""
+    """A draft names the level as the writer's member does; each reader sees their own member's name."""
     names = {
         member: paiza("kaz-liaison", "profile", member, "--json").json["classification"]["1"]
         for member in ("kaz", "tjk")

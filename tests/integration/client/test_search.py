@@ -138,7 +138,7 @@ def test_looking_for_requests_of_colleagues_is_no_oracle(
         return [log_pb2.LogEntry.FromString(each.proven.entry).actor.rpartition("/")[2] for each in found]
 
     assert asyncio.run(searched())[-2:] == ["liaison", "coordinator"]
-    # What is RED he may not open: he does not find it by what it says, and of a request only the thread is named.
+    # RED messages they may not open: no content search finds them, and of a request only the thread is named.
     assert paiza("kaz-coordinator", "search", "--json", "--plate", "Z777ZZ77").json == []
     assert similar("kaz-coordinator", field="plate", text="Z777ZZ77") == [()]
 

@@ -178,7 +178,7 @@ def test_two_officers_must_be_named(paiza: Paiza, nominal: Path) -> None:
 
 
 def test_colleagues_are_listed_to_choose_from(paiza: Paiza) -> None:
-    """An officer sees the officers of his own member with their roles and units."""
+    """An officer sees the officers of their own member with roles and units."""
     found = paiza("kaz-liaison", "approve", "--officers", "--json").json
     assert {each["name"]: each["roles"] for each in found}["authoriser"] == ["authoriser"]
 
@@ -244,7 +244,7 @@ def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation
 def test_the_second_officer_reads_the_attachments_before_he_signs(
     paiza: Paiza, federation: Federation, nominal: Path, tmp_path: Path
 ) -> None:
-    """He saves them while the message waits, each opening logged with its part; who is not named gets none."""
+    """The second officer saves them while the message waits, each opening logged with its part; others get none."""
     (tmp_path / "list.csv").write_text("place,count\nhere,3\n")
     waiting = paiza(
         "kaz-liaison", "send", "information-request", nominal, "--second", "duty", "--attach", tmp_path / "list.csv",

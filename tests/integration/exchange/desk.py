@@ -1,4 +1,4 @@
-"""An officer at his node as the protocol sees him, with a colleague who signs as the second."""
+"""An officer at their node, by calls of the protocol, with a colleague who signs as the second."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -30,7 +30,7 @@ def digest_of(signed: bytes) -> bytes:
 
 
 class Desk:
-    """An officer at his node, with a colleague who signs as the second."""
+    """An officer at their node, with a colleague who signs as the second."""
 
     def __init__(self, folder: Path, member: str) -> None:
         register = read_register(folder)

@@ -214,7 +214,7 @@ async def test_another_member_has_nothing_erased(kaz: Desk, tjk: Desk) -> None:
 
 
 async def test_the_log_says_who_looked_and_that_it_was_read(federation: Federation, kaz: Desk, tjk: Desk) -> None:
-    """An auditor finds openings with their reasons, by officer and message; his reading is in the log as well."""
+    """An auditor finds openings with their reasons, by officer and message; the reading is logged as well."""
     _signed, digest = await sent(kaz, [tjk])
     assert await tjk.open(digest, "for case 99") == ""
     async with lawful(federation, "tjk-auditor") as auditor, lawful(federation, "tjk-liaison") as liaison:

@@ -33,7 +33,7 @@ async def stub(peer: HostilePeer) -> "AsyncIterator[exchange_pb2_grpc.ExchangeSe
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def liaison(folder: Path, register: Register) -> AsyncIterator[tuple[Officer, grpc.aio.Channel]]:
-    """Return the liaison officer of kaz, and his channel."""
+    """Return the liaison officer of kaz, and their channel."""
     officer = Officer(folder, "kaz-liaison", register)
     async with officer.channel() as channel:
         yield officer, channel

@@ -28,7 +28,7 @@ SECONDS: Final = 20
 
 
 class UnitDirectory:
-    """Officers of kaz, each with a connection of his own."""
+    """Officers of kaz, each with a connection of their own."""
 
     def __init__(self, folder: Path, register: Register, stack: AsyncExitStack) -> None:
         self.officers = {

@@ -26,7 +26,7 @@ SECONDS: Final = 20.0
 
 
 class Three:
-    """Three officers of kaz and an auditor, each with a connection of his own."""
+    """Three officers of kaz and an auditor, each with a connection of their own."""
 
     def __init__(self, federation: Federation, register: Register) -> None:
         self.officers = {name: Officer(federation.folder, f"kaz-{name}", register) for name in (*SIGNERS, "auditor")}
@@ -55,7 +55,7 @@ class Three:
         return answer
 
     async def waiting(self, name: str, header: bytes) -> list[str]:
-        """Name those whose signature an officer sees missing; empty where the message does not wait for him."""
+        """Name the missing signers that an officer sees; empty if the message does not wait for that officer."""
         stub = approval_pb2_grpc.ApprovalServiceStub(self.channels[name])
         found = (await stub.ListPendingApprovals(approval_pb2.ListPendingApprovalsRequest(), timeout=SECONDS)).messages
         digest = message.message_digest(header)
@@ -101,7 +101,7 @@ async def test_it_waits_for_each_and_goes_with_the_last(three: Three, order: tup
     assert "RELEASED" not in [event for event, _ in await three.trail(header)]
     assert await three.waiting(order[0], header) == []
     assert await three.waiting(order[1], header) == [order[1]]
-    # Whoever signed already signs nothing more by signing again.
+    # A repeated signature adds nothing.
     again = await three.approve(order[0], header)
     assert (again.result.WhichOneof("result"), again.approved.index) == ("waiting", first.approved.index)
     last = await three.approve(order[1], header)

@@ -33,7 +33,7 @@ DAMAGE = {
 
 
 async def exchange(federation: Federation, folder: Path) -> None:
-    """Send a film; have one message signed by a second officer, and take another back that waits for him."""
+    """Send a film; sign one message as a second officer, and withdraw another that waits for them."""
     first, second = (Officer(federation.folder, f"kaz-{name}") for name in ("liaison", "duty"))
     async with first.channel() as channel, second.channel() as other:
         header = first.header(["tjk"])

@@ -9,7 +9,7 @@ What a crash leaves:
 
 - before the COMMIT: nothing happened, nobody was answered;
 - after the COMMIT, before the checkpoint is on disk: the batch happened and nobody was answered; the next start signs
-  the committed head, and whoever repeats gets the same entries;
+  the committed head, and a caller that repeats gets the same entries;
 - after that: the answer may be lost; repeats get the same entries. Subscribers who were not told of announced changes
   (`changes`) find them in the rows when they catch up at the next start.
 

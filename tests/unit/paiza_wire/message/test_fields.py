@@ -35,7 +35,7 @@ parts.part_number           all:part_missing
 parts.ciphertext            all:part_digest_mismatch
 """
 
-# The same for the header. One code stands for whoever changes it; of two, the first is what a stranger's change gives
+# The same for the header. One code is the same for every changer; of two, the first is what a stranger's change gives
 # and the second what a change by the author gives, whose officers sign the new header. "signed" is short for
 # bad_signature/cannot_open: only the signers may say something else, and then the wraps of before do not open.
 HEADER = """

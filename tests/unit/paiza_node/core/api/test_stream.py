@@ -27,7 +27,7 @@ class EndedError(Exception):
 
 
 class Situation:
-    """An officer, what the node knows of him, and the time."""
+    """An officer, their record at the node, and the time."""
 
     def __init__(self, folder: Path) -> None:
         register = read_register(folder)
@@ -80,7 +80,7 @@ def expire(now: Situation) -> None:
 async def test_stream_ends_when_its_caller_would_not_be_admitted(
     folder: Path, change: Callable[[Situation], None], reason: str
 ) -> None:
-    """An officer who watches gets nothing more once he is suspended or his certificate has expired."""
+    """An officer who watches gets nothing more once they are suspended or their certificate has expired."""
     situation = Situation(folder)
 
     async def watch(*_arguments: Any) -> AsyncIterator[officer_pb2.WatchResponse]:

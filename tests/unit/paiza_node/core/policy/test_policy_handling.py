@@ -143,7 +143,7 @@ def policy_context(text: str) -> PolicyContext:
 
 
 def principal(actor: str) -> Principal:
-    """Return an officer by his role, or a member's node."""
+    """Return an officer by role, or a member's node."""
     if actor in ROLES:
         return Principal("o", frozenset({actor}))
     return Principal("tjk", suspended=actor == "suspended", node=True)

@@ -191,7 +191,7 @@ async def test_what_cannot_be_judged_yet_is_asked_for_again(fleet: Fleet, monkey
 
 
 async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fleet) -> None:
-    """Nobody is told of another's log, or of his own that goes on; questions are well formed."""
+    """A caller gets nothing about another's log, or its own current one; requests are well formed."""
     tjk = fleet["tjk"]
     with_proof = lost(fleet)[2]
     kept = ForeignProof(

@@ -143,7 +143,7 @@ def waiting(expires_time: datetime) -> ApprovalRow:
 
 
 def told(room: Room) -> dict[str, list[tuple[str, bool]]]:
-    """Return what each officer is told when his watch begins now: the codes, and whether it is overdue."""
+    """Return each officer's notices at the start of a watch now: the codes, and whether one is overdue."""
     pending = PendingNotices(store=room.store, unit_directory=DESKS, clock=room.clock)
     return {
         name.rpartition("/")[2]: [(each.code, each.overdue) for each in pending.of(officer)]
@@ -205,7 +205,7 @@ async def test_work_nobody_acknowledges_goes_to_the_duty_unit_and_round_those_on
 
 
 async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Room) -> None:
-    """His signatures, and work that is his or overdue at his desk; nothing of a colleague's or another desk's."""
+    """An officer's signatures, own tasks and overdue ones of the unit; none of a colleague or another unit."""
     await room.ledger.commit(lambda tx: approvals_store.add_approval(tx.conn, waiting(BEGIN + timedelta(days=9))))
     work = received(room, pb.URGENCY_URGENT)
     asked = [("approval_asked", False)]

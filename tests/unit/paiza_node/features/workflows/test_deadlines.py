@@ -195,7 +195,7 @@ async def test_who_joins_late_gets_the_whole_thread_from_who_invited_him(room: R
 
 
 async def test_nobody_gets_a_thread_by_being_addressed(room: Room) -> None:
-    """A step that is addressed to somebody who takes no part shares nothing with him."""
+    """A step addressed to a member that takes no part shares nothing with it."""
     request = room.begin()
     taken = delivery.acknowledgement(request.digest)
     thread = request.header.thread_id
