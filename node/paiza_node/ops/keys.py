@@ -81,7 +81,7 @@ def unsealed_keys(config: Config) -> list[str]:
 
 
 def _secret_files(folder: Path) -> list[Path]:
-    return sorted([*folder.glob("*.key"), *folder.glob("*.seed")])
+    return sorted([*folder.glob("*.key"), *folder.glob("*.seed"), *folder.glob("*.pem")])
 
 
 def _index_key(config: Config, sealer: Sealer) -> bytes:

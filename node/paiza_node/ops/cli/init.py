@@ -1,4 +1,8 @@
-"""`paiza-node init`: create a new member's node folder: configuration, keys, signing request, and data to publish."""
+"""`paiza-node init`: create a new member's node folder: configuration, keys, signing request, and data to publish.
+
+Nothing in it depends on a register: `paiza-trust apply` makes the member's application of it, and `paiza-node join`
+adds the root and the register that name the member.
+"""
 
 import json
 import os
@@ -7,6 +11,7 @@ import secrets
 import shutil
 import tempfile
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,9 +25,8 @@ from paiza_node.ops.config import ADDRESS, MAX_SOCKET_PATH
 from paiza_node.ops.language import _
 from paiza_node.ops.passphrase import sealer_of
 from paiza_node.ops.terminal import print_json
-from paiza_register import RegisterReader, folder_fetch
 from paiza_register.documents import FORMAT
-from paiza_wire.errors import PaizaError
+from paiza_register.pair_key import key_files as pair_files
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, SpiffeId, certificates, key_files, keys
 from paiza_wire.identity.private_keys import ED25519, INDEX, MLDSA44, P256, SEED_BYTES, X_WING
 from paiza_wire.identity.sealing import Sealer
@@ -31,7 +35,6 @@ from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey
 
 KEY_LIFE: Final = timedelta(days=365)  # of the encryption key; a new one overlaps it
-MAX_ROOT_BYTES: Final = 1 << 20
 OFFICERS: Final = """# The officers this node knows. Each is issued a certificate by this member's officer CA.
 #
 # [[officer]]
@@ -46,24 +49,20 @@ OFFICERS: Final = """# The officers this node knows. Each is issued a certificat
 @click.command(
     "init",
     help=N_(
-        "Create the folder of a new node: configuration, keys, signing request. Prints the data "
-        "to send to the register's holders. A folder that is not empty is left unchanged."
+        "Create the folder of a new node: configuration, keys, signing request. "
+        "A folder that is not empty is left unchanged."
     ),
 )
 @click.option("--member", required=True, help=N_("Member id, for example kaz."))
-@click.option("--register", required=True, help=N_("Folder that holds the published register, or: peers"))
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    required=True,
-    help=N_("The register's bootstrap root (root.json), received by a way you trust."),
-)
+@click.option("--federation", required=True, help=N_("Name of the federation, for example paiza.example."))
 @click.option("--folder", type=click.Path(path_type=Path), help=N_("Folder to create; default: the member id."))
 @click.option("--listen", default="0.0.0.0:7401", show_default=True, help=N_("Address to serve on."))
 @click.option(
-    "--endpoint", help=N_("host:port under which others reach it; default: this machine's name and the port.")
+    "--endpoint",
+    help=N_(
+        "host:port under which others reach it, several separated by commas; default: this machine's name and the port."
+    ),
 )
-@click.option("--federation", help=N_("Name of the federation; default: as the register says."))
 @click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),
@@ -73,35 +72,27 @@ OFFICERS: Final = """# The officers this node knows. Each is issued a certificat
 @json_option
 def command(
     member: str,
-    register: str,
-    root: Path,
+    federation: str,
     folder: Path | None,
     listen: str,
     endpoint: str | None,
-    federation: str | None,
     passphrase_file: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Make a node folder."""
     target = (folder or Path(member)).absolute()
-    _check(member, listen, target)
-    root_bytes = _root(root)
-    source = register if register == "peers" else str(Path(register).absolute())
-    name = federation or _federation(source, root_bytes)
-    if not FEDERATION_NAME.fullmatch(name):
-        raise _usage(N_("{value!r} is not a federation's name."), "--federation", value=name)
-    reached = endpoint or f"{os.uname().nodename}:{listen.rpartition(':')[2]}"
+    reached = (endpoint or f"{os.uname().nodename}:{listen.rpartition(':')[2]}").split(",")
+    _check(member, federation, listen, reached, target)
     phrase_path = None if passphrase_file is None else passphrase_file.absolute()
     sealer = sealer_of(phrase_path)
     sealer.passphrase()  # before anything is made: it may be refused
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=target.parent))
     try:
-        published = _make(building, member, name, reached, sealer)
-        _write(building / "root.json", root_bytes)
+        published = _make(building, member, federation, reached, sealer)
         socket = _socket(target, member)
-        _write(building / "node.toml", node_toml(member, name, listen, source, socket, phrase_path).encode())
+        _write(building / "node.toml", node_toml(member, federation, listen, socket, phrase_path).encode())
         _write(building / "officers.toml", OFFICERS.encode())
         _write(building / "member.json", json.dumps(published, indent=1, ensure_ascii=False).encode() + b"\n")
         building.rename(target)  # replaces an empty folder; nothing is there before everything is
@@ -109,28 +100,30 @@ def command(
         shutil.rmtree(building, ignore_errors=True)
         raise
     if as_json:
-        print_json({"folder": str(target), "federation": name, "csr": str(target / "node.csr"), "member": published})
+        print_json({"folder": str(target), "federation": federation, "member": published})
         return
-    click.echo(_("Made {folder} (federation {federation}).").format(folder=target, federation=name))
-    click.echo(_(NEXT).format(folder=target, member=member, federation=name))
+    click.echo(_("Made {folder} (federation {federation}).").format(folder=target, federation=federation))
+    click.echo(_(NEXT).format(folder=target, member=member))
 
 
 NEXT: Final = N_(
     "Next:\n"
-    "1. Have {folder}/node.csr signed by the node CA of {member}; put the certificate (PEM) at {folder}/keys/tls.crt.\n"
-    "2. Add both CAs of {member}, names and ceiling to {folder}/member.json and send it to the register's holders of "
-    "{federation}: it holds the log key, the encryption key and the endpoint to publish.\n"
-    "3. List your officers in {folder}/officers.toml.\n"
-    "4. When the register names {member}: paiza-node doctor --config {folder}/node.toml, then paiza-node run.\n"
+    "1. Make the member's own keys and its application: paiza-trust apply {folder} -o {member}.application\n"
+    "2. List your officers in {folder}/officers.toml.\n"
+    "3. When the custodians have admitted {member}: paiza-node join FILE --config {folder}/node.toml, then doctor "
+    "and run.\n"
     "Keep {folder}/keys safe: a lost log key ends this log, a lost encryption seed what was encrypted for it."
 )
 
 
-def _check(member: str, listen: str, target: Path) -> None:
+def _check(member: str, federation: str, listen: str, endpoints: Sequence[str], target: Path) -> None:
     if not MEMBER_ID.fullmatch(member):
         raise _usage(N_("{value!r} is not a member id such as kaz."), "--member", value=member)
-    if not ADDRESS.fullmatch(listen):
-        raise _usage(N_("{value!r} is not host:port."), "--listen", value=listen)
+    if not FEDERATION_NAME.fullmatch(federation):
+        raise _usage(N_("{value!r} is not a federation's name."), "--federation", value=federation)
+    for option, address in (("--listen", listen), *(("--endpoint", each) for each in endpoints)):
+        if not ADDRESS.fullmatch(address):
+            raise _usage(N_("{value!r} is not host:port."), option, value=address)
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise NodeStopped(
             "folder_not_empty",
@@ -141,42 +134,7 @@ def _check(member: str, listen: str, target: Path) -> None:
         )
 
 
-def _root(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        signed = json.loads(data)["signed"]
-    except (ValueError, KeyError, TypeError):
-        signed, data = {}, b""
-    if signed.get("_type") != "root" or len(data) > MAX_ROOT_BYTES:
-        raise NodeStopped(
-            "register_invalid",
-            what=N_("The file is not a bootstrap root of a register."),
-            where="{path}",
-            remedy=N_("Get root.json from the federation, over a channel you trust."),
-            path=path,
-        )
-    return data
-
-
-def _federation(source: str, root: bytes) -> str:
-    """Return the federation's name from the register; with `peers` no peer can be asked yet."""
-    if source == "peers":
-        raise _usage(N_("With --register peers the federation's name must be given."), "--federation")
-    with tempfile.TemporaryDirectory(prefix="paiza-") as cache:
-        try:
-            return RegisterReader(Path(cache), root).refresh(datetime.now(UTC), folder_fetch(Path(source))).federation
-        except PaizaError as error:
-            raise NodeStopped(
-                error.reason,
-                what=N_("The register cannot be read: {detail}."),
-                where="{path}",
-                remedy=N_("Name the folder that holds metadata/ and targets/, and the root that belongs to it."),
-                detail=error.detail,
-                path=source,
-            ) from error
-
-
-def _make(folder: Path, member: str, federation: str, endpoint: str, sealer: Sealer) -> dict[str, Any]:
+def _make(folder: Path, member: str, federation: str, endpoints: Sequence[str], sealer: Sealer) -> dict[str, Any]:
     """Write keys and signing request; return the part of member.json that only this node can fill."""
     now = datetime.now(UTC).replace(microsecond=0)
     own = folder / "keys"
@@ -192,6 +150,10 @@ def _make(folder: Path, member: str, federation: str, endpoint: str, sealer: Sea
     witness = WitnessSigner.from_private_key(f"{member}.{federation}/witness/1", witness_key).witness_key
     seed = key_wrapping.generate_seed()
     key_files.write_key(own / "encryption.seed", X_WING, seed, sealer)
+    key_files.write_key(own / "publisher.key", MLDSA44, keys.generate_mldsa44(), sealer)
+    first, second = pair_files(own / "revocations")
+    key_files.write_key(first, P256, keys.generate_p256(), sealer)
+    key_files.write_key(second, MLDSA44, keys.generate_mldsa44(), sealer)
     # Here and not at the first start: a service that is shut in cannot write into its key folder.
     key_files.write_key(own / "index.key", INDEX, secrets.token_bytes(SEED_BYTES), sealer)
     origin = f"{member}.{federation}/log/1"
@@ -199,7 +161,7 @@ def _make(folder: Path, member: str, federation: str, endpoint: str, sealer: Sea
     return {
         "format": FORMAT,
         "id": member,
-        "endpoints": [{"address": endpoint}],
+        "endpoints": [{"address": each} for each in endpoints],
         "log_keys": [{"origin": origin, "vkey": SignerKey.from_ed25519(origin, log_key).verifier_key.to_vkey()}],
         "witness_keys": [{"name": witness.name, "vkey": witness.to_vkey()}],
         "encryption_keys": [

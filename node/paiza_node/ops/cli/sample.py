@@ -18,9 +18,9 @@ listen = {listen}
 
 # Where the register comes from: a folder, or "peers" for the other members' nodes. Whatever it is, only what is signed
 # is believed; a source that stays behind ends in "register_expired".
-register = {register}
+register = "peers"
 
-# The root of all trust. Whoever can replace this file decides whom the node believes.
+# The root of all trust, as `join` wrote it. Whoever can replace this file decides whom the node believes.
 bootstrap_root = "root.json"
 
 # Database, last signed checkpoint, register. Never put back an old copy of it while the node is in a federation: it has
@@ -31,8 +31,8 @@ bootstrap_root = "root.json"
 # A password does not belong here but in ~/.pgpass.
 # database = ""
 
-# Folder of tls.key, tls.crt, log.key, witness.key, index.key, encryption*.seed. Only the node's own user may read it;
-# keep a copy apart.
+# Folder of tls.key, tls.crt, log.key, witness.key, index.key, encryption*.seed, publisher.key, revocations-*.pem. Only
+# the node's own user may read it; keep a copy apart.
 # keys = "keys"
 
 # A file whose first line is the passphrase of all the keys; only the node's own user may read it. Without it the
@@ -79,9 +79,7 @@ admin_socket = {admin_socket}
 """
 
 
-def node_toml(
-    member: str, federation: str, listen: str, register: str, admin_socket: str, passphrase_file: Path | None
-) -> str:
+def node_toml(member: str, federation: str, listen: str, admin_socket: str, passphrase_file: Path | None) -> str:
     """Return the text of node.toml. JSON's strings are TOML's basic strings."""
     return TEMPLATE.format(
         member=member,
@@ -89,7 +87,6 @@ def node_toml(
         member_text=json.dumps(member),
         federation_text=json.dumps(federation),
         listen=json.dumps(listen),
-        register=json.dumps(register, ensure_ascii=False),
         admin_socket=json.dumps(admin_socket, ensure_ascii=False),
         comment="# " if passphrase_file is None else "",
         passphrase_file=json.dumps(str(passphrase_file or ""), ensure_ascii=False),

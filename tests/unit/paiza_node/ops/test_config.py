@@ -87,7 +87,7 @@ def test_path_with_braces_is_told_as_it_is(tmp_path: Path) -> None:
 def test_sample_names_every_setting_and_loads(tmp_path: Path) -> None:
     """`init` writes a valid configuration that explains every setting."""
     path = tmp_path / "node.toml"
-    text = node_toml("kaz", "paiza.example", "0.0.0.0:7401", "peers", "data/admin.sock", None)
+    text = node_toml("kaz", "paiza.example", "0.0.0.0:7401", "data/admin.sock", None)
     path.write_text(text)
     assert load(path, {}).register is None
     assert [name for name in DEFAULTS if f"{name} = " not in text] == []

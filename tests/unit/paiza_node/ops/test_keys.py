@@ -39,8 +39,7 @@ def made(federation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("node")
     (folder / "phrase").write_bytes(PASSPHRASE + b"\n")
     (folder / "phrase").chmod(0o600)
-    init = ["init", "--member", "kaz", "--register", "peers", "--federation", "paiza.example", "--json"]
-    init += ["--root", str(federation / "root.json"), "--folder", str(folder / "kaz")]
+    init = ["init", "--member", "kaz", "--federation", "paiza.example", "--json", "--folder", str(folder / "kaz")]
     assert run([*init, "--passphrase-file", str(folder / "phrase")]) == 0
     shutil.copy(federation / "nodes/kaz/keys/tls.crt", folder / "kaz/keys/tls.crt")
     return folder
@@ -88,7 +87,7 @@ def test_a_new_nodes_keys_are_sealed_under_one_salt(node: Path, own: Member, mon
     monkeypatch.setattr(sealing, "Scrypt", counted)
     settings = load(node / "node.toml", {})
     assert unsealed_keys(settings) == []
-    assert len(list((node / "keys").glob("*"))) == 6
+    assert len(list((node / "keys").glob("*"))) == 9
     keys = load_keys(settings, own)
     assert keys.private_key.startswith(b"-----BEGIN PRIVATE KEY-----")
     assert keys.log.verifier_key.name == own.log_keys[-1].origin

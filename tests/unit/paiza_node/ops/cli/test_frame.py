@@ -41,8 +41,9 @@ def write_config(folder: Path, **changes: str) -> str:
         (["status", "--config", "nowhere.toml"], 3, "bad_configuration"),
         (["queue", "retry", "--config", "x"], 2, "usage"),
         (["nonsense"], 2, "usage"),
-        (["init", "--member", "K", "--register", "r", "--root", "r"], 2, "usage"),
-        (["init", "--member", "kaz", "--register", "r", "--root", "nowhere"], 3, "file_unreadable"),
+        (["init", "--member", "K", "--federation", "paiza.example"], 2, "usage"),
+        (["init", "--member", "kaz", "--federation", "paiza"], 2, "usage"),
+        (["init", "--member", "kaz", "--federation", "paiza.example", "--endpoint", "a:1,b"], 2, "usage"),
     ],
 )
 def test_wrong_use_is_told_in_both_languages(
