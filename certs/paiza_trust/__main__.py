@@ -14,6 +14,7 @@ import click
 
 from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program, run_command
 from paiza_cli.exit_codes import ExitCode
+from paiza_trust import ceremony_commands, language
 from paiza_trust import dev as dev_ceremony
 from paiza_trust import show as show_register
 from paiza_trust.errors import TrustError, from_disk, from_wire
@@ -95,6 +96,7 @@ def show(folder: Path, *, as_json: bool) -> None:
         click.echo(line)
 
 
+cli.add_command(ceremony_commands.apply)
 cli.add_command(log_group)
 cli.add_command(reference_group)
 
@@ -114,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _report(error: BaseException) -> ErrorReport:
-    found = _refusal(error)
+    found = _refusal(error).translated(language._)
     return ErrorReport(found.reason, found.what, found.where, found.remedy, found.exit_code)
 
 

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from securesystemslib.signer import Signer
-
 from paiza_cli.exit_codes import ExitCode
-from paiza_register.documents import FORMAT, MAX_MEMBERS
+from paiza_register.documents import MAX_MEMBERS
+from paiza_register.verified_set import FEDERATION as FEDERATION_FILE
 from paiza_trust.errors import TrustError
+from paiza_trust.federation_file import federation_file
 from paiza_trust.files import make_private_folder, write_private
-from paiza_trust.member import OFFICERS, Plan, create_member, pin, to_json
+from paiza_trust.member import OFFICERS, Plan, create_member
 from paiza_trust.reference_source import OURS, legal_base_titles, member_documents, shared_documents
 from paiza_trust.repository import Signers, generate_signers, publish, publish_root
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
@@ -90,7 +90,7 @@ def create(
             )
             documents |= member_documents(OURS, member)
         own = [json.loads(documents[f"members/{member}/member.json"]) for member in members]
-        documents["federation.json"] = to_json(_federation_document(federation, signers, own))
+        documents[FEDERATION_FILE] = _federation_file(federation, signers, own)
         publish(register, signers, documents, version=1, now=moment)
         # Nothing stands at the folder's name before all of it does: a rename replaces an empty folder.
         building.rename(folder.absolute())
@@ -140,21 +140,13 @@ def _usage(what: str, where: str, remedy: str) -> TrustError:
     return TrustError("usage", what, where, remedy, ExitCode.USAGE)
 
 
-def _federation_document(federation: str, signers: Signers, members: Sequence[Mapping[str, Any]]) -> object:
-    """Return federation.json, in which every key is pinned that the members name in their member.json."""
-    return {
-        "format": FORMAT,
-        "name": federation,
-        "names": {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
-        "members": {member["id"]: {"status": "active"} for member in members},
-        "custodians": _holders(signers.custodians),
-        "publishers": _holders(signers.publishers),
-        "reference": _holders(signers.reference),
-        "log_keys": [pin("origin", key["vkey"]) for member in members for key in member["log_keys"]],
-        "witness_keys": [pin("name", key["vkey"]) for member in members for key in member["witness_keys"]],
-        "legal_bases": {**legal_base_titles(OURS), **LEGAL_BASES},
-    }
-
-
-def _holders(signers: Mapping[str, Signer]) -> list[object]:
-    return [{"member": member, "key": signer.public_key.keyid} for member, signer in signers.items()]
+def _federation_file(federation: str, signers: Signers, members: Sequence[Mapping[str, Any]]) -> bytes:
+    return federation_file(
+        federation,
+        {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
+        members,
+        custodians={member: signer.public_key for member, signer in signers.custodians.items()},
+        publishers={member: signer.public_key for member, signer in signers.publishers.items()},
+        reference={member: signer.public_key for member, signer in signers.reference.items()},
+        legal_bases={**legal_base_titles(OURS), **LEGAL_BASES},
+    )

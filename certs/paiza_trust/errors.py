@@ -1,6 +1,7 @@
 """Refusals of ceremonies, in words."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from typing_extensions import override
 
@@ -11,17 +12,30 @@ from paiza_wire.reasons import REASONS
 
 @dataclass
 class TrustError(Exception):
-    """A refusal in the words of the one who reads it; ``reason`` is a registered code."""
+    """A refusal in the words of the one who reads it; ``reason`` is a registered code.
+
+    ``what`` and ``remedy`` are templates (`str.format`) if there are ``values`` to fill them with.
+    """
 
     reason: str
     what: str
     where: str
     remedy: str
     exit_code: ExitCode = ExitCode.REFUSED
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def translated(self, translate: Callable[[str], str]) -> "TrustError":
+        """Return the refusal in another language, its templates filled."""
+        what, remedy = (
+            translate(text).format(**self.values) if self.values else translate(text)
+            for text in (self.what, self.remedy)
+        )
+        return replace(self, what=what, remedy=remedy, values={})
 
     @override
     def __str__(self) -> str:
-        return f"{self.what}: {self.where}"
+        told = self.translated(str)
+        return f"{told.what}: {told.where}"
 
 
 def from_wire(error: PaizaError, where: str) -> TrustError:

@@ -7,7 +7,7 @@ passphrase is asked for. ``sealed = false`` in it also accepts keys under no pas
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,10 @@ import click
 from paiza_cli.exit_codes import ExitCode
 from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust.errors import TrustError, from_wire
+from paiza_trust.files import write_key
 from paiza_wire.errors import PaizaError
+from paiza_wire.identity import keys
+from paiza_wire.identity.certificates import AuthorityKey
 from paiza_wire.identity.key_files import open_key, passphrase_from_file
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.private_keys import MLDSA44, P256, Key, KeyKind
@@ -37,29 +40,61 @@ sealed = false
 class KeyFolder:
     """A folder of keys, as its `keys.toml` describes it; TrustError names the file and what is wrong with it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        settings = _settings(folder / SETTINGS)
-        self._sealed = settings.get("sealed", True) is not False
-        self._passphrase_file = settings.get("passphrase_file")
+    def __init__(self, folder: Path, settings: Mapping[str, object] | None = None) -> None:
+        """Open a folder; ``settings`` are what its `keys.toml` would say, where another file says it."""
+        self.folder = folder
+        found = _settings(folder / SETTINGS) if settings is None else settings
+        self._sealed = found.get("sealed", True) is not False
+        self._passphrase_file = found.get("passphrase_file")
         self._sealer = Sealer(self._passphrase)
+        self._new = False
 
     def pair(self, name: str) -> PairSigner:
         """Open both halves of a pair."""
-        first, second = key_files(self._folder / name)
+        first, second = key_files(self.folder / name)
         uri = first.with_suffix(".uri")
         classical = _on_token(uri) if uri.exists() else self.key(first.name, P256)
         return PairSigner(PairPrivateKey.from_halves(classical, self.key(second.name, MLDSA44)))
 
     def key(self, file: str, kind: KeyKind[Key]) -> Key:
         """Open one key file."""
-        with _located(self._folder / file):
-            return open_key(self._folder / file, kind, self._sealer, sealed=self._sealed)
+        with _located(self.folder / file):
+            return open_key(self.folder / file, kind, self._sealer, sealed=self._sealed)
+
+    def token(self, name: str) -> str | None:
+        """Return the URI of the token that holds the first half of a pair; None if a file holds it."""
+        uri = key_files(self.folder / name)[0].with_suffix(".uri")
+        return uri.read_text("utf-8").strip() if uri.exists() else None
+
+    def authority(self, name: str) -> AuthorityKey:
+        """Open the key of a CA: NAME.key, or on a token as NAME.uri says."""
+        uri = self.folder / f"{name}.uri"
+        return _on_token(uri) if uri.exists() else self.key(f"{name}.key", P256)
+
+    def make_pair(self, name: str) -> PairSigner:
+        """Open a pair, of which what is not there yet is made. A half named by a URI stays on its token."""
+        first, second = key_files(self.folder / name)
+        if not first.with_suffix(".uri").exists():
+            self._make(first, P256, keys.generate_p256)
+        self._make(second, MLDSA44, keys.generate_mldsa44)
+        return self.pair(name)
+
+    def make_authority(self, name: str) -> AuthorityKey:
+        """Open the key of a CA, which is made if it is not there yet."""
+        if not (self.folder / f"{name}.uri").exists():
+            self._make(self.folder / f"{name}.key", P256, keys.generate_p256)
+        return self.authority(name)
+
+    def _make(self, path: Path, kind: KeyKind[Key], generate: Callable[[], Key]) -> None:
+        if path.exists():
+            return
+        self._new = True  # until a key is there, nothing would notice a passphrase that was mistyped
+        write_key(path, kind, generate(), self._sealer if self._sealed else None)
 
     def _passphrase(self) -> bytes:
         if self._passphrase_file is None:
-            return _asked(f"Passphrase of the keys in {self._folder}")
-        path = self._folder / str(self._passphrase_file)
+            return _asked(f"Passphrase of the keys in {self.folder}", new=self._new)
+        path = self.folder / str(self._passphrase_file)
         with _located(path):
             return passphrase_from_file(path)
 
@@ -96,11 +131,11 @@ def _tokens() -> Tokens:
 
 
 @cache  # one command may open a folder more than once
-def _asked(prompt: str) -> bytes:
+def _asked(prompt: str, *, new: bool = False) -> bytes:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         remedy = f"Name a passphrase_file in {SETTINGS}, or a pin-source in the URI, or use a terminal."
         raise TrustError("passphrase_missing", "There is no terminal to ask", prompt, remedy)
-    return str(click.prompt(prompt, hide_input=True, err=True)).encode()
+    return str(click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=new)).encode()
 
 
 @contextmanager

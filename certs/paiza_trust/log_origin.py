@@ -22,8 +22,8 @@ from paiza_register.verified_set import FEDERATION, target_path
 from paiza_trust import repository
 from paiza_trust.current import Current
 from paiza_trust.errors import TrustError
+from paiza_trust.federation_file import pin, to_json
 from paiza_trust.files import replace_private, write_private
-from paiza_trust.member import pin, to_json
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.notes import VerifierKey

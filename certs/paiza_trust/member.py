@@ -11,7 +11,8 @@ from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from typing import Final
 
-from paiza_register.documents import FORMAT, vkey_digest
+from paiza_register.documents import FORMAT
+from paiza_trust.federation_file import to_json
 from paiza_trust.files import write_key, write_private
 from paiza_trust.names import names_of
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
@@ -132,16 +133,6 @@ def create_member(plan: Plan) -> Mapping[str, bytes]:
         f"members/{plan.member}/member.json": to_json(member_document),
         f"members/{plan.member}/revoked.json": to_json({"format": FORMAT, "certificates": []}),
     }
-
-
-def pin(label: str, vkey: str) -> dict[str, str]:
-    """Return the entry that pins a key in federation.json; ``label`` is what its name is called there."""
-    return {label: vkey.partition("+")[0], "vkey_sha256": vkey_digest(vkey).hex()}
-
-
-def to_json(document: object) -> bytes:
-    """Write a document of the register, for people to read too."""
-    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
 
 
 _ROLES: Final[tuple[Role, ...]] = ("node", "officer")

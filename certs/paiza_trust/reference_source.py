@@ -15,7 +15,7 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_domain.reference.documents import BORDER_POINTS, CONTROLS, LEGAL_BASES, SUBSTANCES
 from paiza_domain.reference.records import FORMAT
 from paiza_trust.errors import TrustError
-from paiza_trust.member import to_json
+from paiza_trust.federation_file import to_json
 
 OURS: Final = Path(__file__).parent / "reference"
 """The reference data that come with the program: what a federation starts from."""

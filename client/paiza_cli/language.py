@@ -47,15 +47,17 @@ class Catalogue:
 
     def use(self, language: Language) -> None:
         """Make this the language of everything printed from now on, click's own words included."""
-        self._active = (
-            gettext.NullTranslations()
-            if language == "en"
-            else gettext.translation(self._domain, str(self._locales), [language], fallback=True)
-        )
+        self._active = self.translations(language)
         self.language = language
         os.environ["LANGUAGE"] = language
         gettext.bindtextdomain(self._domain, str(self._locales))
         gettext.textdomain(self._domain)
+
+    def translations(self, language: Language) -> gettext.NullTranslations:
+        """Return the texts in a language, whichever is in use: for what is shown in both."""
+        if language == "en":
+            return gettext.NullTranslations()
+        return gettext.translation(self._domain, str(self._locales), [language], fallback=True)
 
     def gettext(self, text: str) -> str:
         """Translate a text; an empty one stays empty (gettext would give the catalogue's head)."""

@@ -14,7 +14,7 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_register import RegisterReader, folder_fetch
 from paiza_trust import dev, repository
 from paiza_trust.errors import TrustError
-from paiza_trust.member import MAX_SOCKET_PATH_BYTES, to_json
+from paiza_trust.member import MAX_SOCKET_PATH_BYTES
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys, load_certificate
@@ -161,7 +161,7 @@ def test_a_second_version_can_be_published(tmp_path: Path, folder: Path) -> None
     }
     signers = repository.generate_signers(("kaz", "tjk"), tmp_path / "keys")
     members = [json.loads(documents[f"members/{member}/member.json"]) for member in ("kaz", "tjk")]
-    documents["federation.json"] = to_json(dev._federation_document(dev.FEDERATION, signers, members))
+    documents["federation.json"] = dev._federation_file(dev.FEDERATION, signers, members)
     root = repository.publish_root(tmp_path / "register", signers, NOW)
     reader = RegisterReader(tmp_path / "reader", root)
     repository.publish(tmp_path / "register", signers, documents, version=1, now=NOW)

@@ -9,7 +9,7 @@ import pytest
 from tuf.api.metadata import TargetFile
 
 from paiza_trust import dev
-from paiza_trust.member import pin, to_json
+from paiza_trust.federation_file import pin, to_json
 from paiza_trust.show import read_register
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey

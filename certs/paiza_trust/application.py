@@ -1,0 +1,243 @@
+"""A member's application: the public part of all its keys, what it publishes about itself, and that it holds the keys.
+
+One file, made once by `apply` and carried to those who found a federation or admit the member. It is accepted in these
+steps:
+
+1. It is of bounded size and in its one form (`carried`), with exactly the fields that it has.
+2. Its keys are of their kinds, and no key, nor half of a pair, stands twice.
+3. The member's first metadata are signed with its own pair and with that of its node, name exactly the files that came
+   with them, and expire as all first metadata do.
+4. These files are well formed, as every reader of a register will demand.
+5. Each key that signs has signed the digest of all this: who sends the file holds every one of these keys, and nobody
+   has changed it on its way.
+
+Every failure is ``Rejected``. Whether the keys are really that member's, only its officers know: they compare
+`fingerprint` by telephone.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import KEY_TYPE_MLDSA, Key, Signature, SSlibKey
+from tuf.api.metadata import Metadata, TargetFile, Targets
+
+from paiza_register import Member, carried, roles
+from paiza_register.documents import Federation, parse_member, parse_revoked
+from paiza_register.pair_key import PairKey, key_id
+from paiza_trust.federation_file import federation_file
+from paiza_trust.repository import ROOT_LIFE, expiry
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, keys, load_certificate
+from paiza_wire.identity.certificate_profiles import p256_key
+from paiza_wire.identity.pair import PairPublicKey
+from paiza_wire.tlog.notes import VerifierKey
+
+KIND: Final = "application"
+
+MAX_BYTES: Final = 256 * 1024
+"""An application has about 70 kB, most of it signatures."""
+
+LABEL: Final = b"paiza/v1/application\n"
+"""Stands before what proves the possession of a key, so that it is never taken for a signature over anything else."""
+
+PAIRS: Final = ("custodian", "member", "reference", "revocations")
+PROOFS: Final = (*PAIRS, "publisher", "node_ca", "officer_ca", "log", "witness")
+"""The keys that sign an application; the encryption key can only open."""
+
+_STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files")
+_HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
+_TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Application:
+    """A verified application. ``data`` are the bytes as carried, ``own`` is what its member.json says.
+
+    ``roles`` are the member's first metadata by role, ``files`` what they name, by target path.
+    """
+
+    data: bytes
+    fingerprint: bytes
+    federation: str
+    member: str
+    time: datetime
+    custodian: PairKey
+    key: PairKey
+    reference: PairKey
+    revocations: PairKey
+    publisher: Key
+    roles: Mapping[str, bytes]
+    files: Mapping[str, bytes]
+    own: Member
+
+    @property
+    def document(self) -> Any:
+        """Return member.json as values."""
+        return json.loads(self.files[f"members/{self.member}/member.json"])
+
+    @classmethod
+    def read(cls, data: bytes) -> "Application":
+        """Verify an application; see the steps above."""
+        # 1.
+        values = carried.read(KIND, data, {"statement", "proofs"}, MAX_BYTES)
+        statement = carried.only(values["statement"], _STATEMENT)
+        proofs = carried.only(values["proofs"], PROOFS)
+        federation, member = carried.text(statement, "federation"), carried.text(statement, "member")
+        if not FEDERATION_NAME.fullmatch(federation) or not MEMBER_ID.fullmatch(member):
+            raise Rejected("malformed", "the name of the federation or of the member is not well formed")
+        time = read_time(carried.text(statement, "time"))
+        # 2.
+        listed = carried.only(statement["keys"], {*PAIRS, "publisher"})
+        pairs = {name: pair_key(carried.text(listed, name)) for name in PAIRS}
+        publisher = publisher_key(carried.text(listed, "publisher"))
+        try:
+            roles.refuse_shared_keys([*pairs.values(), publisher])
+        except Rejected as error:
+            raise Rejected("bad_key", error.detail) from error
+        # 3.
+        files = {path: text.encode() for path, text in carried.texts(statement, "files").items()}
+        own = {name: text.encode() for name, text in carried.texts(statement, "roles").items()}
+        signers = {member: pairs["member"], roles.revocations_of(member): pairs["revocations"]}
+        if set(own) != set(signers) or set(files) != {
+            f"members/{member}/{name}.json" for name in ("member", "revoked")
+        }:
+            raise Rejected("malformed", "the member's first metadata, or what they name, are not all here or too many")
+        for role, key in signers.items():
+            _check_first(own[role], role, key, files, time)
+        # 4.
+        described = _member(federation, member, files, {**pairs, "publisher": publisher})
+        # 5.
+        fingerprint = carried.digest(statement)
+        _check_proofs(proofs, fingerprint, {**pairs, "publisher": publisher}, described)
+        return cls(
+            data=data,
+            fingerprint=fingerprint,
+            federation=federation,
+            member=member,
+            time=time,
+            custodian=pairs["custodian"],
+            key=pairs["member"],
+            reference=pairs["reference"],
+            revocations=pairs["revocations"],
+            publisher=publisher,
+            roles=own,
+            files=files,
+            own=described,
+        )
+
+
+def pair_key(public: str) -> PairKey:
+    """Read the public key of a pair, in hex; ``Rejected("bad_key")`` if it is none."""
+    try:
+        encoded = bytes.fromhex(public)
+    except ValueError as error:
+        raise Rejected("bad_key", "a pair's key is not hex") from error
+    if encoded.hex() != public:
+        raise Rejected("bad_key", "a pair's key is not written in its one way")
+    return PairKey.from_pair(PairPublicKey.from_bytes(encoded))
+
+
+def publisher_key(public: str) -> SSlibKey:
+    """Read the public key of a publisher, in PEM; ``Rejected("bad_key")`` if it is none."""
+    keys.mldsa44_public_key_from_pem(public)
+    described = {"keytype": KEY_TYPE_MLDSA, "scheme": roles.PUBLISHER_SCHEME, "keyval": {"public": public}}
+    return SSlibKey(key_id(described), KEY_TYPE_MLDSA, roles.PUBLISHER_SCHEME, {"public": public})
+
+
+def proof_message(name: str, fingerprint: bytes) -> bytes:
+    """Return what the key of this name signs, to prove that the sender of an application holds it."""
+    return LABEL + name.encode() + b"\n" + fingerprint
+
+
+def first_metadata(role: str, files: Mapping[str, bytes], time: datetime) -> Targets:
+    """Return a role's first metadata, which name those of the files that are its own."""
+    own = {path: data for path, data in files.items() if roles.role_of(path) == role}
+    named = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in own.items()}
+    return Targets(version=1, expires=expiry(time, ROOT_LIFE), targets=named)
+
+
+def time_text(time: datetime) -> str:
+    """Return a time as carried files hold it: UTC, to the second."""
+    return time.astimezone(UTC).strftime(_TIME_FORMAT)
+
+
+def read_time(value: str) -> datetime:
+    """Read such a time; ``Rejected("malformed")`` if it is none."""
+    try:
+        time = datetime.strptime(value, _TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Rejected("malformed", "time is not a time") from error
+    if time_text(time) != value:
+        raise Rejected("malformed", "time is not written in its one way")
+    return time
+
+
+def _check_first(data: bytes, role: str, key: PairKey, files: Mapping[str, bytes], time: datetime) -> None:
+    """Check a member's first metadata in one role."""
+    try:
+        metadata = Metadata[Targets].from_bytes(data)
+        signed = metadata.signed
+        (signature,) = metadata.signatures.values()
+        key.verify_signature(signature, metadata.signed_bytes)
+    except UnverifiedSignatureError as error:
+        raise Rejected("bad_signature", f"{role} is not signed with its own key") from error
+    except Exception as error:  # python-tuf promises no one error for what is malformed
+        raise Rejected("malformed", f"the metadata of {role} cannot be read") from error
+    named = {
+        path: TargetFile.from_data(path, data, ["sha256"])
+        for path, data in files.items()
+        if roles.role_of(path) == role
+    }
+    wanted = Targets(version=1, expires=expiry(time, ROOT_LIFE), targets=named)
+    if signed != wanted:
+        raise Rejected("malformed", f"the metadata of {role} say more, or other, than that it publishes its files")
+
+
+def _member(federation: str, member: str, files: Mapping[str, bytes], keys_: Mapping[str, Key]) -> Member:
+    """Parse the member's files as readers of a register do."""
+    path, revoked_path = f"members/{member}/member.json", f"members/{member}/revoked.json"
+    try:
+        document = json.loads(files[path])
+        alone = federation_file(
+            federation,
+            {"ru": federation, "en": federation},
+            [{**document, "id": member}],
+            custodians={member: keys_["custodian"]},
+            publishers={member: keys_["publisher"]},
+            reference={member: keys_["reference"]},
+            legal_bases={},
+        )
+        described = parse_member(member, Federation(alone), files[path], parse_revoked(member, files[revoked_path]))
+    except PaizaError as error:
+        raise Rejected("malformed", error.detail) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Rejected("malformed", f"{path} is not well formed") from error
+    if len(described.log_keys) != 1 or len(described.witness_keys) != 1:
+        raise Rejected("malformed", "a new member has one log and one witness")
+    return described
+
+
+def _check_proofs(proofs: Mapping[str, Any], fingerprint: bytes, listed: Mapping[str, Key], member: Member) -> None:
+    """Check that each key signed the digest of the application."""
+    for name in PROOFS:
+        proof = carried.text(proofs, name)
+        if not _HEX.fullmatch(proof):
+            raise Rejected("malformed", f"the proof of the key {name} is not hex")
+        message = proof_message(name, fingerprint)
+        try:
+            if name in listed:
+                listed[name].verify_signature(Signature(listed[name].keyid, proof), message)
+            elif name == "log":
+                VerifierKey.from_vkey(member.log_keys[0].vkey).verify(message, bytes.fromhex(proof))
+            elif name == "witness":
+                keys.verify_mldsa44(member.witness_keys[0].key.handle, bytes.fromhex(proof), message)
+            else:
+                ca = member.authority.node_ca if name == "node_ca" else member.authority.officer_ca
+                keys.verify(p256_key(load_certificate(ca)), bytes.fromhex(proof), message)
+        except (UnverifiedSignatureError, Rejected, ValueError) as error:
+            raise Rejected("bad_signature", f"nothing proves that the applicant holds the key {name}") from error

@@ -1,0 +1,159 @@
+"""Makes a member's own keys, and of them and its node's folder its application (`application`).
+
+The node's folder is what `paiza-node init` made. The member's own keys lie in a key folder apart (`key_folder`), where
+the member's trust officer keeps them: pairs ``custodian-<member>``, ``member-<member>`` and ``reference-<member>``, and
+the CAs ``node-ca`` and ``officer-ca``, each with its certificate. What is there already is used, never replaced: a key
+named by a URI stays on its token, and a second application is one of the same keys.
+"""
+
+import json
+import ssl
+import tomllib
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from securesystemslib.signer import CryptoSigner
+
+from paiza_cli.exit_codes import ExitCode
+from paiza_register import carried, roles
+from paiza_register.documents import FORMAT
+from paiza_trust import repository
+from paiza_trust.application import (
+    KIND,
+    PAIRS,
+    Application,
+    first_metadata,
+    proof_message,
+    time_text,
+)
+from paiza_trust.errors import TrustError
+from paiza_trust.federation_file import to_json
+from paiza_trust.files import replace_private, write_private
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.language import N_
+from paiza_trust.member import AUTHORITY_LIFE, BACKDATED, CERTIFICATE_LIFE
+from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
+from paiza_wire.identity.certificates import AuthorityKey
+from paiza_wire.identity.private_keys import ED25519, MLDSA44
+
+_ROLES: Final[tuple[Role, ...]] = ("node", "officer")
+_CSR: Final = ("-----BEGIN CERTIFICATE REQUEST-----", "-----END CERTIFICATE REQUEST-----")
+
+
+@dataclass(frozen=True)
+class NodeFolder:
+    """The folder that `paiza-node init` made: who the node is, its keys, and its part of member.json."""
+
+    folder: Path
+    member: str
+    federation: str
+    keys: KeyFolder
+    document: Mapping[str, Any]
+    csr: bytes
+
+    @classmethod
+    def open(cls, folder: Path) -> "NodeFolder":
+        """Read a node's folder; ``TrustError`` if it is none."""
+        try:
+            settings = tomllib.loads((folder / "node.toml").read_text("utf-8"))
+            document = dict(json.loads((folder / "member.json").read_bytes()).items())
+            request = (folder / "node.csr").read_text("ascii").strip()
+            member, federation = str(settings["member"]), str(settings["federation"])
+            csr = b64decode(request.removeprefix(_CSR[0]).removesuffix(_CSR[1]))
+        except OSError as error:
+            what, remedy = N_("The node's folder cannot be read: {error}"), N_("Name a folder that `init` made.")
+            where = str(error.filename or folder)
+            values = {"error": error.strerror or ""}
+            raise TrustError("file_unreadable", what, where, remedy, ExitCode.UNAVAILABLE, values) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = N_("This is no folder of a node as `paiza-node init` makes it")
+            raise TrustError("malformed", what, str(folder), N_("Name a folder that `init` made.")) from error
+        return cls(folder, member, federation, node_keys(folder, settings), document, csr)
+
+
+def node_keys(folder: Path, settings: Mapping[str, Any]) -> KeyFolder:
+    """Return the key folder of a node, opened as its node.toml says."""
+    own: dict[str, object] = {"sealed": settings.get("sealed", True)}
+    if settings.get("passphrase_file"):
+        own["passphrase_file"] = str((folder / str(settings["passphrase_file"])).absolute())
+    return KeyFolder(folder / str(settings.get("keys", "keys")), own)
+
+
+def apply(node: NodeFolder, own: KeyFolder, names: Mapping[str, str], ceiling: int, now: datetime) -> Application:
+    """Make the keys that are missing and return the application; the node's certificate is written into its folder."""
+    member, time = node.member, now.astimezone(UTC).replace(microsecond=0)
+    pairs = {name: own.make_pair(f"{name}-{member}") for name in PAIRS if name != "revocations"}
+    pairs["revocations"] = node.keys.pair("revocations")
+    publisher = CryptoSigner(node.keys.key("publisher.key", MLDSA44))
+    signers = {**pairs, "publisher": publisher}
+    authorities = {role: own.make_authority(f"{role}-ca") for role in _ROLES}
+    certified = {role: _authority(own.folder, node, role, authorities[role], time) for role in _ROLES}
+    check_authority(MemberAuthority(member, node.federation, certified["node"], certified["officer"]))
+    document = {
+        **node.document,
+        "format": FORMAT,
+        "id": member,
+        "names": dict(names),
+        "node_ca": b64encode(certified["node"]).decode(),
+        "officer_ca": b64encode(certified["officer"]).decode(),
+        "classification_ceiling": ceiling,
+    }
+    files = {
+        f"members/{member}/member.json": to_json(document),
+        f"members/{member}/revoked.json": to_json({"format": FORMAT, "certificates": []}),
+    }
+    metadata = {
+        role: repository.signed(first_metadata(role, files, time), [signer])
+        for role, signer in ((member, pairs["member"]), (roles.revocations_of(member), pairs["revocations"]))
+    }
+    statement = {
+        "federation": node.federation,
+        "member": member,
+        "time": time_text(time),
+        "keys": {
+            name: signer.public_key.keyval["public"] for name, signer in (*pairs.items(), ("publisher", publisher))
+        },
+        "roles": {role: data.decode() for role, data in metadata.items()},
+        "files": {path: data.decode() for path, data in files.items()},
+    }
+    log_key, witness_key = node.keys.key("log.key", ED25519), node.keys.key("witness.key", MLDSA44)
+    message = partial(proof_message, fingerprint=carried.digest(statement))
+    proofs = {
+        **{name: signer.sign(message(name)).signature for name, signer in signers.items()},
+        **{f"{role}_ca": keys.sign(key, message(f"{role}_ca")).hex() for role, key in authorities.items()},
+        "log": keys.sign(log_key, message("log")).hex(),
+        "witness": keys.sign_mldsa44(witness_key, message("witness")).hex(),
+    }
+    application = Application.read(carried.write(KIND, {"statement": statement, "proofs": proofs}))
+    replace_private(node.keys.folder / "tls.crt", _node_certificate(node, certified["node"], authorities["node"], time))
+    return application
+
+
+def _authority(folder: Path, node: NodeFolder, role: Role, key: AuthorityKey, time: datetime) -> bytes:
+    """Return the certificate of a CA, which is made if it is not there yet."""
+    path = folder / f"{role}-ca.crt"
+    if not path.exists():
+        begin = time - BACKDATED
+        made = certificates.issue_ca(
+            node.member, node.federation, role, key, not_before=begin, not_after=begin + AUTHORITY_LIFE
+        )
+        write_private(path, ssl.DER_cert_to_PEM_cert(made).encode())
+    return ssl.PEM_cert_to_DER_cert(path.read_text("ascii"))
+
+
+def _node_certificate(node: NodeFolder, ca: bytes, key: AuthorityKey, time: datetime) -> bytes:
+    begin = time - BACKDATED
+    made = certificates.issue_node(
+        node.csr,
+        ca,
+        key,
+        spiffe_id=SpiffeId(node.member, node.federation, "node"),
+        not_before=begin,
+        not_after=begin + CERTIFICATE_LIFE,
+    )
+    return ssl.DER_cert_to_PEM_cert(made).encode()

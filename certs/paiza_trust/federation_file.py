@@ -1,0 +1,55 @@
+"""The text of federation.json: members, whose keys sign, every key of a log or a witness ever admitted."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from securesystemslib.signer import Key
+
+from paiza_register.documents import FORMAT, vkey_digest
+
+
+def federation_file(
+    name: str,
+    names: Mapping[str, str],
+    members: Iterable[Mapping[str, Any]],
+    *,
+    custodians: Mapping[str, Key],
+    publishers: Mapping[str, Key],
+    reference: Mapping[str, Key],
+    legal_bases: Mapping[str, Mapping[str, str]],
+) -> bytes:
+    """Return federation.json of a new federation, all of whose members are active.
+
+    ``members`` are their member.json, as values: every key that one names in it is pinned. Keys are by member.
+    """
+    own = list(members)
+    return to_json(
+        {
+            "format": FORMAT,
+            "name": name,
+            "names": dict(names),
+            "members": {member["id"]: {"status": "active"} for member in own},
+            "custodians": holders(custodians),
+            "publishers": holders(publishers),
+            "reference": holders(reference),
+            "log_keys": [pin("origin", key["vkey"]) for member in own for key in member["log_keys"]],
+            "witness_keys": [pin("name", key["vkey"]) for member in own for key in member["witness_keys"]],
+            "legal_bases": {code: dict(titles) for code, titles in legal_bases.items()},
+        }
+    )
+
+
+def holders(keys: Mapping[str, Key]) -> list[dict[str, str]]:
+    """Return whose keys these are, as federation.json names them."""
+    return [{"member": member, "key": key.keyid} for member, key in keys.items()]
+
+
+def pin(label: str, vkey: str) -> dict[str, str]:
+    """Return the entry that pins a key in federation.json; ``label`` is what its name is called there."""
+    return {label: vkey.partition("+")[0], "vkey_sha256": vkey_digest(vkey).hex()}
+
+
+def to_json(document: object) -> bytes:
+    """Write a document of the register, for people to read too."""
+    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"

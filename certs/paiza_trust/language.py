@@ -1,0 +1,19 @@
+"""The language of `paiza-trust`. What a custodian signs is shown in both languages, whichever is in use."""
+
+from pathlib import Path
+from typing import Final
+
+from paiza_cli.language import Catalogue
+
+LOCALES: Final = Path(__file__).parent / "locale"
+
+_CATALOGUE: Final = Catalogue("paiza_trust", LOCALES)
+
+use = _CATALOGUE.use
+translations = _CATALOGUE.translations
+_ = _CATALOGUE.gettext
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
+    """Mark a text for translation in place; it is translated when shown."""
+    return text
