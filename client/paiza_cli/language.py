@@ -1,7 +1,7 @@
 """The language of a program: Russian or English, chosen once before the commands are built.
 
-Source texts are English; the catalogue of each program holds the Russian. click looks its own words up with
-`gettext.gettext`, so its texts stand in that catalogue as well.
+Source texts are English; the catalogue of each program holds the Russian. click looks its own texts up with
+`gettext.gettext`: their catalogue is here, and is the domain that is bound for it.
 """
 
 import gettext
@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 Language = Literal["ru", "en"]
+
+LOCALES: Final = Path(__file__).parent / "locale"
+CLICK_DOMAIN: Final = "paiza_cli"
 
 LANGUAGES: Final[tuple[Language, ...]] = ("ru", "en")
 
@@ -50,8 +53,8 @@ class Catalogue:
         self._active = self.translations(language)
         self.language = language
         os.environ["LANGUAGE"] = language
-        gettext.bindtextdomain(self._domain, str(self._locales))
-        gettext.textdomain(self._domain)
+        gettext.bindtextdomain(CLICK_DOMAIN, str(LOCALES))
+        gettext.textdomain(CLICK_DOMAIN)
 
     def translations(self, language: Language) -> gettext.NullTranslations:
         """Return the texts in a language, whichever is in use: for what is shown in both."""

@@ -1,6 +1,6 @@
 """Whole numbers on the command line."""
 
-from gettext import gettext as _  # the texts are those of click, which each program's catalogue holds
+from gettext import gettext as _  # the texts are those of click
 
 import click
 from typing_extensions import override

@@ -1,8 +1,19 @@
 """The language of a program, chosen before its commands are built."""
 
-import pytest
+import io
+import re
+from contextlib import redirect_stderr
+from pathlib import Path
 
-from paiza_cli.language import choose
+import click
+import pytest
+from babel.messages.extract import extract_from_file
+from babel.messages.pofile import read_po
+
+from paiza_cli.language import CLICK_DOMAIN, LOCALES, choose
+
+CATALOGUE = LOCALES / "ru" / "LC_MESSAGES" / f"{CLICK_DOMAIN}.po"
+FIELD = re.compile(r"\{[^{}!]*|%\([a-z]+\)s")  # without !r: each language has quotation marks of its own
 
 
 @pytest.mark.parametrize(
@@ -26,3 +37,19 @@ def test_the_language_is_chosen_in_order(
 ) -> None:
     """The command line counts most, then PAIZA_LANG, the profile, the system; unknown is English."""
     assert choose(arguments, environ, profile) == expected
+
+
+def test_every_text_of_click_has_its_russian() -> None:
+    """Every text of click has a translation with the same fields; none is fuzzy or unused."""
+    with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
+        files = sorted(Path(click.__file__).parent.glob("*.py"))
+        found = [each[1] for file in files for each in extract_from_file("python", str(file))]
+    shown = {each if isinstance(each, str) else each[0] for each in found} - {""}
+    with CATALOGUE.open("rb") as lines:
+        catalogue = [each for each in read_po(lines, locale="ru") if each.id]
+    assert {each.id if isinstance(each.id, str) else each.id[0] for each in catalogue} == shown
+    for each in catalogue:
+        assert not each.fuzzy
+        assert all([each.string] if isinstance(each.string, str) else each.string or [""]), each.id
+        if isinstance(each.id, str) and isinstance(each.string, str):
+            assert sorted(FIELD.findall(each.string)) == sorted(FIELD.findall(each.id)), each.id

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from babel.messages.extract import extract_from_dir, extract_from_file
+from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from paiza_cli.language import Language
@@ -25,14 +25,9 @@ FIELD = re.compile(r"\{[^{}!]*|%\([a-z]+\)s")  # without !r: each language has q
 
 
 def msgids() -> set[str]:
-    """Return every marked text of the package, and every text of click that it can show.
-
-    Of a counting one, the first.
-    """
+    """Return every marked text of the package; of a counting one, the first."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
         found = {each[2] for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS)}
-        for file in sorted(Path(click.__file__).parent.glob("*.py")):
-            found |= {each[1] for each in extract_from_file("python", str(file))}
     return {each if isinstance(each, str) else each[0] for each in found}
 
 

@@ -6,9 +6,8 @@ from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import click
 import pytest
-from babel.messages.extract import extract_from_dir, extract_from_file
+from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from paiza_cli.language import Language
@@ -24,12 +23,10 @@ FIELD = re.compile(r"\{[^{}!]*|%\([a-z]+\)s")  # without !r: each language has q
 
 
 def msgids() -> set[str]:
-    """Return every text that the commands can show: marked ones, those of click, and those of the reason codes."""
+    """Return every text that the commands can show: marked ones, and those of the reason codes."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
         keywords = {"_": None, "N_": None, "NN_": (1, 2), "ngettext": (1, 2)}
         found = {each[2] for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=keywords)}
-        for file in sorted(Path(click.__file__).parent.glob("*.py")):
-            found |= {each[1] for each in extract_from_file("python", str(file))}
     found |= {sentence for reason in REASONS for sentence in sentences(reason)}
     return {each if isinstance(each, str) else each[0] for each in found}
 
