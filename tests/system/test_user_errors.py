@@ -37,8 +37,8 @@ content:
 """
 PASSPHRASE = b"an invented passphrase"
 LABELS = {
-    "ru": ("Ошибка:", "Где:", "Что делать:", "Причина:"),
-    "en": ("Error:", "Where:", "What to do:", "Reason:"),
+    "ru": ("Ошибка:", "Где:", "Что делать:", "Код причины:"),
+    "en": ("Error:", "Where:", "What to do:", "Reason code:"),
 }
 
 
