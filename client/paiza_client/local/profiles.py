@@ -76,8 +76,12 @@ class Credentials:
     certificate_pem: bytes
 
 
-def home(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of all profiles: PAIZA_HOME, else the platform's place for configuration."""
+def home(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of all profiles: PAIZA_HOME, else the platform's place for configuration.
+
+    ``environ`` are environment variables by name, those of this process by default.
+    """
+    environ = os.environ if environ is None else environ
     if named := environ.get("PAIZA_HOME"):
         return Path(named)
     if sys.platform == "darwin":
@@ -92,8 +96,13 @@ def names(folder: Path) -> list[str]:
     return sorted(entry.parent.name for entry in folder.glob(f"*/{PROFILE_FILE}"))
 
 
-def find(name: str | None, environ: Mapping[str, str] = os.environ) -> Profile:
-    """Load the profile named here or by PAIZA_PROFILE; where there is only one, that one."""
+def find(name: str | None, environ: Mapping[str, str] | None = None) -> Profile:
+    """Load the profile named here or by PAIZA_PROFILE; where there is only one, that one.
+
+    ``environ`` as `home`. ProfileProblem("unknown_profile") where there is none of that name, Misused
+    ("profile_ambiguous") where there are several and none is named; otherwise as `load`.
+    """
+    environ = os.environ if environ is None else environ
     folder = home(environ)
     known = names(folder)
     wanted = name or environ.get("PAIZA_PROFILE")

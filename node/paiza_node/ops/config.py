@@ -68,8 +68,12 @@ class Config:
     log_level: str
 
 
-def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read and check the file; NodeStopped("bad_configuration") names the line and the remedy."""
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check the file; NodeStopped("bad_configuration") names the line and the remedy.
+
+    ``environment`` are environment variables by name, those of this process by default.
+    """
+    environment = os.environ if environment is None else environment
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -89,13 +89,13 @@ def passphrase_from_file(path: Path) -> bytes:
     return _first_line(read_secret_file(path, MAX_PASSPHRASE_BYTES))
 
 
-def passphrase_from_credential(name: str, environment: Mapping[str, str] = os.environ) -> bytes | None:
+def passphrase_from_credential(name: str, environment: Mapping[str, str] | None = None) -> bytes | None:
     """Return a passphrase that the service manager hands to this service; None where it hands none of this name.
 
     The manager guards the folder; its files belong to the manager and are opened to the service by other means than
-    owner and mode.
+    owner and mode. ``environment`` are environment variables by name, those of this process by default.
     """
-    folder = environment.get(CREDENTIALS_FOLDER)
+    folder = (os.environ if environment is None else environment).get(CREDENTIALS_FOLDER)
     if not folder:
         return None
     try:
