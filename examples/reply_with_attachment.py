@@ -1,4 +1,4 @@
-"""Answer every unread information request with a file from a case system.
+"""Answer every unanswered information request with a file from a case system.
 
 With `make up` running, and PAIZA_HOME set as it prints; send a request first (`send_draft.py`):
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from paiza.content.v1.common_pb2 import Answer
 from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
 from paiza_client.local import profiles
-from paiza_client.sdk import connect, messages, replies
+from paiza_client.sdk import connect, messages, replies, threads
 
 
 async def main(profile: str, file: Path) -> None:
     """Open each request, which the node logs with the reason, and answer every question of it."""
     async with connect(profiles.find(profile)) as session:
-        async for request in messages.unread(session, kind="information-request"):
+        async for request in threads.unanswered(session, kind="information-request"):
             opened = await session.open_part(request.digest, reason="answering from the case system")
             asked = messages.content(opened)
             assert isinstance(asked, InformationRequest)

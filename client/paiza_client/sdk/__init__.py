@@ -1,7 +1,7 @@
 """The SDK for an officer, or an agency's own case system, at the own node. Only this package imports grpc.
 
     async with connect(profiles.find("tjk-liaison")) as session:
-        async for request in messages.unread(session, kind="information-request"):
+        async for request in threads.unanswered(session, kind="information-request"):
             opened = await session.open_part(request.digest, reason="case 12/26")
             content = answer_to(messages.content(opened))
             await replies.reply(session, request, content, attachments=["photo.jpg"])
@@ -9,6 +9,7 @@
 To do                                           call
 find a message by id, digest or short name      messages.find, messages.matching
 list messages                                   messages.unread, messages.walk, Session.list_messages
+list requests without an answer of our member    threads.unanswered (messages.unread is of one officer, read or not)
 open one, read its content, save an attachment  Session.open_part, messages.content, Session.save_attachment
 open many for one reason                        open_many.choose, open_many.open_many
 read a thread; how its requests stand           threads.find, .list_messages, .open_messages, .request_statuses

@@ -75,7 +75,10 @@ async def find_own(session: Session, text: str) -> MessageSummary:
 def unread(
     session: Session, *, kind: str = "", author: str = "", since: datetime | None = None
 ) -> AsyncIterator[MessageSummary]:
-    """Yield the received messages that the officer has not opened, newest first.
+    """Yield the received messages that this officer has not opened, newest first.
+
+    Unread is not unanswered: a colleague may have answered, and what was opened may wait for an answer
+    (`threads.unanswered`).
 
     ``kind`` is the name of a kind ("information-request"), ``author`` a member's id ("tjk"), ``since`` an aware time
     from which on the own node stored them; each is optional. Nothing is logged; `Session.open_part` marks as read.

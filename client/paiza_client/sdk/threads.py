@@ -4,8 +4,10 @@ Headers say who answered and who did not; what the answers say by question is kn
 opening is logged. So `open_messages` opens nothing unless the caller asks for it.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from paiza.core.v1 import message_pb2
@@ -60,6 +62,41 @@ async def find(session: Session, text: str) -> bytes:
     return threads.pop()
 
 
+async def unanswered(
+    session: Session, *, kind: str = "", since: datetime | None = None
+) -> AsyncIterator[MessageSummary]:
+    """Yield the received requests that our member has not answered, newest first, as of the first step.
+
+    A request is a message to our member whose kind expects an answer; recalled requests and steps of a workflow are
+    left out. ``kind`` is the name of a kind ("information-request"), ``since`` an aware time from which on the own node
+    stored the requests; each is optional.
+
+    Headers alone are read: nothing is opened, nothing is logged. So an interim answer, or one to some of the questions,
+    counts as an answer; `request_statuses` tells them apart. An answer counts that was released and not recalled, that
+    waits for a second officer (`session.approvals.waiting`), or that waits in this profile's outbox. What other
+    officers submitted for a second signature, or have in their outboxes, is not seen. Errors are those of
+    `Session.list_messages`, and Refused("malformed") for a damaged outbox.
+    """
+    asking = {name: each for name, each in kinds.all_kinds().items() if each.answered_by and not each.workflow}
+    own = session.profile.member
+    requests = [
+        each
+        async for each in messages.walk(session, kind=kind, since=since)
+        if each.header.kind in asking and not each.recalled_by and own in {to.member for to in each.header.recipients}
+    ]
+    # An answer goes from the outbox to the second officer, and then to the log: read in this order, none is missed.
+    waiting = await asyncio.to_thread(session.outbox.listing)
+    answers = [each.header for each in waiting if not each.refused and not each.second]
+    answers += [each.header for each in await session.approvals.waiting()]
+    for name in sorted({name for each in requests for name in asking[each.header.kind].answered_by}):
+        released = messages.walk(session, box="sent", kind=name, since=since)
+        answers += [each.header async for each in released if not each.recalled_by and not each.replaced_by]
+    answered = {(digest, each.kind) for each in answers for digest in each.parent_digests}
+    for each in requests:
+        if not any((each.digest, name) in answered for name in asking[each.header.kind].answered_by):
+            yield each
+
+
 async def list_messages(session: Session, thread_id: bytes, *, subjects: bool = False) -> list[MessageSummary]:
     """Return the messages of a thread, oldest first: the newest `MAX_LISTED`. Nothing is opened.
 
@@ -94,6 +131,9 @@ async def open_messages(
 
 async def request_statuses(session: Session, opened: Sequence[ThreadMessage]) -> list[RequestStatus]:
     """Return how every request of a thread stands: who answered which question, and who is silent.
+
+    Only what was released counts. An answer of our own member that waits for a second officer
+    (`session.approvals.waiting`), or in the outbox (`session.outbox`), is not seen; `unanswered` considers both.
 
     For our own recalls the node is asked who holds what they take back. Steps of a workflow are left out: who owes what
     there follows from the whole of it (`workflow`), not from the answer to one step.

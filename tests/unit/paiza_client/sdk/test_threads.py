@@ -10,11 +10,13 @@ import pytest
 from paiza.core.v1 import message_pb2
 from paiza_client.errors import NotProven, Refused, Unreachable
 from paiza_client.sdk import threads
+from paiza_client.sdk.model import MessageSummary, Page
 from paiza_domain import kinds
 from paiza_domain.threads.thread import ThreadMessage
 from paiza_wire.errors import PaizaError
 
 ASKED = datetime(2026, 5, 4, 12, tzinfo=UTC)
+REQUEST = b"\1" * 32
 
 
 @pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
@@ -56,3 +58,71 @@ def test_only_what_may_not_be_opened_is_left_out_of_a_thread(error: PaizaError, 
     else:
         with pytest.raises(type(error)):
             asyncio.run(reading)
+
+
+def listed(kind: str, author: str, to: str, *parents: bytes, recalled: bool = False, replaced: bool = False) -> Any:
+    """Return a message as the node lists it; its digest counts only for the request."""
+    header = message_pb2.Header(kind=kind, kind_version=1, author=author, parent_digests=parents)
+    header.recipients.add(member=to)
+    return SimpleNamespace(
+        digest=REQUEST,
+        header=header,
+        recalled_by=(b"\2" * 32,) if recalled else (),
+        replaced_by=b"\3" * 32 if replaced else b"",
+    )
+
+
+def in_outbox(*, refused: str = "", second: bool = False) -> Any:
+    """Return an answer in the outbox."""
+    return SimpleNamespace(header=ANSWER.header, refused=refused, second=second)
+
+
+ASKING = listed("information-request", "kaz", "tjk")
+ANSWER = listed("information-answer", "tjk", "kaz", REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("received", "sent", "waiting", "outbox", "found"),
+    [
+        (ASKING, [], [], [], 1),
+        (ASKING, [ANSWER], [], [], 0),
+        (ASKING, [listed("information-answer", "tjk", "kaz", REQUEST, recalled=True)], [], [], 1),
+        (ASKING, [listed("information-answer", "tjk", "kaz", REQUEST, replaced=True)], [], [], 1),
+        (ASKING, [listed("information-answer", "tjk", "kaz", b"\4" * 32)], [], [], 1),
+        (ASKING, [listed("free-message", "tjk", "kaz", REQUEST)], [], [], 1),
+        (ASKING, [], [ANSWER], [], 0),
+        (ASKING, [], [], [in_outbox()], 0),
+        (ASKING, [], [], [in_outbox(refused="policy_denied"), in_outbox(second=True)], 1),
+        (listed("information-request", "kaz", "tjk", recalled=True), [], [], [], 0),
+        (listed("information-request", "kaz", "uzb"), [], [], [], 0),
+        (listed("free-message", "kaz", "tjk"), [], [], [], 0),
+        (listed("cd-conditions", "kaz", "tjk"), [], [], [], 0),
+    ],
+    ids=[
+        "no answer", "released", "recalled answer", "replaced answer", "answer to another", "no answering kind",
+        "at the second officer", "in the outbox", "refused or declined", "recalled request", "asked of another member",
+        "no request", "workflow",
+    ],
+)  # fmt: skip
+def test_a_request_is_unanswered_until_an_answer_is_on_its_way(
+    received: Any, sent: list[Any], waiting: list[Any], outbox: list[Any], found: int
+) -> None:
+    """Answers in the log, at a second officer and in the outbox count, from headers alone."""
+
+    async def list_messages(*, box: str, kind: str, **_asked: object) -> Page:
+        of_box = [received] if box == "inbox" else sent
+        return Page(tuple(each for each in of_box if kind in ("", each.header.kind)), "")
+
+    async def pending() -> list[Any]:
+        return waiting
+
+    async def collect() -> list[MessageSummary]:
+        return [each async for each in threads.unanswered(session)]
+
+    session: Any = SimpleNamespace(
+        profile=SimpleNamespace(member="tjk"),
+        list_messages=list_messages,
+        approvals=SimpleNamespace(waiting=pending),
+        outbox=SimpleNamespace(listing=lambda: outbox),
+    )
+    assert asyncio.run(collect()) == [received] * found
