@@ -141,7 +141,10 @@ class Approvals:
         return found[0].id, role
 
     async def waiting(self) -> list[WaitingSummary]:
-        """Return what waits for us, and what we submitted that waits, oldest first."""
+        """Return what waits for this officer's signature, and what this officer submitted that waits, oldest first.
+
+        What other officers of the member submitted is not among it, unless this officer is to sign it.
+        """
         request = approval_pb2.ListPendingApprovalsRequest(page_size=MAX_PAGE)
         return [
             WaitingSummary(

@@ -40,6 +40,9 @@ async def reply(
     ``content`` is a record of `paiza.content.v1` and decides the kind. It goes to the author of the message, or to its
     recipients where our own member is the author, unless ``recipients`` are named. Marks and legal bases are those of
     the message. Files are sealed as attachments. Logs, callbacks and errors are those of `sending.send`.
+
+    Nothing prevents a second answer, of this officer or another: of several answers to a question the latest counts.
+    `threads.unanswered` yields the requests without one.
     """
     overrides = Overrides(tuple(recipients), urgency, reason_code, second=second, attach=tuple(attachments))
     to = [message.header.author]

@@ -21,17 +21,29 @@ ACKNOWLEDGEMENT: Final = "acknowledgement"
 
 
 class AnswerState(StrEnum):
-    """The state of one question at one addressee; beyond the first two, codes of the list "answer_status"."""
+    """The state of one question at one addressee: a code of the list "answer_status", or one of these three.
+
+    NO_ANSWER: there is no answer.
+
+    UNREAD: there is an answer whose content was not opened. Which questions it leaves open is unknown; the question
+    counts as not open.
+
+    ANSWERED: there is an answer to the request as a whole, which names no questions or was given to a request that was
+    not opened, and which leaves nothing open.
+
+    Of the codes, INTERIM and FORWARDED leave the question open. FULL, PARTIAL, NEGATIVE and REFUSED do not: NEGATIVE
+    says that the addressee looked and found nothing, REFUSED that it does not answer.
+    """
 
     NO_ANSWER = "no-answer"
-    UNREAD = "unread"  # there is an answer, but its content was not opened
+    UNREAD = "unread"
     INTERIM = "interim"
     FORWARDED = "forwarded"
     PARTIAL = "partial"
     FULL = "full"
     NEGATIVE = "negative"
     REFUSED = "refused"
-    ANSWERED = "answered"  # by a kind that answers the request as a whole
+    ANSWERED = "answered"
 
 
 _STATES: Final[Mapping[str, AnswerState]] = {each.value: each for each in AnswerState}
@@ -40,9 +52,12 @@ STILL_OPEN: Final = frozenset({AnswerState.NO_ANSWER, AnswerState.INTERIM, Answe
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatus:
-    """The status of one question at one addressee. ``number`` is 0 if the request has no numbered questions.
+    """The status of one question at one addressee.
 
-    ``since``: the time of the answer that counts, or of the request if there is none.
+    ``number`` is its number in the request, from 1. It is 0 for the request as a whole: its kind has no numbered
+    questions, or it was not opened. ``text`` is the question, empty with the number 0. ``since`` is the time of the
+    answer that counts, or of the request if there is none. ``answer`` is the digest of that answer, 32 bytes, or empty.
+    ``expected`` is when that answer says that more can be expected.
     """
 
     number: int
@@ -74,7 +89,11 @@ class AddresseeStatus:
 
 @dataclass(frozen=True, slots=True)
 class RequestStatus:
-    """The status of a request. ``due`` is None if there is no deadline."""
+    """The status of a request, as far as the messages of its thread show it: only what was released counts.
+
+    ``digest`` is that of the request, ``asked`` the time of its release (of its storing here if it was not opened),
+    ``due`` is None if there is no deadline, and ``withdrawn`` says that it was recalled.
+    """
 
     digest: bytes
     kind: str
@@ -86,7 +105,7 @@ class RequestStatus:
 
     @property
     def without_answer(self) -> tuple[str, ...]:
-        """Return the addressees without an answer to any question."""
+        """Return the member ids of the addressees that answered no question; an UNREAD answer is an answer."""
         return tuple(
             each.member
             for each in self.addressees
