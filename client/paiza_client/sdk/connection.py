@@ -30,6 +30,8 @@ FETCH_SECONDS: Final = 10.0  # one file of the register
 async def connect(profile: Profile, passphrase: Callable[[], bytes] | None = None) -> AsyncIterator[Session]:
     """Connect to the profile's node; ``passphrase`` is called at most once, where the key is encrypted.
 
+    Nothing is sent: what waits in the outbox goes with `Session.flush`. The register is renewed from the node first.
+
     ProfileProblem: the key, the passphrase or the certificate. Unreachable: the node or the register, for now.
     """
     credentials = await asyncio.to_thread(open_credentials, profile, passphrase or no_passphrase)

@@ -53,7 +53,26 @@ class AttachmentStatus:
 
 @dataclass(frozen=True, slots=True)
 class MessageSummary:
-    """A message as the node lists it: the header fits the digest; signatures and proofs are checked on opening."""
+    """A message as the node lists it: the header fits the digest; signatures and proofs are checked on opening.
+
+    digest            SHA-256 of the header, 32 bytes: names the message in every call
+    header            the signed `Header`: author, recipients, kind, thread_id, parent_digests, marks, urgency, parts
+    thread_name       the short name of the thread at the own node ("KAZ-2026-00001")
+    stored_time       when the own node stored it, aware
+    received          True for a message of another member, False for one that our member released
+    opened_by_caller  True if this officer has opened the main part; `messages.unread` goes by it
+    opened            True if any officer of our member has opened the main part
+    deliveries        of a sent message: its state at each recipient
+    sequence          a number that grows with every message stored at the own node; see `Session.watch`
+    recalled_by       digests of its author's recalls of it; it is opened only with a reason then
+    corrected_by      digests of its author's corrections of it that were not recalled
+    replaced_by       digest of the message that replaces it by the last correction; empty if none does
+    attachments       of a received message: what is here of each attachment; of a sent one: its state at each recipient
+    linked            True if it shares an identifier with an older message that the officer may see (`Search.links`)
+    erased            True if its content was erased at the own node
+    subject           a serialized `Subject` to which the header commits; empty unless asked for and permitted;
+                      `paiza_domain.schema.subjects.text(subject, "en")` (or "ru") returns it in words
+    """
 
     digest: bytes
     header: message_pb2.Header
@@ -65,16 +84,12 @@ class MessageSummary:
     deliveries: tuple[Delivery, ...]
     sequence: int
     recalled_by: tuple[bytes, ...] = ()
-    """Digests of its author's recalls of it; it is opened only with a reason then."""
     corrected_by: tuple[bytes, ...] = ()
     replaced_by: bytes = b""
     attachments: tuple[AttachmentStatus, ...] = ()
     linked: bool = False
-    """True if it shares an identifier with an older message that the officer may see; `Search.links` names them."""
     erased: bool = False
-    """True if its content was erased at the own node."""
     subject: bytes = b""
-    """A serialized `Subject`, where it was asked for and may be read; the header commits to it."""
 
     @property
     def id(self) -> str:

@@ -15,10 +15,9 @@ from paiza_client.sdk.summaries import summary
 MAX_PAGE: Final = 500  # the most the node gives at once
 
 Criterion = tuple[str, str]
-"""A field of `paiza_domain.terms.query_terms.SEARCHABLE` and a text, as in ("plate", "А 123 ВС 77").
+"""A field and a text, as in ("plate", "А 123 ВС 77").
 
-The text has at most 200 characters, in Russian or English. The fields person, name, phone, document, personal-number,
-account, imei, company and registration lead to a person.
+The text has at most 200 characters, in Russian or English. The fields are those that `Search.search` lists.
 """
 
 
@@ -78,8 +77,16 @@ class Search:
         page_size: int = 100,
         page_token: str = "",
     ) -> FoundPage:
-        """Return the newest messages that the officer may see and that meet every criterion, at most 10 of them.
+        """Return the newest messages that the officer may see and that meet every criterion, at most 10 criteria.
 
+        The fields of a criterion (`paiza_domain.terms.query_terms.SEARCHABLE`):
+        transport      plate, vin, container, vessel, flight, waybill, carnet, seal
+        persons        person, name, phone, document, personal-number, account, imei, company, registration
+        substances     substance, drug-group, logo
+        where          place, country, route ("transit KAZ": role and country)
+        the message    reference, subject
+
+        Those of the second line lead to a person. A reference is the agency's own, as the content names it.
         ``since`` and ``until`` are aware times around the event, or the storing where the content names no day.
         ``author`` is a member's id, ``kind`` a kind's name; ``page_size`` is at most `MAX_PAGE`, and ``page_token`` the
         token of the page before. A search by a field that leads to a person needs a ``reason``; the node logs SEARCHED

@@ -49,7 +49,8 @@ class Sent:
 async def check(session: Session, prepared: Prepared, *, now: datetime | None = None) -> Prepared:
     """Refuse exactly what `send` refuses before the node sees the message; return it resolved. Nothing is sent.
 
-    Refused("invalid_draft") names every field that a receiver would refuse; otherwise as `drafts.resolve`.
+    Refused("invalid_draft") names every field that a receiver would refuse; otherwise as `drafts.resolve`. An answer is
+    judged by itself: whether the request asks a question of that number, or was answered before, is not checked.
     """
     prepared = await drafts.resolve(session, prepared)
     composer = await session.composer()
@@ -71,8 +72,9 @@ async def send(
     another thread. The node logs RELEASED for each recipient, or SUBMITTED where a second officer must sign.
 
     Refused: as `check`, or with the node's reason and the rules that a step of a workflow breaks. Unreachable with
-    ``saved``: the message is in the outbox and goes with `Session.flush` or the next command. Unreachable without:
-    there is no message yet, see `seal_offline`.
+    ``saved``: the message is in the outbox until `Session.flush`, which the next `paiza` command calls as well; neither
+    `connect` nor another `send` sends it. To send it again makes a second message. Unreachable without ``saved``: there
+    is no message yet, see `seal_offline`.
     """
     prepared = await drafts.resolve(session, prepared)
     composer = await session.composer()

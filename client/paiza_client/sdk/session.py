@@ -71,7 +71,36 @@ _BOXES: Final[dict[Box, officer_pb2.Box.ValueType]] = {
 
 
 class Session:
-    """A verified connection; made by `connect`. Not safe for use from several event loops."""
+    """A verified connection; made by `connect`. Not safe for use from several event loops.
+
+    Its parts; `help(type(session.search))` shows the calls of one:
+
+    search          messages by what they speak of, links, and requests that asked the same
+    tasks           the queue of a unit or an officer; assign, take and complete a task
+    approvals       what waits for a second officer; sign or decline it
+    retention       legal holds, review dates, erasure
+    forwarding      pass a message on; who holds it
+    audit_query     the own log and, by grant, those of others: openings, counts, reconciliation
+    evidence_files  evidence files of messages, with openings and disclosed parts
+    exports         the node's permission to write contents to a file
+    workflows       the state of controlled deliveries and joint operations
+    attachments     transfers of attachments; `save_attachment` and `sending.send` use it
+    outbox          the signed messages on this machine that wait to be sent; `listing` shows their headers
+    profile         the officer, the member, the node and the folder on this machine
+    """
+
+    search: Search
+    tasks: Tasks
+    approvals: Approvals
+    retention: Retention
+    forwarding: Forwarding
+    audit_query: AuditQuery
+    evidence_files: EvidenceFiles
+    exports: Exports
+    workflows: Workflows
+    attachments: Attachments
+    outbox: Outbox
+    profile: Profile
 
     def __init__(
         self, profile: Profile, credentials: Credentials, connection: grpc.aio.Channel, current: Register

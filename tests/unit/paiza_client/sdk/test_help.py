@@ -1,0 +1,32 @@
+"""What `help()` shows of the SDK is complete."""
+
+import inspect
+import re
+from dataclasses import fields
+
+from paiza_client.sdk import Session
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.search import Search
+from paiza_domain.terms.query_terms import SEARCHABLE
+
+
+def rows(of: object) -> list[tuple[str, str]]:
+    """Return the table of a docstring: first word, and the rest after two spaces."""
+    return re.findall(r"^ *(\w[\w ]*?) {2,}(\S.*)$", inspect.getdoc(of) or "", re.MULTILINE)
+
+
+def test_a_session_names_its_parts() -> None:
+    """Every public part that a session is given is in its table, and no other."""
+    source = inspect.getsource(Session.__init__)
+    assert {name for name, _ in rows(Session)} == set(re.findall(r"self\.([a-z]\w*) = ", source))
+
+
+def test_a_listed_message_explains_every_field() -> None:
+    """The table has a row for every field, in order."""
+    assert [name for name, _ in rows(MessageSummary)] == [each.name for each in fields(MessageSummary)]
+
+
+def test_a_search_names_its_fields() -> None:
+    """Every field there is to search by is in the table, and no other."""
+    named = [re.sub(r" \(.*\)", "", text).split(", ") for _, text in rows(Search.search)]
+    assert sorted(name for line in named for name in line) == list(SEARCHABLE)
