@@ -25,7 +25,7 @@ async def main(profile: str, file: Path) -> None:
             answers = [
                 Answer(question_number=each.number, status="full", text="See the table.") for each in asked.questions
             ]
-            content = InformationAnswer(reference=f"{asked.reference}/A", answers=answers)
+            content = InformationAnswer(reference=f"OUR-{request.id[:8]}", answers=answers)
             sent = await replies.reply(session, request, content, attachments=[file])
             print(f"Answered {request.thread_name} with {file.name}: {sent.id}")
 

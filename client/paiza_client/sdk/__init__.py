@@ -14,6 +14,7 @@ open one, read its content, save an attachment  Session.open_part, messages.cont
 open many for one reason                        open_many.choose, open_many.open_many
 read a thread; how its requests stand           threads.find, .list_messages, .open_messages, .request_statuses
 watch what arrives and falls due                watching.follow (reconnects), Session.news (one connection)
+see what fields and codes a content has         fields.describe
 prepare a draft                                 drafts.read, drafts.prepare; drafts.raise_marks, drafts.usual_handling
 see whether the same was asked before           duplicates.find
 check a message, send it                        sending.check, sending.send; sending.seal_offline without the node
@@ -36,7 +37,7 @@ look up substances, laws and border points       reference.in_use
 A function that makes a message returns it as `drafts.Prepared`, and nothing is sent until `sending.send`, which returns
 `sending.Sent`; only `replies.reply` does both. What comes back has been checked (`paiza_client.verify.checks`); what is
 called a `Proof` was verified in a log. Digests are 32 bytes, thread and message ids 16; times are aware; members are
-named by their ids ("kaz"); contents are records of `paiza.content.v1`.
+named by their ids ("kaz"); contents are records of `paiza.content.v1`, whose fields `fields.describe` lists.
 
 Errors are `Refused` (final; `Misused`, `NotProven` and `ProfileProblem` are of it) and `Unreachable` (not now; `saved`
 where a message waits in the outbox), all of `paiza_client.errors`, each with a reason code of the protocol's registry.

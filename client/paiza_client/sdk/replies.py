@@ -37,7 +37,8 @@ async def reply(
 ) -> Sent:
     """Send an answer to a message; return what the node's log proves about it.
 
-    ``content`` is a record of `paiza.content.v1` and decides the kind. It goes to the author of the message, or to its
+    ``content`` is a record of `paiza.content.v1` (`fields.describe`) and decides the kind; its ``reference``, where it
+    has one, is our own agency's, not that of the request. The answer goes to the author of the message, or to its
     recipients where our own member is the author, unless ``recipients`` are named. Marks and legal bases are those of
     the message. Files are sealed as attachments. Logs, callbacks and errors are those of `sending.send`.
 

@@ -3,8 +3,12 @@
 import inspect
 import re
 from dataclasses import fields
+from typing import Any
+
+import pytest
 
 from paiza_client.sdk import Session
+from paiza_client.sdk.fields import DescribedField
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.search import Search
 from paiza_domain.terms.query_terms import SEARCHABLE
@@ -21,9 +25,10 @@ def test_a_session_names_its_parts() -> None:
     assert {name for name, _ in rows(Session)} == set(re.findall(r"self\.([a-z]\w*) = ", source))
 
 
-def test_a_listed_message_explains_every_field() -> None:
+@pytest.mark.parametrize("record", [MessageSummary, DescribedField])
+def test_a_record_explains_every_field(record: Any) -> None:
     """The table has a row for every field, in order."""
-    assert [name for name, _ in rows(MessageSummary)] == [each.name for each in fields(MessageSummary)]
+    assert [name for name, _ in rows(record)] == [each.name for each in fields(record)]
 
 
 def test_a_search_names_its_fields() -> None:
