@@ -73,9 +73,12 @@ async def unanswered(
 
     Headers alone are read: nothing is opened, nothing is logged. So an interim answer, or one to some of the questions,
     counts as an answer; `request_statuses` tells them apart. An answer counts that was released and not recalled, that
-    waits for a second officer (`session.approvals.waiting`), or that waits in this profile's outbox. What other
-    officers submitted for a second signature, or have in their outboxes, is not seen. Errors are those of
-    `Session.list_messages`, and Refused("malformed") for a damaged outbox.
+    waits for a second officer (`session.approvals.waiting`), or that waits in this profile's outbox.
+
+    Not seen are what other officers submitted for a second signature or have in their outboxes, and what the own node
+    does not list to this officer: of the messages of other units of the member it lists those that the officer signed
+    or was assigned, and all to a duty officer, coordinator or auditor. An answer is of the unit of its sender. Errors
+    are those of `Session.list_messages`, and Refused("malformed") for a damaged outbox.
     """
     asking = {name: each for name, each in kinds.all_kinds().items() if each.answered_by and not each.workflow}
     own = session.profile.member
@@ -133,7 +136,8 @@ async def request_statuses(session: Session, opened: Sequence[ThreadMessage]) ->
     """Return how every request of a thread stands: who answered which question, and who is silent.
 
     Only what was released counts. An answer of our own member that waits for a second officer
-    (`session.approvals.waiting`), or in the outbox (`session.outbox`), is not seen; `unanswered` considers both.
+    (`session.approvals.waiting`), or in the outbox (`session.outbox`), is not seen; `unanswered` considers both. Nor is
+    an answer of another unit of our member that the own node does not list to this officer.
 
     For our own recalls the node is asked who holds what they take back. Steps of a workflow are left out: who owes what
     there follows from the whole of it (`workflow`), not from the answer to one step.
