@@ -16,7 +16,6 @@ from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program
 from paiza_cli.exit_codes import ExitCode
 from paiza_trust import ceremony_commands, language
 from paiza_trust import dev as dev_ceremony
-from paiza_trust import show as show_register
 from paiza_trust.errors import TrustError, from_disk, from_wire
 from paiza_trust.log_commands import log_group
 from paiza_trust.reference_commands import reference_group
@@ -83,20 +82,12 @@ def dev(
     click.echo(f"officers: PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")
 
 
-@cli.command()
-@_FOLDER
-@_JSON
-def show(folder: Path, *, as_json: bool) -> None:
-    """Verify the register in FOLDER and print members, keys and expiries."""
-    register = show_register.read_register(folder)
-    if as_json:
-        click.echo(json.dumps(show_register.describe(register), ensure_ascii=False))
-        return
-    for line in show_register.lines(register):
-        click.echo(line)
-
-
 cli.add_command(ceremony_commands.apply)
+cli.add_command(ceremony_commands.found)
+cli.add_command(ceremony_commands.show)
+cli.add_command(ceremony_commands.sign)
+cli.add_command(ceremony_commands.merge)
+cli.add_command(ceremony_commands.publish)
 cli.add_command(log_group)
 cli.add_command(reference_group)
 

@@ -1,4 +1,4 @@
-"""The commands of a ceremony: apply, found, sign, merge, publish. Each reads and writes files that people carry."""
+"""The commands of a ceremony: apply, found, sign, merge, publish, show. They read and write files that people carry."""
 
 import json
 from datetime import UTC, datetime
@@ -9,13 +9,22 @@ import click
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.fingerprint_words import fingerprint_words
+from paiza_cli.language import LANGUAGES
+from paiza_cli.terminal import plain_line
+from paiza_register import Register, load_set
+from paiza_register.register_file import RegisterFile
 from paiza_trust import apply as member_application
+from paiza_trust import carried_files, founding, publishing, signing
+from paiza_trust import show as show_register
+from paiza_trust.application import Application
 from paiza_trust.apply import NodeFolder
 from paiza_trust.errors import TrustError
-from paiza_trust.files import write_private
+from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import SETTINGS, KeyFolder
-from paiza_trust.language import N_, _
+from paiza_trust.language import N_, _, translations
 from paiza_trust.member import CLASSIFICATION_CEILING
+from paiza_trust.proposal import Proposal
+from paiza_trust.reference_source import OURS, legal_base_titles, shared_documents
 
 KEYS: Final = Path("trust")
 """Default folder of a member's own keys."""
@@ -24,6 +33,7 @@ JSON: Final = click.option("--json", "as_json", is_flag=True, help=N_("Print one
 _OUTPUT: Final = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help=N_("File to write.")
 )
+_FILE: Final = click.argument("file", type=click.Path(path_type=Path))
 _KEYS: Final = click.option(
     "--keys",
     "key_folder",
@@ -75,22 +85,201 @@ def apply(
     names = {"ru": name_ru, "en": name_en}
     made = member_application.apply(node, KeyFolder(key_folder), names, ceiling, datetime.now(UTC))
     write_private(output, made.data)
+    _tell_application(made, output, as_json=as_json)
+
+
+@click.command(help=N_("Propose to found the federation NAME on the applications of all its first members."))
+@click.argument("name")
+@click.argument("applications", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--threshold", type=int, required=True, help=N_("How many custodians must sign a change."))
+@click.option("--name-ru", help=N_("Name of the federation in Russian; default: NAME."))
+@click.option("--name-en", help=N_("Name of the federation in English; default: NAME."))
+@_OUTPUT
+@JSON
+def found(
+    name: str,
+    applications: tuple[Path, ...],
+    threshold: int,
+    name_ru: str | None,
+    name_en: str | None,
+    output: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Propose a founding."""
+    _new_file(output)
+    read = [carried_files.application(path) for path in applications]
+    for path, each in zip(applications, read, strict=True):
+        if each.federation != name:
+            what, remedy = N_("The application is to {federation}"), N_("Name that federation, or ask for another.")
+            raise TrustError("conflict", what, str(path), remedy, values={"federation": each.federation})
+    names = {"ru": name_ru or name, "en": name_en or name}
+    documents, titles = shared_documents(OURS), legal_base_titles(OURS)
+    with carried_files.located(output):
+        act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC))
+        proposal = Proposal(act, {})
+        data = proposal.to_bytes()
+        _tell(proposal, output, as_json=as_json)
+    write_private(output, data)
+
+
+@click.command(help=N_("Show the proposal in FILE, ask, and sign it with the member's own keys."))
+@_FILE
+@_KEYS
+@click.option("--yes", is_flag=True, help=N_("Sign without asking. For exercises only."))
+@JSON
+def sign(file: Path, key_folder: Path, *, yes: bool, as_json: bool) -> None:
+    """Sign a proposal."""
+    proposal, now = carried_files.proposal(file), datetime.now(UTC)
+    signing.check_clock(proposal, now)
+    folder = KeyFolder(key_folder)
+    if not as_json:
+        _tell(proposal, file, as_json=False)
+    if not yes:
+        click.confirm(_("Sign this?"), abort=True, err=True)
+    with carried_files.located(file):
+        signed = signing.sign(folder, signing.find_keys(folder, proposal), proposal, now)
+    replace_private(file.absolute(), signed.to_bytes())
     if as_json:
-        told = {"file": str(output), "member": made.member, "federation": made.federation}
-        click.echo(
-            json.dumps(
-                {**told, "sha256": made.fingerprint.hex(), "words": _words(made.fingerprint)}, ensure_ascii=False
-            )
-        )
+        _tell(signed, file, as_json=True)
+    else:
+        _tell_signatures(signed)
+
+
+@click.command(help=N_("Add to the proposal in FILE the signatures in other copies of it."))
+@_FILE
+@click.argument("copies", type=click.Path(path_type=Path), nargs=-1, required=True)
+@JSON
+def merge(file: Path, copies: tuple[Path, ...], *, as_json: bool) -> None:
+    """Merge signatures."""
+    merged = carried_files.proposal(file)
+    for copy in copies:
+        with carried_files.located(copy):
+            merged = merged.merged(carried_files.proposal(copy))
+    replace_private(file.absolute(), merged.to_bytes())
+    if as_json:
+        _tell(merged, file, as_json=True)
+    else:
+        _tell_signatures(merged)
+
+
+@click.command(help=N_("Publish the proposal in FILE, which enough have signed, with a node's key: one file to carry."))
+@_FILE
+@click.option(
+    "--node",
+    "node_folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=N_("Folder of a member's node; its key signs that the new register is current."),
+)
+@_OUTPUT
+@JSON
+def publish(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> None:
+    """Publish a proposal."""
+    _new_file(output)
+    register = publishing.publish(carried_files.proposal(file), NodeFolder.open(node_folder), datetime.now(UTC))
+    write_private(output, register.to_bytes())
+    if as_json:
+        click.echo(json.dumps({"file": str(output), **_digests(register)}, ensure_ascii=False))
         return
-    click.echo(
-        _("{file}: the application of {member} to {federation}").format(
-            file=output, member=made.member, federation=made.federation
-        )
-    )
+    click.echo(_("{file}: the register, to be carried to every member: paiza-node join").format(file=output))
+    _tell_digests(register)
+
+
+@click.command(
+    help=N_("Verify PATH, a register's folder or a carried file, and show what it says; a proposal in both languages.")
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@JSON
+def show(path: Path, *, as_json: bool) -> None:
+    """Show a register, an application, a proposal."""
+    if path.is_dir():
+        _tell_register(show_register.read_register(path), as_json=as_json)
+        return
+    read = carried_files.read(path)
+    if isinstance(read, Application):
+        _tell_application(read, path, as_json=as_json)
+    elif isinstance(read, Proposal):
+        _tell(read, path, as_json=as_json)
+    else:
+        with carried_files.located(path):
+            register = load_set(read.files, read.first_root, datetime.now(UTC))
+        _tell_register(register, as_json=as_json)
+        if not as_json:
+            _tell_digests(read)
+
+
+def _tell_register(register: Register, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(show_register.describe(register), ensure_ascii=False))
+        return
+    for line in show_register.lines(register):
+        click.echo(line)
+
+
+def _tell_application(application: Application, file: Path, *, as_json: bool) -> None:
+    values = {"file": str(file), "member": application.member, "federation": application.federation}
+    words = _words(application.fingerprint)
+    if as_json:
+        found = {**values, "sha256": application.fingerprint.hex(), "words": words}
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    click.echo(_("{file}: the application of {member} to {federation}").format(**values))
     click.echo(_("Its fingerprint, to be compared by telephone:"))
-    for words in _words(made.fingerprint).values():
+    for each in words.values():
+        click.echo(f"  {each}")
+
+
+def _tell(proposal: Proposal, file: Path, *, as_json: bool) -> None:
+    """Show a proposal: in both languages, since those who sign share no one language."""
+    words = _words(proposal.fingerprint)
+    if as_json:
+        told = {
+            "file": str(file),
+            "federation": proposal.act.federation,
+            "sha256": proposal.fingerprint.hex(),
+            "words": words,
+            "signed": proposal.custodians(signed=True),
+            "not_signed": proposal.custodians(signed=False),
+        }
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for language in LANGUAGES:
+        translate = translations(language).gettext
+        click.echo(translate(N_("What will be true that was not:")))
+        for line in proposal.act.lines(language, translate):
+            click.echo(f"  {plain_line(line)}")
+        click.echo(translate(N_("Fingerprint of this proposal, to be compared by telephone:")))
+        click.echo(f"  {words[language]}")
+        click.echo()
+    _tell_signatures(proposal)
+
+
+def _tell_signatures(proposal: Proposal) -> None:
+    signed, missing = proposal.custodians(signed=True), proposal.custodians(signed=False)
+    click.echo(_("Custodians who have signed: {members}").format(members=", ".join(signed) or "-"))
+    click.echo(_("Custodians who have not signed: {members}").format(members=", ".join(missing) or "-"))
+
+
+def _digests(register: RegisterFile) -> dict[str, object]:
+    return {
+        "first_root": {"sha256": register.first_digest.hex(), "words": _words(register.first_digest)},
+        "newest_root": {
+            "version": register.newest,
+            "sha256": register.newest_digest.hex(),
+            "words": _words(register.newest_digest),
+        },
+    }
+
+
+def _tell_digests(register: RegisterFile) -> None:
+    click.echo(_("Fingerprint of the first root:"))
+    for words in _words(register.first_digest).values():
         click.echo(f"  {words}")
+    if register.newest > 1:
+        click.echo(_("Fingerprint of the newest root, version {version}:").format(version=register.newest))
+        for words in _words(register.newest_digest).values():
+            click.echo(f"  {words}")
 
 
 def _words(digest: bytes) -> dict[str, str]:

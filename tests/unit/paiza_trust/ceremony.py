@@ -41,3 +41,24 @@ def prepare(folder: Path, member: str, endpoint: str = "127.0.0.1:7401") -> Path
     keys = ("--keys", folder / "trust", "--passphrase-file", phrase)
     trust("apply", folder / "node", *names, *keys, "-o", application)
     return application
+
+
+def propose(folder: Path, *applications: Path, threshold: int = 2) -> Path:
+    """Propose to found a federation; return the proposal."""
+    proposal = folder / "founding.proposal"
+    trust("found", FEDERATION, *applications, "--threshold", threshold, "-o", proposal)
+    return proposal
+
+
+def found(folder: Path, endpoints: dict[str, str]) -> Path:
+    """Found a federation of these members, each in a folder of its own, by files alone; return its register."""
+    applications = [prepare(folder / member, member, endpoint) for member, endpoint in endpoints.items()]
+    proposal = propose(folder, *applications)
+    for member in endpoints:
+        trust("sign", proposal, "--keys", folder / member / "trust", "--yes")
+    register = folder / "founding.register"
+    trust("publish", proposal, "--node", folder / next(iter(endpoints)) / "node", "-o", register)
+    for member in endpoints:
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert run_node(["join", str(register), "--config", str(folder / member / "node/node.toml"), "--yes"]) == 0
+    return register

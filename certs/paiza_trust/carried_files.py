@@ -1,0 +1,72 @@
+"""Reads the files that a ceremony carries; every refusal names the file."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from paiza_cli.exit_codes import ExitCode
+from paiza_register import carried
+from paiza_register.register_file import MAX_BYTES, RegisterFile
+from paiza_trust import founding
+from paiza_trust.application import Application
+from paiza_trust.errors import TrustError, from_wire
+from paiza_trust.language import N_
+from paiza_trust.proposal import Act, Proposal
+from paiza_wire.errors import PaizaError
+
+ACTS: Final[Mapping[str, Callable[[dict[str, Any]], Act]]] = {founding.KIND: founding.Founding.read}
+"""What custodians can propose, by kind."""
+
+
+def read(path: Path) -> Application | Proposal | RegisterFile:
+    """Read and verify a carried file of any type."""
+    data = _bytes(path)
+    readers: Mapping[str, Callable[[bytes], Application | Proposal | RegisterFile]] = {
+        "application": Application.read,
+        "proposal": lambda data: Proposal.read(data, ACTS),
+        "register": RegisterFile.read,
+    }
+    reader = readers.get(carried.kind_of(data))
+    if reader is None:
+        what, remedy = N_("This is no file of a ceremony"), N_("Name an application, a proposal or a register.")
+        raise TrustError("malformed", what, str(path), remedy)
+    with located(path):
+        return reader(data)
+
+
+def application(path: Path) -> Application:
+    """Read an application."""
+    with located(path):
+        return Application.read(_bytes(path))
+
+
+def proposal(path: Path) -> Proposal:
+    """Read a proposal."""
+    with located(path):
+        return Proposal.read(_bytes(path), ACTS)
+
+
+def register(path: Path) -> RegisterFile:
+    """Read a register in one file."""
+    with located(path):
+        return RegisterFile.read(_bytes(path))
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Name a file in every refusal of the layers below."""
+    try:
+        yield
+    except PaizaError as error:
+        raise from_wire(error, str(path)) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        what, remedy = N_("The file cannot be read: {error}"), N_("Name a file that is there.")
+        values = {"error": error.strerror or ""}
+        raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE, values) from error

@@ -1,0 +1,173 @@
+"""A proposal: an act of the custodians, and the signatures collected for it, in a file that is carried between them.
+
+The file holds what is to be done (an `Act`) and never the metadata that do it: every program that reads it makes them
+anew (`Draft`). So what a custodian is shown and what the custodian signs come of the same few values, and nothing else
+can be slipped in. Signatures are over these metadata; a file with a signature that does not hold is refused.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Final, Protocol
+
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import Signature
+from tuf.api.metadata import Metadata, Root, Signed
+
+from paiza_cli.language import Language
+from paiza_register import carried
+from paiza_register.pair_key import PairKey, PairSigner
+from paiza_wire.errors import Rejected
+
+KIND: Final = "proposal"
+
+MAX_BYTES: Final = 48 << 20
+"""An act holds whole applications, reference data or the register it is based on."""
+
+Translate = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an act makes.
+
+    ``roles`` are the metadata to be signed, by role; ``signers`` who may sign each: key id -> key and member. ``files``
+    are the rest of the set, by published path: target files, and metadata that are signed already. ``first_root`` are
+    the bytes of the root that everybody starts from, None if the act makes it. ``publishers`` are the keys that may
+    publish it, by member in their order. ``version`` is that of the snapshot.
+    """
+
+    roles: Mapping[str, Signed]
+    signers: Mapping[str, Mapping[str, tuple[PairKey, str]]]
+    files: Mapping[str, bytes]
+    first_root: bytes | None
+    publishers: Mapping[str, Any]
+    version: int
+
+
+class Act(Protocol):
+    """What custodians decide: a founding, or a change of a register."""
+
+    @property
+    def federation(self) -> str:
+        """The federation's name."""
+
+    @property
+    def time(self) -> datetime:
+        """When it was proposed; no custodian's clock may be behind it."""
+
+    def values(self) -> dict[str, Any]:
+        """Return what a proposal holds of it."""
+
+    def draft(self) -> Draft:
+        """Return the metadata that do it; ``Rejected`` if it cannot be done."""
+
+    def lines(self, language: Language, translate: Translate) -> list[str]:
+        """Return what will be true that was not, a sentence a line."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An act with its signatures: role -> key id -> signature, each of which holds."""
+
+    act: Act
+    signatures: Mapping[str, Mapping[str, str]]
+
+    @cached_property
+    def draft(self) -> Draft:
+        """Return the metadata that do what is proposed."""
+        return self.act.draft()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Return the digest of what is proposed; signatures do not change it."""
+        return carried.digest(self.act.values())
+
+    def digest(self, role: str) -> bytes:
+        """Return SHA-256 of the bytes that are signed in a role."""
+        return sha256(signed_bytes(self.draft.roles[role])).digest()
+
+    @classmethod
+    def read(cls, data: bytes, acts: Mapping[str, Callable[[dict[str, Any]], Act]]) -> "Proposal":
+        """Read a proposal and verify every signature in it; ``acts`` read each kind of act."""
+        values = carried.read(KIND, data, {"act", "signatures"}, MAX_BYTES)
+        act = values["act"]
+        kind = act.get("kind") if isinstance(act, dict) else None
+        if not isinstance(kind, str) or kind not in acts:
+            raise Rejected("malformed", "the proposal is of an act that this version does not know")
+        proposal = cls(acts[kind](act), {})
+        signatures = values["signatures"]
+        if not isinstance(signatures, dict) or not set(signatures) <= set(proposal.draft.roles):
+            raise Rejected("malformed", "the proposal has signatures of roles that it does not change")
+        for role in signatures:
+            for keyid, made in carried.texts(signatures, role).items():
+                proposal = proposal.with_signature(role, keyid, made)
+        return proposal
+
+    def to_bytes(self) -> bytes:
+        """Return the file."""
+        signatures = {role: dict(made) for role, made in self.signatures.items()}
+        return carried.write(KIND, {"act": self.act.values(), "signatures": signatures})
+
+    def with_signature(self, role: str, keyid: str, made: str) -> "Proposal":
+        """Add a signature; ``Rejected("bad_signature")`` if it does not hold or its key may not sign this."""
+        key, _member = self.draft.signers[role].get(keyid, (None, ""))
+        try:
+            if key is None:
+                raise Rejected("bad_signature", f"a key signed {role} that may not")
+            key.verify_signature(Signature(keyid, made), signed_bytes(self.draft.roles[role]))
+        except UnverifiedSignatureError as error:
+            raise Rejected("bad_signature", f"a signature of {role} does not hold") from error
+        signatures = {**self.signatures, role: {**self.signatures.get(role, {}), keyid: made}}
+        return replace(self, signatures=signatures)
+
+    def merged(self, other: "Proposal") -> "Proposal":
+        """Add the signatures of another copy; ``Rejected("conflict")`` if it is of another proposal."""
+        if other.fingerprint != self.fingerprint:
+            raise Rejected("conflict", "the files are of different proposals")
+        roles = {*self.signatures, *other.signatures}
+        merged = {role: {**other.signatures.get(role, {}), **self.signatures.get(role, {})} for role in roles}
+        return replace(self, signatures=merged)
+
+    def signed_with(self, signer: PairSigner) -> "Proposal":
+        """Sign every role that this key may sign."""
+        proposal = self
+        for role in self.roles_of(signer.public_key.keyid):
+            made = signer.sign(signed_bytes(self.draft.roles[role]))
+            proposal = proposal.with_signature(role, made.keyid, made.signature)
+        return proposal
+
+    def roles_of(self, keyid: str) -> list[str]:
+        """Return the roles that a key may sign."""
+        return [role for role, signers in self.draft.signers.items() if keyid in signers]
+
+    def custodians(self, *, signed: bool) -> list[str]:
+        """Return the members whose custodians have signed, or have not."""
+        keys = self.draft.signers[self.custodial_role]
+        return [member for keyid, (_key, member) in keys.items() if (keyid in self._made()) is signed]
+
+    @property
+    def custodial_role(self) -> str:
+        """Return a role that all custodians who count sign: root if it changes, else targets."""
+        return Root.type if Root.type in self.draft.roles else "targets"
+
+    def metadata(self) -> Mapping[str, bytes]:
+        """Return the metadata with their signatures, by file name."""
+        return {
+            f"{payload.version}.{role}.json": _metadata(payload, self.signatures.get(role, {})).to_bytes()
+            for role, payload in self.draft.roles.items()
+        }
+
+    def _made(self) -> Mapping[str, str]:
+        return self.signatures.get(self.custodial_role, {})
+
+
+def signed_bytes(payload: Signed) -> bytes:
+    """Return the bytes of metadata that are signed."""
+    return _metadata(payload, {}).signed_bytes
+
+
+def _metadata(payload: Signed, signatures: Mapping[str, str]) -> Metadata[Any]:
+    return Metadata(payload, {keyid: Signature(keyid, made) for keyid, made in signatures.items()})

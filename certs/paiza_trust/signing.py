@@ -1,0 +1,123 @@
+"""Signs a proposal with the keys in a member's key folder, and remembers what was signed.
+
+The order is what protects the custodian:
+
+1. The clock is not behind the proposal: a custodian who believes an old time would sign what has expired.
+2. The folder holds the custodian's key of one member that may sign.
+3. Every (role, version) that would be signed was never signed under another digest. `signed.json` in the folder
+   remembers them; it is on the disk before a signature exists. A crash between the two leaves a digest that may be
+   signed again, and no other.
+4. The signatures are made, and `ceremonies.jsonl` in the folder gets a record: who, which key, what, by which clock.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from paiza_register import carried
+from paiza_register.archive import write_durably
+from paiza_register.pair_key import PairSigner
+from paiza_trust.application import time_text
+from paiza_trust.errors import TrustError
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.language import N_
+from paiza_trust.proposal import Proposal
+
+SIGNED: Final = "signed.json"
+RECORDS: Final = "ceremonies.jsonl"
+
+_KIND: Final = "signed"
+_MAX_BYTES: Final = 8 << 20
+_SECOND_HALF: Final = "-mldsa44.pem"
+
+
+@dataclass(frozen=True)
+class Custodian:
+    """One member's keys that may sign a proposal: the custodian's, and the data officer's where it signs too."""
+
+    member: str
+    names: tuple[str, ...]
+    signers: tuple[PairSigner, ...]
+
+
+def find_keys(folder: KeyFolder, proposal: Proposal) -> Custodian:
+    """Open the keys in a folder that may sign a proposal (step 2); ``TrustError`` if the custodian's is not there."""
+    custodians = {member for _key, member in proposal.draft.signers[proposal.custodial_role].values()}
+    here = [member for member in sorted(custodians) if _is_here(folder, f"custodian-{member}")]
+    if len(here) != 1:
+        what = N_("The folder holds the custodian's key of no member that may sign this, or of several")
+        raise TrustError("file_unreadable", what, str(folder.folder), N_("Name the folder of the keys with --keys."))
+    (member,) = here
+    names = [name for name in (f"custodian-{member}", f"reference-{member}") if _is_here(folder, name)]
+    opened = [(name, folder.pair(name)) for name in names]
+    usable = [(name, signer) for name, signer in opened if proposal.roles_of(signer.public_key.keyid)]
+    if not usable or usable[0][0] != names[0]:
+        what = N_("The key is none that may sign this")
+        raise TrustError("bad_key", what, str(folder.folder / names[0]), N_("Sign with a key that the proposal names."))
+    return Custodian(member, tuple(name for name, _ in usable), tuple(signer for _, signer in usable))
+
+
+def sign(folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: datetime) -> Proposal:
+    """Sign a proposal; see the steps above. The caller has shown it and was told to sign."""
+    check_clock(proposal, now)
+    roles = sorted({role for signer in custodian.signers for role in proposal.roles_of(signer.public_key.keyid)})
+    _remember(folder.folder / SIGNED, proposal, roles)
+    signed = proposal
+    for signer in custodian.signers:
+        signed = signed.signed_with(signer)
+    _record(folder, custodian, signed, roles, now)
+    return signed
+
+
+def check_clock(proposal: Proposal, now: datetime) -> None:
+    """Refuse a clock that is behind the proposal (step 1)."""
+    if now < proposal.act.time:
+        what = N_("The clock of this machine says {now}; the proposal is of {time}")
+        remedy = N_("Set the clock, or ask who proposed this to look at theirs.")
+        values = {"now": time_text(now), "time": time_text(proposal.act.time)}
+        raise TrustError("clock_skew", what, "", remedy, values=values)
+
+
+def _is_here(folder: KeyFolder, name: str) -> bool:
+    return (folder.folder / f"{name}{_SECOND_HALF}").exists()
+
+
+def _remember(path: Path, proposal: Proposal, roles: list[str]) -> None:
+    """Note what is about to be signed (step 3)."""
+    signed: dict[str, str] = {}
+    if path.exists():
+        signed = carried.texts(carried.read(_KIND, path.read_bytes(), {"signed"}, _MAX_BYTES), "signed")
+    for role in roles:
+        version, digest = proposal.draft.roles[role].version, proposal.digest(role).hex()
+        name = f"{proposal.act.federation} {role} {version}"
+        if signed.setdefault(name, digest) != digest:
+            what = N_("Version {version} of {role} was signed already, with another content")
+            remedy = N_("Do not sign. Ask the other custodians which of the two proposals they were shown.")
+            raise TrustError("conflict", what, str(path), remedy, values={"version": version, "role": role})
+    write_durably(path, carried.write(_KIND, {"signed": signed}))
+
+
+def _record(folder: KeyFolder, custodian: Custodian, proposal: Proposal, roles: list[str], now: datetime) -> None:
+    record: dict[str, Any] = {
+        "time": time_text(now.astimezone(UTC)),
+        "time_source": "system clock",
+        "federation": proposal.act.federation,
+        "member": custodian.member,
+        "keys": [
+            {"name": name, "key": signer.public_key.keyid, "token": folder.token(name)}
+            for name, signer in zip(custodian.names, custodian.signers, strict=True)
+        ],
+        "proposal": proposal.fingerprint.hex(),
+        "signed": [
+            {"role": role, "version": proposal.draft.roles[role].version, "sha256": proposal.digest(role).hex()}
+            for role in roles
+        ],
+    }
+    handle = os.open(folder.folder / RECORDS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "a") as file:
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
