@@ -30,9 +30,7 @@ def open_reader(config: Config) -> RegisterReader:
             "bad_configuration",
             what=N_("The bootstrap root cannot be read: {error}."),
             where="{path}",
-            remedy=N_(
-                "Get the root file from the federation, over a channel you trust, and name it as bootstrap_root."
-            ),
+            remedy=N_("Put the federation's register into the node's folder with `paiza-node join`."),
             error=error.strerror,
             path=config.bootstrap_root,
         ) from error

@@ -1,0 +1,151 @@
+"""`paiza-node join`: put a register that came in a file into the node's folder, at its first start or when cut off.
+
+1. The file is in its one form, and its two digests are those of its roots (`paiza_register.register_file`).
+2. A node that has a root keeps it: the file must begin at the same first root, and hold the newest root noted here.
+   A node that has none asks its operator to compare the first root by telephone.
+3. The set is verified from that root, as every set is, and must name this member.
+4. It is archived, and only then the root and the digests of both roots are written: a crash leaves a node that must
+   join again.
+"""
+
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_cli.fingerprint_words import fingerprint_words
+from paiza_cli.language import LANGUAGES
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.config import Config
+from paiza_node.ops.data_folder import prepare_data
+from paiza_node.ops.language import _
+from paiza_node.ops.terminal import print_json
+from paiza_register import Register, RegisterReader, load_set
+from paiza_register.archive import write_durably
+from paiza_register.register_file import MAX_BYTES, RegisterFile
+from paiza_register.verified_set import root_path
+from paiza_wire.errors import PaizaError
+
+DIGESTS: Final = "root-digests.json"
+"""Beside the root: the digests of the first and of the newest root, as the file carried them."""
+
+
+@click.command(
+    "join",
+    help=N_(
+        "Put the register in FILE, which `paiza-trust publish` wrote, into the node's folder: at its first start, or "
+        "when no peer can bring it up to date. The node must not run."
+    ),
+)
+@shared
+@json_option
+@click.option("--yes", is_flag=True, help=N_("Do not ask whether the first root was compared. For exercises only."))
+@click.argument("file", type=click.Path(path_type=Path))
+def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bool, yes: bool) -> None:
+    """Join a federation."""
+    config = settings(config_path, log_level)
+    # 1.
+    carried = _read(file)
+    # 2.
+    if config.bootstrap_root.exists():
+        _check_continues(config, carried, file)
+    elif not yes:
+        _ask(carried)
+    # 3.-4.
+    register = _accept(config, carried, file)
+    if as_json:
+        print_json({"federation": register.federation, "member": config.member, **_digests(carried)})
+        return
+    text = _("{member} is in {federation}; the register has {count} members. Next: paiza-node doctor, then run.")
+    click.echo(text.format(member=config.member, federation=register.federation, count=len(register.members)))
+
+
+def _read(file: Path) -> RegisterFile:
+    try:
+        with file.open("rb") as stream:
+            return RegisterFile.read(stream.read(MAX_BYTES + 1))
+    except PaizaError as error:
+        raise _refused(error, file) from error
+
+
+def _ask(carried: RegisterFile) -> None:
+    click.echo(_("Fingerprint of the first root, which everything is verified from:"))
+    for language in LANGUAGES:
+        click.echo(f"  {fingerprint_words(carried.first_digest, language)}")
+    click.confirm(_("Did another member read out the same words?"), abort=True, err=True)
+
+
+def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
+    """Refuse a file of another federation, or of another history of roots (step 2)."""
+    if config.bootstrap_root.read_bytes() != carried.first_root:
+        raise NodeStopped(
+            "register_invalid",
+            what=N_("The file begins at another first root than this node."),
+            where="{path}",
+            remedy=N_("Ask the other members which federation the file is of. A node never changes its first root."),
+            path=file,
+        )
+    digests = config.bootstrap_root.with_name(DIGESTS)
+    if not digests.exists():
+        return
+    noted = json.loads(digests.read_bytes())["newest_root"]
+    root = carried.files.get(root_path(noted["version"]))
+    if root is None or sha256(root).hexdigest() != noted["sha256"]:
+        raise NodeStopped(
+            "register_rolled_back",
+            what=N_("The file does not hold the newest root that this node knows, version {version}."),
+            where="{path}",
+            remedy=N_("Get a newer file. If its root of that version is another one, inform all members at once."),
+            version=noted["version"],
+            path=file,
+        )
+
+
+def _accept(config: Config, carried: RegisterFile, file: Path) -> Register:
+    """Verify the set, then archive it and write the root (steps 3 and 4)."""
+    try:
+        register = load_set(carried.files, carried.first_root, datetime.now(UTC))
+        register.member(config.member)
+    except PaizaError as error:
+        raise _refused(error, file) from error
+    if register.federation != config.federation:
+        raise NodeStopped(
+            "register_invalid",
+            what=N_("The register is of {federation}, this node of {own}."),
+            where="{path}",
+            remedy=N_("Name the register of this node's federation."),
+            federation=register.federation,
+            own=config.federation,
+            path=file,
+        )
+    prepare_data(config)
+    reader = RegisterReader(config.data / "register", carried.first_root)
+    try:
+        reader.refresh(datetime.now(UTC), carried.fetch())
+    except PaizaError as error:
+        raise _refused(error, file) from error
+    write_durably(config.bootstrap_root, carried.first_root)
+    write_durably(config.bootstrap_root.with_name(DIGESTS), json.dumps(_digests(carried)).encode() + b"\n")
+    return register
+
+
+def _digests(carried: RegisterFile) -> dict[str, object]:
+    return {
+        "first_root": {"version": 1, "sha256": carried.first_digest.hex()},
+        "newest_root": {"version": carried.newest, "sha256": carried.newest_digest.hex()},
+    }
+
+
+def _refused(error: PaizaError, file: Path) -> NodeStopped:
+    return NodeStopped(
+        error.reason,
+        what=N_("The register in the file is refused: {detail}."),
+        where="{path}",
+        remedy=N_("Get the file again from the member that published it."),
+        detail=error.detail or error.reason,
+        path=file,
+    )
