@@ -1,0 +1,75 @@
+"""A federation founded as real members do it: three folders that share nothing but the files carried between them."""
+
+import asyncio
+import ssl
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
+from paiza_register import Register, load_set
+from paiza_register.register_file import RegisterFile
+from paiza_trust.key_folder import KeyFolder
+from paiza_wire.identity import SpiffeId, certificates, keys
+from tests import attaching
+from tests.federation import NodeProcess, free_ports
+from tests.officer import Officer
+from tests.unit.paiza_trust.ceremony import FEDERATION, found
+
+MEMBERS = ("kaz", "tjk", "uzb")
+
+
+def appoint(folder: Path, member: str, address: str, register: Register) -> Officer:
+    """Certify a liaison officer with the member's own CA, list them at the node, and return them."""
+    now = datetime.now(UTC)
+    identity, key = SpiffeId(member, FEDERATION, "officer", "liaison"), keys.generate_p256()
+    certificate = certificates.issue_officer(
+        certificates.create_csr(identity, key),
+        register.member(member).authority.officer_ca,
+        KeyFolder(folder / member / "trust").authority("officer-ca"),
+        spiffe_id=identity,
+        not_before=now - timedelta(minutes=1),
+        not_after=now + timedelta(days=1),
+    )
+    profile = folder / "home" / f"{member}-liaison"
+    profile.mkdir(parents=True)
+    (profile / "officer.key").write_bytes(keys.private_key_to_pem(key))
+    (profile / "officer.crt").write_text(ssl.DER_cert_to_PEM_cert(certificate))
+    (profile / "profile.toml").write_text(
+        f'id = "{identity}"\nmember = "{member}"\nnode = "{address}"\n'
+        'key = "officer.key"\ncertificate = "officer.crt"\n'
+    )
+    (folder / member / "node/officers.toml").write_text(
+        f'[[officer]]\nname = "liaison"\nid = "{identity}"\nroles = ["liaison"]\nunit = "liaison-bureau"\n'
+        f'certificate_sha256 = "{sha256(certificate).hexdigest()}"\n'
+    )
+    return Officer(folder, f"{member}-liaison", register)
+
+
+@pytest.mark.timeout(240)
+async def test_three_folders_found_a_federation_and_exchange_a_message(tmp_path: Path) -> None:
+    """Founded, joined and started by files alone, the nodes find each other and deliver an officer's message."""
+    first = free_ports(len(MEMBERS))
+    endpoints = {member: f"127.0.0.1:{first + at}" for at, member in enumerate(MEMBERS)}
+    read = RegisterFile.read(found(tmp_path, endpoints).read_bytes())
+    register = load_set(read.files, read.first_root, datetime.now(UTC))
+    officers = {member: appoint(tmp_path, member, endpoints[member], register) for member in MEMBERS}
+    nodes = [NodeProcess(member, tmp_path / member / "node") for member in MEMBERS]
+    with ExitStack() as started:
+        for node in nodes:
+            started.callback(node.kill)
+            node.start(wait=False)
+        for node in nodes:
+            await asyncio.to_thread(node.wait_until_serving)
+        async with officers["kaz"].channel() as sender, officers["tjk"].channel() as receiver:
+            sent = await attaching.submit(sender, officers["kaz"].compose(["tjk"]))
+            assert sent.HasField("released")
+            stub: Any = officer_pb2_grpc.OfficerServiceStub(receiver)
+            async with asyncio.timeout(60):
+                arrived = await stub.Watch(officer_pb2.WatchRequest(after_sequence=0)).read()
+            assert arrived.HasField("message")
+        assert [await asyncio.to_thread(node.stop) for node in nodes] == [0, 0, 0]
