@@ -84,6 +84,7 @@ def dev(
 
 cli.add_command(ceremony_commands.apply)
 cli.add_command(ceremony_commands.found)
+cli.add_command(ceremony_commands.propose)
 cli.add_command(ceremony_commands.show)
 cli.add_command(ceremony_commands.sign)
 cli.add_command(ceremony_commands.merge)

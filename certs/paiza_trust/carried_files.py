@@ -8,14 +8,17 @@ from typing import Any, Final
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import carried
 from paiza_register.register_file import MAX_BYTES, RegisterFile
-from paiza_trust import founding
+from paiza_trust import change, founding
 from paiza_trust.application import Application
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.language import N_
 from paiza_trust.proposal import Act, Proposal
 from paiza_wire.errors import PaizaError
 
-ACTS: Final[Mapping[str, Callable[[dict[str, Any]], Act]]] = {founding.KIND: founding.Founding.read}
+ACTS: Final[Mapping[str, Callable[[dict[str, Any]], Act]]] = {
+    founding.KIND: founding.Founding.read,
+    change.KIND: change.Change.read,
+}
 """What custodians can propose, by kind."""
 
 

@@ -1,4 +1,4 @@
-"""The commands of a ceremony: apply, found, sign, merge, publish, show. They read and write files that people carry."""
+"""The commands of a ceremony: apply, found, propose, sign, merge, publish, show. They work on carried files."""
 
 import json
 from datetime import UTC, datetime
@@ -14,10 +14,11 @@ from paiza_cli.terminal import plain_line
 from paiza_register import Register, load_set
 from paiza_register.register_file import RegisterFile
 from paiza_trust import apply as member_application
-from paiza_trust import carried_files, founding, publishing, signing
+from paiza_trust import carried_files, change, founding, publishing, signing
 from paiza_trust import show as show_register
 from paiza_trust.application import Application
 from paiza_trust.apply import NodeFolder
+from paiza_trust.change import ADMIT, CUSTODIAN, REINSTATE, REMOVE, SUSPEND, THRESHOLD
 from paiza_trust.errors import TrustError
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import SETTINGS, KeyFolder
@@ -123,6 +124,48 @@ def found(
     write_private(output, data)
 
 
+@click.command(
+    help=N_(
+        "Propose a change of the register, and sign it: admit, reinstate or custodian with the member's application, "
+        "suspend or remove with its id, threshold with --threshold alone."
+    )
+)
+@click.argument("what", type=click.Choice([ADMIT, SUSPEND, REINSTATE, REMOVE, CUSTODIAN, THRESHOLD]))
+@click.argument("about", required=False, default="")
+@click.option(
+    "--register",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=N_("The newest register, in the file that `publish` wrote."),
+)
+@click.option("--threshold", type=int, help=N_("How many custodians must sign a change; default: as before."))
+@_KEYS
+@click.option("--yes", is_flag=True, help=N_("Sign without asking. For exercises only."))
+@_OUTPUT
+@JSON
+def propose(
+    what: str,
+    about: str,
+    register: Path,
+    threshold: int | None,
+    key_folder: Path,
+    output: Path,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Propose a change."""
+    _new_file(output)
+    with_application = what in {ADMIT, REINSTATE, CUSTODIAN}
+    subject = carried_files.application(Path(about)) if with_application else about
+    base = carried_files.register(register)
+    with carried_files.located(register):
+        proposal = Proposal(change.change(what, subject, threshold, base, datetime.now(UTC)), {})
+    signed = _ask_and_sign(proposal, output, key_folder, yes=yes, as_json=as_json)
+    write_private(output, signed.to_bytes())
+    _tell_signed(signed, output, as_json=as_json)
+
+
 @click.command(help=N_("Show the proposal in FILE, ask, and sign it with the member's own keys."))
 @_FILE
 @_KEYS
@@ -130,20 +173,9 @@ def found(
 @JSON
 def sign(file: Path, key_folder: Path, *, yes: bool, as_json: bool) -> None:
     """Sign a proposal."""
-    proposal, now = carried_files.proposal(file), datetime.now(UTC)
-    signing.check_clock(proposal, now)
-    folder = KeyFolder(key_folder)
-    if not as_json:
-        _tell(proposal, file, as_json=False)
-    if not yes:
-        click.confirm(_("Sign this?"), abort=True, err=True)
-    with carried_files.located(file):
-        signed = signing.sign(folder, signing.find_keys(folder, proposal), proposal, now)
+    signed = _ask_and_sign(carried_files.proposal(file), file, key_folder, yes=yes, as_json=as_json)
     replace_private(file.absolute(), signed.to_bytes())
-    if as_json:
-        _tell(signed, file, as_json=True)
-    else:
-        _tell_signatures(signed)
+    _tell_signed(signed, file, as_json=as_json)
 
 
 @click.command(help=N_("Add to the proposal in FILE the signatures in other copies of it."))
@@ -157,10 +189,7 @@ def merge(file: Path, copies: tuple[Path, ...], *, as_json: bool) -> None:
         with carried_files.located(copy):
             merged = merged.merged(carried_files.proposal(copy))
     replace_private(file.absolute(), merged.to_bytes())
-    if as_json:
-        _tell(merged, file, as_json=True)
-    else:
-        _tell_signatures(merged)
+    _tell_signed(merged, file, as_json=as_json)
 
 
 @click.command(help=N_("Publish the proposal in FILE, which enough have signed, with a node's key: one file to carry."))
@@ -253,6 +282,25 @@ def _tell(proposal: Proposal, file: Path, *, as_json: bool) -> None:
         click.echo(f"  {words[language]}")
         click.echo()
     _tell_signatures(proposal)
+
+
+def _ask_and_sign(proposal: Proposal, file: Path, key_folder: Path, *, yes: bool, as_json: bool) -> Proposal:
+    now = datetime.now(UTC)
+    signing.check_clock(proposal, now)
+    folder = KeyFolder(key_folder)
+    if not as_json:
+        _tell(proposal, file, as_json=False)
+    if not yes:
+        click.confirm(_("Sign this?"), abort=True, err=True)
+    with carried_files.located(file):
+        return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now)
+
+
+def _tell_signed(proposal: Proposal, file: Path, *, as_json: bool) -> None:
+    if as_json:
+        _tell(proposal, file, as_json=True)
+    else:
+        _tell_signatures(proposal)
 
 
 def _tell_signatures(proposal: Proposal) -> None:

@@ -7,6 +7,7 @@ reference data, and the order of the applications is that in which the nodes pub
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final
 
 from tuf.api.metadata import DelegatedRole, Delegations, Key, Root, Snapshot, TargetFile, Targets, Timestamp
@@ -94,6 +95,7 @@ class Founding:
         """Return the name that all applications are to."""
         return self.applications[0].federation
 
+    @cached_property
     def draft(self) -> Draft:
         """Return the first root, the top-level targets, and the reference data, with what the members signed."""
         first = self.applications[0]

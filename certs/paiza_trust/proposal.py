@@ -6,15 +6,14 @@ can be slipped in. Signatures are over these metadata; a file with a signature t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature
-from tuf.api.metadata import Metadata, Root, Signed
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed
 
 from paiza_cli.language import Language
 from paiza_register import carried
@@ -36,7 +35,8 @@ class Draft:
     ``roles`` are the metadata to be signed, by role; ``signers`` who may sign each: key id -> key and member. ``files``
     are the rest of the set, by published path: target files, and metadata that are signed already. ``first_root`` are
     the bytes of the root that everybody starts from, None if the act makes it. ``publishers`` are the keys that may
-    publish it, by member in their order. ``version`` is that of the snapshot.
+    publish it, by member in their order. ``version`` is that of the snapshot, ``meta`` what the one before it names.
+    ``signed_before`` are the digests of what was signed in every version of the root that the act builds on.
     """
 
     roles: Mapping[str, Signed]
@@ -45,6 +45,8 @@ class Draft:
     first_root: bytes | None
     publishers: Mapping[str, Any]
     version: int
+    meta: Mapping[str, MetaFile] = field(default_factory=dict)
+    signed_before: Mapping[int, bytes] = field(default_factory=dict)
 
 
 class Act(Protocol):
@@ -58,11 +60,12 @@ class Act(Protocol):
     def time(self) -> datetime:
         """When it was proposed; no custodian's clock may be behind it."""
 
+    @property
+    def draft(self) -> Draft:
+        """The metadata that do it; ``Rejected`` if it cannot be done."""
+
     def values(self) -> dict[str, Any]:
         """Return what a proposal holds of it."""
-
-    def draft(self) -> Draft:
-        """Return the metadata that do it; ``Rejected`` if it cannot be done."""
 
     def lines(self, language: Language, translate: Translate) -> list[str]:
         """Return what will be true that was not, a sentence a line."""
@@ -75,10 +78,10 @@ class Proposal:
     act: Act
     signatures: Mapping[str, Mapping[str, str]]
 
-    @cached_property
+    @property
     def draft(self) -> Draft:
         """Return the metadata that do what is proposed."""
-        return self.act.draft()
+        return self.act.draft
 
     @property
     def fingerprint(self) -> bytes:

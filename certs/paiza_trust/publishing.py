@@ -28,7 +28,8 @@ def publish(proposal: Proposal, node: NodeFolder, now: datetime) -> RegisterFile
     publisher = _publisher(proposal, node)
     files = {**proposal.draft.files, **{f"metadata/{name}": data for name, data in proposal.metadata().items()}}
     version = proposal.draft.version
-    snapshot = Snapshot(version, expires=repository.expiry(now, repository.TIMESTAMP_LIFE), meta=_meta(files))
+    meta = {**proposal.draft.meta, **_meta(files)}  # a role that was removed stays: no version may vanish
+    snapshot = Snapshot(version, expires=repository.expiry(now, repository.TIMESTAMP_LIFE), meta=meta)
     data = repository.signed(snapshot, [publisher])
     files[f"metadata/{version}.snapshot.json"] = data
     timestamp = Timestamp(

@@ -4,9 +4,9 @@ The order is what protects the custodian:
 
 1. The clock is not behind the proposal: a custodian who believes an old time would sign what has expired.
 2. The folder holds the custodian's key of one member that may sign.
-3. Every (role, version) that would be signed was never signed under another digest. `signed.json` in the folder
-   remembers them; it is on the disk before a signature exists. A crash between the two leaves a digest that may be
-   signed again, and no other.
+3. The roots that the proposal builds on are those that were signed here, and every (role, version) that would be signed
+   was never signed under another digest. `signed.json` in the folder remembers them; it is on the disk before a
+   signature exists. A crash between the two leaves a digest that may be signed again, and no other.
 4. The signatures are made, and `ceremonies.jsonl` in the folder gets a record: who, which key, what, by which clock.
 """
 
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from tuf.api.metadata import Root
 
 from paiza_register import carried
 from paiza_register.archive import write_durably
@@ -87,9 +89,14 @@ def _is_here(folder: KeyFolder, name: str) -> bool:
 
 def _remember(path: Path, proposal: Proposal, roles: list[str]) -> None:
     """Note what is about to be signed (step 3)."""
-    signed: dict[str, str] = {}
+    signed = dict[str, str]()
     if path.exists():
         signed = carried.texts(carried.read(_KIND, path.read_bytes(), {"signed"}, _MAX_BYTES), "signed")
+    for version, before in proposal.draft.signed_before.items():
+        if signed.get(f"{proposal.act.federation} {Root.type} {version}", before.hex()) != before.hex():
+            what = N_("The proposal builds on another root of version {version} than the one signed here")
+            remedy = N_("Do not sign, and inform all custodians at once: there are two registers.")
+            raise TrustError("conflict", what, str(path), remedy, values={"version": version})
     for role in roles:
         version, digest = proposal.draft.roles[role].version, proposal.digest(role).hex()
         name = f"{proposal.act.federation} {role} {version}"

@@ -1,0 +1,220 @@
+"""Changes of a register: each by the same proposal, signed by enough custodians of before and after."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza_cli.fingerprint_words import fingerprint_words
+from paiza_cli.language import LANGUAGES
+from paiza_node.__main__ import run as run_node
+from paiza_register import Register, carried, load_set
+from paiza_register.register_file import RegisterFile
+from paiza_register.verified_set import refuse_rollback
+from paiza_trust import carried_files
+from paiza_trust.change import SUSPEND
+from paiza_trust.change import change as propose_change
+from paiza_trust.errors import TrustError
+from paiza_wire.errors import Unavailable
+from tests.unit.paiza_trust.ceremony import prepare, propose, trust
+from tests.unit.paiza_trust.test_commands import run
+
+FOUNDERS = ("kaz", "tjk", "uzb")
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Found a federation of three, and prepare a fourth member."""
+    folder = tmp_path_factory.mktemp("federation")
+    proposal = propose(folder, *(prepare(folder / member, member) for member in FOUNDERS))
+    for member in FOUNDERS:
+        trust("sign", proposal, "--keys", folder / member / "trust", "--yes")
+    trust("publish", proposal, "--node", folder / "kaz/node", "-o", folder / "1.register")
+    prepare(folder / "kgz", "kgz")
+    return folder
+
+
+@pytest.fixture
+def folder(founded: Path, tmp_path: Path) -> Path:
+    """Return a copy of the folders that a test may change."""
+    shutil.copytree(founded, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def application(folder: Path, member: str) -> Path:
+    """Name a member's application."""
+    return folder / member / f"{member}.application"
+
+
+def proposed(folder: Path, number: int, signers: str, *arguments: object) -> Path:
+    """Propose a change of the register of this number; the first signer proposes, the others sign."""
+    first, *others = signers.split()
+    file = folder / f"{number + 1}.proposal"
+    base = ("--register", folder / f"{number}.register", "--yes")
+    trust("propose", *arguments, *base, "--keys", folder / first / "trust", "-o", file)
+    for member in others:
+        trust("sign", file, "--keys", folder / member / "trust", "--yes")
+    return file
+
+
+def read(folder: Path, number: int) -> Register:
+    """Verify the register of this number."""
+    file = RegisterFile.read((folder / f"{number}.register").read_bytes())
+    return load_set(file.files, file.first_root, datetime.now(UTC))
+
+
+def changed(folder: Path, number: int, signers: str, *arguments: object, publisher: str = "kaz") -> Register:
+    """Change the register of this number and publish the next; return it, which no reader takes for a rollback."""
+    file = proposed(folder, number, signers, *arguments)
+    trust("publish", file, "--node", folder / publisher / "node", "-o", folder / f"{number + 1}.register")
+    after = read(folder, number + 1)
+    refuse_rollback(read(folder, number), after)
+    return after
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run a command that must be refused; return the reason."""
+    code, _, err = run(capsys, *arguments, "--json")
+    assert code in {3, 4}, err
+    return str(json.loads(err)["reason"])
+
+
+def test_a_member_through_its_whole_life(folder: Path) -> None:
+    """A fourth member is admitted, one is suspended, back again with its application, and gone for good."""
+    after = changed(folder, 1, "kaz tjk uzb", "admit", application(folder, "kgz"), "--threshold", 3)
+    assert [member.id for member in after.active_members()] == ["kaz", "kgz", "tjk", "uzb"]
+    join = ["join", str(folder / "2.register"), "--yes", "--config", str(folder / "kgz/node/node.toml")]
+    assert run_node(join) == 0
+    after = changed(folder, 2, "tjk kgz kaz", "suspend", "uzb", "--threshold", 2, publisher="kgz")
+    assert after.member("uzb").status == "suspended"
+    after = changed(folder, 3, "kgz tjk kaz", "reinstate", application(folder, "uzb"), "--threshold", 3)
+    assert after.member("uzb").status == "active"
+    after = changed(folder, 4, "kaz tjk kgz", "remove", "uzb", "--threshold", 2, publisher="tjk")
+    assert [member.id for member in after.active_members()] == ["kaz", "kgz", "tjk"]
+    assert after.key_pins == read(folder, 2).key_pins
+    assert run_node([*join[:1], str(folder / "5.register"), *join[2:]]) == 0
+    digests = json.loads((folder / "kgz/node/root-digests.json").read_bytes())
+    assert digests["newest_root"]["version"] == 5
+
+
+def test_a_custodian_gets_another_key(folder: Path) -> None:
+    """A member that signs its application with its own key replaces its custodian's; the old key decides no longer."""
+    for path in (folder / "uzb/trust").glob("custodian-uzb-*"):
+        path.unlink()
+    again = folder / "uzb.application"
+    names = ("--name-ru", "У", "--name-en", "U", "--keys", folder / "uzb/trust")
+    trust("apply", folder / "uzb/node", *names, "-o", again)
+    changed(folder, 1, "kaz tjk", "custodian", again)
+    assert changed(folder, 2, "uzb kaz", "suspend", "tjk").member("tjk").status == "suspended"
+
+
+def test_a_change_needs_the_custodians_of_before_and_after(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Too few of the old, or of the new threshold, publish nothing; the new member alone cannot help the old ones."""
+    file = proposed(folder, 1, "kaz tjk", "admit", application(folder, "kgz"), "--threshold", 3)
+    publish = ("publish", file, "--node", folder / "kaz/node", "-o", folder / "2.register")
+    assert refused(capsys, *publish) == "bad_signature"
+    trust("sign", file, "--keys", folder / "kgz/trust", "--yes")
+    trust(*publish)
+    alone = folder / "alone.proposal"
+    base = ("--register", folder / "1.register", "--keys", folder / "uzb/trust", "--yes")
+    trust("propose", "admit", application(folder, "kgz"), "--threshold", 3, *base, "-o", alone)
+    assert refused(capsys, "publish", alone, "--node", folder / "uzb/node", "-o", folder / "r") == "bad_signature"
+
+
+def test_two_changes_of_one_version_are_signed_by_nobody(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A custodian who signed one next root signs no other of that version."""
+    proposed(folder, 1, "kaz", "suspend", "uzb")
+    base = ("--register", folder / "1.register", "--keys", folder / "kaz/trust", "--yes")
+    assert refused(capsys, "propose", "suspend", "tjk", *base, "-o", folder / "b") == "conflict"
+    assert not (folder / "b").exists()
+
+
+def test_another_register_of_the_same_name_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who signed the first root of a federation signs no change of another one that calls itself the same."""
+    other = folder / "other"
+    other.mkdir()
+    applications = [application(folder, member) for member in FOUNDERS]
+    proposal = propose(other, *applications)
+    for member in FOUNDERS:
+        shutil.copytree(folder / member / "trust", other / member / "trust")
+        (other / member / "trust/signed.json").unlink()
+        trust("sign", proposal, "--keys", other / member / "trust", "--yes")
+    trust("publish", proposal, "--node", folder / "kaz/node", "-o", other / "1.register")
+    base = ("--register", other / "1.register", "--keys", folder / "kaz/trust", "--yes")
+    assert refused(capsys, "propose", "suspend", "uzb", *base, "-o", folder / "b") == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("admit", "kaz"), "conflict"),
+        (("admit", "kgz"), "malformed"),  # 2 of 4 is no majority
+        (("suspend", "kaz"), "conflict"),  # it publishes the reference data
+        (("suspend", "kgz"), "conflict"),
+        (("remove", "kgz"), "unknown_member"),
+        (("reinstate", "tjk"), "conflict"),
+        (("custodian", "kgz"), "conflict"),
+        (("threshold", "", "--threshold", 2), "conflict"),
+        (("threshold", "", "--threshold", 1), "malformed"),
+        (("threshold", "", "--threshold", 3), "malformed"),
+        (("threshold", "uzb", "--threshold", 3), "malformed"),
+        (("suspend", ""), "malformed"),
+    ],
+)
+def test_what_the_register_does_not_allow_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[Any, ...], reason: str
+) -> None:
+    """A change that contradicts the register, or leaves no working threshold, is not proposed."""
+    what, about, *more = arguments
+    subject = application(folder, about) if what in {"admit", "reinstate", "custodian"} else about
+    base = ("--register", folder / "1.register", "--keys", folder / "tjk/trust", "--yes", "-o", folder / "b")
+    assert refused(capsys, "propose", what, subject, *more, *base) == reason
+    assert not (folder / "b").exists()
+    assert "root 2" not in (folder / "tjk/trust/signed.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda act: act.update(what="remove"),
+        lambda act: act.update(member="kaz"),
+        lambda act: act.update(threshold=1),
+        lambda act: act.update(time="2020-01-01T00:00:00Z"),
+        lambda act: act.update(base="{}"),
+        lambda act: act.update(application="x"),
+        lambda act: act.update(more=""),
+    ],
+)
+def test_a_signed_change_cannot_be_changed(folder: Path, change: Callable[[Any], object]) -> None:
+    """Whatever is changed in what was signed, the file is refused."""
+    file = proposed(folder, 1, "kaz", "suspend", "uzb")
+    values = json.loads(file.read_bytes())
+    change(values["act"])
+    file.write_bytes(carried.canonical(values))
+    with pytest.raises(TrustError):
+        carried_files.proposal(file)
+
+
+def test_a_change_is_shown_in_both_languages(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What will be true is said of the member by its names, with the fingerprints to compare."""
+    file = proposed(folder, 1, "kaz", "admit", application(folder, "kgz"), "--threshold", 3)
+    code, out, _ = run(capsys, "show", file)
+    assert code == 0
+    fingerprint = carried_files.application(application(folder, "kgz")).fingerprint
+    newest = RegisterFile.read((folder / "1.register").read_bytes()).newest_digest
+    assert "Кыргызстан" in out
+    assert "Kyrgyzstan" in out
+    for language in LANGUAGES:
+        assert fingerprint_words(fingerprint, language) in out
+        assert fingerprint_words(newest, language) in out
+
+
+def test_an_expired_register_is_no_base(folder: Path) -> None:
+    """Nothing is built on a register that no reader takes any more."""
+    file = RegisterFile.read((folder / "1.register").read_bytes())
+    with pytest.raises(Unavailable, match="register_expired"):
+        propose_change(SUSPEND, "uzb", None, file, datetime.now(UTC) + timedelta(days=40))
