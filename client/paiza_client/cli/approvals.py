@@ -28,7 +28,7 @@ Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]
 @click.option("--list", "only_list", is_flag=True, help=N_("Only list what waits."))
 @click.option("--officers", is_flag=True, help=N_("List the officers of your member, to choose a second one from."))
 @click.option("--decline", is_flag=True, help=N_("Do not sign; what you wrote yourself is taken back."))
-@click.option("--reason", default="", metavar="TEXT", help=N_("Why you decline; told to whoever wrote it."))
+@click.option("--reason", default="", metavar="TEXT", help=N_("Why you decline; told to its author."))
 @click.option(
     "--attachments",
     "folder",
@@ -59,7 +59,13 @@ def approve(
         if terminal.wants_json:
             terminal.json({"state": "declined", "declined": as_json.proof(proof)})
             return
-        terminal.say(_("It will not be sent. Whoever wrote it is told."), "bold")
+        withdrawn = proof.event == "WITHDRAWN"
+        text = (
+            _("The message is withdrawn; it will not be sent.")
+            if withdrawn
+            else _("It will not be sent. Its author is told.")
+        )
+        terminal.say(text, "bold")
         terminal.pairs([(display.event(proof), display.proof_text(proof))])
     else:
         run(_approve(terminal, message, folder, ask=not yes))

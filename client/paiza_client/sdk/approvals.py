@@ -1,5 +1,6 @@
 """Second officers: who there is, what waits for a signature, and signing or declining it."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
 from paiza_client.errors import FieldProblem, Refused, located, misused
 from paiza_client.files.attaching import Progress
 from paiza_client.language import _
+from paiza_client.local.outbox import Outbox
 from paiza_client.local.profiles import Credentials, Profile
 from paiza_client.sdk import breaches, channel
 from paiza_client.sdk.attachments import Attachments
@@ -109,6 +111,7 @@ class Approvals:
         credentials: Credentials,
         registers: Registers,
         attachments: Attachments,
+        outbox: Outbox,
     ) -> None:
         self._stub = approval_pb2_grpc.ApprovalServiceStub(connection)
         self._call = call
@@ -116,6 +119,7 @@ class Approvals:
         self._credentials = credentials
         self._registers = registers
         self._attachments = attachments
+        self._outbox = outbox
 
     async def officers(self) -> list[Colleague]:
         """Return the officers of the own member, by id."""
@@ -250,6 +254,8 @@ class Approvals:
     async def decline(self, waiting: WaitingSummary, reason: str = "") -> Proof:
         """Decline to sign, or take back what we submitted; return the proof that the node logged DECLINED or WITHDRAWN.
 
+        A message that we take back leaves the outbox of this profile.
+
         Refused("reason_missing") without a reason for another officer's message.
         """
         if waiting.submitted_by != str(self._profile.id) and not reason.strip():
@@ -259,7 +265,11 @@ class Approvals:
         answer: approval_pb2.DeclineResponse = await self._call(
             lambda: self._stub.Decline(request, timeout=channel.CALL_SECONDS)
         )
-        return approval_checks.check_declined(answer, digest, self._profile.id, LogReader(self._registers))
+        proof = approval_checks.check_declined(answer, digest, self._profile.id, LogReader(self._registers))
+        if proof.event == "WITHDRAWN":
+            # If we crash before this, the next submission is refused as withdrawn, and the outbox lists it so.
+            await asyncio.to_thread(self._outbox.drop, waiting.header.message_id)
+        return proof
 
     def _outcome(
         self, answer: approval_pb2.ApproveResponse, waiting: OpenedWaiting, signature: message_pb2.Signature

@@ -123,7 +123,9 @@ class Session:
         self.evidence_files = EvidenceFiles(
             connection, self._call, profile, self.exports, self.attachments, self.archived_set, self._open
         )
-        self.approvals = Approvals(connection, self._call, profile, credentials, self._registers, self.attachments)
+        self.approvals = Approvals(
+            connection, self._call, profile, credentials, self._registers, self.attachments, self.outbox
+        )
         self._session: Whoami | None = None
 
     def register(self) -> Register:

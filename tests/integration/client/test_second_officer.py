@@ -161,6 +161,16 @@ def test_a_declined_message_never_goes_and_its_writer_is_told(paiza: Paiza, nomi
     paiza("kaz-liaison", "outbox", "drop", waiting["id"], "--yes")
 
 
+def test_a_withdrawn_message_leaves_the_outbox(paiza: Paiza, nominal: Path) -> None:
+    """The writer who withdraws is told so; nothing waits or is refused at the next command."""
+    waiting = submitted(paiza, nominal)
+    withdrawn = paiza("kaz-liaison", "approve", waiting["id"], "--decline")
+    assert "The message is withdrawn; it will not be sent." in withdrawn.out
+    listed = paiza("kaz-liaison", "outbox", "list", "--json").json
+    assert [each for each in listed if each["id"] == waiting["id"]] == []
+    assert "outbox" not in paiza("kaz-liaison", "approve").err
+
+
 def test_what_waits_survives_a_killed_node(paiza: Paiza, federation: Federation, nominal: Path) -> None:
     """The message still waits after kill -9, a repeated submission is the same, and it can be signed."""
     waiting = submitted(paiza, nominal)
