@@ -97,13 +97,15 @@ def verify(*, file: Path, root: Path | None, folder: Path | None) -> None:
     terminal = current_terminal()
     trusted = bootstrap_root(root if root is not None else terminal.profile().root)
     found = evidence.verify_path(file, trusted)
-    written = [] if folder is None else extract.extract(found, folder)
+    written = extract.extract(found, folder) if folder is not None and found.disclosed else []
     if terminal.wants_json:
         terminal.json({**as_object(found), "extracted": [str(path) for path in written]})
         return
     _print(terminal, found)
     for path in written:
         terminal.note(_("Written to {path}.").format(path=path))
+    if folder is not None and not written:
+        terminal.note(_("No part is disclosed in this file; nothing was written."))
 
 
 def as_object(found: Evidence) -> dict[str, Any]:

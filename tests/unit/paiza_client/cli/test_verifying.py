@@ -101,5 +101,26 @@ def test_disclosed_parts_are_written_for_people(
     capsys.readouterr()
     assert run(asked(court, tmp_path, case.pack([0]), "--extract", str(folder), "--json")) == ExitCode.REFUSED
     assert json.loads(capsys.readouterr().err)["reason"] == "file_unwritable"
-    assert run(asked(court, tmp_path, case.pack(), "--extract", str(folder), "--json")) == ExitCode.REFUSED
-    assert json.loads(capsys.readouterr().err)["reason"] == "part_missing"
+
+
+@pytest.mark.parametrize(
+    ("lang", "holds", "nothing"),
+    [
+        ("en", "The evidence holds.", "No part is disclosed in this file; nothing was written."),
+        ("ru", "Доказательство подтверждается.", "В этом файле не раскрыта ни одна часть; ничего не записано."),
+    ],
+)
+def test_a_file_without_a_disclosed_part_is_reported_all_the_same(
+    court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str], lang: str, holds: str, nothing: str
+) -> None:
+    """The report of the verification is printed with --extract as without it, and no folder is made."""
+    folder = tmp_path / "parts"
+    words = ("--extract", str(folder))
+    file = court.case(recipients=["tjk"]).release().pack()
+    assert run(asked(court, tmp_path, file, *words, "--lang", lang)) == 0
+    printed = capsys.readouterr()
+    assert holds in printed.out
+    assert nothing in printed.err
+    assert run(asked(court, tmp_path, file, *words, "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["extracted"] == []
+    assert not folder.exists()
