@@ -1,6 +1,6 @@
 """Views of controlled deliveries: the board of all, and one delivery with every step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -12,7 +12,7 @@ from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _, span_text
-from paiza_client.sdk import breaches, controlled_delivery
+from paiza_client.sdk import breaches, controlled_delivery, threads
 from paiza_domain import kinds
 
 
@@ -54,18 +54,20 @@ def show(*, thread: str) -> None:
     """Show one delivery."""
     terminal = current_terminal()
 
-    async def work() -> workflow_pb2.GetWorkflowResponse:
+    async def work() -> tuple[workflow_pb2.GetWorkflowResponse, dict[bytes, str]]:
         async with terminal.session() as session:
-            return await controlled_delivery.status(session, thread)
+            found = await controlled_delivery.status(session, thread)
+            listed = await threads.list_messages(session, found.status.thread_id)
+            return found, {each.digest: each.id for each in listed}
 
-    found = run(work())
+    found, ids = run(work())
     if terminal.wants_json:
         terminal.json(_as_json(found))
     else:
-        _tell(terminal, found)
+        _tell(terminal, found, ids)
 
 
-def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
+def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse, ids: Mapping[bytes, str]) -> None:
     status, now = found.status, datetime.now(UTC)
     rows = [
         (_("Thread"), status.thread_name),
@@ -86,7 +88,7 @@ def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse) -> None:
         [
             (
                 display.when(each.release_time.ToDatetime(tzinfo=UTC)),
-                each.message_digest.hex()[: display.SHORT_ID],
+                ids.get(each.message_digest, "")[: display.SHORT_ID],
                 text(each.title),
                 each.author,
                 effect(each),

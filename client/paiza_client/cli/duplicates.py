@@ -38,7 +38,7 @@ async def warn(terminal: Terminal, session: "Session", prepared: Prepared) -> No
     for each in found[:MAX_TOLD]:
         line = (
             each.thread_name,
-            each.digest.hex()[: display.SHORT_ID],
+            each.id[: display.SHORT_ID],
             display.when(each.time),
             each.officer,
             _why(each),

@@ -130,7 +130,7 @@ def thread(*, message: str, open_too: bool) -> None:
         terminal.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
     else:
         display.listing(terminal, found)
-        request_statuses.tell(terminal, standings, now)
+        request_statuses.tell(terminal, standings, {each.digest: each.id for each in found}, now)
         if any(threads.in_workflow(each.header) for each in found):
             terminal.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
 

@@ -1,6 +1,6 @@
 """The status of a thread's requests, for reading and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,11 +24,14 @@ _STATES: Final = {
 }
 
 
-def tell(terminal: Terminal, found: Sequence[RequestStatus], now: datetime) -> None:
-    """Print how requests stand: by question and addressee what was said, since when, and what is overdue."""
+def tell(terminal: Terminal, found: Sequence[RequestStatus], ids: Mapping[bytes, str], now: datetime) -> None:
+    """Print how requests stand: by question and addressee what was said, since when, and what is overdue.
+
+    ``ids`` are the message ids, 32 hex digits, by the digest of the request.
+    """
     for status in found:
         terminal.say()
-        terminal.say(_headline(status, now), "bold red" if status.overdue(now) else "bold")
+        terminal.say(_headline(status, ids[status.digest], now), "bold red" if status.overdue(now) else "bold")
         rows = [
             (
                 addressee.member,
@@ -52,8 +55,8 @@ def tell(terminal: Terminal, found: Sequence[RequestStatus], now: datetime) -> N
             terminal.warn(text.format(members=", ".join(status.without_answer)))
 
 
-def _headline(status: RequestStatus, now: datetime) -> str:
-    parts = [f"{kinds.all_kinds()[status.kind].titles[lang()]} {status.digest.hex()[: display.SHORT_ID]}"]
+def _headline(status: RequestStatus, message_id: str, now: datetime) -> str:
+    parts = [f"{kinds.all_kinds()[status.kind].titles[lang()]} {message_id[: display.SHORT_ID]}"]
     parts.append(_("asked {time}").format(time=display.when(status.asked)))
     if status.withdrawn:
         parts.append(_("WITHDRAWN"))

@@ -25,12 +25,14 @@ MAX_LOOKED_AT: Final = 20  # requests of the same kind, the newest, whose thread
 class Earlier:
     """An earlier request of the own member: about the same, or not answered yet.
 
-    ``digest`` is its message digest, 32 bytes; ``officer`` the id of who sent it, ``time`` when the own node stored it.
-    Either ``silent`` are the addressees that have not answered with a word, or it asks about the same: in the fields
-    ``same`` ("plate", "subject" …). Where the officer may not see that request, ``officer`` and ``same`` are empty.
+    ``digest`` is its message digest, 32 bytes, ``id`` its message id as 32 hex digits; ``officer`` the id of who sent
+    it, ``time`` when the own node stored it. Either ``silent`` are the addressees that have not answered with a word,
+    or it asks about the same: in the fields ``same`` ("plate", "subject" …). Where the officer may not see that
+    request, ``digest``, ``id``, ``officer`` and ``same`` are empty.
     """
 
     digest: bytes
+    id: str
     thread_name: str
     time: datetime
     officer: str
@@ -47,7 +49,9 @@ async def find(session: Session, prepared: Prepared) -> list[Earlier]:
     if not prepared.kind.answered_by or prepared.kind.needs_parent or prepared.kind.workflow:
         return []
     same = [
-        Earlier(each.digest, each.thread_name, each.stored_time, each.officer_id, same=each.fields)
+        Earlier(
+            each.digest, each.message_id.hex(), each.thread_name, each.stored_time, each.officer_id, same=each.fields
+        )
         for each in await session.search.similar(prepared.kind.name, _criteria(prepared))
     ]
     known = {each.digest for each in same}
@@ -78,6 +82,13 @@ async def _still_open(session: Session, prepared: Prepared) -> list[Earlier]:
         if silent:
             officer = request.header.required_signers[0].id
             found.append(
-                Earlier(request.digest, request.thread_name, request.stored_time, officer, silent=tuple(sorted(silent)))
+                Earlier(
+                    request.digest,
+                    request.id,
+                    request.thread_name,
+                    request.stored_time,
+                    officer,
+                    silent=tuple(sorted(silent)),
+                )
             )
     return found

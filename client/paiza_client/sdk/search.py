@@ -52,6 +52,7 @@ class SimilarRequest:
 
     thread_name: str
     digest: bytes
+    message_id: bytes
     officer_id: str
     stored_time: datetime
     fields: tuple[str, ...]
@@ -139,6 +140,7 @@ class Search:
             SimilarRequest(
                 each.thread_name,
                 each.message_digest,
+                each.message_id,
                 each.officer_id,
                 each.stored_time.ToDatetime(tzinfo=UTC),
                 tuple(each.fields),

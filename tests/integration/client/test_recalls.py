@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from paiza_client.cli import display
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.client.test_commands import arrives, send
@@ -128,6 +129,8 @@ def test_silence_is_shown_question_by_question(paiza: Paiza, federation: Federat
     assert states == {"tjk": ["no-answer", "interim"], "uzb": ["no-answer", "no-answer"]}
     assert (shown["overdue"], shown["due"] is not None) == (False, True)
     text = paiza("kaz-liaison", "thread", request, "--open")
+    assert f"{request[: display.SHORT_ID]}, asked" in text.out
+    assert f"{request[: display.SHORT_ID]}, asked" in text.out
     assert "Who drove it?" in text.out
     assert "Silent: uzb. Silence is no consent." in text.err
 
@@ -142,7 +145,7 @@ def test_a_second_request_to_a_silent_addressee_is_warned_of(
     draft.write_text(REQUEST.format(number=3))
     second = paiza("kaz-duty", "send", "information-request", draft, "--json")
     assert second.code == 0
-    assert first["digest"][:18] in second.err
+    assert first["id"][: display.SHORT_ID] in second.err
     at(federation, "tjk-liaison", second.json["id"])
 
 

@@ -115,18 +115,21 @@ def test_looking_for_requests_of_colleagues_is_no_oracle(
     draft = tmp_path / "red.yaml"
     text = NOTICE.format(number="S-3", day="2026-07-08", plate="Z 777 ZZ 77")
     draft.write_text(text.replace("tlp: AMBER, code: H2", "tlp: RED, code: H2"))
-    assert paiza("kaz-liaison", "send", "seizure-notice", str(draft)).code == 0
+    red = paiza("kaz-liaison", "send", "seizure-notice", str(draft), "--json").json["id"]
     _until_found(paiza, "kaz-liaison", 1, "--plate", "Z777ZZ77")
 
-    def similar(officer: str, **criterion: str) -> list[tuple[str, ...]]:
+    def found(officer: str, **criterion: str) -> list[search_pb2.SimilarMessage]:
         request = search_pb2.FindSimilarRequest(kind="seizure-notice", criteria=[search_pb2.Criterion(**criterion)])
 
-        async def ask() -> list[tuple[str, ...]]:
+        async def ask() -> list[search_pb2.SimilarMessage]:
             async with Officer(federation.folder, officer).channel() as channel:
                 answer = await search_pb2_grpc.SearchServiceStub(channel).FindSimilar(request)
-            return [tuple(each.fields) for each in answer.messages]
+            return list(answer.messages)
 
         return asyncio.run(ask())
+
+    def similar(officer: str, **criterion: str) -> list[tuple[str, ...]]:
+        return [tuple(each.fields) for each in found(officer, **criterion)]
 
     person = {"field": "person", "text": "Вымышлев Образец"}
     assert ("person",) in similar("kaz-liaison", **person)
@@ -140,7 +143,10 @@ def test_looking_for_requests_of_colleagues_is_no_oracle(
     assert asyncio.run(searched())[-2:] == ["liaison", "coordinator"]
     # RED messages they may not open: no content search finds them, and of a request only the thread is named.
     assert paiza("kaz-coordinator", "search", "--json", "--plate", "Z777ZZ77").json == []
-    assert similar("kaz-coordinator", field="plate", text="Z777ZZ77") == [()]
+    plate = {"field": "plate", "text": "Z777ZZ77"}
+    assert similar("kaz-coordinator", **plate) == [()]
+    assert [each.message_id for each in found("kaz-coordinator", **plate)] == [b""]
+    assert [each.message_id.hex() for each in found("kaz-liaison", **plate)] == [red]
 
 
 def test_a_stolen_database_shows_no_term(federation: Federation, paiza: Paiza, sent: tuple[str, str]) -> None:

@@ -59,6 +59,7 @@ class SearchService(Service):
             similar = response.messages.add(
                 thread_name=each.row.thread_name,
                 message_digest=b"" if each.hidden else each.row.digest,
+                message_id=b"" if each.hidden else each.row.message_id,
                 officer_id=each.officer_id,
                 fields=each.fields,
                 recipients=each.recipients,

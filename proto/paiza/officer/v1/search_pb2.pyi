@@ -318,12 +318,15 @@ class SimilarMessage(_message.Message):
     STORED_TIME_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
     thread_name: _builtins.str
     """Short name of the thread."""
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     officer_id: _builtins.str
     """SPIFFE ID of the officer who signed it."""
+    message_id: _builtins.bytes
+    """Message id, 16 bytes; empty, as the digest is, if the officer may not see the message."""
     @_builtins.property
     def stored_time(self) -> _timestamp_pb2.Timestamp:
         """When it was released."""
@@ -345,10 +348,11 @@ class SimilarMessage(_message.Message):
         stored_time: _timestamp_pb2.Timestamp | None = ...,
         fields: _abc.Iterable[_builtins.str] | None = ...,
         recipients: _abc.Iterable[_builtins.str] | None = ...,
+        message_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stored_time", b"stored_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "message_digest", b"message_digest", "officer_id", b"officer_id", "recipients", b"recipients", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "message_digest", b"message_digest", "message_id", b"message_id", "officer_id", b"officer_id", "recipients", b"recipients", "stored_time", b"stored_time", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
