@@ -4,25 +4,26 @@ Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 refused (nothing was chan
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
 
+from paiza_cli.commands import localised
 from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program, run_command
 from paiza_cli.exit_codes import ExitCode
+from paiza_cli.language import LANGUAGES, choose
 from paiza_trust import ceremony_commands, language
 from paiza_trust import dev as dev_ceremony
 from paiza_trust.errors import TrustError, from_disk, from_wire
+from paiza_trust.language import N_, _
 from paiza_trust.log_commands import log_group
 from paiza_trust.reference_commands import reference_group
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity.key_files import passphrase_from_file
-
-LABELS: Final = Labels("Error", "Where", "What to do", "Reason", "… and {n} more")
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
@@ -73,13 +74,19 @@ def dev(
         }
         click.echo(json.dumps(result, ensure_ascii=False))
         return
-    click.echo(f"{created.federation}: {len(created.members)} members in {created.folder} ({created.seconds:.1f} s)")
     click.echo(
-        f"register: root and targets {created.threshold} of {created.custodians} custodians, P-256 with ML-DSA-44"
+        _("{federation}: members in {folder}: {count}").format(
+            federation=created.federation, folder=created.folder, count=len(created.members)
+        )
+    )
+    click.echo(
+        _("register: {threshold} of {count} custodians sign, each with P-256 and ML-DSA-44").format(
+            threshold=created.threshold, count=created.custodians
+        )
     )
     for member, port in created.ports.items():
         click.echo(f"  paiza-node run --config {created.folder}/nodes/{member}/node.toml    # 127.0.0.1:{port}")
-    click.echo(f"officers: PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")
+    click.echo(f"  PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")
 
 
 cli.add_command(ceremony_commands.apply)
@@ -93,6 +100,18 @@ cli.add_command(log_group)
 cli.add_command(reference_group)
 
 
+def _with_language(command: click.Command) -> None:
+    """Let a command and all below it be asked for in a language."""
+    explained = N_("Language: ru or en. Default: PAIZA_LANG, else the system's.")
+    click.option("--lang", type=click.Choice(LANGUAGES), expose_value=False, help=explained)(command)
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _with_language(each)
+
+
+_with_language(cli)
+
+
 def _passphrase(file: Path) -> bytes:
     try:
         return passphrase_from_file(file)
@@ -104,7 +123,12 @@ def _passphrase(file: Path) -> bytes:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure ends in one `{reason, what, where, remedy}` and its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(run_command(cli, "paiza-trust", given, _report, lambda: LABELS))
+    language.use(choose(given, os.environ))
+    sys.exit(run_command(localised(cli, language._), "paiza-trust", given, _report, _labels))
+
+
+def _labels() -> Labels:
+    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason"), "+ {n}")
 
 
 def _report(error: BaseException) -> ErrorReport:
@@ -114,18 +138,20 @@ def _report(error: BaseException) -> ErrorReport:
 
 def _refusal(error: BaseException) -> TrustError:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        return TrustError("interrupted", "Interrupted", "", "Start again.", ExitCode.INTERRUPTED)
+        return TrustError("interrupted", N_("Interrupted"), "", N_("Start again."), ExitCode.INTERRUPTED)
     if isinstance(error, click.ClickException):
         where = command_path(error, "paiza-trust")
-        return TrustError("usage", error.format_message(), where, f"See {where} --help.", ExitCode.USAGE)
+        values = {"message": error.format_message(), "command": where}
+        return TrustError("usage", "{message}", where, N_("See {command} --help."), ExitCode.USAGE, values)
     if isinstance(error, TrustError):
         return error
     if isinstance(error, PaizaError):
         return from_wire(error, "")
     if isinstance(error, OSError):
         return from_disk(error)
-    what = f"This is an internal error of paiza-trust ({type(error).__name__})"
-    return TrustError("internal_error", what, place_in_program(error), "Please report it.", ExitCode.INTERNAL_ERROR)
+    what, remedy = N_("This is an internal error of paiza-trust ({kind})"), N_("Please report it.")
+    values = {"kind": type(error).__name__}
+    return TrustError("internal_error", what, place_in_program(error), remedy, ExitCode.INTERNAL_ERROR, values)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from paiza_register.verified_set import FEDERATION as FEDERATION_FILE
 from paiza_trust.errors import TrustError
 from paiza_trust.federation_file import federation_file
 from paiza_trust.files import make_private_folder, write_private
+from paiza_trust.language import N_
 from paiza_trust.member import OFFICERS, Plan, create_member
 from paiza_trust.reference_source import OURS, legal_base_titles, member_documents, shared_documents
 from paiza_trust.repository import Signers, generate_signers, publish, publish_root
@@ -111,28 +112,30 @@ def create(
 
 def _check(folder: Path, members: Sequence[str], federation: str, base_port: int) -> None:
     if not members:
-        raise _usage("No members", "--members", "Name at least one, for example kaz,tjk.")
+        raise _usage(N_("No members"), "--members", N_("Name at least one, for example kaz,tjk."))
     if len(members) > MAX_MEMBERS:
-        raise _usage("Too many members", "--members", f"Name at most {MAX_MEMBERS}.")
+        raise _usage(N_("Too many members"), "--members", N_("Name fewer."))
     for member in members:
         if not MEMBER_ID.fullmatch(member) or member.startswith("xn--"):
             raise _usage(
-                "Not a member id", f"--members {member}", "An id is 2 to 16 of a-z, 0-9 and -, a letter first."
+                N_("Not a member id"), f"--members {member}", N_("An id is 2 to 16 of a-z, 0-9 and -, a letter first.")
             )
     if len(set(members)) != len(members):
-        raise _usage("A member is named twice", "--members", "Name each member once.")
+        raise _usage(N_("A member is named twice"), "--members", N_("Name each member once."))
     if not FEDERATION_NAME.fullmatch(federation):
         raise _usage(
-            "Not a federation's name", f"--federation {federation}", "Use a lower-case DNS name of two labels."
+            N_("Not a federation's name"), f"--federation {federation}", N_("Use a lower-case DNS name of two labels.")
         )
     if not 0 < base_port <= 65536 - len(members):
-        raise _usage("No such ports", f"--base-port {base_port}", "Choose a port from 1 to 65535 with room for all.")
+        raise _usage(
+            N_("No such ports"), f"--base-port {base_port}", N_("Choose a lower port; all must fit below 65536.")
+        )
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise TrustError(
             "folder_not_empty",
-            "The folder is not empty; nothing is overwritten",
+            N_("The folder is not empty; nothing is overwritten"),
             str(folder),
-            "Name an empty folder or one that does not exist.",
+            N_("Name an empty folder or one that does not exist."),
         )
 
 

@@ -2,12 +2,36 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from typing_extensions import override
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.reasons import REASONS
+
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "bad_certificate": (N_("A certificate is not of the required form"), N_("Make the application anew.")),
+    "bad_key": (N_("A key is not of the required kind, or another's"), N_("Use a key that this program made.")),
+    "bad_passphrase": (N_("The passphrase does not open the key"), N_("Enter the passphrase it was sealed with.")),
+    "bad_pin": (N_("The token does not open with this PIN"), N_("Enter the right PIN: a token locks itself.")),
+    "bad_signature": (N_("A signature or a proof does not hold"), N_("Ask for the file again; do not sign it.")),
+    "clock_skew": (N_("The times do not follow one another"), N_("Compare the clocks of all who take part.")),
+    "conflict": (N_("This contradicts what holds already"), N_("Compare the files, and what was signed before.")),
+    "key_exposed": (
+        N_("Others than its owner can read or replace the file"),
+        N_("Set its mode to 0600; if others had access for long, make a new key."),
+    ),
+    "key_unsealed": (N_("The key is under no passphrase"), N_("Seal it; sealed = false is for exercises.")),
+    "malformed": (N_("This is refused as it stands"), N_("Correct what is named, or ask for the file again.")),
+    "passphrase_missing": (N_("The passphrase is empty"), N_("Write it as the first line of its file.")),
+    "register_expired": (N_("The register has expired"), N_("Take the newest register.")),
+    "register_invalid": (N_("The register is not valid"), N_("Take the file of another member.")),
+    "register_rolled_back": (N_("The register is older than the one known"), N_("Take the newest register.")),
+    "unknown_member": (N_("The register has no such member"), N_("Name a member of it.")),
+}
+"""What refusals of the layers below mean in a ceremony; of others the registry of reason codes speaks, in English."""
 
 
 @dataclass
@@ -22,13 +46,13 @@ class TrustError(Exception):
     where: str
     remedy: str
     exit_code: ExitCode = ExitCode.REFUSED
-    values: Mapping[str, object] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def translated(self, translate: Callable[[str], str]) -> "TrustError":
         """Return the refusal in another language, its templates filled."""
+        values = {name: translate(value) if name == "what" else value for name, value in self.values.items()}
         what, remedy = (
-            translate(text).format(**self.values) if self.values else translate(text)
-            for text in (self.what, self.remedy)
+            translate(text).format(**values) if values else translate(text) for text in (self.what, self.remedy)
         )
         return replace(self, what=what, remedy=remedy, values={})
 
@@ -42,7 +66,12 @@ def from_wire(error: PaizaError, where: str) -> TrustError:
     """Put an error of the layers below into words."""
     exit_code = ExitCode.UNAVAILABLE if isinstance(error, Unavailable) else ExitCode.REFUSED
     what, _, remedy = REASONS[error.reason].partition("; ")
-    return TrustError(error.reason, f"{what} ({error.detail})" if error.detail else what, where, remedy, exit_code)
+    what, remedy = _WORDS.get(error.reason, (what, remedy))
+    if not error.detail:
+        return TrustError(error.reason, what, where, remedy, exit_code)
+    return TrustError(
+        error.reason, "{what} ({detail})", where, remedy, exit_code, {"what": what, "detail": error.detail}
+    )
 
 
 def from_disk(error: OSError) -> TrustError:
@@ -50,8 +79,9 @@ def from_disk(error: OSError) -> TrustError:
     where = str(error.filename or "")
     return TrustError(
         "file_unwritable",
-        error.strerror or "the file system refused",
+        N_("The file system refused: {error}"),
         where,
-        "Make room, or choose a folder that you may read and write.",
+        N_("Make room, or choose a folder that you may read and write."),
         ExitCode.UNAVAILABLE,
+        {"error": error.strerror or ""},
     )

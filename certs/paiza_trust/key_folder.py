@@ -19,6 +19,7 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.files import write_key
+from paiza_trust.language import N_, _
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import keys
 from paiza_wire.identity.certificates import AuthorityKey
@@ -93,7 +94,7 @@ class KeyFolder:
 
     def _passphrase(self) -> bytes:
         if self._passphrase_file is None:
-            return _asked(f"Passphrase of the keys in {self.folder}", new=self._new)
+            return _asked(_("Passphrase of the keys in {folder}").format(folder=self.folder), new=self._new)
         path = self.folder / str(self._passphrase_file)
         with _located(path):
             return passphrase_from_file(path)
@@ -105,19 +106,20 @@ def _settings(path: Path) -> dict[str, object]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise _bad_settings(path, f"The settings of the keys cannot be read ({error})") from error
+        raise _bad_settings(path, N_("The settings of the keys cannot be read: {found}"), str(error)) from error
     wrong = [
         name
         for name, value in settings.items()
         if not isinstance(value, {"sealed": bool, "passphrase_file": str}.get(name, type(None)))
     ]
     if wrong:
-        raise _bad_settings(path, f"There is no such setting, or it is of another type: {', '.join(wrong)}")
+        raise _bad_settings(path, N_("There is no such setting, or it is of another type: {found}"), ", ".join(wrong))
     return settings
 
 
-def _bad_settings(path: Path, what: str) -> TrustError:
-    return TrustError("bad_configuration", what, str(path), 'Write sealed = false, or passphrase_file = "…".')
+def _bad_settings(path: Path, what: str, found: str) -> TrustError:
+    remedy = N_('Write sealed = false, or passphrase_file = "…".')
+    return TrustError("bad_configuration", what, str(path), remedy, values={"found": found})
 
 
 def _on_token(file: Path) -> Signer:
@@ -127,14 +129,14 @@ def _on_token(file: Path) -> Signer:
 
 @cache  # a login counts for the whole process
 def _tokens() -> Tokens:
-    return Tokens(lambda token: _asked(f"PIN of the token {token}"))
+    return Tokens(lambda token: _asked(_("PIN of the token {token}").format(token=token)))
 
 
 @cache  # one command may open a folder more than once
 def _asked(prompt: str, *, new: bool = False) -> bytes:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        remedy = f"Name a passphrase_file in {SETTINGS}, or a pin-source in the URI, or use a terminal."
-        raise TrustError("passphrase_missing", "There is no terminal to ask", prompt, remedy)
+        remedy = N_("Name a passphrase_file in keys.toml, or a pin-source in the URI, or use a terminal.")
+        raise TrustError("passphrase_missing", N_("There is no terminal to ask"), prompt, remedy)
     return str(click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=new)).encode()
 
 
@@ -144,8 +146,7 @@ def _located(path: Path) -> Iterator[None]:
         yield
     except PaizaError as error:
         if error.reason == "file_unreadable":
-            remedy = "Name a key by its files, without -p256.pem and -mldsa44.pem, and sign where they are."
-            raise TrustError(
-                "file_unreadable", f"The key is not here ({error.detail})", str(path), remedy, ExitCode.UNAVAILABLE
-            ) from error
+            remedy = N_("Name a key by its files, without -p256.pem and -mldsa44.pem, and sign where they are.")
+            what, values = N_("The key is not here: {error}"), {"error": error.detail}
+            raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE, values) from error
         raise from_wire(error, str(path)) from error

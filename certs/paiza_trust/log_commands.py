@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from paiza_trust import log_origin
+from paiza_trust.language import _
 from paiza_trust.log_origin import Proposal
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -61,7 +62,8 @@ def publish(federation: Path, file: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"version": version, "member": proposal.member, "origin": proposal.origin}))
         return
-    click.echo(f"register version {version}: {proposal.member} has the log {proposal.origin}")
+    told = _("register version {version}: {member} has the log {origin}")
+    click.echo(told.format(version=version, member=proposal.member, origin=proposal.origin))
 
 
 def _tell(proposal: Proposal, file: Path, signatures: int, *, as_json: bool) -> None:
@@ -69,4 +71,5 @@ def _tell(proposal: Proposal, file: Path, signatures: int, *, as_json: bool) -> 
         told = {"file": str(file), "member": proposal.member, "origin": proposal.origin, "signatures": signatures}
         click.echo(json.dumps(told))
         return
-    click.echo(f"{file}: {proposal.member} is to have the log {proposal.origin}; {signatures} signatures")
+    text = _("{file}: {member} is to have the log {origin}; signatures: {count}")
+    click.echo(text.format(file=file, member=proposal.member, origin=proposal.origin, count=signatures))

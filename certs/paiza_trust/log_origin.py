@@ -24,6 +24,7 @@ from paiza_trust.current import Current
 from paiza_trust.errors import TrustError
 from paiza_trust.federation_file import pin, to_json
 from paiza_trust.files import replace_private, write_private
+from paiza_trust.language import N_
 from paiza_trust.show import read_register
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.notes import VerifierKey
@@ -70,28 +71,32 @@ class Proposal:
                 Metadata[Targets].from_bytes(b64decode(values["targets"], validate=True)),
             )
         except OSError as error:
-            what = error.strerror or "The file cannot be read"
-            remedy = "Name the file that `paiza-trust log prepare` wrote."
-            raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE) from error
+            what, remedy = (
+                N_("The file cannot be read: {error}"),
+                N_("Name the file that `paiza-trust log prepare` wrote."),
+            )
+            values = {"error": error.strerror or ""}
+            raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE, values) from error
         except Exception as error:  # python-tuf promises no one error for what is malformed
-            what, remedy = f"This is no proposal ({error})", "Name the file that `paiza-trust log prepare` wrote."
-            raise TrustError("malformed", what, str(path), remedy) from error
+            what, remedy = N_("This is no proposal: {error}"), N_("Name the file that `paiza-trust log prepare` wrote.")
+            raise TrustError("malformed", what, str(path), remedy, values={"error": str(error)}) from error
 
 
 def prepare(folder: Path, member: str, vkey: str, now: datetime) -> Proposal:
     """Propose to admit the next log of a member, under this key; nothing is signed yet."""
     register = read_register(folder, now)
     if member not in register.members:
-        raise TrustError("unknown_member", "The register has no such member", member, "Name a member of it.")
+        raise TrustError("unknown_member", N_("The register has no such member"), member, N_("Name a member of it."))
     try:
         origin = VerifierKey.from_vkey(vkey).name
     except Rejected as error:
         raise TrustError(
-            "bad_key", "This is no verifier key", vkey, "Take the one `paiza-node restore` shows."
+            "bad_key", N_("This is no verifier key"), vkey, N_("Take the one `paiza-node restore` shows.")
         ) from error
     if origin != next_origin(register, member):
-        what = f"The key is of {origin}; the next log is {next_origin(register, member)}"
-        raise TrustError("unknown_log", what, vkey, "Make the key under the next number.")
+        what, remedy = N_("The key is of {origin}; the next log is {wanted}"), N_("Make the key under the next number.")
+        values = {"origin": origin, "wanted": next_origin(register, member)}
+        raise TrustError("unknown_log", what, vkey, remedy, values=values)
     current = Current(folder)
     document = json.loads(current.document(FEDERATION))
     document["log_keys"].append(pin("origin", vkey))
@@ -126,8 +131,9 @@ def publish(folder: Path, proposal: Proposal, now: datetime) -> int:
         current.root.verify_delegate(Targets.type, proposal.targets.signed_bytes, proposal.targets.signatures)
     except UnsignedMetadataError as error:
         threshold = current.root.roles[Targets.type].threshold
-        what = f"The proposal lacks signatures: {threshold} custodians must have signed it"
-        raise TrustError("bad_signature", what, proposal.origin, "Let the others sign it, then publish.") from error
+        what = N_("The proposal lacks signatures: {count} custodians must have signed it")
+        remedy, values = N_("Let the others sign it, then publish."), {"count": str(threshold)}
+        raise TrustError("bad_signature", what, proposal.origin, remedy, values=values) from error
     version = proposal.targets.signed.version
     top = proposal.targets.signed
     role, document = current.role(proposal.member), f"members/{proposal.member}/member.json"
@@ -162,7 +168,9 @@ def _check_says_no_more(current: Current, proposal: Proposal) -> None:
     others = {path: info for path, info in proposed.targets.items() if path != FEDERATION}
     wanted = json.loads(current.document(FEDERATION))
     if proposal.member not in wanted["members"]:
-        raise TrustError("unknown_member", "The register has no such member", proposal.member, "Prepare it anew.")
+        raise TrustError(
+            "unknown_member", N_("The register has no such member"), proposal.member, N_("Prepare it anew.")
+        )
     known = {each["origin"] for each in wanted["log_keys"]}
     wanted["log_keys"].append(pin("origin", proposal.vkey))
     if (
@@ -174,9 +182,9 @@ def _check_says_no_more(current: Current, proposal: Proposal) -> None:
         or proposed.delegations != before.delegations
         or proposed.version <= before.version
     ):
-        what = "The proposal says more, or other, than that this log is admitted"
+        what = N_("The proposal says more, or other, than that this log is admitted")
         raise TrustError(
-            "malformed", what, proposal.origin, "Do not sign it; prepare one anew from the register in force."
+            "malformed", what, proposal.origin, N_("Do not sign it; prepare one anew from the register in force.")
         )
 
 

@@ -12,6 +12,7 @@ from paiza_domain import reference
 from paiza_trust import reference_source
 from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
+from paiza_trust.language import N_, _
 from paiza_trust.republish import republish
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -68,7 +69,10 @@ def publish(federation: Path, source: Path, member: str, *, as_json: bool) -> No
     member_files = reference_source.member_documents(source, member) if member else {}
     if member and not member_files:
         raise TrustError(
-            "file_unreadable", "This member has no file", str(source / "members" / f"{member}.toml"), "Write it first."
+            "file_unreadable",
+            N_("This member has no file"),
+            str(source / "members" / f"{member}.toml"),
+            N_("Write it first."),
         )
     documents = member_files or reference_source.shared_documents(source)
     _sound(documents, source)
@@ -76,7 +80,7 @@ def publish(federation: Path, source: Path, member: str, *, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"version": version, "files": sorted(documents)}))
         return
-    click.echo(f"register version {version}: {', '.join(sorted(documents))}")
+    click.echo(_("register version {version}: {files}").format(version=version, files=", ".join(sorted(documents))))
 
 
 def _sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:
@@ -84,7 +88,8 @@ def _sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:
     found = reference.read(documents)
     if found.problems:
         shown = "\n".join(f"{each.path}: {each.message('en')}" for each in found.problems)
-        raise TrustError("invalid_content", f"The reference data are invalid:\n{shown}", str(folder), "Correct them.")
+        what, remedy = N_("The reference data are invalid:\n{problems}"), N_("Correct them.")
+        raise TrustError("invalid_content", what, str(folder), remedy, values={"problems": shown})
     return found
 
 

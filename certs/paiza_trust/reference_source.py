@@ -16,6 +16,7 @@ from paiza_domain.reference.documents import BORDER_POINTS, CONTROLS, LEGAL_BASE
 from paiza_domain.reference.records import FORMAT
 from paiza_trust.errors import TrustError
 from paiza_trust.federation_file import to_json
+from paiza_trust.language import N_
 
 OURS: Final = Path(__file__).parent / "reference"
 """The reference data that come with the program: what a federation starts from."""
@@ -181,13 +182,14 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_SOURCE_BYTES + 1)
     except OSError as error:
-        remedy = "Name a folder of reference data; the files it needs are listed in certs/README.md."
-        what = error.strerror or "The file cannot be read"
-        raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE) from error
+        remedy = N_("Name a folder of reference data; the files it needs are listed in certs/README.md.")
+        what, values = N_("The file cannot be read: {error}"), {"error": error.strerror or ""}
+        raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE, values) from error
     if len(data) > MAX_SOURCE_BYTES:
         raise _broken(path, f"it is larger than {MAX_SOURCE_BYTES} bytes")
     return data
 
 
 def _broken(path: Path, why: str) -> TrustError:
-    return TrustError("invalid_content", f"The reference data cannot be read: {why}", str(path), "Correct the file.")
+    what, remedy = N_("The reference data cannot be read: {why}"), N_("Correct the file.")
+    return TrustError("invalid_content", what, str(path), remedy, values={"why": why})

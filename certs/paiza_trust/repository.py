@@ -34,6 +34,7 @@ from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust.errors import TrustError
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import SETTINGS, UNSEALED, KeyFolder
+from paiza_trust.language import N_
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.private_keys import MLDSA44
 
@@ -126,8 +127,8 @@ def load_publisher(folder: Path, root: Root, member: str) -> CryptoSigner:
         assert isinstance(published, SSlibKey), "the set's reader refuses publishers of another kind"
         with suppress(ValueError):  # another key than this one
             return CryptoSigner(private_key, published)
-    what = "The key is no publisher's of this register"
-    raise TrustError("bad_key", what, str(folder / name), "Publish with another key.")
+    what = N_("The key is no publisher's of this register")
+    raise TrustError("bad_key", what, str(folder / name), N_("Publish with another key."))
 
 
 def load_pair(name: Path, keyids: Sequence[str], published: Mapping[str, Key]) -> PairSigner:
@@ -137,7 +138,7 @@ def load_pair(name: Path, keyids: Sequence[str], published: Mapping[str, Key]) -
     """
     signer = KeyFolder(name.parent).pair(name.name)
     if not any(published[keyid] == signer.public_key for keyid in keyids):
-        what, remedy = "The key is none that may sign this", "Sign with a key that the register names."
+        what, remedy = N_("The key is none that may sign this"), N_("Sign with a key that the register names.")
         raise TrustError("bad_key", what, str(name), remedy)
     return signer
 

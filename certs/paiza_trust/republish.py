@@ -15,6 +15,7 @@ from paiza_trust import repository
 from paiza_trust.current import Current
 from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
+from paiza_trust.language import N_
 from paiza_trust.show import read_register
 
 
@@ -27,8 +28,8 @@ def republish(folder: Path, changes: Mapping[str, bytes], *, now: datetime) -> i
     members = read_register(folder, now).members
     foreign = sorted(path for path in changes if path.startswith("members/") and path.split("/")[1] not in members)
     if foreign:
-        what = "The register has no such member"
-        raise TrustError("unknown_member", what, ", ".join(foreign), "Name a member of it.")
+        what = N_("The register has no such member")
+        raise TrustError("unknown_member", what, ", ".join(foreign), N_("Name a member of it."))
     current = Current(folder)
     version, meta = current.next_version, current.snapshot.meta
     changed = {path: roles.role_of(path) or Targets.type for path in changes}

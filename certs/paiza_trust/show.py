@@ -8,6 +8,7 @@ from pathlib import Path
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import Register, RegisterReader, folder_fetch
 from paiza_trust.errors import TrustError, from_wire
+from paiza_trust.language import N_, _
 from paiza_wire.errors import PaizaError
 
 
@@ -19,10 +20,11 @@ def read_register(folder: Path, now: datetime | None = None) -> Register:
     except OSError as error:
         raise TrustError(
             "file_unreadable",
-            error.strerror or "The file cannot be read",
+            N_("The file cannot be read: {error}"),
             str(root),
-            "Name the folder that `paiza-trust dev` made.",
+            N_("Name the folder that `paiza-trust dev` made."),
             ExitCode.UNAVAILABLE,
+            {"error": error.strerror or ""},
         ) from error
     with tempfile.TemporaryDirectory(prefix="paiza-trust-") as cache:
         reader = RegisterReader(Path(cache), bootstrap_root)
@@ -61,8 +63,10 @@ def describe(register: Register) -> Mapping[str, object]:
 def lines(register: Register) -> list[str]:
     """Put a register into lines for a person."""
     shown = [
-        f"{register.federation}: register {register.version.hex()[:16]}…, verified",
-        f"valid until {register.expiry_time:%Y-%m-%d %H:%M} UTC",
+        _("{federation}: register {version}…, verified").format(
+            federation=register.federation, version=register.version.hex()[:16]
+        ),
+        _("valid until {time} UTC").format(time=f"{register.expiry_time:%Y-%m-%d %H:%M}"),
     ]
     for member in register.members.values():
         shown.append(f"{member.id:<16} {member.status:<9} {', '.join(member.endpoints):<21} {member.names['en']}")

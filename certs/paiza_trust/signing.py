@@ -96,14 +96,14 @@ def _remember(path: Path, proposal: Proposal, roles: list[str]) -> None:
         if signed.get(f"{proposal.act.federation} {Root.type} {version}", before.hex()) != before.hex():
             what = N_("The proposal builds on another root of version {version} than the one signed here")
             remedy = N_("Do not sign, and inform all custodians at once: there are two registers.")
-            raise TrustError("conflict", what, str(path), remedy, values={"version": version})
+            raise TrustError("conflict", what, str(path), remedy, values={"version": str(version)})
     for role in roles:
         version, digest = proposal.draft.roles[role].version, proposal.digest(role).hex()
         name = f"{proposal.act.federation} {role} {version}"
         if signed.setdefault(name, digest) != digest:
             what = N_("Version {version} of {role} was signed already, with another content")
             remedy = N_("Do not sign. Ask the other custodians which of the two proposals they were shown.")
-            raise TrustError("conflict", what, str(path), remedy, values={"version": version, "role": role})
+            raise TrustError("conflict", what, str(path), remedy, values={"version": str(version), "role": role})
     write_durably(path, carried.write(_KIND, {"signed": signed}))
 
 

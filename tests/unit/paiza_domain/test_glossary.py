@@ -9,6 +9,7 @@ from babel.messages.pofile import read_po
 from paiza_domain import codes
 
 CATALOGUES = (
+    "certs/paiza_trust/locale/ru/LC_MESSAGES/paiza_trust.po",
     "client/paiza_client/locale/ru/LC_MESSAGES/paiza_client.po",
     "node/paiza_node/ops/locale/ru/LC_MESSAGES/paiza_node.po",
     "proto/paiza_domain/locale/ru/LC_MESSAGES/paiza_domain.po",
