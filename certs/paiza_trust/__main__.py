@@ -96,6 +96,7 @@ cli.add_command(ceremony_commands.show)
 cli.add_command(ceremony_commands.sign)
 cli.add_command(ceremony_commands.merge)
 cli.add_command(ceremony_commands.publish)
+cli.add_command(ceremony_commands.renew)
 cli.add_command(log_group)
 cli.add_command(reference_group)
 

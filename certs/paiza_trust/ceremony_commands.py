@@ -1,4 +1,4 @@
-"""The commands of a ceremony: apply, found, propose, sign, merge, publish, show. They work on carried files."""
+"""The commands of a ceremony: apply, found, propose, sign, merge, publish, renew, show. They work on carried files."""
 
 import json
 from datetime import UTC, datetime
@@ -35,6 +35,13 @@ _OUTPUT: Final = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help=N_("File to write.")
 )
 _FILE: Final = click.argument("file", type=click.Path(path_type=Path))
+_NODE: Final = click.option(
+    "--node",
+    "node_folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=N_("Folder of a member's node; its key signs that the new register is current."),
+)
 _KEYS: Final = click.option(
     "--keys",
     "key_folder",
@@ -194,25 +201,27 @@ def merge(file: Path, copies: tuple[Path, ...], *, as_json: bool) -> None:
 
 @click.command(help=N_("Publish the proposal in FILE, which enough have signed, with a node's key: one file to carry."))
 @_FILE
-@click.option(
-    "--node",
-    "node_folder",
-    type=click.Path(path_type=Path),
-    required=True,
-    help=N_("Folder of a member's node; its key signs that the new register is current."),
-)
+@_NODE
 @_OUTPUT
 @JSON
 def publish(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> None:
     """Publish a proposal."""
     _new_file(output)
     register = publishing.publish(carried_files.proposal(file), NodeFolder.open(node_folder), datetime.now(UTC))
-    write_private(output, register.to_bytes())
-    if as_json:
-        click.echo(json.dumps({"file": str(output), **_digests(register)}, ensure_ascii=False))
-        return
-    click.echo(_("{file}: the register, to be carried to every member: paiza-node join").format(file=output))
-    _tell_digests(register)
+    _write_published(register, output, as_json=as_json)
+
+
+@click.command(help=N_("Sign anew, with a node's key, that the register in FILE is current. Its content stays."))
+@_FILE
+@_NODE
+@_OUTPUT
+@JSON
+def renew(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> None:
+    """Renew a register."""
+    _new_file(output)
+    with carried_files.located(file):
+        register = publishing.renew(carried_files.register(file), NodeFolder.open(node_folder), datetime.now(UTC))
+    _write_published(register, output, as_json=as_json)
 
 
 @click.command(
@@ -238,12 +247,21 @@ def show(path: Path, *, as_json: bool) -> None:
             _tell_digests(read)
 
 
+def _write_published(register: RegisterFile, output: Path, *, as_json: bool) -> None:
+    write_private(output, register.to_bytes())
+    if as_json:
+        click.echo(json.dumps({"file": str(output), **_digests(register)}, ensure_ascii=False))
+        return
+    click.echo(_("{file}: the register, to be carried to every member: paiza-node join").format(file=output))
+    _tell_digests(register)
+
+
 def _tell_register(register: Register, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(show_register.describe(register), ensure_ascii=False))
         return
     for line in show_register.lines(register):
-        click.echo(line)
+        click.echo(plain_line(line))
 
 
 def _tell_application(application: Application, file: Path, *, as_json: bool) -> None:

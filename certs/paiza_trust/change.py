@@ -21,6 +21,7 @@ from paiza_cli.language import Language
 from paiza_register import Register, carried, load_set, roles
 from paiza_register.documents import Federation
 from paiza_register.pair_key import PairKey
+from paiza_register.reader import ReadFiles
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import FEDERATION, root_path, target_path
 from paiza_trust.application import Application, read_time, time_text
@@ -69,9 +70,14 @@ class Base:
     federation: Mapping[str, Any]
 
     @classmethod
-    def verify(cls, file: RegisterFile, at: datetime) -> "Base":
-        """Verify a register as of this time; ``Rejected`` or ``Unavailable`` as every reader."""
-        register = load_set(file.files, file.first_root, at)
+    def verify(cls, carried_file: RegisterFile, at: datetime | None) -> "Base":
+        """Verify a register as of this time, or of its own; ``Rejected`` or ``Unavailable`` as every reader.
+
+        Of its files only those that were verified are kept.
+        """
+        read = ReadFiles(carried_file.files)
+        register = load_set(read, carried_file.first_root, at)
+        file = RegisterFile({**read.read, root_path(1): carried_file.first_root})
         timestamp = Metadata[Timestamp].from_bytes(file.files["metadata/timestamp.json"]).signed
         snapshot = (
             Metadata[Snapshot]
@@ -83,6 +89,11 @@ class Base:
         root = Metadata[Root].from_bytes(file.files[root_path(file.newest)]).signed
         document = json.loads(file.files[target_path(targets.targets[FEDERATION])])
         return cls(file, register, root, targets, snapshot, document)
+
+    @property
+    def publishers(self) -> dict[str, Key]:
+        """Return the keys that publish, by member in their order."""
+        return {each["member"]: self.root.keys[each["key"]] for each in self.federation["publishers"]}
 
     def key_of(self, role: str) -> Key:
         """Return the one key of a delegated role."""

@@ -1,5 +1,7 @@
 """Publishes a proposal that enough have signed: a publisher's node adds snapshot and timestamp; all of it is verified.
 
+A register that nothing changes is renewed in the same way, before its timestamp expires.
+
 The result is a register in one file. It is read as every reader reads it before it is written, so that nothing leaves
 here that a node would refuse.
 """
@@ -9,13 +11,14 @@ from datetime import datetime
 from hashlib import sha256
 
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import MetaFile, Root, Snapshot, Timestamp
+from tuf.api.metadata import Key, MetaFile, Root, Snapshot, Timestamp
 
 from paiza_register import load_set
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import root_path
 from paiza_trust import repository
 from paiza_trust.apply import NodeFolder
+from paiza_trust.change import Base
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.language import N_
 from paiza_trust.proposal import Proposal
@@ -25,19 +28,10 @@ from paiza_wire.identity.private_keys import MLDSA44
 
 def publish(proposal: Proposal, node: NodeFolder, now: datetime) -> RegisterFile:
     """Sign snapshot and timestamp with a node's key and return the register; ``TrustError`` if it does not verify."""
-    publisher = _publisher(proposal, node)
+    publisher = _publisher(proposal.draft.publishers, node)
     files = {**proposal.draft.files, **{f"metadata/{name}": data for name, data in proposal.metadata().items()}}
-    version = proposal.draft.version
     meta = {**proposal.draft.meta, **_meta(files)}  # a role that was removed stays: no version may vanish
-    snapshot = Snapshot(version, expires=repository.expiry(now, repository.TIMESTAMP_LIFE), meta=meta)
-    data = repository.signed(snapshot, [publisher])
-    files[f"metadata/{version}.snapshot.json"] = data
-    timestamp = Timestamp(
-        version,
-        expires=repository.expiry(now, repository.TIMESTAMP_LIFE),
-        snapshot_meta=repository.meta_file(version, data),
-    )
-    files["metadata/timestamp.json"] = repository.signed(timestamp, [publisher])
+    files |= _current(publisher, proposal.draft.version, meta, now)
     first = proposal.draft.first_root or files[root_path(1)]
     try:
         load_set(files, first, now)
@@ -51,8 +45,33 @@ def publish(proposal: Proposal, node: NodeFolder, now: datetime) -> RegisterFile
     return RegisterFile(files)
 
 
-def _publisher(proposal: Proposal, node: NodeFolder) -> CryptoSigner:
-    published = proposal.draft.publishers.get(node.member)
+def renew(register: RegisterFile, node: NodeFolder, now: datetime) -> RegisterFile:
+    """Sign snapshot and timestamp of a register anew, whose content stays; it may have expired meanwhile."""
+    base = Base.verify(register, None)
+    publisher = _publisher(base.publishers, node)
+    files = dict(base.file.files)
+    del files[f"metadata/{base.snapshot.version}.snapshot.json"]
+    files |= _current(publisher, base.snapshot.version + 1, base.snapshot.meta, now)
+    try:
+        load_set(files, base.file.first_root, now)
+    except PaizaError as error:
+        raise from_wire(error, str(node.folder)) from error
+    return RegisterFile(files)
+
+
+def _current(publisher: CryptoSigner, version: int, meta: Mapping[str, MetaFile], now: datetime) -> dict[str, bytes]:
+    """Return snapshot and timestamp, by published path."""
+    expires = repository.expiry(now, repository.TIMESTAMP_LIFE)
+    snapshot = repository.signed(Snapshot(version, expires=expires, meta=dict(meta)), [publisher])
+    timestamp = Timestamp(version, expires=expires, snapshot_meta=repository.meta_file(version, snapshot))
+    return {
+        f"metadata/{version}.snapshot.json": snapshot,
+        "metadata/timestamp.json": repository.signed(timestamp, [publisher]),
+    }
+
+
+def _publisher(publishers: Mapping[str, Key], node: NodeFolder) -> CryptoSigner:
+    published = publishers.get(node.member)
     if published is not None:
         signer = CryptoSigner(node.keys.key("publisher.key", MLDSA44))
         if signer.public_key == published:

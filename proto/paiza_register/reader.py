@@ -134,7 +134,7 @@ class RegisterReader:
 
         ``Rejected`` if it does not verify at its own time, or is another version.
         """
-        read = _ReadFiles(files)
+        read = ReadFiles(files)
         with self._lock:
             if load_set(read, self._bootstrap_root, None).version != version:
                 raise Rejected("register_invalid", "the set handed over is not of the version asked for")
@@ -268,7 +268,7 @@ def folder_fetch(folder: Path) -> Fetch:
     return fetch
 
 
-class _ReadFiles(dict[str, bytes]):
+class ReadFiles(dict[str, bytes]):
     """A mapping of files that records its reads: only the signed files of a set, without additional ones.
 
     Unsigned names must not become file names.

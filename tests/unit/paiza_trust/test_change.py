@@ -15,7 +15,8 @@ from paiza_node.__main__ import run as run_node
 from paiza_register import Register, carried, load_set
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import refuse_rollback
-from paiza_trust import carried_files
+from paiza_trust import carried_files, publishing
+from paiza_trust.apply import NodeFolder
 from paiza_trust.change import SUSPEND
 from paiza_trust.change import change as propose_change
 from paiza_trust.errors import TrustError
@@ -211,6 +212,38 @@ def test_a_change_is_shown_in_both_languages(folder: Path, capsys: pytest.Captur
     for language in LANGUAGES:
         assert fingerprint_words(fingerprint, language) in out
         assert fingerprint_words(newest, language) in out
+
+
+def test_a_register_is_renewed_without_its_custodians(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A node's key alone makes a register last longer, and changes nothing in it; another key does not."""
+    shutil.rmtree(folder / "kaz/trust")
+    trust("renew", folder / "1.register", "--node", folder / "tjk/node", "-o", folder / "2.register")
+    before, after = read(folder, 1), read(folder, 2)
+    refuse_rollback(before, after)
+    assert after.role_versions == {**before.role_versions, "snapshot": 2}
+    assert (after.members, after.reference) == (before.members, before.reference)
+    arguments = ("renew", folder / "1.register", "--node", folder / "kgz/node", "-o", folder / "3.register")
+    assert refused(capsys, *arguments) == "bad_key"
+
+
+def test_an_expired_register_can_still_be_renewed(folder: Path) -> None:
+    """Nobody published for months: the content is as it was signed, and lasts again."""
+    file = RegisterFile.read((folder / "1.register").read_bytes())
+    later = datetime.now(UTC) + timedelta(days=100)
+    with pytest.raises(Unavailable):
+        load_set(file.files, file.first_root, later)
+    renewed = publishing.renew(file, NodeFolder.open(folder / "kaz/node"), later)
+    assert load_set(renewed.files, renewed.first_root, later).late is False
+
+
+def test_files_that_nobody_signed_do_not_travel_on(folder: Path) -> None:
+    """What stands beside the verified files of a register is left out of what is made of it."""
+    file = RegisterFile.read((folder / "1.register").read_bytes())
+    more = RegisterFile({**file.files, "metadata/99.kaz.json": b"{}", "metadata/x.tjk.json": b"", "else": b"x"})
+    renewed = publishing.renew(more, NodeFolder.open(folder / "kaz/node"), datetime.now(UTC))
+    assert set(renewed.files) & {"metadata/99.kaz.json", "metadata/x.tjk.json", "else"} == set()
+    proposed = propose_change(SUSPEND, "uzb", None, more, datetime.now(UTC))
+    assert "metadata/99.kaz.json" not in proposed.draft.files
 
 
 def test_an_expired_register_is_no_base(folder: Path) -> None:
