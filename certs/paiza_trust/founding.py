@@ -169,6 +169,9 @@ class Founding:
                 member=self.applications[0].member, count=len(self.documents)
             )
         )
+        told.append(
+            translate(N_("Officers will be able to name legal bases: {count}")).format(count=len(self.legal_bases))
+        )
         expires = time_text(expiry(self.time, ROOT_LIFE))
         told.append(translate(N_("Before {time} all this must be signed again.")).format(time=expires))
         return told
