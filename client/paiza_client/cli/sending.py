@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from typing_extensions import override
 
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import display, drafting, duplicates, interactive, substance_notes
@@ -19,6 +20,7 @@ from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import Outcome
+from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
 
@@ -49,8 +51,19 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     return shared(command)
 
 
+class _ListsKinds(click.Command):
+    """A command whose help ends with the kinds of message, each with its title."""
+
+    @override
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, kind.titles[lang()]) for name, kind in kinds.all_kinds().items() if not kind.workflow]
+        with formatter.section(_("Kinds")):
+            formatter.write_dl([*rows, ("cd-…", _("Steps of a controlled delivery: see paiza cd --help"))])
+
+
 @click.command(
-    help=N_("Send a message of a KIND (seizure, free-message …), written as a YAML draft (- is standard input).")
+    cls=_ListsKinds,
+    help=N_("Send a message of a KIND (seizure, free-message …), written as a YAML draft (- is standard input)."),
 )
 @click.argument("kind", metavar="KIND")
 @click.argument("draft", metavar="[DRAFT]", required=False)
