@@ -715,7 +715,8 @@ def told_claim(claim: dict, words: dict[str, str]) -> list[str]:
     lines = [f"{words[claim['event']]}{reason}: " + ", ".join(said)]
     if claim["not_after"] is None:
         return [*lines, f"    {words['own_word']}"]
-    ends = [clock(claim[name], words) for name in ("not_before", "not_after")]
+    # Witnesses cut their clocks to whole seconds: what was seen in a second was there by the end of it.
+    ends = [clock(claim["not_before"], words), clock(claim["not_after"] + timedelta(seconds=1), words)]
     names = (", ".join(claim["witnesses"]), len(claim["witnesses"]), claim["others"])
     lines.append("    " + words["interval"].format(*ends, *names))
     return lines + [f"    {words['contradicted']}"] * claim["time_contradicted"]

@@ -1,6 +1,7 @@
 """`paiza audit evidence` and `verify`: a file that proves what became of a message, and what such a file proves."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -230,7 +231,8 @@ def _proven(claim: Claim) -> str:
     known = claim.interval
     if known is None:
         return _("this log's own word")
-    ends = display.when(known.not_after)
+    # Witnesses cut their clocks to whole seconds: what was seen in a second was there by the end of it.
+    ends = display.when(known.not_after + timedelta(seconds=1))
     count = _("{n} of {others} witnesses").format(n=len(known.witnesses), others=known.others)
     if known.not_before is None:
         return _("not after {end} ({count})").format(end=ends, count=count)

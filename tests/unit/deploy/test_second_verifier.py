@@ -6,6 +6,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -170,6 +171,17 @@ def test_what_is_proven_is_told_in_words(
     told = second.told(found, second.WORDS[lang])
     assert [words for words in expected if words not in told] == []
     assert second.WORDS["en"].keys() == second.WORDS["ru"].keys()
+
+
+def test_a_proven_time_ends_with_its_second(court: Court, second: ModuleType) -> None:
+    """Witnesses write whole seconds: the printed end is not before a log's time within that second."""
+    case = court.case(recipients=["tjk"]).release()
+    found = agreed(second, case.witness(seconds=0.0).pack(), court.root)
+    assert found is not None
+    released = next(each for each in found["claims"] if each["event"] == "RELEASED")
+    end = second.clock(released["not_after"] + timedelta(seconds=1), {})
+    assert end > second.clock(released["time"], {})
+    assert f"not after {end}: " in second.told(found, second.WORDS["en"])
 
 
 def test_a_name_that_steers_a_terminal_is_printed_harmlessly(court: Court, second: ModuleType) -> None:

@@ -1,12 +1,15 @@
 """`paiza audit verify` for a third party: no profile, no node, both languages, and exit codes."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_client.__main__ import run
+from paiza_client.evidence import evidence
+from paiza_client.sdk import wording
 from tests.evidence import ANNEX, PHOTO, Court
 
 
@@ -55,6 +58,17 @@ def test_each_claim_with_its_time_and_proof(court: Court, tmp_path: Path, capsys
         printed = capsys.readouterr()
         for word in words:
             assert word in printed.out + printed.err
+
+
+def test_a_proven_time_ends_with_its_second(court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witnesses write whole seconds: the printed end is not before a log's time within that second."""
+    file = court.case(recipients=["tjk"]).release().witness(before=None, seconds=0.0).pack()
+    (released,) = evidence.verify_file(file, court.root).released
+    assert released.interval is not None
+    end = released.interval.not_after + timedelta(seconds=1)
+    assert end > released.proof.time
+    assert run(asked(court, tmp_path, file, "--lang", "en")) == 0
+    assert f"not after {wording.when(end)} (4 of 4 witnesses)" in capsys.readouterr().out
 
 
 def test_what_speaks_against_a_file_is_said(court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
