@@ -197,7 +197,7 @@ def _check(terminal: Terminal, file: Path, root: Path | None) -> None:
             {**_result_object(made.comparison, found.result, None, None), "officer": made.officer, "compared": made.now}
         )
     else:
-        told = _("Asked by {officer}; compared, by his word, at {time}.")
+        told = _("Asked by {officer}; compared at {time}, as reported by this officer alone.")
         terminal.note(told.format(officer=made.officer, time=display.when(made.now)))
         _print(terminal, found, None, None, keep_open=True)
     _end(found.result)
