@@ -191,7 +191,8 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "log_rolled_back": Remedy(N_("The node's database is older than its own signatures."), _ASK_OPERATOR),
         "malformed": Remedy(N_("The received data is not well formed."), _TELL_AUDITOR),
         "marks_incompatible": Remedy(
-            N_("The marks of the parts allow nothing in common."), N_("Write a message for each of them.")
+            N_("The marks of the material allow no common use."),
+            N_("Write a message for each part; export or count messages with different marks separately."),
         ),
         "marks_lowered": Remedy(
             N_("The marks are lower than those of the source message."),

@@ -119,6 +119,13 @@ def test_a_saved_message_says_so() -> None:
     assert "outbox" not in report(Unreachable("node_unreachable"), ExitCode.UNAVAILABLE).remedy
 
 
+def test_marks_that_exclude_each_other_have_a_remedy_for_each_use() -> None:
+    """The remedy fits a message of several parts, an export and a count."""
+    remedy = report(Refused("marks_incompatible", "export"), ExitCode.REFUSED).remedy
+    assert "message for each part" in remedy
+    assert "export or count" in remedy
+
+
 def test_disk_failures_are_told_apart() -> None:
     """A full disk may be tried again; a read-only file system is final."""
     assert disk_problem(OSError(28, "No space left on device"), "x").reason == "disk_full"
