@@ -25,4 +25,6 @@ async def main(profile: str, thread: str) -> None:
     print(f"Sent to {to}; {found.status.thread_name} has {len(found.steps)} steps: {found.status.overall_text.en}")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -25,4 +25,6 @@ async def main(profile: str) -> None:
     print(f"from {counted.notices} notices, {counted.tabulation.hidden} numbers hidden")
 
 
+if not sys.argv[1:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1]))

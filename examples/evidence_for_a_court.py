@@ -4,8 +4,7 @@ With `make up` running, and PAIZA_HOME set as it prints:
 
     python examples/evidence_for_a_court.py kaz-liaison tjk evidence.zip
 
-The node is asked for leave and logs it, then it logs the opening. The file is verified without a node:
-`paiza audit verify evidence.zip --root root.json`.
+The node logs permission and opening. The file needs no node: `paiza audit verify evidence.zip --root root.json`.
 """
 
 import asyncio
@@ -32,6 +31,8 @@ async def make(profile: profiles.Profile, to: str, file: Path) -> None:
     container.write_file(file, made.data)
 
 
+if not sys.argv[3:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 chosen, path = profiles.find(sys.argv[1]), Path(sys.argv[3])
 asyncio.run(make(chosen, sys.argv[2], path))
 found = evidence.verify_path(path, bootstrap_root(chosen.root))

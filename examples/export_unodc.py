@@ -29,4 +29,6 @@ async def main(profile: str, file: Path) -> None:
         print(f"left out: {each.message.thread_name}: {each.reason}")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

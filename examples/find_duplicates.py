@@ -25,4 +25,6 @@ async def main(name: str, path: Path) -> None:
     print(f"Earlier requests found: {len(found)}")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -32,4 +32,6 @@ async def main(profile: str, table: Path) -> None:
         print(f"Correct the rows in {result.rejects} and import that file.")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -29,4 +29,6 @@ async def main(profile: str, names: Sequence[str]) -> None:
     print(f"{wording.handling(draft.handling)} becomes {wording.handling(raised.envelope.handling)}")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], sys.argv[2:]))

@@ -27,4 +27,6 @@ async def main(profile: str, name: str) -> None:
         print(f"without an answer: {', '.join(status.without_answer) or 'nobody'}")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -33,4 +33,6 @@ async def main(profile: str, other: str, file: Path) -> None:
             print(f"closed by {closed.own.origin} #{closed.own.index} and {closed.theirs.origin}")
 
 
+if not sys.argv[3:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))

@@ -30,4 +30,6 @@ async def main(profile: str, file: Path) -> None:
             print(f"Answered {request.thread_name} with {file.name}: {sent.id}")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

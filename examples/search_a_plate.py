@@ -25,4 +25,6 @@ async def main(profile: str, plate: str) -> None:
     print(f"{len(page.messages)} found, {page.behind} not searchable yet")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], sys.argv[2]))

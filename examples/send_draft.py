@@ -31,4 +31,6 @@ async def main(name: str, path: Path) -> None:
         print(f"{proof.event} to {proof.counterpart}: {proof.origin} #{proof.index}")
 
 
+if not sys.argv[2:] or "--help" in sys.argv:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

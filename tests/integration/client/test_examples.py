@@ -93,6 +93,17 @@ def test_an_example_runs(
     assert printed in ran.stdout
 
 
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+@pytest.mark.parametrize("example", sorted(path.name for path in FOLDER.glob("*.py")))
+def test_an_example_without_arguments_prints_how_it_is_run(example: str, arguments: tuple[str, ...]) -> None:
+    """The docstring with the command is printed instead of a traceback."""
+    command = [sys.executable, str(FOLDER / example), *arguments]
+    ran = subprocess.run(command, capture_output=True, check=False, text=True, timeout=100)
+    assert ran.returncode == 1
+    assert f"python examples/{example} " in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 @pytest.mark.parametrize("example", sorted(path.name for path in FOLDER.glob("*.py")))
 def test_an_example_is_short_and_says_how_it_is_run(example: str) -> None:
     """At most forty lines, and a docstring with its own command in it."""
