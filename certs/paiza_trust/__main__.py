@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _labels() -> Labels:
-    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason"), "+ {n}")
+    return Labels(_("Error"), _("Where"), _("What to do"), _("Reason code"), "+ {n}")
 
 
 def _report(error: BaseException) -> ErrorReport:

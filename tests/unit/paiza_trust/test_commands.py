@@ -96,7 +96,7 @@ def test_every_error_names_reason_what_where_and_remedy(
     ended, out, err = run(capsys, *given)
     assert (ended, out) == (code, "")
     assert "Traceback" not in err
-    assert f"Reason: {reason}" in err
+    assert f"Reason code: {reason}" in err
     ended, out, err = run(capsys, *given, "--json")
     error = json.loads(err)
     assert (ended, out, error["reason"]) == (code, "", reason)
