@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +47,9 @@ def test_the_finding_is_proven_to_anybody(
     monkeypatch.setenv("PAIZA_HOME", str(tmp_path / "nobody"))
     with redirect_stdout(io.StringIO()) as out:
         assert run(["audit", "reconcile", "--check", str(file), "--root", str(root), "--json"]) == 5
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
+        assert run(["audit", "reconcile", "--check", str(file), "--root", str(root), "--lang", "en"]) == 5
+    assert "as reported by this officer alone" in " ".join(err.getvalue().split())
     again = json.loads(out.getvalue())
     assert again["differences"] == found["differences"]
     assert [each["digest"] for each in again["differences"]] == [dropped.hex()]
