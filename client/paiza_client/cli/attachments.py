@@ -73,7 +73,7 @@ def list_(*, message: str) -> None:
         (str(each.part_number), number_text(each.size), each.member, state(each), each.reason)
         for each in found.attachments
     ]
-    columns = (_("Part"), _("Size"), _("At"), _("State"), _("Reason"))
+    columns = (_("Part"), _("Sealed size"), _("At"), _("State"), _("Reason"))
     terminal.table(columns, rows, empty=_("The message has no attachments."))
 
 

@@ -56,6 +56,8 @@ def test_a_picture_is_sent_followed_fetched_and_proven(
     sent = paiza("kaz-liaison", "send", "free", draft, "--attach", photo, "--json").json
     there = arrived(paiza, "tjk-liaison", sent["id"])
     assert [(each["part"], each["member"], each["state"]) for each in there] == [(1, "tjk", "received")]
+    listed = paiza("tjk-liaison", "attach", "list", sent["id"]).out
+    assert "Sealed size" in listed  # the size of the file is sealed too
     target = tmp_path / "here.png"
     saved = paiza("tjk-liaison", "open", sent["id"], "--attachment", "1", "-o", target, "--json").json
     assert target.read_bytes() == photo.read_bytes()
