@@ -31,7 +31,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
     {
         "ambiguous_id": Remedy(
             N_("More than one message matches this id."),
-            N_("Give more digits of the id; of a thread, the id of one message."),
+            N_("Type more digits of the id; for a thread, type the id of one message."),
         ),
         "approval_declined": Remedy(
             N_("A second officer declined to sign this message; nothing was sent."),

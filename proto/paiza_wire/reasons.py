@@ -12,7 +12,7 @@ from typing import Final
 # ruff: noqa: E501 - one code a line, alphabetical, so that two changes at once do not meet on the same line
 # fmt: off
 REASONS: Final[Mapping[str, str]] = MappingProxyType({
-    "ambiguous_id": "More than one message matches this id; give more of its digits.",
+    "ambiguous_id": "More than one message matches this id; type more of its digits.",
     "approval_declined": "A second officer declined to sign the message; ask that officer why, and write it anew.",
     "approval_expired": "No second officer decided in time; send the message again if it still matters.",
     "approval_withdrawn": "The author withdrew the message before a second officer signed it; nothing was sent.",

@@ -35,7 +35,7 @@ _BETWEEN_MEMBERS: Final = frozenset({"RELEASED", "FORWARDED"})
     "parts",
     multiple=True,
     metavar="PART",
-    help=N_("Put the key of this part in (a number, main or annex), so that whoever has the file can read that part."),
+    help=N_("Include the key of this part (a number, main or annex): everyone who has the file can read that part."),
 )
 @click.option("--reason", default="", help=N_("Why the part is disclosed; logged."))
 @click.option("--whom", default="", metavar="TEXT", help=N_("To whom the part is disclosed; logged."))

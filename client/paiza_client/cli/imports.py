@@ -102,7 +102,7 @@ def _print_text(terminal: Terminal, result: ImportResult) -> None:
             text = _("Waiting in the outbox, sent at the next command: {n}.")
             terminal.warn(text.format(n=number_text(result.waiting)))
     if result.rejects is not None:
-        text = _("Rejected rows are in {path}: mend them there and import that file.")
+        text = _("Rejected rows are in {path}: correct them there and import that file.")
         terminal.say(text.format(path=result.rejects))
 
 

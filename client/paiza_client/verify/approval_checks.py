@@ -130,7 +130,7 @@ def check_read(waiting: OpenedWaiting) -> None:
     unread = {*range(len(waiting.message.header.parts))} - {*waiting.parts, *apart}
     if unread:
         where = f"{waiting.message.digest.hex()[:16]}: {', '.join(map(str, sorted(unread)))}"
-        raise NotProven("part_missing", where, "the node did not show this part, and nobody signs what he has not read")
+        raise NotProven("part_missing", where, "the node did not show this part, which the officer must have read")
 
 
 def check_waiting_attachment(

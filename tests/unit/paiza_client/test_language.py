@@ -42,6 +42,11 @@ def test_every_text_has_its_russian() -> None:
     assert set(translated) - msgids() == set()
 
 
+def test_no_text_has_a_word_that_is_not_plain() -> None:
+    """Every text is in present-day English that a reader with a dictionary understands."""
+    assert [each for each in msgids() if re.search(r"\b(whoever|mend|thereof)\b|^Give more", each, re.IGNORECASE)] == []
+
+
 def test_translations_keep_the_places_to_fill() -> None:
     """A Russian text has exactly the {places} of the English one."""
     with CATALOGUE.open("rb") as lines:

@@ -239,7 +239,7 @@ class Approve:
         if not withdrawn and officer.id not in {each.id for each in wire.parse_header(row.header).required_signers}:
             raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
         if not withdrawn and not text:
-            raise Rejected("reason_missing", "whoever declines says why")
+            raise Rejected("reason_missing", "an officer who declines must state a reason")
         state = ApprovalState.WITHDRAWN if withdrawn else ApprovalState.DECLINED
         committed = await self._ledger.commit(lambda tx: _end(tx, row.digest, state, officer.id, text))
         log.info("approval_ended", officer=officer.id, reason=ENDED[state], message=row.digest.hex()[:LOGGED_DIGITS])
@@ -286,7 +286,7 @@ class Approve:
     def _to_be_signed(self, officer: Officer, row: ApprovalRow) -> bytes:
         """Return the pending message; raise if the officer may not sign it."""
         if officer.id == row.drafter:
-            raise Rejected("self_approval", "whoever submitted a message is not its second officer")
+            raise Rejected("self_approval", "the officer who submitted a message cannot be its second officer")
         if row.signed is None:
             raise _over(row)
         if officer.id not in row.missing:

@@ -20,7 +20,7 @@ listen = {listen}
 # is believed; a source that stays behind ends in "register_expired".
 register = "peers"
 
-# The root of all trust, as `join` wrote it. Whoever can replace this file decides whom the node believes.
+# The root of all trust, as `join` wrote it. Anyone who can replace this file decides whom the node believes.
 bootstrap_root = "root.json"
 
 # Database, last signed checkpoint, register. Never put back an old copy of it while the node is in a federation: it has
@@ -43,10 +43,10 @@ bootstrap_root = "root.json"
 # signs and opens in this member's name. For machines that hold no secrets only.
 # sealed = true
 
-# The officers this node knows. Whoever can write it decides who speaks for this member.
+# The officers this node knows. Anyone who can write it decides who speaks for this member.
 # officers = "officers.toml"
 
-# The operator's socket. Whoever can open it is the operator.
+# The operator's socket. Anyone who can open it is the operator.
 admin_socket = {admin_socket}
 
 # host:port for Prometheus, without encryption or password: loopback or a management network. Default: none.
@@ -62,8 +62,8 @@ admin_socket = {admin_socket}
 # A message that could not be delivered for so long is given up, and its officers are told. 1 to 8760.
 # delivery_life_hours = 336
 
-# A message whose second officer has not decided for so long is given up, and whoever wrote it is told; never later than
-# its own urgency asks for an answer. 1 to 720.
+# A message whose second officer has not decided for so long is given up, and its author is told; never later than its
+# own urgency asks for an answer. 1 to 720.
 # approval_life_hours = 72
 
 # After so long what the log says of a message is replaced by hashes, once its content was erased. What is gone cannot

@@ -126,7 +126,7 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
 
 def check_register(register: Register, now: datetime) -> Iterator[Check]:
     """Check for how long the register is valid."""
-    remedy = N_("The register's holders must publish a new version; check that this node reaches whoever serves it.")
+    remedy = N_("The register's holders must publish a new version; check that this node reaches its source.")
     yield _expiry(N_("register"), register.expiry_time, now, REGISTER_WARNING, remedy)
 
 
