@@ -91,7 +91,7 @@ def prepare(folder: Path, member: str, vkey: str, now: datetime) -> Proposal:
         origin = VerifierKey.from_vkey(vkey).name
     except Rejected as error:
         raise TrustError(
-            "bad_key", N_("This is no verifier key"), vkey, N_("Take the one `paiza-node restore` shows.")
+            "bad_key", N_("This is no verifier key"), vkey, N_("Copy the key that `paiza-node restore` shows.")
         ) from error
     if origin != next_origin(register, member):
         what, remedy = N_("The key is of {origin}; the next log is {wanted}"), N_("Make the key under the next number.")
