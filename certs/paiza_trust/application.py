@@ -8,8 +8,8 @@ steps:
 3. The member's first metadata are signed with its own pair and with that of its node, name exactly the files that came
    with them, and expire as all first metadata do.
 4. These files are well formed, as every reader of a register will demand.
-5. Each key that signs has signed the digest of all this: who sends the file holds every one of these keys, and nobody
-   has changed it on its way.
+5. Each key that signs has signed the digest of all this: the sender holds every one of these keys, and the file is as
+   it was sent.
 
 Every failure is ``Rejected``. Whether the keys are really that member's, only its officers know: they compare
 `fingerprint` by telephone.

@@ -70,7 +70,7 @@ def test_every_field_altered_is_refused(data: bytes) -> None:
 
 
 def test_every_text_altered_by_one_character_is_refused(data: bytes) -> None:
-    """A single other character in any text of the file ends in a refusal, whatever the text means."""
+    """A single other character in any text of the file ends in a refusal, also where it has no meaning."""
     values = json.loads(data)
     for path in places(values):
         changed = copy.deepcopy(values)

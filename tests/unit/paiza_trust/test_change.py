@@ -191,7 +191,7 @@ def test_what_the_register_does_not_allow_is_refused(
     ],
 )
 def test_a_signed_change_cannot_be_changed(folder: Path, change: Callable[[Any], object]) -> None:
-    """Whatever is changed in what was signed, the file is refused."""
+    """Any change of what was signed makes the file no proposal."""
     file = proposed(folder, 1, "kaz", "suspend", "uzb")
     values = json.loads(file.read_bytes())
     change(values["act"])

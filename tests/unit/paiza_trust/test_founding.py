@@ -152,7 +152,7 @@ def test_a_clock_behind_the_proposal_signs_nothing(folder: Path) -> None:
     ],
 )
 def test_a_signed_proposal_cannot_be_changed(folder: Path, change: Callable[[Any], object]) -> None:
-    """Whatever is changed in what was signed, the file is refused."""
+    """Any change of what was signed makes the file no proposal."""
     sign(folder, "kaz")
     altered(folder / "founding.proposal", lambda values: change(values["act"]))
     with pytest.raises(TrustError):
