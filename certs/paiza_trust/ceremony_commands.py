@@ -1,4 +1,4 @@
-"""The commands of a ceremony: apply, found, propose, sign, merge, publish, renew, show. They work on carried files."""
+"""The commands of a ceremony: apply, found, propose, sign, refuse, merge, publish, renew, show."""
 
 import json
 from datetime import UTC, datetime
@@ -35,6 +35,11 @@ _OUTPUT: Final = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help=N_("File to write.")
 )
 _FILE: Final = click.argument("file", type=click.Path(path_type=Path))
+_INSTEAD: Final = click.option(
+    "--instead",
+    type=click.Path(path_type=Path),
+    help=N_("A proposal that was signed here, and that so many have refused that it can never count."),
+)
 _NODE: Final = click.option(
     "--node",
     "node_folder",
@@ -125,7 +130,7 @@ def found(
     documents, titles = shared_documents(OURS), legal_base_titles(OURS)
     with carried_files.located(output):
         act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC))
-        proposal = Proposal(act, {})
+        proposal = Proposal(act)
         data = proposal.to_bytes()
         _tell(proposal, output, as_json=as_json)
     write_private(output, data)
@@ -147,6 +152,7 @@ def found(
 )
 @click.option("--threshold", type=int, help=N_("How many custodians must sign a change; default: as before."))
 @_KEYS
+@_INSTEAD
 @click.option("--yes", is_flag=True, help=N_("Sign without asking. For exercises only."))
 @_OUTPUT
 @JSON
@@ -156,6 +162,7 @@ def propose(
     register: Path,
     threshold: int | None,
     key_folder: Path,
+    instead: Path | None,
     output: Path,
     *,
     yes: bool,
@@ -167,8 +174,8 @@ def propose(
     subject = carried_files.application(Path(about)) if with_application else about
     base = carried_files.register(register)
     with carried_files.located(register):
-        proposal = Proposal(change.change(what, subject, threshold, base, datetime.now(UTC)), {})
-    signed = _ask_and_sign(proposal, output, key_folder, yes=yes, as_json=as_json)
+        proposal = Proposal(change.change(what, subject, threshold, base, datetime.now(UTC)))
+    signed = _ask_and_sign(proposal, output, key_folder, instead, yes=yes, as_json=as_json)
     write_private(output, signed.to_bytes())
     _tell_signed(signed, output, as_json=as_json)
 
@@ -176,13 +183,32 @@ def propose(
 @click.command(help=N_("Show the proposal in FILE, ask, and sign it with the member's own keys."))
 @_FILE
 @_KEYS
+@_INSTEAD
 @click.option("--yes", is_flag=True, help=N_("Sign without asking. For exercises only."))
 @JSON
-def sign(file: Path, key_folder: Path, *, yes: bool, as_json: bool) -> None:
+def sign(file: Path, key_folder: Path, instead: Path | None, *, yes: bool, as_json: bool) -> None:
     """Sign a proposal."""
-    signed = _ask_and_sign(carried_files.proposal(file), file, key_folder, yes=yes, as_json=as_json)
+    signed = _ask_and_sign(carried_files.proposal(file), file, key_folder, instead, yes=yes, as_json=as_json)
     replace_private(file.absolute(), signed.to_bytes())
     _tell_signed(signed, file, as_json=as_json)
+
+
+@click.command(help=N_("Show the proposal in FILE, ask, and sign that this custodian will never sign it."))
+@_FILE
+@_KEYS
+@click.option("--yes", is_flag=True, help=N_("Sign without asking. For exercises only."))
+@JSON
+def refuse(file: Path, key_folder: Path, *, yes: bool, as_json: bool) -> None:
+    """Refuse a proposal."""
+    proposal, folder = carried_files.proposal(file), KeyFolder(key_folder)
+    if not as_json:
+        _tell(proposal, file, as_json=False)
+    if not yes:
+        click.confirm(_("Refuse this for ever?"), abort=True, err=True)
+    with carried_files.located(file):
+        refused = signing.refuse(folder, signing.find_keys(folder, proposal), proposal, datetime.now(UTC))
+    replace_private(file.absolute(), refused.to_bytes())
+    _tell_signed(refused, file, as_json=as_json)
 
 
 @click.command(help=N_("Add to the proposal in FILE the signatures in other copies of it."))
@@ -288,6 +314,7 @@ def _tell(proposal: Proposal, file: Path, *, as_json: bool) -> None:
             "words": words,
             "signed": proposal.custodians(signed=True),
             "not_signed": proposal.custodians(signed=False),
+            "refused": proposal.refused_by(),
         }
         click.echo(json.dumps(told, ensure_ascii=False))
         return
@@ -302,7 +329,10 @@ def _tell(proposal: Proposal, file: Path, *, as_json: bool) -> None:
     _tell_signatures(proposal)
 
 
-def _ask_and_sign(proposal: Proposal, file: Path, key_folder: Path, *, yes: bool, as_json: bool) -> Proposal:
+def _ask_and_sign(
+    proposal: Proposal, file: Path, key_folder: Path, instead: Path | None, *, yes: bool, as_json: bool
+) -> Proposal:
+    dead = None if instead is None else carried_files.proposal(instead)
     now = datetime.now(UTC)
     signing.check_clock(proposal, now)
     folder = KeyFolder(key_folder)
@@ -311,7 +341,7 @@ def _ask_and_sign(proposal: Proposal, file: Path, key_folder: Path, *, yes: bool
     if not yes:
         click.confirm(_("Sign this?"), abort=True, err=True)
     with carried_files.located(file):
-        return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now)
+        return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now, dead)
 
 
 def _tell_signed(proposal: Proposal, file: Path, *, as_json: bool) -> None:
@@ -325,6 +355,10 @@ def _tell_signatures(proposal: Proposal) -> None:
     signed, missing = proposal.custodians(signed=True), proposal.custodians(signed=False)
     click.echo(_("Custodians who have signed: {members}").format(members=", ".join(signed) or "-"))
     click.echo(_("Custodians who have not signed: {members}").format(members=", ".join(missing) or "-"))
+    if refusing := proposal.refused_by():
+        click.echo(_("Custodians who refuse: {members}").format(members=", ".join(refusing)))
+    if proposal.is_dead:
+        click.echo(_("So many refuse that this can never count: its version may be signed with another content."))
 
 
 def _digests(register: RegisterFile) -> dict[str, object]:

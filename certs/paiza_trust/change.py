@@ -218,6 +218,8 @@ class Change:
             first_root=base.file.first_root,
             publishers=publishers,
             version=base.snapshot.version + 1,
+            deciders=base.custodians(base.root, base.federation),
+            needed=base.root.roles[Root.type].threshold,
             meta=base.snapshot.meta,
             signed_before={
                 version: sha256(

@@ -142,6 +142,8 @@ class Founding:
             first_root=None,
             publishers=publishers,
             version=1,
+            deciders=by_custodian,
+            needed=len(by_custodian),
         )
 
     def lines(self, language: Language, translate: Translate) -> list[str]:

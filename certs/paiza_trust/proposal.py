@@ -25,6 +25,9 @@ KIND: Final = "proposal"
 MAX_BYTES: Final = 48 << 20
 """An act holds whole applications, reference data or the register it is based on."""
 
+REFUSAL_LABEL: Final = b"paiza/v1/refusal\n"
+"""Stands before the digest of a root that is refused, so that it is taken for no other signature."""
+
 Translate = Callable[[str], str]
 
 
@@ -36,7 +39,8 @@ class Draft:
     are the rest of the set, by published path: target files, and metadata that are signed already. ``first_root`` are
     the bytes of the root that everybody starts from, None if the act makes it. ``publishers`` are the keys that may
     publish it, by member in their order. ``version`` is that of the snapshot, ``meta`` what the one before it names.
-    ``signed_before`` are the digests of what was signed in every version of the root that the act builds on.
+    ``deciders`` are the custodians who can stop the act and ``needed`` how many of them must sign it: key id -> key and
+    member. ``signed_before`` are the digests of what was signed in every version of the root that the act builds on.
     """
 
     roles: Mapping[str, Signed]
@@ -45,6 +49,8 @@ class Draft:
     first_root: bytes | None
     publishers: Mapping[str, Any]
     version: int
+    deciders: Mapping[str, tuple[PairKey, str]]
+    needed: int
     meta: Mapping[str, MetaFile] = field(default_factory=dict)
     signed_before: Mapping[int, bytes] = field(default_factory=dict)
 
@@ -73,10 +79,11 @@ class Act(Protocol):
 
 @dataclass(frozen=True)
 class Proposal:
-    """An act with its signatures: role -> key id -> signature, each of which holds."""
+    """An act with signatures, role -> key id -> signature, and refusals, key id -> signature, each of which holds."""
 
     act: Act
-    signatures: Mapping[str, Mapping[str, str]]
+    signatures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    refusals: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def draft(self) -> Draft:
@@ -95,24 +102,28 @@ class Proposal:
     @classmethod
     def read(cls, data: bytes, acts: Mapping[str, Callable[[dict[str, Any]], Act]]) -> "Proposal":
         """Read a proposal and verify every signature in it; ``acts`` read each kind of act."""
-        values = carried.read(KIND, data, {"act", "signatures"}, MAX_BYTES)
+        values = carried.read(KIND, data, {"act", "signatures", "refusals"}, MAX_BYTES)
         act = values["act"]
         kind = act.get("kind") if isinstance(act, dict) else None
         if not isinstance(kind, str) or kind not in acts:
             raise Rejected("malformed", "the proposal is of an act that this version does not know")
-        proposal = cls(acts[kind](act), {})
+        proposal = cls(acts[kind](act))
         signatures = values["signatures"]
         if not isinstance(signatures, dict) or not set(signatures) <= set(proposal.draft.roles):
             raise Rejected("malformed", "the proposal has signatures of roles that it does not change")
         for role in signatures:
             for keyid, made in carried.texts(signatures, role).items():
                 proposal = proposal.with_signature(role, keyid, made)
+        for keyid, made in carried.texts(values, "refusals").items():
+            proposal = proposal.with_refusal(keyid, made)
         return proposal
 
     def to_bytes(self) -> bytes:
         """Return the file."""
         signatures = {role: dict(made) for role, made in self.signatures.items()}
-        return carried.write(KIND, {"act": self.act.values(), "signatures": signatures})
+        return carried.write(
+            KIND, {"act": self.act.values(), "signatures": signatures, "refusals": dict(self.refusals)}
+        )
 
     def with_signature(self, role: str, keyid: str, made: str) -> "Proposal":
         """Add a signature; ``Rejected("bad_signature")`` if it does not hold or its key may not sign this."""
@@ -126,13 +137,42 @@ class Proposal:
         signatures = {**self.signatures, role: {**self.signatures.get(role, {}), keyid: made}}
         return replace(self, signatures=signatures)
 
+    def with_refusal(self, keyid: str, made: str) -> "Proposal":
+        """Add a refusal; ``Rejected("bad_signature")`` if it does not hold or its key decides nothing."""
+        key, _member = self.draft.deciders.get(keyid, (None, ""))
+        try:
+            if key is None:
+                raise Rejected("bad_signature", "a key refused the proposal that may not")
+            key.verify_signature(Signature(keyid, made), self.refusal_message)
+        except UnverifiedSignatureError as error:
+            raise Rejected("bad_signature", "a refusal does not hold") from error
+        return replace(self, refusals={**self.refusals, keyid: made})
+
+    @property
+    def refusal_message(self) -> bytes:
+        """Return the bytes that a custodian signs who will never sign this proposal.
+
+        They name what would be signed, and not the proposal: another one could come to the same root.
+        """
+        return REFUSAL_LABEL + self.digest(self.custodial_role)
+
+    @property
+    def is_dead(self) -> bool:
+        """Return whether so many custodians who have not signed refuse it that it can never count."""
+        refused = set(self.refusals) - set(self._made())
+        return len(self.draft.deciders) - len(refused) < self.draft.needed
+
+    def refused_by(self) -> list[str]:
+        """Return the members whose custodians refuse it."""
+        return [member for keyid, (_key, member) in self.draft.deciders.items() if keyid in self.refusals]
+
     def merged(self, other: "Proposal") -> "Proposal":
-        """Add the signatures of another copy; ``Rejected("conflict")`` if it is of another proposal."""
+        """Add the signatures and refusals of another copy; ``Rejected("conflict")`` if it is of another proposal."""
         if other.fingerprint != self.fingerprint:
             raise Rejected("conflict", "the files are of different proposals")
         roles = {*self.signatures, *other.signatures}
         merged = {role: {**other.signatures.get(role, {}), **self.signatures.get(role, {})} for role in roles}
-        return replace(self, signatures=merged)
+        return replace(self, signatures=merged, refusals={**other.refusals, **self.refusals})
 
     def signed_with(self, signer: PairSigner) -> "Proposal":
         """Sign every role that this key may sign."""

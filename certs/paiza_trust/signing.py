@@ -12,6 +12,7 @@ The order is what protects the custodian:
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ from paiza_trust.proposal import Proposal
 
 SIGNED: Final = "signed.json"
 RECORDS: Final = "ceremonies.jsonl"
+
+REFUSED: Final = "refused"
 
 _KIND: Final = "signed"
 _MAX_BYTES: Final = 8 << 20
@@ -62,9 +65,16 @@ def find_keys(folder: KeyFolder, proposal: Proposal) -> Custodian:
     return Custodian(member, tuple(name for name, _ in usable), tuple(signer for _, signer in usable))
 
 
-def sign(folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: datetime) -> Proposal:
-    """Sign a proposal; see the steps above. The caller has shown it and was told to sign."""
+def sign(
+    folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: datetime, instead: Proposal | None = None
+) -> Proposal:
+    """Sign a proposal; see the steps above. The caller has shown it and was told to sign.
+
+    ``instead`` is a proposal that is dead: what was signed of it is forgotten, since it can never count.
+    """
     check_clock(proposal, now)
+    if instead is not None:
+        _forget(folder.folder / SIGNED, instead)
     roles = sorted({role for signer in custodian.signers for role in proposal.roles_of(signer.public_key.keyid)})
     _remember(folder.folder / SIGNED, proposal, roles)
     signed = proposal
@@ -72,6 +82,22 @@ def sign(folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: datet
         signed = signed.signed_with(signer)
     _record(folder, custodian, signed, roles, now)
     return signed
+
+
+def refuse(folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: datetime) -> Proposal:
+    """Sign that this custodian will never sign a proposal; refused if they did already. It is remembered as well."""
+    check_clock(proposal, now)
+    signer, path = custodian.signers[0], folder.folder / SIGNED
+    role = proposal.custodial_role
+    signed = _signed(path)
+    if signed.get(_name(proposal, role)) == proposal.digest(role).hex():
+        what, remedy = N_("The proposal was signed here already"), N_("A signature cannot be taken back.")
+        raise TrustError("conflict", what, str(path), remedy)
+    _write(path, {**signed, _refused(proposal): REFUSED})
+    made = signer.sign(proposal.refusal_message)
+    refused = proposal.with_refusal(made.keyid, made.signature)
+    _record(folder, custodian, refused, [], now)
+    return refused
 
 
 def check_clock(proposal: Proposal, now: datetime) -> None:
@@ -89,22 +115,59 @@ def _is_here(folder: KeyFolder, name: str) -> bool:
 
 def _remember(path: Path, proposal: Proposal, roles: list[str]) -> None:
     """Note what is about to be signed (step 3)."""
-    signed = dict[str, str]()
-    if path.exists():
-        signed = carried.texts(carried.read(_KIND, path.read_bytes(), {"signed"}, _MAX_BYTES), "signed")
+    signed = _signed(path)
+    if _refused(proposal) in signed:
+        what, remedy = N_("The proposal was refused here"), N_("Have it proposed anew.")
+        raise TrustError("conflict", what, str(path), remedy)
+    _check_history(path, proposal)
+    for role in roles:
+        version, digest = proposal.draft.roles[role].version, proposal.digest(role).hex()
+        if signed.setdefault(_name(proposal, role), digest) != digest:
+            what = N_("Version {version} of {role} was signed already, with another content")
+            remedy = N_("Do not sign. Ask the other custodians which of the two proposals they were shown.")
+            raise TrustError("conflict", what, str(path), remedy, values={"version": str(version), "role": role})
+    _write(path, signed)
+
+
+def _check_history(path: Path, proposal: Proposal) -> None:
+    """Refuse a proposal that builds on another root than one that was signed here."""
+    signed = _signed(path)
     for version, before in proposal.draft.signed_before.items():
         if signed.get(f"{proposal.act.federation} {Root.type} {version}", before.hex()) != before.hex():
             what = N_("The proposal builds on another root of version {version} than the one signed here")
             remedy = N_("Do not sign, and inform all custodians at once: there are two registers.")
             raise TrustError("conflict", what, str(path), remedy, values={"version": str(version)})
-    for role in roles:
-        version, digest = proposal.draft.roles[role].version, proposal.digest(role).hex()
-        name = f"{proposal.act.federation} {role} {version}"
-        if signed.setdefault(name, digest) != digest:
-            what = N_("Version {version} of {role} was signed already, with another content")
-            remedy = N_("Do not sign. Ask the other custodians which of the two proposals they were shown.")
-            raise TrustError("conflict", what, str(path), remedy, values={"version": str(version), "role": role})
-    write_durably(path, carried.write(_KIND, {"signed": signed}))
+
+
+def _forget(path: Path, dead: Proposal) -> None:
+    """Forget what was signed of a proposal that can never count."""
+    _check_history(path, dead)
+    if not dead.is_dead:
+        what = N_("The other proposal may still count; these refuse it: {members}")
+        remedy = N_("Have it refused by those who have not signed it: paiza-trust refuse.")
+        values = {"members": ", ".join(dead.refused_by()) or "-"}
+        raise TrustError("conflict", what, str(path), remedy, values=values)
+    of_it = {(_name(dead, role), dead.digest(role).hex()) for role in dead.draft.roles}
+    _write(path, {name: digest for name, digest in _signed(path).items() if (name, digest) not in of_it})
+
+
+def _signed(path: Path) -> dict[str, str]:
+    """Return what was signed here: federation, role and version -> digest; and what was refused."""
+    if not path.exists():
+        return {}
+    return carried.texts(carried.read(_KIND, path.read_bytes(), {"signed"}, _MAX_BYTES), "signed")
+
+
+def _write(path: Path, signed: Mapping[str, str]) -> None:
+    write_durably(path, carried.write(_KIND, {"signed": dict(signed)}))
+
+
+def _name(proposal: Proposal, role: str) -> str:
+    return f"{proposal.act.federation} {role} {proposal.draft.roles[role].version}"
+
+
+def _refused(proposal: Proposal) -> str:
+    return f"{proposal.act.federation} refused {proposal.digest(proposal.custodial_role).hex()}"
 
 
 def _record(folder: KeyFolder, custodian: Custodian, proposal: Proposal, roles: list[str], now: datetime) -> None:

@@ -15,11 +15,13 @@ from paiza_node.__main__ import run as run_node
 from paiza_register import Register, carried, load_set
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import refuse_rollback
-from paiza_trust import carried_files, publishing
+from paiza_trust import carried_files, publishing, signing
 from paiza_trust.apply import NodeFolder
 from paiza_trust.change import SUSPEND
 from paiza_trust.change import change as propose_change
 from paiza_trust.errors import TrustError
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.proposal import Proposal
 from paiza_wire.errors import Unavailable
 from tests.unit.paiza_trust.ceremony import prepare, propose, trust
 from tests.unit.paiza_trust.test_commands import run
@@ -132,6 +134,56 @@ def test_two_changes_of_one_version_are_signed_by_nobody(folder: Path, capsys: p
     base = ("--register", folder / "1.register", "--keys", folder / "kaz/trust", "--yes")
     assert refused(capsys, "propose", "suspend", "tjk", *base, "-o", folder / "b") == "conflict"
     assert not (folder / "b").exists()
+
+
+def test_a_refused_proposal_frees_its_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only when so many others refuse it that it can never count may a signer sign another content of the version."""
+    wrong = proposed(folder, 1, "kaz", "suspend", "uzb")
+    base = ("--register", folder / "1.register", "--keys", folder / "kaz/trust", "--yes")
+    instead = ("propose", "suspend", "tjk", *base, "--instead", wrong, "-o", folder / "right")
+    assert refused(capsys, *instead) == "conflict"
+    trust("refuse", wrong, "--keys", folder / "uzb/trust", "--yes")
+    assert refused(capsys, *instead) == "conflict"  # kaz and tjk are enough to make it count
+    assert refused(capsys, "refuse", wrong, "--keys", folder / "kaz/trust", "--yes") == "conflict"
+    trust("refuse", wrong, "--keys", folder / "tjk/trust", "--yes")
+    assert refused(capsys, "sign", wrong, "--keys", folder / "tjk/trust", "--yes") == "conflict"
+    trust(*instead)
+    trust("sign", folder / "right", "--keys", folder / "uzb/trust", "--yes")
+    trust("publish", folder / "right", "--node", folder / "kaz/node", "-o", folder / "2.register")
+    assert read(folder, 2).member("tjk").status == "suspended"
+    assert refused(capsys, "sign", wrong, "--keys", folder / "kaz/trust", "--yes") == "conflict"
+
+
+def test_a_refusal_counts_for_every_way_to_the_same_root(folder: Path) -> None:
+    """A proposal that builds on the renewed register makes the same root, and a refusal of one is a refusal of both."""
+    trust("renew", folder / "1.register", "--node", folder / "kaz/node", "-o", folder / "2.register")
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    same = [RegisterFile.read((folder / f"{number}.register").read_bytes()) for number in (1, 2)]
+    first, second = (Proposal(propose_change(SUSPEND, "uzb", None, register, now)) for register in same)
+    assert first.fingerprint != second.fingerprint
+    keys = KeyFolder(folder / "tjk/trust")
+    signing.refuse(keys, signing.find_keys(keys, first), first, now)
+    with pytest.raises(TrustError) as caught:
+        signing.sign(keys, signing.find_keys(keys, second), second, now)
+    assert caught.value.reason == "conflict"
+
+
+def test_a_forged_refusal_kills_nothing(folder: Path) -> None:
+    """A refusal of another proposal, by a stranger, or by one who signed does not count."""
+    first = proposed(folder, 1, "kaz", "suspend", "uzb")
+    shutil.copytree(folder / "tjk/trust", folder / "tjk/again")
+    trust("refuse", first, "--keys", folder / "tjk/trust", "--yes")
+    values = json.loads(first.read_bytes())
+    (keyid, made), *_ = values["refusals"].items()
+    wrong: object
+    for wrong in ({"0" * 64: made}, {keyid: made[:-2] + "00"}, {keyid: values["signatures"]["root"].popitem()[1]}, []):
+        first.write_bytes(carried.canonical({**json.loads(first.read_bytes()), "refusals": wrong}))
+        with pytest.raises(TrustError):
+            carried_files.proposal(first)
+        first.write_bytes(carried.canonical({**json.loads(first.read_bytes()), "refusals": {keyid: made}}))
+    trust("sign", first, "--keys", folder / "tjk/again", "--yes")  # a copy of the keys that forgot the refusal
+    trust("refuse", first, "--keys", folder / "uzb/trust", "--yes")
+    assert carried_files.proposal(first).is_dead is False
 
 
 def test_another_register_of_the_same_name_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
