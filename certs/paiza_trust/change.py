@@ -313,7 +313,7 @@ def change(what: str, about: Application | str, threshold: int | None, register:
 
 
 def _drop(document: dict[str, Any], root: Root, listed: str, member: str, of: tuple[str, str]) -> None:
-    """Take a member's key out of federation.json and of two roles of the root."""
+    """Remove a member's key from federation.json and from two roles of the root."""
     for each in [each for each in document[listed] if each["member"] == member]:
         document[listed].remove(each)
         for role in of:

@@ -203,7 +203,7 @@ def feedback(
     reason_code: str,
     dry_run: bool,
 ) -> None:
-    """Give feedback."""
+    """Send feedback on a message."""
     content = Feedback(usefulness=worth, outcomes=split(led_to), text=text, links=links)
     chosen = overrides(urgency, reason_code)
     _answer(message, lambda session, found: replies.feedback(session, found, content, chosen), dry_run=dry_run)

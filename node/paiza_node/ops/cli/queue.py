@@ -102,7 +102,7 @@ def retry(config_path: Path, log_level: str | None, number: int, *, as_json: boo
 @click.argument("number", type=WholeNumber(1))
 @click.option("--reason", required=True, help=N_("Why, in your own words."))
 def drop(config_path: Path, log_level: str | None, number: int, reason: str, *, as_json: bool) -> None:
-    """Give up."""
+    """Drop waiting deliveries."""
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _known(number):
         client.drop(number, reason)
     _done(_("Delivery {number} was given up.").format(number=number), number, as_json=as_json)
