@@ -21,18 +21,18 @@ from securesystemslib.signer import CryptoSigner
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import carried, roles
-from paiza_register.documents import FORMAT
-from paiza_trust import repository
-from paiza_trust.application import (
+from paiza_register.ceremony.application import (
     KIND,
     PAIRS,
     Application,
     first_metadata,
     proof_message,
-    time_text,
 )
+from paiza_register.ceremony.federation_file import to_json
+from paiza_register.ceremony.times import time_text
+from paiza_register.documents import FORMAT
+from paiza_trust import repository
 from paiza_trust.errors import TrustError
-from paiza_trust.federation_file import to_json
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_

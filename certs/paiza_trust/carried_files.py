@@ -3,23 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import carried
+from paiza_register.ceremony.application import Application
+from paiza_register.ceremony.proposal import Proposal
 from paiza_register.register_file import MAX_BYTES, RegisterFile
-from paiza_trust import change, founding
-from paiza_trust.application import Application
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.language import N_
-from paiza_trust.proposal import Act, Proposal
 from paiza_wire.errors import PaizaError
-
-ACTS: Final[Mapping[str, Callable[[dict[str, Any]], Act]]] = {
-    founding.KIND: founding.Founding.read,
-    change.KIND: change.Change.read,
-}
-"""What custodians can propose, by kind."""
 
 
 def read(path: Path) -> Application | Proposal | RegisterFile:
@@ -27,7 +19,7 @@ def read(path: Path) -> Application | Proposal | RegisterFile:
     data = _bytes(path)
     readers: Mapping[str, Callable[[bytes], Application | Proposal | RegisterFile]] = {
         "application": Application.read,
-        "proposal": lambda data: Proposal.read(data, ACTS),
+        "proposal": Proposal.read,
         "register": RegisterFile.read,
     }
     reader = readers.get(carried.kind_of(data))
@@ -47,7 +39,7 @@ def application(path: Path) -> Application:
 def proposal(path: Path) -> Proposal:
     """Read a proposal."""
     with located(path):
-        return Proposal.read(_bytes(path), ACTS)
+        return Proposal.read(_bytes(path))
 
 
 def register(path: Path) -> RegisterFile:

@@ -12,19 +12,20 @@ from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_cli.language import LANGUAGES
 from paiza_cli.terminal import plain_line
 from paiza_register import Register, load_set
+from paiza_register.ceremony import change, founding
+from paiza_register.ceremony.application import Application
+from paiza_register.ceremony.change import ADMIT, CUSTODIAN, REINSTATE, REMOVE, SUSPEND, THRESHOLD
+from paiza_register.ceremony.proposal import Proposal
 from paiza_register.register_file import RegisterFile
 from paiza_trust import apply as member_application
-from paiza_trust import carried_files, change, founding, publishing, signing
+from paiza_trust import carried_files, describe, publishing, signing
 from paiza_trust import show as show_register
-from paiza_trust.application import Application
 from paiza_trust.apply import NodeFolder
-from paiza_trust.change import ADMIT, CUSTODIAN, REINSTATE, REMOVE, SUSPEND, THRESHOLD
 from paiza_trust.errors import TrustError
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import SETTINGS, KeyFolder
 from paiza_trust.language import N_, _, translations
 from paiza_trust.member import CLASSIFICATION_CEILING
-from paiza_trust.proposal import Proposal
 from paiza_trust.reference_source import OURS, legal_base_titles, shared_documents
 
 KEYS: Final = Path("trust")
@@ -321,7 +322,7 @@ def _tell(proposal: Proposal, file: Path, *, as_json: bool) -> None:
     for language in LANGUAGES:
         translate = translations(language).gettext
         click.echo(translate(N_("What will be true that was not:")))
-        for line in proposal.act.lines(language, translate):
+        for line in describe.lines(proposal.act, language, translate):
             click.echo(f"  {plain_line(line)}")
         click.echo(translate(N_("Fingerprint of this proposal, to be compared by telephone:")))
         click.echo(f"  {words[language]}")

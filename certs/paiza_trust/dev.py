@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_register.ceremony.federation_file import federation_file
 from paiza_register.documents import MAX_MEMBERS
 from paiza_register.verified_set import FEDERATION as FEDERATION_FILE
 from paiza_trust.errors import TrustError
-from paiza_trust.federation_file import federation_file
 from paiza_trust.files import make_private_folder, write_private
 from paiza_trust.language import N_
 from paiza_trust.member import OFFICERS, Plan, create_member

@@ -18,11 +18,12 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import Register
+from paiza_register.ceremony.federation_file import pin, to_json
+from paiza_register.ceremony.times import ROOT_LIFE, expiry
 from paiza_register.verified_set import FEDERATION, target_path
 from paiza_trust import repository
 from paiza_trust.current import Current
 from paiza_trust.errors import TrustError
-from paiza_trust.federation_file import pin, to_json
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.language import N_
 from paiza_trust.show import read_register
@@ -103,7 +104,7 @@ def prepare(folder: Path, member: str, vkey: str, now: datetime) -> Proposal:
     data = to_json(document)
     targets = current.targets
     targets.version = current.next_version
-    targets.expires = repository.expiry(now, repository.ROOT_LIFE)
+    targets.expires = expiry(now, ROOT_LIFE)
     targets.targets[FEDERATION] = TargetFile.from_data(FEDERATION, data, ["sha256"])
     return Proposal(member, vkey, data, Metadata(targets))
 
@@ -139,7 +140,7 @@ def publish(folder: Path, proposal: Proposal, now: datetime) -> int:
     role, document = current.role(proposal.member), f"members/{proposal.member}/member.json"
     values = json.loads(current.document(document))
     values["log_keys"].append({"origin": proposal.origin, "vkey": proposal.vkey})
-    role.version, role.expires = version, repository.expiry(now, repository.ROOT_LIFE)
+    role.version, role.expires = version, expiry(now, ROOT_LIFE)
     role.targets[document] = TargetFile.from_data(document, to_json(values), ["sha256"])
     register = folder / "register"
     member, publisher = current.delegated(proposal.member), current.publisher()

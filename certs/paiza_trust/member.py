@@ -11,8 +11,8 @@ from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from typing import Final
 
+from paiza_register.ceremony.federation_file import to_json
 from paiza_register.documents import FORMAT
-from paiza_trust.federation_file import to_json
 from paiza_trust.files import write_key, write_private
 from paiza_trust.names import names_of
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys

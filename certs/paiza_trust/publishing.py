@@ -14,14 +14,15 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Key, MetaFile, Root, Snapshot, Timestamp
 
 from paiza_register import load_set
+from paiza_register.ceremony.change import Base
+from paiza_register.ceremony.proposal import Proposal
+from paiza_register.ceremony.times import TIMESTAMP_LIFE, expiry
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import root_path
 from paiza_trust import repository
 from paiza_trust.apply import NodeFolder
-from paiza_trust.change import Base
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.language import N_
-from paiza_trust.proposal import Proposal
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity.private_keys import MLDSA44
 
@@ -61,7 +62,7 @@ def renew(register: RegisterFile, node: NodeFolder, now: datetime) -> RegisterFi
 
 def _current(publisher: CryptoSigner, version: int, meta: Mapping[str, MetaFile], now: datetime) -> dict[str, bytes]:
     """Return snapshot and timestamp, by published path."""
-    expires = repository.expiry(now, repository.TIMESTAMP_LIFE)
+    expires = expiry(now, TIMESTAMP_LIFE)
     snapshot = repository.signed(Snapshot(version, expires=expires, meta=dict(meta)), [publisher])
     timestamp = Timestamp(version, expires=expires, snapshot_meta=repository.meta_file(version, snapshot))
     return {

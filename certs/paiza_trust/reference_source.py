@@ -14,8 +14,8 @@ from typing import Any, Final
 from paiza_cli.exit_codes import ExitCode
 from paiza_domain.reference.documents import BORDER_POINTS, CONTROLS, LEGAL_BASES, SUBSTANCES
 from paiza_domain.reference.records import FORMAT
+from paiza_register.ceremony.federation_file import to_json
 from paiza_trust.errors import TrustError
-from paiza_trust.federation_file import to_json
 from paiza_trust.language import N_
 
 OURS: Final = Path(__file__).parent / "reference"

@@ -8,10 +8,10 @@ Snapshot and timestamp are signed by one of the publishers, the nodes of the mem
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 from tuf.api.metadata import (
@@ -29,6 +29,7 @@ from tuf.api.metadata import (
 )
 
 from paiza_register import roles
+from paiza_register.ceremony.times import ROOT_LIFE, TIMESTAMP_LIFE, expiry
 from paiza_register.documents import Federation
 from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust.errors import TrustError
@@ -37,12 +38,6 @@ from paiza_trust.key_folder import SETTINGS, UNSEALED, KeyFolder
 from paiza_trust.language import N_
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.private_keys import MLDSA44
-
-ROOT_LIFE: Final = timedelta(days=365)
-"""Root, targets and everything delegated: signed by hand, once a year at the least."""
-
-TIMESTAMP_LIFE: Final = timedelta(days=30)
-"""Snapshot and timestamp. How long a frozen register can go unnoticed, so a running federation wants days."""
 
 
 @dataclass(frozen=True)
@@ -228,8 +223,3 @@ def publish_metadata(register: Path, name: str, data: bytes) -> bytes:
 def meta_file(version: int, data: bytes) -> MetaFile:
     """Describe a metadata file as the snapshot does."""
     return MetaFile(version=version, length=len(data), hashes={"sha256": sha256(data).hexdigest()})
-
-
-def expiry(now: datetime, life: timedelta) -> datetime:
-    """Return when something that is signed now expires."""
-    return (now.astimezone(UTC) + life).replace(microsecond=0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tuf.api.metadata import TargetFile, Targets
 
 from paiza_register import roles
+from paiza_register.ceremony.times import ROOT_LIFE, expiry
 from paiza_register.verified_set import target_path
 from paiza_trust import repository
 from paiza_trust.current import Current
@@ -37,7 +38,7 @@ def republish(folder: Path, changes: Mapping[str, bytes], *, now: datetime) -> i
     publisher = current.publisher()
     for name, signer in signers.items():
         role = current.role(name)
-        role.version, role.expires = version, repository.expiry(now, repository.ROOT_LIFE)
+        role.version, role.expires = version, expiry(now, ROOT_LIFE)
         for path in (path for path, owner in changed.items() if owner == name):
             role.targets[path] = TargetFile.from_data(path, changes[path], ["sha256"])
             write_private(current.register / target_path(role.targets[path]), changes[path])

@@ -22,12 +22,12 @@ from tuf.api.metadata import Root
 
 from paiza_register import carried
 from paiza_register.archive import write_durably
+from paiza_register.ceremony.proposal import Proposal
+from paiza_register.ceremony.times import time_text
 from paiza_register.pair_key import PairSigner
-from paiza_trust.application import time_text
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
-from paiza_trust.proposal import Proposal
 
 SIGNED: Final = "signed.json"
 RECORDS: Final = "ceremonies.jsonl"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paiza_register import GRACE, FetchMissing, Register, RegisterReader, folder_fetch, load_set
-from paiza_trust.federation_file import pin
+from paiza_register.ceremony.federation_file import pin
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import notes

@@ -13,9 +13,9 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, Root, Targets
 
 from paiza_register import GRACE, load_set
+from paiza_register.ceremony.federation_file import pin
 from paiza_register.pair_key import PairSigner
 from paiza_register.verified_set import refuse_rollback
-from paiza_trust.federation_file import pin
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.identity.pair import PairPrivateKey

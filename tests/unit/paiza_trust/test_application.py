@@ -12,7 +12,7 @@ import pytest
 
 from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_register import carried
-from paiza_trust.application import PROOFS, Application
+from paiza_register.ceremony.application import PROOFS, Application
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
 from tests.unit.paiza_trust.ceremony import FEDERATION, prepare, trust

@@ -13,15 +13,15 @@ from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_cli.language import LANGUAGES
 from paiza_node.__main__ import run as run_node
 from paiza_register import Register, carried, load_set
+from paiza_register.ceremony.change import SUSPEND
+from paiza_register.ceremony.change import change as propose_change
+from paiza_register.ceremony.proposal import Proposal
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import refuse_rollback
 from paiza_trust import carried_files, publishing, signing
 from paiza_trust.apply import NodeFolder
-from paiza_trust.change import SUSPEND
-from paiza_trust.change import change as propose_change
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
-from paiza_trust.proposal import Proposal
 from paiza_wire.errors import Unavailable
 from tests.unit.paiza_trust.ceremony import prepare, propose, trust
 from tests.unit.paiza_trust.test_commands import run

@@ -12,6 +12,7 @@ import pytest
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import RegisterReader, folder_fetch
+from paiza_register.ceremony.times import TIMESTAMP_LIFE
 from paiza_trust import dev, repository
 from paiza_trust.errors import TrustError
 from paiza_trust.member import MAX_SOCKET_PATH_BYTES
@@ -143,7 +144,7 @@ def test_a_passphrase_encrypts_every_officers_key(tmp_path: Path) -> None:
 def test_expiries_are_as_stated(folder: Path) -> None:
     """The timestamp ends the register after 30 days; a certificate is good for a year."""
     register = read_register(folder, NOW)
-    assert register.expiry_time == NOW + repository.TIMESTAMP_LIFE == NOW + timedelta(days=30)
+    assert register.expiry_time == NOW + TIMESTAMP_LIFE == NOW + timedelta(days=30)
     der = PEM_cert_to_DER_cert((folder / "home/kaz-duty/officer.crt").read_text())
     verified = register.certificate_verifier().officer(
         der, expected_id="spiffe://kaz.paiza.example/officer/duty", at=NOW

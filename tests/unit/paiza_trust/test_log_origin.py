@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import TargetFile
 
+from paiza_register.ceremony.federation_file import pin, to_json
 from paiza_trust import dev
-from paiza_trust.federation_file import pin, to_json
 from paiza_trust.show import read_register
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey

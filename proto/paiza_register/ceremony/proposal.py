@@ -7,17 +7,17 @@ can be slipped in. Signatures are over these metadata; a file with a signature t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature
-from tuf.api.metadata import Metadata, MetaFile, Root, Signed
+from tuf.api.metadata import Root
 
-from paiza_cli.language import Language
 from paiza_register import carried
-from paiza_register.pair_key import PairKey, PairSigner
+from paiza_register.ceremony import change, founding
+from paiza_register.ceremony.draft import Act, Draft, metadata_with, signed_bytes
+from paiza_register.pair_key import PairSigner
 from paiza_wire.errors import Rejected
 
 KIND: Final = "proposal"
@@ -28,53 +28,11 @@ MAX_BYTES: Final = 48 << 20
 REFUSAL_LABEL: Final = b"paiza/v1/refusal\n"
 """Stands before the digest of a root that is refused, so that it is taken for no other signature."""
 
-Translate = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What an act makes.
-
-    ``roles`` are the metadata to be signed, by role; ``signers`` who may sign each: key id -> key and member. ``files``
-    are the rest of the set, by published path: target files, and metadata that are signed already. ``first_root`` are
-    the bytes of the root that everybody starts from, None if the act makes it. ``publishers`` are the keys that may
-    publish it, by member in their order. ``version`` is that of the snapshot, ``meta`` what the one before it names.
-    ``deciders`` are the custodians who can stop the act and ``needed`` how many of them must sign it: key id -> key and
-    member. ``signed_before`` are the digests of what was signed in every version of the root that the act builds on.
-    """
-
-    roles: Mapping[str, Signed]
-    signers: Mapping[str, Mapping[str, tuple[PairKey, str]]]
-    files: Mapping[str, bytes]
-    first_root: bytes | None
-    publishers: Mapping[str, Any]
-    version: int
-    deciders: Mapping[str, tuple[PairKey, str]]
-    needed: int
-    meta: Mapping[str, MetaFile] = field(default_factory=dict)
-    signed_before: Mapping[int, bytes] = field(default_factory=dict)
-
-
-class Act(Protocol):
-    """What custodians decide: a founding, or a change of a register."""
-
-    @property
-    def federation(self) -> str:
-        """The federation's name."""
-
-    @property
-    def time(self) -> datetime:
-        """When it was proposed; no custodian's clock may be behind it."""
-
-    @property
-    def draft(self) -> Draft:
-        """The metadata that do it; ``Rejected`` if it cannot be done."""
-
-    def values(self) -> dict[str, Any]:
-        """Return what a proposal holds of it."""
-
-    def lines(self, language: Language, translate: Translate) -> list[str]:
-        """Return what will be true that was not, a sentence a line."""
+ACTS: Final[Mapping[str, Callable[[dict[str, Any]], Act]]] = {
+    founding.KIND: founding.Founding.read,
+    change.KIND: change.Change.read,
+}
+"""What custodians can propose, by kind."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +58,14 @@ class Proposal:
         return sha256(signed_bytes(self.draft.roles[role])).digest()
 
     @classmethod
-    def read(cls, data: bytes, acts: Mapping[str, Callable[[dict[str, Any]], Act]]) -> "Proposal":
-        """Read a proposal and verify every signature in it; ``acts`` read each kind of act."""
+    def read(cls, data: bytes) -> "Proposal":
+        """Read a proposal and verify every signature in it."""
         values = carried.read(KIND, data, {"act", "signatures", "refusals"}, MAX_BYTES)
         act = values["act"]
         kind = act.get("kind") if isinstance(act, dict) else None
-        if not isinstance(kind, str) or kind not in acts:
+        if not isinstance(kind, str) or kind not in ACTS:
             raise Rejected("malformed", "the proposal is of an act that this version does not know")
-        proposal = cls(acts[kind](act))
+        proposal = cls(ACTS[kind](act))
         signatures = values["signatures"]
         if not isinstance(signatures, dict) or not set(signatures) <= set(proposal.draft.roles):
             raise Rejected("malformed", "the proposal has signatures of roles that it does not change")
@@ -199,18 +157,9 @@ class Proposal:
     def metadata(self) -> Mapping[str, bytes]:
         """Return the metadata with their signatures, by file name."""
         return {
-            f"{payload.version}.{role}.json": _metadata(payload, self.signatures.get(role, {})).to_bytes()
+            f"{payload.version}.{role}.json": metadata_with(payload, self.signatures.get(role, {})).to_bytes()
             for role, payload in self.draft.roles.items()
         }
 
     def _made(self) -> Mapping[str, str]:
         return self.signatures.get(self.custodial_role, {})
-
-
-def signed_bytes(payload: Signed) -> bytes:
-    """Return the bytes of metadata that are signed."""
-    return _metadata(payload, {}).signed_bytes
-
-
-def _metadata(payload: Signed, signatures: Mapping[str, str]) -> Metadata[Any]:
-    return Metadata(payload, {keyid: Signature(keyid, made) for keyid, made in signatures.items()})

@@ -16,20 +16,17 @@ from typing import Any, Final
 
 from tuf.api.metadata import DelegatedRole, Key, Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from paiza_cli.fingerprint_words import fingerprint_words
-from paiza_cli.language import Language
 from paiza_register import Register, carried, load_set, roles
+from paiza_register.ceremony.application import Application
+from paiza_register.ceremony.draft import Draft, signed_bytes
+from paiza_register.ceremony.federation_file import holders, pin, to_json
+from paiza_register.ceremony.founding import check_threshold
+from paiza_register.ceremony.times import ROOT_LIFE, TIMESTAMP_LIFE, expiry, read_time, time_text
 from paiza_register.documents import Federation
 from paiza_register.pair_key import PairKey
 from paiza_register.reader import ReadFiles
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import FEDERATION, root_path, target_path
-from paiza_trust.application import Application, read_time, time_text
-from paiza_trust.federation_file import holders, pin, to_json
-from paiza_trust.founding import check_threshold
-from paiza_trust.language import N_
-from paiza_trust.proposal import Draft, Translate, signed_bytes
-from paiza_trust.repository import ROOT_LIFE, TIMESTAMP_LIFE, expiry
 from paiza_wire.errors import Rejected
 
 KIND: Final = "change"
@@ -46,16 +43,6 @@ _WITH_APPLICATION: Final = (ADMIT, REINSTATE, CUSTODIAN)
 _WITH_MEMBER: Final = (SUSPEND, REMOVE)
 
 _FIELDS: Final = ("kind", "what", "member", "application", "threshold", "time", "base")
-
-_SENTENCES: Final[Mapping[str, str]] = {
-    ADMIT: N_("{title} ({member}) will belong to the federation, reached at {endpoints}"),
-    SUSPEND: N_(
-        "{title} ({member}) will be suspended: nothing is exchanged with it, and its custodian decides nothing"
-    ),
-    REINSTATE: N_("{title} ({member}) will be active again, and its custodian decide with the others"),
-    REMOVE: N_("{title} ({member}) will no longer belong to the federation"),
-    CUSTODIAN: N_("{title} ({member}) will have another custodian's key"),
-}
 
 
 @dataclass(frozen=True)
@@ -228,45 +215,6 @@ class Change:
                 for version in range(1, base.file.newest + 1)
             },
         )
-
-    def lines(self, language: Language, translate: Translate) -> list[str]:
-        """Return what will be true that was not."""
-        told = []
-        before = self.base.root.roles[Root.type].threshold
-        custodians = len(self.draft.signers[Targets.type])
-        if self.what in _SENTENCES:
-            own = self.base.register.members[self.member] if self.application is None else self.application.own
-            told.append(
-                translate(_SENTENCES[self.what]).format(
-                    title=own.names[language], member=self.member, endpoints=", ".join(own.endpoints)
-                )
-            )
-        if self.application is not None:
-            words = fingerprint_words(self.application.fingerprint, language)
-            told.append("    " + translate(N_("fingerprint of its application: {words}")).format(words=words))
-        if self.threshold != before:
-            told.append(
-                translate(N_("{after} custodians must sign a change, and no longer {before}")).format(
-                    after=self.threshold, before=before
-                )
-            )
-        if self.threshold == custodians:
-            told.append(translate(N_("Warning: no custodian may ever be lost, since all must sign every change.")))
-        told.append(
-            translate(
-                N_("It counts when {before} of the custodians of today and {after} of the {count} afterwards signed.")
-            ).format(before=before, after=self.threshold, count=custodians)
-        )
-        for version, digest in (
-            (1, self.base.file.first_digest),
-            (self.base.file.newest, self.base.file.newest_digest),
-        ):
-            words = fingerprint_words(digest, language)
-            line = translate(N_("It builds on the root of version {version}: {words}"))
-            told.append(line.format(version=version, words=words))
-        expires = time_text(expiry(self.time, ROOT_LIFE))
-        told.append(translate(N_("Before {time} all this must be signed again.")).format(time=expires))
-        return told
 
     def _check(self) -> None:
         """Refuse a change that the register does not allow, or that changes nothing."""

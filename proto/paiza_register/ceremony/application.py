@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
@@ -27,10 +27,10 @@ from securesystemslib.signer import KEY_TYPE_MLDSA, Key, Signature, SSlibKey
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from paiza_register import Member, carried, roles
+from paiza_register.ceremony.federation_file import federation_file
+from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time
 from paiza_register.documents import Federation, parse_member, parse_revoked
 from paiza_register.pair_key import PairKey, key_id
-from paiza_trust.federation_file import federation_file
-from paiza_trust.repository import ROOT_LIFE, expiry
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, keys, load_certificate
 from paiza_wire.identity.certificate_profiles import p256_key
@@ -51,7 +51,6 @@ PROOFS: Final = (*PAIRS, "publisher", "node_ca", "officer_ca", "log", "witness")
 
 _STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files")
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
-_TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -159,22 +158,6 @@ def first_metadata(role: str, files: Mapping[str, bytes], time: datetime) -> Tar
     own = {path: data for path, data in files.items() if roles.role_of(path) == role}
     named = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in own.items()}
     return Targets(version=1, expires=expiry(time, ROOT_LIFE), targets=named)
-
-
-def time_text(time: datetime) -> str:
-    """Return a time as carried files hold it: UTC, to the second."""
-    return time.astimezone(UTC).strftime(_TIME_FORMAT)
-
-
-def read_time(value: str) -> datetime:
-    """Read such a time; ``Rejected("malformed")`` if it is none."""
-    try:
-        time = datetime.strptime(value, _TIME_FORMAT).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise Rejected("malformed", "time is not a time") from error
-    if time_text(time) != value:
-        raise Rejected("malformed", "time is not written in its one way")
-    return time
 
 
 def _check_first(data: bytes, role: str, key: PairKey, files: Mapping[str, bytes], time: datetime) -> None:

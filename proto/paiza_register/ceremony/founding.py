@@ -12,16 +12,13 @@ from typing import Any, Final
 
 from tuf.api.metadata import DelegatedRole, Delegations, Key, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from paiza_cli.fingerprint_words import fingerprint_words
-from paiza_cli.language import Language
 from paiza_register import carried, roles
+from paiza_register.ceremony.application import Application
+from paiza_register.ceremony.draft import Draft
+from paiza_register.ceremony.federation_file import federation_file
+from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
 from paiza_register.documents import LANGUAGES, MAX_MEMBERS, Federation
 from paiza_register.verified_set import FEDERATION, target_path
-from paiza_trust.application import Application, read_time, time_text
-from paiza_trust.federation_file import federation_file
-from paiza_trust.language import N_
-from paiza_trust.proposal import Draft, Translate
-from paiza_trust.repository import ROOT_LIFE, expiry
 from paiza_wire.errors import Rejected
 
 KIND: Final = "found"
@@ -145,38 +142,6 @@ class Founding:
             deciders=by_custodian,
             needed=len(by_custodian),
         )
-
-    def lines(self, language: Language, translate: Translate) -> list[str]:
-        """Return what will be true that was not."""
-        told = [
-            translate(N_("There will be the federation {name}: {title}")).format(
-                name=self.federation, title=self.names[language]
-            ),
-            translate(N_("Its custodians change it if {threshold} of {count} sign. All of them must sign now.")).format(
-                threshold=self.threshold, count=len(self.applications)
-            ),
-        ]
-        if self.threshold == len(self.applications) > 1:
-            told.append(translate(N_("Warning: no custodian may ever be lost, since all must sign every change.")))
-        for each in self.applications:
-            told.append(
-                translate(N_("{title} ({member}) will belong to it, reached at {endpoints}")).format(
-                    title=each.own.names[language], member=each.member, endpoints=", ".join(each.own.endpoints)
-                )
-            )
-            words = fingerprint_words(each.fingerprint, language)
-            told.append("    " + translate(N_("fingerprint of its application: {words}")).format(words=words))
-        told.append(
-            translate(N_("{member} will publish the reference data: {count} files")).format(
-                member=self.applications[0].member, count=len(self.documents)
-            )
-        )
-        told.append(
-            translate(N_("Officers will be able to name legal bases: {count}")).format(count=len(self.legal_bases))
-        )
-        expires = time_text(expiry(self.time, ROOT_LIFE))
-        told.append(translate(N_("Before {time} all this must be signed again.")).format(time=expires))
-        return told
 
     def _files(self, documents: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
         own = [item for each in self.applications for item in each.files.items()]
