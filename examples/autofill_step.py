@@ -8,8 +8,8 @@ With `make up` running, and PAIZA_HOME set as it prints; `paiza cd request` begi
 import asyncio
 import sys
 
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, controlled_delivery, sending
+from paiza_officer import profiles
 
 
 async def main(profile: str, thread: str) -> None:

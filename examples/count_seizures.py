@@ -11,8 +11,8 @@ import asyncio
 import sys
 
 from paiza_client.data.statistics import count_seizures
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_officer import profiles
 
 
 async def main(profile: str) -> None:

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 from paiza_client.evidence import container, evidence, extract
-from paiza_client.local import profiles
-from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.sdk import connect, drafts, messages, sending
 from paiza_client.sdk.evidence_files import Disclosure
+from paiza_officer import profiles
+from paiza_officer.register_cache import bootstrap_root
 
 MARKS = "{tlp: GREEN, code: H1, classification: 0, purposes: [prosecute]}"  # else the rules refuse the disclosure
 DRAFT = f"kind: free-message\nhandling: {MARKS}\ncontent: {{subject: An exercise, text: Nothing of this is real.}}\n"

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from paiza_client.data.exports import Intent, export_messages
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, wording
+from paiza_officer import profiles
 
 
 async def main(profile: str, file: Path) -> None:

@@ -9,8 +9,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, drafts, duplicates
+from paiza_officer import profiles
 
 
 async def main(name: str, path: Path) -> None:

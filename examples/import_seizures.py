@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from paiza_client.data.imports import import_seizures, load_map
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_officer import profiles
 
 
 def show(done: int, total: int) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1.message_pb2 import Handling
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, drafts, messages, sending, wording
 from paiza_domain.drafts.drafts import Draft
+from paiza_officer import profiles
 
 
 async def main(profile: str, names: Sequence[str]) -> None:

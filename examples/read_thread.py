@@ -8,8 +8,8 @@ With `make up` running, and PAIZA_HOME set as it prints; the thread is named as 
 import asyncio
 import sys
 
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, threads, wording
+from paiza_officer import profiles
 
 
 async def main(profile: str, name: str) -> None:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from paiza_client.evidence import container
-from paiza_client.local import profiles
 from paiza_client.sdk import comparisons, connect
+from paiza_officer import profiles
 
 
 async def main(profile: str, other: str, file: Path) -> None:

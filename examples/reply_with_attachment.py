@@ -11,8 +11,8 @@ from pathlib import Path
 
 from paiza.content.v1.common_pb2 import Answer
 from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, messages, replies, threads
+from paiza_officer import profiles
 
 
 async def main(profile: str, file: Path) -> None:

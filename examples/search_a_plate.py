@@ -10,8 +10,8 @@ The plate may be written in either alphabet. A message is searchable a moment af
 import asyncio
 import sys
 
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_officer import profiles
 
 
 async def main(profile: str, plate: str) -> None:

@@ -9,9 +9,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from paiza_client.errors import Unreachable
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, drafts, sending
+from paiza_officer import profiles
+from paiza_officer.errors import Unreachable
 
 
 async def main(name: str, path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from paiza_client.errors import NotProven
 from paiza_client.evidence import evidence
 from paiza_client.evidence import members as evidence_members
+from paiza_officer.errors import NotProven
 from paiza_register import load_set
 
 PROGRAM: Final = Path(__file__).parents[1] / "deploy/verifier/verify_evidence.py"

@@ -5,10 +5,10 @@ from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import LogState
+from paiza_officer import profiles
 from tests.demo.desk import DemoFailedError
 
 DELIVERY_SECONDS: Final = 120.0

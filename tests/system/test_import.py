@@ -23,8 +23,8 @@ import pytest
 from paiza.content.v1.common_pb2 import Quantity
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza.core.v1 import message_pb2
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_officer import profiles
 from paiza_wire.message import verify
 from tests.bench import machine
 from tests.federation import Federation

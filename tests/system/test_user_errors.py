@@ -20,7 +20,7 @@ import pytest
 
 from paiza_client import error_help, language
 from paiza_client.__main__ import run
-from paiza_client.sdk.channel import pem_certificate
+from paiza_officer.channel import pem_certificate
 from paiza_trust import dev
 from paiza_wire.identity import SpiffeId, certificates, keys
 from tests.federation import Federation

@@ -10,12 +10,12 @@ from paiza_client.cli import display
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json, wording
 from paiza_client.sdk.approvals import Colleague, SavedWaiting, WaitingSummary, contents
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
+from paiza_officer.errors import misused
 from paiza_wire.message import attachment
 
 Content = list[tuple[str, dict[str, Any], list[tuple[str, str]]]]

@@ -11,9 +11,9 @@ from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared, split
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages
+from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from paiza_client.reconciliation.log_queries import Question

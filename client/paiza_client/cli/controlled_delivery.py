@@ -14,12 +14,12 @@ import click
 from paiza_client.cli import board, drafting, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, lang, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import controlled_delivery, drafts
 from paiza_client.sdk.controlled_delivery import Delivery
 from paiza_client.sdk.drafts import Overrides
 from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import misused
 
 
 @dataclass(frozen=True, slots=True)

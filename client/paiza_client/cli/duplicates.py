@@ -7,11 +7,11 @@ import click
 
 from paiza_client.cli import display
 from paiza_client.cli.terminal import Terminal
-from paiza_client.errors import Refused
 from paiza_client.language import _
 from paiza_client.sdk import duplicates
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.duplicates import Earlier
+from paiza_officer.errors import Refused
 from paiza_wire.errors import PaizaError
 
 if TYPE_CHECKING:

@@ -11,16 +11,16 @@ from paiza.core.v1 import message_pb2
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
-from paiza_client.errors import Refused, misused
 from paiza_client.evidence import container, evidence, extract
 from paiza_client.evidence.entries import Claim
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.evidence.signers import Signed
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.evidence_files import Disclosure, EvidenceFile
 from paiza_domain import codes
+from paiza_officer.errors import Refused, misused
+from paiza_officer.register_cache import bootstrap_root
 
 DEFAULT_PURPOSE: Final = "prosecute"
 _BETWEEN_MEMBERS: Final = frozenset({"RELEASED", "FORWARDED"})

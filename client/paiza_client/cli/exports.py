@@ -14,11 +14,11 @@ from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data import exports
 from paiza_client.data.exports import ExportResult
-from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.local.profiles import write_private
 from paiza_client.sdk import wording
 from paiza_domain import codes
+from paiza_officer.errors import Refused, misused
+from paiza_officer.profiles import write_private
 
 
 @click.command(

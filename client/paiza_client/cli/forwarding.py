@@ -9,12 +9,12 @@ from paiza_client import error_help
 from paiza_client.cli import display
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Refused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import handling
+from paiza_officer.errors import Refused
 from paiza_wire.reasons import REASONS
 
 

@@ -16,9 +16,9 @@ from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.language import choose
 from paiza_client import error_help, language
-from paiza_client.errors import Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_client.language import N_, _
-from paiza_client.local import profiles
+from paiza_officer import profiles
+from paiza_officer.errors import Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_wire.errors import PaizaError, Rejected
 
 _SAVED: Final = N_(

@@ -10,10 +10,10 @@ import click
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.imports import ImportInterrupted, ImportResult, check_readable, import_seizures, load_map
-from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.local import profiles
 from paiza_domain import handling as marks
+from paiza_officer import profiles
+from paiza_officer.errors import FieldProblem, Refused, misused
 
 
 @click.group("import", help=N_("Take records over from other systems."))

@@ -12,7 +12,6 @@ from paiza_client.cli import attachments, display, request_statuses, substance_n
 from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_client.local import reference_data
 from paiza_client.sdk import as_json, messages, substances, threads
@@ -20,6 +19,7 @@ from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.threads.request_status import RequestStatus
+from paiza_officer.errors import Refused, misused
 
 if TYPE_CHECKING:
     from paiza_client.sdk.tasks import Task

@@ -16,7 +16,6 @@ from paiza_client.cli import substance_notes
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose.composer import raise_field_problems
 from paiza_client.language import N_, _
-from paiza_client.local.profiles import write_private
 from paiza_client.sdk import drafts
 from paiza_domain import codes, reference
 from paiza_domain import handling as marks
@@ -26,6 +25,7 @@ from paiza_domain.drafts.forms import FormField
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import FieldType
 from paiza_domain.schema.templates import Form
+from paiza_officer.profiles import write_private
 
 SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them
 LEAST_REVIEW: Final = "3 years"

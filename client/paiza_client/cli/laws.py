@@ -8,12 +8,12 @@ import click
 from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
-from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
 from paiza_domain import reference
 from paiza_domain.reference import BorderPoint, Profile, SharedBasis
 from paiza_domain.reference.model import Provision
 from paiza_domain.schema.reading import code_text
+from paiza_officer.errors import Refused, misused
 
 _SUBSTITUTION: Final = {
     "lawful": N_("lawful"),

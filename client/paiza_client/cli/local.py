@@ -5,12 +5,12 @@ import click
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import Refused, Unreachable
 from paiza_client.language import N_, _
-from paiza_client.local import profiles as stored
 from paiza_client.local.outbox import Outbox
 from paiza_client.sdk import as_json
 from paiza_client.verify.model import Outcome
+from paiza_officer import profiles as stored
+from paiza_officer.errors import Refused, Unreachable
 from paiza_wire.errors import PaizaError
 
 

@@ -10,7 +10,6 @@ from paiza_client.cli import display, drafting, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import overrides, written
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, drafts, operations
 from paiza_client.sdk.drafts import Prepared
@@ -19,6 +18,7 @@ from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
 from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, OperationResult
 from paiza_domain.schema import reading
+from paiza_officer.errors import misused
 
 
 @click.group(help=N_("Joint operations: open one, report, share notices, compute the results."))

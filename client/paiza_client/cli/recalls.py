@@ -9,12 +9,12 @@ from paiza.content.v1.feedback_pb2 import Feedback
 from paiza_client.cli import display, drafting, sending
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import corrections, drafts, messages, recalls, replies
 from paiza_client.sdk.corrections import Original
 from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
+from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session

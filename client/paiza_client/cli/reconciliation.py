@@ -12,10 +12,8 @@ from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
-from paiza_client.errors import Refused, misused
 from paiza_client.evidence import container
 from paiza_client.language import N_, _, number_text
-from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.reconciliation import file as comparison_file
 from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.matrix import Cell, cells
@@ -23,6 +21,8 @@ from paiza_client.reconciliation.plan import ALLOWED, plan
 from paiza_client.sdk import as_json, comparisons
 from paiza_client.sdk.audit_query import Closed, Matrix
 from paiza_client.sdk.comparisons import Reconciliation
+from paiza_officer.errors import Refused, misused
+from paiza_officer.register_cache import bootstrap_root
 from paiza_wire.errors import PaizaError
 
 DEFAULT_OVERDUE_MINUTES: Final = ALLOWED // timedelta(minutes=1)

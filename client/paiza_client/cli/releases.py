@@ -10,11 +10,11 @@ from paiza_client.cli import sending
 from paiza_client.cli.options import split
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import messages, releases
 from paiza_client.sdk.drafts import Prepared
 from paiza_domain.schema import partial_times
+from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session

@@ -11,12 +11,12 @@ from paiza_client.cli import display, sending
 from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _, date_text
 from paiza_client.sdk import as_json, messages, recalls
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import Proof
+from paiza_officer.errors import Refused, misused
 
 if TYPE_CHECKING:
     from paiza_client.sdk.retention import Erasure, Hold, Review

@@ -9,10 +9,10 @@ from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json, messages
 from paiza_client.sdk.search import MAX_PAGE, Criterion, FoundPage, LinkedMessage
+from paiza_officer.errors import misused
 
 _FIELDS: Final = {
     "substance": N_("Substance: code or name, Russian or English."),

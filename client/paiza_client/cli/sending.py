@@ -13,7 +13,6 @@ from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.compose.composer import Sealed
-from paiza_client.errors import Unreachable, misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, drafts, messages, replies, sending, substances
 from paiza_client.sdk.drafts import Overrides, Prepared
@@ -23,6 +22,7 @@ from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import Unreachable, misused
 
 URGENCIES = ("flash", "urgent", "priority", "routine", "information")
 

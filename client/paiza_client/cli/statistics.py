@@ -12,10 +12,10 @@ from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import missing_package
 from paiza_client.data.exports.tables import Table
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Statistics, count_seizures
-from paiza_client.errors import Refused, misused
 from paiza_client.language import N_, _
-from paiza_client.local.profiles import write_private
 from paiza_client.sdk import wording
+from paiza_officer.errors import Refused, misused
+from paiza_officer.profiles import write_private
 
 FORMATS: Final = ("csv", "xlsx", "json")
 

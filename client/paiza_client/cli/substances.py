@@ -11,12 +11,12 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_client.cli.options import shared
 from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
-from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import N_, _, date_text, ngettext, number_text
 from paiza_client.local import reference_data
 from paiza_domain import reference
 from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists
 from paiza_domain.schema.reading import code_text
+from paiza_officer.errors import FieldProblem, Refused
 
 
 class _ByName(click.Group):

@@ -8,9 +8,9 @@ import click
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
-from paiza_client.errors import misused
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages
+from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -24,12 +24,12 @@ from rich.text import Text
 from paiza_cli.language import Language
 from paiza_cli.terminal import UNSEEN, plain
 from paiza_client import language
-from paiza_client.errors import ProfileProblem, Unreachable
 from paiza_client.language import _, ngettext
-from paiza_client.local import profiles
 from paiza_client.local.outbox import Outbox
-from paiza_client.local.profiles import Profile
 from paiza_client.sdk import as_json
+from paiza_officer import profiles
+from paiza_officer.errors import ProfileProblem, Unreachable
+from paiza_officer.profiles import Profile
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session

@@ -14,14 +14,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_client import language
-from paiza_client.errors import FieldProblem, Refused, located
 from paiza_client.files import attaching
 from paiza_client.files.attaching import Attachment, Progress
-from paiza_client.local.profiles import Credentials, Profile
 from paiza_domain import validation
 from paiza_domain.schema.field_checks import nearest
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import FieldProblem, Refused, located
+from paiza_officer.profiles import Credentials, Profile
 from paiza_register import Register
 from paiza_wire.identity import keys
 from paiza_wire.message import (

@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from paiza_client.errors import NotProven, Refused
-from paiza_client.local.profiles import write_private
+from paiza_officer.errors import NotProven, Refused
+from paiza_officer.profiles import write_private
 
 FORMAT: Final = "paiza-evidence"
 VERSION: Final = 2

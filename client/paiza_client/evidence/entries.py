@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza_client.errors import NotProven, located
 from paiza_client.verify.logs import LogReader
 from paiza_client.verify.model import Proof
 from paiza_client.verify.proven_time import Before, Interval
+from paiza_officer.errors import NotProven, located
 from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
 from paiza_wire.tlog.tlog_proof import TlogProof

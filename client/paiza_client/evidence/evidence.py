@@ -14,7 +14,6 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
-from paiza_client.errors import NotProven, located
 from paiza_client.evidence import container
 from paiza_client.evidence import members as evidence_members
 from paiza_client.evidence.entries import Claim, Filed, check_consistent, check_other
@@ -23,6 +22,7 @@ from paiza_client.evidence.signers import Signed, judge_signers
 from paiza_client.verify import checks, logs
 from paiza_client.verify.model import Proof
 from paiza_client.verify.proven_time import Before, Interval, interval
+from paiza_officer.errors import NotProven, located
 from paiza_wire import receipts
 from paiza_wire.message import VerifiedMessage, message_digest, open_part, parse_header, verify
 from paiza_wire.tlog.tlog_proof import TlogProof

@@ -8,11 +8,11 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import NotProven, Refused, located
 from paiza_client.evidence import container
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.language import _
 from paiza_domain import kinds
+from paiza_officer.errors import NotProven, Refused, located
 from paiza_wire.errors import Rejected
 from paiza_wire.message import attachment, parse_strictly
 

@@ -10,10 +10,10 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import NotProven, located
 from paiza_client.evidence.entries import Filed
 from paiza_client.verify import logs
 from paiza_client.verify.proven_time import Before
+from paiza_officer.errors import NotProven, located
 from paiza_register import Register, load_set
 from paiza_wire.message import DIGEST_SIZE
 from paiza_wire.receipts import MAX_LISTED

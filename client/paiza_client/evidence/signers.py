@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from paiza_client.errors import NotProven
 from paiza_client.evidence.entries import Claim
 from paiza_client.verify.logs import Registers
 from paiza_client.verify.model import Proof
 from paiza_client.verify.proven_time import Interval
+from paiza_officer.errors import NotProven
 from paiza_wire.identity import VerifiedCertificate
 from paiza_wire.identity.keys import fingerprint
 from paiza_wire.message import VerifiedMessage

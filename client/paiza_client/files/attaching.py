@@ -14,11 +14,11 @@ from pathlib import Path
 
 from paiza.content.v1 import attachment_info_pb2
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import FieldProblem, Refused, disk_problem, located
 from paiza_client.files import file_types, location
 from paiza_client.files.location import Removal
 from paiza_client.language import _
 from paiza_client.local.outbox import sealed_file
+from paiza_officer.errors import FieldProblem, Refused, disk_problem, located
 from paiza_wire.message import SealedFile, attachment
 from paiza_wire.message.attachment import CHUNK_BYTES, MAX_ATTACHMENTS, MAX_FILE_BYTES, Sealer
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import _
+from paiza_officer.errors import FieldProblem, Refused
 
 HEAD_BYTES: Final = 4096  # enough for every beginning below; TIFF and DICOM need 132
 MAX_ZIP_DIRECTORY: Final = 8 * 1024 * 1024  # bytes of the list of its files: 800 each

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from paiza_client.errors import Refused
 from paiza_client.files.file_types import JPEG, PNG, TIFF, WEBP, FileType
 from paiza_client.language import N_
+from paiza_officer.errors import Refused
 
 MAX_SEARCHED_BYTES: Final = 256 * 1024 * 1024  # of a JPEG, PNG or WebP, which are looked through whole
 MAX_ENTRIES: Final = 4096  # of one directory of a TIFF

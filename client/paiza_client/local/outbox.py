@@ -25,7 +25,7 @@ from google.protobuf.message import DecodeError
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_client.errors import Refused, disk_problem
+from paiza_officer.errors import Refused, disk_problem
 from paiza_wire.reasons import REASONS
 
 MAX_BATCH_ITEMS: Final = 256  # what one Submit takes

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from paiza_client.errors import Refused
-from paiza_client.local import register_cache
-from paiza_client.local.profiles import Profile
 from paiza_domain import reference
 from paiza_domain.reference import NameIndex, Reference
 from paiza_domain.reference.model import Texts
+from paiza_officer import register_cache
+from paiza_officer.errors import Refused
+from paiza_officer.profiles import Profile
 from paiza_register import Register
 
 MAX_LIST_BYTES: Final = 16 << 20  # a list of substances; the longest national one has a few thousand lines

@@ -15,13 +15,13 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from paiza.core.v1 import log_query_pb2 as pb
-from paiza_client.errors import NotProven, located
 from paiza_client.evidence import container
 from paiza_client.reconciliation.compare import Comparison, Result
 from paiza_client.reconciliation.log_queries import Answer, Question, go_on
 from paiza_client.reconciliation.plan import compare_logs
 from paiza_client.verify.log_query_checks import Query, VisiblePage, check_page
 from paiza_client.verify.logs import LogReader, Registers
+from paiza_officer.errors import NotProven, located
 from paiza_register import load_set
 from paiza_wire.tlog import log_queries
 

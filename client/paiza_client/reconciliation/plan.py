@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from paiza_client.errors import NotProven, Refused, misused
 from paiza_client.language import _
 from paiza_client.reconciliation import compare
 from paiza_client.reconciliation.compare import COMPARED, FOLLOWED, Comparison, Result, View
 from paiza_client.reconciliation.log_queries import QuerySession, Question
 from paiza_client.verify.log_query_checks import VisiblePage
+from paiza_officer.errors import NotProven, Refused, misused
 from paiza_wire.tlog.log_queries import MAX_QUERY_DIGESTS
 
 MAX_ENTRIES: Final = 1_000_000  # of one log in one comparison, held in memory; choose a shorter period

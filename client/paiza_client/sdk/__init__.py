@@ -1,4 +1,4 @@
-"""The SDK for an officer, or an agency's own case system, at the own node. Only this package imports grpc.
+"""The SDK for an officer, or an agency's own case system, at the own node. Only here does the client import grpc.
 
     async with connect(profiles.find("tjk-liaison")) as session:
         async for request in threads.unanswered(session, kind="information-request"):
@@ -40,17 +40,14 @@ called a `Proof` was verified in a log. Digests are 32 bytes, thread and message
 named by their ids ("kaz"); contents are records of `paiza.content.v1`, whose fields `fields.describe` lists.
 
 Errors are `Refused` (final; `Misused`, `NotProven` and `ProfileProblem` are of it) and `Unreachable` (not now; `saved`
-where a message waits in the outbox), all of `paiza_client.errors`, each with a reason code of the protocol's registry.
+where a message waits in the outbox), all of `paiza_officer.errors`, each with a reason code of the protocol's registry.
 """
 
 import os
 
-# grpc reads these settings from the environment when it is imported: they come before any module of this package.
-# Python gRPC has no option for the lowest TLS version. This suite of TLS 1.2 needs an RSA key, and ours are all P-256:
-# TLS 1.2 cannot be agreed on, and TLS 1.3, whose suites are not configured here, remains.
-os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"
-# A failed handshake is told by us, in the officer's language, and not by the library on the terminal.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+from paiza_officer import GRPC_SETTINGS
+
+os.environ.update(GRPC_SETTINGS)  # before any module of this package imports grpc
 
 from paiza_client.sdk.connection import connect
 from paiza_client.sdk.session import Session

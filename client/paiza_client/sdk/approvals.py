@@ -12,12 +12,10 @@ from google.protobuf.message import Message
 from paiza.content.v1 import attachment_info_pb2
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2
-from paiza_client.errors import FieldProblem, Refused, located, misused
 from paiza_client.files.attaching import Progress
 from paiza_client.language import _
 from paiza_client.local.outbox import Outbox
-from paiza_client.local.profiles import Credentials, Profile
-from paiza_client.sdk import breaches, channel
+from paiza_client.sdk import breaches
 from paiza_client.sdk.attachments import Attachments
 from paiza_client.sdk.wording import kind_of
 from paiza_client.verify import approval_checks, checks
@@ -25,6 +23,9 @@ from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Outcome, Proof
 from paiza_domain.schema.kind import Kind
+from paiza_officer import channel
+from paiza_officer.errors import FieldProblem, Refused, located, misused
+from paiza_officer.profiles import Credentials, Profile
 from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.message import (
     OfficerSigner,

@@ -18,12 +18,12 @@ import grpc
 from paiza.content.v1 import attachment_info_pb2
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
-from paiza_client.errors import NotProven, Refused, Unreachable, disk_problem, located
 from paiza_client.files import file_types
 from paiza_client.local.outbox import Outbox
-from paiza_client.local.profiles import Profile
-from paiza_client.sdk import channel
 from paiza_client.verify.model import OpenedPart
+from paiza_officer import channel
+from paiza_officer.errors import NotProven, Refused, Unreachable, disk_problem, located
+from paiza_officer.profiles import Profile
 from paiza_wire.message import attachment
 from paiza_wire.message.attachment import CHUNK_BYTES, Opener
 

@@ -11,13 +11,13 @@ import grpc
 from paiza.core.v1 import log_query_pb2
 from paiza.officer.v1 import audit_query_pb2 as pb
 from paiza.officer.v1 import audit_query_pb2_grpc
-from paiza_client.errors import NotProven
 from paiza_client.reconciliation.log_queries import Answer, Question, go_on
-from paiza_client.sdk import channel
 from paiza_client.verify import log_query_checks as checks
 from paiza_client.verify.log_query_checks import CountsReply, Query, VisibleEntry, VisiblePage
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
+from paiza_officer import channel
+from paiza_officer.errors import NotProven
 from paiza_wire.identity import SpiffeId
 from paiza_wire.tlog import log_queries
 

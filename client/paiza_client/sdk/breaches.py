@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.errors import FieldProblem
 from paiza_client.language import language
 from paiza_domain.workflows.controlled_delivery.rules import breach_text
+from paiza_officer.errors import FieldProblem
 
 
 def text(breach: workflow_pb2.WorkflowBreach) -> str:

@@ -12,8 +12,6 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from paiza_client.errors import Misused
-from paiza_client.local.register_cache import bootstrap_root
 from paiza_client.reconciliation import file
 from paiza_client.reconciliation.compare import Comparison, Result
 from paiza_client.reconciliation.file import Made
@@ -21,6 +19,8 @@ from paiza_client.reconciliation.log_queries import Answer
 from paiza_client.reconciliation.plan import compare_logs, plan
 from paiza_client.sdk.audit_query import Closed
 from paiza_client.sdk.session import Session
+from paiza_officer.errors import Misused
+from paiza_officer.register_cache import bootstrap_root
 
 __all__ = ["Reconciliation", "close", "compare", "pack", "plan"]
 

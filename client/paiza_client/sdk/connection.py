@@ -1,29 +1,11 @@
-"""The start of a session: key, certificate, register, and only then the connection.
+"""The start of a session."""
 
-The node is believed to be our member's node because its certificate chains to the node CA that the register names.
-Until there is a verified register, a connection to whatever certificate is shown serves for nothing but fetching
-one: the register is verified against the profile's bootstrap root, from any source.
-"""
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-import asyncio
-import fcntl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final
-
-from paiza.core.v1 import register_pb2, register_pb2_grpc
-from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
-from paiza_client.local import register_cache
-from paiza_client.local.profiles import Credentials, Profile, open_credentials, remembered_roles
-from paiza_client.sdk import channel
 from paiza_client.sdk.session import Session
-from paiza_register import FetchMissing, Register
-from paiza_wire.errors import PaizaError, Unavailable
-from paiza_wire.identity import load_certificate
-
-FETCH_SECONDS: Final = 10.0  # one file of the register
+from paiza_officer import connection
+from paiza_officer.profiles import Profile, remembered_roles
 
 
 @asynccontextmanager
@@ -34,117 +16,9 @@ async def connect(profile: Profile, passphrase: Callable[[], bytes] | None = Non
 
     ProfileProblem: the key, the passphrase or the certificate. Unreachable: the node or the register, for now.
     """
-    credentials = await asyncio.to_thread(open_credentials, profile, passphrase or no_passphrase)
-    check_validity(profile, credentials, datetime.now(UTC))
-    current, roots = await _believed_register(profile, credentials)
-    connection = channel.open_channel(profile, credentials, roots)
-    try:
-        session = Session(profile, credentials, connection, current)
+    async with connection.connect(profile, passphrase) as connected:
+        session = Session(profile, connected.credentials, connected.channel, connected.register)
         if not remembered_roles(profile):
             # Without its roles, an officer's message could not be made while the node is away.
             await session.whoami()
         yield session
-    finally:
-        await connection.close()
-
-
-def no_passphrase() -> bytes:
-    """Refuse to open an encrypted key where nobody can be asked."""
-    raise ProfileProblem("passphrase_missing")
-
-
-def check_validity(profile: Profile, credentials: Credentials, now: datetime) -> None:
-    """Refuse an expired certificate here: a node would only break the handshake off, which tells nobody anything."""
-    with located(str(profile.certificate), ProfileProblem):
-        certificate = load_certificate(credentials.certificate_der)
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            until = certificate.not_valid_after_utc.isoformat(timespec="minutes")
-            raise ProfileProblem("certificate_expired", str(profile.certificate), f"valid until {until}")
-
-
-async def _believed_register(profile: Profile, credentials: Credentials) -> tuple[Register, bytes]:
-    """Return the register in force and the node CA it names: from the cache to begin with, then from the node."""
-    try:
-        known = await asyncio.to_thread(register_cache.cached, profile)
-    except Unavailable:
-        known = None  # Expired beyond its grace: fetch it as if there were none.
-    if known is not None:
-        roots = _node_ca(known, profile)
-        try:
-            refreshed = await _refresh(profile, credentials, roots)
-        except Unreachable as error:
-            if error.reason != "node_unreachable":
-                raise
-            # The node may have got a certificate from a new node CA, which only a newer register names.
-            refreshed = await _refresh(profile, credentials, await channel.shown_certificate(profile.node))
-    else:
-        refreshed = await _refresh(profile, credentials, await channel.shown_certificate(profile.node))
-    _check_own_certificate(refreshed, profile, credentials)
-    return refreshed, _node_ca(refreshed, profile)
-
-
-async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> Register:
-    connection = channel.open_channel(profile, credentials, roots)
-    stub = register_pb2_grpc.RegisterServiceStub(connection)
-    loop = asyncio.get_running_loop()
-    failures: list[PaizaError] = []
-
-    async def get(path: str) -> bytes:
-        request = register_pb2.GetFileRequest(path=path)
-        answer = await channel.call(profile.node, lambda: stub.GetFile(request, timeout=FETCH_SECONDS), attempts=2)
-        return answer.data
-
-    def fetch(path: str, limit: int) -> bytes:
-        try:
-            data = asyncio.run_coroutine_threadsafe(get(path), loop).result()
-        except Refused as error:
-            raise FetchMissing(path) from error
-        except PaizaError as error:
-            failures.append(error)
-            raise
-        return data[: limit + 1]
-
-    def refresh() -> Register:
-        with _one_writer(profile.register_cache), located(profile.node, NotProven):
-            try:
-                return register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
-            except OSError as error:
-                raise disk_problem(error, str(profile.register_cache)) from error
-
-    try:
-        refreshed = await asyncio.to_thread(refresh)
-    except Unavailable as error:
-        raise _unreachable(profile, failures[0] if failures else error) from error
-    finally:
-        await connection.close()
-    if failures:
-        # The last set still counts, but the node did not answer: nothing can be sent or read now.
-        raise _unreachable(profile, failures[0])
-    return refreshed
-
-
-def _unreachable(profile: Profile, error: PaizaError) -> PaizaError:
-    return error if isinstance(error, Unreachable) else Unreachable(error.reason, profile.node, error.detail)
-
-
-def _node_ca(known: Register, profile: Profile) -> bytes:
-    with located(str(profile.folder), ProfileProblem):
-        return channel.pem_certificate(known.member(profile.member).authority.node_ca)
-
-
-def _check_own_certificate(known: Register, profile: Profile, credentials: Credentials) -> None:
-    """Find out here, with the reason, what the node would only answer by closing the connection."""
-    with located(str(profile.certificate), ProfileProblem):
-        known.active_member(profile.member)
-        known.certificate_verifier().officer(
-            credentials.certificate_der, expected_id=str(profile.id), at=datetime.now(UTC)
-        )
-
-
-@contextmanager
-def _one_writer(folder: Path) -> Iterator[None]:
-    """Allow one process at a time to renew the register's cache; the lock ends with the process, however it ends."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -16,12 +16,12 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import N_, _
 from paiza_client.sdk import drafts, messages, threads
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.session import Session
 from paiza_domain.drafts.drafts import Draft
+from paiza_officer.errors import FieldProblem, Refused
 
 WORKFLOW: Final = "controlled-delivery"
 REQUEST: Final = "cd-request"

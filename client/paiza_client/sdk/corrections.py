@@ -15,7 +15,6 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import misused
 from paiza_client.language import _
 from paiza_client.sdk import drafts, messages, replies
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
@@ -25,6 +24,7 @@ from paiza_client.sdk.wording import kind_of
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.kinds.correction import MAX_CHANGES
 from paiza_domain.schema.diff import differences
+from paiza_officer.errors import misused
 
 _ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
 

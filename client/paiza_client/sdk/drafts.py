@@ -18,11 +18,9 @@ from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
 from paiza_client.compose.composer import Envelope, raise_field_problems
-from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.files import attaching
 from paiza_client.language import _, language
 from paiza_client.local import reference_data
-from paiza_client.local.profiles import Profile, write_private
 from paiza_client.sdk import messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
@@ -31,6 +29,8 @@ from paiza_domain import kinds
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import FieldProblem, Refused, misused
+from paiza_officer.profiles import Profile, write_private
 from paiza_wire.errors import Rejected
 
 MAX_DRAFT_BYTES: Final = 4 * 1024 * 1024  # a content and an annex of at most 1 MiB each, with room for comments

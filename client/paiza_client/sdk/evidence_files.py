@@ -9,17 +9,16 @@ import grpc
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2
-from paiza_client.errors import NotProven, Refused
 from paiza_client.evidence import evidence
 from paiza_client.evidence.evidence import Evidence
-from paiza_client.local import register_cache
-from paiza_client.local.profiles import Profile
-from paiza_client.sdk import channel
 from paiza_client.sdk.attachments import Attachments
 from paiza_client.sdk.exports import Exports, Intent
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.wording import part_number
 from paiza_client.verify.model import OpenedPart
+from paiza_officer import channel, register_cache
+from paiza_officer.errors import NotProven, Refused
+from paiza_officer.profiles import Profile
 from paiza_wire.message import attachment
 
 MAX_ATTACHED_BYTES: Final = 96 * 1024 * 1024  # of ciphertexts in one file, which holds 128 MiB with all its proofs

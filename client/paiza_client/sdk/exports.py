@@ -7,10 +7,10 @@ from typing import Final
 import grpc
 
 from paiza.officer.v1 import forwarding_pb2, forwarding_pb2_grpc
-from paiza_client.errors import NotProven
-from paiza_client.sdk import channel
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
+from paiza_officer import channel
+from paiza_officer.errors import NotProven
 from paiza_wire.identity import SpiffeId
 
 MAX_ASKED: Final = 256  # messages of one call, as the node takes them

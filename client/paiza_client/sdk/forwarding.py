@@ -7,13 +7,13 @@ import grpc
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import forwarding_pb2, forwarding_pb2_grpc
-from paiza_client.errors import NotProven, misused
 from paiza_client.language import _
-from paiza_client.sdk import channel
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
 from paiza_domain import codes
+from paiza_officer import channel
+from paiza_officer.errors import NotProven, misused
 
 
 @dataclass(frozen=True, slots=True)

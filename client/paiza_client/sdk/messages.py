@@ -11,11 +11,11 @@ from typing import Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import FieldProblem, Misused, Refused, located
 from paiza_client.sdk.model import Box, MessageSummary
 from paiza_client.sdk.session import Session
 from paiza_client.sdk.wording import kind_of, when
 from paiza_client.verify.model import OpenedPart
+from paiza_officer.errors import FieldProblem, Misused, Refused, located
 from paiza_wire.message import parse_strictly
 
 MAX_CANDIDATES: Final = 20  # messages named when an id is not unique

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import Misused, Refused
 from paiza_client.language import _
 from paiza_client.sdk import messages
 from paiza_client.sdk.model import Box, MessageSummary, OnProgress
 from paiza_client.sdk.session import MAX_TOGETHER, Session
 from paiza_client.verify.model import OpenedPart
+from paiza_officer.errors import Misused, Refused
 
 MAX_CHOSEN: Final = 10_000  # messages of one export or count: all of them are in memory at once
 

@@ -13,7 +13,6 @@ from typing import Final
 
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import Refused, misused
 from paiza_client.language import _
 from paiza_client.sdk import drafts, messages, replies, threads
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
@@ -24,6 +23,7 @@ from paiza_domain.operations.figures import COUNTS
 from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, OperationResult
 from paiza_domain.schema import quantity
 from paiza_domain.threads.thread import ThreadMessage
+from paiza_officer.errors import Refused, misused
 
 _COUNTED: Final = frozenset({OPERATION, REPORT, NOTICE, SHEET})
 _MAX_COUNT_DIGITS: Final = 9  # below the limit of a count

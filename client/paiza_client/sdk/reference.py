@@ -4,11 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from paiza_client.errors import Unreachable
-from paiza_client.local import reference_data, register_cache
-from paiza_client.local.profiles import Profile
+from paiza_client.local import reference_data
 from paiza_client.local.reference_data import ReferenceData
 from paiza_client.sdk.session import Session
+from paiza_officer import register_cache
+from paiza_officer.errors import Unreachable
+from paiza_officer.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)

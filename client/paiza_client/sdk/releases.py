@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Final
 
 from paiza.content.v1.release_pb2 import ReleaseDenial, ReleaseGrant, ReleaseRequest
-from paiza_client.errors import misused
 from paiza_client.language import _
 from paiza_client.sdk import messages, replies
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
+from paiza_officer.errors import misused
 
 REQUEST: Final = "release-request"
 

@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza.content.v1.feedback_pb2 import Feedback
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import Refused
 from paiza_client.files.attaching import Progress
 from paiza_client.sdk import drafts, sending
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
@@ -19,6 +18,7 @@ from paiza_client.sdk.session import Session
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import Refused
 
 
 async def reply(

@@ -10,10 +10,10 @@ import grpc
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import retention_pb2, retention_pb2_grpc
-from paiza_client.errors import NotProven, located
-from paiza_client.sdk import channel
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
+from paiza_officer import channel
+from paiza_officer.errors import NotProven, located
 from paiza_wire import log_entries, receipts
 from paiza_wire.message import message_digest, parse_header
 

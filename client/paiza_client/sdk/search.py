@@ -8,9 +8,9 @@ from typing import Final
 import grpc
 
 from paiza.officer.v1 import search_pb2, search_pb2_grpc
-from paiza_client.sdk import channel
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.summaries import summary
+from paiza_officer import channel
 
 MAX_PAGE: Final = 500  # the most the node gives at once
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from paiza_client.compose.composer import Composer, Sealed
-from paiza_client.errors import Refused, Unreachable
 from paiza_client.files.attaching import Progress
-from paiza_client.local import register_cache
 from paiza_client.local.outbox import Outbox
-from paiza_client.local.profiles import Profile, open_credentials, remembered_roles
 from paiza_client.sdk import breaches, drafts
-from paiza_client.sdk.connection import no_passphrase
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
+from paiza_officer import register_cache
+from paiza_officer.connection import no_passphrase
+from paiza_officer.errors import Refused, Unreachable
+from paiza_officer.profiles import Profile, open_credentials, remembered_roles
 from paiza_wire.reasons import REASONS
 
 

@@ -21,14 +21,10 @@ import grpc
 from paiza.core.v1 import message_pb2, register_pb2, register_pb2_grpc
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, notice_pb2, officer_pb2, officer_pb2_grpc
 from paiza_client.compose.composer import Composer, Sealed
-from paiza_client.errors import NotProven, ProfileProblem, Refused, Unreachable, located
 from paiza_client.files.attaching import Progress
 from paiza_client.language import _
-from paiza_client.local import register_cache
 from paiza_client.local.outbox import Batch, Outbox
-from paiza_client.local.profiles import Credentials, Profile, remember_roles
 from paiza_client.reconciliation.log_queries import Question
-from paiza_client.sdk import channel
 from paiza_client.sdk.approvals import Approvals
 from paiza_client.sdk.attachments import Attachments, SavedAttachment
 from paiza_client.sdk.audit_query import AuditQuery
@@ -44,6 +40,9 @@ from paiza_client.sdk.workflows import Workflows
 from paiza_client.verify import checks
 from paiza_client.verify.logs import Registers
 from paiza_client.verify.model import LogState, OpenedPart, Outcome, Trail
+from paiza_officer import channel, register_cache
+from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, located
+from paiza_officer.profiles import Credentials, Profile, remember_roles
 from paiza_register import Register, load_set
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message import (

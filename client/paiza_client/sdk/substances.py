@@ -12,13 +12,14 @@ from typing import Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.local import reference_data, register_cache
-from paiza_client.local.profiles import Profile
+from paiza_client.local import reference_data
 from paiza_client.sdk import messages
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.verify.model import OpenedPart
 from paiza_domain import codes, reference
 from paiza_domain.reference import Mention, Reference
+from paiza_officer import register_cache
+from paiza_officer.profiles import Profile
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
 

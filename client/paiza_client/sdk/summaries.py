@@ -5,9 +5,9 @@ from typing import Final
 
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_client.errors import NotProven, located
 from paiza_client.sdk.model import AttachmentState, AttachmentStatus, Delivery, DeliveryState, MessageSummary
 from paiza_client.verify.checks import check_header
+from paiza_officer.errors import NotProven, located
 from paiza_wire.message import open_subject
 
 _STATES: Final[dict[int, DeliveryState]] = {

@@ -8,10 +8,10 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.officer.v1 import task_pb2, task_pb2_grpc
-from paiza_client.errors import Refused
-from paiza_client.sdk import channel
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.summaries import summary
+from paiza_officer import channel
+from paiza_officer.errors import Refused
 
 Scope = Literal["unit", "mine", "all"]
 TaskState = Literal["new", "acknowledged", "done", "unknown"]

@@ -12,7 +12,6 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.errors import NotProven, Refused
 from paiza_client.sdk import messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
@@ -20,6 +19,7 @@ from paiza_domain import kinds
 from paiza_domain.threads import request_status, thread
 from paiza_domain.threads.request_status import RequestStatus
 from paiza_domain.threads.thread import ThreadMessage
+from paiza_officer.errors import NotProven, Refused
 from paiza_wire.errors import Rejected
 
 MAX_LISTED: Final = 10_000  # messages of one thread

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from paiza_client.errors import Refused
 from paiza_client.sdk import messages
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Proof, Trail
+from paiza_officer.errors import Refused
 
 _COORDINATOR: Final = "coordinator"
 _CONSULTED: Final = "CONSULTED"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from paiza.officer.v1 import notice_pb2
-from paiza_client.errors import Unreachable
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
+from paiza_officer.errors import Unreachable
 
 RECONNECT_SECONDS: Final = (1.0, 60.0)  # first and longest pause while the node is away
 

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import Refused
 from paiza_client.language import N_, _, date_text, language, time_text
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.verify.model import OpenedPart, Proof
 from paiza_domain import kinds
 from paiza_domain.log_events import event_text
 from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import Refused
 from paiza_wire.errors import Rejected
 
 _URGENCIES: Final = {

@@ -3,8 +3,8 @@
 import grpc
 
 from paiza.officer.v1 import workflow_pb2, workflow_pb2_grpc
-from paiza_client.errors import NotProven
-from paiza_client.sdk import channel
+from paiza_officer import channel
+from paiza_officer.errors import NotProven
 
 MAX_LISTED = 200  # the most the node gives at once
 MAX_PAGES = 500  # of one board: a node that lies gives pages without end

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import approval_pb2, officer_pb2
-from paiza_client.errors import NotProven, located
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Outcome, Proof
 from paiza_domain import validation
+from paiza_officer.errors import NotProven, located
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import (
     PendingMessage,

@@ -12,10 +12,10 @@ from google.protobuf.message import DecodeError
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2, officer_pb2
-from paiza_client.errors import NotProven, Refused, Unreachable, located
 from paiza_client.verify import approval_checks
 from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import LogState, OpenedPart, Outcome, Proof, Trail
+from paiza_officer.errors import NotProven, Refused, Unreachable, located
 from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, parse_header, verify

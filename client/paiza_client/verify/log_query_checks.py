@@ -12,9 +12,9 @@ from google.protobuf.message import DecodeError
 
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import log_query_pb2 as pb
-from paiza_client.errors import NotProven, located
 from paiza_client.verify.logs import LogReader
 from paiza_client.verify.model import Proof
+from paiza_officer.errors import NotProven, located
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.message import message_digest, parse_header, parse_strictly

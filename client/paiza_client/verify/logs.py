@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from paiza.core.v1 import log_pb2
-from paiza_client.errors import NotProven, located
 from paiza_client.verify.model import Proof
+from paiza_officer.errors import NotProven, located
 from paiza_register import Member, Register
 from paiza_wire import log_entries, receipts
 from paiza_wire.tlog import checkpoint

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from paiza_client.errors import NotProven, located
 from paiza_client.verify.logs import LogReader
+from paiza_officer.errors import NotProven, located
 from paiza_register import Register
 from paiza_wire import receipts
 from paiza_wire.tlog.cosignatures import cosignatures, quorum

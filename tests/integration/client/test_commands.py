@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 

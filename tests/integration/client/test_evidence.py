@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza_client.errors import NotProven
 from paiza_client.evidence import container, evidence
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_officer import profiles
+from paiza_officer.errors import NotProven
 from paiza_trust import dev
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza

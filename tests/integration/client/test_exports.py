@@ -12,10 +12,10 @@ import pytest
 
 from paiza.officer.v1 import forwarding_pb2
 from paiza_client.data.imports.rows import EXPORT_COLUMN
-from paiza_client.errors import NotProven
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
 from paiza_client.sdk.exports import Intent
+from paiza_officer import profiles
+from paiza_officer.errors import NotProven
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 from tests.integration.client.test_commands import arrives

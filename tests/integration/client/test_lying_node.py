@@ -9,14 +9,14 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_client.errors import NotProven
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
 from paiza_client.sdk.drafts import Overrides, prepare, writing_time
 from paiza_client.verify import checks
 from paiza_client.verify.logs import Registers
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.drafts import drafts
+from paiza_officer import profiles
+from paiza_officer.errors import NotProven
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import VerifiedMessage
 from tests.federation import Federation

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from paiza_client.data.imports import ImportInterrupted, import_seizures, load_map
-from paiza_client.local import profiles
 from paiza_client.sdk import Session, connect
+from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from paiza.content.v1.common_pb2 import Answer
 from paiza.content.v1.information_pb2 import InformationAnswer
-from paiza_client.local import profiles
 from paiza_client.sdk import Session, connect, replies, threads
+from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.client.test_commands import send

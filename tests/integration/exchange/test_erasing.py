@@ -18,8 +18,8 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import retention_pb2
 from paiza_client.evidence import evidence
-from paiza_client.local import profiles
 from paiza_client.sdk import connect
+from paiza_officer import profiles
 from paiza_wire import message
 from tests.federation import Federation
 from tests.integration.exchange.desk import Desk, digest_of

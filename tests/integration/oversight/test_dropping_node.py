@@ -12,9 +12,9 @@ import pytest
 
 from paiza.core.v1 import message_pb2
 from paiza_client.__main__ import run
-from paiza_client.errors import NotProven
 from paiza_client.evidence import container
 from paiza_client.reconciliation import file as comparison_file
+from paiza_officer.errors import NotProven
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
 from tests.integration.oversight.conftest import DROPPING, Scene

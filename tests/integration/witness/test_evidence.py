@@ -10,13 +10,13 @@ from types import ModuleType
 import pytest
 
 from paiza_client.__main__ import run
-from paiza_client.errors import Refused
 from paiza_client.evidence import evidence
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.language import use
-from paiza_client.local import profiles
 from paiza_client.sdk import connect, messages
 from paiza_client.sdk.evidence_files import Disclosure
+from paiza_officer import profiles
+from paiza_officer.errors import Refused
 from paiza_register import Register
 from tests.federation import Federation
 from tests.integration.witness.looking import eventually, send

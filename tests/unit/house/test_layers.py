@@ -13,7 +13,7 @@ import pytest
 SOURCE_ROOTS = {
     "proto": {"paiza", "paiza_wire", "paiza_register", "paiza_domain"},
     "node": {"paiza_node"},
-    "client": {"paiza_client", "paiza_cli"},
+    "client": {"paiza_client", "paiza_officer", "paiza_cli"},
     "certs": {"paiza_trust"},
 }
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}

@@ -17,6 +17,7 @@ PACKAGES = {
     "paiza_domain": "proto",
     "paiza_node": "node",
     "paiza_client": "client",
+    "paiza_officer": "client",
     "paiza_cli": "client",
     "paiza_trust": "certs",
 }

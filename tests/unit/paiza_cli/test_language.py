@@ -10,6 +10,7 @@ import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 
+import paiza_officer
 from paiza_cli.language import CLICK_DOMAIN, LOCALES, choose
 
 CATALOGUE = LOCALES / "ru" / "LC_MESSAGES" / f"{CLICK_DOMAIN}.po"
@@ -39,10 +40,11 @@ def test_the_language_is_chosen_in_order(
     assert choose(arguments, environ, profile) == expected
 
 
-def test_every_text_of_click_has_its_russian() -> None:
-    """Every text of click has a translation with the same fields; none is fuzzy or unused."""
+def test_every_text_has_its_russian() -> None:
+    """Every text of click and of paiza_officer has a translation with the same fields; none is fuzzy or unused."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
-        files = sorted(Path(click.__file__).parent.glob("*.py"))
+        packages = (Path(click.__file__).parent, Path(paiza_officer.__file__).parent)
+        files = sorted(file for package in packages for file in package.glob("*.py"))
         found = [each[1] for file in files for each in extract_from_file("python", str(file))]
     shown = {each if isinstance(each, str) else each[0] for each in found} - {""}
     with CATALOGUE.open("rb") as lines:

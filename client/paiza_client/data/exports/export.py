@@ -9,7 +9,6 @@ from paiza.core.v1.message_pb2 import Handling
 from paiza_client.data.exports import forms, marks
 from paiza_client.data.exports.printing import Rows
 from paiza_client.data.exports.records import Record, record
-from paiza_client.errors import FieldProblem, Refused, misused
 from paiza_client.language import _, language
 from paiza_client.local import reference_data
 from paiza_client.sdk import wording
@@ -17,6 +16,7 @@ from paiza_client.sdk.exports import Intent
 from paiza_client.sdk.model import MessageSummary, OnProgress
 from paiza_client.sdk.open_many import OpenedMessage, choose, open_many
 from paiza_client.sdk.session import Session
+from paiza_officer.errors import FieldProblem, Refused, misused
 
 MAX_NAMED: Final = 50  # refused messages named one by one in an error
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from paiza.core.v1.message_pb2 import Handling
 from paiza_client.data.exports.records import Record
-from paiza_client.errors import located
 from paiza_client.language import _
 from paiza_domain import handling
+from paiza_officer.errors import located
 
 
 def strictest(records: Iterable[Record]) -> Handling:

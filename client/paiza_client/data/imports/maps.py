@@ -17,7 +17,7 @@ from typing import Final
 
 from paiza_client.data.imports.map_checks import LEGS, TABLES, map_problems
 from paiza_client.data.imports.values import compile_date_format
-from paiza_client.errors import FieldProblem, Refused
+from paiza_officer.errors import FieldProblem, Refused
 
 MAX_MAP_BYTES: Final = 4 * 1024 * 1024  # bytes of a map: a table of tens of thousands of spellings fits
 SHIPPED: Final = ("ids",)

@@ -17,8 +17,8 @@ from typing import BinaryIO, Final
 
 from paiza_client.data.imports.maps import ImportMap
 from paiza_client.data.imports.values import clean
-from paiza_client.errors import FieldProblem, Refused
 from paiza_client.language import _
+from paiza_officer.errors import FieldProblem, Refused
 
 MAX_LINE: Final = 65_536  # characters of a line, and of a row of several lines; a row of the known files has 250
 MAX_RECORD_LINES: Final = 50  # lines that one row may span inside quotation marks

@@ -21,12 +21,12 @@ from paiza_client.data.imports.plan import Planned, plan_import
 from paiza_client.data.imports.rejects import RejectsWriter
 from paiza_client.data.imports.report import ImportReport
 from paiza_client.data.imports.rows import RowReader
-from paiza_client.errors import Refused, Unreachable, misused
 from paiza_client.language import _
 from paiza_client.sdk.model import OnProgress
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
+from paiza_officer.errors import Refused, Unreachable, misused
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -9,11 +9,11 @@ from paiza_client.data.exports.records import record
 from paiza_client.data.exports.tables import Table
 from paiza_client.data.statistics import observations, tabulation
 from paiza_client.data.statistics.tabulation import Measure, Tabulation
-from paiza_client.errors import misused
 from paiza_client.language import _
 from paiza_client.sdk.model import MessageSummary, OnProgress
 from paiza_client.sdk.open_many import choose, open_many
 from paiza_client.sdk.session import Session
+from paiza_officer.errors import misused
 
 REASON: Final = "statistics"  # why each notice is opened, where nothing else is said
 

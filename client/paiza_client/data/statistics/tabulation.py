@@ -10,8 +10,8 @@ from paiza_client.data.exports.tables import Cell as TableCell
 from paiza_client.data.exports.tables import Table, amount
 from paiza_client.data.statistics import suppression
 from paiza_client.data.statistics.observations import DIMENSIONS, Observation
-from paiza_client.errors import Refused
 from paiza_client.language import _
+from paiza_officer.errors import Refused
 
 Measure = Literal["count", "kg"]
 

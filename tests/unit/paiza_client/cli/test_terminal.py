@@ -13,9 +13,9 @@ from paiza_cli.terminal import plain
 from paiza_client.cli.frame import report
 from paiza_client.cli.options import TimeParameter, split
 from paiza_client.cli.terminal import Terminal
-from paiza_client.errors import FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
 from paiza_client.sdk import as_json
 from paiza_client.sdk.drafts import find_kind
+from paiza_officer.errors import FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
 from paiza_wire.errors import Rejected, Unavailable
 
 

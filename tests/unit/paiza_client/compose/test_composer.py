@@ -8,11 +8,11 @@ import pytest
 
 from paiza.core.v1 import message_pb2
 from paiza_client.compose.composer import Composer
-from paiza_client.errors import Refused
-from paiza_client.local.profiles import Credentials, Profile
 from paiza_client.sdk.drafts import Overrides, Prepared, prepare
 from paiza_domain import validation
 from paiza_domain.drafts import drafts
+from paiza_officer.errors import Refused
+from paiza_officer.profiles import Credentials, Profile
 from paiza_register import EncryptionKey, Member, Register
 from paiza_wire.identity import MemberAuthority, SpiffeId, keys
 from paiza_wire.message import key_wrapping

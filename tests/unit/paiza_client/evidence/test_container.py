@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client.errors import NotProven
 from paiza_client.evidence import container
+from paiza_officer.errors import NotProven
 
 SECOND = Path(__file__).parents[4] / "deploy/verifier/verify_evidence.py"
 MEMBERS = 64

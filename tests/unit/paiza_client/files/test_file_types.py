@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paiza_client.errors import Refused
 from paiza_client.files import file_types
+from paiza_officer.errors import Refused
 
 
 def archive(*names: str, content: bytes = b"") -> bytes:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paiza_client.errors import Refused
 from paiza_client.files import location
 from paiza_client.files.file_types import JPEG, PNG, TIFF, WEBP, FileType
 from paiza_client.files.location import GEO, GPS, IPTC, XMP
+from paiza_officer.errors import Refused
 
 LATITUDE: Final = struct.pack("<6I", 41, 1, 18, 1, 2477, 100)  # degrees, minutes, seconds of nowhere
 SCAN: Final = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + bytes(range(250)) * 4 + b"\xff\x00\x12\xff\xd9"

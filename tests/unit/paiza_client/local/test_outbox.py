@@ -9,9 +9,9 @@ import pytest
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
-from paiza_client.errors import Refused, Unreachable
 from paiza_client.local import outbox as module
 from paiza_client.local.outbox import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, Outbox, batches
+from paiza_officer.errors import Refused, Unreachable
 
 
 def item(number: int, size: int = 10) -> officer_pb2.SubmitItem:

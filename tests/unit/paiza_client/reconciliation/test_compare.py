@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from paiza.core.v1 import log_pb2
-from paiza_client.errors import Refused
 from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.log_queries import Question
 from paiza_client.reconciliation.plan import compare_logs
@@ -27,6 +26,7 @@ from paiza_node.features.peer_audit.consult import Asker
 from paiza_node.features.peer_audit.visibility import Visibility
 from paiza_node.features.retention import store as retention_store
 from paiza_node.ops.tables import LIFECYCLES
+from paiza_officer.errors import Refused
 from paiza_wire.message import message_digest
 from paiza_wire.tlog import log_queries
 from tests.unit.paiza_node.features.peer_audit.log_room import BEGIN, LogRoom, header, log_reader, officer

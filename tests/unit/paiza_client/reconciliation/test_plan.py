@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paiza_client.errors import Misused
 from paiza_client.reconciliation.compare import Comparison
 from paiza_client.reconciliation.plan import ALLOWED, plan
+from paiza_officer.errors import Misused
 
 NOW = datetime(2026, 11, 23, 10, 30, 15, 7, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ import pytest
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.errors import Refused
 from paiza_client.sdk import controlled_delivery
 from paiza_client.sdk.controlled_delivery import Delivery
+from paiza_officer.errors import Refused
 
 EARLIER, LATER, OTHER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 

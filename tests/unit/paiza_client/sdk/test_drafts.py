@@ -9,10 +9,10 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.recall_pb2 import Recall
 from paiza.core.v1.message_pb2 import Handling, Header, Recipient
-from paiza_client.errors import Refused
 from paiza_client.sdk import drafts
 from paiza_client.sdk.drafts import Overrides
 from paiza_domain.drafts.drafts import Draft
+from paiza_officer.errors import Refused
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

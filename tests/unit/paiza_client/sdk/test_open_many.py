@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import Misused, Refused, Unreachable
 from paiza_client.sdk import open_many
 from paiza_client.sdk.model import MessageSummary, Page
+from paiza_officer.errors import Misused, Refused, Unreachable
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

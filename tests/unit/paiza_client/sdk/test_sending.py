@@ -9,10 +9,10 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1.message_pb2 import Handling, Header, Recipient
 from paiza_client.compose.composer import Sealed
-from paiza_client.errors import Refused, Unreachable
 from paiza_client.sdk import drafts, sending
 from paiza_client.verify.model import Outcome
 from paiza_domain.drafts.drafts import Draft
+from paiza_officer.errors import Refused, Unreachable
 
 
 def session(outcome: Outcome) -> Any:

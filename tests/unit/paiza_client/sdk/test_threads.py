@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import NotProven, Refused, Unreachable
 from paiza_client.sdk import threads
 from paiza_client.sdk.model import MessageSummary, Page
 from paiza_domain import kinds
 from paiza_domain.threads.thread import ThreadMessage
+from paiza_officer.errors import NotProven, Refused, Unreachable
 from paiza_wire.errors import PaizaError
 
 ASKED = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from paiza.core.v1 import message_pb2
-from paiza_client.errors import Unreachable
 from paiza_client.sdk import watching
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.watching import Away, Connected, Event
+from paiza_officer.errors import Unreachable
 
 
 def _message(sequence: int) -> MessageSummary:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.errors import NotProven
 from paiza_client.sdk import workflows
+from paiza_officer.errors import NotProven
 
 
 async def test_pages_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

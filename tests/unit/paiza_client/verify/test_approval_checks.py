@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from paiza.core.v1 import message_pb2 as pb
-from paiza_client.errors import NotProven
 from paiza_client.verify.approval_checks import OpenedWaiting, check_read
+from paiza_officer.errors import NotProven
 from paiza_wire.message import PendingMessage
 
 KINDS = (pb.PART_KIND_MAIN, pb.PART_KIND_NOMINAL_ANNEX, pb.PART_KIND_ATTACHMENT)

@@ -12,7 +12,6 @@ from google.protobuf.message import DecodeError
 
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import log_query_pb2 as pb
-from paiza_client.errors import NotProven
 from paiza_client.verify import log_query_checks as checks
 from paiza_client.verify.log_query_checks import Query, VisiblePage
 from paiza_node.core.exchange.model import ProofKind
@@ -21,6 +20,7 @@ from paiza_node.core.messages.model import MessageState
 from paiza_node.features.peer_audit.consult import Asker, Consult
 from paiza_node.features.peer_audit.model import AuditGrant
 from paiza_node.features.peer_audit.visibility import Visibility
+from paiza_officer.errors import NotProven
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import message_digest
 from paiza_wire.tlog import log_queries

@@ -11,9 +11,9 @@ from paiza_client.data.exports import unodc, writing
 from paiza_client.data.imports.maps import load_map
 from paiza_client.data.imports.plan import Outcome, Planned, plan_import
 from paiza_client.data.imports.rows import RowReader
-from paiza_client.errors import Refused
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts
+from paiza_officer.errors import Refused
 from tests.unit.paiza_client.data.exports.making import NOW, record
 from tests.unit.paiza_domain.strategies import messages
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from paiza_client.data.imports.ids_reasons import REASONS_OF_IDS
 from paiza_client.data.imports.maps import load_map, parse_map
-from paiza_client.errors import Refused
+from paiza_officer.errors import Refused
 
 GOOD = """
 source = "A test"

@@ -12,7 +12,7 @@ from typing_extensions import override
 from paiza_client.data.imports.mapping import REASONS
 from paiza_client.data.imports.maps import ImportMap, parse_map
 from paiza_client.data.imports.rows import MAX_LINE, RowReader, SourceRow, armed, disarmed, read_rows, row_digest
-from paiza_client.errors import Refused
+from paiza_officer.errors import Refused
 
 MAP = """
 source = "A test"

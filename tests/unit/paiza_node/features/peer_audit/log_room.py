@@ -10,7 +10,6 @@ from typing import Any, Final
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza_client.errors import NotProven
 from paiza_client.verify.logs import LogReader
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
@@ -26,6 +25,7 @@ from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.storage import open_store
 from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.peer_audit.consult import Consult
+from paiza_officer.errors import NotProven
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected

@@ -1,8 +1,7 @@
 """Errors for officers: the families of `paiza_wire.errors`, with the place and the exit code.
 
-The exit code follows from the class, so that a script can branch on it; the text follows from the reason code
-(`paiza_client.error_help`), so that it exists in every language. Anything that is not a `PaizaError` is a defect of
-ours.
+The exit code follows from the class, so that a script can branch on it; the text follows from the reason code, so that
+it exists in every language. Anything that is not a `PaizaError` is a defect of ours.
 """
 
 import errno

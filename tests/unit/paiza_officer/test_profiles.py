@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from paiza_cli.exit_codes import ExitCode
-from paiza_client.errors import Misused, ProfileProblem
-from paiza_client.local import profiles
-from paiza_client.sdk.channel import pem_certificate
+from paiza_officer import profiles
+from paiza_officer.channel import pem_certificate
+from paiza_officer.errors import Misused, ProfileProblem
 from paiza_wire.identity import SpiffeId, certificates, keys
 
 PASSPHRASE = b"correct horse battery staple"

@@ -16,11 +16,11 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from gettext import gettext as _  # these texts are in the catalogue of paiza_cli
 from pathlib import Path
 from typing import Final
 
-from paiza_client.errors import FieldProblem, Misused, ProfileProblem, located
-from paiza_client.language import _
+from paiza_officer.errors import FieldProblem, Misused, ProfileProblem, located
 from paiza_wire.identity import SpiffeId, key_files, keys
 from paiza_wire.identity.key_files import open_key
 from paiza_wire.identity.private_keys import P256

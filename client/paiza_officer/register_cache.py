@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from paiza_client.errors import ProfileProblem
-from paiza_client.local.profiles import Profile
+from paiza_officer.errors import ProfileProblem
+from paiza_officer.profiles import Profile
 from paiza_register import Register, RegisterReader
 
 MAX_ROOT_BYTES: Final = 1024 * 1024  # a root names a few dozen keys

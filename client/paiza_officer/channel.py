@@ -4,12 +4,12 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import grpc
 
-from paiza_client.errors import NotProven, Refused, Unreachable
-from paiza_client.local.profiles import Credentials, Profile
+from paiza_officer.errors import NotProven, Refused, Unreachable
+from paiza_officer.profiles import Credentials, Profile
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import node_dns_name
 from paiza_wire.reasons import REASONS
@@ -26,6 +26,8 @@ FIRST_PAUSE_SECONDS: Final = 0.2  # doubled after every attempt, and scattered
 MAX_PAUSE_SECONDS: Final = 5.0  # however long the node asks us to wait, a person sits here
 
 REASON_KEY: Final = "paiza-reason"
+
+Channel: TypeAlias = grpc.aio.Channel
 
 _T = TypeVar("_T")
 
