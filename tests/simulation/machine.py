@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
+from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
@@ -27,6 +28,7 @@ from paiza_node.core.peers.log_answers import LogAnswers
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.model import Finding, FindingState, PeerLogView
 from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.register.state import state_of
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
@@ -108,10 +110,11 @@ class RegisterCache:
     def __init__(self, register: Register) -> None:
         self.current = self.last = register
         self.version = register.version
+        self.state = state_of(register)
 
-    def note_version(self, version: bytes) -> None:
+    def note_state(self, _member: str, state: register_pb2.RegisterState) -> None:
         """Nobody has another one."""
-        assert version == self.version
+        assert state == self.state
 
     def newest_origin(self, member: str) -> str:
         """Return the origin of a member's log."""
@@ -276,8 +279,8 @@ class Node:
         self._log_answers = LogAnswers(
             self.core.ledger,
             self.core.logs,
-            register_version=lambda: self.register_cache.version,
-            note_version=self.register_cache.note_version,
+            register_state=lambda: self.register_cache.state,
+            note_state=self.register_cache.note_state,
             suspect=self._suspect,
             compared=self.peers.compared,
         )

@@ -14,6 +14,7 @@ import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
+from paiza_node.core.register.state import state_of
 from paiza_register import Register
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
@@ -80,7 +81,7 @@ async def test_peer_that_floods_is_told_to_wait(federation: Federation, folder: 
     async with peer.channel:
         await peer.deliver(*batch)
     request = exchange_pb2.DeliverRequest(
-        consistency_claim=peer.consistency_claim(), register_version=register.version, dispatches=batch
+        consistency_claim=peer.consistency_claim(), register_state=state_of(register), dispatches=batch
     )
     async with _connections(federation, register, Mint(folder, register).node("tjk")) as channels:
         stubs = [exchange_pb2_grpc.ExchangeServiceStub(channel) for channel in channels]

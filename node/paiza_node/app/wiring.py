@@ -379,8 +379,8 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
     log_answers = LogAnswers(
         core.ledger,
         core.logs,
-        register_version=lambda: core.register_cache.version,
-        note_version=core.register_cache.note_version,
+        register_state=lambda: core.register_cache.state,
+        note_state=core.register_cache.note_state,
         suspect=peers.ask,
         compared=peers.compared,
     )

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.core.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2, message_pb2, register_pb2
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
 from paiza_wire import log_entries, receipts
@@ -182,7 +182,7 @@ class HostilePeer:
         """Deliver, and verify that the answer's checkpoint is the target's. RefusedError where all was refused."""
         request = exchange_pb2.DeliverRequest(
             consistency_claim=consistency_claim or self.consistency_claim(),
-            register_version=register_version or self.register.version,
+            register_state=register_pb2.RegisterState(register_version=register_version or self.register.version),
             dispatches=dispatches,
         )
         try:

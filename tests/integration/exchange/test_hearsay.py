@@ -9,6 +9,7 @@ import pytest
 
 from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import witness_pb2, witness_pb2_grpc
+from paiza_node.core.register.state import state_of
 from paiza_register import Register
 from paiza_wire.identity import keys
 from paiza_wire.tlog import checkpoint
@@ -32,7 +33,7 @@ async def tell(peer: HostilePeer, *, reported: list[bytes], forks: list[fork_pro
     """Exchange checkpoints and tell something; RefusedError is not expected."""
     request = witness_pb2.ExchangeCheckpointsRequest(
         consistency_claim=peer.consistency_claim(),
-        register_version=peer.register.version,
+        register_state=state_of(peer.register),
         reported=reported,
         fork_proofs=forks,
     )

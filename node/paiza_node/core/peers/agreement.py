@@ -109,7 +109,7 @@ class LogAgreement:
             return
         self._check_active()
         response = await self._channel.call(
-            HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_version=self._register_cache.version)
+            HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_state=self._register_cache.state)
         )
         own = self._register_cache.current.active_member(self._own_member)
         if response.known_checkpoint:
@@ -120,7 +120,7 @@ class LogAgreement:
             self._assumed = 0
         self.compared.set()
         self._health.answered(self._clock())
-        self._register_cache.note_version(response.register_version)
+        self._register_cache.note_state(self._channel.member, response.register_state)
 
     async def deliver(self, size: int, build: Build) -> exchange_pb2.DeliverResponse:
         """Deliver a batch of so many items; if the peer knows another size of our log, once more from that size."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
+from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_register import Member
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 MAX_SIZES: Final = 32  # of one consistency proof: the known size and every unverified one
@@ -22,20 +22,20 @@ class LogAnswers:
         ledger: Ledger,
         logs: PeerLogViews,
         *,
-        register_version: Callable[[], bytes],
-        note_version: Callable[[bytes], None],
+        register_state: Callable[[], register_pb2.RegisterState],
+        note_state: Callable[[str, register_pb2.RegisterState], None],
         suspect: Callable[[str], None],
         compared: Callable[[str], bool],
     ) -> None:
         """Store the collaborators.
 
-        ``note_version`` is called with the register version of a caller. ``suspect`` requests a comparison of our log
+        ``note_state`` is called with what a caller holds of the register. ``suspect`` requests a comparison of our log
         with a member; ``compared`` returns whether one succeeded since the start.
         """
         self._ledger = ledger
         self._logs = logs
-        self._register_version = register_version
-        self._note_version = note_version
+        self._register_state = register_state
+        self._note_state = note_state
         self._suspect = suspect
         self._compared = compared
 
@@ -43,11 +43,10 @@ class LogAnswers:
         """Return which protocol version to use and the known size of the caller's log."""
         if request.protocol_version < 1:
             raise Rejected("unsupported_version", "protocol_version is not set")
-        if len(request.register_version) == wire.DIGEST_SIZE:
-            self._note_version(request.register_version)
+        self._note_state(member.id, request.register_state)
         return exchange_pb2.HandshakeResponse(
             protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
-            register_version=self._register_version(),
+            register_state=self._register_state(),
             known_checkpoint=self._logs.largest_note(member.id),
             # Nothing is signed for a member before the comparison with it.
             own_checkpoint=self._ledger.checkpoint.note if self._compared(member.id) else b"",

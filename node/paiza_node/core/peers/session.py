@@ -128,7 +128,7 @@ class PeerSession:
         self, entries: Sequence[StoredEntry], field: str, own: VerifiedCheckpoint
     ) -> exchange_pb2.DeliverRequest:
         proofs = self._ledger.prove([entry.index for entry in entries], own.size)
-        request = exchange_pb2.DeliverRequest(register_version=self._register_cache.version)
+        request = exchange_pb2.DeliverRequest(register_state=self._register_cache.state)
         getattr(request, field).extend(
             log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=proof)
             for entry, proof in zip(entries, proofs, strict=True)
@@ -198,7 +198,7 @@ class PeerSession:
         """Fetch messages; return the answer and the peer's checkpoint that it is proven to."""
         request = exchange_pb2.FetchMessagesRequest(
             known_size=self._logs.size(self.member),
-            register_version=self._register_cache.version,
+            register_state=self._register_cache.state,
             message_digests=digests,
         )
         response = await self._call(rpcs.FETCH_MESSAGES, request)
@@ -216,7 +216,7 @@ class PeerSession:
     async def list_held_checkpoints(self, *, tell_again: bool = False) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Return the largest checkpoints that the peer holds; the answer is not verified here."""
         request = recovery_pb2.ListHeldCheckpointsRequest(
-            register_version=self._register_cache.version, tell_again=tell_again
+            register_state=self._register_cache.state, tell_again=tell_again
         )
         return await self._call(rpcs.LIST_HELD_CHECKPOINTS, request)
 
@@ -225,7 +225,7 @@ class PeerSession:
     ) -> tuple[recovery_pb2.ListLostEntriesResponse, VerifiedCheckpoint]:
         """Fetch a page of what our lost log was about; return it and the peer's checkpoint it is proven to."""
         request.known_size = self._logs.size(self.member)
-        request.register_version = self._register_cache.version
+        request.register_state.CopyFrom(self._register_cache.state)
         response = await self._call(rpcs.LIST_LOST_ENTRIES, request)
         return response, await self.accept(response.consistency_claim)
 

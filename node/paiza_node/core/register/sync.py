@@ -13,9 +13,11 @@ from typing import Final
 
 import structlog
 
+from paiza.core.v1 import register_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.policy import Policy
+from paiza_node.core.register.state import state_of
 from paiza_node.core.storage import settings as settings_store
 from paiza_register import Fetch, Register, RegisterReader
 from paiza_wire import log_entries
@@ -116,9 +118,14 @@ class RegisterCache:
                 self._loop.call_soon_threadsafe(self._want, version)
             raise
 
-    def note_version(self, version: bytes) -> None:
-        """Note that a peer has another register version; a refresh is requested. On the event loop."""
-        if version != self._register.version:
+    @property
+    def state(self) -> register_pb2.RegisterState:
+        """Return what this node announces to the others."""
+        return state_of(self._register)
+
+    def note_state(self, _member: str, state: register_pb2.RegisterState) -> None:
+        """Note what a member's node holds; a refresh is requested if it is another version. On the event loop."""
+        if state.register_version != self._register.version:
             self._asked.set()
 
     def _want(self, version: bytes) -> None:

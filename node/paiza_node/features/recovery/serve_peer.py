@@ -35,6 +35,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.claims import consistency_claim
+from paiza_node.core.register.state import check_state
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.recovery import store as recovery_store
@@ -69,16 +70,15 @@ class ServePeer:
         If requested, the answers it lost are sent again, with `Deliver` as usual.
         """
         core = self._core
-        if len(request.register_version) != wire.DIGEST_SIZE:
-            raise Rejected("malformed", "register_version is not 32 bytes long")
-        core.register_cache.note_version(request.register_version)
+        check_state(request.register_state)
+        core.register_cache.note_state(member.id, request.register_state)
         if request.tell_again:
             if not self._share.take(member.id, monotonic()):
                 raise Unavailable("busy", f"{MAX_TOLD_AGAIN} times in a minute {member.id} is told again", 10.0)
             await core.ledger.commit(lambda tx: _tell_again(tx, member.id))
         own, others = await asyncio.to_thread(self._held, member.id)
         return recovery_pb2.ListHeldCheckpointsResponse(
-            register_version=core.register_cache.version,
+            register_state=core.register_cache.state,
             own_checkpoints=own,
             other_checkpoints=others[:MAX_CHECKPOINTS],
         )
@@ -107,9 +107,8 @@ class ServePeer:
         core = self._core
         # 1.
         checkpoint = core.ledger.checkpoint
-        if len(request.register_version) != wire.DIGEST_SIZE:
-            raise Rejected("malformed", "register_version is not 32 bytes long")
-        core.register_cache.note_version(request.register_version)
+        check_state(request.register_state)
+        core.register_cache.note_state(member.id, request.register_state)
         if request.known_size > checkpoint.size:
             raise Rejected("consistency_mismatch", "the caller claims to know more of our log than there is")
         if request.side not in (recovery_pb2.LOST_ENTRY_SIDE_RECEIVED, recovery_pb2.LOST_ENTRY_SIDE_RELEASED):

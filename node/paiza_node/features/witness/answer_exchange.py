@@ -16,10 +16,10 @@ from paiza.peer.v1 import witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.peers.claims import accept_claim, consistency_claim
 from paiza_node.core.peers.log_views import ConsistencyMismatch
+from paiza_node.core.register.state import check_state
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_REPORTED
 from paiza_register import Member
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 
 
@@ -40,9 +40,8 @@ class AnswerExchange:
         # 1.
         if len(request.reported) > MAX_REPORTED or len(request.fork_proofs) > MAX_FORK_PROOFS:
             raise Rejected("too_large", f"at most {MAX_REPORTED} notes and {MAX_FORK_PROOFS} proofs are told at once")
-        if len(request.register_version) != wire.DIGEST_SIZE:
-            raise Rejected("malformed", "register_version is not 32 bytes long")
-        core.register_cache.note_version(request.register_version)
+        check_state(request.register_state)
+        core.register_cache.note_state(member.id, request.register_state)
         if request.consistency_claim.known_size > core.ledger.checkpoint.size:
             self._suspect(member.id)
             raise Unavailable("consistency_mismatch", "the caller claims to know more of our log than there is")
@@ -71,4 +70,5 @@ class AnswerExchange:
             not_cosigned_reason=reason,
             reported=checkpoint_exchange.gossip.notes(member.id),
             fork_proofs=checkpoint_exchange.gossip.forks(member.id),
+            register_state=core.register_cache.state,
         )

@@ -131,12 +131,13 @@ class SubmitCheckpoints:
         core, checkpoint_exchange, member = self._core, self._checkpoint_exchange, session.member
         bring = checkpoint_exchange.unsent_cosignature(member)
         request = witness_pb2.ExchangeCheckpointsRequest(
-            register_version=core.register_cache.version,
+            register_state=core.register_cache.state,
             cosigned=bring,
             reported=checkpoint_exchange.gossip.notes(member),
             fork_proofs=checkpoint_exchange.gossip.forks(member),
         )
         response, checkpoint = await session.submit_checkpoint(candidate, request)
+        core.register_cache.note_state(member, response.register_state)
         checkpoint_exchange.mark_sent(member, bring)
         checkpoint_exchange.gossip.receive(
             member, response.reported[:MAX_REPORTED], response.fork_proofs[:MAX_FORK_PROOFS]

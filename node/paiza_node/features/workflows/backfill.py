@@ -70,8 +70,7 @@ class BackfillServe:
         checkpoint = self._ledger.checkpoint
         if request.known_size > checkpoint.size:
             raise Rejected("consistency_mismatch", "the caller claims to know more of our log than there is")
-        if request.register_version:
-            self._register_cache.note_version(request.register_version)
+        self._register_cache.note_state(member.id, request.register_state)
         # 2. and 3.
         given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
         if shared:

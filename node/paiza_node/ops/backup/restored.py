@@ -14,6 +14,7 @@ from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.register_files import PeersFetch, RegisterFiles
 from paiza_node.core.peers.rpcs import LIST_HELD_CHECKPOINTS
+from paiza_node.core.register.state import state_of
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.keys import Keys, load_keys
@@ -102,7 +103,7 @@ def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
 async def _ask(register: Register, keys: Keys, member: str) -> list[bytes] | PaizaError:
     channel = _channel(register, keys, member)
     try:
-        request = recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version)
+        request = recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register))
         answer = await channel.call_any(LIST_HELD_CHECKPOINTS, request)
     except PaizaError as error:
         return error

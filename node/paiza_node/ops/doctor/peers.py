@@ -13,6 +13,7 @@ from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.log_answers import PROTOCOL_VERSION
 from paiza_node.core.peers.rpcs import HANDSHAKE
+from paiza_node.core.register.state import state_of
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED
 from paiza_node.ops import misbehaviour
@@ -51,7 +52,7 @@ async def _ask(config: Config, register: Register, keys: Keys, own_size: Callabl
     try:
         response = await channel.call_any(
             HANDSHAKE,
-            exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_version=register.version),
+            exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_state=state_of(register)),
         )
     except PaizaError as error:
         return fail(
@@ -77,7 +78,7 @@ async def _ask(config: Config, register: Register, keys: Keys, own_size: Callabl
             known=known,
             size=size,
         )
-    if response.register_version != register.version:
+    if response.register_state.register_version != register.version:
         return warn(
             name,
             N_("It answers, but has another version of the register."),

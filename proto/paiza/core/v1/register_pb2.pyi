@@ -19,6 +19,46 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class RegisterState(_message.Message):
+    """What a node holds of the register. Nodes announce it to each other in every exchange; a difference is followed by a
+    fetch.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_VERSION_FIELD_NUMBER: _builtins.int
+    ROOT_VERSION_FIELD_NUMBER: _builtins.int
+    ROOT_SHA256_FIELD_NUMBER: _builtins.int
+    PROPOSALS_SHA256_FIELD_NUMBER: _builtins.int
+    register_version: _builtins.bytes
+    """The register version: SHA-256 of snapshot.json."""
+    timestamp_version: _builtins.int
+    """The version of the timestamp, which is renewed over the same snapshot."""
+    root_version: _builtins.int
+    """The version of the newest root."""
+    root_sha256: _builtins.bytes
+    """SHA-256 of the newest root. Two roots of one version are a fork of the federation."""
+    proposals_sha256: _builtins.bytes
+    """SHA-256 over the pending proposals; empty if there are none."""
+    def __init__(
+        self,
+        *,
+        register_version: _builtins.bytes = ...,
+        timestamp_version: _builtins.int = ...,
+        root_version: _builtins.int = ...,
+        root_sha256: _builtins.bytes = ...,
+        proposals_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposals_sha256", b"proposals_sha256", "register_version", b"register_version", "root_sha256", b"root_sha256", "root_version", b"root_version", "timestamp_version", b"timestamp_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterState: _TypeAlias = RegisterState  # noqa: Y015
+
+@_typing.final
 class GetFileRequest(_message.Message):
     """Names a file."""
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from paiza.core.v1 import log_pb2 as _log_pb2
 from paiza.core.v1 import outcome_pb2 as _outcome_pb2
+from paiza.core.v1 import register_pb2 as _register_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -27,12 +28,14 @@ class FetchMessagesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KNOWN_SIZE_FIELD_NUMBER: _builtins.int
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     MESSAGE_DIGESTS_FIELD_NUMBER: _builtins.int
     known_size: _builtins.int
     """The size of the called node's log that the caller knows; its consistency_claim is proven from there."""
-    register_version: _builtins.bytes
-    """SHA-256 of the caller's register snapshot."""
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the caller holds of the register."""
+
     @_builtins.property
     def message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Digests of the messages, 32 bytes each; at most 64."""
@@ -41,12 +44,12 @@ class FetchMessagesRequest(_message.Message):
         self,
         *,
         known_size: _builtins.int = ...,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
         message_digests: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_size", b"known_size", "message_digests", b"message_digests", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_size", b"known_size", "message_digests", b"message_digests", "register_state", b"register_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,20 +182,22 @@ class HandshakeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROTOCOL_VERSION_FIELD_NUMBER: _builtins.int
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     protocol_version: _builtins.int
     """Highest protocol version the caller speaks; it also speaks the one before."""
-    register_version: _builtins.bytes
-    """SHA-256 of the caller's register snapshot."""
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the caller holds of the register."""
+
     def __init__(
         self,
         *,
         protocol_version: _builtins.int = ...,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["protocol_version", b"protocol_version", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["protocol_version", b"protocol_version", "register_state", b"register_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,28 +210,30 @@ class HandshakeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROTOCOL_VERSION_FIELD_NUMBER: _builtins.int
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     KNOWN_CHECKPOINT_FIELD_NUMBER: _builtins.int
     OWN_CHECKPOINT_FIELD_NUMBER: _builtins.int
     protocol_version: _builtins.int
     """The protocol version to use: the lower of the two highest."""
-    register_version: _builtins.bytes
-    """SHA-256 of the called node's register snapshot."""
     known_checkpoint: _builtins.bytes
     """The largest checkpoint note of the caller's log that the called node holds; empty when none."""
     own_checkpoint: _builtins.bytes
     """The called node's own current checkpoint note."""
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the called node holds of the register."""
+
     def __init__(
         self,
         *,
         protocol_version: _builtins.int = ...,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
         known_checkpoint: _builtins.bytes = ...,
         own_checkpoint: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_checkpoint", b"known_checkpoint", "own_checkpoint", b"own_checkpoint", "protocol_version", b"protocol_version", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_checkpoint", b"known_checkpoint", "own_checkpoint", b"own_checkpoint", "protocol_version", b"protocol_version", "register_state", b"register_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,15 +246,17 @@ class DeliverRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     DISPATCHES_FIELD_NUMBER: _builtins.int
     ATTACHMENT_ANSWERS_FIELD_NUMBER: _builtins.int
     ERASURE_ANSWERS_FIELD_NUMBER: _builtins.int
-    register_version: _builtins.bytes
-    """SHA-256 of the caller's register snapshot."""
     @_builtins.property
     def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
         """The caller's log: checkpoint, proof of consistency_claim, and what it knows of the other's."""
+
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the caller holds of the register."""
 
     @_builtins.property
     def dispatches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dispatch]:
@@ -269,14 +278,14 @@ class DeliverRequest(_message.Message):
         self,
         *,
         consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
         dispatches: _abc.Iterable[Global___Dispatch] | None = ...,
         attachment_answers: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
         erasure_answers: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_answers", b"attachment_answers", "consistency_claim", b"consistency_claim", "dispatches", b"dispatches", "erasure_answers", b"erasure_answers", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_answers", b"attachment_answers", "consistency_claim", b"consistency_claim", "dispatches", b"dispatches", "erasure_answers", b"erasure_answers", "register_state", b"register_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

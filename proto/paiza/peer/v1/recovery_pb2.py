@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
+from paiza.core.v1 import register_pb2 as paiza_dot_core_dot_v1_dot_register__pb2
 from paiza.peer.v1 import exchange_pb2 as paiza_dot_peer_dot_v1_dot_exchange__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/recovery.proto\x12\rpaiza.peer.v1\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1cpaiza/peer/v1/exchange.proto\"J\n\x1aListHeldCheckpointsRequest\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x12\n\ntell_again\x18\x02 \x01(\x08\"k\n\x1bListHeldCheckpointsResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x17\n\x0fown_checkpoints\x18\x02 \x03(\x0c\x12\x19\n\x11other_checkpoints\x18\x03 \x03(\x0c\"\xa8\x01\n\x16ListLostEntriesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12*\n\x04side\x18\x03 \x01(\x0e\x32\x1c.paiza.peer.v1.LostEntrySide\x12\x10\n\x08own_size\x18\x04 \x01(\x04\x12\x12\n\nfrom_index\x18\x05 \x01(\x04\x12\x0e\n\x06origin\x18\x06 \x01(\t\"\x92\x01\n\x17ListLostEntriesResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.paiza.peer.v1.GivenBack\x12\x12\n\nnext_index\x18\x03 \x01(\x04\"\xcc\x01\n\tGivenBack\x12)\n\x08\x64ispatch\x18\x01 \x01(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12%\n\x04lost\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12*\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x30\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof*l\n\rLostEntrySide\x12\x1f\n\x1bLOST_ENTRY_SIDE_UNSPECIFIED\x10\x00\x12\x1c\n\x18LOST_ENTRY_SIDE_RECEIVED\x10\x01\x12\x1c\n\x18LOST_ENTRY_SIDE_RELEASED\x10\x02\x32\x85\x02\n\x0fRecoveryService\x12~\n\x13ListHeldCheckpoints\x12).paiza.peer.v1.ListHeldCheckpointsRequest\x1a*.paiza.peer.v1.ListHeldCheckpointsResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12r\n\x0fListLostEntries\x12%.paiza.peer.v1.ListLostEntriesRequest\x1a&.paiza.peer.v1.ListLostEntriesResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchangeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/recovery.proto\x12\rpaiza.peer.v1\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1cpaiza/core/v1/register.proto\x1a\x1cpaiza/peer/v1/exchange.proto\"f\n\x1aListHeldCheckpointsRequest\x12\x34\n\x0eregister_state\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x12\n\ntell_again\x18\x02 \x01(\x08\"\x87\x01\n\x1bListHeldCheckpointsResponse\x12\x34\n\x0eregister_state\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x17\n\x0fown_checkpoints\x18\x02 \x03(\x0c\x12\x19\n\x11other_checkpoints\x18\x03 \x03(\x0c\"\xc4\x01\n\x16ListLostEntriesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12*\n\x04side\x18\x03 \x01(\x0e\x32\x1c.paiza.peer.v1.LostEntrySide\x12\x10\n\x08own_size\x18\x04 \x01(\x04\x12\x12\n\nfrom_index\x18\x05 \x01(\x04\x12\x0e\n\x06origin\x18\x06 \x01(\t\"\x92\x01\n\x17ListLostEntriesResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.paiza.peer.v1.GivenBack\x12\x12\n\nnext_index\x18\x03 \x01(\x04\"\xcc\x01\n\tGivenBack\x12)\n\x08\x64ispatch\x18\x01 \x01(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12%\n\x04lost\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12*\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x30\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof*l\n\rLostEntrySide\x12\x1f\n\x1bLOST_ENTRY_SIDE_UNSPECIFIED\x10\x00\x12\x1c\n\x18LOST_ENTRY_SIDE_RECEIVED\x10\x01\x12\x1c\n\x18LOST_ENTRY_SIDE_RELEASED\x10\x02\x32\x85\x02\n\x0fRecoveryService\x12~\n\x13ListHeldCheckpoints\x12).paiza.peer.v1.ListHeldCheckpointsRequest\x1a*.paiza.peer.v1.ListHeldCheckpointsResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12r\n\x0fListLostEntries\x12%.paiza.peer.v1.ListLostEntriesRequest\x1a&.paiza.peer.v1.ListLostEntriesResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,18 +39,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOVERYSERVICE'].methods_by_name['ListHeldCheckpoints']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
   _globals['_RECOVERYSERVICE'].methods_by_name['ListLostEntries']._loaded_options = None
   _globals['_RECOVERYSERVICE'].methods_by_name['ListLostEntries']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
-  _globals['_LOSTENTRYSIDE']._serialized_start=842
-  _globals['_LOSTENTRYSIDE']._serialized_end=950
-  _globals['_LISTHELDCHECKPOINTSREQUEST']._serialized_start=130
-  _globals['_LISTHELDCHECKPOINTSREQUEST']._serialized_end=204
-  _globals['_LISTHELDCHECKPOINTSRESPONSE']._serialized_start=206
-  _globals['_LISTHELDCHECKPOINTSRESPONSE']._serialized_end=313
-  _globals['_LISTLOSTENTRIESREQUEST']._serialized_start=316
-  _globals['_LISTLOSTENTRIESREQUEST']._serialized_end=484
-  _globals['_LISTLOSTENTRIESRESPONSE']._serialized_start=487
-  _globals['_LISTLOSTENTRIESRESPONSE']._serialized_end=633
-  _globals['_GIVENBACK']._serialized_start=636
-  _globals['_GIVENBACK']._serialized_end=840
-  _globals['_RECOVERYSERVICE']._serialized_start=953
-  _globals['_RECOVERYSERVICE']._serialized_end=1214
+  _globals['_LOSTENTRYSIDE']._serialized_start=957
+  _globals['_LOSTENTRYSIDE']._serialized_end=1065
+  _globals['_LISTHELDCHECKPOINTSREQUEST']._serialized_start=160
+  _globals['_LISTHELDCHECKPOINTSREQUEST']._serialized_end=262
+  _globals['_LISTHELDCHECKPOINTSRESPONSE']._serialized_start=265
+  _globals['_LISTHELDCHECKPOINTSRESPONSE']._serialized_end=400
+  _globals['_LISTLOSTENTRIESREQUEST']._serialized_start=403
+  _globals['_LISTLOSTENTRIESREQUEST']._serialized_end=599
+  _globals['_LISTLOSTENTRIESRESPONSE']._serialized_start=602
+  _globals['_LISTLOSTENTRIESRESPONSE']._serialized_end=748
+  _globals['_GIVENBACK']._serialized_start=751
+  _globals['_GIVENBACK']._serialized_end=955
+  _globals['_RECOVERYSERVICE']._serialized_start=1068
+  _globals['_RECOVERYSERVICE']._serialized_end=1329
 # @@protoc_insertion_point(module_scope)

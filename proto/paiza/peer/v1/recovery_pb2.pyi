@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paiza.core.v1 import log_pb2 as _log_pb2
+from paiza.core.v1 import register_pb2 as _register_pb2
 from paiza.peer.v1 import exchange_pb2 as _exchange_pb2
 import builtins as _builtins
 import sys
@@ -51,23 +52,25 @@ class ListHeldCheckpointsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     TELL_AGAIN_FIELD_NUMBER: _builtins.int
-    register_version: _builtins.bytes
-    """SHA-256 of the caller's register snapshot."""
     tell_again: _builtins.bool
     """True once the caller has received all returned messages: the answers about its attachments and erasure requests are
     then sent again.
     """
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the caller holds of the register."""
+
     def __init__(
         self,
         *,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
         tell_again: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_version", b"register_version", "tell_again", b"tell_again"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state", "tell_again", b"tell_again"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -79,11 +82,13 @@ class ListHeldCheckpointsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     OWN_CHECKPOINTS_FIELD_NUMBER: _builtins.int
     OTHER_CHECKPOINTS_FIELD_NUMBER: _builtins.int
-    register_version: _builtins.bytes
-    """SHA-256 of the called node's register snapshot."""
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the called node holds of the register."""
+
     @_builtins.property
     def own_checkpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The largest checkpoint note of each of the caller's logs, former ones first; none where none is known."""
@@ -95,13 +100,13 @@ class ListHeldCheckpointsResponse(_message.Message):
     def __init__(
         self,
         *,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
         own_checkpoints: _abc.Iterable[_builtins.bytes] | None = ...,
         other_checkpoints: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["other_checkpoints", b"other_checkpoints", "own_checkpoints", b"own_checkpoints", "register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["other_checkpoints", b"other_checkpoints", "own_checkpoints", b"own_checkpoints", "register_state", b"register_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -114,15 +119,13 @@ class ListLostEntriesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KNOWN_SIZE_FIELD_NUMBER: _builtins.int
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     OWN_SIZE_FIELD_NUMBER: _builtins.int
     FROM_INDEX_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     known_size: _builtins.int
     """The size of the called node's log that the caller knows; its consistency_claim is proven from there."""
-    register_version: _builtins.bytes
-    """SHA-256 of the caller's register snapshot."""
     side: Global___LostEntrySide.ValueType
     """Which side."""
     own_size: _builtins.int
@@ -131,19 +134,23 @@ class ListLostEntriesRequest(_message.Message):
     """First index of the caller's lost log to return; 0 at first, then next_index of the page before."""
     origin: _builtins.str
     """The lost log: one of the caller's own, but not its newest."""
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the caller holds of the register."""
+
     def __init__(
         self,
         *,
         known_size: _builtins.int = ...,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
         side: Global___LostEntrySide.ValueType = ...,
         own_size: _builtins.int = ...,
         from_index: _builtins.int = ...,
         origin: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "known_size", b"known_size", "origin", b"origin", "own_size", b"own_size", "register_version", b"register_version", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "known_size", b"known_size", "origin", b"origin", "own_size", b"own_size", "register_state", b"register_state", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from paiza.core.v1 import fork_proof_pb2 as _fork_proof_pb2
 from paiza.core.v1 import log_pb2 as _log_pb2
+from paiza.core.v1 import register_pb2 as _register_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -27,12 +28,10 @@ class ExchangeCheckpointsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONSISTENCY_CLAIM_FIELD_NUMBER: _builtins.int
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
     REPORTED_FIELD_NUMBER: _builtins.int
     FORK_PROOFS_FIELD_NUMBER: _builtins.int
-    register_version: _builtins.bytes
-    """SHA-256 of the caller's register snapshot."""
     cosigned: _builtins.bytes
     """The called node's checkpoint that the caller accepted last, with the caller's cosignature; empty when there is none
     that was not brought before.
@@ -40,6 +39,10 @@ class ExchangeCheckpointsRequest(_message.Message):
     @_builtins.property
     def consistency_claim(self) -> _log_pb2.ConsistencyClaim:
         """The caller's log: its candidate, also signed by its witness key, and what it knows of the other's log."""
+
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the caller holds of the register."""
 
     @_builtins.property
     def reported(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
@@ -55,14 +58,14 @@ class ExchangeCheckpointsRequest(_message.Message):
         self,
         *,
         consistency_claim: _log_pb2.ConsistencyClaim | None = ...,
-        register_version: _builtins.bytes = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
         cosigned: _builtins.bytes = ...,
         reported: _abc.Iterable[_builtins.bytes] | None = ...,
         fork_proofs: _abc.Iterable[_fork_proof_pb2.ForkProof] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "register_version", b"register_version", "reported", b"reported"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "register_state", b"register_state", "reported", b"reported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -80,6 +83,7 @@ class ExchangeCheckpointsResponse(_message.Message):
     NOT_COSIGNED_REASON_FIELD_NUMBER: _builtins.int
     REPORTED_FIELD_NUMBER: _builtins.int
     FORK_PROOFS_FIELD_NUMBER: _builtins.int
+    REGISTER_STATE_FIELD_NUMBER: _builtins.int
     consistency_mismatch: _builtins.bool
     """True when from_size differs from the answerer's consistency_claim.known_size: nothing was accepted, and the
     caller must prove its consistency_claim from there.
@@ -100,6 +104,10 @@ class ExchangeCheckpointsResponse(_message.Message):
     def fork_proofs(self) -> _containers.RepeatedCompositeFieldContainer[_fork_proof_pb2.ForkProof]:
         """As in the request."""
 
+    @_builtins.property
+    def register_state(self) -> _register_pb2.RegisterState:
+        """What the called node holds of the register."""
+
     def __init__(
         self,
         *,
@@ -109,10 +117,11 @@ class ExchangeCheckpointsResponse(_message.Message):
         not_cosigned_reason: _builtins.str = ...,
         reported: _abc.Iterable[_builtins.bytes] | None = ...,
         fork_proofs: _abc.Iterable[_fork_proof_pb2.ForkProof] | None = ...,
+        register_state: _register_pb2.RegisterState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "not_cosigned_reason", b"not_cosigned_reason", "reported", b"reported"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "not_cosigned_reason", b"not_cosigned_reason", "register_state", b"register_state", "reported", b"reported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,8 +32,8 @@ from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.claims import accept_claim, consistency_claim
 from paiza_node.core.peers.log_views import ConsistencyMismatch
+from paiza_node.core.register.state import check_state
 from paiza_register import Member
-from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
@@ -78,9 +78,8 @@ class Receive:
         """Receive a batch from the node of ``member``, whose certificate authentication has verified."""
         if len(request.dispatches) > MAX_DISPATCHES:
             raise Rejected("too_large", f"a batch has at most {MAX_DISPATCHES} messages")
-        if len(request.register_version) != wire.DIGEST_SIZE:
-            raise Rejected("malformed", "register_version is not 32 bytes long")
-        self._register_cache.note_version(request.register_version)
+        check_state(request.register_state)
+        self._register_cache.note_state(member.id, request.register_state)
         if request.consistency_claim.known_size > self._ledger.checkpoint.size:
             # The claim may be wrong, or our log was rolled back: the handshake decides. Nothing is signed until then.
             self._suspect(member.id)

@@ -204,7 +204,7 @@ class PeerQueue:
         core = self._core
         proofs = core.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
         return exchange_pb2.DeliverRequest(
-            register_version=core.register_cache.version,
+            register_state=core.register_cache.state,
             dispatches=[
                 self._dispatch(
                     outgoing,

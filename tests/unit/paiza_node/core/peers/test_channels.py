@@ -53,7 +53,7 @@ class Node:
         if self.refusal:
             core.set_trailing_metadata(((REASON_KEY, self.refusal),))
             await core.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
-        return exchange_pb2.HandshakeResponse(register_version=self.endpoint.encode()).SerializeToString()
+        return exchange_pb2.HandshakeResponse(own_checkpoint=self.endpoint.encode()).SerializeToString()
 
     async def stream(self, _request: bytes, _core: Any) -> AsyncIterator[bytes]:
         """Yield one piece, and the next one only when a test says so."""
@@ -98,7 +98,7 @@ class Scene:
     async def shake(self) -> str:
         """Shake hands; gives the endpoint that answered, or the reason why none did."""
         try:
-            return (await self.channel.call(HANDSHAKE, REQUEST)).register_version.decode()
+            return (await self.channel.call(HANDSHAKE, REQUEST)).own_checkpoint.decode()
         except Unavailable as error:
             return error.reason
 
@@ -129,7 +129,7 @@ async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene:
     """One node that answers is enough."""
     await scene.first.stop()
     answer = await scene.channel.call_any(HANDSHAKE, REQUEST)
-    assert answer.register_version.decode() == scene.second.endpoint
+    assert answer.own_checkpoint.decode() == scene.second.endpoint
     await scene.second.stop()
     with pytest.raises(Unavailable, match="peer_unreachable"):
         await scene.channel.call_any(HANDSHAKE, REQUEST)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.peers.log_answers import MAX_SIZES, PROTOCOL_VERSION, LogAnswers
@@ -21,6 +22,7 @@ from paiza_wire.tlog import merkle
 from tests.unit.paiza_node.core.log.test_ledger import ORIGIN, SIGNER, CheckpointInMemory
 
 VERSION = b"v" * 32
+STATE = register_pb2.RegisterState(register_version=VERSION)
 TJK = Member("tjk", {}, "active", MemberAuthority("tjk", "paiza.example", b"", b"", frozenset()), (), (), (), (), 1)
 
 
@@ -33,20 +35,20 @@ class Scene:
         for _ in range(3):
             self.ledger.commit_now(lambda tx: tx.append(log_entries.searched(actor="officer")))
         self.suspected: list[str] = []
-        self.versions: list[bytes] = []
+        self.noted: list[tuple[str, register_pb2.RegisterState]] = []
         self.compared: set[str] = set()
         self.answers = LogAnswers(
             self.ledger,
             PeerLogViews({}, lambda: datetime.now(UTC)),
-            register_version=lambda: VERSION,
-            note_version=self.versions.append,
+            register_state=lambda: STATE,
+            note_state=lambda *noted: self.noted.append(noted),
             suspect=self.suspected.append,
             compared=self.compared.__contains__,
         )
 
     def handshake(self, version: int = PROTOCOL_VERSION) -> exchange_pb2.HandshakeResponse:
         """Answer the handshake of tjk."""
-        request = exchange_pb2.HandshakeRequest(protocol_version=version, register_version=VERSION)
+        request = exchange_pb2.HandshakeRequest(protocol_version=version, register_state=STATE)
         return asyncio.run(self.answers.handshake(TJK, request))
 
     def prove(self, *sizes: int) -> exchange_pb2.ProveConsistencyResponse:
@@ -66,10 +68,10 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 def test_handshake_signs_nothing_for_a_member_that_was_not_asked(scene: Scene) -> None:
     """The own checkpoint is given once that member was compared with; the register is noted either way."""
     before = scene.handshake()
-    assert (before.own_checkpoint, before.known_checkpoint, before.register_version) == (b"", b"", VERSION)
+    assert (before.own_checkpoint, before.known_checkpoint, before.register_state) == (b"", b"", STATE)
     scene.compared.add("tjk")
     assert scene.handshake().own_checkpoint == scene.ledger.checkpoint.note
-    assert scene.versions == [VERSION, VERSION]
+    assert scene.noted == [("tjk", STATE), ("tjk", STATE)]
 
 
 def test_protocol_version_is_the_smaller_of_both(scene: Scene) -> None:

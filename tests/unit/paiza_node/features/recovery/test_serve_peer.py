@@ -14,6 +14,7 @@ from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.peers.claims import consistency_claim
+from paiza_node.core.register.state import state_of
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.recovery import restore_from_peers
 from paiza_node.features.recovery.progress import SETTING, SIDES, Progress, RecoveryHold
@@ -210,7 +211,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
 
     async def asked(caller: str, **fields: Any) -> recovery_pb2.ListLostEntriesResponse | str:
         request = recovery_pb2.ListLostEntriesRequest(
-            **{"register_version": register.version, "side": RECEIVED, "origin": ORIGIN, **fields}
+            **{"register_state": state_of(register), "side": RECEIVED, "origin": ORIGIN, **fields}
         )
         try:
             return await verb(register.member(caller), request)
@@ -228,7 +229,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
     assert await asked("kaz", side=0) == "malformed"
     assert await asked("kaz", own_size=2**63) == "malformed"
     assert await asked("kaz", from_index=2**64 - 1) == "malformed"
-    assert await asked("kaz", register_version=b"") == "malformed"
+    assert await asked("kaz", register_state=None) == "malformed"
     assert await asked("kaz", known_size=1000) == "consistency_mismatch"
     for fields in ({"own_size": 3}, {"from_index": 3}, {"side": RELEASED}):
         rest = await asked("kaz", **fields)
@@ -241,12 +242,12 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
 async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
     """To tell again writes and sends much: so often in a minute, and no more; to be told what is held costs little."""
     verb, register = ServePeer(fleet["tjk"].core), fleet.register_cache.current
-    request = recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version, tell_again=True)
+    request = recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register), tell_again=True)
     for _ in range(MAX_TOLD_AGAIN):
         await verb.held_checkpoints(register.member("kaz"), request)
     with pytest.raises(Unavailable, match="busy"):
         await verb.held_checkpoints(register.member("kaz"), request)
     await verb.held_checkpoints(register.member("uzb"), request)
     await verb.held_checkpoints(
-        register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest(register_version=register.version)
+        register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register))
     )

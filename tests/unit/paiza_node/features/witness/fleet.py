@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_pb2, register_pb2
 from paiza.peer.v1 import exchange_pb2, recovery_pb2, witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.executors import Executors
@@ -97,9 +97,14 @@ class TheRegister:
             _verifier=None,  # type: ignore[arg-type]  # nobody shows a certificate here
         )
 
-    def note_version(self, version: bytes) -> None:
-        """Record a version."""
-        assert len(version) == 32
+    @property
+    def state(self) -> register_pb2.RegisterState:
+        """Return what all announce."""
+        return register_pb2.RegisterState(register_version=self.version)
+
+    def note_state(self, _member: str, state: register_pb2.RegisterState) -> None:
+        """Check an announcement."""
+        assert len(state.register_version) == 32
 
     def newest_origin(self, member: str) -> str:
         """Return the origin of a member's newest log."""
@@ -150,7 +155,7 @@ class Line(MethodChannel):
         caller = self._check()
         return exchange_pb2.HandshakeResponse(
             protocol_version=1,
-            register_version=request.register_version,
+            register_state=request.register_state,
             known_checkpoint=self._callee.core.logs.note(caller.id),
         )
 

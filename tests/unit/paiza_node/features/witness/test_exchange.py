@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import witness_pb2
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.agreement import MAX_OVERTAKEN
@@ -18,6 +19,8 @@ from paiza_wire.tlog.cosignatures import add_signatures, cosign, cosignatures
 from paiza_wire.tlog.notes import NoteSignature, format_note, parse_note
 from tests.unit.paiza_node.features.witness.conftest import MakeFleet
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Node, second_history
+
+STATE = register_pb2.RegisterState(register_version=bytes(32))
 
 
 def last(node: Node) -> WitnessedNote | None:
@@ -197,7 +200,7 @@ async def test_a_witness_that_starts_anew_goes_on_from_what_it_stored(fleet: Fle
     await kaz.show_round()
     assert kaz.checkpoint_exchange.rounds.seen["tjk"].size == 7
     request = witness_pb2.ExchangeCheckpointsRequest(
-        consistency_claim=consistency_claim(kaz.ledger, older, 7, 0), register_version=bytes(32)
+        consistency_claim=consistency_claim(kaz.ledger, older, 7, 0), register_state=STATE
     )
     member = fleet.register_cache.current.active_member("kaz")
     response = await tjk.answer(member, request)
@@ -240,7 +243,7 @@ async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet)
     session, line = kaz.peers.session("tjk"), kaz.lines["tjk"]
     kaz.grow(4)
     await session.submit_checkpoint(
-        kaz.checkpoint_exchange.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+        kaz.checkpoint_exchange.candidate(), witness_pb2.ExchangeCheckpointsRequest(register_state=STATE)
     )
     session.agreement._assumed, session.agreement._claiming = 9, 1  # a batch that claims growth to 9 is on its way
     kaz.grow(8)
@@ -248,14 +251,12 @@ async def test_a_checkpoint_that_overtook_a_batch_makes_way_for_it(fleet: Fleet)
     for _ in range(MAX_OVERTAKEN):
         before = len(line.requests)
         with pytest.raises(Unavailable, match="busy"):
-            await session.submit_checkpoint(
-                candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
-            )
+            await session.submit_checkpoint(candidate, witness_pb2.ExchangeCheckpointsRequest(register_state=STATE))
         assert len(line.requests) == before + 1
         assert session.agreement._assumed == 9
         assert fleet["tjk"].core.logs.size("kaz") == 4
     _response, _shown = await session.submit_checkpoint(
-        candidate, witness_pb2.ExchangeCheckpointsRequest(register_version=bytes(32))
+        candidate, witness_pb2.ExchangeCheckpointsRequest(register_state=STATE)
     )
     assert fleet["tjk"].core.logs.size("kaz") == 12
 
@@ -287,7 +288,7 @@ async def test_a_caller_that_knows_more_of_our_log_than_there_is_gets_nothing_si
     kaz, tjk = fleet["kaz"], fleet["tjk"]
     tjk.grow(1)
     request = witness_pb2.ExchangeCheckpointsRequest(
-        consistency_claim=consistency_claim(tjk.ledger, tjk.ledger.checkpoint, 0, 99), register_version=bytes(32)
+        consistency_claim=consistency_claim(tjk.ledger, tjk.ledger.checkpoint, 0, 99), register_state=STATE
     )
     with pytest.raises(Unavailable, match="consistency_mismatch"):
         await kaz.answer(fleet.register_cache.current.active_member("tjk"), request)
@@ -301,7 +302,7 @@ async def test_more_than_the_bound_is_refused(fleet: Fleet) -> None:
     tjk.grow(1)
     request = witness_pb2.ExchangeCheckpointsRequest(
         consistency_claim=consistency_claim(tjk.ledger, tjk.ledger.checkpoint, 0, 0),
-        register_version=bytes(32),
+        register_state=STATE,
         reported=[b"x"] * (MAX_REPORTED + 1),
     )
     with pytest.raises(Rejected, match="too_large"):
@@ -327,7 +328,7 @@ async def test_a_forked_log_is_not_cosigned_any_more(fleet: Fleet) -> None:
     tjk.grow(2)
     await tjk.show_round()
     other = second_history(tjk, 2)
-    request = witness_pb2.ExchangeCheckpointsRequest(consistency_claim=other, register_version=bytes(32))
+    request = witness_pb2.ExchangeCheckpointsRequest(consistency_claim=other, register_state=STATE)
     member = fleet.register_cache.current.active_member("tjk")
     with pytest.raises(Rejected, match="log_forked"):
         await kaz.answer(member, request)
