@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from paiza_node.core.errors import NodeStopped
-from paiza_node.ops.cli.sample import node_toml
 from paiza_node.ops.config import DEFAULTS, load
+from paiza_register.node_toml import node_toml
 
 GOOD = """member = "kaz"
 federation = "paiza.example"

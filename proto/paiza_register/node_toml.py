@@ -1,4 +1,4 @@
-"""The configuration that `init` writes: every setting, its default and its danger. Comments are English."""
+"""The configuration of a new node: every setting, its default and its danger. Comments are English."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ bootstrap_root = "root.json"
 
 # false also accepts keys that are under no passphrase. A copy of the key folder, from a backup or a stolen disk, then
 # signs and opens in this member's name. For machines that hold no secrets only.
-# sealed = true
+{sealed}
 
 # The officers this node knows. Anyone who can write it decides who speaks for this member.
 # officers = "officers.toml"
@@ -79,8 +79,13 @@ admin_socket = {admin_socket}
 """
 
 
-def node_toml(member: str, federation: str, listen: str, admin_socket: str, passphrase_file: Path | None) -> str:
-    """Return the text of node.toml. JSON's strings are TOML's basic strings."""
+def node_toml(
+    member: str, federation: str, listen: str, admin_socket: str, passphrase_file: Path | None, *, sealed: bool = True
+) -> str:
+    """Return the text of node.toml; ``sealed`` False accepts keys that are under no passphrase.
+
+    JSON's strings are TOML's basic strings.
+    """
     return TEMPLATE.format(
         member=member,
         federation=federation,
@@ -90,4 +95,5 @@ def node_toml(member: str, federation: str, listen: str, admin_socket: str, pass
         admin_socket=json.dumps(admin_socket, ensure_ascii=False),
         comment="# " if passphrase_file is None else "",
         passphrase_file=json.dumps(str(passphrase_file or ""), ensure_ascii=False),
+        sealed="# sealed = true" if sealed else "sealed = false",
     )
