@@ -4,15 +4,13 @@
 2. A node that has a root keeps it: the file must begin at the same first root, and hold the newest root noted here.
    A node that has none asks its operator to compare the first root by telephone.
 3. The set is verified from that root, as every set is, and must name this member.
-4. It is archived, and only then the root and the digests of both roots are written: a crash leaves a node that must
-   join again.
+4. It is stored in the node's folder (`paiza_register.joining`).
 """
 
 import json
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -24,14 +22,10 @@ from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import prepare_data
 from paiza_node.ops.language import _
 from paiza_node.ops.terminal import print_json
-from paiza_register import Register, RegisterReader, load_set
-from paiza_register.archive import write_durably
+from paiza_register import Register, joining, load_set
 from paiza_register.register_file import MAX_BYTES, RegisterFile
 from paiza_register.verified_set import root_path
 from paiza_wire.errors import PaizaError
-
-DIGESTS: Final = "root-digests.json"
-"""Beside the root: the digests of the first and of the newest root, as the file carried them."""
 
 
 @click.command(
@@ -58,7 +52,7 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
     # 3.-4.
     register = _accept(config, carried, file)
     if as_json:
-        print_json({"federation": register.federation, "member": config.member, **_digests(carried)})
+        print_json({"federation": register.federation, "member": config.member, **joining.digests(carried)})
         return
     text = _("{member} is in {federation}; the register has {count} members. Next: paiza-node doctor, then run.")
     click.echo(text.format(member=config.member, federation=register.federation, count=len(register.members)))
@@ -89,7 +83,7 @@ def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
             remedy=N_("Ask the other members which federation the file is of. A node never changes its first root."),
             path=file,
         )
-    digests = config.bootstrap_root.with_name(DIGESTS)
+    digests = config.bootstrap_root.with_name(joining.DIGESTS)
     if not digests.exists():
         return
     noted = json.loads(digests.read_bytes())["newest_root"]
@@ -106,7 +100,7 @@ def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
 
 
 def _accept(config: Config, carried: RegisterFile, file: Path) -> Register:
-    """Verify the set, then archive it and write the root (steps 3 and 4)."""
+    """Verify the set, then store it (steps 3 and 4)."""
     try:
         register = load_set(carried.files, carried.first_root, datetime.now(UTC))
         register.member(config.member)
@@ -123,21 +117,10 @@ def _accept(config: Config, carried: RegisterFile, file: Path) -> Register:
             path=file,
         )
     prepare_data(config)
-    reader = RegisterReader(config.data / "register", carried.first_root)
     try:
-        reader.refresh(datetime.now(UTC), carried.fetch())
+        return joining.join(carried, config.data / "register", config.bootstrap_root, datetime.now(UTC))
     except PaizaError as error:
         raise _refused(error, file) from error
-    write_durably(config.bootstrap_root, carried.first_root)
-    write_durably(config.bootstrap_root.with_name(DIGESTS), json.dumps(_digests(carried)).encode() + b"\n")
-    return register
-
-
-def _digests(carried: RegisterFile) -> dict[str, object]:
-    return {
-        "first_root": {"version": 1, "sha256": carried.first_digest.hex()},
-        "newest_root": {"version": carried.newest, "sha256": carried.newest_digest.hex()},
-    }
 
 
 def _refused(error: PaizaError, file: Path) -> NodeStopped:

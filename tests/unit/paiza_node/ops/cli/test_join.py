@@ -9,7 +9,7 @@ import pytest
 
 from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_node.__main__ import run
-from paiza_node.ops.cli.join import DIGESTS
+from paiza_register.joining import DIGESTS
 from paiza_register.register_file import RegisterFile
 from tests.unit.paiza_trust.ceremony import found, prepare
 
