@@ -36,6 +36,7 @@ OFFICERS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "authoriser": (("authoriser",), "operations"),
     "coordinator": (("coordinator",), "coordination"),
     "auditor": (("auditor",), "inspection"),
+    "custodian": (("custodian",), "legal-department"),
 }
 """The officers of every member of a development federation: name -> roles and unit."""
 

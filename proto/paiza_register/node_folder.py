@@ -36,7 +36,7 @@ OFFICERS: Final = """# The officers this node knows. Each is issued a certificat
 #
 # [[officer]]
 # id = "spiffe://MEMBER.FEDERATION/officer/NAME"
-# roles = ["liaison"]                # liaison, duty, authoriser, coordinator, auditor
+# roles = ["liaison"]                # liaison, duty, authoriser, coordinator, auditor, custodian
 # unit = "border-service"
 # certificate_sha256 = "…"           # 64 hex digits: openssl x509 -in officer.crt -outform DER | sha256sum
 # suspended = false

@@ -46,6 +46,7 @@ from paiza_node.features.attachments.upload import Upload
 from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.service import AuditService
 from paiza_node.features.audit.trail import Audit
+from paiza_node.features.ceremonies.service import CeremonyService, ProposalService
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import Export
 from paiza_node.features.forwarding.forward import Forward
@@ -480,6 +481,8 @@ def _handlers(
         RetentionService(ErasureStatus(core), retention.holds, retention.reviews),
         ForwardingService(exchange.forward, Export(core), holders, audit.check_sees),
         RegisterService(dependencies.reader),
+        CeremonyService(),
+        ProposalService(),
         RecoveryService(ServePeer(core)),
         WitnessService(witness.answer_exchange, ProveEntries(core.ledger, core.store)),
         SearchService(search, core.store),

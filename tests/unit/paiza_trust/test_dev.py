@@ -41,7 +41,7 @@ def test_a_whole_federation_is_made_in_seconds(tmp_path: Path) -> None:
     """Eight members stand in well under ten seconds, and their register verifies."""
     created = dev.create(tmp_path / "federation", ALL)
     assert created.seconds < 10
-    assert len(created.profiles) == 8 * 5
+    assert len(created.profiles) == 8 * 6
     register = read_register(tmp_path / "federation")
     assert [member.id for member in register.active_members()] == sorted(ALL)
     assert {member.names["ru"].split(" (", maxsplit=1)[0] for member in register.members.values()} >= {
@@ -103,7 +103,7 @@ def test_a_node_is_ready_to_run(folder: Path) -> None:
         assert (node / config["keys"] / "tls.key").is_file()
         officers = tomllib.loads((node / config["officers"]).read_text())["officer"]
         assert {role for officer in officers for role in officer["roles"]} == {
-            "liaison", "duty", "authoriser", "coordinator", "auditor",
+            "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian",
         }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_an_officer_is_ready_to_work(folder: Path) -> None:
     officers = {
         officer["id"]: officer for officer in tomllib.loads((folder / "nodes/tjk/officers.toml").read_text())["officer"]
     }
-    for name in ("liaison", "duty", "authoriser", "coordinator", "auditor"):
+    for name in ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian"):
         home = folder / "home" / f"tjk-{name}"
         profile = tomllib.loads((home / "profile.toml").read_text())
         assert profile["id"] == f"spiffe://tjk.paiza.example/officer/{name}"
@@ -128,7 +128,7 @@ def test_an_officer_is_ready_to_work(folder: Path) -> None:
 def test_no_two_keys_are_the_same(folder: Path) -> None:
     """Every private key of the federation is one of a kind."""
     private = [path.read_bytes() for pattern in ("*.key", "*.seed", "*.pem") for path in folder.rglob(pattern)]
-    assert len(private) == len(set(private)) == (2 * 2 * 3 + 2 + 2 + 2) + 2 * 5 + 2 * 5
+    assert len(private) == len(set(private)) == (2 * 2 * 3 + 2 + 2 + 2) + 2 * 6 + 2 * 5
 
 
 def test_a_passphrase_encrypts_every_officers_key(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ REMEMBERED_FACTS: Final = 2048  # cached attributes of similar messages
 NEEDS_GRANT: Final = "-needs-grant"
 """The suffix of the ids of rules that forbid only what the originator did not consent to."""
 
+ABOUT_REGISTER: Final = frozenset({"read_register", "ceremony"})
+
 CONTEXTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "forward": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),
     "take_forwarded": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),
@@ -253,7 +255,7 @@ def _principal(principal: Principal) -> Mapping[str, Any]:
 
 def _resource(action: str, message: MessageAttributes | None) -> Mapping[str, Any]:
     if message is None:
-        return _entity("Register" if action == "read_register" else "Log", "own", {})
+        return _entity("Register" if action in ABOUT_REGISTER else "Log", "own", {})
     return _entity(
         "Message",
         "asked",

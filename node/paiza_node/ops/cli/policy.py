@@ -40,7 +40,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
 
 ABOUT_MESSAGES: Final = ("open", "open_annex", "submit", "deliver", "forward", "take_forwarded", "export", "derive")
-OTHERS: Final = ("session", "list", "watch", "trail", "evidence", "read_log", "read_register", "exchange")
+OTHERS: Final = ("session", "list", "watch", "trail", "evidence", "read_log", "read_register", "ceremony", "exchange")
 
 
 @click.group("policy", help=N_("Check rules, and explain why an act is allowed or denied."))
@@ -76,7 +76,8 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
         "Show whether ACTOR may do ACTION with MESSAGE, and which rules decide. ACTOR: an officer"
         " of ours or a member. MESSAGE: an id, a digest or its beginning; none for actions "
         "without a message. Exits with 3 if denied. Actions: open, open_annex, submit, deliver, forward, "
-        "take_forwarded, export, derive, session, list, watch, trail, evidence, read_log, read_register, exchange."
+        "take_forwarded, export, derive, session, list, watch, trail, evidence, read_log, read_register, ceremony, "
+        "exchange."
     ),
 )
 @shared

@@ -5,17 +5,19 @@ import pytest
 from paiza_node.core.policy import MessageAttributes, Policy, Principal
 from paiza_wire.errors import Rejected
 
-ROLES = ("liaison", "duty", "authoriser", "coordinator", "auditor")
 WORKING = {"liaison", "duty", "authoriser", "coordinator"}
+CASES = (*sorted(WORKING), "auditor")
+ROLES = (*CASES, "custodian")
 ALLOWED = {
     "session": set(ROLES),
     "read_register": set(ROLES),
-    "list": set(ROLES),
+    "ceremony": {"custodian"},
+    "list": set(CASES),
     "watch": WORKING,
     "open": WORKING,
     "open_annex": {"liaison", "duty", "authoriser"},
-    "trail": set(ROLES),
-    "evidence": set(ROLES),
+    "trail": set(CASES),
+    "evidence": set(CASES),
     "read_log": {"coordinator", "auditor"},
     "exchange": set[str](),
     "deliver": set[str](),
