@@ -202,6 +202,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("A member is suspended from the federation."),
             N_("Leave it out; nothing is exchanged with it until the suspension is lifted."),
         ),
+        "member_unusable": Remedy(
+            N_("What a member published about itself cannot be used."),
+            N_("Leave it out; nothing is exchanged with it until it publishes anew."),
+        ),
         "members_unheard": Remedy(N_("Not every member could be reached."), _ASK_OPERATOR),
         "node_unreachable": Remedy(
             N_("Your node does not answer."),

@@ -8,7 +8,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
@@ -38,6 +38,12 @@ MAX_REVOKED: Final = 20_000
 
 MAX_LEGAL_BASES: Final = 500
 """Legal bases that the parties' agreements name."""
+
+MAX_LIFE_HOURS: Final = 720
+"""Hours that a timestamp may live."""
+
+MAX_GRACE_HOURS: Final = 168
+"""Hours for which an expired register may be used."""
 
 MAX_TEXT: Final = 300
 """Characters of a name or a title."""
@@ -151,13 +157,16 @@ class Federation:
     ``custodians``, ``publishers`` (in the order in which they publish) and ``reference`` map a member to the id of its
     key. A member describes itself, except for its logs and witnesses: the members together admit each of their keys.
     ``key_pins`` are all that ever were, by name and SHA-256 of the vkey, those of removed members included: nobody can
-    abandon a log that showed two histories, and an old key in evidence can still be judged.
+    abandon a log that showed two histories, and an old key in evidence can still be judged. ``life`` is that of a
+    timestamp, ``grace`` the use of a register after its expiry.
     """
 
     def __init__(self, data: bytes) -> None:
         fields = Fields.load("federation.json", data)
         self.name = fields.text("name", FEDERATION_NAME)
         self.names = fields.names("names")
+        self.life = timedelta(hours=fields.number("timestamp_life_hours", 1, MAX_LIFE_HOURS))
+        self.grace = timedelta(hours=fields.number("grace_hours", 0, MAX_GRACE_HOURS))
         members = fields.inner_each("members", MAX_MEMBERS)
         self.members: Mapping[str, Status] = {member: _status(member, values) for member, values in members.items()}
         self.custodians = self._holders(fields, "custodians")

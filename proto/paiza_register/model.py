@@ -1,14 +1,22 @@
 """The model of the federation: one verified version of the register, as frozen data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Literal, TypeVar
 
+from paiza_register.pair_key import PairKey
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import cosignatures
+
+_Value = TypeVar("_Value")
+
+
+def _nothing() -> Mapping[str, _Value]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,12 @@ class Register:
     period runs. ``reference`` holds the signed files of reference data, by target path. They are parsed on use
     (`paiza_domain.reference.read`), so that no wrong list can stop an exchange. ``key_pins`` are the keys of logs and
     witnesses that were ever admitted: name and SHA-256 of the vkey.
+
+    ``members`` are those whose own files can be used. ``unusable`` holds every other member and the reason: it may not
+    speak and counts as away. ``life`` is the time from ``issued_time``, when the timestamp was signed, to its expiry;
+    ``grace`` the use after it. ``custodians`` are pairs by member, of whom ``threshold`` must sign. ``publishers`` are
+    key ids by member, in the order in which they publish. ``role_expiries`` holds the expiry of every role of the
+    metadata, ``root_sha256`` the digest of the newest root, 32 bytes.
     """
 
     version: bytes
@@ -97,13 +111,43 @@ class Register:
     role_versions: Mapping[str, int] = field(repr=False)
     key_pins: frozenset[tuple[str, bytes]] = field(repr=False)
     _verifier: CertificateVerifier = field(repr=False, compare=False)
+    _: KW_ONLY
+    unusable: Mapping[str, str] = field(default_factory=_nothing)
+    suspended_ids: frozenset[str] = frozenset()
+    life: timedelta = timedelta(hours=24)
+    grace: timedelta = timedelta(hours=48)
+    custodians: Mapping[str, PairKey] = field(default_factory=_nothing, repr=False)
+    threshold: int = 1
+    publishers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    root_version: int = 1
+    root_sha256: bytes = bytes(32)
+    timestamp_version: int = 1
+    snapshot_version: int = 1
+    role_expiries: Mapping[str, datetime] = field(default_factory=_nothing, repr=False)
+
+    @property
+    def active_ids(self) -> frozenset[str]:
+        """Return the ids of all active members, usable or not: quorums count these."""
+        active = {member.id for member in self.members.values() if member.status == "active"}
+        return frozenset(active | (self.unusable.keys() - self.suspended_ids))
+
+    @property
+    def issued_time(self) -> datetime:
+        """Return when the timestamp was signed."""
+        return self.role_expiries["timestamp"] - self.life
 
     def active_members(self) -> tuple[Member, ...]:
-        """Return the active members, ordered by id."""
+        """Return the active members whose own files can be used, ordered by id."""
         return tuple(member for _, member in sorted(self.members.items()) if member.status == "active")
 
     def member(self, member_id: str) -> Member:
-        """Return a member, active or suspended; ``Rejected("unknown_member")`` if the register has no such member."""
+        """Return a member, active or suspended.
+
+        ``Rejected("unknown_member")`` if the register has no such member, ``Rejected("member_unusable")`` if its own
+        files cannot be used.
+        """
+        if member_id in self.unusable:
+            raise Rejected("member_unusable", self.unusable[member_id])
         member = self.members.get(member_id)
         if member is None:
             raise Rejected("unknown_member", "this member is not in the register")

@@ -98,7 +98,10 @@ class _Verified:
     """The files that the metadata names, after steps 1-7."""
 
     version: bytes
-    expiry_time: datetime
+    root: Root
+    root_sha256: bytes
+    timestamp: Timestamp
+    expiries: Mapping[str, datetime]
     role_versions: Mapping[str, int]
     targets: Mapping[str, bytes]
     signers: Mapping[str, frozenset[str]]
@@ -187,10 +190,19 @@ def _verify_metadata(files: Mapping[str, bytes], bootstrap_root: bytes) -> _Veri
     everything = dict(top.targets)
     for targets in delegated.values():
         everything.update(targets.targets)
-    signed: tuple[Signed, ...] = (root, timestamp, snapshot, top, *delegated.values())
+    signed: dict[str, Signed] = {
+        Root.type: root,
+        Timestamp.type: timestamp,
+        Snapshot.type: snapshot,
+        Targets.type: top,
+        **delegated,
+    }
     return _Verified(
         version=sha256(snapshot_bytes).digest(),
-        expiry_time=min(part.expires.astimezone(UTC) for part in signed),
+        root=root,
+        root_sha256=sha256(files.get(root_path(root.version), bootstrap_root)).digest(),
+        timestamp=timestamp,
+        expiries=MappingProxyType({name: part.expires.astimezone(UTC) for name, part in signed.items()}),
         role_versions=MappingProxyType(
             {
                 "root": root.version,
@@ -344,7 +356,7 @@ def _read(verified: _Verified) -> Register:
         federation=federation.name,
         names=federation.names,
         members=MappingProxyType(members),
-        expiry_time=verified.expiry_time,
+        expiry_time=min(verified.expiries.values()),
         legal_bases=federation.legal_bases,
         agreements=tuple(_agreements(verified)),
         reference=MappingProxyType(
@@ -354,7 +366,23 @@ def _read(verified: _Verified) -> Register:
         role_versions=verified.role_versions,
         key_pins=federation.key_pins,
         _verifier=CertificateVerifier({member_id: member.authority for member_id, member in members.items()}),
+        suspended_ids=frozenset(member for member, status in federation.members.items() if status == "suspended"),
+        life=federation.life,
+        grace=federation.grace,
+        custodians=_custodians(verified.root, federation),
+        threshold=verified.root.roles[Root.type].threshold,
+        publishers=federation.publishers,
+        root_version=verified.root.version,
+        root_sha256=verified.root_sha256,
+        timestamp_version=verified.timestamp.version,
+        snapshot_version=verified.role_versions[Snapshot.type],
+        role_expiries=verified.expiries,
     )
+
+
+def _custodians(root: Root, federation: Federation) -> Mapping[str, PairKey]:
+    keys = {member: root.keys[keyid] for member, keyid in federation.custodians.items()}
+    return MappingProxyType({member: key for member, key in keys.items() if isinstance(key, PairKey)})
 
 
 def _check_holders(federation: Federation, signers: Mapping[str, frozenset[str]]) -> None:

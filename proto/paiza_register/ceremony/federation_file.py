@@ -2,11 +2,18 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from securesystemslib.signer import Key
 
 from paiza_register.documents import FORMAT, vkey_digest
+
+LIFE: Final = timedelta(hours=24)
+"""Of a timestamp: a publisher's node renews it every hour."""
+
+GRACE: Final = timedelta(hours=48)
+"""After a timestamp's expiry: a weekend on which no publisher's node runs."""
 
 
 def federation_file(
@@ -18,10 +25,13 @@ def federation_file(
     publishers: Mapping[str, Key],
     reference: Mapping[str, Key],
     legal_bases: Mapping[str, Mapping[str, str]],
+    life: timedelta = LIFE,
+    grace: timedelta = GRACE,
 ) -> bytes:
     """Return federation.json of a new federation, all of whose members are active.
 
     ``members`` are their member.json, as values: every key that one names in it is pinned. Keys are by member.
+    ``life`` is that of a timestamp, ``grace`` the use of a register after its expiry, both in whole hours.
     """
     own = list(members)
     return to_json(
@@ -29,6 +39,8 @@ def federation_file(
             "format": FORMAT,
             "name": name,
             "names": dict(names),
+            "timestamp_life_hours": life // timedelta(hours=1),
+            "grace_hours": grace // timedelta(hours=1),
             "members": {member["id"]: {"status": "active"} for member in own},
             "custodians": holders(custodians),
             "publishers": holders(publishers),
