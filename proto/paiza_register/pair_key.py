@@ -1,10 +1,10 @@
-"""Pairs as keys and signers of the register's metadata, registered with securesystemslib.
+"""Pairs as keys and signers of the register's metadata; the key is registered with securesystemslib.
 
 A key's JSON, "Pairs" in proto/README.md, has one form: nothing stands in it but ``keytype``, ``scheme`` and
 ``keyval.public``, and its key id is the one that the TUF specification computes. So a key id names the bytes of one
 key, and one key has no second id under which it could count twice.
 
-Importing this module registers both.
+Importing this module registers the key.
 """
 
 import re
@@ -16,7 +16,6 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import (
     KEY_FOR_TYPE_AND_SCHEME,
-    SIGNER_FOR_URI_SCHEME,
     Key,
     SecretsHandler,
     Signature,
@@ -29,7 +28,6 @@ from paiza_wire.identity.pair import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, PairPriv
 
 KEY_TYPE: Final = "paiza-pair"
 SCHEME: Final = "p256-mldsa44/1"
-URI_SCHEME: Final = "paiza-pair"
 
 _PUBLIC: Final = re.compile(f"[0-9a-f]{{{2 * PUBLIC_KEY_BYTES}}}")
 _SIGNATURE: Final = re.compile(f"[0-9a-f]{{{2 * SIGNATURE_BYTES}}}")
@@ -92,20 +90,8 @@ class PairSigner(Signer):
     def from_priv_key_uri(
         cls, priv_key_uri: str, public_key: Key, secrets_handler: SecretsHandler | None = None
     ) -> "PairSigner":
-        """Open ``paiza-pair:NAME``: the halves lie in ``NAME-p256.pem`` and ``NAME-mldsa44.pem``.
-
-        ``OSError`` if a file cannot be read, ``ValueError`` if they are not the halves of this public key.
-        """
-        scheme, _, name = priv_key_uri.partition(":")
-        if scheme != URI_SCHEME:
-            raise ValueError(f"not a pair's key: {priv_key_uri}")
-        try:
-            signer = cls(PairPrivateKey.from_pem(*(path.read_bytes() for path in key_files(Path(name)))))
-        except Rejected as error:
-            raise ValueError(error.detail) from error
-        if signer.public_key != public_key:
-            raise ValueError("the private key is another's than this public key")
-        return signer
+        """Refuse: a pair is opened by its key folder alone. The base class asks for the method."""
+        raise ValueError("a pair has no URI")
 
     @property
     @override
@@ -136,4 +122,3 @@ def key_id(key: dict[str, Any]) -> str:
 
 
 KEY_FOR_TYPE_AND_SCHEME[KEY_TYPE, SCHEME] = PairKey
-SIGNER_FOR_URI_SCHEME[URI_SCHEME] = PairSigner

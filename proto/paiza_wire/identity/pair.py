@@ -20,12 +20,10 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
-from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES
 
 LABEL: Final = b"paiza/v1/pair\n"
 """Stands before everything that a pair signs, so that it is never taken for a signature over anything else."""
@@ -107,22 +105,6 @@ class PairPrivateKey:
         """Join a private key over P-256 and one of ML-DSA-44; neither may serve anything else."""
         encoded = _point(classical.public_key()) + lattice.public_key().public_bytes_raw()
         return cls(PairPublicKey.from_bytes(encoded), classical, lattice)
-
-    @classmethod
-    def from_pem(cls, classical: bytes, lattice: bytes) -> "PairPrivateKey":
-        """Read the two halves, each in PKCS #8 PEM; ``Rejected("bad_key")`` if one is of another kind."""
-        first = keys.private_key_from_pem(classical)
-        if not isinstance(first, EllipticCurvePrivateKey):
-            raise Rejected("bad_key", "the first half of a pair is not over P-256")
-        if len(lattice) > MAX_KEY_FILE_BYTES:
-            raise Rejected("bad_key", "the key file is too large")
-        try:
-            second = load_pem_private_key(lattice, None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise Rejected("bad_key", "the key file does not open") from None
-        if not isinstance(second, MLDSA44PrivateKey):
-            raise Rejected("bad_key", "the second half of a pair is not of ML-DSA-44")
-        return cls.from_halves(first, second)
 
     def to_pem(self) -> tuple[bytes, bytes]:
         """Encode the two halves, each as PKCS #8 PEM: P-256, ML-DSA-44."""

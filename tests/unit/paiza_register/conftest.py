@@ -14,10 +14,9 @@ from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
 from paiza_register import FetchMissing, Register, load_set, roles
-from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust import dev
+from paiza_trust.key_folder import KeyFolder
 from paiza_wire.errors import Rejected
-from paiza_wire.identity.pair import PairPrivateKey
 from tests.two_verifiers import second_verifier
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -39,10 +38,6 @@ class Holder:
         def read(name: str) -> Any:
             return Metadata.from_file(str(metadata / name)).signed
 
-        def pair(name: str) -> PairSigner:
-            halves = (path.read_bytes() for path in key_files(folder / "register-keys" / name))
-            return PairSigner(PairPrivateKey.from_pem(*halves))
-
         self.root: Root = read("1.root.json")
         self.timestamp: Timestamp = read("timestamp.json")
         self.snapshot: Snapshot = read("1.snapshot.json")
@@ -53,6 +48,7 @@ class Holder:
         publisher_pem = (folder / f"register-keys/publisher-{MEMBERS[0]}.pem").read_bytes()
         publisher_key: Any = load_pem_private_key(publisher_pem, None)
         publisher = CryptoSigner(publisher_key)
+        pair = KeyFolder(folder / "register-keys").pair
         custodians = [pair(f"custodian-{member}") for member in MEMBERS]
         self.signers: dict[str, Sequence[Signer]] = {
             "root": custodians,

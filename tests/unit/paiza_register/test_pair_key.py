@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from securesystemslib.signer import CryptoSigner, Key, Signature, Signer
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root
 
-from paiza_register.pair_key import PairKey, PairSigner, key_files
+from paiza_register.pair_key import PairKey, PairSigner
 from paiza_wire.identity.pair import PairPrivateKey
 from tests.two_verifiers import second_verifier
 from tests.unit.paiza_register.conftest import NOW, Holder, refused_by_both
@@ -91,19 +90,12 @@ def test_a_signature_in_another_form_is_refused(change: Callable[[str], str]) ->
     assert not COUNTS(ONE.public_key.to_dict(), changed, DATA)
 
 
-def test_a_signer_is_opened_by_its_uri(tmp_path: Path) -> None:
-    """Two key files make the signer of their public key, and of no other."""
-    for path, data in zip(key_files(tmp_path / "custodian-kaz"), ONE.private_bytes(), strict=True):
-        path.write_bytes(data)
-    opened = Signer.from_priv_key_uri(f"paiza-pair:{tmp_path}/custodian-kaz", ONE.public_key)
-    ONE.public_key.verify_signature(opened.sign(DATA), DATA)
-    with pytest.raises(ValueError, match="another's"):
-        Signer.from_priv_key_uri(f"paiza-pair:{tmp_path}/custodian-kaz", OTHER.public_key)
-    with pytest.raises(FileNotFoundError):
-        Signer.from_priv_key_uri(f"paiza-pair:{tmp_path}/custodian-tjk", ONE.public_key)
-    (tmp_path / "custodian-kaz-mldsa44.pem").write_bytes(OTHER.private_bytes()[1])
-    with pytest.raises(ValueError, match="another's"):
-        Signer.from_priv_key_uri(f"paiza-pair:{tmp_path}/custodian-kaz", ONE.public_key)
+def test_a_pair_has_no_uri() -> None:
+    """A pair is opened by its key folder alone; the library knows no other way to it."""
+    with pytest.raises(ValueError, match="Unsupported"):
+        Signer.from_priv_key_uri("paiza-pair:custodian-kaz", ONE.public_key)
+    with pytest.raises(ValueError, match="no URI"):
+        PairSigner.from_priv_key_uri("paiza-pair:custodian-kaz", ONE.public_key)
 
 
 def verified(root: Metadata[Root]) -> bool:

@@ -7,14 +7,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys, pair
 from paiza_wire.identity.pair import PairPrivateKey, PairPublicKey
-from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES
+from paiza_wire.identity.private_keys import MLDSA44, P256
+from paiza_wire.identity.sealing import Sealer
 from tests.two_verifiers import second_verifier
 
 DATA = b"root 7 of paiza.example"
@@ -161,15 +162,12 @@ def test_a_signature_holds_under_no_other_key(public: bytes) -> None:
 
 
 def test_a_pair_is_stored_as_its_two_halves() -> None:
-    """Both halves go to PEM and come back as the same pair; other kinds of keys in either place are refused."""
-    first, second = ONE.to_pem()
-    again = PairPrivateKey.from_pem(first, second)
+    """Both halves go to PEM and come back as the same pair; neither is read in the other's place."""
+    sealer = Sealer(lambda: b"")
+    first, second = (sealer.open(half) for half in ONE.to_pem())
+    again = PairPrivateKey.from_halves(P256.read(first), MLDSA44.read(second))
     assert again.public_key == ONE.public_key
     assert holds(ONE.public_key.encoded, again.sign(DATA))
-    ed25519 = keys.private_key_to_pem(keys.generate_ed25519())
-    p384 = ec.generate_private_key(ec.SECP384R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    for wrong in ((second, first), (first, first), (second, second), (ed25519, second), (p384, second), (first, b"")):
+    for kind, half in ((P256, second), (MLDSA44, first)):
         with pytest.raises(Rejected, match="bad_key"):
-            PairPrivateKey.from_pem(*wrong)
-    with pytest.raises(Rejected, match="bad_key"):
-        PairPrivateKey.from_pem(first, second + b"\n" * MAX_KEY_FILE_BYTES)
+            kind.read(half)
