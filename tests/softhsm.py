@@ -1,8 +1,10 @@
-"""A token of SoftHSM 2 in a folder of the test's own, with keys made on it."""
+"""Tokens of SoftHSM 2 in a folder of the test's own, with keys made on them."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,12 @@ import pytest
 
 PIN: Final = "123456"
 LABEL: Final = "Paiza test"
+TWIN: Final = "Paiza twin"
+"""Label of two tokens."""
+
+REMOVED: Final = "Paiza removed"
+"""Label of the token that `removed` takes away."""
+
 _MODULES: Final = (
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib64/softhsm/libsofthsm2.so",
@@ -28,7 +36,7 @@ def module() -> Path:
 
 
 def make_token(folder: Path) -> Path:
-    """Make a token below this folder, which SOFTHSM2_CONF names from now on; return SoftHSM's module.
+    """Make the tokens below this folder, which SOFTHSM2_CONF names from now on; return SoftHSM's module.
 
     The module reads its configuration once in a process: all tokens of a test run are in the first folder.
     """
@@ -37,19 +45,43 @@ def make_token(folder: Path) -> Path:
         (folder / "tokens").mkdir()
         (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
         os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
-        make = ["softhsm2-util", "--init-token", "--free", "--label", LABEL, "--pin", PIN, "--so-pin", PIN]
-        subprocess.run(make, check=True, capture_output=True)
+        for label in (LABEL, TWIN, TWIN, REMOVED):
+            make = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", PIN]
+            subprocess.run(make, check=True, capture_output=True)
     return found
 
 
-def make_key(library: Path, label: str, curve: str = "secp256r1") -> None:
-    """Make a key pair on the token."""
+@contextmanager
+def removed(token_label: str) -> Iterator[None]:
+    """Remove a token, which may be open, and connect it again: its folder goes away and comes back.
+
+    SoftHSM believes in a token's return only when it is started anew, which closes every session of the process.
+    """
+    import pkcs11  # noqa: PLC0415 - an extra
+
+    folder = Path(os.environ["SOFTHSM2_CONF"]).parent
+    (token,) = [
+        each for each in (folder / "tokens").iterdir() if token_label.encode() in (each / "token.object").read_bytes()
+    ]
+    token.rename(folder / token.name)
+    try:
+        yield
+    finally:
+        (folder / token.name).rename(token)
+        pkcs11.lib(str(module())).reinitialize()
+
+
+def make_key(
+    library: Path, label: str, curve: str = "secp256r1", *, token_label: str = LABEL, signs: bool = True
+) -> None:
+    """Make a key pair on a token; one that does not sign may only agree on keys."""
     import pkcs11  # noqa: PLC0415 - an extra
     from pkcs11.util.ec import encode_named_curve_parameters  # noqa: PLC0415
 
-    token = pkcs11.lib(str(library)).get_token(token_label=LABEL)
+    token = pkcs11.lib(str(library)).get_token(token_label=token_label)
     with token.open(rw=True, user_pin=PIN) as session:
         parameters = session.create_domain_parameters(
             pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}, local=True
         )
-        parameters.generate_keypair(store=True, label=label)
+        capabilities = None if signs else pkcs11.MechanismFlag.DERIVE
+        parameters.generate_keypair(store=True, label=label, capabilities=capabilities)

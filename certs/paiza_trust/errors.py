@@ -17,6 +17,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "bad_passphrase": (N_("The passphrase does not open the key"), N_("Enter the passphrase it was sealed with.")),
     "bad_pin": (N_("The token does not open with this PIN"), N_("Enter the right PIN: a token locks itself.")),
     "bad_signature": (N_("A signature or a proof does not hold"), N_("Ask for the file again; do not sign it.")),
+    "bad_token_uri": (
+        N_("The name of a key on a token is wrong"),
+        N_("Write pkcs11:token=…;object=…?module-path=…; it never contains a PIN."),
+    ),
     "clock_skew": (N_("The times do not follow one another"), N_("Compare the clocks of all who take part.")),
     "conflict": (N_("This contradicts what holds already"), N_("Compare the files, and what was signed before.")),
     "key_exposed": (
@@ -26,9 +30,29 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "key_unsealed": (N_("The key is under no passphrase"), N_("Seal it; sealed = false is for exercises.")),
     "malformed": (N_("This is refused as it stands"), N_("Correct what is named, or ask for the file again.")),
     "passphrase_missing": (N_("The passphrase is empty"), N_("Write it as the first line of its file.")),
+    "pin_locked": (
+        N_("The token is locked after wrong PINs, or its PIN has expired or was never set"),
+        N_("Unlock it with the maker's tool."),
+    ),
     "register_expired": (N_("The register has expired"), N_("Take the newest register.")),
     "register_invalid": (N_("The register is not valid"), N_("Take the file of another member.")),
     "register_rolled_back": (N_("The register is older than the one known"), N_("Take the newest register.")),
+    "token_ambiguous": (
+        N_("Several tokens fit the name of a key"),
+        N_("Name the serial number of the token too."),
+    ),
+    "token_key_unknown": (
+        N_("Not exactly one key on the token has this name"),
+        N_("List the token's keys, and name the id of the key too."),
+    ),
+    "token_key_unusable": (
+        N_("The key on the token is not over P-256, or the token does not let it sign"),
+        N_("Make a P-256 key for signing with the maker's tool."),
+    ),
+    "token_unavailable": (
+        N_("The token is missing or was removed, or does not answer"),
+        N_("Connect it, and check its module and its name."),
+    ),
     "unknown_member": (N_("The register has no such member"), N_("Name a member of it.")),
 }
 """What refusals of the layers below mean in a ceremony; of others the registry of reason codes speaks, in English."""

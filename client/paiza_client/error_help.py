@@ -272,6 +272,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The period is not over, or a message in it still waits for an answer; it was not closed."),
             N_("Try again later, or choose a period that ended earlier."),
         ),
+        "pin_locked": Remedy(
+            N_("The token is locked after wrong PINs, or its PIN has expired or was never set."),
+            N_("Unlock it with the maker's tool, or ask the person who issued it."),
+        ),
         "policy_denied": Remedy(
             N_("The rules do not allow this for you or for that member."),
             N_("See the rule in the detail; ask an officer whose role allows it, or your coordinator."),
@@ -323,8 +327,19 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "stale_checkpoint": Remedy(N_("A larger checkpoint of that log is known."), _TRY_LATER),
         "standby": Remedy(N_("This process of the node is on standby."), _TRY_LATER),
+        "token_ambiguous": Remedy(
+            N_("Several tokens fit the name of a key."), N_("Name the serial number of the token too.")
+        ),
+        "token_key_unknown": Remedy(
+            N_("Not exactly one key on the token has this name."),
+            N_("List the token's keys, and name the id of the key too."),
+        ),
+        "token_key_unusable": Remedy(
+            N_("The key on the token is not over P-256, or the token does not let it sign."),
+            N_("Make a P-256 key for signing with the maker's tool."),
+        ),
         "token_unavailable": Remedy(
-            N_("The token is missing or does not answer."),
+            N_("The token is missing or was removed, or does not answer."),
             N_("Connect it, and check its module and its name."),
         ),
         "too_large": Remedy(N_("Something is larger than its limit."), N_("Shorten or split it.")),

@@ -3,16 +3,17 @@
 Tokens hold P-256 keys. No token that could be bought signs with ML-DSA-44 or opens with X-Wing: the second half of a
 pair, logs, witnesses and encryption keys are sealed files (`key_files`).
 
-A token is opened once in a process, with one thread that alone speaks to it: sessions may not be shared by threads, a
-login counts for a whole process, and a card does one thing at a time. Signing waits for its turn.
+A process has one `Tokens`, whose one thread alone speaks to every module: the modules are loaded without locks of their
+own, a login counts for a whole process, and a card does one thing at a time. Signing waits for its turn.
 """
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -31,16 +32,30 @@ SIGNATURE_BYTES: Final = 64
 _P256: Final = bytes.fromhex("06082a8648ce3d030107")  # namedCurve of RFC 5480 §2.1.1.1
 _OCTETS: Final = 0x04
 
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A token that fits a name. ``name`` tells it from all others: its module and its serial number."""
+
+    name: tuple[str, str]
+    label: str
+    token: "pkcs11.Token"
+
 
 class Tokens:
-    """The tokens of a process. ``ask_pin`` is called with the token's name where its URI names no file.
+    """The tokens of a process. ``ask_pin`` is called with the token's label where its URI names no file.
 
     A context manager: at its end sessions are closed, and keys on tokens do not sign any more.
     """
 
     def __init__(self, ask_pin: Callable[[str], bytes]) -> None:
         self._ask_pin = ask_pin
-        self._open: dict[tuple[str, str], _Token] = {}
+        self._sessions: dict[tuple[str, str], pkcs11.Session] = {}
+        self._refused: dict[tuple[str, str], Rejected] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="paiza-token")
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -50,109 +65,132 @@ class Tokens:
         self.close()
 
     def close(self) -> None:
-        """Close every token."""
+        """Close every token; one that was removed is closed already."""
         with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
+            while self._sessions:
+                session = self._sessions.popitem()[1]
+                with suppress(Unavailable):
+                    self._in_turn(_close, session)
+            self._thread.shutdown()
 
     def signer(self, uri: TokenUri) -> Signer:
         """Return the one key that this URI names, after the token's PIN was given once.
 
-        ``Unavailable("token_unavailable")`` if there is no such token, or it does not answer; ``Rejected("bad_pin")``,
-        which is never tried again, because tokens lock themselves; ``Rejected("bad_key")`` if there is no such key, or
-        it is not one over P-256 that signs.
+        Raise ``Unavailable("token_unavailable")`` if there is no such token, or it does not answer, and ``Rejected``:
+        ``token_ambiguous`` if several tokens fit the name, ``bad_pin`` for a wrong PIN, after which this token is not
+        opened again because tokens lock themselves, ``pin_locked`` if it has done so, ``token_key_unknown`` if not
+        exactly one key has the name, and ``token_key_unusable`` if that key is not over P-256 or may not sign.
         """
-        library = _library(uri)
-        with _translated():
-            found = [token for token in library.get_tokens() if _fits(token, uri)]
-        if len(found) != 1:
-            raise Unavailable("token_unavailable", f"{len(found)} tokens fit the name")
-        with self._lock:
-            name = (str(uri.module), _plain(found[0].serial))
-            if name not in self._open:
-                self._open[name] = _Token(found[0], self._pin(uri, found[0]))
-            token = self._open[name]
-        return token.signer(uri)
-
-    def _pin(self, uri: TokenUri, token: "pkcs11.Token") -> str:
-        if uri.pin_source is not None:
-            pin = key_files.passphrase_from_file(uri.pin_source)
-        else:
-            pin = self._ask_pin(_plain(token.label))
-        try:
-            return pin.decode()
-        except UnicodeDecodeError:
-            raise Rejected("bad_pin", "the PIN is not UTF-8") from None
-
-
-class _Token:
-    """An open token and the thread that alone speaks to it."""
-
-    def __init__(self, token: "pkcs11.Token", pin: str) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="paiza-token")
-        try:
-            self._session: pkcs11.Session = self._thread.submit(_opened, token, pin).result()
-        except BaseException:
-            self._thread.shutdown()
-            raise
-
-    def signer(self, uri: TokenUri) -> Signer:
-        private_key, public_key = self._thread.submit(self._find, uri).result()
+        with self._lock:  # nobody is asked for two PINs at once
+            found = self._in_turn(_found, uri)
+            if found.name not in self._sessions:
+                self._sessions[found.name] = self._opened(uri, found)
+            private_key, public_key = self._in_turn(_key_pair, self._sessions[found.name], uri)
 
         def sign(data: bytes) -> bytes:
-            try:
-                signature: bytes = self._thread.submit(_sign, private_key, data).result()
-            except RuntimeError as error:  # the thread takes no more work
-                raise Unavailable("token_unavailable", "the token was closed") from error
+            signature = self._in_turn(_sign, private_key, data)
             keys.verify(public_key, signature, data)  # that both halves on the token belong together
             return signature
 
         return Signer(public_key, sign)
 
-    def close(self) -> None:
-        with _translated():
-            self._thread.submit(self._session.close).result()
-        self._thread.shutdown()
-
-    def _find(self, uri: TokenUri) -> tuple[Any, EllipticCurvePublicKey]:
-        import pkcs11  # noqa: PLC0415 - an extra; not needed without a token
-
-        with _translated():
-            private_key = self._only(uri, pkcs11.ObjectClass.PRIVATE_KEY)
-            public = self._only(uri, pkcs11.ObjectClass.PUBLIC_KEY)
-            if private_key.key_type != pkcs11.KeyType.EC or public[pkcs11.Attribute.EC_PARAMS] != _P256:
-                raise Rejected("bad_key", "a key on a token must be over P-256; other kinds are sealed files")
-            point = der.content(_OCTETS, public[pkcs11.Attribute.EC_POINT])
+    def _in_turn(self, work: Callable[_Given, _Result], /, *given: _Given.args, **named: _Given.kwargs) -> _Result:
+        """Return what the thread of the tokens makes of this work."""
         try:
-            return private_key, EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point or b"")
-        except ValueError:
-            raise Rejected("bad_key", "the public key on the token is no point of P-256") from None
+            waiting = self._thread.submit(work, *given, **named)
+        except RuntimeError as error:  # the thread takes no more work
+            raise Unavailable("token_unavailable", "the token was closed") from error
+        return waiting.result()
 
-    def _only(self, uri: TokenUri, kind: "pkcs11.ObjectClass") -> Any:
-        """Return the one object of this class that the URI names."""
-        import pkcs11  # noqa: PLC0415 - as above
-
-        wanted: dict[pkcs11.Attribute, Any] = {pkcs11.Attribute.CLASS: kind}
-        if uri.label:
-            wanted[pkcs11.Attribute.LABEL] = uri.label
-        if uri.key_id:
-            wanted[pkcs11.Attribute.ID] = uri.key_id
-        # To its end: a search that breaks off would block the next one.
-        found = list(self._session.get_objects(wanted))
-        if not found:
-            raise Rejected("bad_key", "there is no such key on the token")
-        if len(found) > 1:
-            raise Rejected("bad_key", "several keys on the token have this name: name its id too")
-        return found[0]
+    def _opened(self, uri: TokenUri, found: _Found) -> "pkcs11.Session":
+        if before := self._refused.get(found.name):
+            raise Rejected(before.reason, before.detail) from before
+        pin = self._ask_pin(found.label) if uri.pin_source is None else key_files.passphrase_from_file(uri.pin_source)
+        try:
+            return self._in_turn(_open, found.token, pin)
+        except Rejected as error:
+            self._refused[found.name] = error
+            raise
 
 
-def _opened(token: "pkcs11.Token", pin: str) -> "pkcs11.Session":
+def _found(uri: TokenUri) -> _Found:
+    """Return the one token that a URI names."""
+    library = _library(uri)
+    import pkcs11  # noqa: PLC0415 - as in `_library`
+
     with _translated():
-        return token.open(user_pin=pin)
+        fitting = [token for token in _present(library) if _fits(token, uri)]
+        if not fitting:
+            raise Unavailable("token_unavailable", "no token fits the name")
+        if len(fitting) > 1:
+            serials = ", ".join(_plain(token.serial) for token in fitting)
+            raise Rejected("token_ambiguous", f"the serial numbers are {serials}")
+        (token,) = fitting
+        if token.flags & pkcs11.TokenFlag.USER_PIN_LOCKED:
+            raise Rejected("pin_locked", "the token says so")
+        return _Found((str(uri.module), _plain(token.serial)), _plain(token.label), token)
+
+
+def _present(library: Any) -> Iterator["pkcs11.Token"]:
+    """Yield the tokens that answer. One in another reader that does not is of no concern here."""
+    import pkcs11  # noqa: PLC0415 - as in `_library`
+
+    for slot in library.get_slots(token_present=True):
+        with suppress(pkcs11.PKCS11Error):
+            yield slot.get_token()
+
+
+def _open(token: "pkcs11.Token", pin: bytes) -> "pkcs11.Session":
+    try:
+        text = pin.decode()
+    except UnicodeDecodeError:
+        raise Rejected("bad_pin", "the PIN is not UTF-8") from None
+    with _translated():
+        return token.open(user_pin=text)
+
+
+def _close(session: "pkcs11.Session") -> None:
+    with _translated():
+        session.close()
+
+
+def _key_pair(session: "pkcs11.Session", uri: TokenUri) -> tuple[Any, EllipticCurvePublicKey]:
+    import pkcs11  # noqa: PLC0415 - as in `_library`
+
+    with _translated():
+        private_key = _only(session, uri, pkcs11.ObjectClass.PRIVATE_KEY)
+        public = _only(session, uri, pkcs11.ObjectClass.PUBLIC_KEY)
+        if private_key.key_type != pkcs11.KeyType.EC or public[pkcs11.Attribute.EC_PARAMS] != _P256:
+            raise Rejected("token_key_unusable", "the key is not over P-256; other kinds are sealed files")
+        if not private_key[pkcs11.Attribute.SIGN]:
+            raise Rejected("token_key_unusable", "the token does not let the key sign (CKA_SIGN)")
+        point = der.content(_OCTETS, public[pkcs11.Attribute.EC_POINT])
+    try:
+        return private_key, EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point or b"")
+    except ValueError:
+        raise Rejected("token_key_unusable", "the public key on the token is no point of P-256") from None
+
+
+def _only(session: "pkcs11.Session", uri: TokenUri, kind: "pkcs11.ObjectClass") -> Any:
+    """Return the one object of this class that the URI names."""
+    import pkcs11  # noqa: PLC0415 - as in `_library`
+
+    wanted: dict[pkcs11.Attribute, Any] = {pkcs11.Attribute.CLASS: kind}
+    if uri.label:
+        wanted[pkcs11.Attribute.LABEL] = uri.label
+    if uri.key_id:
+        wanted[pkcs11.Attribute.ID] = uri.key_id
+    # To its end: a search that breaks off would block the next one.
+    found = list(session.get_objects(wanted))
+    if not found:
+        raise Rejected("token_key_unknown", "there is no such key on the token")
+    if len(found) > 1:
+        raise Rejected("token_key_unknown", "several keys on the token have this name: name its id too")
+    return found[0]
 
 
 def _sign(private_key: Any, data: bytes) -> bytes:
-    import pkcs11  # noqa: PLC0415 - as above
+    import pkcs11  # noqa: PLC0415 - as in `_library`
 
     with _translated():
         # The digest is made here: every token has CKM_ECDSA, and some have nothing else.
@@ -165,7 +203,7 @@ def _sign(private_key: Any, data: bytes) -> bytes:
 
 def _library(uri: TokenUri) -> Any:
     try:
-        import pkcs11  # noqa: PLC0415 - as above
+        import pkcs11  # noqa: PLC0415 - an extra; not needed without a token
     except ImportError:
         raise Unavailable("token_unavailable", "python-pkcs11 is not installed: pip install 'paiza[token]'") from None
     with _translated():
@@ -190,11 +228,13 @@ def _plain(text: str | bytes) -> str:
 @contextmanager
 def _translated() -> Iterator[None]:
     """Raise the errors of the module as ours."""
-    import pkcs11  # noqa: PLC0415 - as above
+    import pkcs11  # noqa: PLC0415 - as in `_library`
 
     try:
         yield
-    except (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked, pkcs11.PinExpired) as error:
+    except (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange) as error:
         raise Rejected("bad_pin", type(error).__name__) from error
+    except (pkcs11.PinLocked, pkcs11.PinExpired, pkcs11.UserPinNotInitialized) as error:
+        raise Rejected("pin_locked", type(error).__name__) from error
     except (pkcs11.PKCS11Error, OSError) as error:
         raise Unavailable("token_unavailable", f"{type(error).__name__} {error}".strip()) from error
