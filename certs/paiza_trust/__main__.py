@@ -16,8 +16,12 @@ from paiza_cli.commands import localised
 from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program, run_command
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.language import LANGUAGES, choose
-from paiza_trust import ceremony_commands, language
 from paiza_trust import dev as dev_ceremony
+from paiza_trust import language
+from paiza_trust.cli.deciding import merge, refuse, show, sign
+from paiza_trust.cli.founding import apply, found
+from paiza_trust.cli.proposing import propose
+from paiza_trust.cli.publishing import publish, renew
 from paiza_trust.errors import TrustError, from_disk, from_wire
 from paiza_trust.language import N_, _
 from paiza_trust.log_commands import log_group
@@ -89,15 +93,8 @@ def dev(
     click.echo(f"  PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")
 
 
-cli.add_command(ceremony_commands.apply)
-cli.add_command(ceremony_commands.found)
-cli.add_command(ceremony_commands.propose)
-cli.add_command(ceremony_commands.show)
-cli.add_command(ceremony_commands.sign)
-cli.add_command(ceremony_commands.refuse)
-cli.add_command(ceremony_commands.merge)
-cli.add_command(ceremony_commands.publish)
-cli.add_command(ceremony_commands.renew)
+for each in (apply, found, propose, show, sign, refuse, merge, publish, renew):
+    cli.add_command(each)
 cli.add_command(log_group)
 cli.add_command(reference_group)
 

@@ -211,10 +211,9 @@ def test_another_register_of_the_same_name_is_refused(folder: Path, capsys: pyte
         (("remove", "kgz"), "unknown_member"),
         (("reinstate", "tjk"), "conflict"),
         (("custodian", "kgz"), "conflict"),
-        (("threshold", "", "--threshold", 2), "conflict"),
-        (("threshold", "", "--threshold", 1), "malformed"),
-        (("threshold", "", "--threshold", 3), "malformed"),
-        (("threshold", "uzb", "--threshold", 3), "malformed"),
+        (("threshold", "2"), "conflict"),
+        (("threshold", "1"), "malformed"),
+        (("threshold", "3"), "malformed"),
         (("suspend", ""), "malformed"),
     ],
 )

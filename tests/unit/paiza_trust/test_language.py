@@ -68,7 +68,7 @@ def test_errors_and_help_follow_the_language(capsys: pytest.CaptureFixture[str],
     assert code == 4
     assert "Ошибка:" in err
     assert "Файл не читается" in err
-    code, out, _ = run(capsys, "propose", "--help", "--lang=ru")
+    code, out, _ = run(capsys, "propose", "admit", "--help", "--lang=ru")
     assert code == 0
     assert "порог" in out
     code, _, err = run(capsys, "dev", tmp_path / "f", "--members", "K", "--lang", "ru", "--json")

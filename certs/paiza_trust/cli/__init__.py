@@ -1,0 +1,1 @@
+"""The commands of `paiza-trust`: parse, call, print."""
