@@ -56,6 +56,10 @@ _TEXTS: Final[Mapping[str, str]] = MappingProxyType({
     "LOG_CONTINUED": N_("log continued"),
     "RECOVERED": N_("recovered"),
     "BACKED_UP": N_("backed up"),
+    "PROPOSAL_SIGNED": N_("change of the register signed"),
+    "PROPOSAL_REFUSED": N_("change of the register refused"),
+    "PROPOSAL_PUBLISHED": N_("change of the register published"),
+    "PROPOSAL_DROPPED": N_("change of the register dropped"),
 })  # fmt: skip
 
 

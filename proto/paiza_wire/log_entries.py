@@ -370,6 +370,44 @@ def retired(*, actor: str) -> pb.LogEntry:
     return _entry(pb.LOG_EVENT_RETIRED, actor)
 
 
+def proposal_signed(
+    *, actor: str, member: str, proposal_sha256: bytes, key_sha256: bytes, signed_sha256: bytes
+) -> pb.LogEntry:
+    """Build the entry of a signature on a proposal, by a key of ``member``; ``signed_sha256`` is of the metadata."""
+    return _entry(
+        pb.LOG_EVENT_PROPOSAL_SIGNED,
+        actor,
+        counterpart=member,
+        proposal_sha256=proposal_sha256,
+        key_sha256=key_sha256,
+        signed_sha256=signed_sha256,
+    )
+
+
+def proposal_refused(
+    *, actor: str, member: str, proposal_sha256: bytes, key_sha256: bytes, signed_sha256: bytes
+) -> pb.LogEntry:
+    """Build the entry of a custodian's refusal of a proposal; ``signed_sha256`` is of what was not signed."""
+    return _entry(
+        pb.LOG_EVENT_PROPOSAL_REFUSED,
+        actor,
+        counterpart=member,
+        proposal_sha256=proposal_sha256,
+        key_sha256=key_sha256,
+        signed_sha256=signed_sha256,
+    )
+
+
+def proposal_published(*, actor: str, proposal_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of a proposal that the register in force contains; the ledger adds its version."""
+    return _entry(pb.LOG_EVENT_PROPOSAL_PUBLISHED, actor, proposal_sha256=proposal_sha256)
+
+
+def proposal_dropped(*, actor: str, proposal_sha256: bytes, refused: bool) -> pb.LogEntry:
+    """Build the entry of a proposal that can no longer be published: ``refused``, or the register changed."""
+    return _entry(pb.LOG_EVENT_PROPOSAL_DROPPED, actor, proposal_sha256=proposal_sha256, refused=refused)
+
+
 def answered(*, actor: str, recipient: str, answer: pb.LogEntry, answer_sha256: bytes) -> pb.LogEntry:
     """Build the entry of a recipient's RECEIVED or REFUSED entry that was verified and stored."""
     digest, part = answer.message_digest, part_number(answer)

@@ -44,6 +44,10 @@ STANDING: Final = frozenset({
     log_pb2.LOG_EVENT_AUDIT_WITHDRAWN,
     log_pb2.LOG_EVENT_LOG_CONTINUED,
     log_pb2.LOG_EVENT_RETIRED,
+    log_pb2.LOG_EVENT_PROPOSAL_SIGNED,
+    log_pb2.LOG_EVENT_PROPOSAL_REFUSED,
+    log_pb2.LOG_EVENT_PROPOSAL_PUBLISHED,
+    log_pb2.LOG_EVENT_PROPOSAL_DROPPED,
 })  # fmt: skip
 """Events on whose entries other rows, or other members, depend."""
 

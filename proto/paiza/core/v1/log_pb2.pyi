@@ -128,6 +128,14 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """The subjects of several messages were shown to an officer, in a list."""
     LOG_EVENT_OPENED_TOGETHER: _LogEvent.ValueType  # 49
     """The main parts of several messages were handed to an officer, for one reason."""
+    LOG_EVENT_PROPOSAL_SIGNED: _LogEvent.ValueType  # 52
+    """A key of counterpart signed a proposal to change the register; the record of the signature stands beside the entry."""
+    LOG_EVENT_PROPOSAL_REFUSED: _LogEvent.ValueType  # 53
+    """The custodian of counterpart refused a proposal for good; the record of the refusal stands beside the entry."""
+    LOG_EVENT_PROPOSAL_PUBLISHED: _LogEvent.ValueType  # 54
+    """A proposal was published with the register version of this entry."""
+    LOG_EVENT_PROPOSAL_DROPPED: _LogEvent.ValueType  # 55
+    """A proposal can no longer be published."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """The event of a log entry."""
@@ -234,6 +242,14 @@ LOG_EVENT_SUBJECTS_SHOWN: LogEvent.ValueType  # 48
 """The subjects of several messages were shown to an officer, in a list."""
 LOG_EVENT_OPENED_TOGETHER: LogEvent.ValueType  # 49
 """The main parts of several messages were handed to an officer, for one reason."""
+LOG_EVENT_PROPOSAL_SIGNED: LogEvent.ValueType  # 52
+"""A key of counterpart signed a proposal to change the register; the record of the signature stands beside the entry."""
+LOG_EVENT_PROPOSAL_REFUSED: LogEvent.ValueType  # 53
+"""The custodian of counterpart refused a proposal for good; the record of the refusal stands beside the entry."""
+LOG_EVENT_PROPOSAL_PUBLISHED: LogEvent.ValueType  # 54
+"""A proposal was published with the register version of this entry."""
+LOG_EVENT_PROPOSAL_DROPPED: LogEvent.ValueType  # 55
+"""A proposal can no longer be published."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final
@@ -299,6 +315,10 @@ class LogEntry(_message.Message):
     RETIRED_FIELD_NUMBER: _builtins.int
     SUBJECTS_SHOWN_FIELD_NUMBER: _builtins.int
     OPENED_TOGETHER_FIELD_NUMBER: _builtins.int
+    PROPOSAL_SIGNED_FIELD_NUMBER: _builtins.int
+    PROPOSAL_REFUSED_FIELD_NUMBER: _builtins.int
+    PROPOSAL_PUBLISHED_FIELD_NUMBER: _builtins.int
+    PROPOSAL_DROPPED_FIELD_NUMBER: _builtins.int
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
@@ -513,6 +533,22 @@ class LogEntry(_message.Message):
     def opened_together(self) -> Global___OpenedTogetherDetail:
         """Detail of LOG_EVENT_OPENED_TOGETHER."""
 
+    @_builtins.property
+    def proposal_signed(self) -> Global___ProposalSignedDetail:
+        """Detail of LOG_EVENT_PROPOSAL_SIGNED."""
+
+    @_builtins.property
+    def proposal_refused(self) -> Global___ProposalRefusedDetail:
+        """Detail of LOG_EVENT_PROPOSAL_REFUSED."""
+
+    @_builtins.property
+    def proposal_published(self) -> Global___ProposalPublishedDetail:
+        """Detail of LOG_EVENT_PROPOSAL_PUBLISHED."""
+
+    @_builtins.property
+    def proposal_dropped(self) -> Global___ProposalDroppedDetail:
+        """Detail of LOG_EVENT_PROPOSAL_DROPPED."""
+
     def __init__(
         self,
         *,
@@ -573,12 +609,16 @@ class LogEntry(_message.Message):
         retired: Global___RetiredDetail | None = ...,
         subjects_shown: Global___SubjectsShownDetail | None = ...,
         opened_together: Global___OpenedTogetherDetail | None = ...,
+        proposal_signed: Global___ProposalSignedDetail | None = ...,
+        proposal_refused: Global___ProposalRefusedDetail | None = ...,
+        proposal_published: Global___ProposalPublishedDetail | None = ...,
+        proposal_dropped: Global___ProposalDroppedDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together"]  # noqa: Y015
+    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped"]  # noqa: Y015
     _WhichOneofArgType_detail: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_detail) -> _WhichOneofReturnType_detail | None: ...
 
@@ -1744,6 +1784,114 @@ class OpenedTogetherDetail(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenedTogetherDetail: _TypeAlias = OpenedTogetherDetail  # noqa: Y015
+
+@_typing.final
+class ProposalSignedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_PROPOSAL_SIGNED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_SHA256_FIELD_NUMBER: _builtins.int
+    KEY_SHA256_FIELD_NUMBER: _builtins.int
+    SIGNED_SHA256_FIELD_NUMBER: _builtins.int
+    proposal_sha256: _builtins.bytes
+    """Fingerprint of the proposal."""
+    key_sha256: _builtins.bytes
+    """Id of the key that signed."""
+    signed_sha256: _builtins.bytes
+    """SHA-256 of the metadata that it signed: of root if the proposal changes it."""
+    def __init__(
+        self,
+        *,
+        proposal_sha256: _builtins.bytes = ...,
+        key_sha256: _builtins.bytes = ...,
+        signed_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_sha256", b"key_sha256", "proposal_sha256", b"proposal_sha256", "signed_sha256", b"signed_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalSignedDetail: _TypeAlias = ProposalSignedDetail  # noqa: Y015
+
+@_typing.final
+class ProposalRefusedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_PROPOSAL_REFUSED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_SHA256_FIELD_NUMBER: _builtins.int
+    KEY_SHA256_FIELD_NUMBER: _builtins.int
+    SIGNED_SHA256_FIELD_NUMBER: _builtins.int
+    proposal_sha256: _builtins.bytes
+    """Fingerprint of the proposal."""
+    key_sha256: _builtins.bytes
+    """Id of the key that signed the refusal."""
+    signed_sha256: _builtins.bytes
+    """SHA-256 of the metadata that it refuses to sign."""
+    def __init__(
+        self,
+        *,
+        proposal_sha256: _builtins.bytes = ...,
+        key_sha256: _builtins.bytes = ...,
+        signed_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_sha256", b"key_sha256", "proposal_sha256", b"proposal_sha256", "signed_sha256", b"signed_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalRefusedDetail: _TypeAlias = ProposalRefusedDetail  # noqa: Y015
+
+@_typing.final
+class ProposalPublishedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_PROPOSAL_PUBLISHED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_SHA256_FIELD_NUMBER: _builtins.int
+    proposal_sha256: _builtins.bytes
+    """Fingerprint of the proposal."""
+    def __init__(
+        self,
+        *,
+        proposal_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal_sha256", b"proposal_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalPublishedDetail: _TypeAlias = ProposalPublishedDetail  # noqa: Y015
+
+@_typing.final
+class ProposalDroppedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_PROPOSAL_DROPPED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_SHA256_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    proposal_sha256: _builtins.bytes
+    """Fingerprint of the proposal."""
+    refused: _builtins.bool
+    """True if too many custodians refuse it; else the register was changed by another one."""
+    def __init__(
+        self,
+        *,
+        proposal_sha256: _builtins.bytes = ...,
+        refused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal_sha256", b"proposal_sha256", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalDroppedDetail: _TypeAlias = ProposalDroppedDetail  # noqa: Y015
 
 @_typing.final
 class ProvenEntry(_message.Message):
