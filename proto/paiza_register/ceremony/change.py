@@ -21,7 +21,7 @@ from paiza_register.ceremony.application import Application
 from paiza_register.ceremony.draft import Draft, signed_bytes
 from paiza_register.ceremony.federation_file import holders, pin, to_json
 from paiza_register.ceremony.founding import check_threshold
-from paiza_register.ceremony.times import ROOT_LIFE, TIMESTAMP_LIFE, expiry, read_time, time_text
+from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
 from paiza_register.documents import Federation
 from paiza_register.pair_key import PairKey
 from paiza_register.reader import ReadFiles
@@ -235,7 +235,7 @@ class Change:
             raise Rejected("conflict", f"the member is {status or 'not in the register'}")
         if self.what in _WITH_MEMBER and any(each["member"] == member for each in base.federation["reference"]):
             raise Rejected("conflict", "the member publishes the reference data; another must do so first")
-        if self.time < base.snapshot.expires.astimezone(UTC) - TIMESTAMP_LIFE:
+        if self.time < base.register.issued_time:
             raise Rejected("clock_skew", "the change is of an earlier time than the register it builds on")
         if (applied := self.application) is None:
             return

@@ -1,0 +1,303 @@
+"""What publishers make: sets of the register from sets of the register. Pure functions.
+
+A set is a mapping of published paths to bytes, as `load_set` reads it. Every result is verified as each reader verifies
+it, and against the sets that it follows, before it is returned: no node would refuse it.
+
+Publishers do not agree beforehand who publishes. Two of them may publish at one time: both sets are valid, and neither
+follows the other. `merged` makes the set that follows both.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from securesystemslib.signer import Signer
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
+
+from paiza_register import roles
+from paiza_register.ceremony.times import ROOT_LIFE, expiry
+from paiza_register.documents import Federation
+from paiza_register.model import Register
+from paiza_register.reader import ReadFiles
+from paiza_register.verified_set import FEDERATION, load_set, refuse_rollback, root_path, target_path
+from paiza_wire.errors import Rejected
+
+SIGN_AGAIN: Final = timedelta(days=60)
+"""Before the expiry of what lives a year and a node signs: its snapshot, and its member's revocations."""
+
+TIMESTAMP_PATH: Final = "metadata/timestamp.json"
+
+
+class Versions(NamedTuple):
+    """The highest versions that were seen, validly signed; a new set goes above both."""
+
+    timestamp: int
+    snapshot: int
+
+
+@dataclass(frozen=True)
+class OpenSet:
+    """A verified set, its metadata parsed. ``files`` are those that were verified, and no others.
+
+    ``bootstrap_root`` are the bytes of the root that it was verified from.
+    """
+
+    bootstrap_root: bytes
+    files: Mapping[str, bytes]
+    register: Register
+    root: Root
+    targets: Targets
+    snapshot: Snapshot
+    timestamp: Timestamp
+
+    @classmethod
+    def verify(cls, files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> "OpenSet":
+        """Verify a set as of this time, or of its own; ``Rejected`` or ``Unavailable`` as from `load_set`."""
+        read = ReadFiles(files)
+        register = load_set(read, bootstrap_root, at)
+        first: Root = Metadata[Root].from_bytes(bootstrap_root).signed
+        verified = {**read.read, root_path(first.version): bootstrap_root}
+        newest = first.version
+        while root_path(newest + 1) in verified:
+            newest += 1
+        timestamp: Timestamp = Metadata[Timestamp].from_bytes(verified[TIMESTAMP_PATH]).signed
+        snapshot: Snapshot = Metadata[Snapshot].from_bytes(verified[_snapshot_path(timestamp)]).signed
+        named = snapshot.meta[f"{Targets.type}.json"]
+        return cls(
+            bootstrap_root=bootstrap_root,
+            files=verified,
+            register=register,
+            root=Metadata[Root].from_bytes(verified[root_path(newest)]).signed,
+            targets=Metadata[Targets].from_bytes(verified[role_path(Targets.type, named.version)]).signed,
+            snapshot=snapshot,
+            timestamp=timestamp,
+        )
+
+    @property
+    def versions(self) -> Versions:
+        """Return the versions of timestamp and snapshot."""
+        return Versions(self.timestamp.version, self.snapshot.version)
+
+    @property
+    def snapshot_bytes(self) -> bytes:
+        """Return snapshot.json; its SHA-256 is the register version."""
+        return self.files[_snapshot_path(self.timestamp)]
+
+    def publishers(self) -> frozenset[str]:
+        """Return the ids of the keys that signed the timestamp or the snapshot."""
+        return signers(self.root, Timestamp.type, self.files[TIMESTAMP_PATH]) | signers(
+            self.root, Snapshot.type, self.snapshot_bytes
+        )
+
+    def role(self, name: str) -> Targets:
+        """Return the metadata of a delegated role, which must be in the set."""
+        path = role_path(name, self.snapshot.meta[f"{name}.json"].version)
+        targets: Targets = Metadata[Targets].from_bytes(self.files[path]).signed
+        return targets
+
+
+def signers(root: Root, role: str, data: bytes) -> frozenset[str]:
+    """Return the ids of the keys of a top-level role that signed this metadata."""
+    metadata: Metadata[Any] = Metadata.from_bytes(data)
+    found = root.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
+    return frozenset(found.signed)
+
+
+def role_path(role: str, version: int) -> str:
+    """Return the published path of the metadata of a targets role."""
+    return f"metadata/{version}.{quote(role, '')}.json"
+
+
+def renewed(held: OpenSet, signer: Signer, now: datetime, above: Versions) -> OpenSet:
+    """Return the set with a new timestamp over the same snapshot; it may have expired meanwhile."""
+    version = _highest(above, held).timestamp + 1
+    expires = expiry(now, held.register.life)
+    timestamp = _signed(Timestamp(version, expires=expires, snapshot_meta=held.timestamp.snapshot_meta), signer)
+    made = OpenSet.verify({**held.files, TIMESTAMP_PATH: timestamp}, held.bootstrap_root, now)
+    return _following(made, held)
+
+
+def published(held: OpenSet, change: Mapping[str, bytes], signer: Signer, now: datetime, above: Versions) -> OpenSet:
+    """Return the set with a change, under a new snapshot and timestamp.
+
+    ``change`` holds what one act signed, by published path: metadata (also roots), and the files that they list. If it
+    is empty, the same content is published anew. ``Rejected`` if a node would refuse the set, ``Rejected("conflict")``
+    if the set has the change or a later one already, ``Rejected("member_unusable")`` if the files of a member that it
+    changes cannot be used.
+    """
+    changed = described_roles(change)
+    for role, described in changed.items():
+        before = held.snapshot.meta.get(f"{role}.json")
+        if before is not None and before.version >= described.version:
+            raise Rejected("conflict", f"the register has {role} of version {before.version}")
+    if change and change.keys() <= held.files.keys():
+        raise Rejected("conflict", "the register has all of the change")
+    meta = {**held.snapshot.meta, **{f"{role}.json": described for role, described in changed.items()}}
+    files = {**held.files, **change}
+    made = composed(files, meta, held.bootstrap_root, signer, now, _highest(above, held))
+    for member, why in sorted(made.register.unusable.items()):
+        if not changed.keys().isdisjoint({member, roles.revocations_of(member)}):
+            raise Rejected("member_unusable", f"{member}: {why}")
+    return _following(made, held)
+
+
+def merged(ours: OpenSet, theirs: OpenSet, signer: Signer, now: datetime, above: Versions) -> OpenSet:
+    """Return the set that follows two that were published at one time.
+
+    Of each role the higher version counts, and at equal versions the lower SHA-256, so that all publishers make the
+    same content of the same two. ``Rejected("conflict")`` if no set can follow both: they have other roots of one
+    version, or the newest version of a role is not signed by the key that the newest targets name.
+    """
+    sets = (ours, theirs)
+    files = {path: data for each in sets for path, data in each.files.items() if path.startswith("targets/")}
+    files |= _merged_roots(ours, theirs)
+    root = max(sets, key=lambda each: each.root.version).root
+    meta = {name: _newest(name, sets) for name in {**ours.snapshot.meta, **theirs.snapshot.meta}}
+    path, data = _merged_role(root, Targets.type, meta, sets)
+    files[path] = data
+    targets: Targets = Metadata[Targets].from_bytes(data).signed
+    for role in delegated_roles(targets):
+        path, data = _merged_role(targets, role, meta, sets)
+        files[path] = data
+    made = composed(files, meta, ours.bootstrap_root, signer, now, _highest(above, *sets))
+    return _following(made, *sets)
+
+
+def follows(new: OpenSet, old: OpenSet) -> bool:
+    """Return whether a reader that holds the old set accepts the new one."""
+    publishers = new.root.roles[Timestamp.type].keyids
+    if (
+        not signers(old.root, Timestamp.type, old.files[TIMESTAMP_PATH]).isdisjoint(publishers)
+        and new.timestamp.version <= old.timestamp.version
+    ):
+        return False
+    if new.snapshot_bytes == old.snapshot_bytes:
+        return True
+    if (
+        not signers(old.root, Snapshot.type, old.snapshot_bytes).isdisjoint(publishers)
+        and new.snapshot.version <= old.snapshot.version
+    ):
+        return False
+    try:
+        refuse_rollback(old.register, new.register)
+    except Rejected:
+        return False
+    return True
+
+
+def concurrent(one: OpenSet, other: OpenSet) -> bool:
+    """Return whether two sets have other content or snapshots, and neither follows the other: they must be merged."""
+    return one.snapshot_bytes != other.snapshot_bytes and not follows(one, other) and not follows(other, one)
+
+
+def delegated_roles(targets: Targets) -> tuple[str, ...]:
+    """Return the roles that the top-level targets delegate to."""
+    return tuple(targets.delegations.roles or ()) if targets.delegations else ()
+
+
+def _merged_roots(ours: OpenSet, theirs: OpenSet) -> dict[str, bytes]:
+    one, other = (
+        {path: data for path, data in each.files.items() if path.endswith(".root.json")} for each in (ours, theirs)
+    )
+    if any(one[path] != other[path] for path in one.keys() & other.keys()):
+        raise Rejected("conflict", "the two sets have other roots of one version")
+    return {**one, **other}
+
+
+def _newest(name: str, sets: Iterable[OpenSet]) -> MetaFile:
+    """Return how the newest version of a role is described; a removed member's role has no file."""
+    return min((each.snapshot.meta[name] for each in sets if name in each.snapshot.meta), key=_precedence)
+
+
+def _precedence(described: MetaFile) -> tuple[int, str]:
+    return -described.version, (described.hashes or {}).get("sha256", "")
+
+
+def _merged_role(
+    delegator: Root | Targets, role: str, meta: dict[str, MetaFile], sets: Iterable[OpenSet]
+) -> tuple[str, bytes]:
+    """Return the newest metadata of a role that its keys signed, with its path, and describe it in ``meta``."""
+    name = f"{role}.json"
+    path = role_path(role, meta[name].version)
+    newest = [each for each in sets if path in each.files and name in each.snapshot.meta]
+    for each in sorted(newest, key=lambda held: _precedence(held.snapshot.meta[name])):
+        metadata: Metadata[Any] = Metadata.from_bytes(each.files[path])
+        if delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures).verified:
+            meta[name] = each.snapshot.meta[name]
+            return path, each.files[path]
+    raise Rejected("conflict", f"the newest version of {role} is not signed by the key that the register names")
+
+
+def composed(
+    files: Mapping[str, bytes],
+    meta: Mapping[str, MetaFile],
+    bootstrap_root: bytes,
+    signer: Signer,
+    now: datetime,
+    above: Versions,
+) -> OpenSet:
+    """Return the set of these roles, under a new snapshot and timestamp. ``Rejected`` if a node would refuse it.
+
+    ``files`` are all others of the set, at the least; ``meta`` describes the roles as the snapshot names them.
+    """
+    version = above.snapshot + 1
+    snapshot = _signed(Snapshot(version, expires=expiry(now, ROOT_LIFE), meta=dict(meta)), signer)
+    described = MetaFile(version, len(snapshot), {"sha256": sha256(snapshot).hexdigest()})
+    timestamp = Timestamp(above.timestamp + 1, expires=expiry(now, _life(files, meta)), snapshot_meta=described)
+    made = {**files, role_path(Snapshot.type, version): snapshot, TIMESTAMP_PATH: _signed(timestamp, signer)}
+    return OpenSet.verify(made, bootstrap_root, now)
+
+
+def _highest(above: Versions, *sets: OpenSet) -> Versions:
+    return Versions(
+        max(above.timestamp, *(each.timestamp.version for each in sets)),
+        max(above.snapshot, *(each.snapshot.version for each in sets)),
+    )
+
+
+def _following(made: OpenSet, *sets: OpenSet) -> OpenSet:
+    for each in sets:
+        refuse_rollback(each.register, made.register)
+    return made
+
+
+def _life(files: Mapping[str, bytes], meta: Mapping[str, MetaFile]) -> timedelta:
+    """Return how long the timestamps of a set live: the set may change that itself."""
+    data = files.get(role_path(Targets.type, meta[f"{Targets.type}.json"].version))
+    if data is None:
+        raise Rejected("register_invalid", "the top-level targets are missing from the set")
+    targets: Targets = Metadata[Targets].from_bytes(data).signed
+    federation = files.get(target_path(targets.targets[FEDERATION]))
+    if federation is None:
+        raise Rejected("register_invalid", f"{FEDERATION} is missing from the set")
+    return Federation(federation).life
+
+
+def described_roles(files: Mapping[str, bytes]) -> dict[str, MetaFile]:
+    """Return how a snapshot describes the targets metadata among these files, by role.
+
+    Of a role with several versions the newest counts.
+    """
+    found: dict[str, MetaFile] = {}
+    for path, data in files.items():
+        folder, _, name = path.rpartition("/")
+        number, _, role = name.removesuffix(".json").partition(".")
+        if folder != "metadata" or not number.isdecimal() or role in {"", Root.type, Snapshot.type, Timestamp.type}:
+            continue
+        described = MetaFile(int(number), len(data), {"sha256": sha256(data).hexdigest()})
+        if role not in found or found[role].version < described.version:
+            found[role] = described
+    return found
+
+
+def _snapshot_path(timestamp: Timestamp) -> str:
+    return role_path(Snapshot.type, timestamp.snapshot_meta.version)
+
+
+def _signed(payload: Signed, signer: Signer) -> bytes:
+    metadata: Metadata[Any] = Metadata(payload)
+    metadata.sign(signer)
+    return metadata.to_bytes()
