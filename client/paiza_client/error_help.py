@@ -198,6 +198,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The marks are lower than those of the source message."),
             N_("Raise the named marks: a derived message never carries a lower mark."),
         ),
+        "member_blocked": Remedy(
+            N_("The operator of your node, or of that member's node, stopped the exchange between the two for now."),
+            N_("Nothing is lost: messages wait and are delivered when it resumes. If it is urgent, use the telephone."),
+        ),
         "member_suspended": Remedy(
             N_("A member is suspended from the federation."),
             N_("Leave it out; nothing is exchanged with it until the suspension is lifted."),

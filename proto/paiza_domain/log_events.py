@@ -56,6 +56,8 @@ _TEXTS: Final[Mapping[str, str]] = MappingProxyType({
     "LOG_CONTINUED": N_("log continued"),
     "RECOVERED": N_("recovered"),
     "BACKED_UP": N_("backed up"),
+    "PEER_BLOCKED": N_("member blocked"),
+    "PEER_UNBLOCKED": N_("member unblocked"),
     "PROPOSAL_SIGNED": N_("change of the register signed"),
     "PROPOSAL_REFUSED": N_("change of the register refused"),
     "PROPOSAL_PUBLISHED": N_("change of the register published"),

@@ -325,6 +325,16 @@ def audit_withdrawn(*, actor: str, member: str, grant_sha256: bytes, replaced: b
     return _entry(pb.LOG_EVENT_AUDIT_WITHDRAWN, actor, counterpart=member, grant_sha256=grant_sha256, replaced=replaced)
 
 
+def peer_blocked(*, actor: str, member: str) -> pb.LogEntry:
+    """Build the entry of an operator's block of a member."""
+    return _entry(pb.LOG_EVENT_PEER_BLOCKED, actor, counterpart=member)
+
+
+def peer_unblocked(*, actor: str, member: str) -> pb.LogEntry:
+    """Build the entry of the end of a member's block."""
+    return _entry(pb.LOG_EVENT_PEER_UNBLOCKED, actor, counterpart=member)
+
+
 def log_continued(*, actor: str, shown_by: str, note_sha256: bytes) -> pb.LogEntry:
     """Build the first entry of a log that continues a lost one; ``note_sha256`` is of that one's largest checkpoint."""
     return _entry(pb.LOG_EVENT_LOG_CONTINUED, actor, counterpart=shown_by, note_sha256=note_sha256)

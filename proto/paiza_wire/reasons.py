@@ -72,6 +72,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "malformed": "The bytes are not a valid encoding; the sender must make them again with conforming software.",
     "marks_incompatible": "The marks of the parts allow nothing in common; write separate messages.",
     "marks_lowered": "A derived message carries at least the marks of its source; raise the named marks.",
+    "member_blocked": "An operator blocked the member, or that member's operator blocked this one; nothing is exchanged until the block ends, and messages wait.",
     "member_suspended": "The member is suspended from the federation; nothing is exchanged with it until the members lift that.",
     "member_unusable": "What the member published about itself cannot be used; nothing is exchanged with it until the member publishes anew.",
     "members_unheard": "Not every member could be reached; try again when they are reachable, or name the members to leave out permanently.",

@@ -22,6 +22,7 @@ _CODES: Final = {
     "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
     "wrong_member": grpc.StatusCode.PERMISSION_DENIED,
     "forbidden": grpc.StatusCode.PERMISSION_DENIED,
+    "member_blocked": grpc.StatusCode.PERMISSION_DENIED,
     "member_unusable": grpc.StatusCode.PERMISSION_DENIED,
     "member_suspended": grpc.StatusCode.PERMISSION_DENIED,
     "policy_denied": grpc.StatusCode.PERMISSION_DENIED,

@@ -128,6 +128,10 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """The subjects of several messages were shown to an officer, in a list."""
     LOG_EVENT_OPENED_TOGETHER: _LogEvent.ValueType  # 49
     """The main parts of several messages were handed to an officer, for one reason."""
+    LOG_EVENT_PEER_BLOCKED: _LogEvent.ValueType  # 50
+    """An operator blocked counterpart: nothing is exchanged with it; the text beside the log says why."""
+    LOG_EVENT_PEER_UNBLOCKED: _LogEvent.ValueType  # 51
+    """An operator ended the block of counterpart; the text beside the log says why."""
     LOG_EVENT_PROPOSAL_SIGNED: _LogEvent.ValueType  # 52
     """A key of counterpart signed a proposal to change the register; the record of the signature stands beside the entry."""
     LOG_EVENT_PROPOSAL_REFUSED: _LogEvent.ValueType  # 53
@@ -242,6 +246,10 @@ LOG_EVENT_SUBJECTS_SHOWN: LogEvent.ValueType  # 48
 """The subjects of several messages were shown to an officer, in a list."""
 LOG_EVENT_OPENED_TOGETHER: LogEvent.ValueType  # 49
 """The main parts of several messages were handed to an officer, for one reason."""
+LOG_EVENT_PEER_BLOCKED: LogEvent.ValueType  # 50
+"""An operator blocked counterpart: nothing is exchanged with it; the text beside the log says why."""
+LOG_EVENT_PEER_UNBLOCKED: LogEvent.ValueType  # 51
+"""An operator ended the block of counterpart; the text beside the log says why."""
 LOG_EVENT_PROPOSAL_SIGNED: LogEvent.ValueType  # 52
 """A key of counterpart signed a proposal to change the register; the record of the signature stands beside the entry."""
 LOG_EVENT_PROPOSAL_REFUSED: LogEvent.ValueType  # 53
@@ -315,6 +323,8 @@ class LogEntry(_message.Message):
     RETIRED_FIELD_NUMBER: _builtins.int
     SUBJECTS_SHOWN_FIELD_NUMBER: _builtins.int
     OPENED_TOGETHER_FIELD_NUMBER: _builtins.int
+    PEER_BLOCKED_FIELD_NUMBER: _builtins.int
+    PEER_UNBLOCKED_FIELD_NUMBER: _builtins.int
     PROPOSAL_SIGNED_FIELD_NUMBER: _builtins.int
     PROPOSAL_REFUSED_FIELD_NUMBER: _builtins.int
     PROPOSAL_PUBLISHED_FIELD_NUMBER: _builtins.int
@@ -534,6 +544,14 @@ class LogEntry(_message.Message):
         """Detail of LOG_EVENT_OPENED_TOGETHER."""
 
     @_builtins.property
+    def peer_blocked(self) -> Global___PeerBlockedDetail:
+        """Detail of LOG_EVENT_PEER_BLOCKED."""
+
+    @_builtins.property
+    def peer_unblocked(self) -> Global___PeerUnblockedDetail:
+        """Detail of LOG_EVENT_PEER_UNBLOCKED."""
+
+    @_builtins.property
     def proposal_signed(self) -> Global___ProposalSignedDetail:
         """Detail of LOG_EVENT_PROPOSAL_SIGNED."""
 
@@ -609,16 +627,18 @@ class LogEntry(_message.Message):
         retired: Global___RetiredDetail | None = ...,
         subjects_shown: Global___SubjectsShownDetail | None = ...,
         opened_together: Global___OpenedTogetherDetail | None = ...,
+        peer_blocked: Global___PeerBlockedDetail | None = ...,
+        peer_unblocked: Global___PeerUnblockedDetail | None = ...,
         proposal_signed: Global___ProposalSignedDetail | None = ...,
         proposal_refused: Global___ProposalRefusedDetail | None = ...,
         proposal_published: Global___ProposalPublishedDetail | None = ...,
         proposal_dropped: Global___ProposalDroppedDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped"]  # noqa: Y015
+    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "peer_blocked", "peer_unblocked", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped"]  # noqa: Y015
     _WhichOneofArgType_detail: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_detail) -> _WhichOneofReturnType_detail | None: ...
 
@@ -1784,6 +1804,40 @@ class OpenedTogetherDetail(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenedTogetherDetail: _TypeAlias = OpenedTogetherDetail  # noqa: Y015
+
+@_typing.final
+class PeerBlockedDetail(_message.Message):
+    """LOG_EVENT_PEER_BLOCKED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeerBlockedDetail: _TypeAlias = PeerBlockedDetail  # noqa: Y015
+
+@_typing.final
+class PeerUnblockedDetail(_message.Message):
+    """LOG_EVENT_PEER_UNBLOCKED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeerUnblockedDetail: _TypeAlias = PeerUnblockedDetail  # noqa: Y015
 
 @_typing.final
 class ProposalSignedDetail(_message.Message):
