@@ -1,4 +1,4 @@
-"""The known state of other members' logs. Times are UTC; digests are 32 bytes."""
+"""The known state of other members' logs, and blocks of members. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,3 +50,14 @@ class Finding:
     ended_index: int | None = None
     reason_text: str = ""
     accepted_up_to: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerBlock:
+    """The block of one member by an operator of this node, logged by the entry ``index``."""
+
+    member: str
+    actor: str
+    blocked_time: datetime
+    reason_text: str
+    index: int

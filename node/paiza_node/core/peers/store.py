@@ -1,4 +1,4 @@
-"""The known state of other members' logs, and the findings against them."""
+"""The known state of other members' logs, the findings against them, and the members that are blocked."""
 
 from datetime import datetime
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Table, Text, delete, select, update
 
 from paiza_node.core.log.model import origin_of
-from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerLogView
+from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerBlock, PeerLogView
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.core.storage.records import TIME, Kept, Records
@@ -135,4 +135,39 @@ def former_known_logs(conn: ReadConnection, member: str) -> list[PeerLogView]:
 _ADD_FORMER: Final = insertion(former_known_log_table, ignore_known=True)
 
 
-LIFECYCLES: Final = (Lifecycle(known_log_table), Lifecycle(former_known_log_table), Lifecycle(finding_table))
+# Members with which nothing is exchanged now; the log has the blocks that ended.
+peer_block_table = Table(
+    "peer_block",
+    METADATA,
+    Column("member", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("blocked_time", BigInteger, nullable=False),
+    Column("reason_text", Text, nullable=False),
+    Column("index", BigInteger, nullable=False),
+)
+
+
+def peer_blocks(conn: ReadConnection) -> dict[str, PeerBlock]:
+    """Return the block of every blocked member."""
+    return {block.member: block for block in _PEER_BLOCKS.find(conn, select(peer_block_table))}
+
+
+def put_peer_block(conn: WriteConnection, block: PeerBlock) -> None:
+    """Store the block of a member; it replaces an earlier one."""
+    _PEER_BLOCKS.put(conn, [block])
+
+
+def drop_peer_block(conn: WriteConnection, member: str) -> None:
+    """Delete the block of a member."""
+    conn.execute(delete(peer_block_table).where(peer_block_table.c.member == member))
+
+
+_PEER_BLOCKS: Final = Records(peer_block_table, PeerBlock, blocked_time=TIME)
+
+
+LIFECYCLES: Final = (
+    Lifecycle(known_log_table),
+    Lifecycle(former_known_log_table),
+    Lifecycle(finding_table),
+    Lifecycle(peer_block_table),
+)

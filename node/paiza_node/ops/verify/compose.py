@@ -7,6 +7,7 @@ from itertools import chain
 from paiza_node.core.access.checks import Openings
 from paiza_node.core.exchange import checks as exchange_checks
 from paiza_node.core.exchange.checks import Deliveries, Messages, Proofs
+from paiza_node.core.peers.checks import Blocks
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.findings import Check
 from paiza_node.features.approvals.checks import Approvals
@@ -45,6 +46,7 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         Checked("proofs", ("proof",), (proofs,)),
         Checked("witnesses", ("witnessed_note", "cosigned_proof"), (Witnesses(scan, reader, register, own, kept),)),
         Checked("misbehaviour", ("finding",), (Misbehaviour(scan, register),)),
+        Checked("blocks", ("peer_block",), (Blocks(scan),)),
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
         Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own),)),

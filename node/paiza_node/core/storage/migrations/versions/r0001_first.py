@@ -289,6 +289,15 @@ def _create_peers() -> None:
         sa.PrimaryKeyConstraint("index", name="pk_finding"),
     )
     op.create_index("ix_finding_member", "finding", ["member"])
+    op.create_table(
+        "peer_block",
+        sa.Column("member", sa.Text, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("blocked_time", sa.BigInteger, nullable=False),
+        sa.Column("reason_text", sa.Text, nullable=False),
+        sa.Column("index", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("member", name="pk_peer_block"),
+    )
 
 
 def _create_access() -> None:
