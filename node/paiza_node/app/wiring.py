@@ -25,6 +25,7 @@ from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.exchange.stages import ReleaseStage
 from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.endpoints import Endpoints
@@ -192,6 +193,7 @@ class Services:
     handlers: tuple[Service, ...]
     background_tasks: tuple[BackgroundTask, ...]
     peers: PeerDirectory
+    blocks: PeerBlocks
     queues: OutboundQueues
     upload: Upload
     downloads: AttachmentDownloads
@@ -203,7 +205,9 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
     """Build all services. Nothing runs yet."""
     core, config = dependencies.core, dependencies.config
 
-    peers = _peers(core, channel_keys)
+    with core.store.reads() as reads:
+        blocks = PeerBlocks(peers_store.peer_blocks(reads))
+    peers = _peers(core, channel_keys, blocks)
     queues = OutboundQueues(core, peers)
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
@@ -270,6 +274,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
             retention.log_retention.task.run,
         ),
         peers=peers,
+        blocks=blocks,
         queues=queues,
         upload=attachments.upload,
         downloads=attachments.downloads,
@@ -278,7 +283,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
     )
 
 
-def _peers(core: Core, keys: ChannelKeys) -> PeerDirectory:
+def _peers(core: Core, keys: ChannelKeys, blocks: PeerBlocks) -> PeerDirectory:
     register_cache = core.register_cache
 
     def open_session(member: str) -> PeerSession:
@@ -294,7 +299,7 @@ def _peers(core: Core, keys: ChannelKeys) -> PeerDirectory:
             clock=core.clock,
         )
 
-    return PeerDirectory(core.member, register_cache, open_session)
+    return PeerDirectory(core.member, register_cache, open_session, blocks)
 
 
 def _recovery(

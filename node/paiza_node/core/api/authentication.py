@@ -4,13 +4,15 @@
 2. The register has not expired: otherwise no identity can be verified.
 3. The caller presented a certificate. It is verified again here, since TLS accepts the union of all CAs.
 4. It is of the kind that the RPC requires, issued by the CA of the one member it names, valid now, not revoked.
-5. The member of a calling node is active and not our own; an officer is our own, with the certificate on record.
+5. The member of a calling node is active, not our own and not blocked; an officer is our own, with the certificate on
+   record.
 6. The policy permits the action.
 7. The caller does not exceed its share of concurrent calls.
 8. Responses to another member's node are signed only after that member was asked what it holds of our log
    (`paiza_node.core.peers.startup_comparison`).
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +24,7 @@ from typing import Any, Final
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
-from paiza_node.core.api.services import Access
+from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.policy import Principal
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
@@ -54,6 +56,16 @@ def member_of(caller: Caller) -> Member:
     return caller.member
 
 
+@dataclass(eq=False, slots=True)
+class _MemberCall:
+    """A call of another member's node under way: cut if that member is blocked."""
+
+    member: str
+    method: str
+    task: asyncio.Task[Any] | None
+    refusal: Rejected | None = None
+
+
 class _Denied(Rejected):
     """Raised if the policy denies a call to a known officer."""
 
@@ -73,8 +85,9 @@ class Authenticator:
         clock: Callable[[], datetime],
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
         denied: Callable[[str, str, str], Awaitable[None]] | None = None,
+        blocks: PeerBlocks | None = None,
     ) -> None:
-        """Store the own member, the register in force and the known officers.
+        """Store the own member, the register in force, the known officers and the blocked members.
 
         ``denied`` is called with the officer, the call and the rule that denied it. ``compared`` is called with a
         member, a method and a request; it returns when signed data may be sent to that member.
@@ -87,15 +100,16 @@ class Authenticator:
         self._officers = officers
         self._clock = clock
         self._under_way: Counter[str] = Counter()
+        self._blocks = blocks or PeerBlocks()
+        self._member_calls: set[_MemberCall] = set()
+        self._blocks.follow(self._cut)
 
     @asynccontextmanager
     async def admit(self, method: str, context: Any) -> AsyncIterator[Caller]:
         """Check a call and count it as concurrent while the block runs."""
-        # 1.
-        access = self._access[method]
-        # 2.-6.
+        # 1.-6.
         try:
-            caller = self._identify(access, context)
+            caller = self._identify(method, context)
         except _Denied as error:
             if self._denied is not None:
                 await self._denied(error.officer, method, error.detail)
@@ -104,9 +118,20 @@ class Authenticator:
         if self._under_way[caller.id] >= CALLS_PER_CALLER:
             raise Unavailable("busy", f"{CALLS_PER_CALLER} calls of this caller are under way already", BUSY_SECONDS)
         self._under_way[caller.id] += 1
+        call = None
+        if caller.member is not None:
+            call = _MemberCall(caller.member.id, method, asyncio.current_task())
+            self._member_calls.add(call)
         try:
             yield caller
+        except asyncio.CancelledError:
+            if call is None or call.task is None or call.refusal is None:
+                raise
+            call.task.uncancel()
+            raise call.refusal from None
         finally:
+            if call is not None:
+                self._member_calls.discard(call)
             self._under_way[caller.id] -= 1
             if not self._under_way[caller.id]:
                 del self._under_way[caller.id]
@@ -118,9 +143,21 @@ class Authenticator:
 
     def check_again(self, method: str, context: Any) -> None:
         """Raise if the caller of a stream would no longer be admitted: revoked, suspended, expired."""
-        self._identify(self._access[method], context)
+        self._identify(method, context)
 
-    def _identify(self, access: Access, context: Any) -> Caller:
+    def _cut(self) -> None:
+        """End the calls under way of members that are blocked now, as if they were cancelled by their callers."""
+        for call in self._member_calls:
+            try:
+                self._blocks.check_caller(call.member, call.method)
+            except Rejected as refusal:
+                if call.refusal is None and call.task is not None:
+                    call.refusal = refusal
+                    call.task.cancel()
+
+    def _identify(self, method: str, context: Any) -> Caller:
+        # 1.
+        access = self._access[method]
         # 2.
         register = self._register_cache.current
         # 3.
@@ -133,18 +170,19 @@ class Authenticator:
             raise Rejected("forbidden", f"this call is for {access.who}s")
         # 4.-6.
         if claimed.role == "node":
-            return self._node(claimed, der, access.action, register)
+            return self._node(claimed, der, method, register)
         return self._officer(claimed, der, access.action, register)
 
-    def _node(self, claimed: SpiffeId, der: bytes, action: str, register: Register) -> Caller:
+    def _node(self, claimed: SpiffeId, der: bytes, method: str, register: Register) -> Caller:
         # 4.
         register.certificate_verifier().node(der, expected_member=claimed.member, at=self._clock())
         # 5.
         if claimed.member == self._member:
             raise Rejected("wrong_member", "a node does not call itself")
         member = register.active_member(claimed.member)
+        self._blocks.check_caller(member.id, method)
         # 6.
-        if action:
+        if action := self._access[method].action:
             self._register_cache.policy.check(Principal(member.id, node=True), action)
         return Caller(str(claimed), member=member)
 

@@ -30,6 +30,7 @@ ATTACHMENTS_PENDING: Final = Gauge(
     "paiza_attachments_pending", "Attachments to download from a peer, or to serve to one.", ["way", "member"]
 )
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
+PEER_BLOCKED: Final = Gauge("paiza_peer_blocked", "1 while the operator blocks the member.", ["peer"])
 MISBEHAVIOUR: Final = Gauge(
     "paiza_log_misbehaviour",
     "1 if this misbehaviour of a member's log is open: log_forked, log_in_default or log_stale.",

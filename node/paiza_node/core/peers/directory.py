@@ -1,9 +1,10 @@
-"""The directory of the other members' nodes: one session for each other active member of the register."""
+"""The directory of the other members' nodes: one session for each other active member that is not blocked."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Unavailable
@@ -12,30 +13,37 @@ FOLLOW_SECONDS: Final = 30.0  # the register is checked at least this often
 
 
 class PeerDirectory:
-    """Starts and ends sessions as the register names members. Belongs to one event loop."""
+    """Starts and ends sessions as the register names members and members are blocked. Belongs to one event loop."""
 
     def __init__(
-        self, own_member: str, register_cache: RegisterCache, open_session: Callable[[str], PeerSession]
+        self,
+        own_member: str,
+        register_cache: RegisterCache,
+        open_session: Callable[[str], PeerSession],
+        blocks: PeerBlocks | None = None,
     ) -> None:
         """Begin with the members of the register verified last; `run` starts the sessions' own work."""
+        self._blocks = blocks or PeerBlocks()
         self._own_member = own_member
         self._register_cache = register_cache
         self._open_session = open_session
         self._sessions: Mapping[str, PeerSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._version: bytes | None = None  # of the register that the sessions reflect
+        self._followed: object = None  # version of the register and blocks that the sessions reflect
         self.changed = asyncio.Event()
         """Set once sessions start or end; then replaced by another event."""
+        self._blocks.follow(self._follow)
 
     @property
     def sessions(self) -> Mapping[str, PeerSession]:
-        """The session of each other active member, by member id."""
-        self._follow_register()
+        """The session of each other active member that is not blocked, by member id."""
+        self._follow()
         return self._sessions
 
     def session(self, member: str) -> PeerSession:
-        """Return a member's session; Unavailable if it is no other active member."""
+        """Return a member's session; Unavailable if it is no other active member, or blocked."""
+        self._blocks.check_called(member)
         session = self.sessions.get(member)
         if session is None:
             raise Unavailable("peer_unreachable", f"{member} is no active member, or not known yet")
@@ -75,12 +83,13 @@ class PeerDirectory:
             if member not in self._tasks:
                 self._tasks[member] = asyncio.create_task(session.run(), name=f"peer {member}")
 
-    def _follow_register(self) -> None:
+    def _follow(self) -> None:
         register = self._register_cache.last  # also used if expired: its members are asked for a newer one
-        if register.version == self._version:
+        blocks = self._blocks.all
+        if self._followed == (register.version, blocks):
             return
-        self._version = register.version
-        members = {member.id for member in register.active_members()} - {self._own_member}
+        self._followed = register.version, blocks
+        members = {member.id for member in register.active_members()} - {self._own_member} - blocks.keys()
         for member in self._sessions.keys() - members:
             ending = asyncio.create_task(_end(self._sessions[member], self._tasks.pop(member, None)))
             self._ending.add(ending)
@@ -94,7 +103,7 @@ class PeerDirectory:
 
 
 async def _end(session: PeerSession, task: asyncio.Task[None] | None) -> None:
-    """End the session of a member that has left."""
+    """End the session of a member that has left or was blocked."""
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

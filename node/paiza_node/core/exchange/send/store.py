@@ -18,6 +18,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    and_,
     bindparam,
     exists,
     func,
@@ -44,6 +45,7 @@ from paiza_node.core.exchange.model import (
 from paiza_node.core.exchange.store import proof_table
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.messages.store import message_body_table, message_table
+from paiza_node.core.peers.store import peer_block_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import Rows
@@ -107,7 +109,7 @@ WAITING: Final[Any] = literal_column("1", Integer())
 
 
 def delivery_row(row: Row[Any]) -> DeliveryRow:
-    """Return a delivery from a row that includes the kind of its message."""
+    """Return a delivery from a row with the kind of its message, and its recipient if that is blocked."""
     return DeliveryRow(
         id=row.id,
         message_seq=row.message_seq,
@@ -119,8 +121,8 @@ def delivery_row(row: Row[Any]) -> DeliveryRow:
         expires_time=from_micros(row.expires_time),
         next_attempt_time=from_micros(row.next_attempt_time),
         state=row.state,
-        reason=row.reason,
-        detail=row.detail,
+        reason=row.reason if row.blocked is None else "member_blocked",
+        detail=row.detail if row.blocked is None else "",
         attempts=row.attempts,
         settled_time=None if row.settled_time is None else from_micros(row.settled_time),
         kind=row.kind,
@@ -228,8 +230,13 @@ _STILL_WAITING: Final = Lookup(
     select(delivery_table.c.id).where(delivery_table.c.state == WAITING), delivery_table.c.id
 )
 
-_DELIVERIES: Final = select(delivery_table, message_table.c.kind).join(
-    message_table, message_table.c.seq == delivery_table.c.message_seq
+_DELIVERIES: Final = (
+    select(delivery_table, message_table.c.kind, peer_block_table.c.member.label("blocked"))
+    .join(message_table, message_table.c.seq == delivery_table.c.message_seq)
+    .outerjoin(
+        peer_block_table,
+        and_(peer_block_table.c.member == delivery_table.c.recipient, delivery_table.c.state == WAITING),
+    )
 )
 
 

@@ -1,7 +1,7 @@
 """The directory of peers, and the outbound queues that follow it: as the register names members."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -12,9 +12,11 @@ import pytest
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.log.changes import DeliveriesQueued
+from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_wire.errors import Unavailable
 from tests.peers import until
+from tests.unit.paiza_node.room import Room
 
 SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
 
@@ -56,7 +58,8 @@ class Members:
         self.opened: list[Session] = []
         self.register_cache = SimpleNamespace(last=None)
         self.publish(*members)
-        self.peers = PeerDirectory("kaz", cast("Any", self.register_cache), self._open)
+        self.blocks = PeerBlocks()
+        self.peers = PeerDirectory("kaz", cast("Any", self.register_cache), self._open, self.blocks)
 
     def publish(self, *members: str) -> None:
         """Publish a register of these active members."""
@@ -77,6 +80,13 @@ class Members:
 def members() -> Members:
     """Three members."""
     return Members("kaz", "tjk", "uzb")
+
+
+@pytest.fixture
+def room(database_url: str) -> Iterator[Room]:
+    """A ledger on either database."""
+    with Room(database_url) as room:
+        yield room
 
 
 @pytest.fixture
@@ -129,6 +139,29 @@ async def test_a_session_ends_with_its_member(members: Members, running: "asynci
     with suppress(asyncio.CancelledError):
         await running
     assert (again.closed, uzb.closed) == (True, True)
+
+
+async def test_a_session_ends_at_once_when_its_member_is_blocked(
+    members: Members, running: "asyncio.Task[None]", room: Room
+) -> None:
+    """Nothing asks it meanwhile; a new session begins with the end of the block, and must compare logs again."""
+    tjk = members.session("tjk")
+    await until(lambda: tjk.running)
+    tjk.compared.set()
+    changed = members.peers.changed
+    await members.blocks.block(room.ledger, "tjk", "Why not.", "os-user:night")
+    assert changed.is_set()
+    with pytest.raises(Unavailable, match="member_blocked"):
+        members.peers.session("tjk")
+    members.peers.ask("tjk")
+    assert list(members.peers.sessions) == ["uzb"]
+    await until(lambda: tjk.closed)
+    assert tjk.asked == 0
+    await members.blocks.unblock(room.ledger, "tjk", "Why not.", "os-user:night")
+    again = members.session("tjk")
+    await until(lambda: again.running)
+    assert not members.peers.compared("tjk")
+    assert not running.done()
 
 
 async def test_a_peer_that_shows_a_rollback_ends_the_node(members: Members, running: "asyncio.Task[None]") -> None:
