@@ -193,6 +193,7 @@ async def _serve(
         core,
         version=VERSION,
         peers=services.peers,
+        blocks=services.blocks,
         queues=services.queues,
         checkpoint_exchange=services.witness.checkpoint_exchange,
         misbehaviour=services.witness.monitor.misbehaviour,
@@ -219,7 +220,13 @@ async def _serve(
     server, health = public_server(
         listen=config.listen,
         authenticator=Authenticator(
-            config.member, register_cache, lambda: officers, _now, compared, Denials(ledger, _now).note
+            config.member,
+            register_cache,
+            lambda: officers,
+            _now,
+            compared,
+            Denials(ledger, _now).note,
+            services.blocks,
         ),
         handlers=services.handlers,
         certificate=node_keys.certificate,
@@ -304,6 +311,7 @@ async def _note_status(operate: Operate, ledger: Ledger, register_cache: Registe
         metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
         metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
         metrics.PEER_UP.labels(peer.member).set(peer.reachable)
+        metrics.PEER_BLOCKED.labels(peer.member).set(peer.HasField("block"))
         for reason in (FORKED, IN_DEFAULT, STALE):
             metrics.MISBEHAVIOUR.labels(peer.member, reason).set(reason in peer.misbehaviour)
 

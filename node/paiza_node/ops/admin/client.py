@@ -60,6 +60,16 @@ class AdminClient:
         """Drop a delivery."""
         self._call(self._stub.DropDelivery, admin_pb2.DropDeliveryRequest(delivery_id=delivery_id, reason_text=reason))
 
+    def block(self, member: str, reason: str) -> admin_pb2.PeerBlock:
+        """Block a member."""
+        request = admin_pb2.BlockPeerRequest(member=member, reason_text=reason)
+        response: admin_pb2.BlockPeerResponse = self._call(self._stub.BlockPeer, request)
+        return response.block
+
+    def unblock(self, member: str, reason: str) -> None:
+        """End the block of a member."""
+        self._call(self._stub.UnblockPeer, admin_pb2.UnblockPeerRequest(member=member, reason_text=reason))
+
     def misbehaviour(self) -> list[admin_pb2.Misbehaviour]:
         """Return the recorded misbehaviour of other members' logs."""
         request = admin_pb2.ListMisbehaviourRequest(page_size=MAX_PAGE)

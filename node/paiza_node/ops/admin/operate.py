@@ -20,7 +20,9 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, Head
+from paiza_node.core.peers.blocks import REASON, PeerBlocks
 from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.model import PeerBlock
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import attachment_status
 from paiza_node.features.attachments.model import AttachmentRow
@@ -47,6 +49,7 @@ class Operate:
         *,
         version: str,
         peers: PeerDirectory,
+        blocks: PeerBlocks,
         queues: OutboundQueues,
         checkpoint_exchange: CheckpointExchange,
         misbehaviour: Callable[[str], list[str]],
@@ -66,6 +69,7 @@ class Operate:
         self._store = core.store
         self._logs = core.logs
         self._peers = peers
+        self._blocks = blocks
         self._queues = queues
         self._checkpoint_exchange = checkpoint_exchange
         self._clock = core.clock
@@ -91,13 +95,10 @@ class Operate:
             response.witnessed_time.FromDatetime(witnessed.time)
         if since is not None:
             response.unwitnessed_since_time.FromDatetime(since)
-        for member, session in sorted(self._peers.sessions.items()):
-            health = session.health
+        sessions, blocks = self._peers.sessions, self._blocks.all
+        for member in sorted(sessions.keys() | blocks.keys()):
             peer = response.peers.add(
                 member=member,
-                reachable=health.reachable,
-                endpoint=session.endpoint,
-                last_error=health.last_error,
                 known_log_size=self._logs.size(member),
                 not_cosigned_reason=self._checkpoint_exchange.reasons.get(member, ""),
                 uncosigned_proofs=uncosigned.get(member, 0),
@@ -106,8 +107,14 @@ class Operate:
             if (seen := self._checkpoint_exchange.rounds.seen.get(member)) is not None:
                 peer.cosigned_size = seen.size
                 peer.cosigned_time.FromDatetime(seen.time)
-            if health.last_seen is not None:
-                peer.last_seen_time.FromDatetime(health.last_seen)
+            if member in sessions:
+                session, health = sessions[member], sessions[member].health
+                peer.reachable, peer.endpoint, peer.last_error = health.reachable, session.endpoint, health.last_error
+                if health.last_seen is not None:
+                    peer.last_seen_time.FromDatetime(health.last_seen)
+            if member in blocks:
+                peer.last_error = peer.not_cosigned_reason = REASON
+                peer.block.CopyFrom(shown_block(blocks[member]))
             if member in queue:
                 peer.waiting = queue[member].waiting
                 if (oldest := queue[member].oldest_time) is not None:
@@ -153,6 +160,7 @@ class Operate:
     async def retry(self, request: admin_pb2.RetryDeliveryRequest) -> admin_pb2.RetryDeliveryResponse:
         """Try a delivery again now."""
         row = self._waiting(request.delivery_id)
+        self._blocks.check_called(row.recipient)
 
         def work(tx: LogTransaction) -> None:
             deliveries_store.postpone(tx.conn, [Postponement(row.id, tx.now, row.reason, row.detail)])
@@ -184,12 +192,39 @@ class Operate:
         await self._ledger.commit(work)
         return admin_pb2.DropDeliveryResponse()
 
+    async def block(self, request: admin_pb2.BlockPeerRequest) -> admin_pb2.BlockPeerResponse:
+        """Stop all exchange with a member of the register, active or not."""
+        member = self._other(request.member)
+        block = await self._blocks.block(self._ledger, member, request.reason_text, operator())
+        return admin_pb2.BlockPeerResponse(block=shown_block(block))
+
+    async def unblock(self, request: admin_pb2.UnblockPeerRequest) -> admin_pb2.UnblockPeerResponse:
+        """Resume the exchange with a member."""
+        await self._blocks.unblock(self._ledger, request.member, request.reason_text, operator())
+        return admin_pb2.UnblockPeerResponse()
+
+    def _other(self, member: str) -> str:
+        """Return the id of another member of the register, also if the register has expired."""
+        if member == self._member:
+            raise Rejected("wrong_member", "a member does not block itself")
+        register = self._register_cache.last
+        if member not in register.members and member not in register.unusable:
+            raise Rejected("unknown_member", f"the register has no member {member!r}")
+        return member
+
     def _waiting(self, delivery_id: int) -> DeliveryRow:
         with self._store.reads() as reads:
             row = deliveries_store.delivery(reads, delivery_id)
         if row is None or row.state != delivery_pb2.DELIVERY_STATE_WAITING:
             raise Rejected("unknown_id", f"no delivery {delivery_id} waits")
         return row
+
+
+def shown_block(block: PeerBlock) -> admin_pb2.PeerBlock:
+    """Return a block in the form sent to the operator."""
+    shown = admin_pb2.PeerBlock(member=block.member, actor=block.actor, reason_text=block.reason_text)
+    shown.blocked_time.FromDatetime(block.blocked_time)
+    return shown
 
 
 def queued(row: DeliveryRow) -> admin_pb2.QueuedDelivery:

@@ -9,7 +9,7 @@ from paiza_node.ops.admin.operate import Operate
 
 
 class AdminService(Service):
-    """Handles requests of the operator about the queue, grants and backups."""
+    """Handles requests of the operator about the queue, blocks, grants and backups."""
 
     service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
@@ -34,6 +34,12 @@ class AdminService(Service):
 
     async def drop_delivery(self, request: admin_pb2.DropDeliveryRequest) -> admin_pb2.DropDeliveryResponse:
         return await self._operate.drop(request)
+
+    async def block_peer(self, request: admin_pb2.BlockPeerRequest) -> admin_pb2.BlockPeerResponse:
+        return await self._operate.block(request)
+
+    async def unblock_peer(self, request: admin_pb2.UnblockPeerRequest) -> admin_pb2.UnblockPeerResponse:
+        return await self._operate.unblock(request)
 
     async def record_backup(self, _request: admin_pb2.RecordBackupRequest) -> admin_pb2.RecordBackupResponse:
         return admin_pb2.RecordBackupResponse(logged=await self._record_backup())

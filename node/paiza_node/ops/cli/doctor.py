@@ -18,7 +18,7 @@ from paiza_node.ops.cli.status import log_size
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor import machine
 from paiza_node.ops.doctor.machine import Check, Level, Look, fail, ok, warn
-from paiza_node.ops.doctor.peers import check_clocks, check_misbehaviour, check_peers
+from paiza_node.ops.doctor.peers import check_blocks, check_clocks, check_misbehaviour, check_peers
 from paiza_node.ops.keys import load_keys
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import known_register
@@ -71,6 +71,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("witnesses"), lambda: machine.check_witnesses(config, register, now))
     yield from _guarded(N_("queue"), lambda: machine.check_queue(config, now))
     yield from _guarded(N_("misbehaviour"), lambda: check_misbehaviour(config))
+    yield from _guarded(N_("blocks"), lambda: check_blocks(config))
     yield from _guarded(N_("clock"), lambda: check_clocks(config, register))
     yield from _guarded(N_("peers"), lambda: _peers(config, register))
 

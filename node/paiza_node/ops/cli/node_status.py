@@ -13,6 +13,7 @@ from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.misbehaviour import misbehaviour_message
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.admin.client import AdminClient
+from paiza_node.ops.admin.operate import shown_block
 from paiza_node.ops.config import Config
 from paiza_node.ops.offline import known_register, read_only
 from paiza_wire.errors import PaizaError, Unavailable
@@ -34,6 +35,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         head = log_store.head(reads)
         queue = {summary.recipient: summary for summary in deliveries_store.queue_summary(reads)}
         known = peers_store.known_logs(reads)
+        blocks = peers_store.peer_blocks(reads)
         stands = [misbehaviour_message(each) for each in peers_store.findings(reads) if each.state is FindingState.OPEN]
         database = store.describe()
         uncosigned = witness_store.uncosigned_counts(reads)
@@ -53,7 +55,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         response.witnessed_time.FromDatetime(witnessed.time)
     if since is not None:
         response.unwitnessed_since_time.FromDatetime(since)
-    members = set(queue) | set(known) | {each.member for each in stands}
+    members = set(queue) | set(known) | set(blocks) | {each.member for each in stands}
     try:
         _reader, register = known_register(config)
     except PaizaError:
@@ -68,6 +70,8 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
             uncosigned_proofs=uncosigned.get(member, 0),
             misbehaviour=[each.reason for each in stands if each.member == member],
         )
+        if member in blocks:
+            peer.block.CopyFrom(shown_block(blocks[member]))
         if member in known:
             peer.known_log_size = known[member].size
         if member in queue:

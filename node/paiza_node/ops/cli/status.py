@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from paiza.admin.v1 import admin_pb2
+from paiza_cli.terminal import plain_line
 from paiza_node.core.errors import N_
 from paiza_node.ops.cli.node_status import node_status
 from paiza_node.ops.cli.options import json_option, settings, shared
@@ -44,6 +45,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
                 (_("misbehaviour"), f"{peer.member}: {in_words(list(peer.misbehaviour))}")
                 for peer in _with_misbehaviour(status)
             ],
+            *[(_("blocked"), block_text(peer.block)) for peer in status.peers if peer.HasField("block")],
             (_("messages"), number_text(status.messages)),
             (_("waiting"), number_text(status.waiting)),
             (_("register"), status.register_version.hex()[:16] or "-"),
@@ -64,6 +66,13 @@ def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
 
 def _with_misbehaviour(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus]:
     return [peer for peer in status.peers if peer.misbehaviour]
+
+
+def block_text(block: admin_pb2.PeerBlock) -> str:
+    """Return the block of a member in a line: since when, by whom and why."""
+    since = shown_time(time_of(block.blocked_time))
+    text = _("{member}, since {time} by {actor}: {reason}")
+    return text.format(member=block.member, time=since, actor=block.actor, reason=plain_line(block.reason_text))
 
 
 def log_size(note: bytes) -> int:
@@ -111,4 +120,15 @@ def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
         "not_cosigned_reason": peer.not_cosigned_reason,
         "uncosigned_proofs": peer.uncosigned_proofs,
         "misbehaviour": list(peer.misbehaviour),
+        "block": block_as_object(peer.block) if peer.HasField("block") else None,
+    }
+
+
+def block_as_object(block: admin_pb2.PeerBlock) -> dict[str, Any]:
+    """Return the block of a member for JSON."""
+    return {
+        "member": block.member,
+        "actor": block.actor,
+        "blocked_time": iso(time_of(block.blocked_time)),
+        "reason_text": block.reason_text,
     }

@@ -9,9 +9,12 @@ from typing import Final
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.blocks import REASON as BLOCKED
 from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.log_answers import PROTOCOL_VERSION
+from paiza_node.core.peers.model import PeerBlock
 from paiza_node.core.peers.rpcs import HANDSHAKE
 from paiza_node.core.register.state import state_of
 from paiza_node.core.storage.scanning import open_scan
@@ -22,6 +25,7 @@ from paiza_node.ops.doctor import store as facts_store
 from paiza_node.ops.doctor.machine import Check, fail, ok, warn
 from paiza_node.ops.keys import Keys
 from paiza_node.ops.language import span_text
+from paiza_node.ops.terminal import shown_time
 from paiza_register import Register
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError
@@ -34,8 +38,9 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def check_peers(config: Config, register: Register, keys: Keys, own_size: Callable[[], int]) -> Iterator[Check]:
-    """Call every other active member's node at the same time."""
-    members = [member.id for member in register.active_members() if member.id != config.member]
+    """Call the node of every other active member that is not blocked, at the same time."""
+    blocked = _blocks(config).keys() | {config.member}
+    members = [member.id for member in register.active_members() if member.id not in blocked]
     yield from asyncio.run(_ask_all(config, register, keys, own_size, members))
 
 
@@ -55,6 +60,12 @@ async def _ask(config: Config, register: Register, keys: Keys, own_size: Callabl
             exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_state=state_of(register)),
         )
     except PaizaError as error:
+        if error.reason == BLOCKED:
+            return warn(
+                name,
+                N_("Its operator has blocked this member: nothing is exchanged, and messages wait."),
+                N_("Ask that operator for the reason, and when they end it."),
+            )
         return fail(
             name,
             N_("It does not answer: {code}: {detail}."),
@@ -95,6 +106,32 @@ def _known_size(register: Register, member: str, note: bytes) -> int:
         return checkpoints.verify(note, [VerifierKey.from_vkey(newest.vkey)], newest.origin).size if note else 0
     except PaizaError:
         return 0
+
+
+def check_blocks(config: Config) -> Iterator[Check]:
+    """Check for members that are blocked here."""
+    name = N_("blocks")
+    blocks = _blocks(config)
+    for member, block in sorted(blocks.items()):
+        yield warn(
+            name,
+            N_("{member} has been blocked since {time} by {actor}: {reason}"),
+            N_(
+                "Messages for it wait, and are given up after their lifetime. When the reason is gone: `paiza-node "
+                "peers unblock {member} --reason …`."
+            ),
+            member=member,
+            time=shown_time(block.blocked_time),
+            actor=block.actor,
+            reason=block.reason_text,
+        )
+    if not blocks:
+        yield ok(name, N_("No member is blocked."))
+
+
+def _blocks(config: Config) -> dict[str, PeerBlock]:
+    with open_scan(config.database) as scan:
+        return peers_store.peer_blocks(scan)
 
 
 def check_misbehaviour(config: Config) -> Iterator[Check]:

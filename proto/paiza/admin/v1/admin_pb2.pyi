@@ -144,6 +144,7 @@ class PeerStatus(_message.Message):
     UNCOSIGNED_PROOFS_FIELD_NUMBER: _builtins.int
     MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     reachable: _builtins.bool
@@ -178,6 +179,10 @@ class PeerStatus(_message.Message):
     def misbehaviour(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Misbehaviour of its log seen here, as reason codes: log_forked, log_in_default, log_stale; empty if none."""
 
+    @_builtins.property
+    def block(self) -> Global___PeerBlock:
+        """Our block of it; unset while it is not blocked."""
+
     def __init__(
         self,
         *,
@@ -194,14 +199,51 @@ class PeerStatus(_message.Message):
         uncosigned_proofs: _builtins.int = ...,
         misbehaviour: _abc.Iterable[_builtins.str] | None = ...,
         endpoint: _builtins.str = ...,
+        block: Global___PeerBlock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "misbehaviour", b"misbehaviour", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "misbehaviour", b"misbehaviour", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PeerStatus: _TypeAlias = PeerStatus  # noqa: Y015
+
+@_typing.final
+class PeerBlock(_message.Message):
+    """The block of one member: its calls are refused, and it is not called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    BLOCKED_TIME_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Member id."""
+    actor: _builtins.str
+    """Who blocked it, for example "os-user:paiza"."""
+    reason_text: _builtins.str
+    """Why, in the operator's words."""
+    @_builtins.property
+    def blocked_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        blocked_time: _timestamp_pb2.Timestamp | None = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blocked_time", b"blocked_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "blocked_time", b"blocked_time", "member", b"member", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeerBlock: _TypeAlias = PeerBlock  # noqa: Y015
 
 @_typing.final
 class ListQueueRequest(_message.Message):
@@ -877,6 +919,99 @@ class Misbehaviour(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Misbehaviour: _TypeAlias = Misbehaviour  # noqa: Y015
+
+@_typing.final
+class BlockPeerRequest(_message.Message):
+    """Names a member to block."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Member id."""
+    reason_text: _builtins.str
+    """Why, in the operator's words."""
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlockPeerRequest: _TypeAlias = BlockPeerRequest  # noqa: Y015
+
+@_typing.final
+class BlockPeerResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def block(self) -> Global___PeerBlock:
+        """The block as it stands."""
+
+    def __init__(
+        self,
+        *,
+        block: Global___PeerBlock | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlockPeerResponse: _TypeAlias = BlockPeerResponse  # noqa: Y015
+
+@_typing.final
+class UnblockPeerRequest(_message.Message):
+    """Names a member to unblock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Member id."""
+    reason_text: _builtins.str
+    """Why, in the operator's words."""
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "reason_text", b"reason_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnblockPeerRequest: _TypeAlias = UnblockPeerRequest  # noqa: Y015
+
+@_typing.final
+class UnblockPeerResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnblockPeerResponse: _TypeAlias = UnblockPeerResponse  # noqa: Y015
 
 @_typing.final
 class RestoreTrustRequest(_message.Message):

@@ -70,6 +70,16 @@ class AdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustResponse.FromString,
                 _registered_method=True)
+        self.BlockPeer = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/BlockPeer',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BlockPeerRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BlockPeerResponse.FromString,
+                _registered_method=True)
+        self.UnblockPeer = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/UnblockPeer',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerResponse.FromString,
+                _registered_method=True)
         self.RecordBackup = channel.unary_unary(
                 '/paiza.admin.v1.AdminService/RecordBackup',
                 request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupRequest.SerializeToString,
@@ -145,6 +155,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BlockPeer(self, request, context):
+        """Blocks a member: nothing is exchanged with it until it is unblocked; logged with the operator's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockPeer(self, request, context):
+        """Ends the block of a member; logged with the operator's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordBackup(self, request, context):
         """Logs the latest backup, from the record in the data folder.
         """
@@ -210,6 +234,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RestoreTrust,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustResponse.SerializeToString,
+            ),
+            'BlockPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockPeer,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BlockPeerRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BlockPeerResponse.SerializeToString,
+            ),
+            'UnblockPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockPeer,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerResponse.SerializeToString,
             ),
             'RecordBackup': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordBackup,
@@ -422,6 +456,60 @@ class AdminService:
             '/paiza.admin.v1.AdminService/RestoreTrust',
             paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_admin__pb2.RestoreTrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.AdminService/BlockPeer',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.BlockPeerRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.BlockPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblockPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.AdminService/UnblockPeer',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,10 @@ class AdminServiceStub:
     """Lists the recorded misbehaviour of other members' logs."""
     RestoreTrust: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]
     """Trusts a forked log again; logged with the operator's name."""
+    BlockPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.BlockPeerRequest, _admin_pb2.BlockPeerResponse]
+    """Blocks a member: nothing is exchanged with it until it is unblocked; logged with the operator's name."""
+    UnblockPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UnblockPeerRequest, _admin_pb2.UnblockPeerResponse]
+    """Ends the block of a member; logged with the operator's name."""
     RecordBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]
     """Logs the latest backup, from the record in the data folder."""
     GrantAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]
@@ -75,6 +79,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists the recorded misbehaviour of other members' logs."""
     RestoreTrust: _aio.UnaryUnaryMultiCallable[_admin_pb2.RestoreTrustRequest, _admin_pb2.RestoreTrustResponse]  # type: ignore[assignment]
     """Trusts a forked log again; logged with the operator's name."""
+    BlockPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.BlockPeerRequest, _admin_pb2.BlockPeerResponse]  # type: ignore[assignment]
+    """Blocks a member: nothing is exchanged with it until it is unblocked; logged with the operator's name."""
+    UnblockPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.UnblockPeerRequest, _admin_pb2.UnblockPeerResponse]  # type: ignore[assignment]
+    """Ends the block of a member; logged with the operator's name."""
     RecordBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]  # type: ignore[assignment]
     """Logs the latest backup, from the record in the data folder."""
     GrantAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]  # type: ignore[assignment]
@@ -142,6 +150,22 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RestoreTrustResponse, _abc.Awaitable[_admin_pb2.RestoreTrustResponse]]:
         """Trusts a forked log again; logged with the operator's name."""
+
+    @_abc_1.abstractmethod
+    def BlockPeer(
+        self,
+        request: _admin_pb2.BlockPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.BlockPeerResponse, _abc.Awaitable[_admin_pb2.BlockPeerResponse]]:
+        """Blocks a member: nothing is exchanged with it until it is unblocked; logged with the operator's name."""
+
+    @_abc_1.abstractmethod
+    def UnblockPeer(
+        self,
+        request: _admin_pb2.UnblockPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UnblockPeerResponse, _abc.Awaitable[_admin_pb2.UnblockPeerResponse]]:
+        """Ends the block of a member; logged with the operator's name."""
 
     @_abc_1.abstractmethod
     def RecordBackup(
