@@ -77,11 +77,7 @@ def make_log_key(config: Config, origin: str) -> SignerKey:
 
 def unsealed_keys(config: Config) -> list[str]:
     """Return the names of the key files that are not under a passphrase."""
-    return [path.name for path in _secret_files(config.keys) if not sealing.is_sealed(path.read_bytes())]
-
-
-def _secret_files(folder: Path) -> list[Path]:
-    return sorted([*folder.glob("*.key"), *folder.glob("*.seed"), *folder.glob("*.pem")])
+    return [path.name for path in key_files.secret_files(config.keys) if not sealing.is_sealed(path.read_bytes())]
 
 
 def _index_key(config: Config, sealer: Sealer) -> bytes:

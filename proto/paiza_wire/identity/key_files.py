@@ -15,11 +15,12 @@ Where modes mean nothing (Windows) step 3 is left out. The caller adds the file'
 import os
 import stat
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import sealing
+from paiza_wire.identity import private_keys, sealing
 from paiza_wire.identity.private_keys import Key, KeyKind
 from paiza_wire.identity.sealing import MAX_KEY_FILE_BYTES, Sealer
 
@@ -37,10 +38,7 @@ def open_key(path: Path, kind: KeyKind[Key], sealer: Sealer, *, sealed: bool = T
 
     Raise ``Rejected`` with the reason of the step that fails, ``file_unreadable`` where there is no such file.
     """
-    pem = read_secret_file(path, MAX_KEY_FILE_BYTES)
-    if sealed and not sealing.is_sealed(pem):
-        raise Rejected("key_unsealed", "the key is not under a passphrase")
-    return kind.read(sealer.open(pem))
+    return kind.read(sealer.open(_read(path, sealed=sealed)))
 
 
 def write_key(path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer | None) -> None:
@@ -50,10 +48,99 @@ def write_key(path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer | None) -
     """
     pkcs8 = kind.write(key)
     pem = sealing.unsealed(pkcs8) if sealer is None else sealer.seal(pkcs8)
+    _write_new(path, pem)
+
+
+def _write_new(path: Path, pem: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
+
+
+def secret_files(folder: Path) -> list[Path]:
+    """Return the key files of a folder, by their names."""
+    return sorted(path for pattern in ("*.key", "*.seed", "*.pem") for path in folder.glob(pattern))
+
+
+def change_passphrase(folder: Path, old: Sealer, new: Sealer, *, sealed: bool = True) -> int:
+    """Seal the key files of a folder under another passphrase; return how many were not under it yet.
+
+    Every file is opened before the first one is written: a wrong passphrase changes nothing. Then they are replaced one
+    by one. A crash between two leaves whole files under either passphrase; a second call with both goes on with the
+    rest. A file that appears meanwhile, of a node that makes a key, is found before the call returns.
+
+    ``sealed`` False also seals what was unsealed. Raise ``Rejected`` as `open_key` does, with the name of the file in
+    its detail: ``bad_passphrase`` if neither passphrase opens it. OSError where a file cannot be written.
+    """
+    changed: set[Path] = set()
+    while waiting := _under(folder, old, new, changed, sealed=sealed):
+        for path, pkcs8 in waiting.items():
+            _replace(path, new.seal(pkcs8))
+        changed |= waiting.keys()
+    return len(changed)
+
+
+def _under(folder: Path, old: Sealer, new: Sealer, changed: AbstractSet[Path], *, sealed: bool) -> dict[Path, bytes]:
+    """Return the other keys (DER) of a folder, which are under the old passphrase or none."""
+    waiting = {}
+    for path in secret_files(folder):
+        if path not in changed:
+            try:
+                pkcs8 = _waiting(_read(path, sealed=sealed), old, new)
+            except Rejected as error:
+                raise Rejected(error.reason, f"{path.name}: {error.detail}") from error
+            if pkcs8 is not None:
+                waiting[path] = pkcs8
+    return waiting
+
+
+def _waiting(pem: bytes, old: Sealer, new: Sealer) -> bytes | None:
+    """Return the key (DER) that is to be sealed anew, None if it is under the new passphrase already."""
+    pkcs8 = _opened(old, pem)
+    if pkcs8 is None and _opened(new, pem) is None:
+        raise Rejected("bad_passphrase", "neither passphrase opens it")
+    return pkcs8
+
+
+def _opened(sealer: Sealer, pem: bytes) -> bytes | None:
+    """Return the key (DER) of a PEM block, None if this is not its passphrase."""
+    try:
+        pkcs8 = sealer.open(pem)
+        # The envelope has no checksum: what another passphrase opens by chance is no key.
+        private_keys.check_key(pkcs8)
+    except Rejected as error:
+        if error.reason == "passphrase_missing" or not sealing.is_sealed(pem):
+            raise
+        return None
+    return pkcs8
+
+
+def _replace(path: Path, pem: bytes) -> None:
+    """Write a key file anew: after a crash it is the old one or the new one, and whole."""
+    side_file = path.with_name(f".{path.name}.new")
+    side_file.unlink(missing_ok=True)
+    _write_new(side_file, pem)
+    # A crash here leaves the old file, and a side file that no reader looks at and the next call replaces.
+    side_file.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        directory = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _read(path: Path, *, sealed: bool) -> bytes:
+    """Return a key file (PEM): steps 1 to 4."""
+    pem = read_secret_file(path, MAX_KEY_FILE_BYTES)
+    if sealed and not sealing.is_sealed(pem):
+        raise Rejected("key_unsealed", "the key is not under a passphrase")
+    return pem
 
 
 def read_secret_file(path: Path, limit: int) -> bytes:

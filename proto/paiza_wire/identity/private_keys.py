@@ -6,9 +6,10 @@ index is no private key; it has the same form under the identifier of HMAC-SHA25
 files are of one format.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -100,3 +101,14 @@ ED25519: Final = KeyKind("Ed25519", _ed25519, _write)
 MLDSA44: Final = KeyKind("ML-DSA-44", _mldsa44, _write)
 X_WING: Final = _of_seed("X-Wing", _X_WING)
 INDEX: Final = _of_seed("HMAC-SHA256", _HMAC_SHA256)
+
+_KINDS: Final[Sequence[KeyKind[Any]]] = (P256, ED25519, MLDSA44, X_WING, INDEX)
+
+
+def check_key(pkcs8: bytes) -> None:
+    """Check that these bytes are a key of one of the kinds; ``Rejected("bad_key")`` otherwise."""
+    for kind in _KINDS:
+        with suppress(Rejected):
+            kind.read(pkcs8)
+            return
+    raise Rejected("bad_key", "not a key of any kind")
