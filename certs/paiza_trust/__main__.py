@@ -20,6 +20,7 @@ from paiza_trust import dev as dev_ceremony
 from paiza_trust import language
 from paiza_trust.cli.deciding import merge, refuse, show, sign
 from paiza_trust.cli.founding import apply, found
+from paiza_trust.cli.passphrase import passphrase
 from paiza_trust.cli.proposing import propose
 from paiza_trust.cli.publishing import publish, renew
 from paiza_trust.errors import TrustError, from_disk, from_wire
@@ -93,7 +94,7 @@ def dev(
     click.echo(f"  PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")
 
 
-for each in (apply, found, propose, show, sign, refuse, merge, publish, renew):
+for each in (apply, found, propose, show, sign, refuse, merge, publish, renew, passphrase):
     cli.add_command(each)
 cli.add_command(log_group)
 cli.add_command(reference_group)

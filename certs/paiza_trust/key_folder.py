@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +20,10 @@ from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.files import write_key
 from paiza_trust.language import N_, _
-from paiza_wire.errors import PaizaError
+from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import keys
 from paiza_wire.identity.certificates import AuthorityKey
-from paiza_wire.identity.key_files import open_key, passphrase_from_file
+from paiza_wire.identity.key_files import KeyFileRejected, change_passphrase, open_key, passphrase_from_file
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.private_keys import MLDSA44, P256, Key, KeyKind
 from paiza_wire.identity.sealing import Sealer
@@ -86,6 +86,30 @@ class KeyFolder:
             self._make(self.folder / f"{name}.key", P256, keys.generate_p256)
         return self.authority(name)
 
+    def change_passphrase(self, old_file: Path | None, new_file: Path | None) -> int:
+        """Seal every key file of the folder under another passphrase; return how many were not under it yet.
+
+        The passphrases are the first lines of these files; without one, the former is that of the settings or asked
+        for, and the new one is asked for.
+        """
+        old = self._sealer if old_file is None else Sealer(partial(_from_file, old_file))
+        try:
+            return change_passphrase(self.folder, old, self._new_sealer(new_file), sealed=self._sealed)
+        except Rejected as error:
+            where = error.path if isinstance(error, KeyFileRejected) else self.folder
+            raise from_wire(error, str(where)) from error
+
+    def outdated_passphrase_file(self, new_file: Path | None) -> Path | None:
+        """Return the passphrase file that the settings name, if the keys are under another passphrase now."""
+        if self._passphrase_file is None:
+            return None
+        path = self.folder / str(self._passphrase_file)
+        return path if _from_file(path) != self._new_sealer(new_file).passphrase() else None
+
+    def _new_sealer(self, file: Path | None) -> Sealer:
+        prompt = _("New passphrase of the keys in {folder}").format(folder=self.folder)
+        return Sealer(partial(_asked, prompt, new=True) if file is None else partial(_from_file, file))
+
     def _make(self, path: Path, kind: KeyKind[Key], generate: Callable[[], Key]) -> None:
         if path.exists():
             return
@@ -95,9 +119,12 @@ class KeyFolder:
     def _passphrase(self) -> bytes:
         if self._passphrase_file is None:
             return _asked(_("Passphrase of the keys in {folder}").format(folder=self.folder), new=self._new)
-        path = self.folder / str(self._passphrase_file)
-        with _located(path):
-            return passphrase_from_file(path)
+        return _from_file(self.folder / str(self._passphrase_file))
+
+
+def _from_file(path: Path) -> bytes:
+    with _located(path):
+        return passphrase_from_file(path)
 
 
 def _settings(path: Path) -> dict[str, object]:

@@ -75,6 +75,15 @@ def make_log_key(config: Config, origin: str) -> SignerKey:
     return SignerKey.from_ed25519(origin, _open(config, path, ED25519, sealer))
 
 
+def change_passphrase(config: Config, old: Sealer, new: Sealer) -> int:
+    """Seal the key files under another passphrase; return how many were not under it yet. See `key_files`."""
+    try:
+        return key_files.change_passphrase(config.keys, old, new, sealed=config.sealed)
+    except Rejected as error:
+        path = error.path if isinstance(error, key_files.KeyFileRejected) else config.keys
+        raise _refused(error, path, _LOST) from error
+
+
 def unsealed_keys(config: Config) -> list[str]:
     """Return the names of the key files that are not under a passphrase."""
     return [path.name for path in key_files.secret_files(config.keys) if not sealing.is_sealed(path.read_bytes())]
@@ -104,10 +113,14 @@ def _open(config: Config, path: Path, kind: KeyKind[Key], sealer: Sealer, remedy
     try:
         return key_files.open_key(path, kind, sealer, sealed=config.sealed)
     except Rejected as error:
-        if error.reason not in _REFUSALS:
-            raise bad_key(N_("The key cannot be read: {error}."), path, remedy, error=error.detail) from error
-        what, how = _REFUSALS[error.reason]
-        raise NodeStopped(error.reason, what=what, where="{path}", remedy=how, path=path, error=error.detail) from error
+        raise _refused(error, path, remedy) from error
+
+
+def _refused(error: Rejected, path: Path, remedy: str) -> NodeStopped:
+    if error.reason not in _REFUSALS:
+        return bad_key(N_("The key cannot be read: {error}."), path, remedy, error=error.detail)
+    what, how = _REFUSALS[error.reason]
+    return NodeStopped(error.reason, what=what, where="{path}", remedy=how, path=path, error=error.detail)
 
 
 def _write(config: Config, path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer) -> None:

@@ -33,7 +33,26 @@ def ask_passphrase(config: Config) -> None:
 
 def sealer_of(file: Path | None) -> Sealer:
     """Return what seals the keys of a new node: under the passphrase of this file, else one asked for twice."""
-    return Sealer(partial(_from_file, file) if file is not None else partial(_asked, new=True))
+    return _new_sealer(file, N_("Passphrase of the node's keys"))
+
+
+def new_sealer(file: Path | None) -> Sealer:
+    """Return what seals the keys anew: under the passphrase of this file, else one asked for twice."""
+    return _new_sealer(file, N_("New passphrase of the node's keys"))
+
+
+def former_sealer(config: Config, file: Path | None) -> Sealer:
+    """Return what opens the keys before their passphrase is changed: this file's, else the one a node would use."""
+    return node_sealer(config) if file is None else Sealer(partial(_from_file, file))
+
+
+def is_outdated(file: Path, sealer: Sealer) -> bool:
+    """Return whether a passphrase file holds another passphrase than this one."""
+    return _from_file(file) != sealer.passphrase()
+
+
+def _new_sealer(file: Path | None, prompt: str) -> Sealer:
+    return Sealer(partial(_from_file, file) if file is not None else partial(_asked, prompt, new=True))
 
 
 def _passphrase(file: Path | None) -> bytes:
@@ -43,7 +62,7 @@ def _passphrase(file: Path | None) -> bytes:
         handed = key_files.passphrase_from_credential(CREDENTIAL)
     except Rejected as error:
         raise _unreadable(error, CREDENTIAL) from error
-    return _asked(new=False) if handed is None else handed
+    return _asked(N_("Passphrase of the node's keys"), new=False) if handed is None else handed
 
 
 def _from_file(file: Path) -> bytes:
@@ -54,7 +73,7 @@ def _from_file(file: Path) -> bytes:
 
 
 @cache  # one command may open the keys more than once
-def _asked(*, new: bool) -> bytes:
+def _asked(prompt: str, *, new: bool) -> bytes:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NodeStopped(
             "passphrase_missing",
@@ -63,8 +82,7 @@ def _asked(*, new: bool) -> bytes:
             remedy=N_("Name a file as passphrase_file, or hand the credential {credential} to the service."),
             credential=CREDENTIAL,
         )
-    prompt = _("Passphrase of the node's keys")
-    return str(click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=new)).encode()
+    return str(click.prompt(_(prompt), hide_input=True, err=True, confirmation_prompt=new)).encode()
 
 
 def _unreadable(error: Rejected, path: Path | str) -> NodeStopped:

@@ -33,6 +33,15 @@ CREDENTIALS_FOLDER: Final = "CREDENTIALS_DIRECTORY"
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
+class KeyFileRejected(Rejected):
+    """A refusal of one file of a folder: ``path``."""
+
+    def __init__(self, path: Path, error: Rejected) -> None:
+        """Store the file beside reason and detail of what was refused."""
+        super().__init__(error.reason, error.detail)
+        self.path = path
+
+
 def open_key(path: Path, kind: KeyKind[Key], sealer: Sealer, *, sealed: bool = True) -> Key:
     """Return the key in this file. ``sealed`` False also accepts an unsealed file.
 
@@ -70,9 +79,12 @@ def change_passphrase(folder: Path, old: Sealer, new: Sealer, *, sealed: bool = 
     by one. A crash between two leaves whole files under either passphrase; a second call with both goes on with the
     rest. A file that appears meanwhile, of a node that makes a key, is found before the call returns.
 
-    ``sealed`` False also seals what was unsealed. Raise ``Rejected`` as `open_key` does, with the name of the file in
-    its detail: ``bad_passphrase`` if neither passphrase opens it. OSError where a file cannot be written.
+    ``sealed`` False also seals what was unsealed. Raise `KeyFileRejected` with the reasons of `open_key`, of which
+    ``bad_passphrase`` means that neither passphrase opens the file; ``Rejected("file_unreadable")`` for a folder
+    without key files; OSError where a file cannot be written.
     """
+    if not secret_files(folder):
+        raise Rejected("file_unreadable", "the folder holds no key files")
     changed: set[Path] = set()
     while waiting := _under(folder, old, new, changed, sealed=sealed):
         for path, pkcs8 in waiting.items():
@@ -89,7 +101,9 @@ def _under(folder: Path, old: Sealer, new: Sealer, changed: AbstractSet[Path], *
             try:
                 pkcs8 = _waiting(_read(path, sealed=sealed), old, new)
             except Rejected as error:
-                raise Rejected(error.reason, f"{path.name}: {error.detail}") from error
+                if error.reason == "passphrase_missing":  # of no file's own
+                    raise
+                raise KeyFileRejected(path, error) from error
             if pkcs8 is not None:
                 waiting[path] = pkcs8
     return waiting

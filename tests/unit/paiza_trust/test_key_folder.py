@@ -1,6 +1,8 @@
 """The keys of a ceremony: sealed files and halves on tokens, opened as their folder says."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from paiza_wire.identity.private_keys import MLDSA44, P256
 from paiza_wire.identity.sealing import Sealer
 from paiza_wire.identity.token_uri import TokenUri
 from tests import softhsm
+from tests.unit.paiza_trust.test_commands import run
 
 PASSPHRASE = b"correct horse battery staple"
 
@@ -101,6 +104,57 @@ def test_the_first_half_may_be_on_a_token(folder: Path, tmp_path_factory: pytest
     assert refused(folder, "bad_token_uri").where == str(folder / "custodian-kaz-p256.uri")
     key_folder._tokens().close()
     key_folder._tokens.cache_clear()
+
+
+def change(capsys: pytest.CaptureFixture[str], folder: Path, *more: object) -> tuple[int, dict[str, Any]]:
+    """Run `passphrase` with the new one in a file; return the exit code and what it printed, or the error."""
+    (folder / "new").write_bytes(b"another horse, another battery\n")
+    (folder / "new").chmod(0o600)
+    code, out, err = run(
+        capsys, "passphrase", "--keys", folder, "--new-passphrase-file", folder / "new", *more, "--json"
+    )
+    return code, json.loads(out or err)
+
+
+def test_the_passphrase_is_changed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same keys are under the new passphrase; the settings' file that still holds the former one is named."""
+    before = KeyFolder(folder).pair("custodian-kaz").public_key
+    code, changed = change(capsys, folder)
+    assert (code, changed["changed"]) == (0, 2)
+    assert changed["outdated_passphrase_file"] == str(folder / "phrase")
+    refused(folder, "bad_passphrase")
+    (folder / "new").replace(folder / "phrase")
+    assert KeyFolder(folder).pair("custodian-kaz").public_key == before
+
+
+def test_the_change_of_a_passphrase_goes_on_with_both(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file under the new passphrase is left, one under the former is changed, and one under neither is named."""
+    (folder / "custodian-kaz-mldsa44.pem").unlink()
+    new = Sealer(lambda: b"another horse, another battery")
+    write_key(folder / "custodian-kaz-mldsa44.pem", MLDSA44, keys.generate_mldsa44(), new)
+    code, error = change(capsys, folder, "--old-passphrase-file", folder / "new")
+    assert (code, error["reason"], error["where"]) == (3, "bad_passphrase", str(folder / "custodian-kaz-p256.pem"))
+    assert change(capsys, folder)[1]["changed"] == 1
+    (folder / "new").replace(folder / "phrase")
+    holds(KeyFolder(folder).pair("custodian-kaz"))
+
+
+def test_a_new_passphrase_is_asked_for_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without files the terminal is asked: for the former passphrase, then twice for the new one."""
+    (folder / "keys.toml").unlink()
+    asked = []
+
+    def prompt(text: str, *, confirmation_prompt: bool, **_more: object) -> str:
+        asked.append((text.partition(" of")[0], confirmation_prompt))
+        return "new" if text.startswith("New") else PASSPHRASE.decode()
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("click.prompt", prompt)
+    key_folder._asked.cache_clear()
+    assert KeyFolder(folder).change_passphrase(None, None) == 2
+    assert asked == [("Passphrase", False), ("New passphrase", True)]
+    key_folder._asked.cache_clear()
 
 
 def test_a_pair_of_files_is_the_pair_that_was_made(tmp_path: Path) -> None:

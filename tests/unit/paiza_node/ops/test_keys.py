@@ -182,3 +182,34 @@ def test_later_keys_are_sealed_too(node: Path, own: Member) -> None:
     assert load_keys(settings, own).index
     assert unsealed_keys(settings) == []
     ED25519.read(Sealer(lambda: PASSPHRASE).open((node / "keys/log-2.key").read_bytes()))
+
+
+def test_the_passphrase_is_changed(node: Path, own: Member, capsys: pytest.CaptureFixture[str]) -> None:
+    """A node opens the same keys under the new passphrase, and the file that holds the former one is named."""
+    settings = config(node)
+    before = load_keys(settings, own)
+    (node / "new").write_bytes(b"another horse, another battery\n")
+    (node / "new").chmod(0o600)
+    change = ["passphrase", "--config", str(node / "node.toml"), "--new-passphrase-file", str(node / "new"), "--json"]
+    for changed in (8, 0):  # the second run, after a crash or not, has nothing left to do
+        capsys.readouterr()
+        assert run(change) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told == {
+            "folder": str(settings.keys),
+            "changed": changed,
+            "outdated_passphrase_file": str(settings.passphrase_file),
+        }
+    assert refused(settings, own).reason == "bad_passphrase"
+    (node / "new").replace(node.parent / "phrase")
+    after = load_keys(settings, own)
+    assert (after.private_key, after.index, after.decryption.keys()) == (
+        before.private_key,
+        before.index,
+        before.decryption.keys(),
+    )
+    (node / "new").write_bytes(b"third")
+    (node / "new").chmod(0o600)
+    assert run([*change, "--old-passphrase-file", str(node / "new")]) == 3
+    error = json.loads(capsys.readouterr().err)
+    assert (error["reason"], error["where"]) == ("bad_passphrase", str(settings.keys / "encryption.seed"))
