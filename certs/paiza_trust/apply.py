@@ -25,7 +25,7 @@ from paiza_register.ceremony.application import (
     KIND,
     PAIRS,
     Application,
-    first_metadata,
+    own_metadata,
     proof_message,
 )
 from paiza_register.ceremony.federation_file import to_json
@@ -108,7 +108,7 @@ def apply(node: NodeFolder, own: KeyFolder, names: Mapping[str, str], ceiling: i
         f"members/{member}/revoked.json": to_json({"format": FORMAT, "certificates": []}),
     }
     metadata = {
-        role: repository.signed(first_metadata(role, files, time), [signer])
+        role: repository.signed(own_metadata(role, 1, files, time), [signer])
         for role, signer in ((member, pairs["member"]), (roles.revocations_of(member), pairs["revocations"]))
     }
     statement = {
@@ -120,6 +120,7 @@ def apply(node: NodeFolder, own: KeyFolder, names: Mapping[str, str], ceiling: i
         },
         "roles": {role: data.decode() for role, data in metadata.items()},
         "files": {path: data.decode() for path, data in files.items()},
+        "previous": {},
     }
     log_key, witness_key = node.keys.key("log.key", ED25519), node.keys.key("witness.key", MLDSA44)
     message = partial(proof_message, fingerprint=carried.digest(statement))

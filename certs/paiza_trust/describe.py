@@ -69,16 +69,18 @@ def change(act: Change, language: Language, translate: Translate) -> list[str]:
     told = []
     before = act.base.root.roles[Root.type].threshold
     custodians = len(act.draft.signers[Targets.type])
-    if act.what in _SENTENCES:
-        own = act.base.register.members[act.member] if act.application is None else act.application.own
+    applications = {each.member: each for each in act.applications}
+    for member in act.members if act.what in _SENTENCES else ():
+        applied = applications.get(member)
+        own = act.base.register.members[member] if applied is None else applied.own
         told.append(
             translate(_SENTENCES[act.what]).format(
-                title=own.names[language], member=act.member, endpoints=", ".join(own.endpoints)
+                title=own.names[language], member=member, endpoints=", ".join(own.endpoints)
             )
         )
-    if act.application is not None:
-        words = fingerprint_words(act.application.fingerprint, language)
-        told.append("    " + translate(N_("fingerprint of its application: {words}")).format(words=words))
+        if applied is not None:
+            words = fingerprint_words(applied.fingerprint, language)
+            told.append("    " + translate(N_("fingerprint of its application: {words}")).format(words=words))
     if act.threshold != before:
         told.append(
             translate(N_("{after} custodians must sign a change, and no longer {before}")).format(

@@ -12,9 +12,9 @@ from datetime import datetime
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Key
 
-from paiza_register.ceremony.change import Base
+from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.proposal import Proposal
-from paiza_register.publishing import OpenSet, Versions, composed, described_roles, renewed
+from paiza_register.publishing import OpenSet, Versions, composed, described_roles, published, renewed
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import root_path
 from paiza_trust.apply import NodeFolder
@@ -26,20 +26,18 @@ from paiza_wire.identity.private_keys import MLDSA44
 
 def publish(proposal: Proposal, node: NodeFolder, now: datetime) -> RegisterFile:
     """Sign snapshot and timestamp with a node's key and return the register; ``TrustError`` if it does not verify."""
-    draft = proposal.draft
-    publisher = _publisher(draft.publishers, node)
-    files = {**draft.files, **{f"metadata/{name}": data for name, data in proposal.metadata().items()}}
-    # A role that was removed stays: no version may vanish.
-    meta = {**draft.meta, **{f"{role}.json": described for role, described in described_roles(files).items()}}
-    first = draft.first_root or files[root_path(1)]
-    above = Versions(draft.version - 1, draft.version - 1)
+    publisher, base, files = _publisher(proposal.draft.publishers, node), proposal.act.base, proposal.files()
     try:
-        return RegisterFile(composed(files, meta, first, publisher, now, above).files)
+        if base is None:
+            meta = {f"{role}.json": described for role, described in described_roles(files).items()}
+            return RegisterFile(composed(files, meta, files[root_path(1)], publisher, now, Versions(0, 0)).files)
+        held = OpenSet.verify(base.file.files, base.file.first_root, None)
+        return RegisterFile(published(held, files, publisher, now, held.versions).files)
     except PaizaError as error:
-        if missing := proposal.custodians(signed=False):
+        if not proposal.is_complete:
             what = N_("The proposal lacks signatures. These have not signed: {members}")
             remedy = N_("Carry it to them, or merge the copies that they signed.")
-            values = {"members": ", ".join(missing)}
+            values = {"members": ", ".join(proposal.waits_for())}
             raise TrustError("bad_signature", what, str(node.folder), remedy, values=values) from error
         raise from_wire(error, str(node.folder)) from error
 

@@ -190,7 +190,7 @@ def publish_snapshot(
     register: Path, publisher: CryptoSigner, meta: Mapping[str, MetaFile], *, version: int, now: datetime
 ) -> None:
     """Sign and write which versions belong together, and last the timestamp: until then every reader finds the old."""
-    snapshot = Snapshot(version=version, expires=expiry(now, TIMESTAMP_LIFE), meta=dict(meta))
+    snapshot = Snapshot(version=version, expires=expiry(now, ROOT_LIFE), meta=dict(meta))
     data = publish_metadata(register, f"{version}.snapshot.json", signed(snapshot, [publisher]))
     timestamp = Timestamp(version=version, expires=expiry(now, TIMESTAMP_LIFE), snapshot_meta=meta_file(version, data))
     replace_private(register / "metadata/timestamp.json", signed(timestamp, [publisher]))

@@ -3,10 +3,10 @@
 The order is what protects the custodian:
 
 1. The clock is not behind the proposal: a custodian who believes an old time would sign what has expired.
-2. The folder holds the custodian's key of one member that may sign.
-3. The roots that the proposal builds on are those that were signed here, and every (role, version) that would be signed
-   was never signed under another digest. `signed.json` in the folder remembers them; it is on the disk before a
-   signature exists. A crash between the two leaves a digest that may be signed again, and no other.
+2. The folder holds keys of one member that may sign.
+3. The roots and targets that the proposal builds on are those that were signed here, and every (role, version) that
+   would be signed was never signed under another digest. `signed.json` in the folder remembers them; it is on the disk
+   before a signature exists. A crash between the two leaves a digest that may be signed again, and no other.
 4. The signatures are made, and `ceremonies.jsonl` in the folder gets a record: who, which key, what, by which clock.
 """
 
@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tuf.api.metadata import Root
+from tuf.api.metadata import Root, Targets
 
-from paiza_register import carried
+from paiza_register import carried, roles
 from paiza_register.archive import write_durably
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.ceremony.times import time_text
@@ -40,33 +40,57 @@ _SECOND_HALF: Final = "-mldsa44.pem"
 
 
 @dataclass(frozen=True)
-class Custodian:
-    """One member's keys that may sign a proposal: the custodian's, and the data officer's where it signs too."""
+class OwnKeys:
+    """One member's keys that may sign a proposal: the custodian's, the member's own, the data officer's."""
 
     member: str
     names: tuple[str, ...]
     signers: tuple[PairSigner, ...]
 
 
-def find_keys(folder: KeyFolder, proposal: Proposal) -> Custodian:
-    """Open the keys in a folder that may sign a proposal (step 2); ``TrustError`` if the custodian's is not there."""
-    custodians = {member for _key, member in proposal.draft.signers[proposal.custodial_role].values()}
-    here = [member for member in sorted(custodians) if _is_here(folder, f"custodian-{member}")]
-    if len(here) != 1:
-        what = N_("The folder holds the custodian's key of no member that may sign this, or of several")
+def find_keys(folder: KeyFolder, proposal: Proposal) -> OwnKeys:
+    """Open the keys in a folder that may sign a proposal (step 2), and no others.
+
+    ``TrustError`` if there is none, if they are of several members, or if one is another key than its name says.
+    """
+    holders = {
+        key_name(role, member): member
+        for role, signers in proposal.draft.signers.items()
+        for _key, member in signers.values()
+    }
+    names = [name for name in sorted(holders) if _is_here(folder, name)]
+    if len({holders[name] for name in names}) != 1:
+        what = N_("The folder holds a key of no member that may sign this, or of several")
         raise TrustError("file_unreadable", what, str(folder.folder), N_("Name the folder of the keys with --keys."))
-    (member,) = here
-    names = [name for name in (f"custodian-{member}", f"reference-{member}") if _is_here(folder, name)]
     opened = [(name, folder.pair(name)) for name in names]
-    usable = [(name, signer) for name, signer in opened if proposal.roles_of(signer.public_key.keyid)]
-    if not usable or usable[0][0] != names[0]:
-        what = N_("The key is none that may sign this")
-        raise TrustError("bad_key", what, str(folder.folder / names[0]), N_("Sign with a key that the proposal names."))
-    return Custodian(member, tuple(name for name, _ in usable), tuple(signer for _, signer in usable))
+    for name, signer in opened:
+        if not proposal.roles_of(signer.public_key.keyid):
+            what = N_("The key is none that may sign this")
+            remedy = N_("Sign with a key that the proposal names.")
+            raise TrustError("bad_key", what, str(folder.folder / name), remedy)
+    return OwnKeys(holders[names[0]], tuple(names), tuple(signer for _, signer in opened))
+
+
+def key_name(role: str, member: str) -> str:
+    """Return the name of the pair in a key folder with which a member signs a role of the register."""
+    if role in {Root.type, Targets.type}:
+        return f"custodian-{member}"
+    if role == roles.REFERENCE:
+        return f"reference-{member}"
+    return f"member-{member}" if role == member else f"revocations-{member}"
+
+
+def free_version(folder: KeyFolder, federation: str, role: str, known: int) -> int:
+    """Return the next version of a role of which nothing was signed here yet; ``known`` is the one in the register."""
+    signed = _signed(folder.folder / SIGNED)
+    version = known + 1
+    while f"{federation} {role} {version}" in signed:
+        version += 1
+    return version
 
 
 def sign(
-    folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: datetime, instead: Proposal | None = None
+    folder: KeyFolder, own: OwnKeys, proposal: Proposal, now: datetime, instead: Proposal | None = None
 ) -> Proposal:
     """Sign a proposal; see the steps above. The caller has shown it and was told to sign.
 
@@ -75,20 +99,23 @@ def sign(
     check_clock(proposal, now)
     if instead is not None:
         _forget(folder.folder / SIGNED, instead)
-    roles = sorted({role for signer in custodian.signers for role in proposal.roles_of(signer.public_key.keyid)})
-    _remember(folder.folder / SIGNED, proposal, roles)
+    signed_roles = sorted({role for signer in own.signers for role in proposal.roles_of(signer.public_key.keyid)})
+    _remember(folder.folder / SIGNED, proposal, signed_roles)
     signed = proposal
-    for signer in custodian.signers:
+    for signer in own.signers:
         signed = signed.signed_with(signer)
-    _record(folder, custodian, signed, roles, now)
+    _record(folder, own, signed, signed_roles, now)
     return signed
 
 
-def refuse(folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: datetime) -> Proposal:
+def refuse(folder: KeyFolder, own: OwnKeys, proposal: Proposal, now: datetime) -> Proposal:
     """Sign that this custodian will never sign a proposal; refused if they did already. It is remembered as well."""
     check_clock(proposal, now)
-    signer, path = custodian.signers[0], folder.folder / SIGNED
-    role = proposal.custodial_role
+    path, role = folder.folder / SIGNED, proposal.draft.main_role
+    signer = next((each for each in own.signers if each.public_key.keyid in proposal.draft.deciders), None)
+    if signer is None:
+        what, remedy = N_("The key does not decide on this, so its refusal says nothing"), N_("Do not sign it.")
+        raise TrustError("bad_key", what, str(folder.folder / own.names[0]), remedy)
     signed = _signed(path)
     if signed.get(_name(proposal, role)) == proposal.digest(role).hex():
         what, remedy = N_("The proposal was signed here already"), N_("A signature cannot be taken back.")
@@ -96,7 +123,7 @@ def refuse(folder: KeyFolder, custodian: Custodian, proposal: Proposal, now: dat
     _write(path, {**signed, _refused(proposal): REFUSED})
     made = signer.sign(proposal.refusal_message)
     refused = proposal.with_refusal(made.keyid, made.signature)
-    _record(folder, custodian, refused, [], now)
+    _record(folder, own, refused, [], now)
     return refused
 
 
@@ -130,13 +157,14 @@ def _remember(path: Path, proposal: Proposal, roles: list[str]) -> None:
 
 
 def _check_history(path: Path, proposal: Proposal) -> None:
-    """Refuse a proposal that builds on another root than one that was signed here."""
+    """Refuse a proposal that builds on another root, or on other targets, than those that were signed here."""
     signed = _signed(path)
-    for version, before in proposal.draft.signed_before.items():
-        if signed.get(f"{proposal.act.federation} {Root.type} {version}", before.hex()) != before.hex():
-            what = N_("The proposal builds on another root of version {version} than the one signed here")
+    base = proposal.act.base
+    for (role, version), before in ({} if base is None else base.signed).items():
+        if signed.get(f"{proposal.act.federation} {role} {version}", before.hex()) != before.hex():
+            what = N_("The proposal builds on another content of version {version} of {role} than the one signed here")
             remedy = N_("Do not sign, and inform all custodians at once: there are two registers.")
-            raise TrustError("conflict", what, str(path), remedy, values={"version": str(version)})
+            raise TrustError("conflict", what, str(path), remedy, values={"version": str(version), "role": role})
 
 
 def _forget(path: Path, dead: Proposal) -> None:
@@ -167,18 +195,18 @@ def _name(proposal: Proposal, role: str) -> str:
 
 
 def _refused(proposal: Proposal) -> str:
-    return f"{proposal.act.federation} refused {proposal.digest(proposal.custodial_role).hex()}"
+    return f"{proposal.act.federation} refused {proposal.digest(proposal.draft.main_role).hex()}"
 
 
-def _record(folder: KeyFolder, custodian: Custodian, proposal: Proposal, roles: list[str], now: datetime) -> None:
+def _record(folder: KeyFolder, own: OwnKeys, proposal: Proposal, roles: list[str], now: datetime) -> None:
     record: dict[str, Any] = {
         "time": time_text(now.astimezone(UTC)),
         "time_source": "system clock",
         "federation": proposal.act.federation,
-        "member": custodian.member,
+        "member": own.member,
         "keys": [
             {"name": name, "key": signer.public_key.keyid, "token": folder.token(name)}
-            for name, signer in zip(custodian.names, custodian.signers, strict=True)
+            for name, signer in zip(own.names, own.signers, strict=True)
         ],
         "proposal": proposal.fingerprint.hex(),
         "signed": [

@@ -5,6 +5,7 @@ file that differs in one byte from what is written of its values is refused, so 
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -13,6 +14,8 @@ from paiza_wire.errors import Rejected
 
 FORMAT: Final = 1
 """The version of all carried files."""
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def canonical(values: object) -> bytes:
@@ -80,3 +83,19 @@ def texts(values: Mapping[str, Any], name: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise Rejected("malformed", f"{name} is not an object of texts")
     return value
+
+
+def number(values: Mapping[str, Any], name: str) -> int:
+    """Return a field that is a whole number; ``Rejected("malformed")`` otherwise."""
+    value = values[name]
+    if type(value) is not int:
+        raise Rejected("malformed", f"{name} is not a whole number")
+    return value
+
+
+def sha256_of(values: Mapping[str, Any], name: str) -> bytes:
+    """Return a field that is a SHA-256 in hex, 32 bytes; ``Rejected("malformed")`` otherwise."""
+    value = text(values, name)
+    if not _SHA256.fullmatch(value):
+        raise Rejected("malformed", f"{name} is not a SHA-256 in hex")
+    return bytes.fromhex(value)

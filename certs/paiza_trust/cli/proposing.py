@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from paiza_register.ceremony import Application, Proposal, change
+from paiza_register.ceremony import Base, Proposal, change
 from paiza_register.ceremony.change import ADMIT, CUSTODIAN, REINSTATE, REMOVE, SUSPEND, THRESHOLD
 from paiza_trust import carried_files
 from paiza_trust.cli import display, options
@@ -65,7 +65,7 @@ def propose() -> None:
 @_common
 def admit(given: _Given, application: Path, threshold: int | None) -> None:
     """Propose to admit a member."""
-    _change(given, ADMIT, carried_files.application(application), threshold)
+    _change(given, ADMIT, applications=[carried_files.application(application)], threshold=threshold)
 
 
 @propose.command(help=N_("Suspend MEMBER: nothing is exchanged with it."))
@@ -74,7 +74,7 @@ def admit(given: _Given, application: Path, threshold: int | None) -> None:
 @_common
 def suspend(given: _Given, member: str, threshold: int | None) -> None:
     """Propose to suspend a member."""
-    _change(given, SUSPEND, member, threshold)
+    _change(given, SUSPEND, member=member, threshold=threshold)
 
 
 @propose.command(help=N_("Make the suspended member active again whose application is APPLICATION."))
@@ -83,7 +83,7 @@ def suspend(given: _Given, member: str, threshold: int | None) -> None:
 @_common
 def reinstate(given: _Given, application: Path, threshold: int | None) -> None:
     """Propose to reinstate a member."""
-    _change(given, REINSTATE, carried_files.application(application), threshold)
+    _change(given, REINSTATE, applications=[carried_files.application(application)], threshold=threshold)
 
 
 @propose.command(help=N_("Remove MEMBER from the federation. Its keys stay pinned, for the evidence."))
@@ -92,7 +92,7 @@ def reinstate(given: _Given, application: Path, threshold: int | None) -> None:
 @_common
 def remove(given: _Given, member: str, threshold: int | None) -> None:
     """Propose to remove a member."""
-    _change(given, REMOVE, member, threshold)
+    _change(given, REMOVE, member=member, threshold=threshold)
 
 
 @propose.command(help=N_("Replace a custodian's key by that in APPLICATION, signed with the member's own pair."))
@@ -100,7 +100,7 @@ def remove(given: _Given, member: str, threshold: int | None) -> None:
 @_common
 def custodian(given: _Given, application: Path) -> None:
     """Propose another custodian."""
-    _change(given, CUSTODIAN, carried_files.application(application), None)
+    _change(given, CUSTODIAN, applications=[carried_files.application(application)])
 
 
 @propose.command(help=N_("Let NUMBER custodians sign a change from now on."))
@@ -108,13 +108,14 @@ def custodian(given: _Given, application: Path) -> None:
 @_common
 def threshold(given: _Given, number: int) -> None:
     """Propose another threshold."""
-    _change(given, THRESHOLD, "", number)
+    _change(given, THRESHOLD, threshold=number)
 
 
-def _change(given: _Given, what: str, subject: Application | str, threshold: int | None) -> None:
-    base = carried_files.register(given.register)
+def _change(given: _Given, what: str, **about: Any) -> None:
+    now = datetime.now(UTC)
     with carried_files.located(given.register):
-        proposal = Proposal(change.change(what, subject, threshold, base, datetime.now(UTC)))
+        base = Base.verify(carried_files.register(given.register), now)
+        proposal = Proposal(change.change(what, base, now, **about))
     signed = ask_and_sign(proposal, given.output, given.key_folder, given.instead, yes=given.yes, as_json=given.as_json)
     write_private(given.output, signed.to_bytes())
     display.show_signed(signed, given.output, as_json=given.as_json)

@@ -1,18 +1,20 @@
 """A member's application: the public part of all its keys, what it publishes about itself, and that it holds the keys.
 
-One file, made once by `apply` and carried to those who found a federation or admit the member. It is accepted in these
-steps:
+One file, made by `apply` and carried to those who found a federation, admit the member or give it another key. A member
+that belonged to the federation before continues: its metadata have the next versions, and all keys of its logs and
+witnesses ever admitted and all its revocations are there. Of one that was removed, the register no longer holds the
+revocations; the application carries the metadata that named them last. It is accepted in these steps:
 
 1. It is of bounded size and in its one form (`carried`), with exactly the fields that it has.
 2. Its keys are of their kinds, and no key, nor half of a pair, stands twice.
-3. The member's first metadata are signed with its own pair and with that of its node, name exactly the files that came
-   with them, and expire as all first metadata do.
+3. The member's metadata are signed with its own pair and with that of its node, name exactly the files that came with
+   them, and expire a year after the application.
 4. These files are well formed, as every reader of a register will demand.
 5. Each key that signs has signed the digest of all this: the sender holds every one of these keys, and the file is as
    it was sent.
 
-Every failure is ``Rejected``. Whether the keys are really that member's, only its officers know: they compare
-`fingerprint` by telephone.
+Every failure is ``Rejected``. Whether it continues what a register knows is judged by the change that uses it. Whether
+the keys are really that member's, only its officers know: they compare `fingerprint` by telephone.
 """
 
 import json
@@ -24,12 +26,13 @@ from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import KEY_TYPE_MLDSA, Key, Signature, SSlibKey
-from tuf.api.metadata import Metadata, TargetFile, Targets
+from tuf.api.metadata import Metadata, MetaFile, Targets
 
 from paiza_register import Member, carried, roles
 from paiza_register.ceremony.federation_file import federation_file
+from paiza_register.ceremony.metadata import described
 from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time
-from paiza_register.documents import Federation, parse_member, parse_revoked
+from paiza_register.documents import Federation, parse_member, parse_revoked, vkey_digest
 from paiza_register.pair_key import PairKey, key_id
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, keys, load_certificate
@@ -39,8 +42,8 @@ from paiza_wire.tlog.notes import VerifierKey
 
 KIND: Final = "application"
 
-MAX_BYTES: Final = 256 * 1024
-"""An application has about 70 kB, most of it signatures."""
+MAX_BYTES: Final = 4 << 20
+"""A first application has about 70 kB, most of it signatures; decades of revocations stand in it twice."""
 
 LABEL: Final = b"paiza/v1/application\n"
 """Stands before what proves the possession of a key, so that it is never taken for a signature over anything else."""
@@ -49,7 +52,7 @@ PAIRS: Final = ("custodian", "member", "reference", "revocations")
 PROOFS: Final = (*PAIRS, "publisher", "node_ca", "officer_ca", "log", "witness")
 """The keys that sign an application; the encryption key can only open."""
 
-_STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files")
+_STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files", "previous")
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
 
@@ -57,7 +60,8 @@ _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 class Application:
     """A verified application. ``data`` are the bytes as carried, ``own`` is what its member.json says.
 
-    ``roles`` are the member's first metadata by role, ``files`` what they name, by target path.
+    ``roles`` are the member's metadata by role, ``files`` what they name, by target path. ``previous`` are the metadata
+    of its revocations before them, as published, and the file that these name; both or neither.
     """
 
     data: bytes
@@ -72,12 +76,38 @@ class Application:
     publisher: Key
     roles: Mapping[str, bytes]
     files: Mapping[str, bytes]
+    previous: Mapping[str, bytes]
     own: Member
 
     @property
     def document(self) -> Any:
         """Return member.json as values."""
         return json.loads(self.files[f"members/{self.member}/member.json"])
+
+    @property
+    def pins(self) -> frozenset[tuple[str, bytes]]:
+        """Return name and SHA-256 of the vkey of every key of a log or witness in it."""
+        named = [(key.origin, key.vkey) for key in self.own.log_keys]
+        named += [(key.name, key.vkey) for key in self.own.witness_keys]
+        return frozenset((name, vkey_digest(vkey)) for name, vkey in named)
+
+    @property
+    def versions(self) -> Mapping[str, int]:
+        """Return the versions of the member's metadata by role."""
+        return {role: Metadata[Targets].from_bytes(data).signed.version for role, data in self.roles.items()}
+
+    def last_revocations(self, meta: MetaFile) -> bytes:
+        """Return the member's last revoked.json, whose metadata a snapshot names; ``Rejected`` if it is not here."""
+        role, path = roles.revocations_of(self.member), f"members/{self.member}/revoked.json"
+        try:
+            data = self.previous[role]
+            meta.verify_length_and_hashes(data)
+            signed = Metadata[Targets].from_bytes(data).signed
+            signed.targets[path].verify_length_and_hashes(self.previous[path])
+        except Exception as error:  # python-tuf promises no one error for what is malformed
+            why = "the application does not carry the revocations that the register knew last"
+            raise Rejected("register_rolled_back", why) from error
+        return self.previous[path]
 
     @classmethod
     def read(cls, data: bytes) -> "Application":
@@ -102,17 +132,22 @@ class Application:
         files = {path: text.encode() for path, text in carried.texts(statement, "files").items()}
         own = {name: text.encode() for name, text in carried.texts(statement, "roles").items()}
         signers = {member: pairs["member"], roles.revocations_of(member): pairs["revocations"]}
-        if set(own) != set(signers) or set(files) != {
-            f"members/{member}/{name}.json" for name in ("member", "revoked")
-        }:
-            raise Rejected("malformed", "the member's first metadata, or what they name, are not all here or too many")
+        required, optional = (
+            {f"members/{member}/{name}.json" for name in names}
+            for names in (("member", "revoked"), ("profile", "liaison"))
+        )
+        if set(own) != set(signers) or not required <= set(files) <= required | optional:
+            raise Rejected("malformed", "the member's metadata, or what they name, are not all here or too many")
+        previous = {name: text.encode() for name, text in carried.texts(statement, "previous").items()}
+        if set(previous) not in (set(), {roles.revocations_of(member), f"members/{member}/revoked.json"}):
+            raise Rejected("malformed", "previous holds other than the metadata of the last revocations and their file")
         for role, key in signers.items():
-            _check_first(own[role], role, key, files, time)
+            _check_own(own[role], role, key, files, time)
         # 4.
-        described = _member(federation, member, files, {**pairs, "publisher": publisher})
+        parsed = _member(federation, member, files, {**pairs, "publisher": publisher})
         # 5.
         fingerprint = carried.digest(statement)
-        _check_proofs(proofs, fingerprint, {**pairs, "publisher": publisher}, described)
+        _check_proofs(proofs, fingerprint, {**pairs, "publisher": publisher}, parsed)
         return cls(
             data=data,
             fingerprint=fingerprint,
@@ -126,7 +161,8 @@ class Application:
             publisher=publisher,
             roles=own,
             files=files,
-            own=described,
+            previous=previous,
+            own=parsed,
         )
 
 
@@ -153,15 +189,14 @@ def proof_message(name: str, fingerprint: bytes) -> bytes:
     return LABEL + name.encode() + b"\n" + fingerprint
 
 
-def first_metadata(role: str, files: Mapping[str, bytes], time: datetime) -> Targets:
-    """Return a role's first metadata, which name those of the files that are its own."""
-    own = {path: data for path, data in files.items() if roles.role_of(path) == role}
-    named = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in own.items()}
-    return Targets(version=1, expires=expiry(time, ROOT_LIFE), targets=named)
+def own_metadata(role: str, version: int, files: Mapping[str, bytes], time: datetime) -> Targets:
+    """Return metadata of one of a member's roles, which name those of the files that are its own."""
+    own = {path: described(path, data) for path, data in files.items() if roles.role_of(path) == role}
+    return Targets(version=version, expires=expiry(time, ROOT_LIFE), targets=own)
 
 
-def _check_first(data: bytes, role: str, key: PairKey, files: Mapping[str, bytes], time: datetime) -> None:
-    """Check a member's first metadata in one role."""
+def _check_own(data: bytes, role: str, key: PairKey, files: Mapping[str, bytes], time: datetime) -> None:
+    """Check a member's metadata in one role."""
     try:
         metadata = Metadata[Targets].from_bytes(data)
         signed = metadata.signed
@@ -171,12 +206,7 @@ def _check_first(data: bytes, role: str, key: PairKey, files: Mapping[str, bytes
         raise Rejected("bad_signature", f"{role} is not signed with its own key") from error
     except Exception as error:  # python-tuf promises no one error for what is malformed
         raise Rejected("malformed", f"the metadata of {role} cannot be read") from error
-    named = {
-        path: TargetFile.from_data(path, data, ["sha256"])
-        for path, data in files.items()
-        if roles.role_of(path) == role
-    }
-    wanted = Targets(version=1, expires=expiry(time, ROOT_LIFE), targets=named)
+    wanted = own_metadata(role, signed.version, files, time)
     if signed != wanted:
         raise Rejected("malformed", f"the metadata of {role} say more, or other, than that it publishes its files")
 
@@ -195,18 +225,15 @@ def _member(federation: str, member: str, files: Mapping[str, bytes], keys_: Map
             reference={member: keys_["reference"]},
             legal_bases={},
         )
-        described = parse_member(member, Federation(alone), files[path], parse_revoked(member, files[revoked_path]))
+        return parse_member(member, Federation(alone), files[path], parse_revoked(member, files[revoked_path]))
     except PaizaError as error:
         raise Rejected("malformed", error.detail) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Rejected("malformed", f"{path} is not well formed") from error
-    if len(described.log_keys) != 1 or len(described.witness_keys) != 1:
-        raise Rejected("malformed", "a new member has one log and one witness")
-    return described
 
 
 def _check_proofs(proofs: Mapping[str, Any], fingerprint: bytes, listed: Mapping[str, Key], member: Member) -> None:
-    """Check that each key signed the digest of the application."""
+    """Check that each key signed the digest of the application; of logs and witnesses the one in use, the last."""
     for name in PROOFS:
         proof = carried.text(proofs, name)
         if not _HEX.fullmatch(proof):
@@ -216,9 +243,9 @@ def _check_proofs(proofs: Mapping[str, Any], fingerprint: bytes, listed: Mapping
             if name in listed:
                 listed[name].verify_signature(Signature(listed[name].keyid, proof), message)
             elif name == "log":
-                VerifierKey.from_vkey(member.log_keys[0].vkey).verify(message, bytes.fromhex(proof))
+                VerifierKey.from_vkey(member.log_keys[-1].vkey).verify(message, bytes.fromhex(proof))
             elif name == "witness":
-                keys.verify_mldsa44(member.witness_keys[0].key.handle, bytes.fromhex(proof), message)
+                keys.verify_mldsa44(member.witness_keys[-1].key.handle, bytes.fromhex(proof), message)
             else:
                 ca = member.authority.node_ca if name == "node_ca" else member.authority.officer_ca
                 keys.verify(p256_key(load_certificate(ca)), bytes.fromhex(proof), message)

@@ -1,42 +1,58 @@
-"""Drafts: the metadata that an act makes, before anybody signed them."""
+"""Acts, and drafts: the metadata that an act makes, before anybody signed them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from securesystemslib.signer import Signature
-from tuf.api.metadata import Metadata, MetaFile, Signed
+from securesystemslib.signer import Key
+from tuf.api.metadata import Root, Signed, Targets
 
+from paiza_register.ceremony.base import Base
 from paiza_register.pair_key import PairKey
+
+Signers = Mapping[str, tuple[PairKey, str]]
+"""Keys that may sign: key id -> key and member."""
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """So many of these keys, by key id, must sign."""
+
+    keys: frozenset[str]
+    needed: int
+
+    def missing(self, signed: Mapping[str, str]) -> int:
+        """Return how many signatures are missing, of those made by key id."""
+        return max(0, self.needed - len(self.keys & signed.keys()))
 
 
 @dataclass(frozen=True)
 class Draft:
     """What an act makes.
 
-    ``roles`` are the metadata to be signed, by role; ``signers`` who may sign each: key id -> key and member. ``files``
-    are the rest of the set, by published path: target files, and metadata that are signed already. ``first_root`` are
-    the bytes of the root that everybody starts from, None if the act makes it. ``publishers`` are the keys that may
-    publish it, by member in their order. ``version`` is that of the snapshot, ``meta`` what the one before it names.
-    ``deciders`` are the custodians who can stop the act and ``needed`` how many of them must sign it: key id -> key and
-    member. ``signed_before`` are the digests of what was signed in every version of the root that the act builds on.
+    ``roles`` are the metadata to be signed, by role; ``signers`` who may sign each, and ``quorums`` who must: all of
+    these at once. ``files`` is what the act adds to its base beside them, by published path: files that the metadata
+    name, and metadata that are signed already. ``publishers`` are the keys that may publish it, by member in their
+    order. ``deciders`` are those who can stop the act, and ``needed`` of them must sign it.
     """
 
     roles: Mapping[str, Signed]
-    signers: Mapping[str, Mapping[str, tuple[PairKey, str]]]
+    signers: Mapping[str, Signers]
+    quorums: Mapping[str, tuple[Quorum, ...]]
     files: Mapping[str, bytes]
-    first_root: bytes | None
-    publishers: Mapping[str, Any]
-    version: int
-    deciders: Mapping[str, tuple[PairKey, str]]
+    publishers: Mapping[str, Key]
+    deciders: Signers
     needed: int
-    meta: Mapping[str, MetaFile] = field(default_factory=dict)
-    signed_before: Mapping[int, bytes] = field(default_factory=dict)
+
+    @property
+    def main_role(self) -> str:
+        """Return the role that all who decide sign: root if it changes, else targets, else the only one."""
+        return next((role for role in (Root.type, Targets.type) if role in self.roles), next(iter(self.roles)))
 
 
 class Act(Protocol):
-    """What custodians decide: a founding, or a change of a register."""
+    """What is decided by signatures: a founding, a change of a register, a publication of one role."""
 
     @property
     def federation(self) -> str:
@@ -44,7 +60,11 @@ class Act(Protocol):
 
     @property
     def time(self) -> datetime:
-        """When it was proposed; no custodian's clock may be behind it."""
+        """When it was proposed; no clock of a signer may be behind it."""
+
+    @property
+    def base(self) -> Base | None:
+        """The register that it builds on; None of a founding."""
 
     @property
     def draft(self) -> Draft:
@@ -52,13 +72,3 @@ class Act(Protocol):
 
     def values(self) -> dict[str, Any]:
         """Return what a proposal holds of it."""
-
-
-def signed_bytes(payload: Signed) -> bytes:
-    """Return the bytes of metadata that are signed."""
-    return metadata_with(payload, {}).signed_bytes
-
-
-def metadata_with(payload: Signed, signatures: Mapping[str, str]) -> Metadata[Any]:
-    """Return metadata with these signatures, by key id."""
-    return Metadata(payload, {keyid: Signature(keyid, made) for keyid, made in signatures.items()})

@@ -4,9 +4,10 @@ The first root counts only if every founding custodian signed it. The first of t
 reference data, and the order of the applications is that in which the nodes publish.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,8 +15,9 @@ from tuf.api.metadata import DelegatedRole, Delegations, Key, Root, Snapshot, Ta
 
 from paiza_register import carried, roles
 from paiza_register.ceremony.application import Application
-from paiza_register.ceremony.draft import Draft
-from paiza_register.ceremony.federation_file import federation_file
+from paiza_register.ceremony.draft import Draft, Quorum
+from paiza_register.ceremony.federation_file import GRACE, LIFE, federation_file
+from paiza_register.ceremony.metadata import described
 from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
 from paiza_register.documents import LANGUAGES, MAX_MEMBERS, Federation
 from paiza_register.verified_set import FEDERATION, target_path
@@ -23,12 +25,21 @@ from paiza_wire.errors import Rejected
 
 KIND: Final = "found"
 
-_FIELDS: Final = ("kind", "names", "threshold", "time", "applications", "documents", "legal_bases")
+AGREEMENT: Final = re.compile(r"agreement-[a-z0-9-]{1,40}\.cedar")
+"""The name of an agreement's file."""
+
+_HOUR: Final = timedelta(hours=1)
+
+_HOURS: Final = ("timestamp_life_hours", "grace_hours")
+_FIELDS: Final = ("kind", "names", "threshold", "time", "applications", "documents", "legal_bases", *_HOURS)
 
 
 @dataclass(frozen=True)
 class Founding:
-    """The act of founding: ``documents`` are the reference data of the first register, by target path."""
+    """The act of founding: ``documents`` are the first reference data and agreements, by target path.
+
+    A timestamp lives ``timestamp_life_hours``, and an expired register is used for ``grace_hours`` more.
+    """
 
     names: Mapping[str, str]
     threshold: int
@@ -36,6 +47,8 @@ class Founding:
     applications: Sequence[Application]
     documents: Mapping[str, bytes]
     legal_bases: Mapping[str, Mapping[str, str]]
+    timestamp_life_hours: int = LIFE // _HOUR
+    grace_hours: int = GRACE // _HOUR
 
     def __post_init__(self) -> None:
         """Refuse what no federation can be founded on."""
@@ -51,8 +64,8 @@ class Founding:
         check_threshold(self.threshold, count)
         if any(each.time > self.time for each in self.applications):
             raise Rejected("clock_skew", "an application is of a later time than the founding")
-        if any(roles.role_of(path) != roles.REFERENCE for path in self.documents):
-            raise Rejected("malformed", "a founding publishes reference data and nothing else of the federation's own")
+        if any(roles.role_of(path) != roles.REFERENCE and not AGREEMENT.fullmatch(path) for path in self.documents):
+            raise Rejected("malformed", "a founding publishes reference data and agreements, and nothing else")
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Founding":
@@ -61,18 +74,18 @@ class Founding:
         applications = values["applications"]
         if not isinstance(applications, list) or not all(isinstance(each, str) for each in applications):
             raise Rejected("malformed", "applications are no list of texts")
-        if type(values["threshold"]) is not int:
-            raise Rejected("malformed", "threshold is not a whole number")
         titles = values["legal_bases"]
         if not isinstance(titles, dict):
             raise Rejected("malformed", "legal_bases is not an object")
         return cls(
             names=carried.texts(values, "names"),
-            threshold=values["threshold"],
+            threshold=carried.number(values, "threshold"),
             time=read_time(carried.text(values, "time")),
             applications=[Application.read(each.encode()) for each in applications],
             documents={path: text.encode() for path, text in carried.texts(values, "documents").items()},
             legal_bases={code: carried.texts(titles, code) for code in titles},
+            timestamp_life_hours=carried.number(values, "timestamp_life_hours"),
+            grace_hours=carried.number(values, "grace_hours"),
         )
 
     def values(self) -> dict[str, Any]:
@@ -85,6 +98,8 @@ class Founding:
             "applications": [each.data.decode() for each in self.applications],
             "documents": {path: data.decode() for path, data in self.documents.items()},
             "legal_bases": {code: dict(titles) for code, titles in self.legal_bases.items()},
+            "timestamp_life_hours": self.timestamp_life_hours,
+            "grace_hours": self.grace_hours,
         }
 
     @property
@@ -92,13 +107,19 @@ class Founding:
         """Return the name that all applications are to."""
         return self.applications[0].federation
 
+    @property
+    def base(self) -> None:
+        """Return that it builds on no register."""
+
     @cached_property
     def draft(self) -> Draft:
         """Return the first root, the top-level targets, and the reference data, with what the members signed."""
         first = self.applications[0]
         custodians = {each.member: each.custodian for each in self.applications}
         publishers: dict[str, Key] = {each.member: each.publisher for each in self.applications}
+        agreements = {path: data for path, data in self.documents.items() if AGREEMENT.fullmatch(path)}
         documents = {
+            **agreements,
             FEDERATION: federation_file(
                 self.federation,
                 self.names,
@@ -107,9 +128,11 @@ class Founding:
                 publishers=publishers,
                 reference={first.member: first.reference},
                 legal_bases=self.legal_bases,
-            )
+                life=timedelta(hours=self.timestamp_life_hours),
+                grace=timedelta(hours=self.grace_hours),
+            ),
         }
-        Federation(documents[FEDERATION])  # refuses names and titles that no reader would read
+        Federation(documents[FEDERATION])  # refuses names, titles and times that no reader would read
         expires = expiry(self.time, ROOT_LIFE)
         root = Root(version=1, expires=expires, consistent_snapshot=True)
         for role in (Root.type, Targets.type):
@@ -121,12 +144,11 @@ class Founding:
                 root.add_key(publisher, role)
         top = Targets(version=1, expires=expires, targets=_described(documents))
         top.delegations = self._delegations()
-        reference = Targets(version=1, expires=expires, targets=_described(self.documents))
-        files = {
-            target_path(TargetFile.from_data(path, data, ["sha256"])): data for path, data in self._files(documents)
-        }
+        reference_data = {path: data for path, data in self.documents.items() if path not in agreements}
+        reference = Targets(version=1, expires=expires, targets=_described(reference_data))
+        files = {target_path(described(path, data)): data for path, data in self._files(documents)}
         for each in self.applications:
-            files |= {f"metadata/1.{role}.json": data for role, data in each.roles.items()}
+            files |= {f"metadata/{each.versions[role]}.{role}.json": data for role, data in each.roles.items()}
         by_custodian = {key.keyid: (key, member) for member, key in custodians.items()}
         return Draft(
             roles={Root.type: root, Targets.type: top, roles.REFERENCE: reference},
@@ -135,10 +157,13 @@ class Founding:
                 Targets.type: by_custodian,
                 roles.REFERENCE: {first.reference.keyid: (first.reference, first.member)},
             },
+            quorums={
+                Root.type: (Quorum(frozenset(by_custodian), len(by_custodian)),),
+                Targets.type: (Quorum(frozenset(by_custodian), self.threshold),),
+                roles.REFERENCE: (Quorum(frozenset({first.reference.keyid}), 1),),
+            },
             files=files,
-            first_root=None,
             publishers=publishers,
-            version=1,
             deciders=by_custodian,
             needed=len(by_custodian),
         )
@@ -174,15 +199,14 @@ def found(
     documents: Mapping[str, bytes],
     legal_bases: Mapping[str, Mapping[str, str]],
     now: datetime,
+    *,
+    timestamp_life_hours: int = LIFE // _HOUR,
+    grace_hours: int = GRACE // _HOUR,
 ) -> Founding:
     """Propose a founding."""
     time = now.astimezone(UTC).replace(microsecond=0)
-    return Founding(names, threshold, time, applications, documents, legal_bases)
+    return Founding(names, threshold, time, applications, documents, legal_bases, timestamp_life_hours, grace_hours)
 
 
 def _described(documents: Mapping[str, bytes]) -> dict[str, TargetFile]:
-    return {path: _described_file(path, data) for path, data in documents.items()}
-
-
-def _described_file(path: str, data: bytes) -> TargetFile:
-    return TargetFile.from_data(path, data, ["sha256"])
+    return {path: described(path, data) for path, data in documents.items()}

@@ -1,8 +1,12 @@
-"""A proposal: an act of the custodians, and the signatures collected for it, in a file that is carried between them.
+"""A proposal: an act and the signatures collected for it, in a file that is carried between those who sign.
 
 The file holds what is to be done (an `Act`) and never the metadata that do it: every program that reads it makes them
 anew (`Draft`). So what a custodian is shown and what the custodian signs come of the same few values, and nothing else
 can be slipped in. Signatures are over these metadata; a file with a signature that does not hold is refused.
+
+The act names the register that it builds on (`BaseName`). That register stands beside the act, in a file that is
+carried by hand; between nodes, which have it in their archives, the field is empty. The fingerprint is over the act
+alone, so that all copies are of one proposal.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,27 +16,32 @@ from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature
-from tuf.api.metadata import Root
 
-from paiza_register import carried
-from paiza_register.ceremony import change, founding
-from paiza_register.ceremony.draft import Act, Draft, metadata_with, signed_bytes
+from paiza_register import Register, carried
+from paiza_register.ceremony import change, founding, publication
+from paiza_register.ceremony.base import Base, BaseName
+from paiza_register.ceremony.draft import Act, Draft
+from paiza_register.ceremony.metadata import metadata_with, signed_bytes
 from paiza_register.pair_key import PairSigner
+from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected
 
 KIND: Final = "proposal"
 
 MAX_BYTES: Final = 48 << 20
-"""An act holds whole applications, reference data or the register it is based on."""
+"""A file holds whole applications, reference data, and the register that its act builds on."""
 
 REFUSAL_LABEL: Final = b"paiza/v1/refusal\n"
 """Stands before the digest of a root that is refused, so that it is taken for no other signature."""
 
-ACTS: Final[Mapping[str, Callable[[dict[str, Any]], Act]]] = {
-    founding.KIND: founding.Founding.read,
+ACTS: Final[Mapping[str, Callable[[dict[str, Any], Base], Act]]] = {
     change.KIND: change.Change.read,
+    publication.KIND: publication.Publication.read,
 }
-"""What custodians can propose, by kind."""
+"""What can be proposed to a register, by kind."""
+
+BaseSource = Callable[[BaseName], Base]
+"""Returns the verified register of this name; ``Unavailable("register_unknown")`` if it is not at hand."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +67,14 @@ class Proposal:
         return sha256(signed_bytes(self.draft.roles[role])).digest()
 
     @classmethod
-    def read(cls, data: bytes) -> "Proposal":
-        """Read a proposal and verify every signature in it."""
-        values = carried.read(KIND, data, {"act", "signatures", "refusals"}, MAX_BYTES)
-        act = values["act"]
-        kind = act.get("kind") if isinstance(act, dict) else None
-        if not isinstance(kind, str) or kind not in ACTS:
-            raise Rejected("malformed", "the proposal is of an act that this version does not know")
-        proposal = cls(ACTS[kind](act))
+    def read(cls, data: bytes, base_source: BaseSource | None = None) -> "Proposal":
+        """Read a proposal and verify every signature in it.
+
+        With a source the register comes from there, and the one in the file is not looked at; without one it comes from
+        the file. Either must be the one that the act names, and neither may be of a later time than the act.
+        """
+        values = carried.read(KIND, data, {"act", "register", "signatures", "refusals"}, MAX_BYTES)
+        proposal = cls(_act(values["act"], carried.text(values, "register"), base_source))
         signatures = values["signatures"]
         if not isinstance(signatures, dict) or not set(signatures) <= set(proposal.draft.roles):
             raise Rejected("malformed", "the proposal has signatures of roles that it does not change")
@@ -76,11 +85,14 @@ class Proposal:
             proposal = proposal.with_refusal(keyid, made)
         return proposal
 
-    def to_bytes(self) -> bytes:
-        """Return the file."""
+    def to_bytes(self, *, with_register: bool = True) -> bytes:
+        """Return the file; between nodes, it is sent without the register."""
+        register = "" if self.act.base is None or not with_register else self.act.base.file.to_bytes().decode()
         signatures = {role: dict(made) for role, made in self.signatures.items()}
+        refusals = dict(self.refusals)
         return carried.write(
-            KIND, {"act": self.act.values(), "signatures": signatures, "refusals": dict(self.refusals)}
+            KIND,
+            {"act": self.act.values(), "register": register, "signatures": signatures, "refusals": refusals},
         )
 
     def with_signature(self, role: str, keyid: str, made: str) -> "Proposal":
@@ -112,7 +124,21 @@ class Proposal:
 
         They name what would be signed, and not the proposal: another one could come to the same root.
         """
-        return REFUSAL_LABEL + self.digest(self.custodial_role)
+        return REFUSAL_LABEL + self.digest(self.draft.main_role)
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether enough have signed every role that the act changes."""
+        return not any(
+            quorum.missing(self.signatures.get(role, {}))
+            for role, quorums in self.draft.quorums.items()
+            for quorum in quorums
+        )
+
+    @property
+    def missing(self) -> int:
+        """Return how many of those who decide must still sign, at the least."""
+        return max(quorum.missing(self._made()) for quorum in self.draft.quorums[self.draft.main_role])
 
     @property
     def is_dead(self) -> bool:
@@ -120,9 +146,24 @@ class Proposal:
         refused = set(self.refusals) - set(self._made())
         return len(self.draft.deciders) - len(refused) < self.draft.needed
 
+    def is_superseded_by(self, register: Register) -> bool:
+        """Return whether a register has a role already in the version that this proposal makes, or in a later one.
+
+        Once it is published, its own register supersedes it too.
+        """
+        return any(register.role_versions.get(role, 0) >= payload.version for role, payload in self.draft.roles.items())
+
     def refused_by(self) -> list[str]:
         """Return the members whose custodians refuse it."""
         return [member for keyid, (_key, member) in self.draft.deciders.items() if keyid in self.refusals]
+
+    def signed_by(self) -> list[str]:
+        """Return the members whose keys have signed any role, sorted."""
+        return self._members(made=True)
+
+    def waits_for(self) -> list[str]:
+        """Return the members whose keys may still sign a role that lacks signatures, sorted."""
+        return self._members(made=False)
 
     def merged(self, other: "Proposal") -> "Proposal":
         """Add the signatures and refusals of another copy; ``Rejected("conflict")`` if it is of another proposal."""
@@ -145,21 +186,49 @@ class Proposal:
         return [role for role, signers in self.draft.signers.items() if keyid in signers]
 
     def custodians(self, *, signed: bool) -> list[str]:
-        """Return the members whose custodians have signed, or have not."""
-        keys = self.draft.signers[self.custodial_role]
+        """Return the members whose keys have signed the main role, or have not: custodians, or who publishes alone."""
+        keys = self.draft.signers[self.draft.main_role]
         return [member for keyid, (_key, member) in keys.items() if (keyid in self._made()) is signed]
 
-    @property
-    def custodial_role(self) -> str:
-        """Return a role that all custodians who count sign: root if it changes, else targets."""
-        return Root.type if Root.type in self.draft.roles else "targets"
-
-    def metadata(self) -> Mapping[str, bytes]:
-        """Return the metadata with their signatures, by file name."""
-        return {
-            f"{payload.version}.{role}.json": metadata_with(payload, self.signatures.get(role, {})).to_bytes()
+    def files(self) -> Mapping[str, bytes]:
+        """Return all that the act adds to its base, by published path: files, and metadata with their signatures."""
+        metadata = {
+            f"metadata/{payload.version}.{role}.json": metadata_with(payload, self.signatures.get(role, {})).to_bytes()
             for role, payload in self.draft.roles.items()
         }
+        return {**self.draft.files, **metadata}
 
     def _made(self) -> Mapping[str, str]:
-        return self.signatures.get(self.custodial_role, {})
+        return self.signatures.get(self.draft.main_role, {})
+
+    def _members(self, *, made: bool) -> list[str]:
+        found = set()
+        for role, signers in self.draft.signers.items():
+            signed = self.signatures.get(role, {})
+            for quorum in self.draft.quorums[role]:
+                if made or quorum.missing(signed):
+                    found |= {signers[keyid][1] for keyid in quorum.keys if (keyid in signed) is made}
+        return sorted(found)
+
+
+def _act(values: object, register: str, base_source: BaseSource | None) -> Act:
+    """Read an act on the register that it names."""
+    if not isinstance(values, dict) or not isinstance(values.get("kind"), str):
+        raise Rejected("malformed", "the proposal holds no act")
+    kind = values["kind"]
+    if kind == founding.KIND:
+        if register:
+            raise Rejected("malformed", "a founding builds on no register")
+        return founding.Founding.read(values)
+    if kind not in ACTS or "base" not in values:
+        raise Rejected("malformed", "the proposal is of an act that this version does not know")
+    name = BaseName.read(values["base"])
+    if base_source is not None:
+        base = base_source(name)
+    elif register:
+        base = Base.verify(RegisterFile.read(register.encode()), None)
+    else:
+        raise Rejected("malformed", "the register that the proposal builds on is not in the file")
+    if base.name != name:
+        raise Rejected("conflict", "the register is another than the one that the proposal builds on")
+    return ACTS[kind](values, base)
