@@ -8,7 +8,7 @@ follows the other. `merged` makes the set that follows both.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -45,8 +45,8 @@ class OpenSet:
     ``bootstrap_root`` are the bytes of the root that it was verified from.
     """
 
-    bootstrap_root: bytes
-    files: Mapping[str, bytes]
+    bootstrap_root: bytes = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
     register: Register
     root: Root
     targets: Targets
@@ -120,11 +120,19 @@ def renewed(held: OpenSet, signer: Signer, now: datetime, above: Versions) -> Op
     return _following(made, held)
 
 
-def published(held: OpenSet, change: Mapping[str, bytes], signer: Signer, now: datetime, above: Versions) -> OpenSet:
+def published(
+    held: OpenSet,
+    change: Mapping[str, bytes],
+    signer: Signer,
+    now: datetime,
+    above: Versions,
+    expires: datetime | None = None,
+) -> OpenSet:
     """Return the set with a change, under a new snapshot and timestamp.
 
     ``change`` holds what one act signed, by published path: metadata (also roots), and the files that they list. If it
-    is empty, the same content is published anew. ``Rejected`` if a node would refuse the set, ``Rejected("conflict")``
+    is empty, the same content is published anew. ``expires`` is when the timestamp expires; by default after its life.
+    ``Rejected`` if a node would refuse the set, ``Rejected("conflict")``
     if the set has the change or a later one already, ``Rejected("member_unusable")`` if the files of a member that it
     changes cannot be used.
     """
@@ -137,7 +145,7 @@ def published(held: OpenSet, change: Mapping[str, bytes], signer: Signer, now: d
         raise Rejected("conflict", "the register has all of the change")
     meta = {**held.snapshot.meta, **{f"{role}.json": described for role, described in changed.items()}}
     files = {**held.files, **change}
-    made = composed(files, meta, held.bootstrap_root, signer, now, _highest(above, held))
+    made = composed(files, meta, held.bootstrap_root, signer, now, _highest(above, held), expires)
     for member, why in sorted(made.register.unusable.items()):
         if not changed.keys().isdisjoint({member, roles.revocations_of(member)}):
             raise Rejected("member_unusable", f"{member}: {why}")
@@ -238,6 +246,7 @@ def composed(
     signer: Signer,
     now: datetime,
     above: Versions,
+    expires: datetime | None = None,
 ) -> OpenSet:
     """Return the set of these roles, under a new snapshot and timestamp. ``Rejected`` if a node would refuse it.
 
@@ -246,7 +255,8 @@ def composed(
     version = above.snapshot + 1
     snapshot = _signed(Snapshot(version, expires=expiry(now, ROOT_LIFE), meta=dict(meta)), signer)
     described = MetaFile(version, len(snapshot), {"sha256": sha256(snapshot).hexdigest()})
-    timestamp = Timestamp(above.timestamp + 1, expires=expiry(now, _life(files, meta)), snapshot_meta=described)
+    expires = expires or expiry(now, _life(files, meta))
+    timestamp = Timestamp(above.timestamp + 1, expires=expires, snapshot_meta=described)
     made = {**files, role_path(Snapshot.type, version): snapshot, TIMESTAMP_PATH: _signed(timestamp, signer)}
     return OpenSet.verify(made, bootstrap_root, now)
 

@@ -30,7 +30,7 @@ class Holder:
     the test changed is wrong.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, members: Sequence[str] = MEMBERS) -> None:
         self.folder = folder
         self.bootstrap = (folder / "root.json").read_bytes()
         metadata = folder / "register/metadata"
@@ -45,19 +45,19 @@ class Holder:
         self.roles: dict[str, Targets] = {
             name.removesuffix(".json"): read(f"1.{name}") for name in self.snapshot.meta if name != "targets.json"
         }
-        publisher_pem = (folder / f"register-keys/publisher-{MEMBERS[0]}.pem").read_bytes()
+        publisher_pem = (folder / f"register-keys/publisher-{members[0]}.pem").read_bytes()
         publisher_key: Any = load_pem_private_key(publisher_pem, None)
         publisher = CryptoSigner(publisher_key)
         pair = KeyFolder(folder / "register-keys").pair
-        custodians = [pair(f"custodian-{member}") for member in MEMBERS]
+        custodians = [pair(f"custodian-{member}") for member in members]
         self.signers: dict[str, Sequence[Signer]] = {
             "root": custodians,
             "targets": custodians,
             "snapshot": [publisher],
             "timestamp": [publisher],
-            roles.REFERENCE: [pair(f"reference-{MEMBERS[0]}")],
-            **{member: [pair(f"member-{member}")] for member in MEMBERS},
-            **{roles.revocations_of(member): [pair(f"revocations-{member}")] for member in MEMBERS},
+            roles.REFERENCE: [pair(f"reference-{members[0]}")],
+            **{member: [pair(f"member-{member}")] for member in members},
+            **{roles.revocations_of(member): [pair(f"revocations-{member}")] for member in members},
         }
         self.old_roots: dict[str, bytes] = {"metadata/1.root.json": self.bootstrap}
         self.documents: dict[str, bytes] = {}
