@@ -18,6 +18,7 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_cli.language import LANGUAGES, choose
 from paiza_trust import dev as dev_ceremony
 from paiza_trust import language
+from paiza_trust.cli.certifying import ca_group
 from paiza_trust.cli.deciding import merge, refuse, show, sign
 from paiza_trust.cli.founding import apply, found
 from paiza_trust.cli.passphrase import passphrase
@@ -96,6 +97,7 @@ def dev(
 
 for each in (apply, found, propose, show, sign, refuse, merge, publish, renew, passphrase):
     cli.add_command(each)
+cli.add_command(ca_group)
 cli.add_command(log_group)
 cli.add_command(reference_group)
 

@@ -16,7 +16,7 @@ from paiza_wire.errors import PaizaError
 
 def read(path: Path) -> Application | Proposal | RegisterFile:
     """Read and verify a carried file of any type."""
-    data = _bytes(path)
+    data = read_bytes(path)
     readers: Mapping[str, Callable[[bytes], Application | Proposal | RegisterFile]] = {
         "application": Application.read,
         "proposal": Proposal.read,
@@ -33,19 +33,19 @@ def read(path: Path) -> Application | Proposal | RegisterFile:
 def application(path: Path) -> Application:
     """Read an application."""
     with located(path):
-        return Application.read(_bytes(path))
+        return Application.read(read_bytes(path))
 
 
 def proposal(path: Path) -> Proposal:
     """Read a proposal."""
     with located(path):
-        return Proposal.read(_bytes(path))
+        return Proposal.read(read_bytes(path))
 
 
 def register(path: Path) -> RegisterFile:
     """Read a register in one file."""
     with located(path):
-        return RegisterFile.read(_bytes(path))
+        return RegisterFile.read(read_bytes(path))
 
 
 @contextmanager
@@ -57,7 +57,8 @@ def located(path: Path) -> Iterator[None]:
         raise from_wire(error, str(path)) from error
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file, of one that is too large some more than are looked at."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)

@@ -64,13 +64,16 @@ class KeyFolder:
 
     def token(self, name: str) -> str | None:
         """Return the URI of the token that holds the first half of a pair; None if a file holds it."""
-        uri = key_files(self.folder / name)[0].with_suffix(".uri")
-        return uri.read_text("utf-8").strip() if uri.exists() else None
+        return _uri(key_files(self.folder / name)[0])
 
     def authority(self, name: str) -> AuthorityKey:
         """Open the key of a CA: NAME.key, or on a token as NAME.uri says."""
         uri = self.folder / f"{name}.uri"
         return _on_token(uri) if uri.exists() else self.key(f"{name}.key", P256)
+
+    def authority_token(self, name: str) -> str | None:
+        """Return the URI of the token that holds the key of a CA; None if a file holds it."""
+        return _uri(self.folder / f"{name}.key")
 
     def make_pair(self, name: str) -> PairSigner:
         """Open a pair, of which what is not there yet is made. A half named by a URI stays on its token."""
@@ -120,6 +123,11 @@ class KeyFolder:
         if self._passphrase_file is None:
             return _asked(_("Passphrase of the keys in {folder}").format(folder=self.folder), new=self._new)
         return _from_file(self.folder / str(self._passphrase_file))
+
+
+def _uri(file: Path) -> str | None:
+    uri = file.with_suffix(".uri")
+    return uri.read_text("utf-8").strip() if uri.exists() else None
 
 
 def _from_file(path: Path) -> bytes:

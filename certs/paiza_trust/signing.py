@@ -10,11 +10,9 @@ The order is what protects the custodian:
 4. The signatures are made, and `ceremonies.jsonl` in the folder gets a record: who, which key, what, by which clock.
 """
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,12 +23,12 @@ from paiza_register.archive import write_durably
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.ceremony.times import time_text
 from paiza_register.pair_key import PairSigner
+from paiza_trust import records
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
 
 SIGNED: Final = "signed.json"
-RECORDS: Final = "ceremonies.jsonl"
 
 REFUSED: Final = "refused"
 
@@ -200,8 +198,7 @@ def _refused(proposal: Proposal) -> str:
 
 def _record(folder: KeyFolder, own: OwnKeys, proposal: Proposal, roles: list[str], now: datetime) -> None:
     record: dict[str, Any] = {
-        "time": time_text(now.astimezone(UTC)),
-        "time_source": "system clock",
+        **records.timed(now),
         "federation": proposal.act.federation,
         "member": own.member,
         "keys": [
@@ -214,8 +211,4 @@ def _record(folder: KeyFolder, own: OwnKeys, proposal: Proposal, roles: list[str
             for role in roles
         ],
     }
-    handle = os.open(folder.folder / RECORDS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(handle, "a") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    records.append(folder.folder, record)

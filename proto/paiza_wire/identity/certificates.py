@@ -66,6 +66,35 @@ def create_csr(spiffe_id: SpiffeId, private_key: ec.EllipticCurvePrivateKey) -> 
     return builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
+def csr_from_pem(pem: bytes) -> bytes:
+    """Return a signing request in DER; ``Rejected("bad_certificate")`` if this is none in PEM."""
+    if not 0 < len(pem) <= 2 * MAX_CERTIFICATE_BYTES:  # base64 takes four thirds
+        raise Rejected("bad_certificate", "the signing request is empty or too large")
+    try:
+        return x509.load_pem_x509_csr(pem).public_bytes(Encoding.DER)
+    except X509_ERRORS as error:
+        raise Rejected("bad_certificate", "this is no signing request in PEM") from error
+
+
+def read_csr(csr: bytes) -> tuple[SpiffeId, ec.EllipticCurvePublicKey]:
+    """Return the id and the key of a signing request (DER), whose own signature holds.
+
+    The id is what the request asks for, by nobody's authority. ``Rejected("bad_certificate")`` for a request that is
+    malformed, of another kind of key, or not signed with its own key.
+    """
+    if not 0 < len(csr) <= MAX_CERTIFICATE_BYTES:
+        raise Rejected("bad_certificate", "the signing request is empty or too large")
+    try:
+        request = x509.load_der_x509_csr(csr)
+        request.extensions  # noqa: B018 - parsed on first use; every way of being malformed shall show here
+    except X509_ERRORS as error:
+        raise Rejected("bad_certificate", "the signing request cannot be parsed") from error
+    public_key = p256_key(request)
+    if not request.is_signature_valid:
+        raise Rejected("bad_certificate", "the signing request is not signed by its own key")
+    return uri_san(request), public_key
+
+
 def issue_node(
     csr: bytes,
     ca: bytes,
@@ -138,17 +167,8 @@ def issue(
 
 def _requested_key(csr: bytes, spiffe_id: SpiffeId) -> ec.EllipticCurvePublicKey:
     """Return the key of a signing request whose own signature holds and which asks for exactly this id."""
-    if not 0 < len(csr) <= MAX_CERTIFICATE_BYTES:
-        raise Rejected("bad_certificate", "the signing request is empty or too large")
-    try:
-        request = x509.load_der_x509_csr(csr)
-        request.extensions  # noqa: B018 - parsed on first use; every way of being malformed shall show here
-    except X509_ERRORS as error:
-        raise Rejected("bad_certificate", "the signing request cannot be parsed") from error
-    public_key = p256_key(request)
-    if not request.is_signature_valid:
-        raise Rejected("bad_certificate", "the signing request is not signed by its own key")
-    if uri_san(request) != spiffe_id:
+    requested, public_key = read_csr(csr)
+    if requested != spiffe_id:
         raise Rejected("bad_certificate", "the signing request is for another id")
     return public_key
 

@@ -1,0 +1,127 @@
+"""The command `ca certify`: certify a node or an officer with the member's own CA."""
+
+import json
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_cli.fingerprint_words import fingerprint_words
+from paiza_cli.terminal import plain_line
+from paiza_register.ceremony.times import time_text
+from paiza_trust import certify as certifying
+from paiza_trust.certify import Plan
+from paiza_trust.cli.display import show_json
+from paiza_trust.cli.options import JSON, KEY_FOLDER, OUTPUT, check_new
+from paiza_trust.files import write_private
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.language import N_, _
+
+OFFICER_ROLES: Final = ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian")
+"""The roles that a node's officers may have."""
+
+
+@click.group("ca", help=N_("Use the CAs of the member: they certify its nodes and officers."))
+def ca_group() -> None:
+    """Group the commands of the CAs."""
+
+
+@ca_group.command(
+    help=N_(
+        "Show what the signing request CSR asks for, ask, and certify it with the member's own CA, in a file or on a "
+        "token. For an officer, print the lines for the node's officers.toml."
+    )
+)
+@click.argument("csr", type=click.Path(path_type=Path))
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(OFFICER_ROLES),
+    help=N_("A role of the officer; may be named several times. A node has none."),
+)
+@click.option("--unit", default="", help=N_("The officer's unit."))
+@KEY_FOLDER
+@click.option("--yes", is_flag=True, help=N_("Certify without asking. For exercises only."))
+@OUTPUT
+@JSON
+def certify(
+    csr: Path, roles: tuple[str, ...], unit: str, key_folder: Path, output: Path, *, yes: bool, as_json: bool
+) -> None:
+    """Certify a node or an officer."""
+    check_new(output)
+    folder, now = KeyFolder(key_folder), datetime.now(UTC)
+    plan = certifying.plan(folder, csr, now)
+    _check_roles(plan, roles, unit)
+    if not as_json:
+        _show(plan, folder, roles, unit)
+    if not yes:
+        click.confirm(_("Certify this?"), abort=True, err=True)
+    made = certifying.certify(folder, plan, now)
+    write_private(output, ssl.DER_cert_to_PEM_cert(made).encode())
+    lines = officer_lines(plan, made, roles, unit) if plan.id.role == "officer" else ""
+    if as_json:
+        show_json(
+            {
+                "file": str(output),
+                "id": str(plan.id),
+                "key_sha256": plan.key_sha256.hex(),
+                "certificate_sha256": sha256(made).hexdigest(),
+                "not_before": time_text(plan.not_before),
+                "not_after": time_text(plan.not_after),
+                "officers_toml": lines or None,
+            }
+        )
+        return
+    click.echo(_("{file}: the certificate of {id}").format(file=output, id=plan.id))
+    if lines:
+        click.echo(_("Lines for officers.toml of the node:"))
+        click.echo()
+        click.echo(lines, nl=False)
+
+
+def officer_lines(plan: Plan, certificate: bytes, roles: Sequence[str], unit: str) -> str:
+    """Return an officer's entry in officers.toml; JSON's strings and lists are TOML's."""
+    entry = {
+        "name": plan.id.name,
+        "id": str(plan.id),
+        "roles": list(roles),
+        **({"unit": unit} if unit else {}),
+        "certificate_sha256": sha256(certificate).hexdigest(),
+    }
+    return "[[officer]]\n" + "".join(f"{key} = {json.dumps(entry[key], ensure_ascii=False)}\n" for key in entry)
+
+
+def _check_roles(plan: Plan, roles: Sequence[str], unit: str) -> None:
+    if plan.id.role == "officer" and not roles:
+        raise click.UsageError(_("The request is an officer's: name their roles with --role."))
+    if plan.id.role == "node" and (roles or unit):
+        raise click.UsageError(_("The request is a node's, which has neither roles nor a unit."))
+
+
+def _show(plan: Plan, folder: KeyFolder, roles: Sequence[str], unit: str) -> None:
+    values = {"name": plan.id.name, "member": plan.id.member, "federation": plan.id.federation}
+    token = folder.authority_token(plan.ca)
+    click.echo(_("What will be certified:"))
+    lines = [
+        _("the officer {name} of {member} in {federation}").format(**values)
+        if plan.id.role == "officer"
+        else _("the node of {member} in {federation}").format(**values),
+        _("valid from {begin} until {end}").format(begin=time_text(plan.not_before), end=time_text(plan.not_after)),
+        _("signed with {name}, a file").format(name=plan.ca)
+        if token is None
+        else _("signed with {name}, on the token {token}").format(name=plan.ca, token=token),
+    ]
+    if roles:
+        told = _("roles for officers.toml: {roles}; unit: {unit}")
+        lines.append(told.format(roles=", ".join(roles), unit=unit or "-"))
+    for line in lines:
+        click.echo(f"  {plain_line(line)}")
+    click.echo(_("Fingerprint of the key, to be compared with its holder:"))
+    for language in ("ru", "en"):
+        click.echo(f"  {fingerprint_words(plan.key_sha256, language)}")
+    click.echo(f"  {plan.key_sha256.hex()}")

@@ -1,0 +1,26 @@
+"""The record of what was signed with the keys of a folder: a line of JSON each, in `ceremonies.jsonl` beside them."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from paiza_register.ceremony.times import time_text
+
+RECORDS: Final = "ceremonies.jsonl"
+
+
+def timed(now: datetime) -> dict[str, str]:
+    """Return how a record states its time: the time, and by which clock."""
+    return {"time": time_text(now.astimezone(UTC)), "time_source": "system clock"}
+
+
+def append(folder: Path, record: Mapping[str, object]) -> None:
+    """Add a record; returns once it is on the disk."""
+    handle = os.open(folder / RECORDS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "a") as file:
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
