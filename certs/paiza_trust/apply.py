@@ -9,7 +9,7 @@ named by a URI stays on its token, and a second application is one of the same k
 import json
 import ssl
 import tomllib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,12 +37,12 @@ from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
 from paiza_trust.member import AUTHORITY_LIFE, BACKDATED, CERTIFICATE_LIFE
+from paiza_wire.errors import Rejected
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
 from paiza_wire.identity.certificates import AuthorityKey
 from paiza_wire.identity.private_keys import ED25519, MLDSA44
 
 _ROLES: Final[tuple[Role, ...]] = ("node", "officer")
-_CSR: Final = ("-----BEGIN CERTIFICATE REQUEST-----", "-----END CERTIFICATE REQUEST-----")
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,14 @@ class NodeFolder:
         try:
             settings = tomllib.loads((folder / "node.toml").read_text("utf-8"))
             document = dict(json.loads((folder / "member.json").read_bytes()).items())
-            request = (folder / "node.csr").read_text("ascii").strip()
             member, federation = str(settings["member"]), str(settings["federation"])
-            csr = b64decode(request.removeprefix(_CSR[0]).removesuffix(_CSR[1]))
+            csr = certificates.csr_from_pem((folder / "node.csr").read_bytes())
         except OSError as error:
             what, remedy = N_("The node's folder cannot be read: {error}"), N_("Name a folder that `init` made.")
             where = str(error.filename or folder)
             values = {"error": error.strerror or ""}
             raise TrustError("file_unreadable", what, where, remedy, ExitCode.UNAVAILABLE, values) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, Rejected) as error:
             what = N_("This is no folder of a node as `paiza-node init` makes it")
             raise TrustError("malformed", what, str(folder), N_("Name a folder that `init` made.")) from error
         return cls(folder, member, federation, node_keys(folder, settings), document, csr)

@@ -1,52 +1,44 @@
 """A federation founded as real members do it: three folders that share nothing but the files carried between them."""
 
 import asyncio
-import ssl
+import json
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_register import Register, load_set
 from paiza_register.register_file import RegisterFile
-from paiza_trust.key_folder import KeyFolder
 from paiza_wire.identity import SpiffeId, certificates, keys
 from tests import attaching
 from tests.federation import NodeProcess, free_ports
 from tests.officer import Officer
-from tests.unit.paiza_trust.ceremony import FEDERATION, found
+from tests.unit.paiza_trust.ceremony import FEDERATION, found, trust
 
 MEMBERS = ("kaz", "tjk", "uzb")
 
 
 def appoint(folder: Path, member: str, address: str, register: Register) -> Officer:
     """Certify a liaison officer with the member's own CA, list them at the node, and return them."""
-    now = datetime.now(UTC)
     identity, key = SpiffeId(member, FEDERATION, "officer", "liaison"), keys.generate_p256()
-    certificate = certificates.issue_officer(
-        certificates.create_csr(identity, key),
-        register.member(member).authority.officer_ca,
-        KeyFolder(folder / member / "trust").authority("officer-ca"),
-        spiffe_id=identity,
-        not_before=now - timedelta(minutes=1),
-        not_after=now + timedelta(days=1),
-    )
     profile = folder / "home" / f"{member}-liaison"
     profile.mkdir(parents=True)
+    request = x509.load_der_x509_csr(certificates.create_csr(identity, key))
+    (profile / "officer.csr").write_bytes(request.public_bytes(Encoding.PEM))
     (profile / "officer.key").write_bytes(keys.private_key_to_pem(key))
-    (profile / "officer.crt").write_text(ssl.DER_cert_to_PEM_cert(certificate))
     (profile / "profile.toml").write_text(
         f'id = "{identity}"\nmember = "{member}"\nnode = "{address}"\n'
         'key = "officer.key"\ncertificate = "officer.crt"\n'
     )
-    (folder / member / "node/officers.toml").write_text(
-        f'[[officer]]\nname = "liaison"\nid = "{identity}"\nroles = ["liaison"]\nunit = "liaison-bureau"\n'
-        f'certificate_sha256 = "{sha256(certificate).hexdigest()}"\n'
-    )
+    own, certificate = folder / member / "trust", profile / "officer.crt"
+    certify = ("ca", "certify", profile / "officer.csr", "--role", "liaison", "--unit", "liaison-bureau")
+    told = trust(*certify, "--keys", own, "-o", certificate, "--yes", "--json")
+    (folder / member / "node/officers.toml").write_text(json.loads(told)["officers_toml"])
     return Officer(folder, f"{member}-liaison", register)
 
 

@@ -19,11 +19,12 @@ NAMES = {
 }
 
 
-def trust(*arguments: object) -> None:
-    """Run a command of `paiza-trust` that must succeed; what it prints is dropped."""
-    with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as ended:
+def trust(*arguments: object) -> str:
+    """Run a command of `paiza-trust` that must succeed; return what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in arguments])
     assert ended.value.code == 0, arguments
+    return printed.getvalue()
 
 
 def prepare(folder: Path, member: str, endpoint: str = "127.0.0.1:7401") -> Path:
