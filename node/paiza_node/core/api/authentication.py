@@ -1,11 +1,12 @@
 """Checks of each call before its handler runs.
 
 1. The RPC declares in its .proto who may call it. (The node does not start if one declares nothing.)
-2. The register has not expired: otherwise no identity can be verified.
+2. The register has not expired. Calls about the register itself (`ALWAYS_ANSWERED`) are admitted by the one verified
+   last: otherwise nodes whose register expired could never get a newer one from each other.
 3. The caller presented a certificate. It is verified again here, since TLS accepts the union of all CAs.
 4. It is of the kind that the RPC requires, issued by the CA of the one member it names, valid now, not revoked.
-5. The member of a calling node is active, not our own and not blocked; an officer is our own, with the certificate on
-   record.
+5. The member of a calling node is active, not our own and not blocked; files of the register are also answered to a
+   suspended one, which verifies them. An officer is our own, with the certificate on record.
 6. The policy permits the action.
 7. The caller does not exceed its share of concurrent calls.
 8. Responses to another member's node are signed only after that member was asked what it holds of our log
@@ -25,6 +26,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
 from paiza_node.core.peers.blocks import PeerBlocks
+from paiza_node.core.peers.rpcs import GET_ARCHIVED_SET, GET_FILE, HANDSHAKE
 from paiza_node.core.policy import Principal
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
@@ -33,6 +35,8 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
+ALWAYS_ANSWERED: Final = frozenset(rpc.path for rpc in (GET_FILE, GET_ARCHIVED_SET, HANDSHAKE))
+FILES: Final = frozenset(rpc.path for rpc in (GET_FILE, GET_ARCHIVED_SET))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ class Authenticator:
         # 1.
         access = self._access[method]
         # 2.
-        register = self._register_cache.current
+        register = self._register_cache.last if method in ALWAYS_ANSWERED else self._register_cache.current
         # 3.
         shown = context.auth_context().get("x509_pem_cert")
         if not shown:
@@ -179,7 +183,7 @@ class Authenticator:
         # 5.
         if claimed.member == self._member:
             raise Rejected("wrong_member", "a node does not call itself")
-        member = register.active_member(claimed.member)
+        member = register.member(claimed.member) if method in FILES else register.active_member(claimed.member)
         self._blocks.check_caller(member.id, method)
         # 6.
         if action := self._access[method].action:
