@@ -19,15 +19,16 @@ from paiza_cli.language import LANGUAGES, choose
 from paiza_trust import dev as dev_ceremony
 from paiza_trust import language
 from paiza_trust.cli.certifying import ca_group
-from paiza_trust.cli.deciding import merge, refuse, show, sign
+from paiza_trust.cli.deciding import merge, pending, refuse, show, sign
 from paiza_trust.cli.founding import apply, found
 from paiza_trust.cli.passphrase import passphrase
 from paiza_trust.cli.proposing import propose
-from paiza_trust.cli.publishing import publish, renew
+from paiza_trust.cli.publishing import export, import_, publish, renew
+from paiza_trust.cli.reference import reference_group
+from paiza_trust.cli.status import status
 from paiza_trust.errors import TrustError, from_disk, from_wire
 from paiza_trust.language import N_, _
 from paiza_trust.log_commands import log_group
-from paiza_trust.reference_commands import reference_group
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity.key_files import passphrase_from_file
 
@@ -95,7 +96,10 @@ def dev(
     click.echo(f"  PAIZA_HOME={created.folder}/home paiza --profile {created.profiles[0]} inbox")
 
 
-for each in (apply, found, propose, show, sign, refuse, merge, publish, renew, passphrase):
+for each in (
+    *(apply, found, propose, pending, show, sign, refuse, merge),
+    *(publish, renew, export, import_, status, passphrase),
+):
     cli.add_command(each)
 cli.add_command(ca_group)
 cli.add_command(log_group)

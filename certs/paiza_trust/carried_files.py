@@ -49,12 +49,12 @@ def register(path: Path) -> RegisterFile:
 
 
 @contextmanager
-def located(path: Path) -> Iterator[None]:
-    """Name a file in every refusal of the layers below."""
+def located(place: Path | str) -> Iterator[None]:
+    """Name a file, or what else is read, in every refusal of the layers below."""
     try:
         yield
     except PaizaError as error:
-        raise from_wire(error, str(path)) from error
+        raise from_wire(error, str(place)) from error
 
 
 def read_bytes(path: Path) -> bytes:

@@ -7,12 +7,16 @@ from typing import Final
 from typing_extensions import override
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_officer.errors import Refused, Unreachable
+from paiza_officer.errors import exit_code as exit_code_of
+from paiza_trust.details import translated_detail
 from paiza_trust.language import N_
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.errors import PaizaError
 from paiza_wire.reasons import REASONS
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "bad_certificate": (N_("A certificate is not of the required form"), N_("Make the application anew.")),
+    "bad_configuration": (N_("A setting is missing or wrong"), N_("Correct the named setting.")),
     "bad_key": (N_("A key is not of the required kind, or another's"), N_("Use a key that this program made.")),
     "bad_passphrase": (N_("The passphrase does not open the key"), N_("Enter the passphrase it was sealed with.")),
     "bad_pin": (N_("The token does not open with this PIN"), N_("Enter the right PIN: a token locks itself.")),
@@ -21,22 +25,54 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("The name of a key on a token is wrong"),
         N_("Write pkcs11:token=…;object=…?module-path=…; it never contains a PIN."),
     ),
+    "busy": (N_("The node has too much to do at present"), N_("Try again in a minute.")),
+    "certificate_expired": (
+        N_("Your certificate was not valid at this time"),
+        N_("Compare the clock of this machine; if it is right, have the certificate renewed."),
+    ),
+    "certificate_revoked": (N_("Your certificate was revoked"), N_("Enrol again at your node.")),
     "clock_skew": (N_("The times do not follow one another"), N_("Compare the clocks of all who take part.")),
     "conflict": (N_("This contradicts what holds already"), N_("Compare the files, and what was signed before.")),
+    "disk_full": (N_("The disk has no room left"), N_("Free some, and try again.")),
+    "file_unreadable": (N_("A file does not exist or cannot be read"), N_("Check its name and permissions.")),
+    "file_unwritable": (N_("A file cannot be written, or exists already"), N_("Name another one.")),
+    "forbidden": (N_("The node gives your certificate no access to this"), N_("Use the certificate of a custodian.")),
     "key_exposed": (
         N_("Others than its owner can read or replace the file"),
         N_("Set its mode to 0600; if others had access for long, make a new key."),
     ),
     "key_unsealed": (N_("The key is under no passphrase"), N_("Seal it; sealed = false is for exercises.")),
     "malformed": (N_("This is refused as it stands"), N_("Correct what is named, or ask for the file again.")),
+    "member_suspended": (
+        N_("The member is suspended from the federation"),
+        N_("Ask the other members' custodians to reinstate it."),
+    ),
+    "member_unusable": (
+        N_("What the member published about itself cannot be used"),
+        N_("The member must publish it anew: paiza-trust propose member."),
+    ),
+    "node_unreachable": (
+        N_("Your node does not answer"),
+        N_("Check the network, or ask its operator. By files everything can be signed without it."),
+    ),
     "passphrase_missing": (N_("The passphrase is empty"), N_("Write it as the first line of its file.")),
     "pin_locked": (
         N_("The token is locked after wrong PINs, or its PIN has expired or was never set"),
         N_("Unlock it with the maker's tool."),
     ),
+    "policy_denied": (
+        N_("Your roles do not allow this"),
+        N_("Ask the operator of your node for the role: paiza-node officer."),
+    ),
+    "profile_ambiguous": (N_("There are several profiles and none was chosen"), N_("Choose one with --profile.")),
     "register_expired": (N_("The register has expired"), N_("Take the newest register.")),
     "register_invalid": (N_("The register is not valid"), N_("Take the file of another member.")),
     "register_rolled_back": (N_("The register is older than the one known"), N_("Take the newest register.")),
+    "register_unavailable": (N_("No register could be fetched"), N_("Ask the operator of your node.")),
+    "register_unknown": (
+        N_("The register that this builds on was never in force here, or is no longer at hand"),
+        N_("Take a file that holds the register too: paiza-trust export."),
+    ),
     "token_ambiguous": (
         N_("Several tokens fit the name of a key"),
         N_("Name the serial number of the token too."),
@@ -53,7 +89,17 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("The token is missing or was removed, or does not answer"),
         N_("Connect it, and check its module and its name."),
     ),
+    "too_large": (N_("Something is larger than its limit"), N_("Propose less at once.")),
+    "unauthenticated": (N_("The node does not know your certificate"), N_("Use one that your own node issued.")),
+    "unexpected_answer": (
+        N_("The node's answer is not allowed by the protocol"),
+        N_("Ask the operator of your node whether both programs are of one version."),
+    ),
+    "unknown_id": (N_("Your node holds no such proposal"), N_("List those that it holds: paiza-trust pending.")),
     "unknown_member": (N_("The register has no such member"), N_("Name a member of it.")),
+    "unknown_officer": (N_("Your node does not know you as its officer"), N_("Ask its operator: paiza-node officer.")),
+    "unknown_profile": (N_("There is no such profile"), N_("List the profiles with: paiza profiles.")),
+    "wrong_member": (N_("A certificate is another member's"), N_("Use one that your own node issued.")),
 }
 """What refusals of the layers below mean in a ceremony; of others the registry of reason codes speaks, in English."""
 
@@ -74,7 +120,11 @@ class TrustError(Exception):
 
     def translated(self, translate: Callable[[str], str]) -> "TrustError":
         """Return the refusal in another language, its templates filled."""
-        values = {name: translate(value) if name == "what" else value for name, value in self.values.items()}
+        values = dict(self.values)
+        if "what" in values:
+            values["what"] = translate(values["what"])
+        if "detail" in values:
+            values["detail"] = translated_detail(values["detail"], translate)
         what, remedy = (
             translate(text).format(**values) if values else translate(text) for text in (self.what, self.remedy)
         )
@@ -87,15 +137,18 @@ class TrustError(Exception):
 
 
 def from_wire(error: PaizaError, where: str) -> TrustError:
-    """Put an error of the layers below into words."""
-    exit_code = ExitCode.UNAVAILABLE if isinstance(error, Unavailable) else ExitCode.REFUSED
+    """Put an error of the layers below into words; one that names its own place keeps it."""
     what, _, remedy = REASONS[error.reason].partition("; ")
     what, remedy = _WORDS.get(error.reason, (what, remedy))
-    if not error.detail:
-        return TrustError(error.reason, what, where, remedy, exit_code)
-    return TrustError(
-        error.reason, "{what} ({detail})", where, remedy, exit_code, {"what": what, "detail": error.detail}
-    )
+    detail = error.detail
+    if isinstance(error, (Refused, Unreachable)):
+        where = error.where or where
+    if isinstance(error, Refused) and error.problems:
+        detail = "; ".join(f"{each.where}: {each.what}" for each in error.problems)
+    if not detail:
+        return TrustError(error.reason, what, where, remedy, exit_code_of(error))
+    values = {"what": what, "detail": detail}
+    return TrustError(error.reason, "{what} ({detail})", where, remedy, exit_code_of(error), values)
 
 
 def from_disk(error: OSError) -> TrustError:

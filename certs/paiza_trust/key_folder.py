@@ -32,6 +32,7 @@ from paiza_wire.identity.token_uri import TokenUri
 from paiza_wire.identity.tokens import Tokens
 
 SETTINGS: Final = "keys.toml"
+_NO_TERMINAL: Final = N_("Name a passphrase_file in keys.toml, or a pin-source in the URI, or use a terminal.")
 UNSEALED: Final = """\
 # Keys of an exercise federation are under no passphrase. A copy of this folder is enough to sign for every member.
 sealed = false
@@ -111,7 +112,7 @@ class KeyFolder:
 
     def _new_sealer(self, file: Path | None) -> Sealer:
         prompt = _("New passphrase of the keys in {folder}").format(folder=self.folder)
-        return Sealer(partial(_asked, prompt, new=True) if file is None else partial(_from_file, file))
+        return Sealer(partial(ask, prompt, new=True) if file is None else partial(_from_file, file))
 
     def _make(self, path: Path, kind: KeyKind[Key], generate: Callable[[], Key]) -> None:
         if path.exists():
@@ -121,7 +122,7 @@ class KeyFolder:
 
     def _passphrase(self) -> bytes:
         if self._passphrase_file is None:
-            return _asked(_("Passphrase of the keys in {folder}").format(folder=self.folder), new=self._new)
+            return ask(_("Passphrase of the keys in {folder}").format(folder=self.folder), new=self._new)
         return _from_file(self.folder / str(self._passphrase_file))
 
 
@@ -164,13 +165,13 @@ def _on_token(file: Path) -> Signer:
 
 @cache  # a login counts for the whole process
 def _tokens() -> Tokens:
-    return Tokens(lambda token: _asked(_("PIN of the token {token}").format(token=token)))
+    return Tokens(lambda token: ask(_("PIN of the token {token}").format(token=token)))
 
 
 @cache  # one command may open a folder more than once
-def _asked(prompt: str, *, new: bool = False) -> bytes:
+def ask(prompt: str, *, new: bool = False, remedy: str = _NO_TERMINAL) -> bytes:
+    """Ask for a passphrase or a PIN on the terminal; ``TrustError`` with this remedy if there is none."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        remedy = N_("Name a passphrase_file in keys.toml, or a pin-source in the URI, or use a terminal.")
         raise TrustError("passphrase_missing", N_("There is no terminal to ask"), prompt, remedy)
     return str(click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=new)).encode()
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from paiza_cli.language import Catalogue
+from paiza_cli.language import Catalogue, Language
 
 LOCALES: Final = Path(__file__).parent / "locale"
 
@@ -12,6 +12,11 @@ _CATALOGUE: Final = Catalogue("paiza_trust", LOCALES)
 use = _CATALOGUE.use
 translations = _CATALOGUE.translations
 _ = _CATALOGUE.gettext
+
+
+def current() -> Language:
+    """Return the language in use."""
+    return _CATALOGUE.language
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know

@@ -3,9 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from paiza_register.ceremony.times import time_text
 
@@ -24,3 +25,13 @@ def append(folder: Path, record: Mapping[str, object]) -> None:
         file.write(json.dumps(record, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Return the records, oldest first, without one that a crash cut off."""
+    path = folder / RECORDS
+    found = []
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found

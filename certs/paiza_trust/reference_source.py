@@ -57,6 +57,11 @@ def member_documents(folder: Path, member: str) -> dict[str, bytes]:
     source = folder / "members" / f"{member}.toml"
     if not _MEMBER.fullmatch(member) or not source.is_file():
         return {}
+    return member_profile(source, member)
+
+
+def member_profile(source: Path, member: str) -> dict[str, bytes]:
+    """Return the same of one file, wherever it is."""
     values = _toml(source)
     officers = _tables(source, values, "liaison")
     profile = {key: value for key, value in values.items() if key != "liaison"}

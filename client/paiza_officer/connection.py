@@ -90,8 +90,19 @@ async def _believed_register(profile: Profile, credentials: Credentials) -> tupl
 
 
 async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> Register:
-    connection = channel.open_channel(profile, credentials, roots)
-    stub = register_pb2_grpc.RegisterServiceStub(connection)
+    opened = channel.open_channel(profile, credentials, roots)
+    try:
+        return await refresh(profile, opened)
+    finally:
+        await opened.close()
+
+
+async def refresh(profile: Profile, opened: Channel) -> Register:
+    """Renew the register from the node; NotProven: the node's does not verify. Unreachable: the node, or no register.
+
+    The files of what is returned are in `register_cache`.
+    """
+    stub = register_pb2_grpc.RegisterServiceStub(opened)
     loop = asyncio.get_running_loop()
     failures: list[PaizaError] = []
 
@@ -110,7 +121,7 @@ async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> 
             raise
         return data[: limit + 1]
 
-    def refresh() -> Register:
+    def read() -> Register:
         with _one_writer(profile.register_cache), located(profile.node, NotProven):
             try:
                 return register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
@@ -118,11 +129,9 @@ async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> 
                 raise disk_problem(error, str(profile.register_cache)) from error
 
     try:
-        refreshed = await asyncio.to_thread(refresh)
+        refreshed = await asyncio.to_thread(read)
     except Unavailable as error:
         raise _unreachable(profile, failures[0] if failures else error) from error
-    finally:
-        await connection.close()
     if failures:
         # The last set still counts, but the node did not answer: nothing can be sent or read now.
         raise _unreachable(profile, failures[0])

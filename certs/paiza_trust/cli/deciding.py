@@ -1,91 +1,153 @@
-"""The commands that decide on a proposal: show, sign, refuse, merge."""
+"""The commands that decide on a proposal: pending, show, sign, refuse, merge."""
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
 from paiza_register import load_set
 from paiza_register.ceremony import Application, Proposal
-from paiza_trust import carried_files, signing
+from paiza_trust import carried_files, describe, language, own_node, signing
 from paiza_trust import show as show_register
-from paiza_trust.cli import display
-from paiza_trust.cli.options import FILE, INSTEAD, JSON, KEY_FOLDER, YES
-from paiza_trust.files import replace_private
+from paiza_trust.cli import display, options
+from paiza_trust.cli.places import Place, node_of, place_of
+from paiza_trust.cli.publishing import write_register
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
+from paiza_trust.own_node import Held, OwnNode
+from paiza_wire.errors import Unavailable
+
+DESCRIBED: Final = 50
+"""Pending proposals that are fetched and described; more are listed by their fingerprints alone."""
+
+_SUBJECT: Final = click.argument("subject", metavar="FILE|FINGERPRINT")
+_REGISTER_OUTPUT: Final = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help=N_("With --profile: file for the new register, once the proposal is published. A new member joins with it."),
+)
+
+
+@click.command(help=N_("List the proposals that wait for signatures, as your own node knows them."))
+@options.OWN_PROFILE
+@click.option("--all", "every", is_flag=True, help=N_("Also those that ended within the last day."))
+@options.JSON
+def pending(profile: str | None, *, every: bool, as_json: bool) -> None:
+    """List proposals."""
+    with own_node.connect(profile) as node:
+        held = node.held(every=every)
+        if as_json:
+            display.show_json({"proposals": [display.held_values(each) for each in held]})
+            return
+        if not held:
+            click.echo(_("No proposal waits for signatures."))
+        for place, each in enumerate(held):
+            about = _about(node, each) if place < DESCRIBED else ""
+            display.show_held(each, about, node.member)
 
 
 @click.command(
-    help=N_("Verify PATH, a register's folder or a carried file, and show what it says; a proposal in both languages.")
+    help=N_(
+        "Verify a register's folder, a carried file, or with --profile the proposal at your own node that has this "
+        "fingerprint, and show what it says; a proposal in both languages."
+    )
 )
-@click.argument("path", type=click.Path(path_type=Path))
-@JSON
-def show(path: Path, *, as_json: bool) -> None:
+@click.argument("subject", metavar="PATH|FINGERPRINT")
+@options.PROFILE
+@options.JSON
+def show(subject: str, profile: str | None, *, as_json: bool) -> None:
     """Show a register, an application, a proposal."""
-    if path.is_dir():
-        display.show_verified(show_register.read_register(path), as_json=as_json)
-        return
-    read = carried_files.read(path)
-    if isinstance(read, Application):
-        display.show_application(read, path, as_json=as_json)
-    elif isinstance(read, Proposal):
-        display.show_proposal(read, path, as_json=as_json)
-    else:
-        with carried_files.located(path):
-            register = load_set(read.files, read.first_root, datetime.now(UTC))
-        display.show_verified(register, as_json=as_json)
-        if not as_json:
-            display.show_digests(read)
+    with node_of(profile) as node:
+        path, place = Path(subject), place_of(subject, node)
+        if path.is_dir():
+            display.show_verified(show_register.read_register(path), as_json=as_json)
+            return
+        read = place.read() if place.file is None else carried_files.read(path)
+        if isinstance(read, Application):
+            display.show_application(read, path, as_json=as_json)
+        elif isinstance(read, Proposal):
+            display.show_proposal(read, place.name, as_json=as_json)
+        else:
+            with carried_files.located(path):
+                register = load_set(read.files, read.first_root, datetime.now(UTC))
+            display.show_verified(register, as_json=as_json)
+            if not as_json:
+                display.show_digests(read)
 
 
-@click.command(help=N_("Show the proposal in FILE, ask, and sign it with the member's own keys."))
-@FILE
-@KEY_FOLDER
-@INSTEAD
-@YES
-@JSON
-def sign(file: Path, key_folder: Path, instead: Path | None, *, yes: bool, as_json: bool) -> None:
+@click.command(
+    help=N_(
+        "Show a proposal, ask, and sign it with the member's own keys: in FILE, or with --profile at your own node, "
+        "where it is named by the beginning of its FINGERPRINT."
+    )
+)
+@_SUBJECT
+@options.PROFILE
+@options.KEY_FOLDER
+@options.INSTEAD
+@_REGISTER_OUTPUT
+@options.YES
+@options.JSON
+def sign(
+    subject: str,
+    profile: str | None,
+    key_folder: Path,
+    instead: Path | None,
+    output: Path | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Sign a proposal."""
-    signed = ask_and_sign(carried_files.proposal(file), file, key_folder, instead, yes=yes, as_json=as_json)
-    replace_private(file.absolute(), signed.to_bytes())
-    display.show_signed(signed, file, as_json=as_json)
+    check_output(output, profile)
+    with node_of(profile) as node:
+        place = place_of(subject, node)
+        signed = ask_and_sign(place.read(), place.name, key_folder, instead, yes=yes, as_json=as_json)
+        keep(signed, place, output, as_json=as_json)
 
 
-@click.command(help=N_("Show the proposal in FILE, ask, and sign that this custodian will never sign it."))
-@FILE
-@KEY_FOLDER
-@YES
-@JSON
-def refuse(file: Path, key_folder: Path, *, yes: bool, as_json: bool) -> None:
+@click.command(
+    help=N_(
+        "Show a proposal, ask, and sign that this custodian will never sign it: in FILE, or with --profile at your own "
+        "node, where it is named by the beginning of its FINGERPRINT."
+    )
+)
+@_SUBJECT
+@options.PROFILE
+@options.KEY_FOLDER
+@options.YES
+@options.JSON
+def refuse(subject: str, profile: str | None, key_folder: Path, *, yes: bool, as_json: bool) -> None:
     """Refuse a proposal."""
-    proposal, folder = carried_files.proposal(file), KeyFolder(key_folder)
-    if not as_json:
-        display.show_proposal(proposal, file, as_json=False)
-    if not yes:
-        click.confirm(_("Refuse this for ever?"), abort=True, err=True)
-    with carried_files.located(file):
-        refused = signing.refuse(folder, signing.find_keys(folder, proposal), proposal, datetime.now(UTC))
-    replace_private(file.absolute(), refused.to_bytes())
-    display.show_signed(refused, file, as_json=as_json)
+    with node_of(profile) as node:
+        place, folder = place_of(subject, node), KeyFolder(key_folder)
+        proposal = place.read()
+        if not as_json:
+            display.show_proposal(proposal, place.name, as_json=False)
+        if not yes:
+            click.confirm(_("Refuse this for ever?"), abort=True, err=True)
+        with carried_files.located(place.name):
+            refused = signing.refuse(folder, signing.find_keys(folder, proposal), proposal, datetime.now(UTC))
+        keep(refused, place, None, as_json=as_json)
 
 
 @click.command(help=N_("Add to the proposal in FILE the signatures in other copies of it."))
-@FILE
+@options.FILE
 @click.argument("copies", type=click.Path(path_type=Path), nargs=-1, required=True)
-@JSON
+@options.JSON
 def merge(file: Path, copies: tuple[Path, ...], *, as_json: bool) -> None:
     """Merge signatures."""
     merged = carried_files.proposal(file)
     for copy in copies:
         with carried_files.located(copy):
             merged = merged.merged(carried_files.proposal(copy))
-    replace_private(file.absolute(), merged.to_bytes())
-    display.show_signed(merged, file, as_json=as_json)
+    keep(merged, Place(file, None), None, as_json=as_json)
 
 
 def ask_and_sign(
-    proposal: Proposal, file: Path, key_folder: Path, instead: Path | None, *, yes: bool, as_json: bool
+    proposal: Proposal, name: str, key_folder: Path, instead: Path | None, *, yes: bool, as_json: bool
 ) -> Proposal:
     """Show a proposal, ask, and sign it."""
     dead = None if instead is None else carried_files.proposal(instead)
@@ -93,8 +155,47 @@ def ask_and_sign(
     signing.check_clock(proposal, now)
     folder = KeyFolder(key_folder)
     if not as_json:
-        display.show_proposal(proposal, file, as_json=False)
+        display.show_proposal(proposal, name, as_json=False)
     if not yes:
         click.confirm(_("Sign this?"), abort=True, err=True)
-    with carried_files.located(file):
+    with carried_files.located(name):
         return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now, dead)
+
+
+def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool) -> None:
+    """Write what was signed, hand it to the own node, and print what became of it.
+
+    With ``output`` and a proposal that is complete by it, the register is awaited and written.
+    """
+    held = place.keep(proposal)
+    if place.node is None or held is None:
+        display.show_signed(proposal, place.name, as_json=as_json)
+        return
+    if not as_json:
+        display.show_signatures(proposal)
+    held = place.node.published(held)
+    if not as_json:
+        click.echo(display.state_text(held))
+    if output is None or held.state != own_node.PUBLISHED:
+        if as_json:
+            display.show_json(display.held_values(held))
+        return
+    write_register(place.node.register()[1], output, display.held_values(held), as_json=as_json)
+
+
+def _about(node: OwnNode, held: Held) -> str:
+    """Return what a pending proposal is about; empty of one whose register is no longer at hand."""
+    try:
+        act = node.proposal(held.fingerprint.hex()).act
+    except Unavailable:
+        return ""
+    return describe.title(act, language.current(), _)
+
+
+def check_output(output: Path | None, profile: str | None) -> None:
+    """Refuse a file for the register that exists, or that no node would fill."""
+    if output is None:
+        return
+    if profile is None:
+        raise click.UsageError(_("-o needs --profile: without a node nothing is published."))
+    options.check_new(output)

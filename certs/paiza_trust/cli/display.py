@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,9 +14,21 @@ from paiza_cli.terminal import plain_line
 from paiza_register import Register
 from paiza_register.ceremony import Application, Proposal
 from paiza_register.register_file import RegisterFile
-from paiza_trust import describe
+from paiza_trust import describe, own_node
 from paiza_trust import show as show_register
 from paiza_trust.language import N_, _, translations
+from paiza_trust.own_node import Held
+
+SHOWN_DIGITS: Final = 12
+"""Hex digits of a fingerprint in a list; `sign` and `show` take them."""
+
+STATES: Final = {
+    own_node.OPEN: "open",
+    own_node.COMPLETE: "complete",
+    own_node.PUBLISHED: "published",
+    own_node.DEAD: "dead",
+    own_node.SUPERSEDED: "superseded",
+}
 
 
 def show_json(value: Mapping[str, object]) -> None:
@@ -34,26 +48,28 @@ def show_application(application: Application, file: Path, *, as_json: bool) -> 
     show_words(words)
 
 
-def show_proposal(proposal: Proposal, file: Path, *, as_json: bool) -> None:
+def show_proposal(proposal: Proposal, name: str, *, as_json: bool) -> None:
     """Print a proposal: in both languages, since those who sign share no one language."""
     words = both_languages(proposal.fingerprint)
     if as_json:
         show_json(
             {
-                "file": str(file),
+                "file": name,
                 "federation": proposal.act.federation,
                 "sha256": proposal.fingerprint.hex(),
                 "words": words,
                 "signed": proposal.custodians(signed=True),
                 "not_signed": proposal.custodians(signed=False),
                 "refused": proposal.refused_by(),
+                "missing": proposal.missing,
+                "complete": proposal.is_complete,
             }
         )
         return
     for language in LANGUAGES:
         translate = translations(language).gettext
         click.echo(translate(N_("What will be true that was not:")))
-        for line in describe.lines(proposal.act, language, translate):
+        for line in describe.lines(proposal.act, language, translate, datetime.now(UTC)):
             click.echo(f"  {plain_line(line)}")
         click.echo(translate(N_("Fingerprint of this proposal, to be compared by telephone:")))
         click.echo(f"  {words[language]}")
@@ -61,10 +77,10 @@ def show_proposal(proposal: Proposal, file: Path, *, as_json: bool) -> None:
     show_signatures(proposal)
 
 
-def show_signed(proposal: Proposal, file: Path, *, as_json: bool) -> None:
+def show_signed(proposal: Proposal, name: str, *, as_json: bool) -> None:
     """Print who has signed, after the proposal itself was shown."""
     if as_json:
-        show_proposal(proposal, file, as_json=True)
+        show_proposal(proposal, name, as_json=True)
     else:
         show_signatures(proposal)
 
@@ -72,12 +88,65 @@ def show_signed(proposal: Proposal, file: Path, *, as_json: bool) -> None:
 def show_signatures(proposal: Proposal) -> None:
     """Print who has signed, who has not, and who refuses."""
     signed, missing = proposal.custodians(signed=True), proposal.custodians(signed=False)
-    click.echo(_("Custodians who have signed: {members}").format(members=", ".join(signed) or "-"))
-    click.echo(_("Custodians who have not signed: {members}").format(members=", ".join(missing) or "-"))
+    click.echo(_("Signed by: {members}").format(members=", ".join(signed) or "-"))
+    click.echo(_("Not signed by: {members}").format(members=", ".join(missing) or "-"))
     if refusing := proposal.refused_by():
-        click.echo(_("Custodians who refuse: {members}").format(members=", ".join(refusing)))
+        click.echo(_("Refused by: {members}").format(members=", ".join(refusing)))
     if proposal.is_dead:
         click.echo(_("So many refuse that this can never count: its version may be signed with another content."))
+    elif proposal.is_complete:
+        click.echo(_("Enough have signed."))
+    else:
+        click.echo(_("Signatures that are missing at the least: {count}").format(count=proposal.missing))
+
+
+def show_held(held: Held, about: str, member: str) -> None:
+    """Print a proposal of the list: what it is about, who signed, and whether ``member`` still has to."""
+    click.echo(f"{held.fingerprint.hex()[:SHOWN_DIGITS]}  {plain_line(about or held.kind)}")
+    values = {
+        "signed": ", ".join(held.signed_by) or "-",
+        "missing": held.missing,
+        "waits_for": ", ".join(held.waits_for) or "-",
+    }
+    if held.state == own_node.OPEN:
+        click.echo("    " + _("signed by {signed}; missing: {missing}, of {waits_for}").format(**values))
+    else:
+        click.echo("    " + state_text(held))
+    if held.state == own_node.OPEN and member in held.waits_for:
+        click.echo(
+            "    "
+            + _("It waits for you: paiza-trust sign {fingerprint}").format(
+                fingerprint=held.fingerprint.hex()[:SHOWN_DIGITS]
+            )
+        )
+
+
+def state_text(held: Held) -> str:
+    """Return what became of a proposal, a sentence."""
+    texts = {
+        own_node.OPEN: _("It waits for more signatures; your node passes it on to the other members."),
+        own_node.COMPLETE: _("Enough have signed; it is not published yet. Look again with: paiza-trust pending --all"),
+        own_node.PUBLISHED: _("It is published: the register in force contains it."),
+        own_node.DEAD: _("So many refuse that it can never count."),
+        own_node.SUPERSEDED: _("The register changed by another proposal; this one has to be proposed anew."),
+    }
+    return texts.get(held.state, _("Your node names a state that this version does not know."))
+
+
+def held_values(held: Held) -> dict[str, object]:
+    """Return a proposal at the node as plain values, for `--json`."""
+    return {
+        "sha256": held.fingerprint.hex(),
+        "words": both_languages(held.fingerprint),
+        "kind": held.kind,
+        "state": STATES.get(held.state, "unknown"),
+        "signed": list(held.signed_by),
+        "refused": list(held.refused_by),
+        "waits_for": list(held.waits_for),
+        "missing": held.missing,
+        "received_time": held.received_time.ToDatetime(tzinfo=UTC).isoformat(),
+        "register_version": held.register_version.hex(),
+    }
 
 
 def show_verified(register: Register, *, as_json: bool) -> None:

@@ -95,5 +95,5 @@ def found(
         act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC))
         proposal = Proposal(act)
         data = proposal.to_bytes()
-        display.show_proposal(proposal, output, as_json=as_json)
+        display.show_proposal(proposal, str(output), as_json=as_json)
     write_private(output, data)

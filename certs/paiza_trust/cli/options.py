@@ -25,6 +25,12 @@ KEY_FOLDER: Final = click.option(
     show_default=True,
     help=N_("Folder of the member's own keys. It is no part of the node's folder."),
 )
+PROFILE: Final = click.option(
+    "--profile", help=N_("Profile of a custodian under PAIZA_HOME: work at the own node and not with files alone.")
+)
+OWN_PROFILE: Final = click.option(
+    "--profile", help=N_("Profile of a custodian under PAIZA_HOME. Default: PAIZA_PROFILE, else the only one there is.")
+)
 INSTEAD: Final = click.option(
     "--instead",
     type=click.Path(path_type=Path),

@@ -1,6 +1,6 @@
 """The `propose` commands: one for each change of the register. The custodian who proposes signs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -9,21 +9,34 @@ from typing import Any, Final
 
 import click
 
-from paiza_register.ceremony import Base, Proposal, change
-from paiza_register.ceremony.change import ADMIT, CUSTODIAN, REINSTATE, REMOVE, SUSPEND, THRESHOLD
-from paiza_trust import carried_files
-from paiza_trust.cli import display, options
-from paiza_trust.cli.deciding import ask_and_sign
-from paiza_trust.files import write_private
-from paiza_trust.language import N_
+from paiza_register import roles
+from paiza_register.ceremony import Act, Base, Proposal, change, publication
+from paiza_register.ceremony.change import Policy
+from paiza_trust import carried_files, reference_source, signing
+from paiza_trust.cli import options
+from paiza_trust.cli.deciding import ask_and_sign, keep
+from paiza_trust.cli.places import Place, node_of
+from paiza_trust.cli.reference import sound
+from paiza_trust.errors import TrustError
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.language import N_, _
 
 _APPLICATION: Final = click.argument("application", type=click.Path(path_type=Path))
+_APPLICATIONS: Final = click.argument("applications", type=click.Path(path_type=Path), nargs=-1, required=True)
 _MEMBER: Final = click.argument("member")
+_VKEY: Final = click.argument("vkey")
 _REGISTER: Final = click.option(
     "--register",
     type=click.Path(path_type=Path),
-    required=True,
-    help=N_("The newest register, in the file that `publish` wrote."),
+    help=N_(
+        "The newest register, in the file that `publish` or `export` wrote. With --profile it comes from the node."
+    ),
+)
+_OUTPUT: Final = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help=N_("File for the proposal; with --profile it also goes to the node."),
 )
 
 
@@ -31,10 +44,11 @@ _REGISTER: Final = click.option(
 class _Given:
     """The options that every `propose` command has."""
 
-    register: Path
+    register: Path | None
+    profile: str | None
     key_folder: Path
     instead: Path | None
-    output: Path
+    output: Path | None
     yes: bool
     as_json: bool
 
@@ -44,28 +58,49 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def with_given(
-        register: Path, key_folder: Path, instead: Path | None, output: Path, *, yes: bool, as_json: bool, **own: Any
+        register: Path | None,
+        profile: str | None,
+        key_folder: Path,
+        instead: Path | None,
+        output: Path | None,
+        *,
+        yes: bool,
+        as_json: bool,
+        **own: Any,
     ) -> None:
-        options.check_new(output)
-        command(_Given(register, key_folder, instead, output, yes, as_json), **own)
+        if profile is None and register is None:
+            raise click.UsageError(_("Name the newest register with --register, or your profile with --profile."))
+        if profile is None and output is None:
+            raise click.UsageError(_("Name a file for the proposal with -o, or your profile with --profile."))
+        if output is not None:
+            options.check_new(output)
+        command(_Given(register, profile, key_folder, instead, output, yes, as_json), **own)
 
-    for option in (options.JSON, options.OUTPUT, options.YES, options.INSTEAD, options.KEY_FOLDER, _REGISTER):
+    for option in (
+        options.JSON,
+        options.YES,
+        _OUTPUT,
+        options.INSTEAD,
+        options.KEY_FOLDER,
+        _REGISTER,
+        options.PROFILE,
+    ):
         option(with_given)
     return with_given
 
 
-@click.group(help=N_("Propose a change of the register, and sign it."))
+@click.group(help=N_("Propose a change of the register, and sign it: by files, or with --profile at your own node."))
 def propose() -> None:
     """Propose a change."""
 
 
-@propose.command(help=N_("Admit the member whose application is APPLICATION."))
+@propose.command(help=N_("Admit the member whose application is APPLICATION, also one that was removed."))
 @_APPLICATION
 @options.THRESHOLD
 @_common
 def admit(given: _Given, application: Path, threshold: int | None) -> None:
     """Propose to admit a member."""
-    _change(given, ADMIT, applications=[carried_files.application(application)], threshold=threshold)
+    _change(given, change.ADMIT, [application], threshold=threshold)
 
 
 @propose.command(help=N_("Suspend MEMBER: nothing is exchanged with it."))
@@ -74,7 +109,7 @@ def admit(given: _Given, application: Path, threshold: int | None) -> None:
 @_common
 def suspend(given: _Given, member: str, threshold: int | None) -> None:
     """Propose to suspend a member."""
-    _change(given, SUSPEND, member=member, threshold=threshold)
+    _change(given, change.SUSPEND, member=member, threshold=threshold)
 
 
 @propose.command(help=N_("Make the suspended member active again whose application is APPLICATION."))
@@ -83,7 +118,7 @@ def suspend(given: _Given, member: str, threshold: int | None) -> None:
 @_common
 def reinstate(given: _Given, application: Path, threshold: int | None) -> None:
     """Propose to reinstate a member."""
-    _change(given, REINSTATE, applications=[carried_files.application(application)], threshold=threshold)
+    _change(given, change.REINSTATE, [application], threshold=threshold)
 
 
 @propose.command(help=N_("Remove MEMBER from the federation. Its keys stay pinned, for the evidence."))
@@ -92,15 +127,15 @@ def reinstate(given: _Given, application: Path, threshold: int | None) -> None:
 @_common
 def remove(given: _Given, member: str, threshold: int | None) -> None:
     """Propose to remove a member."""
-    _change(given, REMOVE, member=member, threshold=threshold)
+    _change(given, change.REMOVE, member=member, threshold=threshold)
 
 
-@propose.command(help=N_("Replace a custodian's key by that in APPLICATION, signed with the member's own pair."))
-@_APPLICATION
+@propose.command(help=N_("Replace custodians' keys by those in APPLICATIONS, signed with their members' own pairs."))
+@_APPLICATIONS
 @_common
-def custodian(given: _Given, application: Path) -> None:
-    """Propose another custodian."""
-    _change(given, CUSTODIAN, applications=[carried_files.application(application)])
+def custodian(given: _Given, applications: tuple[Path, ...]) -> None:
+    """Propose other custodians."""
+    _change(given, change.CUSTODIAN, applications)
 
 
 @propose.command(help=N_("Let NUMBER custodians sign a change from now on."))
@@ -108,14 +143,251 @@ def custodian(given: _Given, application: Path) -> None:
 @_common
 def threshold(given: _Given, number: int) -> None:
     """Propose another threshold."""
-    _change(given, THRESHOLD, threshold=number)
+    _change(given, change.THRESHOLD, threshold=number)
 
 
-def _change(given: _Given, what: str, **about: Any) -> None:
-    now = datetime.now(UTC)
-    with carried_files.located(given.register):
-        base = Base.verify(carried_files.register(given.register), now)
-        proposal = Proposal(change.change(what, base, now, **about))
-    signed = ask_and_sign(proposal, given.output, given.key_folder, given.instead, yes=given.yes, as_json=given.as_json)
-    write_private(given.output, signed.to_bytes())
-    display.show_signed(signed, given.output, as_json=given.as_json)
+@propose.command(
+    "member-key", help=N_("Replace the key with which a member signs about itself by that in APPLICATION.")
+)
+@_APPLICATION
+@_common
+def member_key(given: _Given, application: Path) -> None:
+    """Propose another key of a member."""
+    _change(given, change.MEMBER_KEY, [application])
+
+
+@propose.command(help=N_("Replace the keys with which a member's node publishes and revokes by those in APPLICATION."))
+@_APPLICATION
+@_common
+def publisher(given: _Given, application: Path) -> None:
+    """Propose another publisher."""
+    _change(given, change.PUBLISHER, [application])
+
+
+@propose.command("log-origin", help=N_("Admit VKEY, the key of a member's next log, as `paiza-node restore` shows it."))
+@_VKEY
+@_common
+def log_origin(given: _Given, vkey: str) -> None:
+    """Propose the next log of a member."""
+    _change(given, change.LOG_ORIGIN, member=vkey.partition(".")[0], vkey=vkey)
+
+
+@propose.command(help=N_("Admit VKEY, the key of a member's next witness, as `paiza-node rotate witness` shows it."))
+@_VKEY
+@_common
+def witness(given: _Given, vkey: str) -> None:
+    """Propose the next witness of a member."""
+    _change(given, change.WITNESS, member=vkey.partition(".")[0], vkey=vkey)
+
+
+@propose.command(
+    "reference-holder", help=N_("Let the data officers sign the reference data whose keys are in APPLICATIONS.")
+)
+@_APPLICATIONS
+@_common
+def reference_holder(given: _Given, applications: tuple[Path, ...]) -> None:
+    """Propose who signs the reference data."""
+    _change(given, change.REFERENCE_HOLDER, applications)
+
+
+@propose.command(help=N_("Change rules of the federation: how long its register lasts, agreements, legal bases."))
+@click.option(
+    "--timestamp-life-hours",
+    type=click.IntRange(1, 720),
+    help=N_("How long a register counts as current after a node signed it."),
+)
+@click.option(
+    "--grace-hours", type=click.IntRange(0, 168), help=N_("How long an expired register is used, with a warning.")
+)
+@click.option(
+    "--agreement",
+    "agreements",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help=N_("A file agreement-NAME.cedar, new or changed. May be repeated."),
+)
+@click.option(
+    "--remove-agreement", "removed", multiple=True, help=N_("Name of an agreement that ends. May be repeated.")
+)
+@click.option(
+    "--legal-base",
+    "legal_bases",
+    multiple=True,
+    metavar="CODE=RU|EN",
+    help=N_("A legal base with its titles in both languages; CODE= alone removes it. May be repeated."),
+)
+@options.THRESHOLD
+@_common
+def policy(
+    given: _Given,
+    timestamp_life_hours: int | None,
+    grace_hours: int | None,
+    agreements: tuple[Path, ...],
+    removed: tuple[str, ...],
+    legal_bases: tuple[str, ...],
+    threshold: int | None,
+) -> None:
+    """Propose rules."""
+    texts = {path.name: _text(path) for path in agreements} | {_agreement(name): "" for name in removed}
+    titles = dict(_legal_base(each) for each in legal_bases)
+
+    def act(base: Base) -> Act:
+        rules = Policy(
+            timestamp_life_hours or int(base.federation["timestamp_life_hours"]),
+            int(base.federation["grace_hours"]) if grace_hours is None else grace_hours,
+            texts,
+            titles,
+        )
+        return change.change(change.POLICY, base, _now(), policy=rules, threshold=threshold)
+
+    _propose(given, act)
+
+
+@propose.command(
+    help=N_(
+        "Sign anew for another year: root and targets, or ROLE, which is a member's id or federation.reference. "
+        "Nothing else changes."
+    )
+)
+@click.argument("role", required=False, default="")
+@_common
+def resign(given: _Given, role: str) -> None:
+    """Propose to sign anew."""
+    if role:
+        _publication(given, role, lambda _base: {})
+    else:
+        _change(given, change.RESIGN)
+
+
+@propose.command(help=N_("Publish the reference data in FOLDER, with the data officer's key alone."))
+@click.argument("folder", type=click.Path(path_type=Path), default=reference_source.OURS)
+@_common
+def reference(given: _Given, folder: Path) -> None:
+    """Propose reference data."""
+    documents = reference_source.shared_documents(folder)
+    sound(documents, folder)
+
+    def files(base: Base) -> dict[str, bytes]:
+        ended = {path: b"" for path in base.role(roles.REFERENCE).targets if path not in documents}
+        changed = {path: data for path, data in documents.items() if base.target(roles.REFERENCE, path) != data}
+        return {**changed, **ended}
+
+    _publication(given, roles.REFERENCE, files)
+
+
+@propose.command(help=N_("Publish what MEMBER says about itself, with its own key alone."))
+@_MEMBER
+@click.option("--name-ru", help=N_("Name of the member in Russian."))
+@click.option("--name-en", help=N_("Name of the member in English."))
+@click.option(
+    "--endpoint", "endpoints", multiple=True, metavar="HOST:PORT", help=N_("Address of its node; replaces all.")
+)
+@click.option("--ceiling", type=click.IntRange(0, 9), help=N_("Highest classification the member receives."))
+@click.option(
+    "--member-profile",
+    type=click.Path(path_type=Path),
+    help=N_("TOML file with the member's practice and liaison officers, as in certs/paiza_trust/reference/members."),
+)
+@_common
+def member(
+    given: _Given,
+    member: str,
+    name_ru: str | None,
+    name_en: str | None,
+    endpoints: tuple[str, ...],
+    ceiling: int | None,
+    member_profile: Path | None,
+) -> None:
+    """Propose a member's own files."""
+    own = {} if member_profile is None else reference_source.member_profile(member_profile, member)
+    own_names = {language: name for language, name in (("ru", name_ru), ("en", name_en)) if name}
+
+    def files(base: Base) -> dict[str, bytes]:
+        changes: dict[str, Any] = {}
+        if own_names:
+            changes["names"] = {**base.register.member(member).names, **own_names}
+        if endpoints:
+            changes["endpoints"] = [{"address": each} for each in endpoints]
+        if ceiling is not None:
+            changes["classification_ceiling"] = ceiling
+        made, liaison = dict(own), f"members/{member}/liaison.json"
+        if own and liaison not in own and base.target(member, liaison) is not None:
+            made[liaison] = b""
+        if changes:
+            made[f"members/{member}/member.json"] = publication.member_file(base, member, changes, _now())
+        return made
+
+    _publication(given, member, files)
+
+
+def _change(
+    given: _Given,
+    what: str,
+    applications: Sequence[Path] = (),
+    *,
+    member: str = "",
+    vkey: str = "",
+    threshold: int | None = None,
+) -> None:
+    read = [carried_files.application(path) for path in applications]
+    _propose(
+        given,
+        lambda base: change.change(
+            what, base, _now(), member=member, applications=read, vkey=vkey, threshold=threshold
+        ),
+    )
+
+
+def _publication(given: _Given, role: str, files: Callable[[Base], Mapping[str, bytes]]) -> None:
+    """Propose to publish a role, in a version of which nothing was signed here."""
+
+    def act(base: Base) -> Act:
+        known = base.version_of(role)
+        version = signing.free_version(KeyFolder(given.key_folder), base.register.federation, role, known)
+        return publication.publication(role, files(base), base, _now(), version=version)
+
+    _propose(given, act)
+
+
+def _propose(given: _Given, act: Callable[[Base], Act]) -> None:
+    """Propose an act on the newest register, sign it, and write it or hand it to the own node."""
+    with node_of(given.profile) as node:
+        source = str(given.register) if node is None or given.register is not None else node.where
+        with carried_files.located(source):
+            if given.register is not None:
+                file = carried_files.register(given.register)
+            else:
+                assert node is not None, "without a register there is a profile"
+                file = node.register()[1]
+            proposal = Proposal(act(Base.verify(file, None)))
+        place = Place(given.output, node, proposal.fingerprint.hex())
+        signed = ask_and_sign(
+            proposal, place.name, given.key_folder, given.instead, yes=given.yes, as_json=given.as_json
+        )
+        keep(signed, place, None, as_json=given.as_json)
+
+
+def _text(path: Path) -> str:
+    try:
+        return carried_files.read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise TrustError(
+            "malformed", N_("The file is not text in UTF-8"), str(path), N_("Correct the file.")
+        ) from error
+
+
+def _agreement(name: str) -> str:
+    return name if name.startswith("agreement-") else f"agreement-{name}.cedar"
+
+
+def _legal_base(text: str) -> tuple[str, Mapping[str, str]]:
+    """Return the code and the titles of CODE=RU|EN; none of CODE= alone."""
+    code, assigned, titles = text.partition("=")
+    russian, separated, english = titles.partition("|")
+    if not code or not assigned or bool(titles) != bool(separated and russian and english):
+        raise click.BadParameter(_("Write CODE=RU|EN, or CODE= to remove it."), param_hint="--legal-base")
+    return code, {"ru": russian, "en": english} if titles else {}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

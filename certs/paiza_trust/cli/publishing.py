@@ -1,15 +1,16 @@
-"""The commands that publish what was signed, with a node's key: publish, renew."""
+"""The commands that publish with a node's key, and those between files and the own node: publish, export, import."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from paiza_register.register_file import RegisterFile
-from paiza_trust import carried_files, publishing
+from paiza_trust import carried_files, own_node, publishing
 from paiza_trust.apply import NodeFolder
 from paiza_trust.cli import display
-from paiza_trust.cli.options import FILE, JSON, NODE_FOLDER, OUTPUT, check_new
+from paiza_trust.cli.options import FILE, JSON, NODE_FOLDER, OUTPUT, OWN_PROFILE, check_new
 from paiza_trust.files import write_private
 from paiza_trust.language import N_, _
 
@@ -23,7 +24,7 @@ def publish(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> No
     """Publish a proposal."""
     check_new(output)
     register = publishing.publish(carried_files.proposal(file), NodeFolder.open(node_folder), datetime.now(UTC))
-    write_register(register, output, as_json=as_json)
+    write_register(register, output, {}, as_json=as_json)
 
 
 @click.command(help=N_("Sign anew, with a node's key, that the register in FILE is current. Its content stays."))
@@ -36,14 +37,53 @@ def renew(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> None
     check_new(output)
     with carried_files.located(file):
         register = publishing.renew(carried_files.register(file), NodeFolder.open(node_folder), datetime.now(UTC))
-    write_register(register, output, as_json=as_json)
+    write_register(register, output, {}, as_json=as_json)
 
 
-def write_register(register: RegisterFile, output: Path, *, as_json: bool) -> None:
-    """Write a register to a file, and print its fingerprints."""
+@click.command(
+    "export",
+    help=N_(
+        "Write to a file, for a machine without a network, what your own node holds: the proposal of this fingerprint, "
+        "or without one the newest register."
+    ),
+)
+@click.argument("fingerprint", required=False)
+@OWN_PROFILE
+@OUTPUT
+@JSON
+def export(fingerprint: str | None, profile: str | None, output: Path, *, as_json: bool) -> None:
+    """Write a file."""
+    check_new(output)
+    with own_node.connect(profile) as node:
+        if fingerprint is None:
+            write_register(node.register()[1], output, {}, as_json=as_json)
+            return
+        proposal = node.proposal(fingerprint)
+        write_private(output, proposal.to_bytes())
+        display.show_signed(proposal, str(output), as_json=as_json)
+
+
+@click.command("import", help=N_("Hand the signatures and refusals of the proposal in FILE to your own node."))
+@FILE
+@OWN_PROFILE
+@JSON
+def import_(file: Path, profile: str | None, *, as_json: bool) -> None:
+    """Hand a file to the node."""
+    proposal = carried_files.proposal(file)
+    with own_node.connect(profile) as node:
+        held = node.submit(proposal)
+        if as_json:
+            display.show_json(display.held_values(held))
+            return
+        display.show_signatures(proposal)
+        click.echo(display.state_text(held))
+
+
+def write_register(register: RegisterFile, output: Path, values: Mapping[str, object], *, as_json: bool) -> None:
+    """Write a register to a file, and print its fingerprints; ``values`` are further fields of the JSON object."""
     write_private(output, register.to_bytes())
     if as_json:
-        display.show_json({"file": str(output), **display.digests(register)})
+        display.show_json({**values, "file": str(output), **display.digests(register)})
         return
     click.echo(_("{file}: the register, to be carried to every member: paiza-node join").format(file=output))
     display.show_digests(register)

@@ -151,10 +151,10 @@ def test_a_new_passphrase_is_asked_for_twice(folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setattr("click.prompt", prompt)
-    key_folder._asked.cache_clear()
+    key_folder.ask.cache_clear()
     assert KeyFolder(folder).change_passphrase(None, None) == 2
     assert asked == [("Passphrase", False), ("New passphrase", True)]
-    key_folder._asked.cache_clear()
+    key_folder.ask.cache_clear()
 
 
 def test_a_pair_of_files_is_the_pair_that_was_made(tmp_path: Path) -> None:

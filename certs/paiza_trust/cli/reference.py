@@ -35,7 +35,7 @@ def reference_group() -> None:
 @_JSON
 def check(folder: Path, *, as_json: bool) -> None:
     """Read the reference data in FOLDER as every reader of the register will, and name what is wrong."""
-    read = _sound(reference_source.all_documents(folder), folder)
+    read = sound(reference_source.all_documents(folder), folder)
     counts = _counts(read)
     if as_json:
         click.echo(json.dumps(counts, ensure_ascii=False))
@@ -50,7 +50,7 @@ def check(folder: Path, *, as_json: bool) -> None:
 def build(folder: Path, output: Path) -> None:
     """Write the JSON files that the register publishes, without publishing them."""
     documents = reference_source.all_documents(folder)
-    _sound(documents, folder)
+    sound(documents, folder)
     for path, data in documents.items():
         write_private(output / path, data)
         click.echo(str(output / path))
@@ -75,7 +75,7 @@ def publish(federation: Path, source: Path, member: str, *, as_json: bool) -> No
             N_("Write it first."),
         )
     documents = member_files or reference_source.shared_documents(source)
-    _sound(documents, source)
+    sound(documents, source)
     version = republish(federation, documents, now=datetime.now(UTC))
     if as_json:
         click.echo(json.dumps({"version": version, "files": sorted(documents)}))
@@ -83,7 +83,7 @@ def publish(federation: Path, source: Path, member: str, *, as_json: bool) -> No
     click.echo(_("register version {version}: {files}").format(version=version, files=", ".join(sorted(documents))))
 
 
-def _sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:
+def sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:
     """Read documents; refuse them where anything in them would be left out by their readers."""
     found = reference.read(documents)
     if found.problems:

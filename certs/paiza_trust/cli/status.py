@@ -1,0 +1,115 @@
+"""The `status` command: where a custodian stands."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from paiza_cli.terminal import plain_line
+from paiza_register.ceremony import Base
+from paiza_register.ceremony.change import ATTENDANCE
+from paiza_trust import carried_files
+from paiza_trust import status as standing
+from paiza_trust.cli import display, options
+from paiza_trust.cli.places import node_of
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.language import N_, _
+from paiza_trust.own_node import Held, OwnNode
+
+
+@click.command(
+    help=N_(
+        "Show the own keys, what was signed with them, what waits for them, until when everything holds, and which "
+        "custodians still sign."
+    )
+)
+@options.PROFILE
+@click.option(
+    "--register",
+    type=click.Path(path_type=Path),
+    help=N_("Without --profile: the newest register, in the file that `publish` or `export` wrote."),
+)
+@options.KEY_FOLDER
+@options.JSON
+def status(profile: str | None, register: Path | None, key_folder: Path, *, as_json: bool) -> None:
+    """Show where a custodian stands."""
+    if (profile is None) == (register is None):
+        raise click.UsageError(_("Name your profile with --profile, or the newest register with --register."))
+    with node_of(profile) as node:
+        if register is not None:
+            file, where = carried_files.register(register), str(register)
+        else:
+            assert node is not None, "there is a profile"
+            file, where = node.register()[1], node.where
+        with carried_files.located(where):
+            base = Base.verify(file, None)
+        show = _as_json if as_json else _as_text
+        show(base, KeyFolder(key_folder), node)
+
+
+def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
+    now = datetime.now(UTC)
+    click.echo(_("Keys in {folder}:").format(folder=folder.folder))
+    for key in standing.own_keys(folder, base):
+        use = {
+            True: _("in use"),
+            False: _("not the one that the register names"),
+            None: _("nothing was signed with it yet"),
+        }[key.in_use]
+        click.echo(plain_line(f"  {key.name:<24} {key.token or _('file')}  {use}"))
+    click.echo(_("Signed here, the last:"))
+    for record in standing.signed_here(folder)[-standing.SHOWN :]:
+        signed = ", ".join(f"{each['role']} {each['version']}" for each in record["signed"]) or _("a refusal")
+        click.echo(plain_line(f"  {record['time']}  {record['proposal'][: display.SHOWN_DIGITS]}  {signed}"))
+    if node is not None:
+        click.echo(_("Waits for you:"))
+        for held in _waiting(node):
+            click.echo(f"  paiza-trust sign {held.fingerprint.hex()[: display.SHOWN_DIGITS]}")
+    click.echo(_("Holds until:"))
+    for each in standing.expiries(base, _member(base, folder, node)):
+        click.echo(f"  {each.time:%Y-%m-%d}  {each.role:<24} {each.command or _('nodes sign it anew')}")
+    click.echo(_("Custodians, and when they signed last:"))
+    for attended in standing.attendance(base):
+        day = "-" if attended.time is None else f"{attended.time:%Y-%m-%d}"
+        away = standing.is_away(attended, now, ATTENDANCE)
+        note = _("not for 13 months: ask whether the key is still there") if away else ""
+        click.echo(f"  {attended.member:<16} {day:<10}  {note}".rstrip())
+
+
+def _as_json(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
+    now = datetime.now(UTC)
+    display.show_json(
+        {
+            "federation": base.register.federation,
+            "register_version": base.register.version.hex(),
+            "keys": [
+                {"name": key.name, "token": key.token, "in_use": key.in_use} for key in standing.own_keys(folder, base)
+            ],
+            "signed": standing.signed_here(folder)[-standing.SHOWN :],
+            "waiting": [] if node is None else [display.held_values(held) for held in _waiting(node)],
+            "expiries": [
+                {"role": each.role, "time": each.time.isoformat(), "command": each.command}
+                for each in standing.expiries(base, _member(base, folder, node))
+            ],
+            "attendance": [
+                {
+                    "member": attended.member,
+                    "time": None if attended.time is None else attended.time.isoformat(),
+                    "away": standing.is_away(attended, now, ATTENDANCE),
+                }
+                for attended in standing.attendance(base)
+            ],
+        }
+    )
+
+
+def _waiting(node: OwnNode) -> list[Held]:
+    return [held for held in node.held() if node.member in held.waits_for]
+
+
+def _member(base: Base, folder: KeyFolder, node: OwnNode | None) -> str:
+    """Return the own member: the node's, else the one whose custodian's key is in the folder; empty otherwise."""
+    if node is not None:
+        return node.member
+    names = {key.name for key in standing.own_keys(folder, base)}
+    return next((member for member in base.federation["members"] if f"custodian-{member}" in names), "")

@@ -1,0 +1,134 @@
+"""Where a custodian stands: their keys, what they signed, until when everything holds, and who still signs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from securesystemslib.exceptions import UnverifiedSignatureError
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+from paiza_register import roles
+from paiza_register.ceremony import Base
+from paiza_register.ceremony.times import ROOT_LIFE
+from paiza_register.pair_key import PairKey
+from paiza_register.verified_set import root_path
+from paiza_trust import records
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.signing import key_name
+
+SHOWN: Final = 10
+"""Signatures that are shown, the last ones."""
+
+
+@dataclass(frozen=True)
+class OwnKey:
+    """A pair in a key folder: where its P-256 half is, and whether the register knows it.
+
+    ``token`` is the URI of the token, None if a file holds it. ``in_use`` is None where nothing was signed with it yet:
+    only a signature tells its public key without opening it.
+    """
+
+    name: str
+    token: str | None
+    in_use: bool | None
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """Until when a role holds; ``command`` signs it anew, empty if nodes do."""
+
+    role: str
+    time: datetime
+    command: str
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """When a custodian last signed a root or the newest targets; None if neither shows a signature of this key."""
+
+    member: str
+    time: datetime | None
+
+
+def own_keys(folder: KeyFolder, base: Base) -> list[OwnKey]:
+    """Return the pairs in a folder that members use, by name."""
+    known = {key_name(role, member): keyid for role, keys in _holders(base).items() for keyid, member in keys.items()}
+    used = {
+        each["name"]: each["key"]
+        for record in signed_here(folder)
+        if record["federation"] == base.register.federation
+        for each in record["keys"]
+    }
+    names = sorted(path.name.removesuffix("-mldsa44.pem") for path in folder.folder.glob("*-mldsa44.pem"))
+    return [OwnKey(name, folder.token(name), known.get(name) == used[name] if name in used else None) for name in names]
+
+
+def signed_here(folder: KeyFolder) -> list[dict[str, Any]]:
+    """Return the records of the proposals that were signed or refused with a folder's keys, oldest first."""
+    return [record for record in records.read(folder.folder) if "proposal" in record]
+
+
+def expiries(base: Base, member: str) -> list[Expiry]:
+    """Return until when everything holds that this member or all custodians sign, what expires first at the head."""
+    found = []
+    for role, time in base.register.role_expiries.items():
+        if role in {Root.type, Targets.type}:
+            command = "paiza-trust propose resign"
+        elif role in {member, roles.REFERENCE}:
+            command = f"paiza-trust propose resign {role}"
+        elif role in {roles.revocations_of(member), Snapshot.type, Timestamp.type}:
+            command = ""
+        else:
+            continue
+        found.append(Expiry(role, time, command))
+    return sorted(found, key=lambda each: (each.time, each.role))
+
+
+def attendance(base: Base) -> list[Attendance]:
+    """Return when each custodian of today last signed, by member."""
+    seen: dict[str, datetime] = {}
+    for metadata in _signed(base):
+        time = metadata.signed.expires.astimezone(UTC) - ROOT_LIFE
+        for member, key in base.register.custodians.items():
+            if member not in seen and _holds(metadata, key):
+                seen[member] = time
+    return [Attendance(member, seen.get(member)) for member in sorted(base.register.custodians)]
+
+
+def is_away(attended: Attendance, now: datetime, most: timedelta) -> bool:
+    """Return whether a custodian signed nothing for so long that the key may be lost."""
+    return attended.time is None or now - attended.time > most
+
+
+def _signed(base: Base) -> Iterator[Metadata[Any]]:
+    """Yield what custodians signed, the newest first: the targets in force, and every root."""
+    files = base.file.files
+    yield Metadata.from_bytes(files[f"metadata/{base.targets.version}.{Targets.type}.json"])
+    for version in range(base.file.newest, 0, -1):
+        yield Metadata.from_bytes(files[root_path(version)])
+
+
+def _holds(metadata: Metadata[Any], key: PairKey) -> bool:
+    """Return whether a key signed: a reader of the register verifies only as many signatures as it needs."""
+    signature = metadata.signatures.get(key.keyid)
+    if signature is None:
+        return False
+    try:
+        key.verify_signature(signature, metadata.signed_bytes)
+    except UnverifiedSignatureError:
+        return False
+    return True
+
+
+def _holders(base: Base) -> dict[str, dict[str, str]]:
+    """Return who signs each role that people sign: role -> key id -> member."""
+    custodians = {key.keyid: member for member, key in base.register.custodians.items()}
+    found = {
+        Root.type: custodians,
+        roles.REFERENCE: {each["key"]: each["member"] for each in base.federation["reference"]},
+    }
+    for role in base.delegations:
+        if (member := roles.member_of(role)) == role:
+            found[role] = {key.keyid: member for key in base.keys_of(role)}
+    return found
