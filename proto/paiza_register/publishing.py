@@ -7,6 +7,7 @@ Publishers do not agree beforehand who publishes. Two of them may publish at one
 follows the other. `merged` makes the set that follows both.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,9 +16,10 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from securesystemslib.signer import Signer
-from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
 from paiza_register import roles
+from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.times import ROOT_LIFE, expiry
 from paiza_register.documents import Federation
 from paiza_register.model import Register
@@ -150,6 +152,27 @@ def published(
         if not changed.keys().isdisjoint({member, roles.revocations_of(member)}):
             raise Rejected("member_unusable", f"{member}: {why}")
     return _following(made, held)
+
+
+def revocations_signed(
+    held: OpenSet, member: str, signer: Signer, now: datetime, added: Iterable[tuple[bytes, bytes]] = ()
+) -> dict[str, bytes]:
+    """Return the change that signs a member's revocations anew, with entries added.
+
+    ``added``: SHA-256 of each certificate (DER), and of its key (SubjectPublicKeyInfo).
+    """
+    role, path = roles.revocations_of(member), f"members/{member}/revoked.json"
+    targets = held.role(role)
+    document = json.loads(held.files[target_path(targets.targets[path])])
+    for certificate, key in added:
+        entry = {"certificate_sha256": certificate.hex(), "key_sha256": key.hex()}
+        if entry not in document["certificates"]:
+            document["certificates"].append(entry)
+    data = to_json(document)
+    targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+    targets.version += 1
+    targets.expires = expiry(now, ROOT_LIFE)
+    return {role_path(role, targets.version): _signed(targets, signer), target_path(targets.targets[path]): data}
 
 
 def merged(ours: OpenSet, theirs: OpenSet, signer: Signer, now: datetime, above: Versions) -> OpenSet:

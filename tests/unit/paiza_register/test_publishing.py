@@ -7,7 +7,17 @@ import pytest
 from tuf.api.metadata import Root
 
 from paiza_register import load_set
-from paiza_register.publishing import OpenSet, Versions, concurrent, follows, merged, published, renewed, role_path
+from paiza_register.publishing import (
+    OpenSet,
+    Versions,
+    concurrent,
+    follows,
+    merged,
+    published,
+    renewed,
+    revocations_signed,
+    role_path,
+)
 from paiza_register.verified_set import refuse_rollback, root_path
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.conftest import NOW, Holder
@@ -198,3 +208,18 @@ def test_version_of_a_key_that_was_replaced(scene: Scene) -> None:
     by_new = OpenSet.verify(rotated.files(), rotated.bootstrap, NOW)
     with pytest.raises(Rejected, match="conflict"):
         merged(by_old, by_new, scene.kaz, NOW, NONE)
+
+
+def test_revocations_are_signed_anew(scene: Scene) -> None:
+    """The node's key adds an entry, once; without one the same list lasts another year."""
+    (signer,) = scene.holder.signers["kaz.revoked"]
+    entry = (bytes(range(32)), bytes(range(1, 33)))
+    later = NOW + 300 * 24 * HOUR
+    held = renewed(scene.held, scene.kaz, NOW, NONE)
+    change = revocations_signed(held, "kaz", signer, NOW, [entry, entry])
+    new = published(held, change, scene.kaz, NOW, NONE)
+    assert new.register.member("kaz").authority.revoked == {*held.register.member("kaz").authority.revoked, *entry}
+    again = revocations_signed(new, "kaz", signer, later)
+    signed = published(new, again, scene.kaz, NOW, NONE)
+    assert signed.register.members == new.register.members
+    assert signed.register.role_expiries["kaz.revoked"] == later + 365 * 24 * HOUR
