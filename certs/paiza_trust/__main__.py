@@ -1,6 +1,7 @@
 """The `paiza-trust` program: the federation's ceremonies.
 
-Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 refused (nothing was changed), 4 unavailable, 130 interrupted.
+Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 refused (nothing was changed), 4 unavailable, 5 not proven,
+6 profile, 130 interrupted.
 """
 
 import json

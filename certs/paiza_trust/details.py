@@ -8,8 +8,138 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-DETAILS: Final[tuple[str, ...]] = ()
-"""Texts with places to fill, as `paiza_register.ceremony` and what it reads with refuse."""
+from paiza_trust.language import N_
+
+DETAILS: Final = (
+    N_("a change {what} is of one application"),
+    N_("a change {what} states more, or less, than it needs"),
+    N_("a federation has 1 to {most} members"),
+    N_("a file is none that {role} publishes"),
+    N_("a founding builds on no register"),
+    N_("a founding publishes reference data and agreements, and nothing else"),
+    N_("a key refused the proposal that may not"),
+    N_("a key signed {role} that may not"),
+    N_("a list of more than {count} pages"),
+    N_("a member has applied twice"),
+    N_("a new log or witness is another change than a new key of the member"),
+    N_("a pair's key is not hex"),
+    N_("a pair's key is not written in its one way"),
+    N_("a refusal does not hold"),
+    N_("a signature of {role} does not hold"),
+    N_("an agreement's name is agreement-…, of letters, digits and -, and ends in .cedar"),
+    N_("an application is of a later time than the change"),
+    N_("an application is of a later time than the founding"),
+    N_("an application is to another federation"),
+    N_("applications are no list of texts"),
+    N_("known: {names}"),
+    N_("legal_bases is not an object"),
+    N_("mode {mode}"),
+    N_("neither passphrase opens it"),
+    N_("not HOST:PORT"),
+    N_("not a certificate in PEM"),
+    N_("not a regular file"),
+    N_("not an officer of this member and federation"),
+    N_("nothing proves that the applicant holds the key {name}"),
+    N_("only {count} of the custodians afterwards have signed anything for 13 months"),
+    N_("other fields than {fields}"),
+    N_("over {count} bytes"),
+    N_("previous holds other than the metadata of the last revocations and their file"),
+    N_("that is the threshold already"),
+    N_("the application does not carry the revocations that the register knew last"),
+    N_("the application is not of the key that signs for this member"),
+    N_("the application is of the keys that the member has already"),
+    N_("the application is of the keys that the member's node has already"),
+    N_("the application lacks a key of {name}"),
+    N_("the application takes back a revocation"),
+    N_("the application's version of {role} does not follow {version}"),
+    N_("the applications are to different federations"),
+    N_("the change is none that this version knows"),
+    N_("the change is of an earlier time than the register it builds on"),
+    N_("the credential has over {count} bytes"),
+    N_("the digests are of other roots"),
+    N_("the federation has a name in Russian and one in English"),
+    N_("the file belongs to user {owner}, not to user {reader}"),
+    N_("the file has a format that this version does not know"),
+    N_("the file has over {count} bytes"),
+    N_("the file is a symbolic link"),
+    N_("the file is not JSON in UTF-8"),
+    N_("the file is not in its one form"),
+    N_("the file is of another type than {type}"),
+    N_("the files are not in base64"),
+    N_("the files are of different proposals"),
+    N_("the first line is empty"),
+    N_("the first root is not in the file"),
+    N_("the folder holds no key files"),
+    N_("the key is not under a passphrase"),
+    N_("the key is of {name}; the next one is {kind}/{number}"),
+    N_("the key of {member}'s application is a custodian's already"),
+    N_("the member publishes the reference data; another must do so first"),
+    N_("the member's metadata, or what they name, are not all here or too many"),
+    N_("the member's own file cannot be used; the member must publish it anew first"),
+    N_("the metadata of {role} cannot be read"),
+    N_("the metadata of {role} say more, or other, than that it publishes its files"),
+    N_("the name of the federation or of the member is not well formed"),
+    N_("the proof of the key {name} is not hex"),
+    N_("the proposal has signatures of roles that it does not change"),
+    N_("the proposal holds no act"),
+    N_("the proposal is of an act that this version does not know"),
+    N_("the publication is of an earlier time than the register it builds on"),
+    N_("the publication lacks the key of {name}"),
+    N_("the publication takes back a revocation"),
+    N_("the register delegates nothing to this role"),
+    N_("the register has no file of this member"),
+    N_("the register has no such member"),
+    N_("the register is another than the one that the proposal builds on"),
+    N_("the register that the proposal builds on is not in the file"),
+    N_("the status of {member} is {status}"),
+    N_("the threshold of {count} custodians is more than half of them, and no more"),
+    N_("there is no profile in this folder"),
+    N_("there is no {name}"),
+    N_("these are the keys that sign the reference data already"),
+    N_("these rules hold already"),
+    N_("time is not a time"),
+    N_("time is not written in its one way"),
+    N_("valid until {time}"),
+    N_("with a threshold of all custodians, one who is lost stops every change"),
+    N_("{file}.json cannot be removed"),
+    N_("{name} is no newer than the keys that are known"),
+    N_("{name} is not a SHA-256 in hex"),
+    N_("{name} is not a text"),
+    N_("{name} is not a whole number"),
+    N_("{name} is not an object of texts"),
+    N_("{path} is not well formed"),
+    N_("{place} do not stand in the order of their numbers"),
+    N_("{place} has a format this version does not know"),
+    N_("{place} has no such port"),
+    N_("{place} have one name twice"),
+    N_("{place} hold a key of {name} that the members did not admit"),
+    N_("{place} is another log's"),
+    N_("{place} is another witness's"),
+    N_("{place} is neither active nor suspended"),
+    N_("{place} is not JSON"),
+    N_("{place} is not a list of {least} to {most} entries"),
+    N_("{place} is not a text of 1 to {most} characters"),
+    N_("{place} is not a time"),
+    N_("{place} is not a whole number from {least} to {most}"),
+    N_("{place} is not after not_before"),
+    N_("{place} is not an object"),
+    N_("{place} is not an object of at most {most} entries"),
+    N_("{place} is not base64"),
+    N_("{place} is not base64 of 1 to {most} bytes"),
+    N_("{place} is not the SHA-256 of the public key"),
+    N_("{place} is not the member whose file this is"),
+    N_("{place} is refused: {why}"),
+    N_("{place} lack {member}, which is active"),
+    N_("{place} name one member twice"),
+    N_("{place} name one origin twice"),
+    N_("{place} name what is no member"),
+    N_("{place} pin one key twice"),
+    N_("{role} has the version {version}"),
+    N_("{role} is not signed with its own key"),
+)
+"""Texts with places to fill, as they stand where `paiza_register`, `paiza_officer` and key files refuse."""
+
+_STATUSES: Final = (N_("active"), N_("suspended"))
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
@@ -18,13 +148,17 @@ def translated_detail(detail: str, translate: Callable[[str], str]) -> str:
     """Return a detail in another language."""
     for text, pattern in _patterns():
         if found := pattern.fullmatch(detail):
-            return translate(text).format(**found.groupdict())
+            values = found.groupdict()
+            if values.get("status") in _STATUSES:
+                values["status"] = translate(values["status"])
+            return translate(text).format(**values)
     return detail
 
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((text, re.compile(_pattern(text), re.DOTALL)) for text in DETAILS)
+    by_length = sorted(DETAILS, key=lambda text: len(_PLACE.sub("", text)), reverse=True)  # what says most comes first
+    return tuple((text, re.compile(_pattern(text), re.DOTALL)) for text in by_length)
 
 
 def _pattern(text: str) -> str:

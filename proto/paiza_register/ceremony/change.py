@@ -389,7 +389,7 @@ def _demand_status(successor: Successor, member: str, *wanted: str) -> None:
     if status not in wanted:
         if not status:
             raise Rejected("unknown_member", "the register has no such member")
-        raise Rejected("conflict", f"{member} is {status}")
+        raise Rejected("conflict", f"the status of {member} is {status}")
 
 
 def _demand_own_key(change: Change, applied: Application) -> None:
