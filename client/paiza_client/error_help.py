@@ -290,6 +290,22 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Choose one with --profile NAME or PAIZA_PROFILE; see: paiza profiles"),
         ),
         "proof_missing": Remedy(N_("A claim comes without the log proof it needs."), _TELL_AUDITOR),
+        "proposal_refused": Remedy(
+            N_("So many custodians refuse the proposal that it can never be published."),
+            N_("Propose it anew."),
+        ),
+        "proposal_superseded": Remedy(
+            N_("The register has changed since this was proposed, so that it can no longer be published."),
+            N_("Propose it anew."),
+        ),
+        "proposal_unsigned": Remedy(
+            N_("Nobody who decides about the proposal has signed it."),
+            N_("Its proposer must sign it first."),
+        ),
+        "proposals_full": Remedy(
+            N_("As many proposals wait here, or from this key, as a node keeps."),
+            N_("Have some of them signed or refused first."),
+        ),
         "quota_exceeded": Remedy(
             N_("Your node holds the maximum number of waiting attachments."),
             N_("Send the messages they belong to, or try again later."),
@@ -369,6 +385,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "unknown_officer": Remedy(N_("Your node does not know you as its officer."), _ASK_OPERATOR),
         "unknown_profile": Remedy(N_("There is no such profile."), N_("See which there are with: paiza profiles")),
+        "unknown_proposal": Remedy(
+            N_("The node holds no such proposal."),
+            N_("Choose one of those that it lists."),
+        ),
         "unknown_recipient": Remedy(
             N_("A recipient is not an active member of the federation."),
             N_("Choose the recipients from: paiza contacts"),

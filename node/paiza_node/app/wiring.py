@@ -47,6 +47,8 @@ from paiza_node.features.attachments.upload import Upload
 from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.audit.service import AuditService
 from paiza_node.features.audit.trail import Audit
+from paiza_node.features.ceremonies.pass_on import PassOn
+from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_node.features.ceremonies.service import CeremonyService, ProposalService
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import Export
@@ -235,6 +237,8 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         LogRetention(core, LIFECYCLES, config.audit_retention),
     )
     consult = Consult(core, log_index.catch_up)
+    proposals = Proposals(core, dependencies.reader)
+    pass_on = PassOn(core, proposals, peers)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     core.ledger.changes.subscribe([
         queues,
@@ -246,11 +250,14 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         exchange.notify_new_holders,
         index,
         retention.erase,
+        proposals,
     ])  # fmt: skip
     return Services(
         handlers=(
             *_handlers(dependencies, exchange, attachments, assign, witness, retention, consult),
             *_peer_audit_handlers(core, consult, peers),
+            CeremonyService(proposals),
+            ProposalService(proposals),
         ),
         background_tasks=(
             peers.run,
@@ -272,6 +279,8 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
             retention.erase.task.run,
             retention.reviews.task.run,
             retention.log_retention.task.run,
+            proposals.task.run,
+            pass_on.task.run,
         ),
         peers=peers,
         blocks=blocks,
@@ -486,8 +495,6 @@ def _handlers(
         RetentionService(ErasureStatus(core), retention.holds, retention.reviews),
         ForwardingService(exchange.forward, Export(core), holders, audit.check_sees),
         RegisterService(dependencies.reader),
-        CeremonyService(),
-        ProposalService(),
         RecoveryService(ServePeer(core)),
         WitnessService(witness.answer_exchange, ProveEntries(core.ledger, core.store)),
         SearchService(search, core.store),

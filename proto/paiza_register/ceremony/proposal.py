@@ -191,9 +191,14 @@ class Proposal:
         return [member for keyid, (_key, member) in keys.items() if (keyid in self._made()) is signed]
 
     def files(self) -> Mapping[str, bytes]:
-        """Return all that the act adds to its base, by published path: files, and metadata with their signatures."""
+        """Return all that the act adds to its base, by published path: files, and metadata with their signatures.
+
+        The signatures are in the order of the key ids, so that every copy of a proposal makes the same bytes of them.
+        """
         metadata = {
-            f"metadata/{payload.version}.{role}.json": metadata_with(payload, self.signatures.get(role, {})).to_bytes()
+            f"metadata/{payload.version}.{role}.json": metadata_with(
+                payload, dict(sorted(self.signatures.get(role, {}).items()))
+            ).to_bytes()
             for role, payload in self.draft.roles.items()
         }
         return {**self.draft.files, **metadata}

@@ -28,6 +28,7 @@ _CODES: Final = {
     "policy_denied": grpc.StatusCode.PERMISSION_DENIED,
     "unknown_officer": grpc.StatusCode.PERMISSION_DENIED,
     "unknown_id": grpc.StatusCode.NOT_FOUND,
+    "unknown_proposal": grpc.StatusCode.NOT_FOUND,
     "unknown_file": grpc.StatusCode.NOT_FOUND,
     "register_unknown": grpc.StatusCode.NOT_FOUND,
 }

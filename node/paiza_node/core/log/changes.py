@@ -66,6 +66,11 @@ class HoldersChanged(Change):
     digests: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ProposalsChanged(Change):
+    """Proposals to change the register were stored, or signatures added to them."""
+
+
 class Subscriber(Protocol):
     """Acts on changes. Belongs to one event loop; neither method blocks, awaits or raises.
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from paiza.core.v1 import register_pb2
-from paiza.peer.v1 import exchange_pb2, peer_audit_pb2, recovery_pb2, witness_pb2
+from paiza.peer.v1 import exchange_pb2, peer_audit_pb2, proposal_pb2, recovery_pb2, witness_pb2
 
 BATCH_SECONDS: Final = 60.0  # a batch of 256 takes about a second on two busy cores
 SHORT_SECONDS: Final = 10.0  # everything else
@@ -122,6 +122,15 @@ AGREE_PERIOD: Final = _rpc(
     peer_audit_pb2.AgreePeriodResponse,
     BATCH_SECONDS,
     refusal_is_answer=True,
+)
+LIST_PROPOSALS: Final = _rpc(
+    "ProposalService/ListProposals", proposal_pb2.ListProposalsRequest, proposal_pb2.ListProposalsResponse
+)
+GET_PROPOSAL: Final = _rpc(
+    "ProposalService/GetProposal",
+    proposal_pb2.GetProposalRequest,
+    proposal_pb2.GetProposalResponse,
+    BATCH_SECONDS,
 )
 GET_FILE: Final = _rpc(
     "RegisterService/GetFile", register_pb2.GetFileRequest, register_pb2.GetFileResponse, refusal_is_answer=True

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from paiza.core.v1 import log_pb2
-from paiza.peer.v1 import exchange_pb2, peer_audit_pb2, recovery_pb2, witness_pb2
+from paiza.peer.v1 import exchange_pb2, peer_audit_pb2, proposal_pb2, recovery_pb2, witness_pb2
 from paiza_node.core.executors.executors import Executor
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
@@ -210,6 +210,16 @@ class PeerSession:
         async with aclosing(self._attachments.stream(rpcs.FETCH_ATTACHMENT, request)) as responses:
             async for response in responses:
                 yield bytes(response.data)
+
+    # Proposals
+
+    async def list_proposals(self, request: proposal_pb2.ListProposalsRequest) -> proposal_pb2.ListProposalsResponse:
+        """Return a page of the proposals that the peer passes on; the answer is not verified here."""
+        return await self._call(rpcs.LIST_PROPOSALS, request)
+
+    async def get_proposal(self, request: proposal_pb2.GetProposalRequest) -> proposal_pb2.GetProposalResponse:
+        """Return a proposal that the peer passes on; the answer is not verified here."""
+        return await self._call(rpcs.GET_PROPOSAL, request)
 
     # Recovery
 

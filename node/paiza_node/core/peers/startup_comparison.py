@@ -12,13 +12,30 @@ from contextlib import suppress
 from typing import Any, Final
 
 from paiza_node.core.peers.directory import PeerDirectory
-from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, GET_ARCHIVED_SET, GET_FILE, HANDSHAKE, LIST_HELD_CHECKPOINTS
+from paiza_node.core.peers.rpcs import (
+    FETCH_ATTACHMENT,
+    GET_ARCHIVED_SET,
+    GET_FILE,
+    GET_PROPOSAL,
+    HANDSHAKE,
+    LIST_HELD_CHECKPOINTS,
+    LIST_PROPOSALS,
+)
 from paiza_node.core.peers.session import ASK_SECONDS
 from paiza_wire.errors import Unavailable
 
 # RPCs that another member's node may call before the comparison: their answers contain nothing that we sign.
 UNSIGNED: Final = frozenset(
-    rpc.path for rpc in (HANDSHAKE, FETCH_ATTACHMENT, LIST_HELD_CHECKPOINTS, GET_FILE, GET_ARCHIVED_SET)
+    rpc.path
+    for rpc in (
+        HANDSHAKE,
+        FETCH_ATTACHMENT,
+        LIST_HELD_CHECKPOINTS,
+        GET_FILE,
+        GET_ARCHIVED_SET,
+        LIST_PROPOSALS,
+        GET_PROPOSAL,
+    )
 )
 
 

@@ -6,9 +6,9 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 
-def state_of(register: Register) -> register_pb2.RegisterState:
-    """Return the announcement of a node that holds this register."""
-    return register_pb2.RegisterState(register_version=register.version)
+def state_of(register: Register, proposals_sha256: bytes = b"") -> register_pb2.RegisterState:
+    """Return the announcement of a node that holds this register, and proposals of this digest."""
+    return register_pb2.RegisterState(register_version=register.version, proposals_sha256=proposals_sha256)
 
 
 def check_state(state: register_pb2.RegisterState) -> None:

@@ -55,6 +55,9 @@ class RegisterCache:
         self._clock = clock
         self._asked = asyncio.Event()
         self._wanted: set[bytes] = set()
+        self._announced_proposals: dict[str, bytes] = {}
+        self.proposals_sha256 = b""
+        """The digest of the proposals that wait here, as this node announces it; empty if there are none."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._register = reader.refresh(clock(), fetch)
         self._own_rules = tuple(own_rules)
@@ -121,10 +124,15 @@ class RegisterCache:
     @property
     def state(self) -> register_pb2.RegisterState:
         """Return what this node announces to the others."""
-        return state_of(self._register)
+        return state_of(self._register, self.proposals_sha256)
 
-    def note_state(self, _member: str, state: register_pb2.RegisterState) -> None:
+    def announced_proposals(self, member: str) -> bytes:
+        """Return the digest of the proposals that wait at a member's node; empty if none do, or it is not known."""
+        return self._announced_proposals.get(member, b"")
+
+    def note_state(self, member: str, state: register_pb2.RegisterState) -> None:
         """Note what a member's node holds; a refresh is requested if it is another version. On the event loop."""
+        self._announced_proposals[member] = state.proposals_sha256
         if state.register_version != self._register.version:
             self._asked.set()
 

@@ -1,10 +1,21 @@
 """RPCs about proposals to change the register: of our custodians, and of other members' nodes."""
 
+from datetime import datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from paiza.officer.v1 import ceremony_pb2
 from paiza.peer.v1 import proposal_pb2
-from paiza_node.core.api.authentication import Caller
+from paiza_node.core.api.authentication import Caller, officer_of
+from paiza_node.core.api.paging import page_of
 from paiza_node.core.api.services import Service
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_node.features.ceremonies.model import HeldProposal, HeldState
+from paiza_node.features.ceremonies.proposals import Proposals
+
+PUBLICATION_SECONDS: Final = 8.0  # a custodian waits for it after the last signature; it usually takes one or two
+_PASSED_ON: Final = frozenset({HeldState.OPEN, HeldState.COMPLETE, HeldState.DEAD})
+"""What other members' nodes may need: what waits, and that it was refused."""
 
 
 class CeremonyService(Service):
@@ -12,20 +23,31 @@ class CeremonyService(Service):
 
     service = ceremony_pb2.DESCRIPTOR.services_by_name["CeremonyService"]
 
+    def __init__(self, proposals: Proposals) -> None:
+        self._proposals = proposals
+
     async def list_proposals(
-        self, _caller: Caller, _request: ceremony_pb2.ListProposalsRequest
+        self, _caller: Caller, request: ceremony_pb2.ListProposalsRequest
     ) -> ceremony_pb2.ListProposalsResponse:
-        return ceremony_pb2.ListProposalsResponse()
+        listed = [each for each in await self._proposals.all_held() if request.all or each.is_waiting]
+        page, token = page_of(listed, _name, request)
+        return ceremony_pb2.ListProposalsResponse(proposals=map(_shown, page), next_page_token=token)
 
     async def get_proposal(
-        self, _caller: Caller, _request: ceremony_pb2.GetProposalRequest
+        self, _caller: Caller, request: ceremony_pb2.GetProposalRequest
     ) -> ceremony_pb2.GetProposalResponse:
-        raise Rejected("unknown_id", "no proposal of this fingerprint is held here")
+        held, data = await self._proposals.held(request.fingerprint)
+        return ceremony_pb2.GetProposalResponse(data=data, held=_shown(held))
 
     async def submit_proposal(
-        self, _caller: Caller, _request: ceremony_pb2.SubmitProposalRequest
+        self, caller: Caller, request: ceremony_pb2.SubmitProposalRequest
     ) -> ceremony_pb2.SubmitProposalResponse:
-        raise Unavailable("busy", "this node stores no proposals yet")
+        outcome, held = await self._proposals.submit(request.data, officer_of(caller).id)
+        if held.state is HeldState.COMPLETE:
+            held = await self._proposals.published(held.fingerprint, PUBLICATION_SECONDS)
+        return ceremony_pb2.SubmitProposalResponse(
+            outcome=ceremony_pb2.SubmitOutcome.ValueType(outcome), held=_shown(held)
+        )
 
 
 class ProposalService(Service):
@@ -33,12 +55,53 @@ class ProposalService(Service):
 
     service = proposal_pb2.DESCRIPTOR.services_by_name["ProposalService"]
 
+    def __init__(self, proposals: Proposals) -> None:
+        self._proposals = proposals
+
     async def list_proposals(
-        self, _caller: Caller, _request: proposal_pb2.ListProposalsRequest
+        self, _caller: Caller, request: proposal_pb2.ListProposalsRequest
     ) -> proposal_pb2.ListProposalsResponse:
-        return proposal_pb2.ListProposalsResponse()
+        listed = [each for each in await self._proposals.all_held() if each.state in _PASSED_ON and each.size]
+        page, token = page_of(listed, _name, request)
+        return proposal_pb2.ListProposalsResponse(
+            proposals=[
+                proposal_pb2.PassedProposal(fingerprint=each.fingerprint, state_sha256=each.state_sha256)
+                for each in page
+            ],
+            next_page_token=token,
+        )
 
     async def get_proposal(
-        self, _caller: Caller, _request: proposal_pb2.GetProposalRequest
+        self, _caller: Caller, request: proposal_pb2.GetProposalRequest
     ) -> proposal_pb2.GetProposalResponse:
-        raise Rejected("unknown_id", "no proposal of this fingerprint is held here")
+        _held, data = await self._proposals.held(request.fingerprint)
+        return proposal_pb2.GetProposalResponse(data=data)
+
+
+def _name(held: HeldProposal) -> str:
+    return held.fingerprint.hex()
+
+
+def _shown(held: HeldProposal) -> ceremony_pb2.HeldProposal:
+    """Return a proposal as it is shown to a custodian."""
+    return ceremony_pb2.HeldProposal(
+        fingerprint=held.fingerprint,
+        kind=held.kind,
+        state=ceremony_pb2.ProposalState.ValueType(held.state),
+        base_register_version=held.base_register_version,
+        base_root_version=held.base_root_version,
+        signed_by=held.signed_by,
+        refused_by=held.refused_by,
+        waits_for=held.waits_for,
+        missing=held.missing,
+        received_time=_time(held.received_time),
+        changed_time=_time(held.changed_time),
+        size=held.size,
+        register_version=held.register_version,
+    )
+
+
+def _time(moment: datetime) -> Timestamp:
+    found = Timestamp()
+    found.FromDatetime(moment)
+    return found

@@ -48,6 +48,7 @@ NAMES = {
     "attachments": N_("attachments"),
     "erasures": N_("erasures"),
     "peer_audit": N_("peer audit"),
+    "proposals": N_("proposals"),
 }
 
 
@@ -164,6 +165,7 @@ COUNTED = {
     "checkpoints": NN_("{n} checkpoint", "{n} checkpoints"),
     "misbehaviour": NN_("{n} case of misbehaviour", "{n} cases of misbehaviour"),
     "blocks": NN_("{n} blocked member", "{n} blocked members"),
+    "proposals": NN_("{n} proposal", "{n} proposals"),
     "approvals": NN_("{n} approval", "{n} approvals"),
     "files": NN_("{n} file", "{n} files"),
     "bytes": NN_("{n} byte", "{n} bytes"),

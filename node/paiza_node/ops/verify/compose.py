@@ -13,6 +13,7 @@ from paiza_node.core.storage.findings import Check
 from paiza_node.features.approvals.checks import Approvals
 from paiza_node.features.attachments import checks as attachments_checks
 from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentRows
+from paiza_node.features.ceremonies.checks import HeldProposals
 from paiza_node.features.peer_audit.checks import PeerAudit
 from paiza_node.features.retention import checks as retention_checks
 from paiza_node.features.retention.checks import Erasures, RetiredRows
@@ -50,5 +51,6 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
         Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own),)),
+        Checked("proposals", ("proposal",), (HeldProposals(scan),)),
         Checked("attachments", ("attachment",), (AttachmentFiles(scan, config.data / "attachments"),)),
     )

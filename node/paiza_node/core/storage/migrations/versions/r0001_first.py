@@ -31,6 +31,7 @@ def upgrade() -> None:
     _create_audit()
     _create_retention()
     _create_peer_audit()
+    _create_ceremonies()
     _create_recovery()
 
 
@@ -585,6 +586,32 @@ def _create_peer_audit() -> None:
         sa.Column("note_digest", sa.LargeBinary, nullable=True),
         sa.Column("register_version", sa.LargeBinary, nullable=True),
         sa.PrimaryKeyConstraint("counterpart", "since_time", "until_time", name="pk_reconciled_period"),
+    )
+
+
+def _create_ceremonies() -> None:
+    op.create_table(
+        "proposal",
+        sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("state", sa.SmallInteger, nullable=False),
+        sa.Column("base_register_version", sa.LargeBinary, nullable=False),
+        sa.Column("base_root_version", sa.BigInteger, nullable=False),
+        sa.Column("versions", sa.Text, nullable=False),
+        sa.Column("signed_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("alone_key", sa.Text, nullable=False),
+        sa.Column("signed_by", sa.Text, nullable=False),
+        sa.Column("refused_by", sa.Text, nullable=False),
+        sa.Column("waits_for", sa.Text, nullable=False),
+        sa.Column("missing", sa.Integer, nullable=False),
+        sa.Column("state_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("received_time", sa.BigInteger, nullable=False),
+        sa.Column("changed_time", sa.BigInteger, nullable=False),
+        sa.Column("closed_time", sa.BigInteger, nullable=True),
+        sa.Column("register_version", sa.LargeBinary, nullable=False),
+        sa.Column("data", sa.LargeBinary, nullable=True),
+        sa.PrimaryKeyConstraint("fingerprint", name="pk_proposal"),
     )
 
 

@@ -1,0 +1,394 @@
+"""The proposals held at this node: submission, and what becomes of them as the register changes.
+
+A proposal is accepted in these steps.
+
+1. It is well formed, and every signature and refusal in it holds (`ProposalReader`).
+2. It builds on a register of the newest root, and the register in force has none of the roles that it makes yet.
+3. One of those who decide about it has signed it; its time is not ahead of ours.
+4. It is merged with the copy held, if there is one; all else is unchanged by it.
+5. There is room: for all proposals together, and for those that only this one key has signed.
+
+Then the proposal and one log entry for each key that signed or refused anew are committed together. A crash before that
+commit leaves nothing, and the caller was not answered; after it, a repeat changes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from typing import Final, TypeVar
+
+import structlog
+from tuf.api.metadata import Metadata, Root
+
+from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.periodic import PeriodicTask
+from paiza_node.core.log.changes import Change, ProposalsChanged
+from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.storage import ReadConnection
+from paiza_node.features.ceremonies import store as ceremonies_store
+from paiza_node.features.ceremonies.model import (
+    KEPT,
+    MAX_ALONE,
+    MAX_ALONE_BYTES,
+    MAX_CLOSED,
+    MAX_CLOSED_ALONE,
+    MAX_OPEN,
+    MAX_OPEN_BYTES,
+    HeldProposal,
+    HeldState,
+    Outcome,
+)
+from paiza_node.features.ceremonies.read import ProposalReader
+from paiza_register import FetchMissing, Register, RegisterReader, carried
+from paiza_register.ceremony.metadata import signed_bytes
+from paiza_register.ceremony.proposal import Proposal
+from paiza_register.publishing import role_path
+from paiza_register.verified_set import root_path
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected, Unavailable
+
+ROUND_SECONDS: Final = 2.0  # until a new register is noticed; a round without changes reads nothing
+ATTEMPTS: Final = 3  # to add to a proposal that changes meanwhile, after a caller hung up
+CLEAN: Final = timedelta(hours=1)  # between removals of what was closed a day ago
+AHEAD: Final = timedelta(minutes=10)  # of a proposal's time before our clock: clocks may differ that much
+
+T = TypeVar("T")
+
+log = structlog.get_logger("paiza.ceremonies")
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A proposal that may be stored.
+
+    ``before`` is the copy held. ``signers`` and ``refusing`` are the keys that signed and refused anew: key id ->
+    member. ``data`` is the file.
+    """
+
+    proposal: Proposal
+    before: HeldProposal | None
+    signers: Mapping[str, str]
+    refusing: Mapping[str, str]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """Closed proposals that are removed, and those of which only the file is, by fingerprint."""
+
+    rows: tuple[bytes, ...] = ()
+    files: tuple[bytes, ...] = ()
+
+
+class Proposals:
+    """The proposals held here. Belongs to one event loop; subscribes to the ledger's changes."""
+
+    def __init__(self, core: Core, reader: RegisterReader) -> None:
+        """Begin with what the database holds; `task` follows the register."""
+        self._core = core
+        self._register_files = reader
+        self._reader = ProposalReader(reader, core.register_cache)
+        self._lock = asyncio.Lock()  # one verification at a time: it may take long, and peers may send many
+        self._changed = True
+        self._seen: tuple[bytes, int] | None = None  # the register at the last round: version, and that of its root
+        self._complete: Mapping[bytes, Mapping[str, bytes]] = {}
+        self._closed = asyncio.Event()
+        self._cleaned = datetime.min.replace(tzinfo=UTC)
+        self.task = PeriodicTask(self._round, period=ROUND_SECONDS, failed="proposals_not_followed")
+        """Closes proposals as the register changes, and announces those that wait."""
+
+    @property
+    def complete(self) -> Mapping[bytes, Mapping[str, bytes]]:
+        """Return what each complete proposal adds to the register, by fingerprint: published path -> bytes.
+
+        The metadata hold all signatures. They are here until a register contains them, or has other ones.
+        """
+        return self._complete
+
+    async def submit(self, data: bytes, actor: str) -> tuple[Outcome, HeldProposal]:
+        """Store a proposal or add to it, see the steps above; ``actor`` is who showed it, a SPIFFE id.
+
+        Return once it is on disk. ``Rejected`` if it is refused; ``Unavailable`` if it may be accepted later.
+        """
+        async with self._lock:
+            for _ in range(ATTEMPTS):
+                checked = await asyncio.to_thread(self._check, data)
+                if isinstance(checked, HeldProposal):
+                    return Outcome.UNCHANGED, checked
+                done = (await self._core.ledger.commit(partial(self._write, checked, actor))).result
+                if done is not None:
+                    outcome = Outcome.STORED if checked.before is None else Outcome.MERGED
+                    log.info("proposal_kept", fingerprint=done.fingerprint.hex(), state=done.state.name, by=actor)
+                    return outcome, done
+        raise Unavailable("busy", "the proposal changes at this moment", 1.0)
+
+    async def published(self, fingerprint: bytes, seconds: float) -> HeldProposal:
+        """Wait until a proposal is closed, at most so long; return it, without its file, as it is then."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            closed = self._closed
+            (held,) = [each for each in await self.all_held() if each.fingerprint == fingerprint]
+            remaining = deadline - asyncio.get_running_loop().time()
+            if not held.is_waiting or remaining <= 0:
+                return held
+            with suppress(TimeoutError):
+                await asyncio.wait_for(closed.wait(), remaining)
+
+    async def held(self, fingerprint: bytes) -> tuple[HeldProposal, bytes]:
+        """Return a proposal and its file; ``Rejected("unknown_proposal")`` if none is held."""
+        found = await asyncio.to_thread(self._read, lambda reads: ceremonies_store.proposal(reads, fingerprint))
+        if found is None or found.data is None:
+            raise Rejected("unknown_proposal", "no proposal of this fingerprint is held here")
+        return found, found.data
+
+    async def all_held(self) -> list[HeldProposal]:
+        """Return all proposals without their files, by fingerprint."""
+        return await asyncio.to_thread(self._read, ceremonies_store.proposals)
+
+    def notify(self, changes: Sequence[Change]) -> None:
+        """Begin a round if proposals were stored."""
+        if any(isinstance(change, ProposalsChanged) for change in changes):
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Begin a round."""
+        self._changed = True
+        self.task.wake()
+
+    def _check(self, data: bytes) -> _Checked | HeldProposal:
+        """Run steps 1-4 in a thread; return the copy held if nothing is new."""
+        # 1.
+        proposal = self._reader.read(data)
+        with self._core.store.reads() as reads:
+            before = ceremonies_store.proposal(reads, proposal.fingerprint)
+        if before is not None and not before.is_waiting:
+            return before
+        # 2.
+        register = self._core.register_cache.current
+        if proposal.is_superseded_by(register):
+            raise Rejected("proposal_superseded", "the register in force has a role in this version or a later one")
+        # 3.
+        if not _deciding_keys(proposal):
+            raise Rejected("proposal_unsigned", "nobody who decides about the proposal has signed it")
+        if proposal.act.time > self._core.clock() + AHEAD:
+            raise Rejected("clock_skew", f"the proposal is of {proposal.act.time.isoformat()}, ahead of our clock")
+        # 4.
+        known: Proposal | None = None
+        if before is not None:
+            assert before.data is not None, "a proposal that waits has its file"
+            known = self._reader.read(before.data)
+            proposal = known.merged(proposal)
+        elif proposal.is_dead:
+            raise Rejected("proposal_refused", "so many custodians refuse the proposal that it can never be published")
+        if before is not None and state_of(proposal) == before.state_sha256:
+            return before
+        return _Checked(
+            proposal,
+            before,
+            dict(_signers(proposal).items() - (_signers(known).items() if known else set())),
+            dict(_refusing(proposal).items() - (_refusing(known).items() if known else set())),
+            proposal.to_bytes(with_register=False),
+        )
+
+    def _write(self, checked: _Checked, actor: str, tx: LogTransaction) -> HeldProposal | None:
+        """Store a checked proposal and log who signed and refused; None if another copy was stored meanwhile."""
+        proposal, before = checked.proposal, checked.before
+        held = _held(proposal, checked.data, before, tx.now)
+        others = [each for each in ceremonies_store.proposals(tx.conn) if each.fingerprint != held.fingerprint]
+        now = ceremonies_store.proposal(tx.conn, held.fingerprint)
+        if (now and now.state_sha256) != (before and before.state_sha256) or (now and not now.is_waiting):
+            return None
+        # 5.
+        if before is None:
+            _check_room(held, others)
+        facts = {"proposal_sha256": held.fingerprint, "signed_sha256": held.signed_sha256}
+        for key, member in sorted(checked.signers.items()):
+            tx.append(log_entries.proposal_signed(actor=actor, member=member, key_sha256=bytes.fromhex(key), **facts))
+        for key, member in sorted(checked.refusing.items()):
+            tx.append(log_entries.proposal_refused(actor=actor, member=member, key_sha256=bytes.fromhex(key), **facts))
+        if held.state is HeldState.DEAD:
+            tx.append(
+                log_entries.proposal_dropped(actor=self._core.node_id, proposal_sha256=held.fingerprint, refused=True)
+            )
+        ceremonies_store.put_proposal(tx.conn, held)
+        tx.announce(ProposalsChanged())
+        return held
+
+    # What becomes of them
+
+    async def _round(self) -> None:
+        register = self._core.register_cache.last
+        seen = (register.version, register.root_version)
+        now = self._core.clock()
+        if not self._changed and seen == self._seen and now - self._cleaned < CLEAN:
+            return
+        self._changed = False
+        if ends := await asyncio.to_thread(self._ends, register):
+            await self._core.ledger.commit(partial(self._close, ends))
+            closed, self._closed = self._closed, asyncio.Event()
+            closed.set()
+        rows = await self.all_held()
+        if (old := outdated(rows, register.root_version, now)) != Outdated():
+            await self._core.ledger.commit(partial(_remove, old))
+        self._cleaned = now
+        self._core.register_cache.proposals_sha256 = digest_of(rows)
+        await self._load_complete([each for each in rows if each.state is HeldState.COMPLETE])
+        self._seen = seen
+
+    def _ends(self, register: Register) -> list[tuple[HeldProposal, HeldState]]:
+        """Return the proposals that a register ends, and how."""
+        found = []
+        for held in self._read(ceremonies_store.proposals):
+            if not held.is_waiting:
+                continue
+            made = [role for role, version in held.role_versions if register.role_versions.get(role, 0) >= version]
+            if held.role_versions[0][0] in made and self._signed_in_force(held) == held.signed_sha256:
+                found.append((held, HeldState.PUBLISHED))
+            elif made or held.base_root_version < register.root_version:
+                found.append((held, HeldState.SUPERSEDED))
+        return found
+
+    def _signed_in_force(self, held: HeldProposal) -> bytes:
+        """Return SHA-256 of what is signed in the register in force, in the role and version that decide; or empty."""
+        role, version = held.role_versions[0]
+        path = root_path(version) if role == Root.type else role_path(role, version)
+        try:
+            return sha256(signed_bytes(Metadata.from_bytes(self._register_files.file(path)).signed)).digest()
+        except FetchMissing:  # a later version of the role has followed
+            return b""
+
+    def _close(self, ends: Sequence[tuple[HeldProposal, HeldState]], tx: LogTransaction) -> None:
+        version = self._core.register_cache.version
+        for held, state in ends:
+            if state is HeldState.PUBLISHED:
+                entry = log_entries.proposal_published(actor=self._core.node_id, proposal_sha256=held.fingerprint)
+            else:
+                entry = log_entries.proposal_dropped(
+                    actor=self._core.node_id, proposal_sha256=held.fingerprint, refused=False
+                )
+            tx.append(entry)
+            published_in = version if state is HeldState.PUBLISHED else b""
+            ceremonies_store.close_proposal(tx.conn, held.fingerprint, state, tx.now, published_in)
+
+    async def _load_complete(self, rows: Sequence[HeldProposal]) -> None:
+        """Make the content of the complete proposals available for publication."""
+        known = self._complete
+        self._complete = {
+            each.fingerprint: known[each.fingerprint]
+            if each.fingerprint in known
+            else await asyncio.to_thread(self._content, each.fingerprint)
+            for each in rows
+        }
+
+    def _content(self, fingerprint: bytes) -> Mapping[str, bytes]:
+        stored = self._read(lambda reads: ceremonies_store.proposal(reads, fingerprint))
+        assert stored is not None
+        assert stored.data is not None, "a proposal that waits has its file"
+        return self._reader.read(stored.data).files()
+
+    def _read(self, query: Callable[[ReadConnection], T]) -> T:
+        with self._core.store.reads() as reads:
+            return query(reads)
+
+
+def outdated(rows: Iterable[HeldProposal], root_version: int, now: datetime) -> Outdated:
+    """Return what is removed of the closed proposals.
+
+    All that was closed a day ago, and older files beyond the limit of their size. The row of a refused proposal stays
+    until another root has followed: without it, another member's node could bring the proposal back.
+    """
+    gone, emptied, count, size = [], [], 0, 0
+    closed = [(each.closed_time, each) for each in rows if each.closed_time is not None]
+    for closed_time, each in sorted(closed, key=lambda pair: (pair[0], pair[1].fingerprint), reverse=True):
+        count, size = count + 1, size + each.size
+        is_old = now - closed_time > KEPT
+        is_needed = each.state is HeldState.DEAD and each.base_root_version >= root_version
+        if (is_old and not is_needed) or count > MAX_CLOSED:
+            gone.append(each.fingerprint)
+        elif each.size and (is_old or size > MAX_OPEN_BYTES):
+            emptied.append(each.fingerprint)
+    return Outdated(tuple(gone), tuple(emptied))
+
+
+def _remove(old: Outdated, tx: LogTransaction) -> None:
+    ceremonies_store.remove(tx.conn, old.rows)
+    ceremonies_store.remove_files(tx.conn, old.files)
+
+
+def digest_of(rows: Iterable[HeldProposal]) -> bytes:
+    """Return the digest of the proposals that wait, as nodes announce it; empty if there are none."""
+    states = sorted(each.fingerprint + each.state_sha256 for each in rows if each.is_waiting)
+    return sha256(b"".join(states)).digest() if states else b""
+
+
+def state_of(proposal: Proposal) -> bytes:
+    """Return a digest of who has signed and refused a proposal.
+
+    It does not depend on the bytes of signatures: a key can sign the same any number of times.
+    """
+    signed = sorted([role, key] for role, made in proposal.signatures.items() for key in made)
+    values = {"proposal": proposal.fingerprint.hex(), "signed": signed, "refused": sorted(proposal.refusals)}
+    return carried.digest(values)
+
+
+def _deciding_keys(proposal: Proposal) -> set[str]:
+    """Return the ids of the keys of those who decide that have signed."""
+    return proposal.draft.deciders.keys() & proposal.signatures.get(proposal.draft.main_role, {}).keys()
+
+
+def _signers(proposal: Proposal) -> dict[str, str]:
+    """Return the keys that have signed any role: key id -> member."""
+    return {key: proposal.draft.signers[role][key][1] for role, made in proposal.signatures.items() for key in made}
+
+
+def _refusing(proposal: Proposal) -> dict[str, str]:
+    """Return the keys that have refused: key id -> member."""
+    return {key: proposal.draft.deciders[key][1] for key in proposal.refusals}
+
+
+def _held(proposal: Proposal, data: bytes, before: HeldProposal | None, now: datetime) -> HeldProposal:
+    """Return a proposal as it is to be held from now on."""
+    base = proposal.act.base
+    assert base is not None, "the reader refuses a founding"
+    draft = proposal.draft
+    main = draft.main_role
+    deciding = _deciding_keys(proposal)
+    state = HeldState.COMPLETE if proposal.is_complete else HeldState.DEAD if proposal.is_dead else HeldState.OPEN
+    versions = sorted(draft.roles, key=lambda role: (role != main, role))
+    return HeldProposal(
+        fingerprint=proposal.fingerprint,
+        kind=str(proposal.act.values()["kind"]),
+        state=state,
+        base_register_version=base.name.register_version,
+        base_root_version=base.name.root_version,
+        versions=tuple(f"{role}={draft.roles[role].version}" for role in versions),
+        signed_sha256=proposal.digest(main),
+        alone_key=next(iter(deciding)) if len(deciding) == 1 else "",
+        signed_by=tuple(proposal.signed_by()),
+        refused_by=tuple(sorted(proposal.refused_by())),
+        waits_for=tuple(proposal.waits_for()) if state is HeldState.OPEN else (),
+        missing=proposal.missing,
+        state_sha256=state_of(proposal),
+        size=len(data),
+        received_time=before.received_time if before else now,
+        changed_time=now,
+        closed_time=now if state is HeldState.DEAD else None,
+        data=data,
+    )
+
+
+def _check_room(held: HeldProposal, others: Sequence[HeldProposal]) -> None:
+    """Refuse a new proposal that there is no room for."""
+    waiting = [each for each in others if each.is_waiting]
+    if len(waiting) >= MAX_OPEN or held.size + sum(each.size for each in waiting) > MAX_OPEN_BYTES:
+        raise Rejected("proposals_full", f"{len(waiting)} proposals wait here already")
+    alone = [each for each in others if each.alone_key and each.alone_key == held.alone_key]
+    waiting = [each for each in alone if each.is_waiting]
+    if len(waiting) >= MAX_ALONE or held.size + sum(each.size for each in waiting) > MAX_ALONE_BYTES:
+        raise Rejected("proposals_full", f"{len(waiting)} proposals that only this key has signed wait here already")
+    if len(alone) - len(waiting) >= MAX_CLOSED_ALONE:
+        raise Rejected("proposals_full", f"{MAX_CLOSED_ALONE} proposals that only this key signed were closed today")

@@ -1,0 +1,208 @@
+"""Proposals at one node: what is accepted, merged, refused, logged and closed."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from paiza.core.v1 import log_pb2
+from paiza_node.features.ceremonies.model import HeldProposal, HeldState, Outcome
+from paiza_node.features.ceremonies.proposals import Proposals, digest_of
+from paiza_register.ceremony.change import SUSPEND
+from paiza_register.ceremony.proposal import Proposal
+from paiza_trust import dev
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected, Unavailable
+from tests.unit.paiza_node.features.ceremonies.ceremony_room import (
+    MEMBERS,
+    OFFICER,
+    CeremonyRoom,
+    Federation,
+    refused,
+    sent,
+)
+
+
+def events(room: CeremonyRoom) -> list[tuple[str, str]]:
+    """Return the events about proposals, with the members."""
+    names = [(log_entries.event_name(each.event), each.counterpart) for each in room.events()]
+    return [(name.removeprefix("PROPOSAL_"), member) for name, member in names if name.startswith("PROPOSAL_")]
+
+
+async def test_signatures_of_several_desks_are_merged_and_published(room: CeremonyRoom) -> None:
+    """Two of three custodians sign at their desks; the second signature completes the proposal."""
+    proposal = room.federation.propose("kaz")
+    outcome, held = await room.proposals.submit(sent(proposal), OFFICER)
+    assert (outcome, held.state, held.signed_by, held.waits_for, held.missing) == (
+        Outcome.STORED, HeldState.OPEN, ("kaz",), ("tjk", "uzb"), 1,
+    )  # fmt: skip
+    await room.follow()
+    announced = room.register_cache.proposals_sha256
+    assert announced == digest_of([held])
+
+    other = Proposal(proposal.act).signed_with(room.federation.custodian("tjk"))
+    outcome, held = await room.proposals.submit(sent(other), "spiffe://tjk.paiza.example/node")
+    assert (outcome, held.state, held.signed_by, held.waits_for, held.missing) == (
+        Outcome.MERGED, HeldState.COMPLETE, ("kaz", "tjk"), (), 0,
+    )  # fmt: skip
+    await room.follow()
+    assert room.register_cache.proposals_sha256 not in (announced, b"")
+    (files,) = room.proposals.complete.values()
+    room.federation.publish(files)
+    room.refresh()
+    await room.follow()
+    closed = await room.proposals.published(held.fingerprint, 0)
+    assert (closed.state, closed.register_version) == (HeldState.PUBLISHED, room.register_cache.version)
+    assert not room.proposals.complete
+    assert room.register_cache.proposals_sha256 == b""
+    assert events(room) == [("SIGNED", "kaz"), ("SIGNED", "tjk"), ("PUBLISHED", "")]
+
+
+async def test_a_repeat_changes_nothing(room: CeremonyRoom) -> None:
+    """Also signed a second time, with other bytes; nothing more is logged."""
+    proposal = room.federation.propose("kaz")
+    _, held = await room.proposals.submit(sent(proposal), OFFICER)
+    again = Proposal(proposal.act).signed_with(room.federation.custodian("kaz"))
+    assert sent(again) != sent(proposal)
+    assert [(await room.proposals.submit(each, OFFICER))[0] for each in (sent(proposal), sent(again))] == [
+        Outcome.UNCHANGED
+    ] * 2
+    assert (await room.proposals.held(held.fingerprint))[1] == sent(proposal)
+    assert events(room) == [("SIGNED", "kaz")]
+
+
+async def test_the_entry_says_who_signed_what(room: CeremonyRoom) -> None:
+    """It names the key, the proposal and the digest of what was signed."""
+    proposal = room.federation.propose("kaz")
+    await room.proposals.submit(sent(proposal), OFFICER)
+    (entry,) = [each for each in room.events() if each.event == log_pb2.LOG_EVENT_PROPOSAL_SIGNED]
+    assert (entry.actor, entry.counterpart) == (OFFICER, "kaz")
+    assert entry.proposal_signed.proposal_sha256 == proposal.fingerprint
+    assert entry.proposal_signed.key_sha256.hex() == room.federation.custodian("kaz").public_key.keyid
+    assert entry.proposal_signed.signed_sha256 == proposal.digest("root")
+
+
+async def test_what_nobody_signed_is_refused(room: CeremonyRoom) -> None:
+    """Neither a proposal without signatures nor one with refusals alone takes any room."""
+    proposal = room.federation.propose()
+    for each in (proposal, refused(proposal, room.federation.custodian("tjk"))):
+        with pytest.raises(Rejected, match="proposal_unsigned"):
+            await room.proposals.submit(sent(each), OFFICER)
+    assert events(room) == []
+    assert await room.proposals.all_held() == []
+
+
+async def test_a_signature_that_does_not_hold_refuses_the_file(room: CeremonyRoom) -> None:
+    """The good signatures in it do not count either."""
+    proposal = room.federation.propose("kaz", "tjk")
+    made = {role: dict(keys) for role, keys in proposal.signatures.items()}
+    keyid = room.federation.custodian("tjk").public_key.keyid
+    made["root"][keyid] = made["targets"][keyid]
+    with pytest.raises(Rejected, match="bad_signature"):
+        await room.proposals.submit(sent(Proposal(proposal.act, made)), OFFICER)
+    assert await room.proposals.all_held() == []
+
+
+async def test_refusals_end_a_proposal(room: CeremonyRoom) -> None:
+    """Two of three who have not signed refuse it: it cannot come back, not even after its file is removed."""
+    proposal = room.federation.propose("kaz")
+    first = refused(proposal, room.federation.custodian("tjk"))
+    second = refused(first, room.federation.custodian("uzb"))
+    _, held = await room.proposals.submit(sent(first), OFFICER)
+    assert (held.state, held.refused_by) == (HeldState.OPEN, ("tjk",))
+    _, held = await room.proposals.submit(sent(second), OFFICER)
+    assert (held.state, held.refused_by, held.waits_for) == (HeldState.DEAD, ("tjk", "uzb"), ())
+    assert events(room) == [("SIGNED", "kaz"), ("REFUSED", "tjk"), ("REFUSED", "uzb"), ("DROPPED", "")]
+    room.now = timedelta(days=1, minutes=1)
+    await room.follow()
+    (held,) = await room.proposals.all_held()
+    assert held.size == 0
+    with pytest.raises(Rejected, match="unknown_proposal"):
+        await room.proposals.held(held.fingerprint)
+    assert (await room.proposals.submit(sent(proposal), OFFICER))[0] is Outcome.UNCHANGED
+    assert room.register_cache.proposals_sha256 == b""
+
+
+async def test_a_refused_proposal_is_not_stored_anew(room: CeremonyRoom) -> None:
+    """Another node may pass it on for a day."""
+    proposal = room.federation.propose("kaz")
+    for member in ("tjk", "uzb"):
+        proposal = refused(proposal, room.federation.custodian(member))
+    with pytest.raises(Rejected, match="proposal_refused"):
+        await room.proposals.submit(sent(proposal), OFFICER)
+
+
+async def test_another_change_supersedes_what_waits(room: CeremonyRoom) -> None:
+    """What builds on an older root is closed, refused from then on, and removed after a day."""
+    waiting = room.federation.propose("uzb", what=SUSPEND, member="tjk")
+    _, held = await room.proposals.submit(sent(waiting), OFFICER)
+    room.federation.publish(room.federation.propose("kaz", "tjk").files())
+    room.refresh()
+    await room.follow()
+    closed = await room.proposals.published(held.fingerprint, 0)
+    assert (closed.state, closed.register_version) == (HeldState.SUPERSEDED, b"")
+    assert events(room) == [("SIGNED", "uzb"), ("DROPPED", "")]
+    room.now = timedelta(days=1, minutes=1)
+    await room.follow()
+    assert await room.proposals.all_held() == []
+    with pytest.raises(Rejected, match="proposal_superseded"):
+        await room.proposals.submit(sent(waiting), OFFICER)
+
+
+async def test_what_one_key_alone_proposes_is_bounded(room: CeremonyRoom) -> None:
+    """The others still find room, and a second signature makes room again."""
+    start = room.clock()
+    proposals = [room.federation.propose("kaz", now=start + timedelta(seconds=each)) for each in range(6)]
+    for each in proposals[:4]:
+        await room.proposals.submit(sent(each), OFFICER)
+    with pytest.raises(Rejected, match="proposals_full"):
+        await room.proposals.submit(sent(proposals[4]), OFFICER)
+    await room.proposals.submit(sent(room.federation.propose("uzb", now=start + timedelta(minutes=1))), OFFICER)
+    await room.proposals.submit(sent(proposals[0].signed_with(room.federation.custodian("tjk"))), OFFICER)
+    await room.proposals.submit(sent(proposals[4]), OFFICER)
+    with pytest.raises(Rejected, match="proposals_full"):
+        await room.proposals.submit(sent(proposals[5]), OFFICER)
+
+
+async def test_all_that_waits_is_bounded(room: CeremonyRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In number, in size, and in the size of one."""
+    proposal = room.federation.propose("kaz")
+    monkeypatch.setattr("paiza_node.features.ceremonies.proposals.MAX_OPEN_BYTES", len(sent(proposal)) - 1)
+    with pytest.raises(Rejected, match="proposals_full"):
+        await room.proposals.submit(sent(proposal), OFFICER)
+    with pytest.raises(Rejected, match="too_large"):
+        await room.proposals.submit(bytes((6 << 20) + 1), OFFICER)
+
+
+async def test_a_proposal_of_another_time_is_refused(room: CeremonyRoom) -> None:
+    """Its metadata would live longer than readers accept."""
+    proposal = room.federation.propose("kaz", now=room.clock() + timedelta(minutes=11))
+    with pytest.raises(Rejected, match="clock_skew"):
+        await room.proposals.submit(sent(proposal), OFFICER)
+
+
+async def test_a_proposal_of_another_federation_is_unknown(room: CeremonyRoom, tmp_path: Path) -> None:
+    """The register that it builds on is not here; it is asked for, and nothing is stored."""
+    dev.create(tmp_path / "other", MEMBERS)
+    with pytest.raises(Unavailable, match="register_unknown"):
+        await room.proposals.submit(sent(Federation(tmp_path / "other").propose("kaz")), OFFICER)
+
+
+async def test_a_copy_stored_meanwhile_is_not_overwritten(room: CeremonyRoom) -> None:
+    """A caller that hangs up frees the way for the next before the commit has ended."""
+    proposal = room.federation.propose("kaz")
+    checked = room.proposals._check(sent(proposal))
+    await room.proposals.submit(sent(proposal.signed_with(room.federation.custodian("tjk"))), OFFICER)
+    assert not isinstance(checked, HeldProposal)
+    assert (await room.ledger.commit(lambda tx: room.proposals._write(checked, OFFICER, tx))).result is None
+    assert sorted(events(room)) == [("SIGNED", "kaz"), ("SIGNED", "tjk")]
+
+
+async def test_a_restart_finds_what_waits(room: CeremonyRoom) -> None:
+    """Complete proposals too: they are handed to the publisher again."""
+    proposal = room.federation.propose("kaz", "tjk")
+    await room.proposals.submit(sent(proposal), OFFICER)
+    room.proposals = Proposals(room.core, room.reader)
+    await room.follow()
+    assert room.proposals.complete == {proposal.fingerprint: proposal.files()}
+    assert room.register_cache.proposals_sha256
