@@ -7,6 +7,7 @@ named by a URI stays on its token, and a second application is one of the same k
 """
 
 import json
+import re
 import ssl
 import tomllib
 from base64 import b64encode
@@ -20,29 +21,27 @@ from typing import Any, Final
 from securesystemslib.signer import CryptoSigner
 
 from paiza_cli.exit_codes import ExitCode
-from paiza_register import carried, roles
-from paiza_register.ceremony.application import (
-    KIND,
-    PAIRS,
-    Application,
-    own_metadata,
-    proof_message,
-)
+from paiza_register import roles
+from paiza_register.archive import Archive
+from paiza_register.ceremony.application import PAIRS, Application, Known
+from paiza_register.ceremony.application import apply as application_of
+from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import to_json
-from paiza_register.ceremony.times import time_text
 from paiza_register.documents import FORMAT
-from paiza_trust import repository
-from paiza_trust.errors import TrustError
+from paiza_register.register_file import RegisterFile
+from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
 from paiza_trust.member import AUTHORITY_LIFE, BACKDATED, CERTIFICATE_LIFE
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
 from paiza_wire.identity.certificates import AuthorityKey
 from paiza_wire.identity.private_keys import ED25519, MLDSA44
 
 _ROLES: Final[tuple[Role, ...]] = ("node", "officer")
+_NOTHING_REVOKED: Final = to_json({"format": FORMAT, "certificates": []})
+_SNAPSHOT: Final = re.compile(r"metadata/([0-9]+)\.snapshot\.json")
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,7 @@ class NodeFolder:
     keys: KeyFolder
     document: Mapping[str, Any]
     csr: bytes
+    data: Path
 
     @classmethod
     def open(cls, folder: Path) -> "NodeFolder":
@@ -72,7 +72,8 @@ class NodeFolder:
         except (ValueError, KeyError, TypeError, AttributeError, Rejected) as error:
             what = N_("This is no folder of a node as `paiza-node init` makes it")
             raise TrustError("malformed", what, str(folder), N_("Name a folder that `init` made.")) from error
-        return cls(folder, member, federation, node_keys(folder, settings), document, csr)
+        data = folder / str(settings.get("data", "data"))
+        return cls(folder, member, federation, node_keys(folder, settings), document, csr, data)
 
 
 def node_keys(folder: Path, settings: Mapping[str, Any]) -> KeyFolder:
@@ -83,13 +84,23 @@ def node_keys(folder: Path, settings: Mapping[str, Any]) -> KeyFolder:
     return KeyFolder(folder / str(settings.get("keys", "keys")), own)
 
 
-def apply(node: NodeFolder, own: KeyFolder, names: Mapping[str, str], ceiling: int, now: datetime) -> Application:
-    """Make the keys that are missing and return the application; the node's certificate is written into its folder."""
+def apply(
+    node: NodeFolder,
+    own: KeyFolder,
+    names: Mapping[str, str],
+    ceiling: int,
+    now: datetime,
+    documents: Mapping[str, bytes],
+) -> Application:
+    """Make the keys that are missing and return the application; the node's certificate is written into its folder.
+
+    ``documents`` are what the member publishes of its practice and its liaison officers, by target path. An application
+    continues what the newest register in the node's archive knows of the member, if there is one.
+    """
     member, time = node.member, now.astimezone(UTC).replace(microsecond=0)
     pairs = {name: own.make_pair(f"{name}-{member}") for name in PAIRS if name != "revocations"}
     pairs["revocations"] = node.keys.pair("revocations")
     publisher = CryptoSigner(node.keys.key("publisher.key", MLDSA44))
-    signers = {**pairs, "publisher": publisher}
     authorities = {role: own.make_authority(f"{role}-ca") for role in _ROLES}
     certified = {role: _authority(own.folder, node, role, authorities[role], time) for role in _ROLES}
     check_authority(MemberAuthority(member, node.federation, certified["node"], certified["officer"]))
@@ -102,36 +113,46 @@ def apply(node: NodeFolder, own: KeyFolder, names: Mapping[str, str], ceiling: i
         "officer_ca": b64encode(certified["officer"]).decode(),
         "classification_ceiling": ceiling,
     }
+    known = _known(node)
     files = {
-        f"members/{member}/member.json": to_json(document),
-        f"members/{member}/revoked.json": to_json({"format": FORMAT, "certificates": []}),
-    }
-    metadata = {
-        role: repository.signed(own_metadata(role, 1, files, time), [signer])
-        for role, signer in ((member, pairs["member"]), (roles.revocations_of(member), pairs["revocations"]))
-    }
-    statement = {
-        "federation": node.federation,
-        "member": member,
-        "time": time_text(time),
-        "keys": {
-            name: signer.public_key.keyval["public"] for name, signer in (*pairs.items(), ("publisher", publisher))
-        },
-        "roles": {role: data.decode() for role, data in metadata.items()},
-        "files": {path: data.decode() for path, data in files.items()},
-        "previous": {},
+        f"members/{member}/member.json": to_json(document if known is None else known.joined(document)),
+        f"members/{member}/revoked.json": _NOTHING_REVOKED if known is None else known.revoked,
+        **documents,
     }
     log_key, witness_key = node.keys.key("log.key", ED25519), node.keys.key("witness.key", MLDSA44)
-    message = partial(proof_message, fingerprint=carried.digest(statement))
-    proofs = {
-        **{name: signer.sign(message(name)).signature for name, signer in signers.items()},
-        **{f"{role}_ca": keys.sign(key, message(f"{role}_ca")).hex() for role, key in authorities.items()},
-        "log": keys.sign(log_key, message("log")).hex(),
-        "witness": keys.sign_mldsa44(witness_key, message("witness")).hex(),
+    provers = {
+        **{f"{role}_ca": partial(keys.sign, key) for role, key in authorities.items()},
+        "log": partial(keys.sign, log_key),
+        "witness": partial(keys.sign_mldsa44, witness_key),
     }
-    application = Application.read(carried.write(KIND, {"statement": statement, "proofs": proofs}))
+    application = application_of(
+        node.federation, member, time, files, {**pairs, "publisher": publisher}, provers, known
+    )
     replace_private(node.keys.folder / "tls.crt", _node_certificate(node, certified["node"], authorities["node"], time))
     return application
+
+
+def _known(node: NodeFolder) -> Known | None:
+    """Return what the newest register that has the member knows of it; None if the node's archive holds no such one.
+
+    The member may have been removed in later ones. The register is verified again.
+    """
+    folder = node.data / "register"
+    if not folder.exists():
+        return None
+    archive, newest = Archive(folder), (0, b"")
+    own = re.compile(rf"metadata/[0-9]+\.{re.escape(roles.revocations_of(node.member))}\.json")
+    for version in archive.versions():
+        paths = list(archive.files(version) or {})
+        if any(own.fullmatch(path) for path in paths):
+            newest = max(newest, *((int(found[1]), version) for path in paths if (found := _SNAPSHOT.fullmatch(path))))
+    files = archive.files(newest[1])
+    if files is None:
+        return None
+    try:
+        return Known.of(node.member, Base.verify(RegisterFile(files), None))
+    except PaizaError as error:
+        raise from_wire(error, str(folder)) from error
 
 
 def _authority(folder: Path, node: NodeFolder, role: Role, key: AuthorityKey, time: datetime) -> bytes:

@@ -33,6 +33,10 @@ class Archive:
             return None
         return bytes.fromhex(text) if _VERSION.fullmatch(text) else None
 
+    def versions(self) -> list[bytes]:
+        """Return the versions of all archived sets."""
+        return [bytes.fromhex(path.name) for path in self._sets.iterdir() if _VERSION.fullmatch(path.name)]
+
     def files(self, version: bytes) -> Mapping[str, bytes] | None:
         """Return a set's files by their published paths.
 

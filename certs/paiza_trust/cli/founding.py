@@ -59,7 +59,7 @@ def apply(
         settings = f"passphrase_file = {json.dumps(str(passphrase_file.absolute()))}\n"
         write_private(key_folder / SETTINGS, settings.encode())
     names = {"ru": name_ru, "en": name_en}
-    made = member_application.apply(node, KeyFolder(key_folder), names, ceiling, datetime.now(UTC))
+    made = member_application.apply(node, KeyFolder(key_folder), names, ceiling, datetime.now(UTC), {})
     write_private(output, made.data)
     display.show_application(made, output, as_json=as_json)
 

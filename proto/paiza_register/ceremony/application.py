@@ -19,19 +19,20 @@ the keys are really that member's, only its officers know: they compare `fingerp
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import KEY_TYPE_MLDSA, Key, Signature, SSlibKey
+from securesystemslib.signer import KEY_TYPE_MLDSA, Key, Signature, Signer, SSlibKey
 from tuf.api.metadata import Metadata, MetaFile, Targets
 
 from paiza_register import Member, carried, roles
+from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import federation_file
 from paiza_register.ceremony.metadata import described
-from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time
+from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
 from paiza_register.documents import Federation, parse_member, parse_revoked, vkey_digest
 from paiza_register.pair_key import PairKey, key_id
 from paiza_wire.errors import PaizaError, Rejected
@@ -164,6 +165,86 @@ class Application:
             previous=previous,
             own=parsed,
         )
+
+
+def apply(
+    federation: str,
+    member: str,
+    time: datetime,
+    files: Mapping[str, bytes],
+    signers: Mapping[str, Signer],
+    provers: Mapping[str, Callable[[bytes], bytes]],
+    known: "Known | None" = None,
+) -> Application:
+    """Make an application of these files, by target path.
+
+    ``signers`` are those of the four `PAIRS` and the publisher, ``provers`` sign with the CAs, the log and the witness.
+    ``known`` is what a register knew of the member; None if it never belonged to the federation.
+    """
+    of_roles = {member: signers["member"], roles.revocations_of(member): signers["revocations"]}
+    own: dict[str, Metadata[Targets]] = {}
+    for role, signer in of_roles.items():
+        version = 1 if known is None else known.versions[role] + 1
+        own[role] = Metadata(own_metadata(role, version, files, time))
+        own[role].sign(signer)
+    statement = {
+        "federation": federation,
+        "member": member,
+        "time": time_text(time),
+        "keys": {name: signers[name].public_key.keyval["public"] for name in (*PAIRS, "publisher")},
+        "roles": {role: metadata.to_bytes().decode() for role, metadata in own.items()},
+        "files": {path: data.decode() for path, data in files.items()},
+        "previous": {} if known is None else {name: data.decode() for name, data in known.previous.items()},
+    }
+    fingerprint = carried.digest(statement)
+    proofs = {
+        **{name: signer.sign(proof_message(name, fingerprint)).signature for name, signer in signers.items()},
+        **{name: prove(proof_message(name, fingerprint)).hex() for name, prove in provers.items()},
+    }
+    return Application.read(carried.write(KIND, {"statement": statement, "proofs": proofs}))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a register knew of a member when it last belonged to the federation: an application continues it.
+
+    ``log_keys`` and ``witness_keys`` are as member.json holds them, ``revoked`` is revoked.json, ``versions`` are by
+    role. ``previous`` is as in `Application`.
+    """
+
+    versions: Mapping[str, int]
+    log_keys: Sequence[Mapping[str, str]]
+    witness_keys: Sequence[Mapping[str, str]]
+    revoked: bytes
+    previous: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, member: str, base: Base) -> "Known":
+        """Read it from a register that has the member; ``Rejected("unknown_member")`` if it has none of it."""
+        role, path = roles.revocations_of(member), f"members/{member}/revoked.json"
+        if role not in base.delegations:
+            raise Rejected("unknown_member", "the register has no such member")
+        revoked, document = base.target(role, path), base.target(member, f"members/{member}/member.json")
+        if revoked is None or document is None:
+            raise Rejected("member_unusable", "the member's own files are not in the register")
+        values = json.loads(document)
+        return cls(
+            versions={role: base.version_of(role) for role in (member, role)},
+            log_keys=values["log_keys"],
+            witness_keys=values["witness_keys"],
+            revoked=revoked,
+            previous={role: base.file.files[f"metadata/{base.version_of(role)}.{role}.json"], path: revoked},
+        )
+
+    def joined(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return member.json as values, with all keys of logs and witnesses ever admitted before its own new ones."""
+        return {
+            **document,
+            **{
+                name: [*kept, *(key for key in document[name] if key not in kept)]
+                for name, kept in (("log_keys", self.log_keys), ("witness_keys", self.witness_keys))
+            },
+        }
 
 
 def pair_key(public: str) -> PairKey:

@@ -11,7 +11,6 @@ open at a time. A second one waits until the first is published or refused, and 
 follows; it is never rebased, since signatures cover its bytes.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -233,8 +232,8 @@ def _admit(change: Change, successor: Successor) -> None:
     successor.document["members"][applied.member] = {"status": "active"}
     successor.put(CUSTODIANS, applied.member, applied.custodian)
     successor.put(PUBLISHERS, applied.member, applied.publisher)
-    successor.pin_new(applied)
     _take_over(applied, successor)
+    successor.pin_new(applied)
 
 
 def _suspend(change: Change, successor: Successor) -> None:
@@ -329,7 +328,6 @@ def _witness(change: Change, successor: Successor) -> None:
 def _policy(change: Change, successor: Successor) -> None:
     assert change.policy is not None, "_check demands it"
     policy, document = change.policy, successor.document
-    before = json.dumps(document), dict(successor.targets.targets)
     for name in ("timestamp_life_hours", "grace_hours"):
         document[name] = getattr(policy, name)
     for code, titles in policy.legal_bases.items():
@@ -340,7 +338,8 @@ def _policy(change: Change, successor: Successor) -> None:
         if not text and name not in successor.targets.targets:
             raise Rejected("conflict", f"there is no {name}")
     successor.publish(successor.targets, {name: text.encode() for name, text in policy.agreements.items()})
-    if (json.dumps(document), successor.targets.targets) == before and change.threshold == change.base.threshold:
+    same = (document, successor.targets.targets) == (change.base.federation, change.base.targets.targets)
+    if same and change.threshold == change.base.threshold:
         raise Rejected("conflict", "these rules hold already")
 
 
