@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import delivery_pb2 as paiza_dot_core_dot_v1_dot_delivery__pb2
@@ -29,7 +30,7 @@ from paiza.core.v1 import fork_proof_pb2 as paiza_dot_core_dot_v1_dot_fork__proo
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaiza/admin/v1/admin.proto\x12\x0epaiza.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1cpaiza/core/v1/delivery.proto\x1a\x1epaiza/core/v1/fork_proof.proto\x1a\x17paiza/core/v1/log.proto\"\x12\n\x10GetStatusRequest\"\xcf\x03\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12)\n\x05peers\x18\t \x03(\x0b\x32\x1a.paiza.admin.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x04\x12\x32\n\x0ewitnessed_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16unwitnessed_since_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frecovering_from\x18\x0e \x03(\t\"\xad\x03\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\x12\x15\n\rcosigned_size\x18\x08 \x01(\x04\x12\x31\n\rcosigned_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13not_cosigned_reason\x18\n \x01(\t\x12\x19\n\x11uncosigned_proofs\x18\x0b \x01(\x04\x12\x14\n\x0cmisbehaviour\x18\x0c \x03(\t\x12\x10\n\x08\x65ndpoint\x18\r \x01(\t\x12(\n\x05\x62lock\x18\x0e \x01(\x0b\x32\x19.paiza.admin.v1.PeerBlock\"q\n\tPeerBlock\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x30\n\x0c\x62locked_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x04 \x01(\t\"L\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x11ListQueueResponse\x12\x32\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.paiza.admin.v1.QueuedDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x1cListQueuedAttachmentsRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"o\n\x1dListQueuedAttachmentsResponse\x12\x35\n\x0b\x61ttachments\x18\x01 \x03(\x0b\x32 .paiza.admin.v1.QueuedAttachment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc4\x01\n\x10QueuedAttachment\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12/\n\x06status\x18\x02 \x01(\x0b\x32\x1f.paiza.core.v1.AttachmentStatus\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\xe0\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12)\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x17.paiza.core.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse\"\xbd\x01\n\x11GrantAuditRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\'\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x05 \x01(\x08\"?\n\x12GrantAuditResponse\x12)\n\x05grant\x18\x01 \x01(\x0b\x32\x1a.paiza.admin.v1.AuditGrant\"?\n\x16ListAuditGrantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x17ListAuditGrantsResponse\x12*\n\x06grants\x18\x01 \x03(\x0b\x32\x1a.paiza.admin.v1.AuditGrant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xae\x02\n\nAuditGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\'\n\x06\x65vents\x18\x03 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x06 \x01(\x08\x12\x30\n\x0cgranted_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0ewithdrawn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14WithdrawAuditRequest\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\"B\n\x15WithdrawAuditResponse\x12)\n\x05grant\x18\x01 \x01(\x0b\x32\x1a.paiza.admin.v1.AuditGrant\"\x15\n\x13RecordBackupRequest\"&\n\x14RecordBackupResponse\x12\x0e\n\x06logged\x18\x01 \x01(\x08\"@\n\x17ListMisbehaviourRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x18ListMisbehaviourResponse\x12\x32\n\x0cmisbehaviour\x18\x01 \x03(\x0b\x32\x1c.paiza.admin.v1.Misbehaviour\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x02\n\x0cMisbehaviour\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\'\n\x05proof\x18\x05 \x01(\x0b\x32\x18.paiza.core.v1.ForkProof\x12.\n\nfound_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nended_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x08 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_up_to\x18\t \x01(\x04\"7\n\x10\x42lockPeerRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"=\n\x11\x42lockPeerResponse\x12(\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x19.paiza.admin.v1.PeerBlock\"9\n\x12UnblockPeerRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x15\n\x13UnblockPeerResponse\":\n\x13RestoreTrustRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"J\n\x14RestoreTrustResponse\x12\x32\n\x0cmisbehaviour\x18\x01 \x01(\x0b\x32\x1c.paiza.admin.v1.Misbehaviour2\xa7\n\n\x0c\x41\x64minService\x12X\n\tGetStatus\x12 .paiza.admin.v1.GetStatusRequest\x1a!.paiza.admin.v1.GetStatusResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12X\n\tListQueue\x12 .paiza.admin.v1.ListQueueRequest\x1a!.paiza.admin.v1.ListQueueResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12|\n\x15ListQueuedAttachments\x12,.paiza.admin.v1.ListQueuedAttachmentsRequest\x1a-.paiza.admin.v1.ListQueuedAttachmentsResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x64\n\rRetryDelivery\x12$.paiza.admin.v1.RetryDeliveryRequest\x1a%.paiza.admin.v1.RetryDeliveryResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x61\n\x0c\x44ropDelivery\x12#.paiza.admin.v1.DropDeliveryRequest\x1a$.paiza.admin.v1.DropDeliveryResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12m\n\x10ListMisbehaviour\x12\'.paiza.admin.v1.ListMisbehaviourRequest\x1a(.paiza.admin.v1.ListMisbehaviourResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x61\n\x0cRestoreTrust\x12#.paiza.admin.v1.RestoreTrustRequest\x1a$.paiza.admin.v1.RestoreTrustResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12X\n\tBlockPeer\x12 .paiza.admin.v1.BlockPeerRequest\x1a!.paiza.admin.v1.BlockPeerResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12^\n\x0bUnblockPeer\x12\".paiza.admin.v1.UnblockPeerRequest\x1a#.paiza.admin.v1.UnblockPeerResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x61\n\x0cRecordBackup\x12#.paiza.admin.v1.RecordBackupRequest\x1a$.paiza.admin.v1.RecordBackupResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12[\n\nGrantAudit\x12!.paiza.admin.v1.GrantAuditRequest\x1a\".paiza.admin.v1.GrantAuditResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12j\n\x0fListAuditGrants\x12&.paiza.admin.v1.ListAuditGrantsRequest\x1a\'.paiza.admin.v1.ListAuditGrantsResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x64\n\rWithdrawAudit\x12$.paiza.admin.v1.WithdrawAuditRequest\x1a%.paiza.admin.v1.WithdrawAuditResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaiza/admin/v1/admin.proto\x12\x0epaiza.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1cpaiza/core/v1/delivery.proto\x1a\x1epaiza/core/v1/fork_proof.proto\x1a\x17paiza/core/v1/log.proto\"\x12\n\x10GetStatusRequest\"\x97\x04\n\x11GetStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0cstarted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x18\n\x10register_version\x18\x05 \x01(\x0c\x12\x38\n\x14register_expiry_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x0f\n\x07waiting\x18\x08 \x01(\x04\x12)\n\x05peers\x18\t \x03(\x0b\x32\x1a.paiza.admin.v1.PeerStatus\x12\x10\n\x08\x64\x61tabase\x18\n \x01(\t\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x04\x12\x32\n\x0ewitnessed_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16unwitnessed_since_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frecovering_from\x18\x0e \x03(\t\x12/\n\x0c\x63lock_offset\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rclock_sources\x18\x10 \x01(\r\"\xde\x03\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x32\n\x0elast_seen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07waiting\x18\x05 \x01(\x04\x12\x37\n\x13oldest_waiting_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eknown_log_size\x18\x07 \x01(\x04\x12\x15\n\rcosigned_size\x18\x08 \x01(\x04\x12\x31\n\rcosigned_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13not_cosigned_reason\x18\n \x01(\t\x12\x19\n\x11uncosigned_proofs\x18\x0b \x01(\x04\x12\x14\n\x0cmisbehaviour\x18\x0c \x03(\t\x12\x10\n\x08\x65ndpoint\x18\r \x01(\t\x12(\n\x05\x62lock\x18\x0e \x01(\x0b\x32\x19.paiza.admin.v1.PeerBlock\x12/\n\x0c\x63lock_offset\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\tPeerBlock\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x30\n\x0c\x62locked_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x04 \x01(\t\"L\n\x10ListQueueRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x11ListQueueResponse\x12\x32\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.paiza.admin.v1.QueuedDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x1cListQueuedAttachmentsRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"o\n\x1dListQueuedAttachmentsResponse\x12\x35\n\x0b\x61ttachments\x18\x01 \x03(\x0b\x32 .paiza.admin.v1.QueuedAttachment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc4\x01\n\x10QueuedAttachment\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12/\n\x06status\x18\x02 \x01(\x0b\x32\x1f.paiza.core.v1.AttachmentStatus\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x35\n\x11next_attempt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\xe0\x01\n\x0eQueuedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12)\n\x08\x64\x65livery\x18\x04 \x01(\x0b\x32\x17.paiza.core.v1.Delivery\x12\x31\n\rreleased_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x14RetryDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\"\x17\n\x15RetryDeliveryResponse\"?\n\x13\x44ropDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x16\n\x14\x44ropDeliveryResponse\"\xbd\x01\n\x11GrantAuditRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\'\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x05 \x01(\x08\"?\n\x12GrantAuditResponse\x12)\n\x05grant\x18\x01 \x01(\x0b\x32\x1a.paiza.admin.v1.AuditGrant\"?\n\x16ListAuditGrantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x17ListAuditGrantsResponse\x12*\n\x06grants\x18\x01 \x03(\x0b\x32\x1a.paiza.admin.v1.AuditGrant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xae\x02\n\nAuditGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\'\n\x06\x65vents\x18\x03 \x03(\x0e\x32\x17.paiza.core.v1.LogEvent\x12.\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07headers\x18\x06 \x01(\x08\x12\x30\n\x0cgranted_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0ewithdrawn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14WithdrawAuditRequest\x12\x10\n\x08grant_id\x18\x01 \x01(\x04\"B\n\x15WithdrawAuditResponse\x12)\n\x05grant\x18\x01 \x01(\x0b\x32\x1a.paiza.admin.v1.AuditGrant\"\x15\n\x13RecordBackupRequest\"&\n\x14RecordBackupResponse\x12\x0e\n\x06logged\x18\x01 \x01(\x08\"@\n\x17ListMisbehaviourRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x18ListMisbehaviourResponse\x12\x32\n\x0cmisbehaviour\x18\x01 \x03(\x0b\x32\x1c.paiza.admin.v1.Misbehaviour\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x02\n\x0cMisbehaviour\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\'\n\x05proof\x18\x05 \x01(\x0b\x32\x18.paiza.core.v1.ForkProof\x12.\n\nfound_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nended_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_text\x18\x08 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_up_to\x18\t \x01(\x04\"7\n\x10\x42lockPeerRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"=\n\x11\x42lockPeerResponse\x12(\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x19.paiza.admin.v1.PeerBlock\"9\n\x12UnblockPeerRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"\x15\n\x13UnblockPeerResponse\":\n\x13RestoreTrustRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x13\n\x0breason_text\x18\x02 \x01(\t\"J\n\x14RestoreTrustResponse\x12\x32\n\x0cmisbehaviour\x18\x01 \x01(\x0b\x32\x1c.paiza.admin.v1.Misbehaviour2\xa7\n\n\x0c\x41\x64minService\x12X\n\tGetStatus\x12 .paiza.admin.v1.GetStatusRequest\x1a!.paiza.admin.v1.GetStatusResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12X\n\tListQueue\x12 .paiza.admin.v1.ListQueueRequest\x1a!.paiza.admin.v1.ListQueueResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12|\n\x15ListQueuedAttachments\x12,.paiza.admin.v1.ListQueuedAttachmentsRequest\x1a-.paiza.admin.v1.ListQueuedAttachmentsResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x64\n\rRetryDelivery\x12$.paiza.admin.v1.RetryDeliveryRequest\x1a%.paiza.admin.v1.RetryDeliveryResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x61\n\x0c\x44ropDelivery\x12#.paiza.admin.v1.DropDeliveryRequest\x1a$.paiza.admin.v1.DropDeliveryResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12m\n\x10ListMisbehaviour\x12\'.paiza.admin.v1.ListMisbehaviourRequest\x1a(.paiza.admin.v1.ListMisbehaviourResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x61\n\x0cRestoreTrust\x12#.paiza.admin.v1.RestoreTrustRequest\x1a$.paiza.admin.v1.RestoreTrustResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12X\n\tBlockPeer\x12 .paiza.admin.v1.BlockPeerRequest\x1a!.paiza.admin.v1.BlockPeerResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12^\n\x0bUnblockPeer\x12\".paiza.admin.v1.UnblockPeerRequest\x1a#.paiza.admin.v1.UnblockPeerResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x61\n\x0cRecordBackup\x12#.paiza.admin.v1.RecordBackupRequest\x1a$.paiza.admin.v1.RecordBackupResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12[\n\nGrantAudit\x12!.paiza.admin.v1.GrantAuditRequest\x1a\".paiza.admin.v1.GrantAuditResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12j\n\x0fListAuditGrants\x12&.paiza.admin.v1.ListAuditGrantsRequest\x1a\'.paiza.admin.v1.ListAuditGrantsResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12\x64\n\rWithdrawAudit\x12$.paiza.admin.v1.WithdrawAuditRequest\x1a%.paiza.admin.v1.WithdrawAuditResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,70 +63,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['ListAuditGrants']._serialized_options = b'\212\265\030\002\010\004'
   _globals['_ADMINSERVICE'].methods_by_name['WithdrawAudit']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['WithdrawAudit']._serialized_options = b'\212\265\030\002\010\004'
-  _globals['_GETSTATUSREQUEST']._serialized_start=194
-  _globals['_GETSTATUSREQUEST']._serialized_end=212
-  _globals['_GETSTATUSRESPONSE']._serialized_start=215
-  _globals['_GETSTATUSRESPONSE']._serialized_end=678
-  _globals['_PEERSTATUS']._serialized_start=681
-  _globals['_PEERSTATUS']._serialized_end=1110
-  _globals['_PEERBLOCK']._serialized_start=1112
-  _globals['_PEERBLOCK']._serialized_end=1225
-  _globals['_LISTQUEUEREQUEST']._serialized_start=1227
-  _globals['_LISTQUEUEREQUEST']._serialized_end=1303
-  _globals['_LISTQUEUERESPONSE']._serialized_start=1305
-  _globals['_LISTQUEUERESPONSE']._serialized_end=1401
-  _globals['_LISTQUEUEDATTACHMENTSREQUEST']._serialized_start=1403
-  _globals['_LISTQUEUEDATTACHMENTSREQUEST']._serialized_end=1488
-  _globals['_LISTQUEUEDATTACHMENTSRESPONSE']._serialized_start=1490
-  _globals['_LISTQUEUEDATTACHMENTSRESPONSE']._serialized_end=1601
-  _globals['_QUEUEDATTACHMENT']._serialized_start=1604
-  _globals['_QUEUEDATTACHMENT']._serialized_end=1800
-  _globals['_QUEUEDDELIVERY']._serialized_start=1803
-  _globals['_QUEUEDDELIVERY']._serialized_end=2027
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=2029
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=2072
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=2074
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=2097
-  _globals['_DROPDELIVERYREQUEST']._serialized_start=2099
-  _globals['_DROPDELIVERYREQUEST']._serialized_end=2162
-  _globals['_DROPDELIVERYRESPONSE']._serialized_start=2164
-  _globals['_DROPDELIVERYRESPONSE']._serialized_end=2186
-  _globals['_GRANTAUDITREQUEST']._serialized_start=2189
-  _globals['_GRANTAUDITREQUEST']._serialized_end=2378
-  _globals['_GRANTAUDITRESPONSE']._serialized_start=2380
-  _globals['_GRANTAUDITRESPONSE']._serialized_end=2443
-  _globals['_LISTAUDITGRANTSREQUEST']._serialized_start=2445
-  _globals['_LISTAUDITGRANTSREQUEST']._serialized_end=2508
-  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_start=2510
-  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_end=2604
-  _globals['_AUDITGRANT']._serialized_start=2607
-  _globals['_AUDITGRANT']._serialized_end=2909
-  _globals['_WITHDRAWAUDITREQUEST']._serialized_start=2911
-  _globals['_WITHDRAWAUDITREQUEST']._serialized_end=2951
-  _globals['_WITHDRAWAUDITRESPONSE']._serialized_start=2953
-  _globals['_WITHDRAWAUDITRESPONSE']._serialized_end=3019
-  _globals['_RECORDBACKUPREQUEST']._serialized_start=3021
-  _globals['_RECORDBACKUPREQUEST']._serialized_end=3042
-  _globals['_RECORDBACKUPRESPONSE']._serialized_start=3044
-  _globals['_RECORDBACKUPRESPONSE']._serialized_end=3082
-  _globals['_LISTMISBEHAVIOURREQUEST']._serialized_start=3084
-  _globals['_LISTMISBEHAVIOURREQUEST']._serialized_end=3148
-  _globals['_LISTMISBEHAVIOURRESPONSE']._serialized_start=3150
-  _globals['_LISTMISBEHAVIOURRESPONSE']._serialized_end=3253
-  _globals['_MISBEHAVIOUR']._serialized_start=3256
-  _globals['_MISBEHAVIOUR']._serialized_end=3516
-  _globals['_BLOCKPEERREQUEST']._serialized_start=3518
-  _globals['_BLOCKPEERREQUEST']._serialized_end=3573
-  _globals['_BLOCKPEERRESPONSE']._serialized_start=3575
-  _globals['_BLOCKPEERRESPONSE']._serialized_end=3636
-  _globals['_UNBLOCKPEERREQUEST']._serialized_start=3638
-  _globals['_UNBLOCKPEERREQUEST']._serialized_end=3695
-  _globals['_UNBLOCKPEERRESPONSE']._serialized_start=3697
-  _globals['_UNBLOCKPEERRESPONSE']._serialized_end=3718
-  _globals['_RESTORETRUSTREQUEST']._serialized_start=3720
-  _globals['_RESTORETRUSTREQUEST']._serialized_end=3778
-  _globals['_RESTORETRUSTRESPONSE']._serialized_start=3780
-  _globals['_RESTORETRUSTRESPONSE']._serialized_end=3854
-  _globals['_ADMINSERVICE']._serialized_start=3857
-  _globals['_ADMINSERVICE']._serialized_end=5176
+  _globals['_GETSTATUSREQUEST']._serialized_start=226
+  _globals['_GETSTATUSREQUEST']._serialized_end=244
+  _globals['_GETSTATUSRESPONSE']._serialized_start=247
+  _globals['_GETSTATUSRESPONSE']._serialized_end=782
+  _globals['_PEERSTATUS']._serialized_start=785
+  _globals['_PEERSTATUS']._serialized_end=1263
+  _globals['_PEERBLOCK']._serialized_start=1265
+  _globals['_PEERBLOCK']._serialized_end=1378
+  _globals['_LISTQUEUEREQUEST']._serialized_start=1380
+  _globals['_LISTQUEUEREQUEST']._serialized_end=1456
+  _globals['_LISTQUEUERESPONSE']._serialized_start=1458
+  _globals['_LISTQUEUERESPONSE']._serialized_end=1554
+  _globals['_LISTQUEUEDATTACHMENTSREQUEST']._serialized_start=1556
+  _globals['_LISTQUEUEDATTACHMENTSREQUEST']._serialized_end=1641
+  _globals['_LISTQUEUEDATTACHMENTSRESPONSE']._serialized_start=1643
+  _globals['_LISTQUEUEDATTACHMENTSRESPONSE']._serialized_end=1754
+  _globals['_QUEUEDATTACHMENT']._serialized_start=1757
+  _globals['_QUEUEDATTACHMENT']._serialized_end=1953
+  _globals['_QUEUEDDELIVERY']._serialized_start=1956
+  _globals['_QUEUEDDELIVERY']._serialized_end=2180
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=2182
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=2225
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=2227
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=2250
+  _globals['_DROPDELIVERYREQUEST']._serialized_start=2252
+  _globals['_DROPDELIVERYREQUEST']._serialized_end=2315
+  _globals['_DROPDELIVERYRESPONSE']._serialized_start=2317
+  _globals['_DROPDELIVERYRESPONSE']._serialized_end=2339
+  _globals['_GRANTAUDITREQUEST']._serialized_start=2342
+  _globals['_GRANTAUDITREQUEST']._serialized_end=2531
+  _globals['_GRANTAUDITRESPONSE']._serialized_start=2533
+  _globals['_GRANTAUDITRESPONSE']._serialized_end=2596
+  _globals['_LISTAUDITGRANTSREQUEST']._serialized_start=2598
+  _globals['_LISTAUDITGRANTSREQUEST']._serialized_end=2661
+  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_start=2663
+  _globals['_LISTAUDITGRANTSRESPONSE']._serialized_end=2757
+  _globals['_AUDITGRANT']._serialized_start=2760
+  _globals['_AUDITGRANT']._serialized_end=3062
+  _globals['_WITHDRAWAUDITREQUEST']._serialized_start=3064
+  _globals['_WITHDRAWAUDITREQUEST']._serialized_end=3104
+  _globals['_WITHDRAWAUDITRESPONSE']._serialized_start=3106
+  _globals['_WITHDRAWAUDITRESPONSE']._serialized_end=3172
+  _globals['_RECORDBACKUPREQUEST']._serialized_start=3174
+  _globals['_RECORDBACKUPREQUEST']._serialized_end=3195
+  _globals['_RECORDBACKUPRESPONSE']._serialized_start=3197
+  _globals['_RECORDBACKUPRESPONSE']._serialized_end=3235
+  _globals['_LISTMISBEHAVIOURREQUEST']._serialized_start=3237
+  _globals['_LISTMISBEHAVIOURREQUEST']._serialized_end=3301
+  _globals['_LISTMISBEHAVIOURRESPONSE']._serialized_start=3303
+  _globals['_LISTMISBEHAVIOURRESPONSE']._serialized_end=3406
+  _globals['_MISBEHAVIOUR']._serialized_start=3409
+  _globals['_MISBEHAVIOUR']._serialized_end=3669
+  _globals['_BLOCKPEERREQUEST']._serialized_start=3671
+  _globals['_BLOCKPEERREQUEST']._serialized_end=3726
+  _globals['_BLOCKPEERRESPONSE']._serialized_start=3728
+  _globals['_BLOCKPEERRESPONSE']._serialized_end=3789
+  _globals['_UNBLOCKPEERREQUEST']._serialized_start=3791
+  _globals['_UNBLOCKPEERREQUEST']._serialized_end=3848
+  _globals['_UNBLOCKPEERRESPONSE']._serialized_start=3850
+  _globals['_UNBLOCKPEERRESPONSE']._serialized_end=3871
+  _globals['_RESTORETRUSTREQUEST']._serialized_start=3873
+  _globals['_RESTORETRUSTREQUEST']._serialized_end=3931
+  _globals['_RESTORETRUSTRESPONSE']._serialized_start=3933
+  _globals['_RESTORETRUSTRESPONSE']._serialized_end=4007
+  _globals['_ADMINSERVICE']._serialized_start=4010
+  _globals['_ADMINSERVICE']._serialized_end=5329
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -59,6 +60,8 @@ class GetStatusResponse(_message.Message):
     WITNESSED_TIME_FIELD_NUMBER: _builtins.int
     UNWITNESSED_SINCE_TIME_FIELD_NUMBER: _builtins.int
     RECOVERING_FROM_FIELD_NUMBER: _builtins.int
+    CLOCK_OFFSET_FIELD_NUMBER: _builtins.int
+    CLOCK_SOURCES_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     version: _builtins.str
@@ -75,6 +78,8 @@ class GetStatusResponse(_message.Message):
     """The database: "sqlite" or "postgresql", with its version."""
     witnessed_size: _builtins.int
     """Size of the largest checkpoint of the own log that a quorum of the other members cosigned; 0 when there is none."""
+    clock_sources: _builtins.int
+    """Peers whose clocks were compared with it lately."""
     @_builtins.property
     def started_time(self) -> _timestamp_pb2.Timestamp:
         """When the process began to serve."""
@@ -99,6 +104,10 @@ class GetStatusResponse(_message.Message):
     def recovering_from(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Members that have not yet returned all entries lost from an earlier log of ours; empty outside a recovery."""
 
+    @_builtins.property
+    def clock_offset(self) -> _duration_pb2.Duration:
+        """How far the node's clock is ahead of the median of its peers' clocks; unset with fewer than three of them."""
+
     def __init__(
         self,
         *,
@@ -116,10 +125,12 @@ class GetStatusResponse(_message.Message):
         witnessed_time: _timestamp_pb2.Timestamp | None = ...,
         unwitnessed_since_time: _timestamp_pb2.Timestamp | None = ...,
         recovering_from: _abc.Iterable[_builtins.str] | None = ...,
+        clock_offset: _duration_pb2.Duration | None = ...,
+        clock_sources: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -145,6 +156,7 @@ class PeerStatus(_message.Message):
     MISBEHAVIOUR_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     BLOCK_FIELD_NUMBER: _builtins.int
+    CLOCK_OFFSET_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     reachable: _builtins.bool
@@ -183,6 +195,10 @@ class PeerStatus(_message.Message):
     def block(self) -> Global___PeerBlock:
         """Our block of it; unset while it is not blocked."""
 
+    @_builtins.property
+    def clock_offset(self) -> _duration_pb2.Duration:
+        """How far its clock is ahead of the node's; unset when it was not compared lately."""
+
     def __init__(
         self,
         *,
@@ -200,10 +216,11 @@ class PeerStatus(_message.Message):
         misbehaviour: _abc.Iterable[_builtins.str] | None = ...,
         endpoint: _builtins.str = ...,
         block: Global___PeerBlock | None = ...,
+        clock_offset: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "clock_offset", b"clock_offset", "cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "misbehaviour", b"misbehaviour", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "clock_offset", b"clock_offset", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "misbehaviour", b"misbehaviour", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import outcome_pb2 as paiza_dot_core_dot_v1_dot_outcome__pb2
 from paiza.core.v1 import register_pb2 as paiza_dot_core_dot_v1_dot_register__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/exchange.proto\x12\rpaiza.peer.v1\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\x1a\x1cpaiza/core/v1/register.proto\"y\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"\x9b\x01\n\x15\x46\x65tchMessagesResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12+\n\ndispatches\x18\x02 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x19\n\x11\x66orwarded_digests\x18\x03 \x03(\x0c\"(\n\x17ProveConsistencyRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"_\n\x18ProveConsistencyResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12/\n\x06proofs\x18\x02 \x03(\x0b\x32\x1f.paiza.peer.v1.ConsistencyProof\"H\n\x10\x43onsistencyProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x11\n\tfrom_root\x18\x03 \x01(\x0c\"b\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\"\x95\x01\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\"\x9c\x02\n\x0e\x44\x65liverRequest\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12+\n\ndispatches\x18\x03 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x36\n\x12\x61ttachment_answers\x18\x04 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x33\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa5\x01\n\x08\x44ispatch\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x16.paiza.peer.v1.ReleaseH\x00\x12/\n\nforwarding\x18\x02 \x01(\x0b\x32\x19.paiza.peer.v1.ForwardingH\x00\x12\x31\n\x06notice\x18\x03 \x01(\x0b\x32\x1f.paiza.peer.v1.ForwardingNoticeH\x00\x42\n\n\x08\x64\x65livery\"H\n\x07Release\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12,\n\x08released\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xa4\x01\n\nForwarding\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12-\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\'\n\x06origin\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12-\n\x05grant\x18\x04 \x01(\x0b\x32\x1e.paiza.peer.v1.ForwardingGrant\"A\n\x10\x46orwardingNotice\x12-\n\tforwarded\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"M\n\x0f\x46orwardingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"\x9a\x01\n\x0f\x44\x65liverResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.paiza.peer.v1.DeliverResult\x12\x1c\n\x14\x63onsistency_mismatch\x18\x03 \x01(\x08\"\x9d\x01\n\rDeliverResult\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12%\n\x05retry\x18\x02 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result2\xaa\x04\n\x0f\x45xchangeService\x12`\n\tHandshake\x12\x1f.paiza.peer.v1.HandshakeRequest\x1a .paiza.peer.v1.HandshakeResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12Z\n\x07\x44\x65liver\x12\x1d.paiza.peer.v1.DeliverRequest\x1a\x1e.paiza.peer.v1.DeliverResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12u\n\x10ProveConsistency\x12&.paiza.peer.v1.ProveConsistencyRequest\x1a\'.paiza.peer.v1.ProveConsistencyResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12t\n\x0f\x46\x65tchAttachment\x12%.paiza.peer.v1.FetchAttachmentRequest\x1a&.paiza.peer.v1.FetchAttachmentResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange0\x01\x12l\n\rFetchMessages\x12#.paiza.peer.v1.FetchMessagesRequest\x1a$.paiza.peer.v1.FetchMessagesResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchangeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/peer/v1/exchange.proto\x12\rpaiza.peer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\x1a\x1cpaiza/core/v1/register.proto\"y\n\x14\x46\x65tchMessagesRequest\x12\x12\n\nknown_size\x18\x01 \x01(\x04\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x17\n\x0fmessage_digests\x18\x03 \x03(\x0c\"\x9b\x01\n\x15\x46\x65tchMessagesResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12+\n\ndispatches\x18\x02 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x19\n\x11\x66orwarded_digests\x18\x03 \x03(\x0c\"(\n\x17ProveConsistencyRequest\x12\r\n\x05sizes\x18\x01 \x03(\x04\"_\n\x18ProveConsistencyResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12/\n\x06proofs\x18\x02 \x03(\x0b\x32\x1f.paiza.peer.v1.ConsistencyProof\"H\n\x10\x43onsistencyProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x11\n\tfrom_root\x18\x03 \x01(\x0c\"b\n\x10HandshakeRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\"\xc6\x01\n\x11HandshakeResponse\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x18\n\x10known_checkpoint\x18\x03 \x01(\x0c\x12\x16\n\x0eown_checkpoint\x18\x04 \x01(\x0c\x12/\n\x0b\x61nswer_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x02\n\x0e\x44\x65liverRequest\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12+\n\ndispatches\x18\x03 \x03(\x0b\x32\x17.paiza.peer.v1.Dispatch\x12\x36\n\x12\x61ttachment_answers\x18\x04 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x33\n\x0f\x65rasure_answers\x18\x05 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"U\n\x16\x46\x65tchAttachmentRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\'\n\x17\x46\x65tchAttachmentResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xa5\x01\n\x08\x44ispatch\x12)\n\x07release\x18\x01 \x01(\x0b\x32\x16.paiza.peer.v1.ReleaseH\x00\x12/\n\nforwarding\x18\x02 \x01(\x0b\x32\x19.paiza.peer.v1.ForwardingH\x00\x12\x31\n\x06notice\x18\x03 \x01(\x0b\x32\x1f.paiza.peer.v1.ForwardingNoticeH\x00\x42\n\n\x08\x64\x65livery\"H\n\x07Release\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12,\n\x08released\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xa4\x01\n\nForwarding\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12-\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\'\n\x06origin\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\x12-\n\x05grant\x18\x04 \x01(\x0b\x32\x1e.paiza.peer.v1.ForwardingGrant\"A\n\x10\x46orwardingNotice\x12-\n\tforwarded\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"M\n\x0f\x46orwardingGrant\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"\x9a\x01\n\x0f\x44\x65liverResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.paiza.peer.v1.DeliverResult\x12\x1c\n\x14\x63onsistency_mismatch\x18\x03 \x01(\x08\"\x9d\x01\n\rDeliverResult\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12%\n\x05retry\x18\x02 \x01(\x0b\x32\x14.paiza.core.v1.RetryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result2\xaa\x04\n\x0f\x45xchangeService\x12`\n\tHandshake\x12\x1f.paiza.peer.v1.HandshakeRequest\x1a .paiza.peer.v1.HandshakeResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12Z\n\x07\x44\x65liver\x12\x1d.paiza.peer.v1.DeliverRequest\x1a\x1e.paiza.peer.v1.DeliverResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12u\n\x10ProveConsistency\x12&.paiza.peer.v1.ProveConsistencyRequest\x1a\'.paiza.peer.v1.ProveConsistencyResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange\x12t\n\x0f\x46\x65tchAttachment\x12%.paiza.peer.v1.FetchAttachmentRequest\x1a&.paiza.peer.v1.FetchAttachmentResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchange0\x01\x12l\n\rFetchMessages\x12#.paiza.peer.v1.FetchMessagesRequest\x1a$.paiza.peer.v1.FetchMessagesResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,40 +46,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCHANGESERVICE'].methods_by_name['FetchAttachment']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
   _globals['_EXCHANGESERVICE'].methods_by_name['FetchMessages']._loaded_options = None
   _globals['_EXCHANGESERVICE'].methods_by_name['FetchMessages']._serialized_options = b'\212\265\030\014\010\001\022\010exchange'
-  _globals['_FETCHMESSAGESREQUEST']._serialized_start=159
-  _globals['_FETCHMESSAGESREQUEST']._serialized_end=280
-  _globals['_FETCHMESSAGESRESPONSE']._serialized_start=283
-  _globals['_FETCHMESSAGESRESPONSE']._serialized_end=438
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=440
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=480
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=482
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=577
-  _globals['_CONSISTENCYPROOF']._serialized_start=579
-  _globals['_CONSISTENCYPROOF']._serialized_end=651
-  _globals['_HANDSHAKEREQUEST']._serialized_start=653
-  _globals['_HANDSHAKEREQUEST']._serialized_end=751
-  _globals['_HANDSHAKERESPONSE']._serialized_start=754
-  _globals['_HANDSHAKERESPONSE']._serialized_end=903
-  _globals['_DELIVERREQUEST']._serialized_start=906
-  _globals['_DELIVERREQUEST']._serialized_end=1190
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=1192
-  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=1277
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=1279
-  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1318
-  _globals['_DISPATCH']._serialized_start=1321
-  _globals['_DISPATCH']._serialized_end=1486
-  _globals['_RELEASE']._serialized_start=1488
-  _globals['_RELEASE']._serialized_end=1560
-  _globals['_FORWARDING']._serialized_start=1563
-  _globals['_FORWARDING']._serialized_end=1727
-  _globals['_FORWARDINGNOTICE']._serialized_start=1729
-  _globals['_FORWARDINGNOTICE']._serialized_end=1794
-  _globals['_FORWARDINGGRANT']._serialized_start=1796
-  _globals['_FORWARDINGGRANT']._serialized_end=1873
-  _globals['_DELIVERRESPONSE']._serialized_start=1876
-  _globals['_DELIVERRESPONSE']._serialized_end=2030
-  _globals['_DELIVERRESULT']._serialized_start=2033
-  _globals['_DELIVERRESULT']._serialized_end=2190
-  _globals['_EXCHANGESERVICE']._serialized_start=2193
-  _globals['_EXCHANGESERVICE']._serialized_end=2747
+  _globals['_FETCHMESSAGESREQUEST']._serialized_start=192
+  _globals['_FETCHMESSAGESREQUEST']._serialized_end=313
+  _globals['_FETCHMESSAGESRESPONSE']._serialized_start=316
+  _globals['_FETCHMESSAGESRESPONSE']._serialized_end=471
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=473
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=513
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=515
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=610
+  _globals['_CONSISTENCYPROOF']._serialized_start=612
+  _globals['_CONSISTENCYPROOF']._serialized_end=684
+  _globals['_HANDSHAKEREQUEST']._serialized_start=686
+  _globals['_HANDSHAKEREQUEST']._serialized_end=784
+  _globals['_HANDSHAKERESPONSE']._serialized_start=787
+  _globals['_HANDSHAKERESPONSE']._serialized_end=985
+  _globals['_DELIVERREQUEST']._serialized_start=988
+  _globals['_DELIVERREQUEST']._serialized_end=1272
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_start=1274
+  _globals['_FETCHATTACHMENTREQUEST']._serialized_end=1359
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_start=1361
+  _globals['_FETCHATTACHMENTRESPONSE']._serialized_end=1400
+  _globals['_DISPATCH']._serialized_start=1403
+  _globals['_DISPATCH']._serialized_end=1568
+  _globals['_RELEASE']._serialized_start=1570
+  _globals['_RELEASE']._serialized_end=1642
+  _globals['_FORWARDING']._serialized_start=1645
+  _globals['_FORWARDING']._serialized_end=1809
+  _globals['_FORWARDINGNOTICE']._serialized_start=1811
+  _globals['_FORWARDINGNOTICE']._serialized_end=1876
+  _globals['_FORWARDINGGRANT']._serialized_start=1878
+  _globals['_FORWARDINGGRANT']._serialized_end=1955
+  _globals['_DELIVERRESPONSE']._serialized_start=1958
+  _globals['_DELIVERRESPONSE']._serialized_end=2112
+  _globals['_DELIVERRESULT']._serialized_start=2115
+  _globals['_DELIVERRESULT']._serialized_end=2272
+  _globals['_EXCHANGESERVICE']._serialized_start=2275
+  _globals['_EXCHANGESERVICE']._serialized_end=2829
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from paiza.core.v1 import log_pb2 as _log_pb2
 from paiza.core.v1 import outcome_pb2 as _outcome_pb2
@@ -213,6 +214,7 @@ class HandshakeResponse(_message.Message):
     REGISTER_STATE_FIELD_NUMBER: _builtins.int
     KNOWN_CHECKPOINT_FIELD_NUMBER: _builtins.int
     OWN_CHECKPOINT_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
     protocol_version: _builtins.int
     """The protocol version to use: the lower of the two highest."""
     known_checkpoint: _builtins.bytes
@@ -223,6 +225,10 @@ class HandshakeResponse(_message.Message):
     def register_state(self) -> _register_pb2.RegisterState:
         """What the called node holds of the register."""
 
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """When the answer was made, by the called node's clock."""
+
     def __init__(
         self,
         *,
@@ -230,10 +236,11 @@ class HandshakeResponse(_message.Message):
         register_state: _register_pb2.RegisterState | None = ...,
         known_checkpoint: _builtins.bytes = ...,
         own_checkpoint: _builtins.bytes = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["register_state", b"register_state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_checkpoint", b"known_checkpoint", "own_checkpoint", b"own_checkpoint", "protocol_version", b"protocol_version", "register_state", b"register_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "known_checkpoint", b"known_checkpoint", "own_checkpoint", b"own_checkpoint", "protocol_version", b"protocol_version", "register_state", b"register_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

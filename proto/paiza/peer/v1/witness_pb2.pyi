@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from paiza.core.v1 import fork_proof_pb2 as _fork_proof_pb2
 from paiza.core.v1 import log_pb2 as _log_pb2
@@ -84,6 +85,7 @@ class ExchangeCheckpointsResponse(_message.Message):
     REPORTED_FIELD_NUMBER: _builtins.int
     FORK_PROOFS_FIELD_NUMBER: _builtins.int
     REGISTER_STATE_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
     consistency_mismatch: _builtins.bool
     """True when from_size differs from the answerer's consistency_claim.known_size: nothing was accepted, and the
     caller must prove its consistency_claim from there.
@@ -108,6 +110,10 @@ class ExchangeCheckpointsResponse(_message.Message):
     def register_state(self) -> _register_pb2.RegisterState:
         """What the called node holds of the register."""
 
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """When the answer was made, by the called node's clock."""
+
     def __init__(
         self,
         *,
@@ -118,10 +124,11 @@ class ExchangeCheckpointsResponse(_message.Message):
         reported: _abc.Iterable[_builtins.bytes] | None = ...,
         fork_proofs: _abc.Iterable[_fork_proof_pb2.ForkProof] | None = ...,
         register_state: _register_pb2.RegisterState | None = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "register_state", b"register_state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "consistency_claim", b"consistency_claim", "register_state", b"register_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "not_cosigned_reason", b"not_cosigned_reason", "register_state", b"register_state", "reported", b"reported"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "consistency_claim", b"consistency_claim", "consistency_mismatch", b"consistency_mismatch", "cosigned", b"cosigned", "fork_proofs", b"fork_proofs", "not_cosigned_reason", b"not_cosigned_reason", "register_state", b"register_state", "reported", b"reported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
