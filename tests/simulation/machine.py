@@ -283,6 +283,7 @@ class Node:
             note_state=self.register_cache.note_state,
             suspect=self._suspect,
             compared=self.peers.compared,
+            clock=self.core.clock,
         )
 
     def _open_session(self, member: str) -> PeerSession:

@@ -398,6 +398,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         note_state=core.register_cache.note_state,
         suspect=peers.ask,
         compared=peers.compared,
+        clock=core.clock,
     )
     deadlines = WorkflowDeadlines(
         member=core.member,

@@ -36,6 +36,16 @@ MISBEHAVIOUR: Final = Gauge(
     "1 if this misbehaviour of a member's log is open: log_forked, log_in_default or log_stale.",
     ["peer", "reason"],
 )
+CLOCK_OFFSET: Final = Gauge(
+    "paiza_clock_offset_seconds",
+    "How far the own clock is ahead of the median of the peers' clocks; NaN with fewer than three.",
+)
+CLOCK_SOURCES: Final = Gauge("paiza_clock_sources", "Peers whose clocks were compared lately.")
+PEER_CLOCK: Final = Gauge(
+    "paiza_peer_clock_offset_seconds",
+    "How far a peer's clock is ahead of the own one; NaN if it was not compared lately.",
+    ["peer"],
+)
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "Time at which the register expires.")
 
 

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.errors import N_, NodeStopped
@@ -21,6 +23,7 @@ from paiza_node.core.executors.executors import Executor
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.peers.claims import consistency_claim
+from paiza_node.core.peers.clocks import compare
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PeerHealth
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PeerChannel
@@ -108,9 +111,11 @@ class LogAgreement:
         if self._assumed is not None:  # another call asked meanwhile
             return
         self._check_active()
+        sent, began = self._clock(), monotonic()
         response = await self._channel.call(
             HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_state=self._register_cache.state)
         )
+        self._compare_clocks(sent, began, response.answer_time)
         own = self._register_cache.current.active_member(self._own_member)
         if response.known_checkpoint:
             known = _own_checkpoint(self._ledger, own.log_keys[-1].vkey, response.known_checkpoint)
@@ -162,11 +167,13 @@ class LogAgreement:
                 consistency_claim(self._ledger, candidate, assumed, self._logs.size(self._channel.member))
             )
             self._assumed = max(assumed, candidate.size)
+            sent, began = self._clock(), monotonic()
             try:
                 response = await self._channel.call(EXCHANGE_CHECKPOINTS, request)
             except PaizaError:
                 self._restore_assumed(candidate, assumed)  # most likely it did not arrive
                 raise
+            self._compare_clocks(sent, began, response.answer_time)
             known_size = response.consistency_claim.known_size
             if known_size > self._ledger.checkpoint.size:
                 self.ask()  # it is wrong, or we were rolled back
@@ -185,6 +192,10 @@ class LogAgreement:
         """Restore the size assumed before a checkpoint was submitted, so that no batch is sent twice because of it."""
         if self._assumed == submitted.size:
             self._assumed = assumed
+
+    def _compare_clocks(self, sent: datetime, began: float, answer_time: Timestamp) -> None:
+        """Keep what an answer shows of the peer's clock; one without a time, or after a long wait, changes nothing."""
+        self._health.clock = compare(sent, began, monotonic(), answer_time) or self._health.clock
 
     def _check_active(self) -> None:
         """Raise unless the register in force names the peer as active."""

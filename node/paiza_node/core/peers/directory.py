@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Final
 
 from paiza_node.core.peers.blocks import PeerBlocks
+from paiza_node.core.peers.clocks import ClockReport, report
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Unavailable
@@ -53,6 +55,10 @@ class PeerDirectory:
         """Request a handshake with a member."""
         if (session := self.sessions.get(member)) is not None:
             session.ask()
+
+    def clocks(self) -> ClockReport:
+        """Return what the clocks of the peers, compared lately, show."""
+        return report({member: session.health.clock for member, session in self.sessions.items()}, monotonic())
 
     def compared(self, member: str) -> bool:
         """Return whether a member was asked since the start, and our log is consistent with all it holds of it."""

@@ -1,4 +1,4 @@
-"""The reachability of one peer."""
+"""The reachability and the clock of one peer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from paiza_node.core.peers.clocks import ClockSample
 from paiza_wire.errors import PaizaError
 
 FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
@@ -23,6 +24,7 @@ class PeerHealth:
     reachable: bool = False
     last_error: str = ""
     last_seen: datetime | None = None
+    clock: ClockSample | None = None
 
     def answered(self, now: datetime) -> None:
         """Note that the peer answered."""

@@ -1,6 +1,7 @@
 """Answers to other members' nodes about logs: the handshake, and proofs that our own log is consistent."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from paiza.core.v1 import register_pb2
@@ -26,6 +27,7 @@ class LogAnswers:
         note_state: Callable[[str, register_pb2.RegisterState], None],
         suspect: Callable[[str], None],
         compared: Callable[[str], bool],
+        clock: Callable[[], datetime],
     ) -> None:
         """Store the collaborators.
 
@@ -38,19 +40,22 @@ class LogAnswers:
         self._note_state = note_state
         self._suspect = suspect
         self._compared = compared
+        self._clock = clock
 
     async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
         """Return which protocol version to use and the known size of the caller's log."""
         if request.protocol_version < 1:
             raise Rejected("unsupported_version", "protocol_version is not set")
         self._note_state(member.id, request.register_state)
-        return exchange_pb2.HandshakeResponse(
+        response = exchange_pb2.HandshakeResponse(
             protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
             register_state=self._register_state(),
             known_checkpoint=self._logs.largest_note(member.id),
             # Nothing is signed for a member before the comparison with it.
             own_checkpoint=self._ledger.checkpoint.note if self._compared(member.id) else b"",
         )
+        response.answer_time.FromDatetime(self._clock())
+        return response
 
     async def prove_consistency(
         self, member: Member, request: exchange_pb2.ProveConsistencyRequest

@@ -62,7 +62,7 @@ class AnswerExchange:
         cosigned, reason = await checkpoint_exchange.cosign_for_caller(member, checkpoint)
         # 5.
         shown = checkpoint_exchange.candidate(at_least=request.consistency_claim.known_size)
-        return witness_pb2.ExchangeCheckpointsResponse(
+        response = witness_pb2.ExchangeCheckpointsResponse(
             consistency_claim=consistency_claim(
                 core.ledger, shown, request.consistency_claim.known_size, core.logs.size(member.id)
             ),
@@ -72,3 +72,5 @@ class AnswerExchange:
             fork_proofs=checkpoint_exchange.gossip.forks(member.id),
             register_state=core.register_cache.state,
         )
+        response.answer_time.FromDatetime(core.clock())
+        return response

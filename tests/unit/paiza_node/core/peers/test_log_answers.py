@@ -44,6 +44,7 @@ class Scene:
             note_state=lambda *noted: self.noted.append(noted),
             suspect=self.suspected.append,
             compared=self.compared.__contains__,
+            clock=lambda: datetime.now(UTC),
         )
 
     def handshake(self, version: int = PROTOCOL_VERSION) -> exchange_pb2.HandshakeResponse:
