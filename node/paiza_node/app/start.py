@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -34,6 +35,8 @@ from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.channels import ChannelKeys
+from paiza_node.core.peers.clocks import ClockLog
+from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.register_files import PeersFetch, RegisterFiles, fetch_archived_set
 from paiza_node.core.peers.startup_comparison import StartupComparison
@@ -63,6 +66,7 @@ from paiza_wire.tlog.notes import SignerKey
 COLLECT_AFTER: Final = 10_000  # objects allocated before a collection of cycles
 DRAIN_SECONDS: Final = 10.0  # for calls in progress when the node is stopped
 METRICS_SECONDS: Final = 5.0
+CLOCK_SECONDS: Final = 10.0  # between two judgements of the clocks
 STANDBY_SECONDS: Final = 1.0  # between two attempts of a standby to become the writer
 STANDBY_TOLD: Final = 60  # one in so many attempts is logged
 SETTING_CONFIG: Final = "config"
@@ -252,10 +256,12 @@ async def _serve(
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
+    judge_clocks = partial(_judge_clocks, services.peers, ClockLog())
     try:
         running = [
             *(task() for task in services.background_tasks),
             keep_fresh(),
+            PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
             _metrics(partial(_note_status, operate, ledger, register_cache)),
             _metrics(
                 partial(_count_attachments, services.upload, services.downloads, {"uploaded": 0, "downloaded": 0})
@@ -300,13 +306,20 @@ def _metrics(round_: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, 
     return PeriodicTask(round_, period=METRICS_SECONDS, failed="no_metrics").run()
 
 
+async def _judge_clocks(peers: PeerDirectory, clock_log: ClockLog) -> None:
+    clock_log.note(peers.clocks())
+
+
 async def _note_status(operate: Operate, ledger: Ledger, register_cache: RegisterCache) -> None:
     status = await operate.status(admin_pb2.GetStatusRequest())
     metrics.LOG_SIZE.set(ledger.checkpoint.size)
     metrics.WITNESSED_SIZE.set(status.witnessed_size)
     metrics.UNWITNESSED_SECONDS.set(_age(status))
     metrics.REGISTER_EXPIRY.set(register_cache.expiry_time.timestamp())
+    metrics.CLOCK_SOURCES.set(status.clock_sources)
+    metrics.CLOCK_OFFSET.set(_seconds_or_nan(status))
     for peer in status.peers:
+        metrics.PEER_CLOCK.labels(peer.member).set(_seconds_or_nan(peer))
         metrics.WAITING.labels(peer.member).set(peer.waiting)
         metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
         metrics.UNCOSIGNED.labels(peer.member).set(peer.uncosigned_proofs)
@@ -326,6 +339,12 @@ async def _count_attachments(upload: Upload, downloads: AttachmentDownloads, cou
         counted[way] = total
     for (way, member), count in (await asyncio.to_thread(downloads.pending)).items():
         metrics.ATTACHMENTS_PENDING.labels(way, member).set(count)
+
+
+def _seconds_or_nan(status: admin_pb2.GetStatusResponse | admin_pb2.PeerStatus) -> float:
+    """Return the offset of a clock in seconds; NaN if it is not known."""
+    known = status.HasField("clock_offset")
+    return status.clock_offset.ToTimedelta().total_seconds() if known else math.nan
 
 
 def _age(status: admin_pb2.GetStatusResponse) -> float:

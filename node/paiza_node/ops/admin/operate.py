@@ -95,7 +95,10 @@ class Operate:
             response.witnessed_time.FromDatetime(witnessed.time)
         if since is not None:
             response.unwitnessed_since_time.FromDatetime(since)
-        sessions, blocks = self._peers.sessions, self._blocks.all
+        sessions, blocks, clocks = self._peers.sessions, self._blocks.all, self._peers.clocks()
+        response.clock_sources = len(clocks.ahead)
+        if clocks.own is not None:
+            response.clock_offset.FromTimedelta(clocks.own)
         for member in sorted(sessions.keys() | blocks.keys()):
             peer = response.peers.add(
                 member=member,
@@ -112,6 +115,8 @@ class Operate:
                 peer.reachable, peer.endpoint, peer.last_error = health.reachable, session.endpoint, health.last_error
                 if health.last_seen is not None:
                     peer.last_seen_time.FromDatetime(health.last_seen)
+            if member in clocks.ahead:
+                peer.clock_offset.FromTimedelta(clocks.ahead[member])
             if member in blocks:
                 peer.last_error = peer.not_cosigned_reason = REASON
                 peer.block.CopyFrom(shown_block(blocks[member]))

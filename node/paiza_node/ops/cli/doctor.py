@@ -18,7 +18,7 @@ from paiza_node.ops.cli.status import log_size
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor import machine
 from paiza_node.ops.doctor.machine import Check, Level, Look, fail, ok, warn
-from paiza_node.ops.doctor.peers import check_blocks, check_clocks, check_misbehaviour, check_peers
+from paiza_node.ops.doctor.peers import check_blocks, check_misbehaviour, check_peers
 from paiza_node.ops.keys import load_keys
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import known_register
@@ -72,7 +72,6 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("queue"), lambda: machine.check_queue(config, now))
     yield from _guarded(N_("misbehaviour"), lambda: check_misbehaviour(config))
     yield from _guarded(N_("blocks"), lambda: check_blocks(config))
-    yield from _guarded(N_("clock"), lambda: check_clocks(config, register))
     yield from _guarded(N_("peers"), lambda: _peers(config, register))
 
 
@@ -109,18 +108,12 @@ def _failed(name: str, error: NodeStopped) -> Check:
     return fail(name, "{what} ({where})", "{remedy}", what=what, where=where, remedy=remedy)
 
 
-def _sentences(check: Check) -> tuple[str, str]:
-    what = _(check.what)
-    remedy = _(check.remedy)
-    return (what.format(**check.values), remedy.format(**check.values)) if check.values else (what, remedy)
-
-
 def _print(check: Check) -> None:
-    what, remedy = _sentences(check)
+    what, remedy = check.in_words()
     line = f"{_(WORDS[check.level]):<5} {_(check.name)}: {plain_line(what)}"
     click.echo(" ".join((line, _("Remedy:"), plain_line(remedy))) if remedy else line)
 
 
 def _as_object(check: Check) -> dict[str, str]:
-    what, remedy = _sentences(check)
+    what, remedy = check.in_words()
     return {"check": check.name, "level": check.level.name.lower(), "what": what, "remedy": remedy}

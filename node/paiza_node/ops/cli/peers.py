@@ -12,7 +12,7 @@ from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.node_status import node_status
 from paiza_node.ops.cli.options import json_option, settings, shared
-from paiza_node.ops.cli.status import block_as_object, block_text, peer_as_object
+from paiza_node.ops.cli.status import block_as_object, block_text, offset_text, peer_as_object
 from paiza_node.ops.language import _, number_text
 from paiza_node.ops.misbehaviour import in_words
 from paiza_node.ops.terminal import print_json, print_table, shown_time, time_of
@@ -46,6 +46,7 @@ def command(context: click.Context, config_path: Path, log_level: str | None, *,
         _("oldest"),
         _("log"),
         _("cosigned"),
+        _("clock, s"),
         _("misbehaviour"),
         _("last failure"),
     )
@@ -125,6 +126,7 @@ def _row(peer: admin_pb2.PeerStatus, *, runs: bool) -> tuple[str, ...]:
         shown_time(time_of(peer.oldest_waiting_time)),
         number_text(peer.known_log_size),
         number_text(peer.cosigned_size) if peer.cosigned_size else peer.not_cosigned_reason or "-",
+        offset_text(peer.clock_offset) if peer.HasField("clock_offset") else "-",
         in_words(list(peer.misbehaviour)),
         _("blocked") if peer.HasField("block") else peer.last_error or "-",
     )

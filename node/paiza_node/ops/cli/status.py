@@ -1,10 +1,12 @@
 """`paiza-node status`: the node's status."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
+from google.protobuf.duration_pb2 import Duration
 
 from paiza.admin.v1 import admin_pb2
 from paiza_cli.terminal import plain_line
@@ -41,6 +43,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("database"), status.database),
             (_("log entries"), number_text(log_size(status.checkpoint))),
             (_("witnessed"), _witnessed(status)),
+            *([(_("clock"), _clock(status))] if runs else []),
             *[
                 (_("misbehaviour"), f"{peer.member}: {in_words(list(peer.misbehaviour))}")
                 for peer in _with_misbehaviour(status)
@@ -62,6 +65,20 @@ def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
         return _("all entries")
     age = span_text(datetime.now(UTC) - since)
     return _("the first {size}; the rest waits for {age}").format(size=number_text(status.witnessed_size), age=age)
+
+
+def _clock(status: admin_pb2.GetStatusResponse) -> str:
+    """Return how far the own clock is off, or that it is not known."""
+    if not status.HasField("clock_offset"):
+        return _("compared with {count} peers; at least three are needed").format(count=status.clock_sources)
+    text = offset_text(status.clock_offset)
+    return _("{offset} s against the median of {count} peers").format(offset=text, count=status.clock_sources)
+
+
+def offset_text(offset: Duration) -> str:
+    """Return an offset in seconds with its sign."""
+    tenths = round(offset.ToTimedelta() / timedelta(milliseconds=100))
+    return ("-" if tenths < 0 else "+") + number_text(Decimal(abs(tenths)) / 10)
 
 
 def _with_misbehaviour(status: admin_pb2.GetStatusResponse) -> list[admin_pb2.PeerStatus]:
@@ -99,6 +116,8 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "waiting": status.waiting,
         "register_version": status.register_version.hex(),
         "register_expiry_time": iso(time_of(status.register_expiry_time)),
+        "clock_offset_seconds": offset_seconds(status),
+        "clock_sources": status.clock_sources if runs else None,
         "recovering_from": list(status.recovering_from),
         "peers": [peer_as_object(peer, runs=runs) for peer in status.peers],
     }
@@ -120,8 +139,14 @@ def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
         "not_cosigned_reason": peer.not_cosigned_reason,
         "uncosigned_proofs": peer.uncosigned_proofs,
         "misbehaviour": list(peer.misbehaviour),
+        "clock_offset_seconds": offset_seconds(peer),
         "block": block_as_object(peer.block) if peer.HasField("block") else None,
     }
+
+
+def offset_seconds(status: admin_pb2.GetStatusResponse | admin_pb2.PeerStatus) -> float | None:
+    """Return the offset of a clock in seconds for JSON; None if it is not known."""
+    return status.clock_offset.ToTimedelta().total_seconds() if status.HasField("clock_offset") else None
 
 
 def block_as_object(block: admin_pb2.PeerBlock) -> dict[str, Any]:

@@ -61,6 +61,12 @@ class Check:
     remedy: str
     values: dict[str, Any]
 
+    def in_words(self) -> tuple[str, str]:
+        """Return cause and remedy in the language in use."""
+        what = _(self.what)
+        remedy = _(self.remedy)
+        return (what.format(**self.values), remedy.format(**self.values)) if self.values else (what, remedy)
+
 
 def ok(name: str, what: str, /, **values: Any) -> Check:
     """Return the result of a check that found nothing wrong."""

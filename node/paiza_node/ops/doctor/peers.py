@@ -3,15 +3,23 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
 
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.errors import N_
-from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.blocks import REASON as BLOCKED
 from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
+from paiza_node.core.peers.clocks import (
+    LEAST_SOURCES,
+    OFF_WARNING,
+    ClockLevel,
+    ClockReport,
+    ClockSample,
+    compare,
+    level_of,
+    report,
+)
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.log_answers import PROTOCOL_VERSION
 from paiza_node.core.peers.model import PeerBlock
@@ -21,39 +29,49 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED
 from paiza_node.ops import misbehaviour
 from paiza_node.ops.config import Config
-from paiza_node.ops.doctor import store as facts_store
 from paiza_node.ops.doctor.machine import Check, fail, ok, warn
 from paiza_node.ops.keys import Keys
 from paiza_node.ops.language import span_text
 from paiza_node.ops.terminal import shown_time
 from paiza_register import Register
-from paiza_wire import receipts
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.notes import VerifierKey
-
-CLOCK_WARNING: Final = timedelta(seconds=30)
-RECENT: Final = 32  # exchanges with a peer that are considered
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def check_peers(config: Config, register: Register, keys: Keys, own_size: Callable[[], int]) -> Iterator[Check]:
     """Call the node of every other active member that is not blocked, at the same time."""
     blocked = _blocks(config).keys() | {config.member}
     members = [member.id for member in register.active_members() if member.id not in blocked]
-    yield from asyncio.run(_ask_all(config, register, keys, own_size, members))
+    samples: dict[str, ClockSample | None] = {}
+    yield from asyncio.run(_ask_all(config, register, keys, own_size, members, samples))
+    yield from check_clocks(report(samples, time.monotonic()))
 
 
 async def _ask_all(
-    config: Config, register: Register, keys: Keys, own_size: Callable[[], int], members: list[str]
+    config: Config,
+    register: Register,
+    keys: Keys,
+    own_size: Callable[[], int],
+    members: list[str],
+    samples: dict[str, ClockSample | None],
 ) -> list[Check]:
-    return list(await asyncio.gather(*(_ask(config, register, keys, own_size, member) for member in members)))
+    asked = (_ask(config, register, keys, own_size, member, samples) for member in members)
+    return list(await asyncio.gather(*asked))
 
 
-async def _ask(config: Config, register: Register, keys: Keys, own_size: Callable[[], int], member: str) -> Check:
+async def _ask(
+    config: Config,
+    register: Register,
+    keys: Keys,
+    own_size: Callable[[], int],
+    member: str,
+    samples: dict[str, ClockSample | None],
+) -> Check:
+    """Call a member's node; its clock is added to ``samples``."""
     name = member
     channel = GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
-    begun = time.monotonic()
+    sent, begun = datetime.now(UTC), time.monotonic()
     try:
         response = await channel.call_any(
             HANDSHAKE,
@@ -76,6 +94,7 @@ async def _ask(config: Config, register: Register, keys: Keys, own_size: Callabl
         )
     finally:
         await channel.close()
+    samples[member] = compare(sent, begun, time.monotonic(), response.answer_time)
     known = _known_size(register, config.member, response.known_checkpoint)
     size = own_size()
     if known > size:
@@ -161,51 +180,47 @@ def check_misbehaviour(config: Config) -> Iterator[Check]:
         yield ok(name, N_("No misbehaviour of other members' logs is recorded."))
 
 
-def check_clocks(config: Config, register: Register) -> Iterator[Check]:
-    """Compare our clock with the peers', by the times of the last exchanged messages.
-
-    A receipt was written between our release and our settlement of it; a release before we stored the message. This
-    gives bounds of the difference of the two clocks, without a request for the time.
-    """
+def check_clocks(found: ClockReport) -> Iterator[Check]:
+    """Check our clock and those of the peers that answered, by the times in their answers."""
     name = N_("clock")
-    compared = 0
-    with open_scan(config.database) as scan:
-        for member in (each.id for each in register.active_members() if each.id != config.member):
-            ahead: list[timedelta] = []  # the peer's clock is ahead of ours by at least this
-            behind: list[timedelta] = []  # and by at most this
-            for entry, _stored, stored in facts_store.recent(scan, received=True, member=member, limit=RECENT):
-                ahead.append(_difference(entry, stored))
-            for entry, released, settled in facts_store.recent(scan, received=False, member=member, limit=RECENT):
-                ahead.append(_difference(entry, settled))
-                behind.append(_difference(entry, released))
-            least = max(ahead, default=timedelta(0))
-            most = min(behind, default=timedelta(0))
-            compared += bool(ahead)
-            off = max(least, -most)
-            if off < CLOCK_WARNING:
-                continue
-            judge = fail if off >= MAX_CLOCK_SKEW else warn
-            yield judge(
-                name,
-                N_("Our clock is {off} behind that of {member}.")
-                if off == least
-                else N_("Our clock is {off} ahead of that of {member}."),
-                N_("Check that this machine keeps its time by NTP; if it does, tell that member's operator."),
-                off=span_text(off),
-                member=member,
-            )
-            return
-    if compared:
-        yield ok(
-            name,
-            N_("Agrees with {count} peers within {seconds} s."),
-            count=compared,
-            seconds=int(CLOCK_WARNING.total_seconds()),
+    count, ntp = len(found.ahead), N_("Check that this machine keeps its time by NTP.")
+    if not count:
+        yield warn(name, N_("No peer answered with its time: the clock was not compared."), ntp)
+        return
+    if found.own is not None and found.level:
+        judge = fail if found.level is ClockLevel.FAR_OFF else warn
+        text = (
+            N_("Our clock is {off} ahead of the median of {count} peers.")
+            if found.own > timedelta(0)
+            else N_("Our clock is {off} behind the median of {count} peers.")
         )
-    else:
-        yield ok(name, N_("No messages were exchanged yet that show the peers' time."))
+        yield judge(name, text, ntp, off=span_text(abs(found.own)), count=count)
+    for member, ahead in sorted(found.wrong.items()):
+        if found.own is None:
+            yield _undecided(name, member, ahead, count)
+            continue
+        text = (
+            N_("The clock of {member} is {off} ahead of the median of {count} peers.")
+            if ahead > timedelta(0)
+            else N_("The clock of {member} is {off} behind the median of {count} peers.")
+        )
+        remedy = N_("Tell that member's operator.")
+        yield warn(name, text, remedy, member=member, off=span_text(abs(ahead)), count=count)
+    if not found.level and not found.wrong:
+        text = (
+            N_("Agrees with {count} peers within {seconds} s.")
+            if count >= LEAST_SOURCES
+            else N_("Agrees with {count} peers within {seconds} s; three are needed to tell which clock is wrong.")
+        )
+        yield ok(name, text, count=count, seconds=int(OFF_WARNING.total_seconds()))
 
 
-def _difference(entry: bytes, ours: int) -> timedelta:
-    theirs = receipts.parse_entry(entry).entry_time
-    return (theirs.ToMicroseconds() - ours) * _MICROSECOND
+def _undecided(name: str, member: str, ahead: timedelta, count: int) -> Check:
+    text = (
+        N_("Our clock is {off} behind that of {member}; with {count} peers it is not known which is wrong.")
+        if ahead > timedelta(0)
+        else N_("Our clock is {off} ahead of that of {member}; with {count} peers it is not known which is wrong.")
+    )
+    judge = fail if level_of(ahead) is ClockLevel.FAR_OFF else warn
+    remedy = N_("Check that this machine keeps its time by NTP; if it does, tell that member's operator.")
+    return judge(name, text, remedy, off=span_text(abs(ahead)), member=member, count=count)

@@ -1,20 +1,13 @@
-"""The doctor's queries of the database itself, and of the last exchanged messages."""
+"""The doctor's queries of the database itself."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, exists, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from paiza_node.core.exchange.model import ProofKind
-from paiza_node.core.exchange.send.store import delivery_table
-from paiza_node.core.exchange.store import proof_table
-from paiza_node.core.messages.store import message_table
-from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.engine import parse_url, reader_engine
 from paiza_node.core.storage.migrate import NEWEST, revision
-from paiza_node.core.storage.scanning import Rows
-from paiza_node.features.recovery.store import recovered_entry_table
 from paiza_wire.errors import Unavailable
 
 PG_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")
@@ -59,26 +52,3 @@ def _postgresql(connection: Connection) -> tuple[int, dict[str, str]]:
     # The server's default for sessions; the node sets synchronous_commit = on for its own.
     ask = text("SELECT name, reset_val FROM pg_settings WHERE name = ANY(:names)")
     return size, {row[0]: row[1] for row in connection.execute(ask, {"names": list(PG_SETTINGS)})}
-
-
-RELEASED: Final = int(ProofKind.RELEASED)
-
-ANSWER: Final = int(ProofKind.ANSWER)
-
-
-def recent(conn: ReadConnection, *, received: bool, member: str, limit: int) -> Rows:
-    """Return (entry of the member's log, our earliest time, our latest time) of the last exchanges with it.
-
-    Recovered messages are left out: their times here are those of the recovery.
-    """
-    m, d, p = message_table.c, delivery_table.c, proof_table.c
-    if received:
-        joined = message_table.join(proof_table, (p.digest == m.digest) & (p.member == m.author) & (p.kind == RELEASED))
-        newest = select(p.entry, m.stored_time, m.stored_time).select_from(joined)
-        came_back = exists().where(recovered_entry_table.c.digest == m.digest)
-        return conn.execute(newest.where(m.author == member, ~came_back).order_by(m.seq.desc()).limit(limit)).all()
-    joined = delivery_table.join(proof_table, (p.digest == d.digest) & (p.member == d.recipient) & (p.kind == ANSWER))
-    settled = select(p.entry, d.released_time, d.settled_time).select_from(joined)
-    came_back = exists().where(recovered_entry_table.c.digest == d.digest)
-    chosen = settled.where(d.recipient == member, d.settled_time.is_not(None), ~came_back)
-    return conn.execute(chosen.order_by(d.id.desc()).limit(limit)).all()
