@@ -1,6 +1,7 @@
 """The keys of a ceremony: sealed files and halves on tokens, opened as their folder says."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from paiza_register.pair_key import PairSigner
 from paiza_trust import key_folder
-from paiza_trust.errors import TrustError
+from paiza_trust.errors import _WORDS, TrustError, from_wire
 from paiza_trust.files import write_key
 from paiza_trust.key_folder import KeyFolder
+from paiza_trust.language import translations
+from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.private_keys import MLDSA44, P256
@@ -165,3 +168,16 @@ def test_a_pair_of_files_is_the_pair_that_was_made(tmp_path: Path) -> None:
     (tmp_path / "keys.toml").write_text(key_folder.UNSEALED)
     made = PairSigner(PairPrivateKey.from_halves(classical, lattice))
     assert KeyFolder(tmp_path).pair("a").public_key == made.public_key
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["token_unavailable", "token_ambiguous", "bad_pin", "pin_locked", "token_key_unknown", "token_key_unusable"],
+)
+def test_each_fault_of_a_token_is_told_in_both_languages(reason: str) -> None:
+    """What happened and what to do has words of its own in Russian and in English."""
+    found = from_wire(Rejected(reason), "officer-ca.uri")
+    russian = found.translated(translations("ru").gettext)
+    assert re.search("токен", russian.what + russian.remedy, re.IGNORECASE)
+    assert (russian.what, russian.remedy) != (found.what, found.remedy)
+    assert (found.what, found.remedy) == _WORDS[reason]
