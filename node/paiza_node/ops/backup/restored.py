@@ -18,7 +18,7 @@ from paiza_node.core.register.state import state_of
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.keys import Keys, load_keys
-from paiza_register import Fetch, Member, Register, folder_fetch
+from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs
@@ -64,19 +64,7 @@ def compare(config: Config, without: Collection[str], now: datetime) -> Compared
 
 
 async def _compare(config: Config, without: Collection[str], now: datetime) -> Compared:
-    reader = await asyncio.to_thread(open_reader, config)
-    last = await asyncio.to_thread(reader.current)
-    fetch: Fetch
-    if config.register is not None:
-        fetch = folder_fetch(config.register)
-    else:
-        sources: list[RegisterFiles] = []
-        if last is not None:
-            keys = load_keys(config, last.member(config.member))
-            others = [each.id for each in last.active_members() if each.id != config.member]
-            sources = [RegisterFiles(_channel(last, keys, member)) for member in others]
-        fetch = PeersFetch(asyncio.get_running_loop(), lambda: sources)
-    register = await asyncio.to_thread(reader.refresh, now, fetch)
+    register = await _refreshed(config, now)
     own = register.member(config.member)
     keys = load_keys(config, own)
     shown = Shown()
@@ -94,6 +82,29 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
         for note in answer if isinstance(answer, list) else ():
             shown.take(own, note, member)
     return Compared(register, keys, shown, asked)
+
+
+async def _refreshed(config: Config, now: datetime) -> Register:
+    """Fetch the register from every member in turn: one that is behind, or lies, stops nothing."""
+    reader = await asyncio.to_thread(open_reader, config)
+    last = await asyncio.to_thread(reader.current)
+    sources: list[RegisterFiles] = []
+    if last is not None:
+        keys = load_keys(config, last.member(config.member))
+        others = [each.id for each in last.active_members() if each.id != config.member]
+        sources = [RegisterFiles(_channel(last, keys, member)) for member in others]
+    fetch = PeersFetch(asyncio.get_running_loop(), lambda: sources)
+    failure: PaizaError = Unavailable("register_unavailable", "no other member can be asked")
+    for _source in sources:
+        try:
+            await asyncio.to_thread(reader.refresh, now, fetch)
+        except PaizaError as error:
+            failure = error
+        fetch.turn()
+    found = await asyncio.to_thread(reader.current, now)
+    if found is None:
+        raise failure
+    return found
 
 
 def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
