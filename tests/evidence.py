@@ -15,8 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from tuf.api.metadata import Metadata, Root, Targets
-
 from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
@@ -26,16 +24,16 @@ from paiza_client.evidence import members as evidence_members
 from paiza_client.evidence.entries import Filed
 from paiza_node.ops.config import load
 from paiza_node.ops.keys import Keys, load_keys
-from paiza_register import Register, load_set
-from paiza_register.documents import Federation
+from paiza_register import Fetch, Register, load_set
+from paiza_register.register_file import RegisterFile
 from paiza_trust import dev
-from paiza_trust.repository import load_signers, publish
 from paiza_wire import message, receipts
 from paiza_wire.message import part_cipher
 from paiza_wire.tlog import checkpoint, cosignatures, tiles, tlog_proof
 from paiza_wire.tlog.merkle import leaf_hash
 from tests.log_entries import entry_of
 from tests.officer import KIND, Officer
+from tests.unit.paiza_register.conftest import Holder
 
 MEMBERS: Final = ("kaz", "tjk", "uzb", "kgz", "tkm")
 PLAINTEXT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
@@ -85,13 +83,15 @@ class Court:
         self.members = tuple(members)
         dev.create(folder, members)
         self.root = (folder / "root.json").read_bytes()
-        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.now = self._published = datetime.now(UTC).replace(microsecond=0)
         self.sets: dict[bytes, dict[str, bytes]] = {}
         self.unread: dict[bytes, dict[str, bytes]] = {}  # every set that was published, whether it holds or not
-        self.register = self._take()
-        # Reference data decide nothing here, and are most of the bytes.
-        self.publish()
-        del self.sets[next(iter(self.sets))]
+        self._holder = Holder(folder)
+        for path in [*self._holder.documents]:
+            # Reference data decide nothing here, and are most of the bytes.
+            if path.startswith("reference-") or path.endswith(("/profile.json", "/liaison.json")):
+                self._holder.drop(path)
+        self.register = self.publish()
         self.logs = {member: self._log(member) for member in members}
         self.officers = {name: Officer(folder, name, self.register) for name in ("kaz-liaison", "kaz-authoriser")}
 
@@ -102,37 +102,24 @@ class Court:
 
     def publish(self, changes: Mapping[str, Any] | None = None) -> Register:
         """Publish a further version of the register, some documents changed; it is in force then."""
-        files = self.sets[self.register.version]
-        top = Metadata[Targets].from_bytes(files[f"metadata/{self.register.role_versions['targets']}.targets.json"])
-        root = Metadata[Root].from_bytes(self.root).signed
-        federation = Federation(json.dumps(self.document("federation.json")).encode())
-        signers = load_signers(self.folder / "register-keys", root, top.signed, federation)
-        documents = {}
-        for path, data in files.items():
-            folder, slash, name = path.removeprefix("targets/").rpartition("/")
-            if (
-                path.startswith("targets/")
-                and ".reference-" not in name
-                and not name.endswith((".profile.json", ".liaison.json"))
-            ):
-                documents[f"{folder}{slash}{name.split('.', 1)[1]}"] = data
-        documents |= {path: json.dumps(content).encode() for path, content in (changes or {}).items()}
-        version = self.register.role_versions["snapshot"] + 1
-        publish(self.folder / "register", signers, documents, version=version, now=self.now)
-        self.register = self._take()
+        for path, content in (changes or {}).items():
+            self._holder.put(path, json.dumps(content).encode())
+        self._holder.advance((self.now - self._published) / timedelta(days=1))
+        self._published = self.now
+        files = self._holder.files()
+        self.last = sha256(files[f"metadata/{self._holder.snapshot.version}.snapshot.json"]).digest()
+        self.unread[self.last] = files
+        self.register = load_set(files, self.root, None)
+        self.sets[self.register.version] = files
         return self.register
+
+    def fetch(self) -> Fetch:
+        """Return a function that fetches from the register in force."""
+        return RegisterFile(self.sets[self.register.version]).fetch()
 
     def document(self, path: str) -> Any:
         """Return a document of the register in force."""
-        folder, _slash, name = path.rpartition("/")
-        (found,) = (
-            data
-            for place, data in self.sets[self.register.version].items()
-            if place.startswith(f"targets/{folder}")
-            and place.endswith(f".{name}")
-            and place.count("/") == path.count("/") + 1
-        )
-        return json.loads(found)
+        return json.loads(self._holder.documents[path])
 
     def cosigned(self, log: Log, size: int, by: Sequence[str], at: datetime) -> bytes:
         """Return a checkpoint with the cosignatures of these members, and that of the log's own as nodes make it."""
@@ -146,28 +133,6 @@ class Court:
     def case(self, **how: Any) -> "Case":
         """Begin with a new message."""
         return Case(self, **how)
-
-    def _take(self) -> Register:
-        folder = self.folder / "register"
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.json")}
-        current = json.loads(files["metadata/timestamp.json"])["signed"]["version"]
-        named = {f"metadata/{current}.", "metadata/timestamp", "metadata/1.root", "targets/"}
-        snapshot = json.loads(files[f"metadata/{current}.snapshot.json"])["signed"]["meta"]
-        targets: set[str] = set()
-        for role, meta in snapshot.items():
-            for path, info in json.loads(files[f"metadata/{meta['version']}.{role}"])["signed"]["targets"].items():
-                place, slash, name = path.rpartition("/")
-                targets.add(f"targets/{place}{slash}{info['hashes']['sha256']}.{name}")
-        kept = {
-            path: data
-            for path, data in files.items()
-            if path in targets or (path.startswith("metadata/") and any(path.startswith(each) for each in named))
-        }
-        self.last = sha256(files[f"metadata/{current}.snapshot.json"]).digest()
-        self.unread[self.last] = kept
-        register = load_set(kept, self.root, None)
-        self.sets[register.version] = kept
-        return register
 
     def _log(self, member: str) -> Log:
         return Log(

@@ -30,7 +30,10 @@ from typing import Final, Self
 import grpc
 
 from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
+from paiza_register import Register
+from paiza_register.register_file import RegisterFile
 from paiza_trust import dev
+from tests.registers import join_nodes, newest, read_register
 
 START_SECONDS: Final = 60.0  # a start takes one or two; the machines of tests are shared
 STOP_SECONDS: Final = 60.0  # a graceful stop drains first
@@ -76,7 +79,7 @@ class NodeProcess:
     @property
     def data(self) -> Path:
         """Return the data folder."""
-        return self.folder / str(self.settings["data"])
+        return self.folder / "data"
 
     @property
     def admin_socket(self) -> Path:
@@ -212,11 +215,23 @@ class Federation:
         for node in self.nodes.values():
             node.stop()
 
+    def register(self) -> Register:
+        """Return the newest register that its nodes hold."""
+        return read_register(self.folder)
+
+    def join(self, register: RegisterFile, *members: str) -> None:
+        """Put a register into these nodes, or all, none of which runs."""
+        chosen = members or tuple(self.nodes)
+        assert not any(self.nodes[member].running for member in chosen), f"one of {chosen} still runs"
+        join_nodes(self.folder, register, chosen)
+
     def forget(self) -> None:
         """Remove what the stopped nodes stored, so that they begin anew under the same keys and register."""
+        register = newest(self.folder)
         for node in self.nodes.values():
             assert not node.running, f"{node.member} still runs"
             shutil.rmtree(node.data, ignore_errors=True)
+        self.join(register)
 
     def __enter__(self) -> Self:
         return self

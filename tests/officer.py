@@ -4,7 +4,6 @@ For tests and the benchmark that speak to a node directly; what an officer reall
 """
 
 import ssl
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,22 +16,16 @@ from google.protobuf.message import DecodeError
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2 as pb
 from paiza_domain import kinds
-from paiza_register import Register, RegisterReader, folder_fetch
+from paiza_register import Register
 from paiza_wire import message
 from paiza_wire.identity import keys, node_dns_name
+from tests.registers import read_register
 
 REVIEW: Final = timedelta(days=365)
 ROLE: Final = "liaison"
 KIND: Final = "free-message"
 SUBJECT: Final = "Exercise"
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-
-
-def read_register(folder: Path) -> Register:
-    """Verify the register of a development federation as a node would, without keeping anything."""
-    with tempfile.TemporaryDirectory(prefix="paiza-register-") as cache:
-        reader = RegisterReader(Path(cache), (folder / "root.json").read_bytes())
-        return reader.refresh(datetime.now(UTC), folder_fetch(folder / "register"))
 
 
 class Officer:

@@ -29,7 +29,6 @@ from paiza_trust.cli.reference import reference_group
 from paiza_trust.cli.status import status
 from paiza_trust.errors import TrustError, from_disk, from_wire
 from paiza_trust.language import N_, _
-from paiza_trust.log_commands import log_group
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity.key_files import passphrase_from_file
 
@@ -103,7 +102,6 @@ for each in (
 ):
     cli.add_command(each)
 cli.add_command(ca_group)
-cli.add_command(log_group)
 cli.add_command(reference_group)
 
 

@@ -13,7 +13,7 @@ import tomllib
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -28,16 +28,25 @@ from paiza_register.ceremony.application import apply as application_of
 from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.documents import FORMAT
+from paiza_register.node_folder import BACKDATED
 from paiza_register.register_file import RegisterFile
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
-from paiza_trust.member import AUTHORITY_LIFE, BACKDATED, CERTIFICATE_LIFE
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
 from paiza_wire.identity.certificates import AuthorityKey
 from paiza_wire.identity.private_keys import ED25519, MLDSA44
+
+CERTIFICATE_LIFE: Final = timedelta(days=365)
+"""Node and officer certificates."""
+
+AUTHORITY_LIFE: Final = timedelta(days=3 * 365)
+"""A member's CAs: longer than what they issue, so that renewing a certificate does not wait for a new CA."""
+
+CLASSIFICATION_CEILING: Final = 1
+"""Restricted; what is classified needs an agreement of its own."""
 
 _ROLES: Final[tuple[Role, ...]] = ("node", "officer")
 _NOTHING_REVOKED: Final = to_json({"format": FORMAT, "certificates": []})

@@ -17,11 +17,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_register.node_folder import BACKDATED
 from paiza_trust import carried_files, records
+from paiza_trust.apply import CERTIFICATE_LIFE
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
-from paiza_trust.member import BACKDATED, CERTIFICATE_LIFE
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import (
     CertificateVerifier,

@@ -1,28 +1,37 @@
 """The `dev` ceremony: a complete development federation in one folder, every key of every member in one hand.
 
-Never for real use: a real federation exists because nobody holds everybody's keys.
+Never for real use: a real federation exists because nobody holds everybody's keys. It is founded by the same functions
+as a real one, and only by these: each member's node folder is made and its application with it, all custodians sign the
+founding, it is published, and every node joins. The keys are under no passphrase.
 """
 
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from paiza_cli.exit_codes import ExitCode
-from paiza_register.ceremony.federation_file import federation_file
+from paiza_register.ceremony import Application, Founding, Proposal
+from paiza_register.ceremony.founding import found
 from paiza_register.documents import MAX_MEMBERS
-from paiza_register.verified_set import FEDERATION as FEDERATION_FILE
+from paiza_register.joining import DIGESTS, join
+from paiza_register.node_folder import NewNode, make_node_folder
+from paiza_register.register_file import RegisterFile
+from paiza_trust import signing
+from paiza_trust.apply import CLASSIFICATION_CEILING, NodeFolder, apply
 from paiza_trust.errors import TrustError
+from paiza_trust.exercise_officers import OFFICERS, Issuer, create_officers
 from paiza_trust.files import make_private_folder, write_private
+from paiza_trust.key_folder import SETTINGS, UNSEALED, KeyFolder
 from paiza_trust.language import N_
-from paiza_trust.member import OFFICERS, Plan, create_member
+from paiza_trust.names import names_of
+from paiza_trust.publishing import publish
 from paiza_trust.reference_source import OURS, legal_base_titles, member_documents, shared_documents
-from paiza_trust.repository import Signers, generate_signers, publish, publish_root
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
 FEDERATION: Final = "paiza.example"
@@ -30,6 +39,9 @@ FEDERATION: Final = "paiza.example"
 
 BASE_PORT: Final = 7401
 """Port of the first member's node; the others follow in the order given."""
+
+MAX_SOCKET_PATH_BYTES: Final = 107
+"""Longest path of a Unix socket: `sockaddr_un` has 108 bytes, one of them the closing zero."""
 
 LEGAL_BASES: Final[Mapping[str, Mapping[str, str]]] = {
     "exercise-agreement": {
@@ -75,24 +87,24 @@ def create(
     """
     started = time.monotonic()
     _check(folder, members, federation, base_port)
-    moment = now or datetime.now(UTC)
+    moment = (now or datetime.now(UTC)).replace(microsecond=0)
+    ports = {member: base_port + at for at, member in enumerate(members)}
     make_private_folder(folder.absolute().parent)
     building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=folder.absolute().parent))
     try:
-        signers = generate_signers(members, building / "register-keys")
-        register = building / "register"
-        write_private(building / "root.json", publish_root(register, signers, moment))
-        documents = dict(shared_documents(OURS))
-        for name, text in (agreements or {}).items():
-            documents[f"agreement-{name}.cedar"] = text.encode()
-        for at, member in enumerate(members):
-            documents |= create_member(
-                Plan(member, federation, base_port + at, moment, folder=building, home=folder, passphrase=passphrase)
-            )
-            documents |= member_documents(OURS, member)
-        own = [json.loads(documents[f"members/{member}/member.json"]) for member in members]
-        documents[FEDERATION_FILE] = _federation_file(federation, signers, own)
-        publish(register, signers, documents, version=1, now=moment)
+        made = [_create_member(building, folder, member, federation, port, moment) for member, port in ports.items()]
+        act = _founding([each.application for each in made], agreements or {}, moment)
+        proposal = Proposal(act)
+        for each in made:
+            proposal = signing.sign(each.keys, signing.find_keys(each.keys, proposal), proposal, moment)
+        register = publish(proposal, made[0].node, moment)
+        write_private(building / "founding.register", register.to_bytes())
+        write_private(building / "root.json", register.first_root)
+        _join(register, [each.node.folder for each in made], moment)
+        for each in made:
+            authority = each.application.own.authority
+            issuer = Issuer(authority, each.address, each.keys, register.first_root, passphrase)
+            create_officers(issuer, each.node.folder, building / "home", moment)
         # Nothing stands at the folder's name before all of it does: a rename replaces an empty folder.
         building.rename(folder.absolute())
     except BaseException:
@@ -102,12 +114,67 @@ def create(
         folder=folder,
         federation=federation,
         members=tuple(members),
-        ports={member: base_port + at for at, member in enumerate(members)},
-        threshold=signers.threshold,
-        custodians=len(signers.custodians),
+        ports=ports,
+        threshold=act.threshold,
+        custodians=len(made),
         profiles=tuple(f"{member}-{officer}" for member in members for officer in OFFICERS),
         seconds=time.monotonic() - started,
     )
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A member that has applied: its node, where that serves, and its own keys."""
+
+    address: str
+    node: NodeFolder
+    keys: KeyFolder
+    application: Application
+
+
+def _create_member(building: Path, home: Path, member: str, federation: str, port: int, now: datetime) -> _Member:
+    """Make a member's node folder below ``building``, which will be moved to ``home``, and its keys and application."""
+    folder, address = building / "nodes" / member, f"127.0.0.1:{port}"
+    make_private_folder(folder)
+    socket = _admin_socket(home, member)
+    make_node_folder(folder, NewNode(member, federation, address, [address], socket), None, now)
+    trust = building / "trust" / member
+    write_private(trust / SETTINGS, UNSEALED.encode())
+    node, keys = NodeFolder.open(folder), KeyFolder(trust)
+    application = apply(node, keys, names_of(member), CLASSIFICATION_CEILING, now, member_documents(OURS, member))
+    return _Member(address, node, keys, application)
+
+
+def _founding(applications: Sequence[Application], agreements: Mapping[str, str], now: datetime) -> Founding:
+    """Propose that more than half of the custodians decide."""
+    names = {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"}
+    legal_bases = {**legal_base_titles(OURS), **LEGAL_BASES}
+    own = {f"agreement-{name}.cedar": text.encode() for name, text in agreements.items()}
+    documents = {**shared_documents(OURS), **own}
+    return found(names, len(applications) // 2 + 1, applications, documents, legal_bases, now)
+
+
+def _join(register: RegisterFile, nodes: Sequence[Path], now: datetime) -> None:
+    """Join every node. They are on one machine, so that what the first one verified and stored is copied to the others.
+
+    Each would verify the same bytes again and wait for the disk at each file.
+    """
+    first, *others = nodes
+    make_private_folder(first / "data")
+    join(register, first / "data/register", first / "root.json", now)
+    for other in others:
+        make_private_folder(other / "data")
+        shutil.copytree(first / "data/register", other / "data/register")
+        for name in ("root.json", DIGESTS):
+            write_private(other / name, (first / name).read_bytes())
+
+
+def _admin_socket(home: Path, member: str) -> str:
+    """Return the admin socket: in the data folder or, where that path would be too long, in the temporary folder."""
+    if len(bytes(home.absolute() / "nodes" / member / "data/admin.sock")) <= MAX_SOCKET_PATH_BYTES:
+        return "data/admin.sock"
+    unique = sha256(bytes(home.absolute())).hexdigest()[:16]
+    return str(Path(tempfile.gettempdir()) / f"paiza-{unique}-{member}" / "admin.sock")
 
 
 def _check(folder: Path, members: Sequence[str], federation: str, base_port: int) -> None:
@@ -141,15 +208,3 @@ def _check(folder: Path, members: Sequence[str], federation: str, base_port: int
 
 def _usage(what: str, where: str, remedy: str) -> TrustError:
     return TrustError("usage", what, where, remedy, ExitCode.USAGE)
-
-
-def _federation_file(federation: str, signers: Signers, members: Sequence[Mapping[str, Any]]) -> bytes:
-    return federation_file(
-        federation,
-        {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"},
-        members,
-        custodians={member: signer.public_key for member, signer in signers.custodians.items()},
-        publishers={member: signer.public_key for member, signer in signers.publishers.items()},
-        reference={member: signer.public_key for member, signer in signers.reference.items()},
-        legal_bases={**legal_base_titles(OURS), **LEGAL_BASES},
-    )

@@ -34,7 +34,7 @@ from paiza_wire.identity.tokens import Tokens
 SETTINGS: Final = "keys.toml"
 _NO_TERMINAL: Final = N_("Name a passphrase_file in keys.toml, or a pin-source in the URI, or use a terminal.")
 UNSEALED: Final = """\
-# Keys of an exercise federation are under no passphrase. A copy of this folder is enough to sign for every member.
+# Keys of an exercise federation are under no passphrase. A copy of this folder is enough to sign for this member.
 sealed = false
 """
 

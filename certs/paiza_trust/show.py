@@ -1,37 +1,9 @@
-"""The `show` command: what the register of a development federation says, after verifying all of it."""
+"""Puts a verified register into plain values, and into lines for a person."""
 
-import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 
-from paiza_cli.exit_codes import ExitCode
-from paiza_register import Register, RegisterReader, folder_fetch
-from paiza_trust.errors import TrustError, from_wire
-from paiza_trust.language import N_, _
-from paiza_wire.errors import PaizaError
-
-
-def read_register(folder: Path, now: datetime | None = None) -> Register:
-    """Read and verify the register below a folder that `create` made; nothing is kept."""
-    root = folder / "root.json"
-    try:
-        bootstrap_root = root.read_bytes()
-    except OSError as error:
-        raise TrustError(
-            "file_unreadable",
-            N_("The file cannot be read: {error}"),
-            str(root),
-            N_("Name the folder that `paiza-trust dev` made."),
-            ExitCode.UNAVAILABLE,
-            {"error": error.strerror or ""},
-        ) from error
-    with tempfile.TemporaryDirectory(prefix="paiza-trust-") as cache:
-        reader = RegisterReader(Path(cache), bootstrap_root)
-        try:
-            return reader.refresh(now or datetime.now(UTC), folder_fetch(folder / "register"))
-        except PaizaError as error:
-            raise from_wire(error, str(folder / "register")) from error
+from paiza_register import Register
+from paiza_trust.language import _
 
 
 def describe(register: Register) -> Mapping[str, object]:

@@ -19,7 +19,8 @@ from typing_extensions import override
 from tests.bench.figures import Figure
 from tests.bench.run import SENDER, Run
 from tests.federation import free_ports
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 
 NAME: Final = "bare gRPC: unary echo"
 METHOD: Final = "/bench.Echo/Echo"

@@ -22,7 +22,7 @@ from paiza_wire.message import key_wrapping, part_cipher
 from paiza_wire.tlog import merkle
 from tests.bench.figures import Figure
 from tests.bench.run import RECEIVER, Run
-from tests.officer import read_register
+from tests.registers import read_register
 
 NAME: Final = "cryptographic floor"
 PROCESSES: Final = 2  # one for each node

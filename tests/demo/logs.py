@@ -12,7 +12,7 @@ from paiza_wire.tlog import checkpoint
 from paiza_wire.tlog.notes import VerifierKey
 from tests.demo.desk import DemoFailedError
 from tests.federation import Federation
-from tests.officer import read_register
+from tests.registers import read_register
 from tests.system import ledgers
 
 

@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
@@ -36,12 +35,11 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.ops import config, keys
 from paiza_node.ops.cli.verify import verify
-from paiza_register import RegisterReader, folder_fetch
 from paiza_register.archive import Archive
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from tests.faults import disk
-from tests.officer import read_register
+from tests.registers import read_register
 from tests.system.ledgers import roots_at
 
 ITEMS: Final = 4
@@ -291,10 +289,6 @@ def quietly(folder: Path) -> Iterator[None]:
 def prepare(bench: Bench) -> dict[str, list[tuple[str, str]]]:
     """Make what every trial begins with, and give the calls that the work makes on it, in order."""
     made: dict[str, list[tuple[str, str]]] = {}
-    bench.data.mkdir(mode=0o700, exist_ok=True)
-    assert bench.config.register is not None
-    root = bench.config.bootstrap_root.read_bytes()
-    RegisterReader(bench.data / "register", root).refresh(datetime.now(UTC), folder_fetch(bench.config.register))
     for name in ("empty", "stored"):
         disk.copy(bench.data, bench.before / name)
         disk.copy(bench.data, bench.image)

@@ -21,8 +21,9 @@ import psycopg
 from typing_extensions import override
 
 from tests.federation import Federation, NodeProcess
-from tests.officer import Officer, read_register
+from tests.officer import Officer
 from tests.postgresql import PostgreSQL
+from tests.registers import read_register
 from tests.system import ledgers, load
 from tests.system.ledgers import Holding
 

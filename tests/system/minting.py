@@ -82,7 +82,7 @@ class Mint:
         """Certify any claim with a member's CA of this kind, without checks."""
         member = self.register.member(authority).authority
         ca = load_certificate(member.node_ca if kind == "node" else member.officer_ca)
-        ca_key = keys.private_key_from_pem((self.folder / f"nodes/{authority}/keys/{kind}-ca.key").read_bytes())
+        ca_key = keys.private_key_from_pem((self.folder / f"trust/{authority}/{kind}-ca.key").read_bytes())
         key = keys.generate_p256()
         first = begins or datetime.now(UTC) - timedelta(minutes=5)
         issued = certificates.issue(key.public_key(), ca, ca_key, claimed, first, first + life)  # type: ignore[arg-type]

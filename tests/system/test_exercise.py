@@ -23,7 +23,8 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc, workflow_pb2, workflow_pb2_grpc
 from tests import delivery
 from tests.federation import Federation, free_ports
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 from tests.system import importing
 from tests.system.proxy import Proxy
 

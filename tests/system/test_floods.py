@@ -18,7 +18,8 @@ from paiza_node.core.register.state import state_of
 from paiza_register import Register
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 from tests.system import ledgers
 from tests.system.minting import Identity, Mint
 

@@ -16,7 +16,7 @@ import pytest
 from paiza_node.core.api.services import HEALTH, accesses, method_name, public
 from paiza_wire.identity import SpiffeId
 from tests.federation import Federation
-from tests.officer import read_register
+from tests.registers import read_register
 from tests.system.minting import Identity, Mint
 
 ANSWER_SECONDS: Final = 30.0  # a limit on shared machines, not a measure

@@ -28,7 +28,7 @@ from paiza_officer import profiles
 from paiza_wire.message import verify
 from tests.bench import machine
 from tests.federation import Federation
-from tests.officer import read_register
+from tests.registers import read_register
 from tests.system import importing
 from tests.system.importing import STATES, Account, Notice, Program, Ran, Row
 from tests.system.searches import QUERIES

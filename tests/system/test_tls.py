@@ -14,7 +14,7 @@ import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests.federation import Federation, NodeProcess, free_ports
-from tests.officer import read_register
+from tests.registers import read_register
 from tests.system.minting import Identity, Mint
 from tests.system.proxy import Proxy
 

@@ -91,7 +91,7 @@ class Row:
 
 def _expired(desk: Desk) -> list[str]:
     folder = desk.home / "kaz-liaison"
-    issuer = desk.federation.folder / "nodes/kaz/keys/officer-ca.key"
+    issuer = desk.federation.folder / "trust/kaz/officer-ca.key"
     officer = SpiffeId("kaz", dev.FEDERATION, "officer", "liaison")
     now = datetime.now(UTC)
     span = {"not_before": now - timedelta(days=2), "not_after": now - timedelta(days=1)}

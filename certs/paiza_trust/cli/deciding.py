@@ -9,7 +9,6 @@ import click
 from paiza_register import load_set
 from paiza_register.ceremony import Application, Proposal
 from paiza_trust import carried_files, describe, language, own_node, signing
-from paiza_trust import show as show_register
 from paiza_trust.cli import display, options
 from paiza_trust.cli.places import Place, node_of, place_of
 from paiza_trust.cli.publishing import write_register
@@ -50,20 +49,17 @@ def pending(profile: str | None, *, every: bool, as_json: bool) -> None:
 
 @click.command(
     help=N_(
-        "Verify a register's folder, a carried file, or with --profile the proposal at your own node that has this "
+        "Verify a file that a ceremony wrote, or with --profile the proposal at your own node that has this "
         "fingerprint, and show what it says; a proposal in both languages."
     )
 )
-@click.argument("subject", metavar="PATH|FINGERPRINT")
+@click.argument("subject", metavar="FILE|FINGERPRINT")
 @options.PROFILE
 @options.JSON
 def show(subject: str, profile: str | None, *, as_json: bool) -> None:
     """Show a register, an application, a proposal."""
     with node_of(profile) as node:
         path, place = Path(subject), place_of(subject, node)
-        if path.is_dir():
-            display.show_verified(show_register.read_register(path), as_json=as_json)
-            return
         read = place.read() if place.file is None else carried_files.read(path)
         if isinstance(read, Application):
             display.show_application(read, path, as_json=as_json)

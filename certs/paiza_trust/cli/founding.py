@@ -9,14 +9,13 @@ import click
 from paiza_register.ceremony import Proposal, founding
 from paiza_trust import apply as member_application
 from paiza_trust import carried_files
-from paiza_trust.apply import NodeFolder
+from paiza_trust.apply import CLASSIFICATION_CEILING, NodeFolder
 from paiza_trust.cli import display
 from paiza_trust.cli.options import JSON, KEY_FOLDER, OUTPUT, check_new
 from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
 from paiza_trust.key_folder import SETTINGS, KeyFolder
 from paiza_trust.language import N_
-from paiza_trust.member import CLASSIFICATION_CEILING
 from paiza_trust.reference_source import OURS, legal_base_titles, shared_documents
 
 

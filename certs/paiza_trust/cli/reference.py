@@ -1,9 +1,8 @@
-"""The `reference` commands: check a folder of reference data, build what is published of it, publish it."""
+"""The `reference` commands: check a folder of reference data, build what is published of it."""
 
 import json
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,22 +11,14 @@ from paiza_domain import reference
 from paiza_trust import reference_source
 from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
-from paiza_trust.language import N_, _
-from paiza_trust.republish import republish
+from paiza_trust.language import N_
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_SOURCE = click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path),
-    default=reference_source.OURS,
-    help="Folder of CSV and TOML files; else the data that come with the program.",
-)
 
 
 @click.group("reference")
 def reference_group() -> None:
-    """Check, build and publish reference data: substances, national lists, border points, legal bases, profiles."""
+    """Check and build reference data: substances, national lists, border points, legal bases, profiles."""
 
 
 @reference_group.command()
@@ -54,33 +45,6 @@ def build(folder: Path, output: Path) -> None:
     for path, data in documents.items():
         write_private(output / path, data)
         click.echo(str(output / path))
-
-
-@reference_group.command()
-@click.argument("federation", type=click.Path(path_type=Path))
-@_SOURCE
-@click.option("--member", default="", help="Publish this member's profile and liaison officers, not the shared files.")
-@_JSON
-def publish(federation: Path, source: Path, member: str, *, as_json: bool) -> None:
-    """Publish reference data as the next version of the register in the folder FEDERATION.
-
-    The shared files are signed by those named for them, a member's files by that member alone.
-    """
-    member_files = reference_source.member_documents(source, member) if member else {}
-    if member and not member_files:
-        raise TrustError(
-            "file_unreadable",
-            N_("This member has no file"),
-            str(source / "members" / f"{member}.toml"),
-            N_("Write it first."),
-        )
-    documents = member_files or reference_source.shared_documents(source)
-    sound(documents, source)
-    version = republish(federation, documents, now=datetime.now(UTC))
-    if as_json:
-        click.echo(json.dumps({"version": version, "files": sorted(documents)}))
-        return
-    click.echo(_("register version {version}: {files}").format(version=version, files=", ".join(sorted(documents))))
 
 
 def sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:

@@ -17,7 +17,8 @@ from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_wire.message import MAX_CIPHERTEXT_BYTES
 from tests.attaching import CALL_SECONDS, FIRST_PART, bring, requests, seal, settled, signed, submit, workflow_states
 from tests.integration.attachments.conftest import Line
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 from tests.system.minting import Mint
 
 MIB: Final = 1024 * 1024

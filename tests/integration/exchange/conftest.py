@@ -9,7 +9,8 @@ import pytest_asyncio
 from paiza_register import Register
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from paiza.officer.v1 import (
 )
 from paiza_node.core.api.status_codes import REASON_KEY
 from paiza_wire import message
-from tests.officer import Officer, read_register, subject_of
+from tests.officer import Officer, subject_of
+from tests.registers import read_register
 
 SECONDS: Final = 20
 

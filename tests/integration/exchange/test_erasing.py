@@ -24,7 +24,8 @@ from paiza_wire import message
 from tests.federation import Federation
 from tests.integration.exchange.desk import Desk, digest_of
 from tests.integration.exchange.lawful_desk import LawfulDesk
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 from tests.two_verifiers import agreed, second_verifier
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

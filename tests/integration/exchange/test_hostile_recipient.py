@@ -19,7 +19,8 @@ from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.merkle import EMPTY_ROOT
 from paiza_wire.tlog.notes import SignerKey
 from tests.federation import Federation
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 from tests.system.minting import Mint
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

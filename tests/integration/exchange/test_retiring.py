@@ -34,7 +34,7 @@ from paiza_register import Register
 from paiza_wire.tlog.merkle import leaf_hash
 from tests.federation import Federation
 from tests.integration.exchange.desk import Desk, digest_of
-from tests.officer import read_register
+from tests.registers import read_register
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,7 +11,8 @@ from paiza.officer.v1 import task_pb2, task_pb2_grpc
 from tests.federation import Federation
 from tests.integration.exchange.desk import digest_of
 from tests.integration.exchange.hostile import HostilePeer
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 
 CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
 

@@ -117,8 +117,6 @@ def copy(stopped: Path, tmp_path: Path) -> Path:
     """A copy of the node's folder that a test may damage."""
     target = tmp_path / "kaz"
     shutil.copytree(stopped, target, ignore=shutil.ignore_patterns("admin.sock", "node.log"))
-    config = target / "node.toml"
-    config.write_text(config.read_text().replace("../../", f"{stopped.parents[1]}/"))
     return target
 
 

@@ -20,7 +20,8 @@ from paiza_wire.errors import PaizaError
 from tests.attaching import bring, seal, settled, signed, submit
 from tests.federation import Federation
 from tests.integration.node.conftest import SECONDS, Command, delivered, send
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 
 WAITING, DELIVERED = delivery_pb2.DELIVERY_STATE_WAITING, delivery_pb2.DELIVERY_STATE_DELIVERED
 BACK_SECONDS = 90.0  # a peer that may be called again is found within a minute

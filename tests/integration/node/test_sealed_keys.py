@@ -19,6 +19,7 @@ def node(tmp_path: Path) -> NodeProcess:
     federation = Federation.create(tmp_path / "run", ["kaz"])
     node = federation.node("kaz")
     sealer = Sealer(lambda: PASSPHRASE)
+    (node.folder / "keys/index.key").unlink()  # the node makes it anew
     for path in [*(node.folder / "keys").glob("*.key"), *(node.folder / "keys").glob("*.seed")]:
         path.write_bytes(sealer.seal(sealer.open(path.read_bytes())))
     node.configure(sealed=None)

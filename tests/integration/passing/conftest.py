@@ -8,7 +8,7 @@ import pytest
 from paiza_register import Register
 from tests.federation import Federation
 from tests.integration.passing.desk import Desk
-from tests.officer import read_register
+from tests.registers import read_register
 
 MEMBERS = ("kaz", "tjk", "uzb", "kgz")
 

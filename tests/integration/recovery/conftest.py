@@ -13,14 +13,15 @@ import pytest
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_client.__main__ import run as paiza
 from paiza_node.__main__ import run
-from paiza_trust.__main__ import main as trust
+from paiza_register.ceremony.federation_file import pin
+from paiza_register.register_file import RegisterFile
 from tests.federation import Federation
 from tests.integration.node.conftest import SECONDS, delivered, send
 from tests.officer import Officer
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+from tests.unit.paiza_register.conftest import Holder
 
 MEMBERS = ("kaz", "tjk", "uzb")
-CUSTODIANS = [f"custodian-{member}" for member in MEMBERS]
 
 
 @pytest.fixture(scope="session")
@@ -107,16 +108,12 @@ class Drill:
         return aside
 
     def admit(self, vkey: str) -> None:
-        """Admit a new log of kaz as the custodians, and publish it."""
-        folder, proposal = self.federation.folder, self.federation.folder / "proposal.json"
-        for arguments in (
-            ["prepare", folder, "kaz", "--vkey", vkey, "-o", proposal],
-            *(["sign", folder, proposal, f"--key={folder}/register-keys/{name}"] for name in CUSTODIANS[:2]),
-            ["publish", folder, proposal],
-        ):
-            with pytest.raises(SystemExit) as ended:
-                trust(["log", *map(str, arguments)])
-            assert ended.value.code == 0, self.capsys.readouterr().err
+        """Admit a new log of kaz as the custodians, and bring it to the node that is lost."""
+        holder = Holder(self.federation.folder)
+        entry = {"origin": vkey.partition("+")[0]}
+        holder.edit("members/kaz/member.json", lambda values: values["log_keys"].append({**entry, "vkey": vkey}))
+        holder.edit("federation.json", lambda values: values["log_keys"].append(pin("origin", vkey)))
+        self.federation.join(RegisterFile(holder.advance().files()), "kaz")
 
     def recovered(self) -> None:
         """Return when the node awaits nothing from anybody."""

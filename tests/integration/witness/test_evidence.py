@@ -20,7 +20,8 @@ from paiza_officer.errors import Refused
 from paiza_register import Register
 from tests.federation import Federation
 from tests.integration.witness.looking import eventually, send
-from tests.officer import SUBJECT, Officer, read_register
+from tests.officer import SUBJECT, Officer
+from tests.registers import read_register
 from tests.two_verifiers import second_verifier
 
 SECONDS = 40.0

@@ -22,7 +22,8 @@ from paiza_wire.tlog.notes import VerifierKey
 from tests.federation import Federation, NodeProcess
 from tests.integration.witness.conftest import Command
 from tests.integration.witness.looking import eventually, look, send
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 
 LIAR = "tjk"
 

@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from tests.federation import Federation
 from tests.integration.workflow.desk import Desk
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 
 MEMBERS = ("kaz", "tjk", "uzb")
 

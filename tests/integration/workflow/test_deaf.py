@@ -16,7 +16,8 @@ from tests.attaching import bring, seal, settled, signed, submit
 from tests.federation import Federation
 from tests.integration.workflow.conftest import MEMBERS
 from tests.integration.workflow.desk import WAIT_SECONDS, Desk
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
 from paiza_register import FetchMissing, Register, load_set, roles
+from paiza_register.verified_set import FEDERATION, root_path, target_path
 from paiza_trust import dev
 from paiza_trust.key_folder import KeyFolder
 from paiza_wire.errors import Rejected
+from paiza_wire.identity.private_keys import MLDSA44
+from tests.registers import newest
 from tests.two_verifiers import second_verifier
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -30,42 +32,45 @@ class Holder:
     the test changed is wrong.
     """
 
-    def __init__(self, folder: Path, members: Sequence[str] = MEMBERS) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.bootstrap = (folder / "root.json").read_bytes()
-        metadata = folder / "register/metadata"
+        register = newest(folder)
+        self.bootstrap = register.first_root
 
         def read(name: str) -> Any:
-            return Metadata.from_file(str(metadata / name)).signed
+            return Metadata.from_bytes(register.files[f"metadata/{name}"]).signed
 
-        self.root: Root = read("1.root.json")
+        self.root: Root = read(f"{register.newest}.root.json")
         self.timestamp: Timestamp = read("timestamp.json")
-        self.snapshot: Snapshot = read("1.snapshot.json")
-        self.top: Targets = read("1.targets.json")
-        self.roles: dict[str, Targets] = {
-            name.removesuffix(".json"): read(f"1.{name}") for name in self.snapshot.meta if name != "targets.json"
+        self.snapshot: Snapshot = read(f"{self.timestamp.snapshot_meta.version}.snapshot.json")
+        named = {
+            name.removesuffix(".json"): read(f"{each.version}.{name}") for name, each in self.snapshot.meta.items()
         }
-        publisher_pem = (folder / f"register-keys/publisher-{members[0]}.pem").read_bytes()
-        publisher_key: Any = load_pem_private_key(publisher_pem, None)
-        publisher = CryptoSigner(publisher_key)
-        pair = KeyFolder(folder / "register-keys").pair
-        custodians = [pair(f"custodian-{member}") for member in members]
+        self.top: Targets = named.pop(Targets.type)
+        self.roles: dict[str, Targets] = named
+        self.old_roots: dict[str, bytes] = {
+            root_path(version): register.files[root_path(version)] for version in range(1, register.newest + 1)
+        }
+        self.documents: dict[str, bytes] = {}
+        for role in (self.top, *self.roles.values()):
+            for path, info in role.targets.items():
+                self.documents[path] = register.files[target_path(info)]
+        federation = json.loads(self.documents[FEDERATION])
+        publishers = [each["member"] for each in federation["publishers"]]
+        members = [*publishers, *sorted(set(federation["members"]) - set(publishers))]
+        own = {member: KeyFolder(folder / "trust" / member) for member in members}
+        node = {member: KeyFolder(folder / "nodes" / member / "keys", {"sealed": False}) for member in members}
+        publisher = CryptoSigner(node[publishers[0]].key("publisher.key", MLDSA44))
+        custodians = [own[each["member"]].pair(f"custodian-{each['member']}") for each in federation["custodians"]]
         self.signers: dict[str, Sequence[Signer]] = {
             "root": custodians,
             "targets": custodians,
             "snapshot": [publisher],
             "timestamp": [publisher],
-            roles.REFERENCE: [pair(f"reference-{members[0]}")],
-            **{member: [pair(f"member-{member}")] for member in members},
-            **{roles.revocations_of(member): [pair(f"revocations-{member}")] for member in members},
+            roles.REFERENCE: [own[members[0]].pair(f"reference-{members[0]}")],
+            **{member: [own[member].pair(f"member-{member}")] for member in members},
+            **{roles.revocations_of(member): [node[member].pair("revocations")] for member in members},
         }
-        self.old_roots: dict[str, bytes] = {"metadata/1.root.json": self.bootstrap}
-        self.documents: dict[str, bytes] = {}
-        for role in (self.top, *self.roles.values()):
-            for path, info in role.targets.items():
-                head, slash, name = path.rpartition("/")
-                published = folder / "register/targets" / f"{head}{slash}{info.hashes['sha256']}.{name}"
-                self.documents[path] = published.read_bytes()
 
     def copy(self) -> "Holder":
         """Return an independent holder of the same keys."""
@@ -81,6 +86,12 @@ class Holder:
         targets = self.top if owner == "targets" else self.roles[owner]
         targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
         self.documents[path] = data
+
+    def drop(self, path: str) -> None:
+        """Publish a file no longer."""
+        for role in (self.top, *self.roles.values()):
+            role.targets.pop(path, None)
+        del self.documents[path]
 
     def edit(self, path: str, change: Callable[[dict[str, Any]], object]) -> None:
         """Change a document and publish it."""

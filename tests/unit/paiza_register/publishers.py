@@ -8,14 +8,15 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import TargetFile
 
 from paiza_register.pair_key import PairSigner
 from paiza_register.publishing import OpenSet, role_path
 from paiza_register.verified_set import target_path
+from paiza_trust.key_folder import KeyFolder
 from paiza_wire.identity.pair import PairPrivateKey
+from paiza_wire.identity.private_keys import MLDSA44
 from tests.unit.paiza_register.conftest import Holder
 
 YEAR = timedelta(days=365)
@@ -30,13 +31,10 @@ class Signing:
     @cached_property
     def publishers(self) -> Mapping[str, CryptoSigner]:
         """Return every publisher's signer, by member in their order."""
-        folder = self.holder.folder / "register-keys"
-        federation = json.loads(self.holder.documents["federation.json"])
-        signers = {}
-        for each in federation["publishers"]:
-            key: Any = load_pem_private_key((folder / f"publisher-{each['member']}.pem").read_bytes(), None)
-            signers[each["member"]] = CryptoSigner(key)
-        return signers
+        nodes = self.holder.folder / "nodes"
+        members = [each["member"] for each in json.loads(self.holder.documents["federation.json"])["publishers"]]
+        folders = {member: KeyFolder(nodes / member / "keys", {"sealed": False}) for member in members}
+        return {member: CryptoSigner(folder.key("publisher.key", MLDSA44)) for member, folder in folders.items()}
 
     def new_pair(self) -> PairSigner:
         """Return a key that nobody has yet."""

@@ -175,7 +175,7 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Holder:
     """Make one federation for all seeds."""
     folder = tmp_path_factory.mktemp("publishers") / "federation"
     dev.create(folder, MEMBERS, now=NOW, agreements={"base": "// forbids nothing\n"})
-    return Holder(folder, MEMBERS)
+    return Holder(folder)
 
 
 def _storm(world: World) -> None:

@@ -11,6 +11,7 @@ from paiza_register.ceremony.federation_file import pin
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import notes
+from tests.registers import newest
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
 
 DAY = timedelta(days=1)
@@ -46,7 +47,7 @@ def present(register: Register | None) -> Register:
 def test_a_folder_is_read(tmp_path: Path, made: Holder) -> None:
     """The plain folder that the ceremony published is read and archived."""
     reader = RegisterReader(tmp_path / "reader", made.bootstrap)
-    register = reader.refresh(NOW, folder_fetch(made.folder / "register"))
+    register = reader.refresh(NOW, newest(made.folder).fetch())
     assert set(register.members) == {"kaz", "tjk", "centre"}
     assert reader.last_error is None
     assert present(reader.current(NOW)).version == register.version

@@ -49,7 +49,7 @@ def test_a_whole_set_is_read(holder: Holder) -> None:
     assert register.members["tjk"].log_key("tjk.paiza.example/log/1").vkey.startswith("tjk.paiza.example/log/1+")
     assert register.agreements == (("agreement-base", "// forbids nothing\n"),)
     assert register.legal_bases["un-1988-art-9"]["ru"]
-    assert register.expiry_time == NOW + timedelta(days=30)
+    assert register.expiry_time == NOW + timedelta(hours=24)
     assert not register.late
 
 
@@ -346,7 +346,7 @@ def test_the_snapshot_commits_to_everything(holder: Holder) -> None:
 @pytest.mark.parametrize("part", ["timestamp", "snapshot", "top", "root", "kaz"])
 def test_expiry_is_followed_by_the_grace_and_then_by_nothing(holder: Holder, part: str) -> None:
     """The earliest expiry of any part counts: then the register is late, and after the grace it is refused."""
-    expiry = NOW + timedelta(days=3)
+    expiry = NOW + timedelta(hours=3)
     if part == "root":
         holder.rotate_root(lambda root: setattr(root, "expires", expiry))
     elif part == "kaz":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from paiza_register.register_file import RegisterFile
 from paiza_trust import dev
 from paiza_trust.__main__ import main
 
@@ -24,7 +25,7 @@ def test_dev_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     code, out, _ = run(capsys, "dev", folder, "--members", "kaz, tjk")
     assert code == 0
     assert f"paiza-node run --config {folder}/nodes/tjk/node.toml" in out
-    code, out, _ = run(capsys, "show", folder)
+    code, out, _ = run(capsys, "show", folder / "founding.register")
     assert code == 0
     assert "kaz.paiza.example/log/1+" in out
     assert "127.0.0.1:7402" in out
@@ -38,7 +39,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert code == 0
     assert json.loads(out)["ports"] == {"kaz": 9000}
-    code, out, _ = run(capsys, "show", folder, "--json")
+    code, out, _ = run(capsys, "show", folder / "founding.register", "--json")
     shown = json.loads(out)
     assert shown["federation"] == "a.example"
     assert [member["id"] for member in shown["members"]] == ["kaz"]
@@ -77,21 +78,23 @@ def test_a_passphrase_comes_from_a_file(tmp_path: Path, capsys: pytest.CaptureFi
         (["dev", "{full}/x/new", "--members", "kaz"], 4, "file_unwritable"),
         (["show", "{new}"], 4, "file_unreadable"),
         (["show", "{altered}"], 3, "register_invalid"),
-        (["show", "{gone}"], 4, "register_unavailable"),
+        (["show", "{lacking}"], 3, "register_invalid"),
     ],
 )
 def test_every_error_names_reason_what_where_and_remedy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, reason: str
 ) -> None:
     """Errors end in their documented exit code, as an object with --json and as text without, never in a traceback."""
-    places = {name: tmp_path / name for name in ("new", "full", "altered", "gone")}
+    places = {name: tmp_path / name for name in ("new", "full", "altered", "lacking")}
     places["full"].mkdir()
     (places["full"] / "x").write_text("x")
-    for name in ("altered", "gone"):
-        dev.create(places[name], ("kaz",))
-    altered = places["altered"] / "register/metadata/1.kaz.json"
-    altered.write_bytes(altered.read_bytes().replace(b"kaz", b"kax"))
-    (places["gone"] / "register/metadata/timestamp.json").unlink()
+    dev.create(tmp_path / "made", ("kaz",))
+    files = dict(RegisterFile.read((tmp_path / "made/founding.register").read_bytes()).files)
+    role = "metadata/1.kaz.json"
+    altered = {**files, role: files[role].replace(b"kaz", b"kax")}
+    places["altered"].write_bytes(RegisterFile(altered).to_bytes())
+    del files["metadata/timestamp.json"]
+    places["lacking"].write_bytes(RegisterFile(files).to_bytes())
     given = [argument.format(**places) for argument in arguments]
     ended, out, err = run(capsys, *given)
     assert (ended, out) == (code, "")

@@ -12,8 +12,7 @@ import pytest
 from paiza_domain import reference
 from paiza_domain.reference import Reference
 from paiza_domain.schema.identifiers import cas_problem
-from paiza_trust import dev, reference_source, repository
-from paiza_trust.show import read_register
+from paiza_trust import reference_source
 from tests.unit.paiza_trust.test_commands import run
 
 COMPLETE = {
@@ -112,62 +111,3 @@ def test_build_writes_what_is_published(source: Path, tmp_path: Path, capsys: py
         str(path.relative_to(tmp_path / "built")): path.read_bytes() for path in (tmp_path / "built").rglob("*.json")
     }
     assert built == reference_source.all_documents(source)
-
-
-def test_publish_changes_only_what_is_named(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A new version holds the changed data, everything else as it was, and every reader verifies it."""
-    folder = tmp_path / "federation"
-    dev.create(folder, ["kaz", "tjk"])
-    before = read_register(folder)
-    table = source / "substances.csv"
-    table.write_text(table.read_text().replace("Ацетилфентанил", "Ацетилфентанил (проба)"))
-    code, out, _ = run(capsys, "reference", "publish", folder, "--from", source, "--json")
-    assert code == 0
-    assert json.loads(out)["version"] == 2
-    after = read_register(folder)
-    assert reference.read(after.reference).substances["acetylfentanyl"].names["ru"] == "Ацетилфентанил (проба)"
-    assert after.members == before.members
-    assert {path for path in after.reference if after.reference[path] != before.reference[path]} == {
-        "reference-substances.json"
-    }
-    profile = source / "members/tjk.toml"
-    profile.write_text(profile.read_text().replace("notice_hours = 12", "notice_hours = 6"))
-    assert run(capsys, "reference", "publish", folder, "--from", source, "--member", "tjk")[0] == 0
-    assert reference.read(read_register(folder).reference).profiles["tjk"].notice_hours == 6
-
-
-def test_an_attempt_that_broke_off_does_not_stop_the_next(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A version without its timestamp is ignored; the next attempt uses a new number and every reader follows."""
-    folder = tmp_path / "federation"
-    dev.create(folder, ["kaz"])
-    version = read_register(folder).version
-    with monkeypatch.context() as broken:
-        broken.setattr(repository, "replace_private", lambda *_: (_ for _ in ()).throw(OSError(28, "full", "disk")))
-        assert run(capsys, "reference", "publish", folder)[0] == 4
-    assert read_register(folder).version == version
-    code, out, _ = run(capsys, "reference", "publish", folder, "--json")
-    assert code == 0
-    assert json.loads(out)["version"] == 3
-    assert read_register(folder).version != version
-
-
-def test_publish_refuses_what_is_not_sound_or_not_theirs(
-    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Publishing fails for a stranger, from invalid data, or without the keys; the register is unchanged."""
-    folder = tmp_path / "federation"
-    dev.create(folder, ["kaz"])
-    version = read_register(folder).version
-    assert run(capsys, "reference", "publish", folder, "--from", source, "--member", "tjk")[0] == 3
-    assert run(capsys, "reference", "publish", folder, "--from", source, "--member", "../kaz")[0] == 3
-    table = source / "international.csv"
-    text = table.read_text()
-    table.write_text(text.replace("1961-I,", "1961-X,", 1))
-    assert run(capsys, "reference", "publish", folder, "--from", source)[0] == 3
-    table.write_text(text)
-    for name in ("custodian-kaz-mldsa44.pem", "reference-kaz-mldsa44.pem"):
-        (folder / "register-keys" / name).unlink()
-    assert run(capsys, "reference", "publish", folder, "--from", source)[0] == 4
-    assert read_register(folder).version == version

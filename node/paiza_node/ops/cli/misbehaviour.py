@@ -133,7 +133,7 @@ def _known(number: int) -> Iterator[None]:
                 error.reason,
                 what=N_("That log signed a size far beyond its proven one: no later fork of it could be detected."),
                 where="",
-                remedy=N_("Have the members admit a new log for that member (`paiza-trust log`)."),
+                remedy=N_("Have the members admit a new log for that member (`paiza-trust propose log-origin`)."),
             ) from error
         if error.reason != "unknown_id":
             raise

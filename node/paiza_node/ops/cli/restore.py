@@ -206,7 +206,7 @@ def _must_be_admitted(config: Config, newest: str, lost: list[tuple[str, int, in
         where="{origin}",
         remedy=N_(
             "Its key was made: keep it with the others. Ask the members to admit {origin} with the "
-            "key {vkey} (paiza-trust log prepare, sign, publish), then run this command again."
+            "key {vkey} (paiza-trust propose log-origin), then run this command again."
         ),
         entries=sum(were - left for _origin, left, were in lost),
         origin=origin,

@@ -20,7 +20,7 @@ from paiza_trust import dev
 from paiza_wire.identity import sealing
 from paiza_wire.identity.private_keys import ED25519
 from paiza_wire.identity.sealing import Sealer
-from tests.officer import read_register
+from tests.registers import read_register
 
 PASSPHRASE = b"correct horse battery staple"
 

@@ -14,7 +14,7 @@ from paiza_node.core.policy import Policy
 from paiza_register import Register
 from paiza_trust import dev
 from paiza_wire.errors import Rejected, Unavailable
-from tests.officer import read_register
+from tests.registers import read_register
 
 
 class _Expired:

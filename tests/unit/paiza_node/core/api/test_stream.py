@@ -17,7 +17,7 @@ from paiza_node.core.api import server
 from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.policy import Policy
 from paiza_trust import dev
-from tests.officer import read_register
+from tests.registers import read_register
 
 WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
 

@@ -36,7 +36,8 @@ from paiza_trust import dev
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from tests import delivery
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory, FailingStore
 from tests.unit.paiza_node.room import Room
 

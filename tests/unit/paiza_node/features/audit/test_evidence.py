@@ -20,7 +20,7 @@ from paiza_node.core.storage import Store, open_store
 from paiza_node.features.audit.evidence import spans_of
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan, WitnessedNote
-from paiza_register import RegisterReader, folder_fetch, load_set
+from paiza_register import RegisterReader, load_set
 from paiza_wire import log_entries
 from paiza_wire.tlog import cosignatures
 from paiza_wire.tlog.merkle import HASH_BYTES
@@ -77,8 +77,7 @@ class Room:
 def room(database_url: str, tmp_path: Path) -> Iterator[Room]:
     """A node of a federation of five, its database empty."""
     court = Court(tmp_path / "federation")
-    source = folder_fetch(court.folder / "register")
-    registers = RegisterCache(RegisterReader(tmp_path / "cache", court.root), source, lambda: court.now)
+    registers = RegisterCache(RegisterReader(tmp_path / "cache", court.root), court.fetch(), lambda: court.now)
     store = open_store(database_url)
     signer = court.logs["kaz"].keys.log
     ledger = Ledger(store, signer, NoFile(), lambda: court.register.version, court.tick)
@@ -132,7 +131,7 @@ def test_whose_cosignatures_are_enough_is_said_by_a_register(room: Room) -> None
     for member in OTHERS[2:]:
         federation["members"][member]["status"] = "suspended"
     court.publish({"federation.json": federation})
-    room.registers = RegisterCache(room.registers._reader, folder_fetch(court.folder / "register"), lambda: court.now)
+    room.registers = RegisterCache(room.registers._reader, court.fetch(), lambda: court.now)
     (span,) = room.spans(proof)
     assert span.register_version == court.register.version != named
     assert judged(room, span, 0, proof)

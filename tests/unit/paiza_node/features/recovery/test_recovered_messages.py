@@ -27,7 +27,8 @@ from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.notes import SignerKey
 from tests.log_entries import entry_of, turn_into
-from tests.officer import Officer, read_register
+from tests.officer import Officer
+from tests.registers import read_register
 from tests.unit.paiza_node.room import MEMBER, Room
 
 OURS = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())

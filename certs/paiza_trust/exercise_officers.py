@@ -1,0 +1,99 @@
+"""Makes the officers of a development federation: key, certificate, profile, and the entry in officers.toml."""
+
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from paiza_register.node_folder import BACKDATED
+from paiza_trust.apply import CERTIFICATE_LIFE
+from paiza_trust.files import write_key, write_private
+from paiza_trust.key_folder import KeyFolder
+from paiza_wire.identity import MemberAuthority, SpiffeId, certificates, keys
+from paiza_wire.identity.private_keys import P256
+from paiza_wire.identity.sealing import Sealer
+
+OFFICERS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "liaison": (("liaison",), "liaison-bureau"),
+    "duty": (("duty",), "duty-desk"),
+    "authoriser": (("authoriser",), "operations"),
+    "coordinator": (("coordinator",), "coordination"),
+    "auditor": (("auditor",), "inspection"),
+    "custodian": (("custodian",), "legal-department"),
+}
+"""The officers of every member of a development federation: name -> roles and unit."""
+
+_UNSEALED: Final = """\
+# The key of this exercise officer is under no passphrase. A copy of the folder is enough to act in their name.
+sealed = false
+"""
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """A member that certifies its officers: its CAs and their keys, its node's address, the root of trust.
+
+    ``passphrase`` seals their keys; None leaves them unsealed.
+    """
+
+    authority: MemberAuthority
+    address: str
+    keys: KeyFolder
+    root: bytes
+    passphrase: bytes | None
+
+
+def create_officers(issuer: Issuer, node: Path, home: Path, now: datetime) -> None:
+    """Write the profiles of a member's officers into the folder ``home``, and list them at the node."""
+    entries = [_create(issuer, name, home / f"{issuer.authority.member}-{name}", now) for name in OFFICERS]
+    with (node / "officers.toml").open("a", encoding="utf-8") as file:
+        file.writelines(f"\n[[officer]]\n{entry}" for entry in entries)
+
+
+def _create(issuer: Issuer, name: str, profile: Path, now: datetime) -> str:
+    """Write an officer's profile and return their entry in officers.toml."""
+    member, federation = issuer.authority.member, issuer.authority.federation
+    officer_id = SpiffeId(member, federation, "officer", name)
+    key = keys.generate_p256()
+    begin = (now.astimezone(UTC) - BACKDATED).replace(microsecond=0)
+    certificate = certificates.issue_officer(
+        certificates.create_csr(officer_id, key),
+        issuer.authority.officer_ca,
+        issuer.keys.authority("officer-ca"),
+        spiffe_id=officer_id,
+        not_before=begin,
+        not_after=begin + CERTIFICATE_LIFE,
+    )
+    passphrase = issuer.passphrase
+    write_key(profile / "officer.key", P256, key, None if passphrase is None else Sealer(lambda: passphrase))
+    write_private(profile / "officer.crt", ssl.DER_cert_to_PEM_cert(certificate).encode())
+    write_private(profile / "root.json", issuer.root)
+    values = {
+        "id": str(officer_id),
+        "member": member,
+        "federation": federation,
+        "node": issuer.address,
+        "key": "officer.key",
+        "certificate": "officer.crt",
+        "root": "root.json",
+    }
+    write_private(profile / "profile.toml", (("" if passphrase else _UNSEALED) + _toml(values)).encode())
+    roles, unit = OFFICERS[name]
+    return _toml(
+        {
+            "name": name,
+            "id": str(officer_id),
+            "roles": list(roles),
+            "unit": unit,
+            "certificate_sha256": sha256(certificate).hexdigest(),
+        }
+    )
+
+
+def _toml(values: Mapping[str, object]) -> str:
+    """Write strings and lists of strings; JSON's strings are TOML's basic strings."""
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
