@@ -76,6 +76,7 @@ DETAILS: Final = (
     N_("the member publishes the reference data; another must do so first"),
     N_("the member's metadata, or what they name, are not all here or too many"),
     N_("the member's own file cannot be used; the member must publish it anew first"),
+    N_("the member's own files are not in the register"),
     N_("the metadata of {role} cannot be read"),
     N_("the metadata of {role} say more, or other, than that it publishes its files"),
     N_("the name of the federation or of the member is not well formed"),

@@ -20,6 +20,7 @@ from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.draft import Draft, Quorum
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.metadata import described
+from paiza_register.ceremony.successor import MAX_LEAP
 from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
 from paiza_register.documents import Federation, parse_member, parse_revoked
 from paiza_register.pair_key import PairKey
@@ -27,9 +28,6 @@ from paiza_register.verified_set import FEDERATION, target_path
 from paiza_wire.errors import Rejected
 
 KIND: Final = "publication"
-
-MAX_LEAP: Final = 1 << 10
-"""Versions that a publication may skip; readers refuse far larger leaps."""
 
 _FIELDS: Final = ("kind", "role", "version", "files", "time", "base")
 _OWN: Final = ("member", "profile", "liaison")

@@ -23,6 +23,9 @@ from paiza_wire.errors import Rejected
 CUSTODIANS: Final = "custodians"
 PUBLISHERS: Final = "publishers"
 
+MAX_LEAP: Final = 1 << 10
+"""Versions of a member's role that may be skipped, since one was signed in vain; readers refuse far larger leaps."""
+
 _ROLES: Final = {CUSTODIANS: (Root.type, Targets.type), PUBLISHERS: (Snapshot.type, Timestamp.type)}
 
 
@@ -96,7 +99,7 @@ class Successor:
         """
         metadata = Metadata[Targets].from_bytes(applied.roles[role]).signed
         known = self.base.version_of(role)
-        if metadata.version <= known or (known == 0 and metadata.version != 1):
+        if not known < metadata.version <= known + (MAX_LEAP if known else 1):
             raise Rejected("register_rolled_back", f"the application's version of {role} does not follow {known}")
         if role == applied.member:
             lost = self.base.pins_of(applied.member) - applied.pins
@@ -202,16 +205,16 @@ class Successor:
         """Return what the member revoked: by the base or, of a removed member, by what the snapshot still names."""
         member, role = applied.member, roles.revocations_of(applied.member)
         path = f"members/{member}/revoked.json"
-        if role in self.base.delegations:
-            known = self.base.target(role, path)
-        elif meta := self.base.snapshot.meta.get(f"{role}.json"):
-            known = applied.last_revocations(meta)
-        else:
+        meta = self.base.snapshot.meta.get(f"{role}.json")
+        if meta is None:
             return frozenset()
+        known = self.base.target(role, path) if role in self.base.delegations else None
         try:
-            return frozenset() if known is None else parse_revoked(member, known)
-        except Rejected:  # it never counted: no reader could use it
-            return frozenset()
+            return parse_revoked(member, applied.last_revocations(meta) if known is None else known)
+        except Rejected as error:
+            if error.reason == "register_invalid":  # no reader could use it
+                return frozenset()
+            raise
 
 
 def _accepted(parse: Any) -> None:

@@ -108,6 +108,21 @@ def test_a_member_through_its_whole_life(folder: Path) -> None:
     assert digests["newest_root"]["version"] == 5
 
 
+def test_a_removed_member_applies_again(folder: Path) -> None:
+    """What its node's archive knows of it is continued: versions, keys of logs and witnesses, revocations."""
+    changed(folder, 1, "kaz tjk uzb", "admit", application(folder, "kgz"), "--threshold", 3)
+    settings = ["--yes", "--config", str(folder / "uzb/node/node.toml")]
+    assert run_node(["join", str(folder / "2.register"), *settings]) == 0
+    known = changed(folder, 2, "kaz tjk kgz", "remove", "uzb", "--threshold", 2)
+    again = folder / "uzb.application"
+    names = ("--name-ru", "У", "--name-en", "U", "--keys", folder / "uzb/trust")
+    trust("apply", folder / "uzb/node", *names, "-o", again)
+    after = changed(folder, 3, "kaz tjk kgz", "admit", again, "--threshold", 3)
+    assert after.member("uzb").names["en"] == "U"
+    assert after.role_versions["uzb"] == known.role_versions["uzb"] + 1
+    assert after.key_pins == known.key_pins
+
+
 def test_a_custodian_gets_another_key(folder: Path) -> None:
     """A member that signs its application with its own key replaces its custodian's; the old key decides no longer."""
     for path in (folder / "uzb/trust").glob("custodian-uzb-*"):

@@ -1,8 +1,9 @@
 """Proposals: their file, their base, and signatures that must not count twice or for something else."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
+from typing import Final
 
 import pytest
 
@@ -22,6 +23,8 @@ from paiza_register.publishing import renewed
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.ceremony.world import DAY, World, new_log
+
+JUNK: Final[Sequence[object]] = ("", "x", "uzb.revoked", 0, -1, 1 << 70, None, True, [], ["x"], {}, {"x": "y"})
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +185,17 @@ def test_a_proposal_dies_of_refusals_by_those_who_have_not_signed(world: World) 
         made = world.members[member].custodian.sign(proposal.refusal_message)
         proposal = proposal.with_refusal(made.keyid, made.signature)
         assert Proposal.read(proposal.to_bytes()).is_dead is dead
+
+
+def test_junk_in_an_act_is_refused_and_nothing_else(world: World) -> None:
+    """Any value of any field ends in a refusal, or in another proposal that nobody has signed."""
+    for act in acts(world):
+        values = json.loads(Proposal(act).to_bytes(with_register=False))
+        for name in values["act"]:
+            for junk in JUNK:
+                changed = {**values, "act": {**values["act"], name: junk}}
+                try:
+                    read = Proposal.read(carried.canonical(changed), lambda _: world.base)
+                except (Rejected, Unavailable):
+                    continue
+                assert read.fingerprint == carried.digest(changed["act"])

@@ -10,7 +10,8 @@ from paiza_register import roles
 from paiza_register.ceremony import Proposal
 from paiza_register.ceremony.change import LOG_ORIGIN, SUSPEND
 from paiza_register.ceremony.federation_file import to_json
-from paiza_register.ceremony.publication import MAX_LEAP, member_file, publication
+from paiza_register.ceremony.publication import member_file, publication
+from paiza_register.ceremony.successor import MAX_LEAP
 from paiza_register.documents import FORMAT
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.ceremony.world import DAY, World, encryption_key, new_log, new_pair
