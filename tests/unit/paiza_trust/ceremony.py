@@ -10,6 +10,7 @@ from paiza_node.__main__ import run as run_node
 from paiza_trust.__main__ import main
 
 FEDERATION = "pilot.example"
+FOUNDERS = ("kaz", "tjk", "uzb")
 PASSPHRASE = b"correct horse battery staple"
 NAMES = {
     "kaz": ("Казахстан", "Kazakhstan"),

@@ -27,29 +27,8 @@ from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity.private_keys import MLDSA44
-from tests.unit.paiza_trust.ceremony import prepare, propose, trust
+from tests.unit.paiza_trust.ceremony import FOUNDERS, propose, trust
 from tests.unit.paiza_trust.test_commands import run
-
-FOUNDERS = ("kaz", "tjk", "uzb")
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Found a federation of three, and prepare a fourth member."""
-    folder = tmp_path_factory.mktemp("federation")
-    proposal = propose(folder, *(prepare(folder / member, member) for member in FOUNDERS))
-    for member in FOUNDERS:
-        trust("sign", proposal, "--keys", folder / member / "trust", "--yes")
-    trust("publish", proposal, "--node", folder / "kaz/node", "-o", folder / "1.register")
-    prepare(folder / "kgz", "kgz")
-    return folder
-
-
-@pytest.fixture
-def folder(founded: Path, tmp_path: Path) -> Path:
-    """Return a copy of the folders that a test may change."""
-    shutil.copytree(founded, tmp_path / "copy")
-    return tmp_path / "copy"
 
 
 def application(folder: Path, member: str) -> Path:
