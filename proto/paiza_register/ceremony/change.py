@@ -191,13 +191,15 @@ class Change:
 
         A signature under a root or the newest targets shows it, or the application by which a key came here.
         """
-        seen = {each.custodian.keyid for each in self.applications} | _new_since(self.base, self.time - ATTENDANCE)
-        for metadata, keys in _signed_since(self.base, self.time - ATTENDANCE):
+        since, seen = self.time - ATTENDANCE, {each.custodian.keyid for each in self.applications}
+        for metadata, keys in _signed_since(self.base, since):
+            if len(after.keys() & seen) >= self.threshold:
+                return
             for keyid in (after.keys() & keys.keys() & metadata.signatures.keys()) - seen:
                 with suppress(UnverifiedSignatureError):
                     keys[keyid].verify_signature(metadata.signatures[keyid], metadata.signed_bytes)
                     seen.add(keyid)
-        count = len(after.keys() & seen)
+        count = len(after.keys() & (seen | _new_since(self.base, since)))
         if count < self.threshold:
             why = f"only {count} of the custodians afterwards have signed anything for 13 months"
             raise Rejected("conflict", why)
