@@ -24,13 +24,16 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
 REASON_KEY: Final = "paiza-reason"  # trailing metadata of a refused call
 DRAIN_SECONDS: Final = BATCH_SECONDS  # longest duration of calls in flight on a channel that was replaced
 
+# Over a satellite TCP and TLS take 2.5 s. An endpoint that accepts connections and then is silent costs this time once.
+CONNECT_MS: Final = 5000
+
 CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 250),
-    ("grpc.min_reconnect_backoff_ms", 250),
+    ("grpc.min_reconnect_backoff_ms", CONNECT_MS),  # in spite of its name, the time for one connection
     ("grpc.max_reconnect_backoff_ms", 10_000),
     ("grpc.enable_retries", 0),  # the outbound queue retries: it knows what was answered
 )

@@ -1,9 +1,11 @@
 """Channels over gRPC to nodes on loopback: other endpoints, replaced channels, and calls that are cut off."""
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -13,7 +15,7 @@ import pytest
 from typing_extensions import override
 
 from paiza.peer.v1 import exchange_pb2, peer_audit_pb2
-from paiza_node.core.peers.channels import REASON_KEY, ChannelKeys, GrpcChannel
+from paiza_node.core.peers.channels import CONNECT_MS, REASON_KEY, ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
 from paiza_wire.errors import Rejected, Unavailable
@@ -28,7 +30,7 @@ REQUEST: Final = exchange_pb2.HandshakeRequest(protocol_version=1)
 class Node:
     """The node of tjk on a port of its own: its handshakes wait until a test lets them go on."""
 
-    def __init__(self, key_pem: bytes, certificate_pem: bytes) -> None:
+    def __init__(self, key_pem: bytes, certificate_pem: bytes, host: str = "127.0.0.1") -> None:
         self.called = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
@@ -36,7 +38,7 @@ class Node:
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers([_Handlers(self)])
         credentials = grpc.ssl_server_credentials([(key_pem, certificate_pem)])
-        self.endpoint = f"127.0.0.1:{self._server.add_secure_port('127.0.0.1:0', credentials)}"
+        self.endpoint = f"{host}:{self._server.add_secure_port(f'{host}:0', credentials)}"
 
     async def start(self) -> None:
         """Listen."""
@@ -73,27 +75,37 @@ class _Handlers(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(cast("Any", self._node.answer))
 
 
+def credentials_of(member: str) -> tuple[bytes, bytes, bytes]:
+    """Return a member's node CA (DER), and the key and certificate (PEM) of its node."""
+    now = datetime.now(UTC)
+    life: Any = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
+    spiffe_id = SpiffeId(member, FEDERATION, "node")
+    ca_key, key = keys.generate_p256(), keys.generate_p256()
+    ca = certificates.issue_ca(member, FEDERATION, "node", ca_key, **life)
+    certificate = certificates.issue_node(
+        certificates.create_csr(spiffe_id, key), ca, ca_key, spiffe_id=spiffe_id, **life
+    )
+    return ca, keys.private_key_to_pem(key), ssl.DER_cert_to_PEM_cert(certificate).encode()
+
+
 class Scene:
     """Two nodes of tjk, and the register that lists their endpoints."""
 
     def __init__(self) -> None:
-        now = datetime.now(UTC)
-        life: Any = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
-        spiffe_id = SpiffeId(MEMBER, FEDERATION, "node")
-        ca_key, key = keys.generate_p256(), keys.generate_p256()
-        ca = certificates.issue_ca(MEMBER, FEDERATION, "node", ca_key, **life)
-        certificate = certificates.issue_node(
-            certificates.create_csr(spiffe_id, key), ca, ca_key, spiffe_id=spiffe_id, **life
-        )
-        pem = keys.private_key_to_pem(key), ssl.DER_cert_to_PEM_cert(certificate).encode()
+        ca, key_pem, certificate_pem = credentials_of(MEMBER)
+        pem = self.pem = key_pem, certificate_pem
         self.first, self.second = Node(*pem), Node(*pem)
         self.member = SimpleNamespace(
             endpoints=(self.first.endpoint, self.second.endpoint),
             authority=MemberAuthority(MEMBER, FEDERATION, ca, b""),
         )
-        register = SimpleNamespace(federation=FEDERATION, active_member=lambda _member: self.member)
-        keys_shown = ChannelKeys(pem[1], pem[0])
-        self.channel = GrpcChannel(MEMBER, keys_shown, lambda: cast("Any", register), Endpoints())
+        self._register: Any = SimpleNamespace(federation=FEDERATION, active_member=lambda _member: self.member)
+        self.channel = self.new_channel()
+
+    def new_channel(self) -> GrpcChannel:
+        """Return a channel to tjk's nodes that has not dialled yet."""
+        keys_shown = ChannelKeys(self.pem[1], self.pem[0])
+        return GrpcChannel(MEMBER, keys_shown, lambda: self._register, Endpoints())
 
     async def shake(self) -> str:
         """Shake hands; gives the endpoint that answered, or the reason why none did."""
@@ -133,6 +145,134 @@ async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene:
     await scene.second.stop()
     with pytest.raises(Unavailable, match="peer_unreachable"):
         await scene.channel.call_any(HANDSHAKE, REQUEST)
+
+
+@asynccontextmanager
+async def listening(accepted: Any, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Listen for TCP connections; gives the endpoint."""
+    server = await asyncio.start_server(accepted, host, port)
+    try:
+        yield f"{host}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def stay_silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Accept a connection, and never send a byte."""
+    try:
+        await asyncio.sleep(SECONDS)
+    finally:
+        writer.transport.abort()
+
+
+async def test_an_endpoint_that_accepts_and_is_silent_is_left(scene: Scene) -> None:
+    """Its first call fails within the time for a connection; the next goes to the other endpoint, and stays there."""
+    async with listening(stay_silent) as silent, asyncio.timeout(2 * CONNECT_MS / 1000):
+        scene.member.endpoints = (silent, scene.second.endpoint)
+        assert await scene.shake() == "peer_unreachable"
+        assert [await scene.shake(), await scene.shake()] == [scene.second.endpoint] * 2
+
+
+async def test_an_endpoint_with_the_certificate_of_another_member_is_left(scene: Scene) -> None:
+    """Nothing is sent to it, not even where it bears the name of the member that is called."""
+    for _ca, *pem in (credentials_of("uzb"), credentials_of(MEMBER)):
+        other = Node(pem[0], pem[1])
+        await other.start()
+        scene.member.endpoints = (other.endpoint, scene.second.endpoint)
+        channel = scene.new_channel()
+        with pytest.raises(Unavailable, match="peer_unreachable"):
+            await channel.call(HANDSHAKE, REQUEST)
+        assert (await channel.call(HANDSHAKE, REQUEST)).own_checkpoint.decode() == scene.second.endpoint
+        assert not other.called.is_set()
+        await channel.close()
+        await other.stop()
+
+
+async def test_two_endpoints_behind_a_slow_line_are_reached_at_the_first_call(scene: Scene) -> None:
+    """A line of 400 ms there and back is no failure: no endpoint is left for another that is as slow."""
+    delay, tasks = 0.2, set[asyncio.Task[None]]()
+
+    def behind(target: str) -> Any:
+        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            host, _, port = target.rpartition(":")
+            there, back = await asyncio.open_connection(host, int(port))
+            tasks.update({asyncio.create_task(carry(reader, back)), asyncio.create_task(carry(there, writer))})
+
+        return accepted
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                await asyncio.sleep(delay)
+                writer.write(data)
+        finally:
+            writer.transport.abort()
+
+    async with (
+        listening(behind(scene.first.endpoint)) as first,
+        listening(behind(scene.second.endpoint)) as second,
+    ):
+        scene.member.endpoints = (first, second)
+        assert await scene.shake() == scene.first.endpoint
+        assert scene.channel.endpoint == first
+        await scene.channel.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_an_ipv6_address_is_dialled(scene: Scene) -> None:
+    """As the register writes it, in brackets."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    node = Node(*scene.pem, host="[::1]")
+    await node.start()
+    scene.member.endpoints = (scene.second.endpoint, node.endpoint)
+    await scene.second.stop()
+    assert await scene.shake() == "peer_unreachable"
+    assert await scene.shake() == node.endpoint
+    await scene.channel.close()
+    await node.stop()
+
+
+class Names(asyncio.DatagramProtocol):
+    """A name server: every name has these IPv4 addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    @override
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    @override
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        end = data.index(b"\0", 12) + 5
+        asked_for_ipv4 = data[end - 4 : end - 2] == b"\0\1"
+        records = [
+            struct.pack(">HHHIH4s", 0xC00C, 1, 1, 60, 4, socket.inet_aton(address))
+            for address in self._addresses
+            if asked_for_ipv4
+        ]
+        head = data[:2] + struct.pack(">HHHHH", 0x8580, 1, len(records), 0, 0)
+        self._transport.sendto(head + data[12:end] + b"".join(records), addr)
+
+
+async def test_every_address_of_a_name_is_dialled(scene: Scene) -> None:
+    """One that is silent, and one where nobody listens, do not keep the channel from the third."""
+    port = int(scene.first.endpoint.rpartition(":")[2])
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Names("127.0.0.2", "127.0.0.3", "127.0.0.1"), local_addr=("127.0.0.1", 0)
+    )
+    server = transport.get_extra_info("sockname")[1]
+    async with listening(stay_silent, "127.0.0.2", port), asyncio.timeout(2 * CONNECT_MS / 1000):
+        scene.member.endpoints = (f"dns://127.0.0.1:{server}/node.example:{port}",)
+        assert await scene.shake() == scene.first.endpoint
+        await scene.channel.close()
+    transport.close()
 
 
 async def test_a_refusal_is_an_answer_of_that_endpoint(scene: Scene) -> None:
