@@ -21,19 +21,22 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
 
 import grpc
 
 from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
-from paiza_register import Register
+from paiza_register import Register, roles
+from paiza_register.ceremony.change import change
+from paiza_register.ceremony.publication import publication
 from paiza_register.register_file import RegisterFile
 from paiza_trust import dev
-from tests.registers import join_nodes, newest, read_register
+from tests.registers import base_of, decided, join_nodes, newest, read_register
 
 START_SECONDS: Final = 60.0  # a start takes one or two; the machines of tests are shared
 STOP_SECONDS: Final = 60.0  # a graceful stop drains first
@@ -218,6 +221,24 @@ class Federation:
     def register(self) -> Register:
         """Return the newest register that its nodes hold."""
         return read_register(self.folder)
+
+    def change(self, what: str, **of: Any) -> RegisterFile:
+        """Let the custodians decide a change (`paiza_register.ceremony.change`); no node has the result yet."""
+        return decided(self.folder, change(what, base_of(self.folder), datetime.now(UTC), **of))
+
+    def publish(self, role: str, files: Mapping[str, bytes] = MappingProxyType({})) -> RegisterFile:
+        """Publish files of a role with its own key; without any the role is signed anew. No node has the result yet."""
+        return decided(self.folder, publication(role, files, base_of(self.folder), datetime.now(UTC)))
+
+    def edit(self, member: str, name: str, edit: Callable[[dict[str, Any]], object]) -> RegisterFile:
+        """Edit a file of a member, such as "member" or "revoked", and publish it; no node has the result yet."""
+        path = f"members/{member}/{name}.json"
+        role = roles.role_of(path) or member
+        data = base_of(self.folder).target(role, path)
+        assert data is not None, path
+        document = json.loads(data)
+        edit(document)
+        return self.publish(role, {path: json.dumps(document).encode()})
 
     def join(self, register: RegisterFile, *members: str) -> None:
         """Put a register into these nodes, or all, none of which runs."""

@@ -8,8 +8,12 @@ from typing import Any
 
 from paiza_register import Register, load_set
 from paiza_register.archive import Archive
+from paiza_register.ceremony import Act, Base, Proposal
 from paiza_register.joining import join
 from paiza_register.register_file import RegisterFile
+from paiza_trust.apply import NodeFolder
+from paiza_trust.key_folder import KeyFolder
+from paiza_trust.publishing import publish
 
 
 def newest(folder: Path) -> RegisterFile:
@@ -35,6 +39,23 @@ def snapshot_version(files: Mapping[str, bytes]) -> int:
     """Return the version of a set's snapshot."""
     timestamp: Any = json.loads(files["metadata/timestamp.json"])["signed"]
     return int(timestamp["meta"]["snapshot.json"]["version"])
+
+
+def decided(folder: Path, act: Act) -> RegisterFile:
+    """Sign an act with every key of every member that may, and publish it with the first publisher's node."""
+    proposal, now = Proposal(act), datetime.now(UTC)
+    for own in (folder / "trust").iterdir():
+        member, node = own.name, KeyFolder(folder / "nodes" / own.name / "keys", {"sealed": False})
+        pairs = [KeyFolder(own).pair(f"{name}-{member}") for name in ("custodian", "member", "reference")]
+        for pair in (*pairs, node.pair("revocations")):
+            proposal = proposal.signed_with(pair)
+    first = next(iter(proposal.draft.publishers))
+    return publish(proposal, NodeFolder.open(folder / "nodes" / first), now)
+
+
+def base_of(folder: Path) -> Base:
+    """Return the newest register that a node of a federation holds, for an act that builds on it."""
+    return Base.verify(newest(folder), datetime.now(UTC))
 
 
 def join_nodes(folder: Path, register: RegisterFile, members: Iterable[str]) -> None:

@@ -1,7 +1,6 @@
 """Changes of the register between real nodes: a revoked officer, a suspended member, a new key.
 
-The register is signed anew by the federation's own holders and read by the nodes at their next start; a node that
-runs looks for it every ten minutes.
+The members sign it with their own keys, and it is put into nodes that are stopped; the others get it from these.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
-from paiza_register.register_file import RegisterFile
+from paiza_register.ceremony.change import SUSPEND
 from paiza_wire.identity import load_certificate, sealing
 from paiza_wire.identity.keys import fingerprint
 from paiza_wire.identity.private_keys import X_WING
@@ -28,7 +27,6 @@ from tests.officer import Officer
 from tests.registers import read_register
 from tests.system import ledgers
 from tests.system.minting import Mint
-from tests.unit.paiza_register.conftest import MEMBERS, Holder
 
 SECONDS: Final = 10
 SETTLE_SECONDS: Final = 60
@@ -37,14 +35,9 @@ POLL_SECONDS: Final = 0.1
 
 @pytest.fixture
 def federation(tmp_path: Path) -> Iterator[Federation]:
-    """Make a federation of the members whose register a Holder can sign anew."""
-    with Federation.create(tmp_path / "federation", MEMBERS) as made:
+    """Make a federation."""
+    with Federation.create(tmp_path / "federation", ["kaz", "tjk", "centre"]) as made:
         yield made
-
-
-def publish(federation: Federation, holder: Holder, *members: str) -> None:
-    """Sign the register's next version and put it into these nodes."""
-    federation.join(RegisterFile(holder.advance().files()), *members)
 
 
 async def test_revoked_officer_and_suspended_member_are_shut_out(federation: Federation) -> None:
@@ -60,15 +53,13 @@ async def test_revoked_officer_and_suspended_member_are_shut_out(federation: Fed
             exchange_pb2.ProveConsistencyRequest(), timeout=SECONDS
         )
     node.stop()
-    holder = Holder(folder)
     revoked = {
         "certificate_sha256": duty.certificate_sha256,
         "key_sha256": fingerprint(_public_key(duty.certificate)).hex(),
         "reason": "exercise",
     }
-    holder.edit("members/kaz/revoked.json", lambda document: document["certificates"].append(revoked))
-    holder.edit("federation.json", lambda document: document["members"]["tjk"].update(status="suspended"))
-    publish(federation, holder, "kaz")
+    federation.join(federation.edit("kaz", "revoked", lambda document: document["certificates"].append(revoked)), "kaz")
+    federation.join(federation.change(SUSPEND, member="tjk"), "kaz")
     federation.start("kaz")
     async with duty.channel(node.address, "kaz", mint.register) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -105,9 +96,7 @@ async def test_message_for_a_replaced_key_is_wrapped_again_and_delivered(federat
     kaz.stop()
     seed = key_wrapping.generate_seed()
     (folder / "nodes/tjk/keys/encryption.seed").write_bytes(sealing.unsealed(X_WING.write(seed)))
-    holder = Holder(folder)
-    holder.edit("members/tjk/member.json", lambda document: _replace_key(document, seed))
-    publish(federation, holder, "kaz", "tjk")
+    federation.join(federation.edit("tjk", "member", lambda document: _replace_key(document, seed)), "kaz", "tjk")
     await asyncio.to_thread(federation.start, "kaz", "tjk")
     await settled(kaz)
     federation.stop()
@@ -131,8 +120,9 @@ async def test_message_under_a_register_the_recipient_never_had_is_delivered(fed
         await officer_pb2_grpc.OfficerServiceStub(channel).Submit(
             officer_pb2.SubmitRequest(items=[item]), timeout=SECONDS
         )
+    newer = federation.publish("kaz")
     shutil.rmtree(federation.node("tjk").data)
-    publish(federation, Holder(folder), "tjk")
+    federation.join(newer, "tjk")
     federation.start("tjk")
     await settled(kaz)
     federation.stop()
@@ -143,10 +133,9 @@ async def test_a_node_that_answers_at_its_second_endpoint_only_is_found(federati
     """Messages go to the endpoint where the member's node is, and status names it."""
     folder = federation.folder
     tjk = federation.node("tjk")
-    holder = Holder(folder)
     nobody = {"address": "127.0.0.1:1"}
-    holder.edit("members/tjk/member.json", lambda document: document["endpoints"].insert(0, nobody))
-    publish(federation, holder, "kaz", "tjk")
+    newer = federation.edit("tjk", "member", lambda document: document["endpoints"].insert(0, nobody))
+    federation.join(newer, "kaz", "tjk")
     kaz = federation.node("kaz")
     author = Officer(folder, "kaz-liaison", read_register(folder))
     federation.start("kaz", "tjk")

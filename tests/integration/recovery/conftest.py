@@ -13,13 +13,11 @@ import pytest
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_client.__main__ import run as paiza
 from paiza_node.__main__ import run
-from paiza_register.ceremony.federation_file import pin
-from paiza_register.register_file import RegisterFile
+from paiza_register.ceremony.change import LOG_ORIGIN
 from tests.federation import Federation
 from tests.integration.node.conftest import SECONDS, delivered, send
 from tests.officer import Officer
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
-from tests.unit.paiza_register.conftest import Holder
 
 MEMBERS = ("kaz", "tjk", "uzb")
 
@@ -109,11 +107,7 @@ class Drill:
 
     def admit(self, vkey: str) -> None:
         """Admit a new log of kaz as the custodians, and bring it to the node that is lost."""
-        holder = Holder(self.federation.folder)
-        entry = {"origin": vkey.partition("+")[0]}
-        holder.edit("members/kaz/member.json", lambda values: values["log_keys"].append({**entry, "vkey": vkey}))
-        holder.edit("federation.json", lambda values: values["log_keys"].append(pin("origin", vkey)))
-        self.federation.join(RegisterFile(holder.advance().files()), "kaz")
+        self.federation.join(self.federation.change(LOG_ORIGIN, member="kaz", vkey=vkey), "kaz")
 
     def recovered(self) -> None:
         """Return when the node awaits nothing from anybody."""
