@@ -1,0 +1,50 @@
+"""Two nodes publish one proposal at one time, each with the signatures that it had: members and roots stay the same."""
+
+from datetime import timedelta
+
+import pytest
+
+from paiza_register import load_set
+from paiza_register.ceremony import Base, Proposal
+from paiza_register.ceremony.change import REMOVE, RESIGN, SUSPEND
+from paiza_register.publishing import OpenSet, concurrent, merged, published
+from paiza_register.register_file import RegisterFile
+from paiza_wire.errors import Rejected
+from tests.unit.paiza_register.ceremony.world import World
+
+ALL = ("kaz", "tjk", "uzb")
+
+
+def published_by(world: World, proposal: Proposal, publisher: str) -> OpenSet:
+    """Publish a proposal on the newest register with a node's key; the world does not learn of it."""
+    signer = world.members[publisher].publisher
+    return published(world.held, proposal.files(), signer, world.now, world.held.versions)
+
+
+def test_other_signatures_under_the_same_root_are_no_second_root() -> None:
+    """Both sets are valid; all publishers make the same content of the two, on which the next change builds."""
+    world = World(*ALL)
+    proposal = Proposal(world.change(SUSPEND, member="uzb"))
+    few, all_of_them = world.signed(proposal, ["kaz", "tjk"]), world.signed(proposal, ALL)
+    one, other = published_by(world, few, "kaz"), published_by(world, all_of_them, "tjk")
+    assert one.files["metadata/2.root.json"] != other.files["metadata/2.root.json"]
+    assert concurrent(one, other)
+    signer = world.members["kaz"].publisher
+    made = merged(one, other, signer, world.now, one.versions)
+    again = merged(other, one, signer, world.now, one.versions)
+    assert made.snapshot.meta == again.snapshot.meta
+    assert made.files["metadata/2.root.json"] == again.files["metadata/2.root.json"]
+    register = load_set(made.files, world.held.bootstrap_root, world.now)
+    assert register.member("uzb").status == "suspended"
+    world.held, world.base = made, Base.verify(RegisterFile(made.files), None)
+    world.decide(world.change(RESIGN), ("kaz", "tjk"))
+
+
+def test_two_roots_of_one_version_are_not_merged() -> None:
+    """Custodians who sign two proposals of one version split the federation, which no publisher mends."""
+    world = World(*ALL)
+    one = published_by(world, world.signed(Proposal(world.change(SUSPEND, member="uzb")), ALL), "kaz")
+    world.now += timedelta(seconds=1)  # or the two would come to the same root
+    other = published_by(world, world.signed(Proposal(world.change(REMOVE, member="uzb")), ALL), "tjk")
+    with pytest.raises(Rejected, match="other roots"):
+        merged(one, other, world.members["kaz"].publisher, world.now, one.versions)
