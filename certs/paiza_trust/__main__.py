@@ -24,7 +24,7 @@ from paiza_trust.cli.deciding import merge, pending, refuse, show, sign
 from paiza_trust.cli.founding import apply, found
 from paiza_trust.cli.passphrase import passphrase
 from paiza_trust.cli.proposing import propose
-from paiza_trust.cli.publishing import export, import_, publish, renew
+from paiza_trust.cli.publishing import export, import_, publish
 from paiza_trust.cli.reference import reference_group
 from paiza_trust.cli.status import status
 from paiza_trust.errors import TrustError, from_disk, from_wire
@@ -98,7 +98,7 @@ def dev(
 
 for each in (
     *(apply, found, propose, pending, show, sign, refuse, merge),
-    *(publish, renew, export, import_, status, passphrase),
+    *(publish, export, import_, status, passphrase),
 ):
     cli.add_command(each)
 cli.add_command(ca_group)

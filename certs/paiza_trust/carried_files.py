@@ -57,6 +57,15 @@ def located(place: Path | str) -> Iterator[None]:
         raise from_wire(error, str(place)) from error
 
 
+def text(path: Path) -> str:
+    """Read a file of text."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        what, remedy = N_("The file is not text in UTF-8"), N_("Correct the file.")
+        raise TrustError("malformed", what, str(path), remedy) from error
+
+
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a file, of one that is too large some more than are looked at."""
     try:

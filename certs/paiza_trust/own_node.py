@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import ask
 from paiza_trust.language import N_, _
 
-LIST_SECONDS: Final = 20.0  # a list, or one proposal
+GET_SECONDS: Final = 20.0  # one proposal
 SUBMIT_SECONDS: Final = 60.0  # the node verifies up to 6 MiB, stores it, and may publish
 PUBLISHED_SECONDS: Final = 60.0  # how long a complete proposal is waited for
 PAUSE_SECONDS: Final = 2.0  # between two looks at it
@@ -65,9 +66,14 @@ class OwnNode:
 
     def held(self, *, every: bool = False) -> list[Held]:
         """Return the proposals that wait for signatures; with ``every`` also those that ended within the last day."""
-        request = ceremony_pb2.ListProposalsRequest(all=every)
-        answer = self._call(lambda: self._stub.ListProposals(request, timeout=LIST_SECONDS))
-        return list(answer.proposals)
+
+        async def listed() -> list[Held]:
+            request = ceremony_pb2.ListProposalsRequest(all=every)
+            pages = channel.pages(partial(channel.call, self.where), self._stub.ListProposals, request)
+            return [each async for page in pages for each in page.proposals]
+
+        found: list[Held] = self._run(listed())
+        return found
 
     def find(self, fingerprint: str) -> Held:
         """Return the one proposal whose fingerprint begins with these hex digits; ``TrustError`` otherwise."""
@@ -86,7 +92,7 @@ class OwnNode:
         held = self.find(fingerprint)
         self.register()  # the one that it builds on may be new here
         request = ceremony_pb2.GetProposalRequest(fingerprint=held.fingerprint)
-        answer = self._call(lambda: self._stub.GetProposal(request, timeout=LIST_SECONDS))
+        answer = self._call(lambda: self._stub.GetProposal(request, timeout=GET_SECONDS))
         proposal = Proposal.read(answer.data, self.base)
         if proposal.fingerprint != held.fingerprint:
             what, remedy = N_("The node's answer is of another proposal"), N_("Ask the operator of your node.")

@@ -1,7 +1,5 @@
 """Publishes a proposal that enough have signed: a publisher's node adds snapshot and timestamp; all of it is verified.
 
-A register that nothing changes is renewed in the same way, before its timestamp expires.
-
 The result is a register in one file. It is read as every reader reads it before it is written, so that nothing leaves
 here that a node would refuse.
 """
@@ -12,9 +10,8 @@ from datetime import datetime
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Key
 
-from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.proposal import Proposal
-from paiza_register.publishing import OpenSet, Versions, composed, described_roles, published, renewed
+from paiza_register.publishing import OpenSet, Versions, composed, described_roles, published
 from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import root_path
 from paiza_trust.apply import NodeFolder
@@ -39,17 +36,6 @@ def publish(proposal: Proposal, node: NodeFolder, now: datetime) -> RegisterFile
             remedy = N_("Carry it to them, or merge the copies that they signed.")
             values = {"members": ", ".join(proposal.waits_for())}
             raise TrustError("bad_signature", what, str(node.folder), remedy, values=values) from error
-        raise from_wire(error, str(node.folder)) from error
-
-
-def renew(register: RegisterFile, node: NodeFolder, now: datetime) -> RegisterFile:
-    """Sign the timestamp of a register anew, whose content stays; it may have expired meanwhile."""
-    base = Base.verify(register, None)
-    publisher = _publisher(base.publishers, node)
-    try:
-        held = OpenSet.verify(base.file.files, base.file.first_root, None)
-        return RegisterFile(renewed(held, publisher, now, held.versions).files)
-    except PaizaError as error:
         raise from_wire(error, str(node.folder)) from error
 
 

@@ -8,10 +8,10 @@ import click
 
 from paiza_register.ceremony import Proposal, founding
 from paiza_trust import apply as member_application
-from paiza_trust import carried_files
+from paiza_trust import carried_files, reference_source
 from paiza_trust.apply import CLASSIFICATION_CEILING, NodeFolder
 from paiza_trust.cli import display
-from paiza_trust.cli.options import JSON, KEY_FOLDER, OUTPUT, check_new
+from paiza_trust.cli.options import AGREEMENTS, GRACE, JSON, KEY_FOLDER, LIFE, MEMBER_PROFILE, OUTPUT, check_new
 from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
 from paiza_trust.key_folder import SETTINGS, KeyFolder
@@ -37,6 +37,7 @@ from paiza_trust.reference_source import OURS, legal_base_titles, shared_documen
     type=click.Path(path_type=Path),
     help=N_("Seal the keys with the first line of this file, and name it in keys.toml; default: ask."),
 )
+@MEMBER_PROFILE
 @KEY_FOLDER
 @OUTPUT
 @JSON
@@ -46,6 +47,7 @@ def apply(
     name_en: str,
     ceiling: int,
     passphrase_file: Path | None,
+    member_profile: Path | None,
     key_folder: Path,
     output: Path,
     *,
@@ -58,7 +60,8 @@ def apply(
         settings = f"passphrase_file = {json.dumps(str(passphrase_file.absolute()))}\n"
         write_private(key_folder / SETTINGS, settings.encode())
     names = {"ru": name_ru, "en": name_en}
-    made = member_application.apply(node, KeyFolder(key_folder), names, ceiling, datetime.now(UTC), {})
+    documents = {} if member_profile is None else reference_source.member_profile(member_profile, node.member)
+    made = member_application.apply(node, KeyFolder(key_folder), names, ceiling, datetime.now(UTC), documents)
     write_private(output, made.data)
     display.show_application(made, output, as_json=as_json)
 
@@ -69,6 +72,9 @@ def apply(
 @click.option("--threshold", type=int, required=True, help=N_("How many custodians must sign a change."))
 @click.option("--name-ru", help=N_("Name of the federation in Russian; default: NAME."))
 @click.option("--name-en", help=N_("Name of the federation in English; default: NAME."))
+@LIFE
+@GRACE
+@AGREEMENTS
 @OUTPUT
 @JSON
 def found(
@@ -77,6 +83,9 @@ def found(
     threshold: int,
     name_ru: str | None,
     name_en: str | None,
+    timestamp_life_hours: int | None,
+    grace_hours: int | None,
+    agreements: tuple[Path, ...],
     output: Path,
     *,
     as_json: bool,
@@ -90,8 +99,11 @@ def found(
             raise TrustError("conflict", what, str(path), remedy, values={"federation": each.federation})
     names = {"ru": name_ru or name, "en": name_en or name}
     documents, titles = shared_documents(OURS), legal_base_titles(OURS)
+    documents |= {path.name: carried_files.text(path).encode() for path in agreements}
+    given = {"timestamp_life_hours": timestamp_life_hours, "grace_hours": grace_hours}
+    hours = {each: value for each, value in given.items() if value is not None}
     with carried_files.located(output):
-        act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC))
+        act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC), **hours)
         proposal = Proposal(act)
         data = proposal.to_bytes()
         display.show_proposal(proposal, str(output), as_json=as_json)

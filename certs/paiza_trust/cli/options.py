@@ -37,6 +37,26 @@ INSTEAD: Final = click.option(
     help=N_("A proposal that was signed here, and that so many have refused that it can never count."),
 )
 YES: Final = click.option("--yes", is_flag=True, help=N_("Sign without asking. For exercises only."))
+LIFE: Final = click.option(
+    "--timestamp-life-hours",
+    type=click.IntRange(1, 720),
+    help=N_("How long a register counts as current after a node signed it."),
+)
+GRACE: Final = click.option(
+    "--grace-hours", type=click.IntRange(0, 168), help=N_("How long an expired register is used, with a warning.")
+)
+AGREEMENTS: Final = click.option(
+    "--agreement",
+    "agreements",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help=N_("A file agreement-NAME.cedar, new or changed. May be repeated."),
+)
+MEMBER_PROFILE: Final = click.option(
+    "--member-profile",
+    type=click.Path(path_type=Path),
+    help=N_("TOML file with the member's practice and liaison officers, as in certs/paiza_trust/reference/members."),
+)
 THRESHOLD: Final = click.option(
     "--threshold", type=int, help=N_("How many custodians must sign a change; default: as before.")
 )

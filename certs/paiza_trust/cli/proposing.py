@@ -17,7 +17,6 @@ from paiza_trust.cli import options
 from paiza_trust.cli.deciding import ask_and_sign, keep
 from paiza_trust.cli.places import Place, node_of
 from paiza_trust.cli.reference import sound
-from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
 
@@ -191,21 +190,9 @@ def reference_holder(given: _Given, applications: tuple[Path, ...]) -> None:
 
 
 @propose.command(help=N_("Change rules of the federation: how long its register lasts, agreements, legal bases."))
-@click.option(
-    "--timestamp-life-hours",
-    type=click.IntRange(1, 720),
-    help=N_("How long a register counts as current after a node signed it."),
-)
-@click.option(
-    "--grace-hours", type=click.IntRange(0, 168), help=N_("How long an expired register is used, with a warning.")
-)
-@click.option(
-    "--agreement",
-    "agreements",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help=N_("A file agreement-NAME.cedar, new or changed. May be repeated."),
-)
+@options.LIFE
+@options.GRACE
+@options.AGREEMENTS
 @click.option(
     "--remove-agreement", "removed", multiple=True, help=N_("Name of an agreement that ends. May be repeated.")
 )
@@ -228,7 +215,8 @@ def policy(
     threshold: int | None,
 ) -> None:
     """Propose rules."""
-    texts = {path.name: _text(path) for path in agreements} | {_agreement(name): "" for name in removed}
+    texts = {path.name: carried_files.text(path) for path in agreements}
+    texts |= {_agreement(name): "" for name in removed}
     titles = dict(_legal_base(each) for each in legal_bases)
 
     def act(base: Base) -> Act:
@@ -283,11 +271,7 @@ def reference(given: _Given, folder: Path) -> None:
     "--endpoint", "endpoints", multiple=True, metavar="HOST:PORT", help=N_("Address of its node; replaces all.")
 )
 @click.option("--ceiling", type=click.IntRange(0, 9), help=N_("Highest classification the member receives."))
-@click.option(
-    "--member-profile",
-    type=click.Path(path_type=Path),
-    help=N_("TOML file with the member's practice and liaison officers, as in certs/paiza_trust/reference/members."),
-)
+@options.MEMBER_PROFILE
 @_common
 def member(
     given: _Given,
@@ -365,15 +349,6 @@ def _propose(given: _Given, act: Callable[[Base], Act]) -> None:
             proposal, place.name, given.key_folder, given.instead, yes=given.yes, as_json=given.as_json
         )
         keep(signed, place, None, as_json=given.as_json)
-
-
-def _text(path: Path) -> str:
-    try:
-        return carried_files.read_bytes(path).decode()
-    except UnicodeDecodeError as error:
-        raise TrustError(
-            "malformed", N_("The file is not text in UTF-8"), str(path), N_("Correct the file.")
-        ) from error
 
 
 def _agreement(name: str) -> str:

@@ -27,19 +27,6 @@ def publish(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> No
     write_register(register, output, {}, as_json=as_json)
 
 
-@click.command(help=N_("Sign anew, with a node's key, that the register in FILE is current. Its content stays."))
-@FILE
-@NODE_FOLDER
-@OUTPUT
-@JSON
-def renew(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> None:
-    """Renew a register."""
-    check_new(output)
-    with carried_files.located(file):
-        register = publishing.renew(carried_files.register(file), NodeFolder.open(node_folder), datetime.now(UTC))
-    write_register(register, output, {}, as_json=as_json)
-
-
 @click.command(
     "export",
     help=N_(

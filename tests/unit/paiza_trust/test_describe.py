@@ -199,3 +199,24 @@ def test_what_cannot_be_proposed_is_told(
     ended, out, err = run(capsys, "propose", *given, *register, *keys_of)
     assert (ended, json.loads(err)["reason"], out) == (code, reason, "")
     assert not (folder / "b").exists()
+
+
+def test_a_founding_states_its_rules(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How long a register counts as current, and the agreements that hold from the start, are told before signing."""
+    agreement = folder / "agreement-x.cedar"
+    agreement.write_text("// from the start\n")
+    applications = [folder / f"{member}/{member}.application" for member in ("kaz", "tjk", "uzb")]
+    rules = ("--timestamp-life-hours", 6, "--grace-hours", 12, "--agreement", agreement, "--threshold", 2)
+    code, out, _ = run(capsys, "found", FEDERATION, *applications, *rules, "-o", folder / "other.proposal")
+    assert code == 0
+    assert "A register counts as current for 6 h after a node signed it; after that it is used for 12 h." in out
+    assert "The agreement agreement-x.cedar will hold:" in out
+    assert "+// from the start" in out
+
+
+def test_an_application_states_the_members_practice(folder: Path) -> None:
+    """Profile and liaison officers of a member come with its application."""
+    names = ("--name-ru", "У", "--name-en", "U", "--keys", folder / "uzb/trust")
+    profile = ("--member-profile", reference_source.OURS / "members/uzb.toml")
+    trust("apply", folder / "uzb/node", *names, *profile, "-o", folder / "again.application")
+    assert "members/uzb/profile.json" in carried_files.application(folder / "again.application").files
