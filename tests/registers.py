@@ -8,7 +8,7 @@ from typing import Any
 
 from paiza_register import Register, load_set
 from paiza_register.archive import Archive
-from paiza_register.ceremony import Act, Base, Proposal
+from paiza_register.ceremony import Act, Base, Circumstances, Proposal
 from paiza_register.joining import join
 from paiza_register.register_file import RegisterFile
 from paiza_trust.apply import NodeFolder
@@ -48,7 +48,7 @@ def decided(folder: Path, act: Act) -> RegisterFile:
         member, node = own.name, KeyFolder(folder / "nodes" / own.name / "keys", {"sealed": False})
         pairs = [KeyFolder(own).pair(f"{name}-{member}") for name in ("custodian", "member", "reference")]
         for pair in (*pairs, node.pair("revocations")):
-            proposal = proposal.signed_with(pair)
+            proposal = proposal.signed_with(pair, Circumstances(now, "clock of the test"))
     first = next(iter(proposal.draft.publishers))
     return publish(proposal, NodeFolder.open(folder / "nodes" / first), now)
 

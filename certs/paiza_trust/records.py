@@ -12,10 +12,12 @@ from paiza_register.ceremony.times import time_text
 
 RECORDS: Final = "ceremonies.jsonl"
 
+TIME_SOURCE: Final = "system clock"
+
 
 def timed(now: datetime) -> dict[str, str]:
     """Return how a record states its time: the time, and by which clock."""
-    return {"time": time_text(now.astimezone(UTC)), "time_source": "system clock"}
+    return {"time": time_text(now.astimezone(UTC)), "time_source": TIME_SOURCE}
 
 
 def append(folder: Path, record: Mapping[str, object]) -> None:

@@ -21,6 +21,7 @@ from tuf.api.metadata import Root, Targets
 from paiza_register import carried, roles
 from paiza_register.archive import write_durably
 from paiza_register.ceremony.proposal import Proposal
+from paiza_register.ceremony.record import Circumstances
 from paiza_register.ceremony.times import time_text
 from paiza_register.pair_key import PairSigner
 from paiza_trust import records
@@ -100,8 +101,8 @@ def sign(
     signed_roles = sorted({role for signer in own.signers for role in proposal.roles_of(signer.public_key.keyid)})
     _remember(folder.folder / SIGNED, proposal, signed_roles)
     signed = proposal
-    for signer in own.signers:
-        signed = signed.signed_with(signer)
+    for name, signer in zip(own.names, own.signers, strict=True):
+        signed = signed.signed_with(signer, _circumstances(folder, name, now))
     _record(folder, own, signed, signed_roles, now)
     return signed
 
@@ -110,7 +111,8 @@ def refuse(folder: KeyFolder, own: OwnKeys, proposal: Proposal, now: datetime) -
     """Sign that this custodian will never sign a proposal; refused if they did already. It is remembered as well."""
     check_clock(proposal, now)
     path, role = folder.folder / SIGNED, proposal.draft.main_role
-    signer = next((each for each in own.signers if each.public_key.keyid in proposal.draft.deciders), None)
+    pairs = zip(own.names, own.signers, strict=True)
+    name, signer = next((each for each in pairs if each[1].public_key.keyid in proposal.draft.deciders), ("", None))
     if signer is None:
         what, remedy = N_("The key does not decide on this, so its refusal says nothing"), N_("Do not sign it.")
         raise TrustError("bad_key", what, str(folder.folder / own.names[0]), remedy)
@@ -119,8 +121,7 @@ def refuse(folder: KeyFolder, own: OwnKeys, proposal: Proposal, now: datetime) -
         what, remedy = N_("The proposal was signed here already"), N_("A signature cannot be taken back.")
         raise TrustError("conflict", what, str(path), remedy)
     _write(path, {**signed, _refused(proposal): REFUSED})
-    made = signer.sign(proposal.refusal_message)
-    refused = proposal.with_refusal(made.keyid, made.signature)
+    refused = proposal.refused_with(signer, _circumstances(folder, name, now))
     _record(folder, own, refused, [], now)
     return refused
 
@@ -132,6 +133,11 @@ def check_clock(proposal: Proposal, now: datetime) -> None:
         remedy = N_("Set the clock, or ask who proposed this to look at theirs.")
         values = {"now": time_text(now), "time": time_text(proposal.act.time)}
         raise TrustError("clock_skew", what, "", remedy, values=values)
+
+
+def _circumstances(folder: KeyFolder, name: str, now: datetime) -> Circumstances:
+    """Return how a key of the folder is used now."""
+    return Circumstances(now, records.TIME_SOURCE, folder.token(name) or "")
 
 
 def _is_here(folder: KeyFolder, name: str) -> bool:

@@ -11,5 +11,17 @@ from paiza_register.ceremony.draft import Act, Draft
 from paiza_register.ceremony.founding import Founding
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.ceremony.publication import Publication
+from paiza_register.ceremony.record import Circumstances
 
-__all__ = ["Act", "Application", "Base", "BaseName", "Change", "Draft", "Founding", "Proposal", "Publication"]
+__all__ = [
+    "Act",
+    "Application",
+    "Base",
+    "BaseName",
+    "Change",
+    "Circumstances",
+    "Draft",
+    "Founding",
+    "Proposal",
+    "Publication",
+]

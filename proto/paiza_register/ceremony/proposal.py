@@ -7,6 +7,8 @@ can be slipped in. Signatures are over these metadata; a file with a signature t
 The act names the register that it builds on (`BaseName`). That register stands beside the act, in a file that is
 carried by hand; between nodes, which have it in their archives, the field is empty. The fingerprint is over the act
 alone, so that all copies are of one proposal.
+
+Every signature and every refusal has a record (`Record`), signed with the same key.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +24,8 @@ from paiza_register.ceremony import change, founding, publication
 from paiza_register.ceremony.base import Base, BaseName
 from paiza_register.ceremony.draft import Act, Draft
 from paiza_register.ceremony.metadata import metadata_with, signed_bytes
-from paiza_register.pair_key import PairSigner
+from paiza_register.ceremony.record import DECISIONS, REFUSED, SIGNED, Circumstances, Record, message
+from paiza_register.pair_key import PairKey, PairSigner
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected
 
@@ -46,11 +49,15 @@ BaseSource = Callable[[BaseName], Base]
 
 @dataclass(frozen=True)
 class Proposal:
-    """An act with signatures, role -> key id -> signature, and refusals, key id -> signature, each of which holds."""
+    """An act with signatures, role -> key id -> signature, and refusals, key id -> signature, each of which holds.
+
+    ``records`` are by decision, `SIGNED` or `REFUSED`, and key id.
+    """
 
     act: Act
     signatures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     refusals: Mapping[str, str] = field(default_factory=dict)
+    records: Mapping[str, Mapping[str, Record]] = field(default_factory=dict)
 
     @property
     def draft(self) -> Draft:
@@ -68,12 +75,12 @@ class Proposal:
 
     @classmethod
     def read(cls, data: bytes, base_source: BaseSource | None = None) -> "Proposal":
-        """Read a proposal and verify every signature in it.
+        """Read a proposal and verify every signature in it, each of which must have its record.
 
         With a source the register comes from there, and the one in the file is not looked at; without one it comes from
         the file. Either must be the one that the act names, and neither may be of a later time than the act.
         """
-        values = carried.read(KIND, data, {"act", "register", "signatures", "refusals"}, MAX_BYTES)
+        values = carried.read(KIND, data, {"act", "register", "signatures", "refusals", "records"}, MAX_BYTES)
         proposal = cls(_act(values["act"], carried.text(values, "register"), base_source))
         signatures = values["signatures"]
         if not isinstance(signatures, dict) or not set(signatures) <= set(proposal.draft.roles):
@@ -83,6 +90,11 @@ class Proposal:
                 proposal = proposal.with_signature(role, keyid, made)
         for keyid, made in carried.texts(values, "refusals").items():
             proposal = proposal.with_refusal(keyid, made)
+        for decision, records in carried.only(values["records"], DECISIONS).items():
+            if not isinstance(records, dict) or set(records) != proposal.keys(decision):
+                raise Rejected("malformed", "every signature and every refusal has a record, and nothing else")
+            for keyid, stated in records.items():
+                proposal = proposal.with_record(decision, keyid, Record.read(stated))
         return proposal
 
     def to_bytes(self, *, with_register: bool = True) -> bytes:
@@ -90,10 +102,12 @@ class Proposal:
         register = "" if self.act.base is None or not with_register else self.act.base.file.to_bytes().decode()
         signatures = {role: dict(made) for role, made in self.signatures.items()}
         refusals = dict(self.refusals)
-        return carried.write(
-            KIND,
-            {"act": self.act.values(), "register": register, "signatures": signatures, "refusals": refusals},
-        )
+        records = {
+            decision: {keyid: record.values() for keyid, record in self.records.get(decision, {}).items()}
+            for decision in DECISIONS
+        }
+        parts = {"register": register, "signatures": signatures, "refusals": refusals, "records": records}
+        return carried.write(KIND, {"act": self.act.values(), **parts})
 
     def with_signature(self, role: str, keyid: str, made: str) -> "Proposal":
         """Add a signature; ``Rejected("bad_signature")`` if it does not hold or its key may not sign this."""
@@ -117,6 +131,29 @@ class Proposal:
         except UnverifiedSignatureError as error:
             raise Rejected("bad_signature", "a refusal does not hold") from error
         return replace(self, refusals={**self.refusals, keyid: made})
+
+    def with_record(self, decision: str, keyid: str, record: Record) -> "Proposal":
+        """Add the record of a signature or refusal; ``Rejected("bad_signature")`` if its key did not sign it."""
+        key, _member = self._holder(keyid)
+        try:
+            key.verify_signature(
+                Signature(keyid, record.signature), message(self.stated(decision, keyid), record.circumstances)
+            )
+        except UnverifiedSignatureError as error:
+            raise Rejected("bad_signature", "the record of a signature is not signed by its key") from error
+        records = {**self.records, decision: {**self.records.get(decision, {}), keyid: record}}
+        return replace(self, records=records)
+
+    def keys(self, decision: str) -> set[str]:
+        """Return the ids of the keys that have signed any role, or that have refused."""
+        if decision == REFUSED:
+            return set(self.refusals)
+        return {keyid for made in self.signatures.values() for keyid in made}
+
+    def record_text(self, decision: str, keyid: str) -> str:
+        """Return the record of a signature or refusal as a text that proves it: what it states, and its signature."""
+        record = self.records[decision][keyid]
+        return carried.canonical({**self.stated(decision, keyid), **record.values()}).decode().rstrip("\n")
 
     @property
     def refusal_message(self) -> bytes:
@@ -171,15 +208,21 @@ class Proposal:
             raise Rejected("conflict", "the files are of different proposals")
         roles = {*self.signatures, *other.signatures}
         merged = {role: {**other.signatures.get(role, {}), **self.signatures.get(role, {})} for role in roles}
-        return replace(self, signatures=merged, refusals={**other.refusals, **self.refusals})
+        records = {each: {**other.records.get(each, {}), **self.records.get(each, {})} for each in DECISIONS}
+        return replace(self, signatures=merged, refusals={**other.refusals, **self.refusals}, records=records)
 
-    def signed_with(self, signer: PairSigner) -> "Proposal":
-        """Sign every role that this key may sign."""
-        proposal = self
-        for role in self.roles_of(signer.public_key.keyid):
+    def signed_with(self, signer: PairSigner, circumstances: Circumstances) -> "Proposal":
+        """Sign every role that this key may sign, and record it; unchanged if there is none."""
+        proposal, keyid = self, signer.public_key.keyid
+        for role in self.roles_of(keyid):
             made = signer.sign(signed_bytes(self.draft.roles[role]))
             proposal = proposal.with_signature(role, made.keyid, made.signature)
-        return proposal
+        return _recorded(proposal, SIGNED, signer, circumstances) if self.roles_of(keyid) else self
+
+    def refused_with(self, signer: PairSigner, circumstances: Circumstances) -> "Proposal":
+        """Sign that this key will never sign the proposal, and record it; ``Rejected`` if it decides nothing."""
+        made = signer.sign(self.refusal_message)
+        return _recorded(self.with_refusal(made.keyid, made.signature), REFUSED, signer, circumstances)
 
     def roles_of(self, keyid: str) -> list[str]:
         """Return the roles that a key may sign."""
@@ -203,6 +246,25 @@ class Proposal:
         }
         return {**self.draft.files, **metadata}
 
+    def stated(self, decision: str, keyid: str) -> dict[str, Any]:
+        """Return what a record states of the proposal: the decision, and SHA-256 of what is signed, or not, by role."""
+        decided = self.roles_of(keyid) if decision == SIGNED else [self.draft.main_role]
+        return {
+            "decision": decision,
+            "federation": self.act.federation,
+            "key": keyid,
+            "member": self._holder(keyid)[1],
+            "proposal": self.fingerprint.hex(),
+            "sha256": {role: self.digest(role).hex() for role in decided},
+        }
+
+    def _holder(self, keyid: str) -> tuple[PairKey, str]:
+        """Return a key that may sign or refuse, and its member."""
+        for keys in (*self.draft.signers.values(), self.draft.deciders):
+            if keyid in keys:
+                return keys[keyid]
+        raise Rejected("bad_signature", "a record is of a key that decides nothing")
+
     def _made(self) -> Mapping[str, str]:
         return self.signatures.get(self.draft.main_role, {})
 
@@ -214,6 +276,12 @@ class Proposal:
                 if made or quorum.missing(signed):
                     found |= {signers[keyid][1] for keyid in quorum.keys if (keyid in signed) is made}
         return sorted(found)
+
+
+def _recorded(proposal: Proposal, decision: str, signer: PairSigner, circumstances: Circumstances) -> Proposal:
+    """Add the record of what a key has just decided."""
+    made = signer.sign(message(proposal.stated(decision, signer.public_key.keyid), circumstances))
+    return proposal.with_record(decision, made.keyid, Record(circumstances, made.signature))
 
 
 def _act(values: object, register: str, base_source: BaseSource | None) -> Act:

@@ -46,6 +46,7 @@ from paiza_node.features.ceremonies.read import ProposalReader
 from paiza_register import FetchMissing, Register, RegisterReader, carried
 from paiza_register.ceremony.metadata import signed_bytes
 from paiza_register.ceremony.proposal import Proposal
+from paiza_register.ceremony.record import REFUSED, SIGNED
 from paiza_register.publishing import role_path
 from paiza_register.verified_set import root_path
 from paiza_wire import log_entries
@@ -205,11 +206,12 @@ class Proposals:
         # 5.
         if before is None:
             _check_room(held, others)
-        facts = {"proposal_sha256": held.fingerprint, "signed_sha256": held.signed_sha256}
         for key, member in sorted(checked.signers.items()):
-            tx.append(log_entries.proposal_signed(actor=actor, member=member, key_sha256=bytes.fromhex(key), **facts))
+            entry = log_entries.proposal_signed(**_facts(proposal, key, SIGNED), actor=actor, member=member)
+            tx.append(entry, text=proposal.record_text(SIGNED, key))
         for key, member in sorted(checked.refusing.items()):
-            tx.append(log_entries.proposal_refused(actor=actor, member=member, key_sha256=bytes.fromhex(key), **facts))
+            entry = log_entries.proposal_refused(**_facts(proposal, key, REFUSED), actor=actor, member=member)
+            tx.append(entry, text=proposal.record_text(REFUSED, key))
         if held.state is HeldState.DEAD:
             tx.append(
                 log_entries.proposal_dropped(actor=self._core.node_id, proposal_sha256=held.fingerprint, refused=True)
@@ -348,6 +350,18 @@ def _signers(proposal: Proposal) -> dict[str, str]:
 def _refusing(proposal: Proposal) -> dict[str, str]:
     """Return the keys that have refused: key id -> member."""
     return {key: proposal.draft.deciders[key][1] for key in proposal.refusals}
+
+
+def _facts(proposal: Proposal, key: str, decision: str) -> dict[str, bytes]:
+    """Return what an entry says of a signature or refusal."""
+    main = proposal.draft.main_role
+    signed = proposal.roles_of(key)
+    role = main if decision == REFUSED or main in signed else signed[0]
+    return {
+        "proposal_sha256": proposal.fingerprint,
+        "key_sha256": bytes.fromhex(key),
+        "signed_sha256": proposal.digest(role),
+    }
 
 
 def _held(proposal: Proposal, data: bytes, before: HeldProposal | None, now: datetime) -> HeldProposal:

@@ -31,7 +31,7 @@ from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.publication import publication
 from paiza_register.documents import FORMAT
 from paiza_wire.errors import Rejected, Unavailable
-from tests.unit.paiza_register.ceremony.world import DAY, Applicant, World, new_log, new_pair, new_witness
+from tests.unit.paiza_register.ceremony.world import BY_HAND, DAY, Applicant, World, new_log, new_pair, new_witness
 
 ALL = ("kaz", "tjk", "uzb")
 
@@ -171,7 +171,7 @@ def test_all_custodians_are_replaced_at_once(world: World) -> None:
     assert not only_new.is_complete
     only_old = Proposal(act)
     for signer in old.values():
-        only_old = only_old.signed_with(signer)
+        only_old = only_old.signed_with(signer, BY_HAND)
     assert not only_old.is_complete
     base = world.publish(only_new.merged(only_old))
     assert set(base.custodians) == {each.custodian.public_key.keyid for each in world.members.values()}

@@ -1,9 +1,9 @@
 """Proposals: their file, their base, and signatures that must not count twice or for something else."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -19,10 +19,11 @@ from paiza_register.ceremony.change import (
     change,
 )
 from paiza_register.ceremony.publication import publication
+from paiza_register.ceremony.record import REFUSED, SIGNED
 from paiza_register.publishing import renewed
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected, Unavailable
-from tests.unit.paiza_register.ceremony.world import DAY, World, new_log
+from tests.unit.paiza_register.ceremony.world import BY_HAND, DAY, World, new_log
 
 JUNK: Final[Sequence[object]] = ("", "x", "uzb.revoked", 0, -1, 1 << 70, None, True, [], ["x"], {}, {"x": "y"})
 
@@ -182,8 +183,7 @@ def test_a_proposal_dies_of_refusals_by_those_who_have_not_signed(world: World) 
     """Of four custodians, of whom three decide, two refusals are the end; one of a signer does not count."""
     proposal = world.signed(Proposal(world.change(SUSPEND, member="uzb", threshold=2)), ["kaz"])
     for member, dead in (("kaz", False), ("tjk", False), ("uzb", True)):
-        made = world.members[member].custodian.sign(proposal.refusal_message)
-        proposal = proposal.with_refusal(made.keyid, made.signature)
+        proposal = proposal.refused_with(world.members[member].custodian, BY_HAND)
         assert Proposal.read(proposal.to_bytes()).is_dead is dead
 
 
@@ -199,3 +199,49 @@ def test_junk_in_an_act_is_refused_and_nothing_else(world: World) -> None:
                 except (Rejected, Unavailable):
                     continue
                 assert read.fingerprint == carried.digest(changed["act"])
+
+
+def test_a_record_stands_beside_every_signature(world: World) -> None:
+    """It says who decided what, when, by which clock and on which token, and is signed with the same key."""
+    proposal = world.signed(Proposal(world.change(RESIGN)), ["kaz"])
+    proposal = proposal.refused_with(world.members["tjk"].custodian, BY_HAND)
+    key = world.members["kaz"].custodian.public_key
+    read = Proposal.read(proposal.to_bytes())
+    stated = json.loads(read.record_text(SIGNED, key.keyid))
+    assert stated.pop("signature") == read.records[SIGNED][key.keyid].signature
+    assert stated == {
+        "decision": "signed",
+        "federation": read.act.federation,
+        "key": key.keyid,
+        "member": "kaz",
+        "proposal": read.fingerprint.hex(),
+        "sha256": {role: read.digest(role).hex() for role in ("root", "targets")},
+        "time": "2026-11-03T12:00:00Z",
+        "time_source": "clock of the test",
+        "token": "",
+    }
+    refused = json.loads(read.record_text(REFUSED, world.members["tjk"].custodian.public_key.keyid))
+    assert (refused["decision"], refused["member"], refused["sha256"]) == (
+        "refused", "tjk", {"root": read.digest("root").hex()},
+    )  # fmt: skip
+
+
+def test_a_record_that_lacks_or_lies_is_refused(world: World) -> None:
+    """Neither a signature without record, nor a record without signature, nor one that was altered or moved."""
+    proposal = world.signed(Proposal(world.change(RESIGN)), ["kaz", "tjk"])
+    kaz, tjk = (world.members[member].custodian.public_key.keyid for member in ("kaz", "tjk"))
+
+    def altered(change: Callable[[Any], object]) -> str:
+        values = json.loads(proposal.to_bytes())
+        change(values["records"])
+        with pytest.raises(Rejected) as refused:
+            Proposal.read(carried.canonical(values))
+        return refused.value.reason
+
+    assert altered(lambda records: records["signed"].pop(kaz)) == "malformed"
+    assert altered(lambda records: records["refused"].update({kaz: records["signed"][kaz]})) == "malformed"
+    assert altered(lambda records: records["signed"].update({kaz: records["signed"][tjk]})) == "bad_signature"
+    assert altered(lambda records: records["signed"][kaz].update(token="another")) == "bad_signature"
+    assert altered(lambda records: records["signed"][kaz].update(time="2026-11-03T12:00:01Z")) == "bad_signature"
+    assert altered(lambda records: records["signed"][kaz].update(token="x" * 501)) == "malformed"
+    assert altered(lambda records: records["signed"][kaz].update(more="")) == "malformed"

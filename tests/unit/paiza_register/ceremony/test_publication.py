@@ -14,7 +14,7 @@ from paiza_register.ceremony.publication import member_file, publication
 from paiza_register.ceremony.successor import MAX_LEAP
 from paiza_register.documents import FORMAT
 from paiza_wire.errors import Rejected
-from tests.unit.paiza_register.ceremony.world import DAY, World, encryption_key, new_log, new_pair
+from tests.unit.paiza_register.ceremony.world import BY_HAND, DAY, World, encryption_key, new_log, new_pair
 
 MEMBER = "members/uzb/member.json"
 REVOKED = "members/uzb/revoked.json"
@@ -89,7 +89,7 @@ def test_only_its_own_key_counts(world: World) -> None:
     """No other key of the member, nor another member's, completes or refuses a publication."""
     act = publication("uzb", {}, world.base, world.now)
     for name, signer in world.members["uzb"].pairs.items():
-        assert Proposal(act).signed_with(signer).is_complete is (name == "member")
+        assert Proposal(act).signed_with(signer, BY_HAND).is_complete is (name == "member")
     other = world.members["tjk"].key
     made = other.sign(Proposal(act).refusal_message)
     with pytest.raises(Rejected, match="may not"):

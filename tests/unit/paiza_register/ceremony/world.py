@@ -10,7 +10,7 @@ from typing import Any
 from securesystemslib.signer import CryptoSigner
 
 from paiza_register import roles
-from paiza_register.ceremony import Application, Base, Change, Proposal, Publication, application
+from paiza_register.ceremony import Application, Base, Change, Circumstances, Proposal, Publication, application
 from paiza_register.ceremony.application import Known
 from paiza_register.ceremony.change import change
 from paiza_register.ceremony.federation_file import to_json
@@ -29,6 +29,7 @@ from paiza_wire.tlog.notes import SignerKey
 FEDERATION = "pilot.example"
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+BY_HAND = Circumstances(NOW, "clock of the test", "")
 
 
 def new_pair() -> PairSigner:
@@ -135,7 +136,7 @@ class Applicant:
         """Sign a proposal with all pairs that may, or with those of these names."""
         for name, signer in self.pairs.items():
             if not names or name in names:
-                proposal = proposal.signed_with(signer)
+                proposal = proposal.signed_with(signer, BY_HAND)
         return proposal
 
 

@@ -5,26 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from paiza_trust import dev
-from tests.unit.paiza_node.features.ceremonies.ceremony_room import MEMBERS, CeremonyRoom, Federation
-
-
-@pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a federation."""
-    folder = tmp_path_factory.mktemp("ceremonies") / "federation"
-    dev.create(folder, MEMBERS)
-    return folder
+from tests.unit.paiza_node.features.ceremonies.ceremony_room import MEMBERS, CeremonyRoom
+from tests.unit.paiza_register.ceremony.world import World
 
 
 @pytest.fixture
-def federation(founded: Path) -> Federation:
-    """Its register and keys."""
-    return Federation(founded)
+def world() -> World:
+    """Three members, of whose custodians two decide."""
+    return World(*MEMBERS, threshold=2)
 
 
 @pytest.fixture
-def room(federation: Federation, tmp_path: Path) -> Iterator[CeremonyRoom]:
+def room(world: World, tmp_path: Path) -> Iterator[CeremonyRoom]:
     """The node of kaz."""
-    with CeremonyRoom(federation, f"sqlite:///{tmp_path / 'paiza.db'}", tmp_path) as made:
+    with CeremonyRoom(world, f"sqlite:///{tmp_path / 'paiza.db'}", tmp_path) as made:
         yield made

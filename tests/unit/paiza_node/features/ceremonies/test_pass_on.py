@@ -17,13 +17,8 @@ from paiza_node.features.ceremonies.pass_on import PassOn
 from paiza_node.features.ceremonies.service import ProposalService
 from paiza_register.ceremony.proposal import Proposal
 from paiza_wire.errors import Rejected
-from tests.unit.paiza_node.features.ceremonies.ceremony_room import (
-    OFFICER,
-    CeremonyRoom,
-    Federation,
-    refused,
-    sent,
-)
+from tests.unit.paiza_node.features.ceremonies.ceremony_room import OFFICER, CeremonyRoom, sent
+from tests.unit.paiza_register.ceremony.world import World
 
 
 class Session:
@@ -76,10 +71,10 @@ class Peers:
 
 
 @pytest.fixture
-def other(federation: Federation, tmp_path: Path) -> Iterator[CeremonyRoom]:
+def other(world: World, tmp_path: Path) -> Iterator[CeremonyRoom]:
     """The node of tjk."""
     (tmp_path / "other").mkdir()
-    with CeremonyRoom(federation, f"sqlite:///{tmp_path / 'other.db'}", tmp_path / "other") as made:
+    with CeremonyRoom(world, f"sqlite:///{tmp_path / 'other.db'}", tmp_path / "other") as made:
         yield made
 
 
@@ -98,7 +93,7 @@ async def announced(room: CeremonyRoom, digest: bytes) -> None:
 
 async def test_signatures_travel_to_all(room: CeremonyRoom, other: CeremonyRoom) -> None:
     """What is signed at one desk is complete at another; nothing is asked while both hold the same."""
-    proposal = room.federation.propose("tjk")
+    proposal = room.propose("tjk")
     await other.proposals.submit(sent(proposal), "spiffe://tjk.paiza.example/officer/custodian")
     await other.follow()
     session = Session("tjk", other)
@@ -111,7 +106,7 @@ async def test_signatures_travel_to_all(room: CeremonyRoom, other: CeremonyRoom)
     assert room.register_cache.proposals_sha256 == other.register_cache.proposals_sha256
     await here._round()
     assert session.fetched == 1
-    signed = Proposal(proposal.act).signed_with(room.federation.custodian("kaz"))
+    signed = room.signed(Proposal(proposal.act), "kaz")
     await room.proposals.submit(sent(signed), OFFICER)
     there, _clock = passing(other, Session("tjk", room))
     await announced(room, b"")
@@ -123,13 +118,13 @@ async def test_signatures_travel_to_all(room: CeremonyRoom, other: CeremonyRoom)
 
 async def test_refusals_travel_too(room: CeremonyRoom, other: CeremonyRoom) -> None:
     """A node that still waits learns that a proposal was refused; the others no longer announce it."""
-    proposal = room.federation.propose("kaz")
+    proposal = room.propose("kaz")
     await room.proposals.submit(sent(proposal), OFFICER)
     await other.proposals.submit(sent(proposal), OFFICER)
     for member in ("tjk", "uzb"):
-        proposal = refused(proposal, room.federation.custodian(member))
+        proposal = room.refused(proposal, member)
     await other.proposals.submit(sent(proposal), OFFICER)
-    another = await other.proposals.submit(sent(room.federation.propose("uzb")), OFFICER)
+    another = await other.proposals.submit(sent(room.propose("uzb")), OFFICER)
     await other.follow()
     here, _clock = passing(room, Session("tjk", other))
     await announced(room, other.register_cache.proposals_sha256)
@@ -140,7 +135,7 @@ async def test_refusals_travel_too(room: CeremonyRoom, other: CeremonyRoom) -> N
 
 async def test_a_flood_of_invalid_proposals_is_cut_off(room: CeremonyRoom) -> None:
     """After a few the node is left alone, whatever it announces; nothing of it is stored or logged."""
-    proposal = room.federation.propose()
+    proposal = room.propose()
     session = Hostile("tjk", room, [sent(proposal), b"{}", bytes(4096), sent(proposal)[:-1]])
     here, clock = passing(room, session)
     for second in range(0, 590, 10):
@@ -149,7 +144,7 @@ async def test_a_flood_of_invalid_proposals_is_cut_off(room: CeremonyRoom) -> No
         await here._round()
     assert session.fetched == pass_on.MAX_REFUSED
     assert await room.proposals.all_held() == []
-    assert len(room.events()) == 0
+    assert len(room.entries()) == 0
     clock[0] = pass_on.LEFT_ALONE_SECONDS + 1
     await announced(room, secrets.token_bytes(32))
     await here._round()
@@ -158,8 +153,7 @@ async def test_a_flood_of_invalid_proposals_is_cut_off(room: CeremonyRoom) -> No
 
 async def test_a_flood_of_valid_proposals_is_bounded(room: CeremonyRoom) -> None:
     """A hostile custodian signs as many as they like: a few are held, each logged once, and fetching has a limit."""
-    start = room.clock()
-    served = [sent(room.federation.propose("tjk", now=start + timedelta(seconds=each))) for each in range(20)]
+    served = [sent(room.propose("tjk", later=timedelta(seconds=each))) for each in range(20)]
     session = Hostile("tjk", room, served)
     here, clock = passing(room, session)
     for second in range(60):
@@ -168,12 +162,12 @@ async def test_a_flood_of_valid_proposals_is_bounded(room: CeremonyRoom) -> None
         await here._round()
     assert session.fetched <= pass_on.FETCHED_A_MINUTE
     assert len(await room.proposals.all_held()) == 4
-    assert len(room.events()) == 4
+    assert len(room.entries()) == 4
 
 
 async def test_the_same_content_under_other_names_is_cut_off(room: CeremonyRoom) -> None:
     """A node that lists one proposal under ever other digests is left alone."""
-    proposal = room.federation.propose("tjk")
+    proposal = room.propose("tjk")
     session = Hostile("tjk", room, [sent(proposal)])
     here, clock = passing(room, session)
     for second in range(0, 590, 10):
@@ -181,13 +175,12 @@ async def test_the_same_content_under_other_names_is_cut_off(room: CeremonyRoom)
         await announced(room, secrets.token_bytes(32))
         await here._round()
     assert session.fetched == pass_on.MAX_REFUSED
-    assert len(room.events()) == 1
+    assert len(room.entries()) == 1
 
 
 async def test_a_node_without_room_asks_again_later(room: CeremonyRoom, other: CeremonyRoom) -> None:
     """What could not be kept is fetched again once there may be room, not in every round."""
-    start = room.clock()
-    proposals = [room.federation.propose("tjk", now=start + timedelta(seconds=each)) for each in range(5)]
+    proposals = [room.propose("tjk", later=timedelta(seconds=each)) for each in range(5)]
     for each in proposals[:4]:
         await room.proposals.submit(sent(each), OFFICER)
     await other.proposals.submit(sent(proposals[4]), OFFICER)

@@ -1,37 +1,31 @@
 """Proposals at one node: what is accepted, merged, refused, logged and closed."""
 
+import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from paiza.core.v1 import log_pb2
+from paiza_node.core.log import store as log_store
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState, Outcome
 from paiza_node.features.ceremonies.proposals import Proposals, digest_of
-from paiza_register.ceremony.change import SUSPEND
+from paiza_register.ceremony.change import RESIGN, SUSPEND
 from paiza_register.ceremony.proposal import Proposal
-from paiza_trust import dev
-from paiza_wire import log_entries
+from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
-from tests.unit.paiza_node.features.ceremonies.ceremony_room import (
-    MEMBERS,
-    OFFICER,
-    CeremonyRoom,
-    Federation,
-    refused,
-    sent,
-)
+from tests.unit.paiza_node.features.ceremonies.ceremony_room import MEMBERS, OFFICER, CeremonyRoom, sent
+from tests.unit.paiza_register.ceremony.world import World
 
 
 def events(room: CeremonyRoom) -> list[tuple[str, str]]:
     """Return the events about proposals, with the members."""
-    names = [(log_entries.event_name(each.event), each.counterpart) for each in room.events()]
+    names = [(log_entries.event_name(each.event), each.counterpart) for each in room.entries()]
     return [(name.removeprefix("PROPOSAL_"), member) for name, member in names if name.startswith("PROPOSAL_")]
 
 
 async def test_signatures_of_several_desks_are_merged_and_published(room: CeremonyRoom) -> None:
     """Two of three custodians sign at their desks; the second signature completes the proposal."""
-    proposal = room.federation.propose("kaz")
+    proposal = room.propose("kaz")
     outcome, held = await room.proposals.submit(sent(proposal), OFFICER)
     assert (outcome, held.state, held.signed_by, held.waits_for, held.missing) == (
         Outcome.STORED, HeldState.OPEN, ("kaz",), ("tjk", "uzb"), 1,
@@ -40,15 +34,15 @@ async def test_signatures_of_several_desks_are_merged_and_published(room: Ceremo
     announced = room.register_cache.proposals_sha256
     assert announced == digest_of([held])
 
-    other = Proposal(proposal.act).signed_with(room.federation.custodian("tjk"))
+    other = room.signed(Proposal(proposal.act), "tjk")
     outcome, held = await room.proposals.submit(sent(other), "spiffe://tjk.paiza.example/node")
     assert (outcome, held.state, held.signed_by, held.waits_for, held.missing) == (
         Outcome.MERGED, HeldState.COMPLETE, ("kaz", "tjk"), (), 0,
     )  # fmt: skip
     await room.follow()
     assert room.register_cache.proposals_sha256 not in (announced, b"")
-    (files,) = room.proposals.complete.values()
-    room.federation.publish(files)
+    assert room.proposals.complete == {held.fingerprint: proposal.merged(other).files()}
+    room.world.publish(proposal.merged(other))
     room.refresh()
     await room.follow()
     closed = await room.proposals.published(held.fingerprint, 0)
@@ -60,9 +54,9 @@ async def test_signatures_of_several_desks_are_merged_and_published(room: Ceremo
 
 async def test_a_repeat_changes_nothing(room: CeremonyRoom) -> None:
     """Also signed a second time, with other bytes; nothing more is logged."""
-    proposal = room.federation.propose("kaz")
+    proposal = room.propose("kaz")
     _, held = await room.proposals.submit(sent(proposal), OFFICER)
-    again = Proposal(proposal.act).signed_with(room.federation.custodian("kaz"))
+    again = room.signed(Proposal(proposal.act), "kaz")
     assert sent(again) != sent(proposal)
     assert [(await room.proposals.submit(each, OFFICER))[0] for each in (sent(proposal), sent(again))] == [
         Outcome.UNCHANGED
@@ -72,20 +66,24 @@ async def test_a_repeat_changes_nothing(room: CeremonyRoom) -> None:
 
 
 async def test_the_entry_says_who_signed_what(room: CeremonyRoom) -> None:
-    """It names the key, the proposal and the digest of what was signed."""
-    proposal = room.federation.propose("kaz")
+    """It names the key, the proposal and the digest of what was signed; the record stands beside it."""
+    proposal = room.propose("kaz")
     await room.proposals.submit(sent(proposal), OFFICER)
-    (entry,) = [each for each in room.events() if each.event == log_pb2.LOG_EVENT_PROPOSAL_SIGNED]
+    (entry,) = [each for each in room.entries() if each.event == log_pb2.LOG_EVENT_PROPOSAL_SIGNED]
     assert (entry.actor, entry.counterpart) == (OFFICER, "kaz")
     assert entry.proposal_signed.proposal_sha256 == proposal.fingerprint
-    assert entry.proposal_signed.key_sha256.hex() == room.federation.custodian("kaz").public_key.keyid
+    assert entry.proposal_signed.key_sha256.hex() == room.world.members["kaz"].custodian.public_key.keyid
     assert entry.proposal_signed.signed_sha256 == proposal.digest("root")
+    with room.store.reads() as reads:
+        (text,) = log_store.texts(reads, range(len(room.entries()))).values()
+    assert json.loads(text.text)["time_source"] == "clock of the test"
+    assert receipts.text_digest(text.salt, text.text) == entry.text_sha256
 
 
 async def test_what_nobody_signed_is_refused(room: CeremonyRoom) -> None:
     """Neither a proposal without signatures nor one with refusals alone takes any room."""
-    proposal = room.federation.propose()
-    for each in (proposal, refused(proposal, room.federation.custodian("tjk"))):
+    proposal = room.propose()
+    for each in (proposal, room.refused(proposal, "tjk")):
         with pytest.raises(Rejected, match="proposal_unsigned"):
             await room.proposals.submit(sent(each), OFFICER)
     assert events(room) == []
@@ -94,9 +92,9 @@ async def test_what_nobody_signed_is_refused(room: CeremonyRoom) -> None:
 
 async def test_a_signature_that_does_not_hold_refuses_the_file(room: CeremonyRoom) -> None:
     """The good signatures in it do not count either."""
-    proposal = room.federation.propose("kaz", "tjk")
+    proposal = room.propose("kaz", "tjk")
     made = {role: dict(keys) for role, keys in proposal.signatures.items()}
-    keyid = room.federation.custodian("tjk").public_key.keyid
+    keyid = room.world.members["tjk"].custodian.public_key.keyid
     made["root"][keyid] = made["targets"][keyid]
     with pytest.raises(Rejected, match="bad_signature"):
         await room.proposals.submit(sent(Proposal(proposal.act, made)), OFFICER)
@@ -105,15 +103,15 @@ async def test_a_signature_that_does_not_hold_refuses_the_file(room: CeremonyRoo
 
 async def test_refusals_end_a_proposal(room: CeremonyRoom) -> None:
     """Two of three who have not signed refuse it: it cannot come back, not even after its file is removed."""
-    proposal = room.federation.propose("kaz")
-    first = refused(proposal, room.federation.custodian("tjk"))
-    second = refused(first, room.federation.custodian("uzb"))
+    proposal = room.propose("kaz")
+    first = room.refused(proposal, "tjk")
+    second = room.refused(first, "uzb")
     _, held = await room.proposals.submit(sent(first), OFFICER)
     assert (held.state, held.refused_by) == (HeldState.OPEN, ("tjk",))
     _, held = await room.proposals.submit(sent(second), OFFICER)
     assert (held.state, held.refused_by, held.waits_for) == (HeldState.DEAD, ("tjk", "uzb"), ())
     assert events(room) == [("SIGNED", "kaz"), ("REFUSED", "tjk"), ("REFUSED", "uzb"), ("DROPPED", "")]
-    room.now = timedelta(days=1, minutes=1)
+    room.ahead = timedelta(days=1, minutes=1)
     await room.follow()
     (held,) = await room.proposals.all_held()
     assert held.size == 0
@@ -125,24 +123,24 @@ async def test_refusals_end_a_proposal(room: CeremonyRoom) -> None:
 
 async def test_a_refused_proposal_is_not_stored_anew(room: CeremonyRoom) -> None:
     """Another node may pass it on for a day."""
-    proposal = room.federation.propose("kaz")
+    proposal = room.propose("kaz")
     for member in ("tjk", "uzb"):
-        proposal = refused(proposal, room.federation.custodian(member))
+        proposal = room.refused(proposal, member)
     with pytest.raises(Rejected, match="proposal_refused"):
         await room.proposals.submit(sent(proposal), OFFICER)
 
 
 async def test_another_change_supersedes_what_waits(room: CeremonyRoom) -> None:
     """What builds on an older root is closed, refused from then on, and removed after a day."""
-    waiting = room.federation.propose("uzb", what=SUSPEND, member="tjk")
+    waiting = room.propose("uzb", what=SUSPEND, member="tjk", threshold=2)
     _, held = await room.proposals.submit(sent(waiting), OFFICER)
-    room.federation.publish(room.federation.propose("kaz", "tjk").files())
+    room.world.publish(room.propose("kaz", "tjk"))
     room.refresh()
     await room.follow()
     closed = await room.proposals.published(held.fingerprint, 0)
     assert (closed.state, closed.register_version) == (HeldState.SUPERSEDED, b"")
     assert events(room) == [("SIGNED", "uzb"), ("DROPPED", "")]
-    room.now = timedelta(days=1, minutes=1)
+    room.ahead = timedelta(days=1, minutes=1)
     await room.follow()
     assert await room.proposals.all_held() == []
     with pytest.raises(Rejected, match="proposal_superseded"):
@@ -151,14 +149,13 @@ async def test_another_change_supersedes_what_waits(room: CeremonyRoom) -> None:
 
 async def test_what_one_key_alone_proposes_is_bounded(room: CeremonyRoom) -> None:
     """The others still find room, and a second signature makes room again."""
-    start = room.clock()
-    proposals = [room.federation.propose("kaz", now=start + timedelta(seconds=each)) for each in range(6)]
+    proposals = [room.propose("kaz", later=timedelta(seconds=each)) for each in range(6)]
     for each in proposals[:4]:
         await room.proposals.submit(sent(each), OFFICER)
     with pytest.raises(Rejected, match="proposals_full"):
         await room.proposals.submit(sent(proposals[4]), OFFICER)
-    await room.proposals.submit(sent(room.federation.propose("uzb", now=start + timedelta(minutes=1))), OFFICER)
-    await room.proposals.submit(sent(proposals[0].signed_with(room.federation.custodian("tjk"))), OFFICER)
+    await room.proposals.submit(sent(room.propose("uzb", later=timedelta(minutes=1))), OFFICER)
+    await room.proposals.submit(sent(room.signed(proposals[0], "tjk")), OFFICER)
     await room.proposals.submit(sent(proposals[4]), OFFICER)
     with pytest.raises(Rejected, match="proposals_full"):
         await room.proposals.submit(sent(proposals[5]), OFFICER)
@@ -166,7 +163,7 @@ async def test_what_one_key_alone_proposes_is_bounded(room: CeremonyRoom) -> Non
 
 async def test_all_that_waits_is_bounded(room: CeremonyRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     """In number, in size, and in the size of one."""
-    proposal = room.federation.propose("kaz")
+    proposal = room.propose("kaz")
     monkeypatch.setattr("paiza_node.features.ceremonies.proposals.MAX_OPEN_BYTES", len(sent(proposal)) - 1)
     with pytest.raises(Rejected, match="proposals_full"):
         await room.proposals.submit(sent(proposal), OFFICER)
@@ -176,23 +173,24 @@ async def test_all_that_waits_is_bounded(room: CeremonyRoom, monkeypatch: pytest
 
 async def test_a_proposal_of_another_time_is_refused(room: CeremonyRoom) -> None:
     """Its metadata would live longer than readers accept."""
-    proposal = room.federation.propose("kaz", now=room.clock() + timedelta(minutes=11))
+    proposal = room.propose("kaz", later=timedelta(minutes=11))
     with pytest.raises(Rejected, match="clock_skew"):
         await room.proposals.submit(sent(proposal), OFFICER)
 
 
-async def test_a_proposal_of_another_federation_is_unknown(room: CeremonyRoom, tmp_path: Path) -> None:
+async def test_a_proposal_of_another_federation_is_unknown(room: CeremonyRoom) -> None:
     """The register that it builds on is not here; it is asked for, and nothing is stored."""
-    dev.create(tmp_path / "other", MEMBERS)
+    other = World(*MEMBERS)
+    proposal = other.signed(Proposal(other.change(RESIGN)), ["kaz"])
     with pytest.raises(Unavailable, match="register_unknown"):
-        await room.proposals.submit(sent(Federation(tmp_path / "other").propose("kaz")), OFFICER)
+        await room.proposals.submit(sent(proposal), OFFICER)
 
 
 async def test_a_copy_stored_meanwhile_is_not_overwritten(room: CeremonyRoom) -> None:
     """A caller that hangs up frees the way for the next before the commit has ended."""
-    proposal = room.federation.propose("kaz")
+    proposal = room.propose("kaz")
     checked = room.proposals._check(sent(proposal))
-    await room.proposals.submit(sent(proposal.signed_with(room.federation.custodian("tjk"))), OFFICER)
+    await room.proposals.submit(sent(room.signed(proposal, "tjk")), OFFICER)
     assert not isinstance(checked, HeldProposal)
     assert (await room.ledger.commit(lambda tx: room.proposals._write(checked, OFFICER, tx))).result is None
     assert sorted(events(room)) == [("SIGNED", "kaz"), ("SIGNED", "tjk")]
@@ -200,7 +198,7 @@ async def test_a_copy_stored_meanwhile_is_not_overwritten(room: CeremonyRoom) ->
 
 async def test_a_restart_finds_what_waits(room: CeremonyRoom) -> None:
     """Complete proposals too: they are handed to the publisher again."""
-    proposal = room.federation.propose("kaz", "tjk")
+    proposal = room.propose("kaz", "tjk")
     await room.proposals.submit(sent(proposal), OFFICER)
     room.proposals = Proposals(room.core, room.reader)
     await room.follow()
