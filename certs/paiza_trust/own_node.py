@@ -15,7 +15,7 @@ from paiza_officer.connection import Connection
 from paiza_register import Register
 from paiza_register.ceremony import Base, BaseName, Proposal
 from paiza_register.register_file import RegisterFile
-from paiza_register.verified_set import root_path
+from paiza_register.tuf_workflow import root_path
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import ask
 from paiza_trust.language import N_, _

@@ -13,7 +13,7 @@ from tuf.api.metadata import Key
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.publishing import OpenSet, Versions, composed, described_roles, published
 from paiza_register.register_file import RegisterFile
-from paiza_register.verified_set import root_path
+from paiza_register.tuf_workflow import root_path
 from paiza_trust.apply import NodeFolder
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.language import N_

@@ -12,7 +12,7 @@ from paiza_register import roles
 from paiza_register.ceremony import Base
 from paiza_register.ceremony.times import ROOT_LIFE
 from paiza_register.pair_key import PairKey
-from paiza_register.verified_set import root_path
+from paiza_register.tuf_workflow import root_path
 from paiza_trust import records
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.signing import key_name

@@ -32,6 +32,8 @@ EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # th
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64
 MAX_LISTED = 500  # messages of one entry
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
+MAX_OWN, MAX_SHARED, MAX_REVOKED = (2 << 20, 16), (16 << 20, 256), 5000  # bytes and files in the register
+FILE = re.compile("(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PLACES = re.compile(
     r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth|list)|keys/(?:0|[1-9][0-9]?)\.key"
     r"|parts/(?:0|[1-9][0-9]?)\.bin|register/[0-9a-f]{64}\.json|register/files/[0-9a-f]{64}"
@@ -262,10 +264,22 @@ def check_holders(federation: dict, active: set[str], roles: dict, delegated: li
         need(listed == "reference" or active <= set(holders), f"{listed}: one is missing")
 
 
-def check_pin(key: str, label: str, pins: list[dict]) -> None:
-    """Check that the members admitted the key of a log or of a witness."""
-    pin = {label: key.partition("+")[0], "vkey_sha256": sha256(key.encode()).hexdigest()}
-    need(pin in pins, f"{pin[label]}: a key that was not admitted")
+def within(parts: dict[str, dict], size: int) -> bool:
+    """Return whether one owner's roles list nothing but files of their own, few and small enough."""
+    with suppress(Exception):
+        infos = [(name, path, info) for name, part in parts.items() for path, info in part["targets"].items()]
+        need(all(role_of(path) == name and FILE.fullmatch(path) for name, path, _ in infos), "a file of another")
+        need(all([*info["hashes"]] == ["sha256"] for *_, info in infos), "another hash")
+        size, most = size + sum(info["length"] for *_, info in infos), MAX_OWN if size else MAX_SHARED
+        return size <= most[0] and len(infos) <= most[1] and all("delegations" not in part for part in parts.values())
+    return False
+
+
+def listed(files: dict[str, bytes], targets: dict[str, dict]) -> dict[str, bytes]:
+    """Return the files that a role lists."""
+    parts = {path: (*path.rpartition("/"), info["hashes"]["sha256"]) for path, info in targets.items()}
+    paths = {path: f"targets/{folder}{slash}{digest}.{name}" for path, (folder, slash, name, digest) in parts.items()}
+    return {path: named(files, paths[path], info) for path, info in targets.items()}
 
 
 def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
@@ -301,34 +315,33 @@ class Register:
         self.version, self.number = sha256(data).hexdigest(), snapshot["version"]
         need(self.number == info["version"], "the register: a snapshot of another version")
 
+        sizes = dict[str, int]()
+
         def targets(name: str, keys: dict, role: dict) -> dict:
             info = snapshot["meta"][f"{name}.json"]
-            found = metadata(named(files, f"metadata/{info['version']}.{name}.json", info), "targets", keys, role)
+            data = named(files, f"metadata/{info['version']}.{name}.json", info)
+            sizes[name], found = len(data), metadata(data, "targets", keys, role)
             need(found["version"] == info["version"], f"the register: {name} is of another version")
             return found
 
         top = targets("targets", keys, roles["targets"])
-        contents, seen, delegated = dict(top["targets"]), set[str](), top["delegations"]
+        lists, seen, delegated = dict[str, dict](), set[str](), top["delegations"]
         check_keys({**delegated["keys"], **keys})
         need(not set(keys) & set(delegated["keys"]), "the register: a key of two roles")
         order = [role["name"] for role in delegated["roles"]]
         need(all(each not in order[: order.index(f"{each}.revoked")] for each in order if "." not in each), "its order")
         for role in delegated["roles"]:
             name, (member, _, kind) = role["name"], role["name"].partition(".")
-            reference = name == "federation.reference"
-            pattern = "reference-*.json" if reference else f"members/{member}/{'revoked.json' if kind else '*'}"
+            pattern = (
+                f"members/{member}/{'revoked.json' if kind else '*'}" if kind != "reference" else "reference-*.json"
+            )
             need(role["paths"] == [pattern] and role["terminating"] is True, f"the register: role {name}")
-            own = targets(name, delegated["keys"], role)
-            need("delegations" not in own and not seen & set(role["keyids"]), f"the register: {name} shares its keys")
+            lists[name] = targets(name, delegated["keys"], role)
             of_kind(delegated["keys"], role["keyids"], "paiza-pair")
+            need(not seen & set(role["keyids"]), f"the register: {name} shares its keys")
             seen.update(role["keyids"])
-            need(all(role_of(path) == name for path in own["targets"]), f"{name}: a file that is not its own")
-            contents.update(own["targets"])
         need(all(role_of(path) == "targets" for path in top["targets"]), "the register: someone speaks for all")
-        documents = dict[str, bytes]()
-        for path, info in contents.items():
-            folder, slash, name = path.rpartition("/")
-            documents[path] = named(files, f"targets/{folder}{slash}{info['hashes']['sha256']}.{name}", info)
+        documents = listed(files, top["targets"])
         federation = json.loads(documents["federation.json"])
         self.federation: str = federation["name"]
         members = federation["members"]
@@ -336,20 +349,30 @@ class Register:
         check_holders(federation, self.active, roles, delegated["roles"])
         self.officer_ca, self.revoked = dict[str, bytes](), dict[str, set[str]]()
         self.log_keys, self.witness_keys = dict[str, tuple[str, bytes]](), dict[tuple[str, bytes], tuple[str, bytes]]()
-        for member in members:
-            found, gone = (json.loads(documents[f"members/{member}/{each}.json"]) for each in ("member", "revoked"))
-            need(found["id"] == member and found["format"] == gone["format"] == 1, f"{member}: not its document")
-            self.officer_ca[member] = b64decode(found["officer_ca"], validate=True)
-            names = ("certificate_sha256", "key_sha256")
-            self.revoked[member] = {each[name] for each in gone["certificates"] for name in names}
-            for each in found["log_keys"]:
-                origin, _key_id, key = vkey(each["vkey"], 1, f"{member}.{self.federation}/log/")
-                check_pin(each["vkey"], "origin", federation["log_keys"])
-                self.log_keys[origin] = member, key
-            for each in found["witness_keys"]:
-                name, key_id, key = vkey(each["vkey"], 6, f"{member}.{self.federation}/witness/")
-                check_pin(each["vkey"], "name", federation["witness_keys"])
-                self.witness_keys[name, key_id] = member, key
+        for own in ["federation.reference"], *([f"{member}.revoked", member] for member in members):
+            parts = {name: lists[name] for name in own}
+            if within(parts, 0 if len(own) == 1 else sum(sizes[name] for name in own)):
+                found = {path: each for part in parts.values() for path, each in listed(files, part["targets"]).items()}
+                with suppress(Exception):  # what a member says wrong about itself is that member's fault alone
+                    self.describe(own[1], found, federation)
+
+    def describe(self, member: str, documents: dict[str, bytes], federation: dict) -> None:
+        """Read what a member says about itself: all of it, or nothing."""
+        found, gone = (json.loads(documents[f"members/{member}/{each}.json"]) for each in ("member", "revoked"))
+        need(found["id"] == member and found["format"] == gone["format"] == 1, f"{member}: not its document")
+        need(len(gone["certificates"]) <= MAX_REVOKED, f"{member}: too many revocations")
+        officer_ca, own = b64decode(found["officer_ca"], validate=True), f"{member}.{self.federation}/"
+        revoked = {each[name] for each in gone["certificates"] for name in ("certificate_sha256", "key_sha256")}
+        logs = [vkey(each["vkey"], 1, f"{own}log/") for each in found["log_keys"]]
+        witnesses = [vkey(each["vkey"], 6, f"{own}witness/") for each in found["witness_keys"]]
+        for label, all_of in (("origin", "log_keys"), ("name", "witness_keys")):
+            pins = {(each[label], each["vkey_sha256"]) for each in federation[all_of] if each[label].startswith(own)}
+            named_keys = [each["vkey"] for each in found[all_of]]
+            held = {(key.partition("+")[0], sha256(key.encode()).hexdigest()) for key in named_keys}
+            need(held == pins, f"{member}: other keys than the members admitted")
+        self.officer_ca[member], self.revoked[member] = officer_ca, revoked
+        self.log_keys |= {name: (member, key) for name, _key_id, key in logs}
+        self.witness_keys |= {(name, key_id): (member, key) for name, key_id, key in witnesses}
 
 
 def base64_of(text: str) -> bytes:

@@ -5,11 +5,10 @@ The register is a TUF repository. `RegisterReader` keeps it up to date through a
 """
 
 from paiza_register.model import EncryptionKey, LogKey, Member, Register
-from paiza_register.reader import Fetch, FetchMissing, RegisterReader, folder_fetch
-from paiza_register.verified_set import GRACE, load_set
+from paiza_register.reader import Fetch, FetchMissing, RegisterReader, files_fetch, folder_fetch
+from paiza_register.verified_set import load_set
 
 __all__ = [
-    "GRACE",
     "EncryptionKey",
     "Fetch",
     "FetchMissing",
@@ -17,6 +16,7 @@ __all__ = [
     "Member",
     "Register",
     "RegisterReader",
+    "files_fetch",
     "folder_fetch",
     "load_set",
 ]

@@ -20,10 +20,10 @@ DIGESTS: Final = "root-digests.json"
 def join(carried: RegisterFile, register: Path, root: Path, now: datetime) -> Register:
     """Verify a register from its first root on, and store it in the folder ``register`` and the file ``root``.
 
-    The caller knows that the first root is the right one. ``Rejected`` if the set does not verify or is older than the
-    one that is archived there.
+    The caller knows that the first root is the right one. The timestamp may have expired: the peers have a newer one.
+    ``Rejected`` if the set does not verify or is older than the one that is archived there.
     """
-    accepted = RegisterReader(register, carried.first_root).refresh(now, carried.fetch())
+    accepted = RegisterReader(register, carried.first_root).accept(carried.files, now, outdated=True)
     write_durably(root, carried.first_root)
     write_durably(root.with_name(DIGESTS), json.dumps(digests(carried)).encode() + b"\n")
     return accepted

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from paiza_register.pair_key import PairKey
+from paiza_register.tuf_workflow import State
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
 from paiza_wire.message import key_wrapping
@@ -96,7 +97,13 @@ class Register:
     speak and counts as away. ``life`` is the time from ``issued_time``, when the timestamp was signed, to its expiry;
     ``grace`` the use after it. ``custodians`` are pairs by member, of whom ``threshold`` must sign. ``publishers`` are
     key ids by member, in the order in which they publish. ``role_expiries`` holds the expiry of every role of the
-    metadata, ``root_sha256`` the digest of the newest root, 32 bytes.
+    metadata. ``root_sha256``, 32 bytes, is of what the newest root's signatures are over: two files of it with other
+    signatures are one root. ``reference_fault`` is why the reference data of the federation are out of date or left
+    out; empty if they are not.
+
+    ``described`` are the members whose files are well formed, whether their roles have expired or not; ``faults`` holds
+    for every other one, and for the role of the reference data, what is wrong at any time. ``revocations`` are those
+    that each member's file holds, and ``state`` is what later versions are compared with.
     """
 
     version: bytes
@@ -113,17 +120,34 @@ class Register:
     _verifier: CertificateVerifier = field(repr=False, compare=False)
     _: KW_ONLY
     unusable: Mapping[str, str] = field(default_factory=_nothing)
+    faults: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     suspended_ids: frozenset[str] = frozenset()
     life: timedelta = timedelta(hours=24)
     grace: timedelta = timedelta(hours=48)
     custodians: Mapping[str, PairKey] = field(default_factory=_nothing, repr=False)
     threshold: int = 1
     publishers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
-    root_version: int = 1
     root_sha256: bytes = bytes(32)
-    timestamp_version: int = 1
-    snapshot_version: int = 1
     role_expiries: Mapping[str, datetime] = field(default_factory=_nothing, repr=False)
+    reference_fault: str = ""
+    state: State = field(default_factory=State, repr=False)
+    revocations: Mapping[str, frozenset[bytes]] = field(default_factory=_nothing, repr=False)
+    described: Mapping[str, Member] = field(default_factory=_nothing, repr=False)
+
+    @property
+    def root_version(self) -> int:
+        """Return the version of the newest root."""
+        return self.state.root
+
+    @property
+    def timestamp_version(self) -> int:
+        """Return the version of the timestamp."""
+        return self.state.timestamp.version
+
+    @property
+    def snapshot_version(self) -> int:
+        """Return the version of the snapshot."""
+        return self.state.snapshot.version
 
     @property
     def active_ids(self) -> frozenset[str]:

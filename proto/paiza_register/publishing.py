@@ -23,14 +23,12 @@ from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.times import ROOT_LIFE, expiry
 from paiza_register.documents import Federation
 from paiza_register.model import Register
-from paiza_register.reader import ReadFiles
-from paiza_register.verified_set import FEDERATION, load_set, refuse_rollback, root_path, target_path
+from paiza_register.tuf_workflow import TIMESTAMP_PATH
+from paiza_register.verified_set import FEDERATION, open_set, refuse_rollback, target_path
 from paiza_wire.errors import Rejected
 
 SIGN_AGAIN: Final = timedelta(days=60)
 """Before the expiry of what lives a year and a node signs: its snapshot, and its member's revocations."""
-
-TIMESTAMP_PATH: Final = "metadata/timestamp.json"
 
 
 class Versions(NamedTuple):
@@ -58,24 +56,15 @@ class OpenSet:
     @classmethod
     def verify(cls, files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> "OpenSet":
         """Verify a set as of this time, or of its own; ``Rejected`` or ``Unavailable`` as from `load_set`."""
-        read = ReadFiles(files)
-        register = load_set(read, bootstrap_root, at)
-        first: Root = Metadata[Root].from_bytes(bootstrap_root).signed
-        verified = {**read.read, root_path(first.version): bootstrap_root}
-        newest = first.version
-        while root_path(newest + 1) in verified:
-            newest += 1
-        timestamp: Timestamp = Metadata[Timestamp].from_bytes(verified[TIMESTAMP_PATH]).signed
-        snapshot: Snapshot = Metadata[Snapshot].from_bytes(verified[_snapshot_path(timestamp)]).signed
-        named = snapshot.meta[f"{Targets.type}.json"]
+        found = open_set(files, bootstrap_root, at)
         return cls(
             bootstrap_root=bootstrap_root,
-            files=verified,
-            register=register,
-            root=Metadata[Root].from_bytes(verified[root_path(newest)]).signed,
-            targets=Metadata[Targets].from_bytes(verified[role_path(Targets.type, named.version)]).signed,
-            snapshot=snapshot,
-            timestamp=timestamp,
+            files=found.files,
+            register=found.register,
+            root=found.root,
+            targets=found.targets,
+            snapshot=found.snapshot,
+            timestamp=found.timestamp,
         )
 
     @property

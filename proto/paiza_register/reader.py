@@ -1,47 +1,55 @@
 """The reader of the register: fetches it, verifies every set and archives the verified ones.
 
-A new version of the register is accepted in these steps. python-tuf's `Updater` starts at the bootstrap root, follows
-the roots, and refuses rollbacks against its cache. The fetched files form one set, which `load_set` verifies again as a
-whole (the same function that verifies evidence). The set is compared with the accepted one, written to the archive and
-only then accepted. If nothing newer can be fetched, the last set is used until its expiry and, marked ``late``, through
-the grace period; after that there is no register.
+A new version of the register is accepted in these steps. The roots that follow the known one are fetched until one is
+missing, then the timestamp, whose signature is verified before anything is fetched that it names. Unless it is newer
+than the known one, nothing else is fetched. The snapshot, the metadata and the files follow as the verification asks
+for them (`verified_set`: the same steps verify evidence); each is bounded by the length that was named, and one that is
+archived under the named SHA-256 is not fetched. The set is then compared with the accepted one, archived and only then
+accepted: a set is accepted whole, or nothing is changed on disk. So a source that lies or lags cannot spoil anything.
+
+If nothing newer can be fetched, the last set is used until its expiry and, marked ``late``, through the grace period;
+after that there is no register.
+
+Two sets of one version number, of one publisher's key, disqualify that key here: sets that no other publisher signed
+too are refused. Two publishers may publish one version number at one time: the set that came first stays. Two roots of
+one version (`RegisterReader.note_fork`) freeze the membership at the root before.
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from io import BytesIO
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from tuf.api.exceptions import (
-    BadVersionNumberError,
-    DownloadError,
-    DownloadHTTPError,
-    DownloadLengthMismatchError,
-    ExpiredMetadataError,
-    RepositoryError,
-)
-from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
-from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
-from typing_extensions import override
+from tuf.api.metadata import Root, Snapshot, Timestamp
 
-from paiza_register import roles
-from paiza_register.archive import Archive
+from paiza_register.archive import Archive, write_durably
+from paiza_register.misbehaviour import Misbehaviour, RootFork
 from paiza_register.model import Register
-from paiza_register.verified_set import (
+from paiza_register.tuf_workflow import (
     MAX_METADATA_BYTES,
-    MAX_ROOTS,
-    MAX_SET_BYTES,
-    MAX_SET_FILES,
-    MAX_TARGET_BYTES,
-    at_time,
-    load_set,
-    refuse_rollback,
+    TIMESTAMP_PATH,
+    FileMismatch,
+    Repository,
+    SignedVersion,
+    Verified,
+    parse,
     root_path,
-    target_path,
+    successor_of,
+)
+from paiza_register.verified_set import (
+    MAX_LEAP,
+    at_time,
+    check_root,
+    refuse_rollback,
+    signed_twice,
+    translated,
+    verify,
+    when_accepted,
 )
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -50,8 +58,6 @@ Fetch: TypeAlias = Callable[[str, int], bytes]
 
 ARCHIVED_IN_MEMORY: Final = 16
 """Archived registers kept parsed: the versions that messages of one month name."""
-
-_HTTP_NOT_FOUND: Final = 404
 
 
 class FetchMissing(FileNotFoundError):  # noqa: N818 - it is an answer, not a failure: there is no such file
@@ -66,59 +72,93 @@ class RegisterReader:
 
     def __init__(self, folder: Path, bootstrap_root: bytes) -> None:
         self._bootstrap_root = bootstrap_root
-        self._cache = folder / "updater"
-        self._cache.mkdir(parents=True, exist_ok=True)
         self._archive = Archive(folder)
+        self._misbehaviour = Misbehaviour(folder)
+        self._highest_file = folder / "highest-seen"
         self._refreshing = threading.Lock()  # held while fetching, which depends on remote answers
-        self._lock = threading.Lock()  # held briefly, also while a fetch is under way
-        self._accepted: tuple[Register, Mapping[str, bytes]] | None = None
+        self._lock = threading.RLock()  # held briefly, also while a fetch is under way
+        self._accepted: Register | None = None
         self._archived: OrderedDict[bytes, Register] = OrderedDict()
         self.last_error: PaizaError | None = None
         """Why the last refresh brought nothing new; None when it ended well."""
+
+    @property
+    def disqualified(self) -> frozenset[str]:
+        """Return the ids of the publishers' keys that signed two sets of one version: they are not believed here."""
+        return self._misbehaviour.disqualified
+
+    @property
+    def fork(self) -> RootFork | None:
+        """Return the two roots of one version that froze the membership here; None if there are none."""
+        return self._misbehaviour.fork
+
+    @property
+    def highest_seen(self) -> int:
+        """Return the highest timestamp version that a publisher signed and that was seen here; 0 if there was none.
+
+        A publisher must go above it. A version that leaps from the accepted one does not count.
+        """
+        with self._lock:
+            last = self._last()
+            return max(self._highest(), 0 if last is None else last.timestamp_version)
 
     def refresh(self, now: datetime, fetch: Fetch) -> Register:
         """Fetch and accept new versions; return the current register.
 
         If nothing can be fetched, or only an expired set, the last verified set is returned while it is valid (see
         `current`); `last_error` then holds the reason. A set that does not verify or is older than the known one is
-        Rejected: try another source; `current` still returns the last set.
+        Rejected: try another source; `current` still returns the last set. A source that lacks a file, or has another
+        than was named, is Unavailable: it is behind, or it lies.
         """
         with self._refreshing:
             try:
-                files = self._update(now, fetch)
-                register = load_set(files, self._bootstrap_root, now)
-                with self._lock:
-                    self._accept(register, files)
+                register = self._take(self._repository(fetch), now)
+            except FileMismatch as error:
+                return self._without_news(now, Unavailable("register_unavailable", str(error)))
             except Unavailable as error:
-                self.last_error = error
-                last = self.current(now)
-                if last is None:
-                    raise
-                return last
+                return self._without_news(now, error)
             except Rejected as error:
                 self.last_error = error
                 raise
             self.last_error = None
+            if register.late:
+                self.last_error = Unavailable("register_expired", f"it expired at {register.expiry_time.isoformat()}")
             return register
+
+    def accept(self, files: Mapping[str, bytes], now: datetime, *, outdated: bool = False) -> Register:
+        """Accept a set that was made or carried here, under the checks of `refresh`; return the register in force.
+
+        That is the set before if this one is not newer. With ``outdated`` the timestamp may have expired.
+        """
+        try:
+            return self._take(self._repository(files_fetch(files)), now, outdated=outdated)
+        except FileMismatch as error:
+            raise Rejected("register_invalid", str(error)) from error
 
     def current(self, now: datetime | None = None) -> Register | None:
         """Return the last verified set without fetching; None if there never was one.
 
-        ``Unavailable("register_expired")`` if it expired longer ago than the grace period. ``now`` defaults to the
-        clock.
+        ``Unavailable("register_expired")`` if it expired longer ago than the grace period, ``register_forked`` if there
+        is no set from before two contradicting roots. ``now`` defaults to the clock.
         """
         with self._lock:
-            return self._current(now or datetime.now(UTC))
+            last = self._last()
+            if last is None and self.fork is not None:
+                raise Unavailable("register_forked", f"no set of before root {self.fork.version} is archived")
+            return None if last is None else at_time(last, now or datetime.now(UTC))
+
+    @property
+    def last(self) -> Register | None:
+        """Return the last verified set of any age, taken at its own time; None if there never was one."""
+        with self._lock:
+            return self._last()
 
     def archived(self, version: bytes) -> Register:
         """Return this version, verified at its own time; ``Unavailable("register_unknown")`` if it is not archived."""
         with self._lock:
             register = self._archived.get(version)
             if register is None:
-                register = load_set(self._archived_files(version), self._bootstrap_root, None)
-                if register.version != version:
-                    raise Rejected("register_invalid", "the archived set is not of the version it is filed under")
-                self._archived[version] = register
+                self._archived[version] = register = self._load(version)
             self._archived.move_to_end(version)
             if len(self._archived) > ARCHIVED_IN_MEMORY:
                 self._archived.popitem(last=False)
@@ -127,128 +167,265 @@ class RegisterReader:
     def archived_files(self, version: bytes) -> Mapping[str, bytes]:
         """Return all files of a set, by published path, as evidence carries them and `load_set` reads them."""
         with self._lock:
-            return self._archived_files(version)
+            files = self._archive.files(version)
+            if files is None:
+                raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
+            return dict(files)
 
-    def import_set(self, version: bytes, files: Mapping[str, bytes]) -> None:
+    def import_set(self, version: bytes, fetch: Fetch) -> None:
         """Archive a set from another source without accepting it as current.
 
-        ``Rejected`` if it does not verify at its own time, or is another version.
+        ``Rejected`` if it does not verify at its own time, or is another version. ``Unavailable`` as from `refresh`.
         """
-        read = ReadFiles(files)
+        repository = self._repository(fetch, archived=True)
+        try:
+            register = verify(repository)
+        except FileMismatch as error:
+            raise Unavailable("register_unavailable", str(error)) from error
+        if register.version != version:
+            raise Rejected("register_invalid", "the set handed over is not of the version asked for")
         with self._lock:
-            if load_set(read, self._bootstrap_root, None).version != version:
-                raise Rejected("register_invalid", "the set handed over is not of the version asked for")
-            if self._archive.files(version) is None:
-                self._archive.store_other(version, read.read)
+            try:
+                self._load(version)
+            except (Rejected, Unavailable):  # it is not archived, or the archive is damaged
+                self._store(register, repository)
 
-    def file(self, path: str) -> bytes:
-        """Return a file of the current set, to be verified by the caller. `FetchMissing` if there is none."""
-        believed = self._accepted
-        if believed is None or path not in believed[1]:
-            raise FetchMissing(path)
-        return believed[1][path]
+    def file(self, path: str, version: bytes = b"") -> bytes:
+        """Return a file of the current set or of an archived one, to be verified by the caller.
 
-    def _archived_files(self, version: bytes) -> Mapping[str, bytes]:
-        files = self._archive.files(version)
-        if files is None:
-            raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
-        return files
+        `FetchMissing` if there is none.
+        """
+        with self._lock:
+            last = self._last()
+            wanted = version or (b"" if last is None else last.version)
+            files = self._archive.files(wanted) or {}
+            if path not in files:
+                raise FetchMissing(path)
+            return files[path]
 
-    def _accept(self, register: Register, files: Mapping[str, bytes]) -> None:
-        last = self._last()
-        if last is not None:
-            refuse_rollback(last, register)
-        self._archive.store(register.version, files)
-        self._accepted = (register, files)
+    def note_fork(self, root_file: bytes, now: datetime) -> RootFork | None:
+        """Check another root of a version that was accepted here; return the fork if it proves one.
 
-    def _current(self, now: datetime) -> Register | None:
-        last = self._last()
-        return None if last is None else at_time(last, now)
+        The other root must follow the newest root that both have: of two chains of roots, hand over the first that
+        differs. ``Rejected("register_invalid")`` if it does not. A proven fork is kept for ever; the membership freezes
+        at the root before, and the newest archived set of that root or of an older one is in force, if there is one.
+        None if it is the same root, or one that was not accepted here.
+        """
+        with self._lock:
+            last = self._last()
+            other: Root = translated(lambda: parse(Root, root_file)).signed
+            if last is None or not self._first_root < other.version <= last.root_version:
+                return None
+            ours = self._root(other.version)
+            common: Root = translated(lambda: parse(Root, self._root(other.version - 1))).signed
+            their_root, their_before, their_own = translated(lambda: successor_of(common, root_file))
+            translated(lambda: check_root(their_root.signed, their_own))
+            our_root, our_before, _own = translated(lambda: successor_of(common, ours))
+            if our_root.signed_bytes == their_root.signed_bytes:
+                return None  # signed by others of the custodians, or in another order
+            both = their_before & our_before
+            fork = RootFork(
+                version=other.version,
+                first=sha256(ours).hexdigest(),
+                second=sha256(root_file).hexdigest(),
+                signers=tuple(sorted(both)),
+                members=tuple(sorted(member for member, key in last.custodians.items() if key.keyid in both)),
+                found_time=now.isoformat(),
+            )
+            self._misbehaviour.keep_fork(fork, ours, root_file)
+            self._archive.keep_roots(self._archive.verified_roots()[: fork.common - self._first_root + 1])
+            self._accepted = None
+            self._last()
+            return fork
+
+    def _without_news(self, now: datetime, error: Unavailable) -> Register:
+        self.last_error = error
+        last = self.current(now)
+        if last is None:
+            raise error
+        return last
+
+    def _repository(self, fetch: Fetch, *, archived: bool = False) -> Repository:
+        """Return the repository of a source. Of the known roots an archived set may have only some."""
+        with self._lock:
+            last = self._last()
+            known = () if last is None else self._archive.verified_roots()[: last.root_version - self._first_root + 1]
+            newest = None if self.fork is None else self.fork.common
+        if archived:
+            known = known[: _known_there(fetch, known, self._first_root)]
+        elif newest is not None:
+            with suppress(FetchMissing):
+                fetch(root_path(newest + 1), MAX_METADATA_BYTES)
+                raise Rejected("register_forked", f"the set has root {newest + 1}, of which there are two")
+        return Repository(_Source(fetch, self._archive), self._bootstrap_root, known, check_root, newest)
+
+    def _take(self, repository: Repository, now: datetime, *, outdated: bool = False) -> Register:
+        """Verify and accept a set if it is newer; return the register that is in force then."""
+        parts: dict[str, Verified[Any]] = {}
+        steps: dict[str, Callable[[], Verified[Any]]] = {
+            Timestamp.type: lambda: repository.timestamp,
+            Snapshot.type: lambda: repository.snapshot,
+        }
+        for role, step in steps.items():
+            parts[role] = translated(step)
+            with self._lock:
+                last = self._last()
+                if not self._is_news(last, role, parts[role], repository.root):
+                    assert last is not None, "without a set everything is new"
+                    return at_time(last, now, outdated=outdated)
+        register = verify(repository)
+        judged = when_accepted(register, now, outdated=outdated)
+        with self._lock:
+            last = self._last()
+            if last is not None:
+                if not all(self._is_news(last, role, found, repository.root) for role, found in parts.items()):
+                    return at_time(last, now, outdated=outdated)  # another set was accepted meanwhile
+                refuse_rollback(last, register)
+            if self.fork is not None and register.root_version > self.fork.common:
+                raise Rejected("register_forked", f"there are two roots {self.fork.version}")
+            self._store(register, repository)
+            self._archive.make_current(register.version)
+            self._accepted = register
+        return judged
+
+    def _is_news(self, last: Register | None, role: str, found: Verified[Any], root: Root) -> bool:
+        """Return whether a timestamp or snapshot may be of a newer set than the last one. Under the lock.
+
+        ``Rejected`` if it is older, or if only a key signed it that is not believed here. Two of one version by one key
+        are kept as proof.
+        """
+        new = SignedVersion(found.signed.version, sha256(found.payload).digest(), found.signers)
+        if new.signers <= self.disqualified:
+            raise Rejected("register_invalid", f"the one publisher of the {role} signed two sets of one version before")
+        if last is None or not self._remembered(last, role) & set(root.roles[role].keyids):
+            self._note_highest(role, new.version)
+            return True
+        known = last.state.timestamp if role == Timestamp.type else last.state.snapshot
+        if new.version < known.version:
+            raise Rejected("register_rolled_back", f"{role} is older than the one known")
+        if new.version - known.version > MAX_LEAP:
+            raise Rejected("register_invalid", f"the version of {role} leaps from {known.version} to {new.version}")
+        self._note_highest(role, new.version)
+        if twice := signed_twice(known, new):
+            files = self._archive.files(last.version) or {}
+            path = TIMESTAMP_PATH if role == Timestamp.type else f"metadata/{known.version}.snapshot.json"
+            for keyid in sorted(twice):
+                self._misbehaviour.disqualify(keyid, role, files[path], found.data)
+            raise Rejected("register_invalid", f"a publisher signed two files of {role} {new.version}")
+        if new.version > known.version or new.sha256 == known.sha256:
+            return role != Timestamp.type or new.version > known.version or root.version > last.root_version
+        return False  # two publishers at one time: the first that came stays until one of them goes above both
+
+    def _note_highest(self, role: str, version: int) -> None:
+        if role == Timestamp.type and version > self._highest():
+            write_durably(self._highest_file, str(version).encode() + b"\n")
+
+    def _highest(self) -> int:
+        with suppress(FileNotFoundError, ValueError):
+            return int(self._highest_file.read_bytes())
+        return 0
+
+    @staticmethod
+    def _remembered(last: Register, role: str) -> frozenset[str]:
+        return (last.state.timestamp if role == Timestamp.type else last.state.snapshot).signers
+
+    def _store(self, register: Register, repository: Repository) -> None:
+        roots = repository.roots
+        self._archive.store(register.version, repository.files, roots.data, roots.digests)
 
     def _last(self) -> Register | None:
-        """Return the last accepted set of any age, from memory or from the archive."""
+        """Return the last accepted set of any age, from memory or from the archive. Under the lock."""
         if self._accepted is None:
             version = self._archive.current()
-            files = None if version is None else self._archive.files(version)
-            if files is not None:
-                self._accepted = (load_set(files, self._bootstrap_root, None), files)
-        return None if self._accepted is None else self._accepted[0]
+            listed = None if version is None else self._archive.set(version)
+            if listed is not None and self.fork is not None and listed.root > self.fork.common:
+                version = self._newest_of(self.fork.common)
+                self._archive.make_current(version)
+            if version and self._archive.set(version) is not None:
+                self._accepted = self._load(version)
+        return self._accepted
 
-    def _update(self, now: datetime, fetch: Fetch) -> Mapping[str, bytes]:
-        """Fetch new files into the cache and return the whole set; translate python-tuf's errors."""
+    def _newest_of(self, root: int) -> bytes:
+        """Return the version of the newest archived set of this root or of an older one; empty if there is none."""
+        found: list[tuple[int, bytes]] = []
+        for version in self._archive.versions():
+            listed = self._archive.set(version)
+            if listed is not None and listed.root <= root:
+                with suppress(Rejected):
+                    found.append((self._load(version).timestamp_version, version))
+        return max(found, default=(0, b""))[1]
+
+    def _load(self, version: bytes) -> Register:
+        """Verify an archived set at its own time, from the newest of its roots that was verified before."""
+        files, listed = self._archive.files(version), self._archive.set(version)
+        if files is None or listed is None:
+            raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
+        known = self._archive.verified_roots()[: listed.root - listed.first_root + 1]
+        repository = Repository(
+            lambda path, _most, _sha256: files.get(path), self._bootstrap_root, known, check_root, listed.root
+        )
         try:
-            updater = Updater(
-                metadata_dir=str(self._cache),
-                metadata_base_url="metadata",
-                target_base_url="targets",
-                target_dir=str(self._cache / "targets"),
-                fetcher=_Fetcher(fetch),
-                config=UpdaterConfig(
-                    max_root_rotations=MAX_ROOTS - 1,
-                    root_max_length=MAX_METADATA_BYTES,
-                    snapshot_max_length=MAX_METADATA_BYTES,
-                    targets_max_length=MAX_METADATA_BYTES,
-                ),
-                bootstrap=self._bootstrap_root,
-            )
-            # python-tuf reads the clock itself and has no parameter for it; here the time is the caller's.
-            updater._trusted_set.reference_time = now  # noqa: SLF001
-            updater.refresh()
-            return dict(self._collect(updater))
-        except ExpiredMetadataError as error:
-            raise Unavailable("register_expired", str(error)) from error
-        except BadVersionNumberError as error:
-            raise Rejected("register_rolled_back", str(error)) from error
-        except (RepositoryError, DownloadLengthMismatchError) as error:
-            raise Rejected("register_invalid", str(error)) from error
-        except DownloadError as error:
-            raise Unavailable("register_unavailable", str(error)) from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            # python-tuf parses most of what is malformed into its own errors, but promises no more than that.
-            raise Rejected("register_invalid", f"the metadata cannot be read: {error}") from error
+            register = verify(repository)
+        except FileMismatch as error:
+            raise Rejected("register_invalid", f"the archived set is damaged: {error}") from error
+        if register.version != version:
+            raise Rejected("register_invalid", "the archived set is not of the version it is filed under")
+        return register
 
-    def _collect(self, updater: Updater) -> Iterator[tuple[str, bytes]]:
-        """Yield every file of the set that the updater has just verified, by published path."""
-        root_history = self._cache / "root_history"
-        bootstrap = Metadata.from_bytes(self._bootstrap_root).signed.version
-        last_root = Metadata.from_file(str(self._cache / "root.json")).signed.version
-        for version in range(bootstrap, last_root + 1):
-            yield root_path(version), (root_history / f"{version}.root.json").read_bytes()
-        yield "metadata/timestamp.json", (self._cache / f"{Timestamp.type}.json").read_bytes()
-        yield self._cached(Snapshot.type)
-        path, data = self._cached(Targets.type)
-        yield path, data
-        top: Targets = Metadata[Targets].from_bytes(data).signed
-        yield from self._targets(updater, top)
-        for role in top.delegations.roles if top.delegations and top.delegations.roles else ():
-            # Asking for a file of the role makes the updater fetch and verify the role's metadata.
-            updater.get_targetinfo(roles.example_of(role))
-            path, data = self._cached(role)
-            yield path, data
-            yield from self._targets(updater, Metadata[Targets].from_bytes(data).signed)
+    def _root(self, version: int) -> bytes:
+        data = self._archive.root(version)
+        if data is None:
+            raise Rejected("register_invalid", f"root {version} is missing from the archive")
+        return data
 
-    def _cached(self, role: str) -> tuple[str, bytes]:
+    @cached_property
+    def _first_root(self) -> int:
+        first: Root = translated(lambda: parse(Root, self._bootstrap_root)).signed
+        return first.version
+
+
+class _Source:
+    """Reads the files of a source; one that is archived under the SHA-256 that was named is not fetched."""
+
+    def __init__(self, fetch: Fetch, archive: Archive) -> None:
+        self._fetch = fetch
+        self._archive = archive
+
+    def __call__(self, path: str, most: int, digest: bytes | None) -> bytes | None:
+        """Return a file; None if the source has none."""
+        if digest is not None:
+            held = self._archive.blob(digest) or self._archive.verified_root(path, digest)
+            if held is not None:
+                return held
         try:
-            data = (self._cache / f"{role}.json").read_bytes()
-        except FileNotFoundError as error:
-            raise Rejected(
-                "register_invalid", f"the register delegates nothing to {role} over its own files"
-            ) from error
-        return f"metadata/{Metadata.from_bytes(data).signed.version}.{role}.json", data
+            return self._fetch(path, most)
+        except FetchMissing:
+            return None
 
-    def _targets(self, updater: Updater, targets: Targets) -> Iterator[tuple[str, bytes]]:
-        if (
-            len(targets.targets) > MAX_SET_FILES
-            or sum(info.length for info in targets.targets.values()) > MAX_SET_BYTES
-        ):
-            raise Rejected("register_invalid", "a role lists too much")
-        for path in targets.targets:
-            info = updater.get_targetinfo(path)
-            if info is None or info.length > MAX_TARGET_BYTES:
-                raise Rejected("register_invalid", f"{path} is not that role's to list, or too large")
-            published = target_path(info)
-            cached = updater.find_cached_target(info) or updater.download_target(info)
-            yield published, Path(cached).read_bytes()
+
+def files_fetch(files: Mapping[str, bytes]) -> Fetch:
+    """Fetch from the files of a set."""
+
+    def fetch(path: str, max_bytes: int) -> bytes:
+        if path not in files:
+            raise FetchMissing(path)
+        return files[path][: max_bytes + 1]
+
+    return fetch
+
+
+def _known_there(fetch: Fetch, known: Sequence[bytes], first: int) -> int:
+    """Return how many of the known roots an archived set has: it was published under one of them, not the newest."""
+    least, most = 0, len(known)
+    while least < most:
+        middle = (least + most + 1) // 2
+        try:
+            fetch(root_path(first + middle - 1), MAX_METADATA_BYTES)
+        except FetchMissing:
+            most = middle - 1
+        else:
+            least = middle
+    return least
 
 
 def folder_fetch(folder: Path) -> Fetch:
@@ -266,45 +443,3 @@ def folder_fetch(folder: Path) -> Fetch:
             raise Unavailable("register_unavailable", f"cannot read {file}: {error.strerror}") from error
 
     return fetch
-
-
-class ReadFiles(dict[str, bytes]):
-    """A mapping of files that records its reads: only the signed files of a set, without additional ones.
-
-    Unsigned names must not become file names.
-    """
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        super().__init__(files)
-        self.read: dict[str, bytes] = {}
-
-    @override
-    def get(self, path: str, default: Any = None) -> Any:
-        """Return a file and record the read."""
-        found = super().get(path, default)
-        if found is not None:
-            self.read[path] = found
-        return found
-
-
-class _Fetcher(FetcherInterface):
-    """An adapter from python-tuf's fetcher to our fetch function; `Unavailable` passes through unchanged."""
-
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch_file = fetch
-
-    @override
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        raise NotImplementedError("the length limit is part of our fetch: see download_file")
-
-    @contextmanager
-    @override
-    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
-        """Fetch one file within its limit."""
-        try:
-            data = self._fetch_file(url, max_length)
-        except FetchMissing as error:
-            raise DownloadHTTPError(f"{url} is not served", _HTTP_NOT_FOUND) from error
-        if len(data) > max_length:
-            raise DownloadLengthMismatchError(f"{url} is longer than {max_length} bytes")
-        yield BytesIO(data)

@@ -12,8 +12,9 @@ from hashlib import sha256
 from typing import Final
 
 from paiza_register import carried
-from paiza_register.reader import Fetch, FetchMissing
-from paiza_register.verified_set import MAX_SET_BYTES, root_path
+from paiza_register.reader import Fetch, files_fetch
+from paiza_register.tuf_workflow import root_path
+from paiza_register.verified_set import MAX_SET_BYTES
 from paiza_wire.errors import Rejected
 
 KIND: Final = "register"
@@ -74,10 +75,4 @@ class RegisterFile:
 
     def fetch(self) -> Fetch:
         """Return a function that fetches from this set."""
-
-        def fetch(path: str, max_bytes: int) -> bytes:
-            if path not in self.files:
-                raise FetchMissing(path)
-            return self.files[path][: max_bytes + 1]
-
-        return fetch
+        return files_fetch(self.files)

@@ -2,47 +2,54 @@
 
 A set is a complete TUF repository of one moment: every root from the bootstrap root on, the timestamp, the snapshot,
 the top-level targets, each member's delegated targets, and every file these name, under its published path.
-A set from any source (fetched, archived, inside evidence) is accepted only after these steps, in this order:
+A set from any source (fetched, archived, carried, inside evidence) is accepted only after these steps, in this order:
 
-1. It is of bounded size, its roots apart: each of them is, and so is their number.
-2. The bootstrap root signs itself; all its custodians have signed a root of version 1, since nobody joins a
+1. The bootstrap root signs itself; all its custodians have signed a root of version 1, since nobody joins a
    federation that others founded in their name. Each further root is signed by enough keys of the one before and of
    its own. In each, root and targets are of the same custodians, who sign with pairs, and snapshot and timestamp of
    the same publishers, one of whom signs with ML-DSA-44.
-3. The timestamp is signed as the last root says, and names the snapshot with its hash.
-4. The snapshot is that one, signed as the root says; it names every targets file with its hash.
-5. The top-level targets file is that one, signed as the root says, and holds nothing that is delegated.
-6. Each delegation in it is one of `roles`: terminating, over the paths of that role and nothing else, to pairs. No key
+2. The timestamp is signed as the last root says, and names the snapshot with its hash.
+3. The snapshot is that one, signed as the root says; it names every targets file with its hash.
+4. The top-level targets file is that one, signed as the root says.
+5. Each delegation in it is one of `roles`: terminating, over the paths of that role and nothing else, to pairs. No key
    of these or of the root stands twice, nor half of one. Each delegated file is the one the snapshot names, signed as
-   its delegation says, lists nothing but its role's files and delegates no further.
-7. Every file named is there, and is the one named.
-8. federation.json, member.json and revoked.json are well formed. The federation's members are exactly those with a role
-   each, and for their revocations; its custodians, publishers and holders of the reference data are exactly those whose
-   keys sign, and every active member has a custodian and a publisher. Each key of a log or witness is pinned. Reference
-   data (reference-*.json, profile.json, liaison.json) are carried as they are: they decide nothing about who may speak,
-   and a wrong record in them must not stop the members from speaking.
-9. At the time asked for, nothing in the set has expired longer ago than the grace. Without a time asked for, the set
-   is taken at its own time: evidence is judged as it was.
+   its delegation says.
+6. The top-level targets list nothing that is delegated. federation.json and the agreements are those named.
+   federation.json is well formed. Its members are exactly those with a role each, and for their revocations; its
+   custodians, publishers and holders of the reference data are exactly those whose keys sign, and every active member
+   has a custodian and a publisher.
+7. Each member's own two roles list nothing but its files, few and small enough, and delegate no further. The files are
+   there, and are those named. member.json and revoked.json are well formed. member.json names exactly the keys of logs
+   and witnesses that federation.json pins for the member, dropped none and added none.
+8. At the time asked for, nothing that the members share has expired longer ago than the grace, or expires later than
+   anybody may sign today. Neither has a member's own role. Without a time asked for, the set is taken at its own
+   time: evidence is judged as it was.
 
-A failure of 1-8 is ``Rejected("register_invalid")``, of 9 ``Unavailable("register_expired")``. The caller
-ensures that the set is not older than the accepted one (`refuse_rollback`), and, for evidence, that the time is the
-relevant one.
+A failure of 1-6 is ``Rejected("register_invalid")``, of 8 ``Unavailable("register_expired")``. A failure of 7, or of 8
+in a member's own role, is that member's alone: only its own key can bring it about. The member is `Register.unusable`
+then: it may not speak and counts as away, and everyone else goes on. A file that is missing or is another than named
+refuses the set, since any source could leave one out.
+
+Reference data (reference-*.json, profile.json, liaison.json) are carried as they are: they decide nothing about who may
+speak. Those of the federation are left out if they are too many or too large, or not that role's.
+
+All this depends on the set and the time alone: readers with and without a history agree. The caller ensures that the
+set is not older than the accepted one (`refuse_rollback`), and, for evidence, that the time is the relevant one.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from typing import Final, TypeVar
 
-from tuf.api.exceptions import RepositoryError
+from tuf.api.exceptions import BadVersionNumberError
 from tuf.api.metadata import (
     TOP_LEVEL_ROLE_NAMES,
     DelegatedRole,
-    Metadata,
     MetaFile,
     Root,
     Signed,
@@ -53,199 +60,203 @@ from tuf.api.metadata import (
 )
 
 from paiza_register import roles
-from paiza_register.documents import Federation, parse_member, parse_revoked
+from paiza_register.documents import MAX_MEMBERS, Federation, parse_member, parse_revoked
 from paiza_register.model import Member, Register
 from paiza_register.pair_key import PairKey
+from paiza_register.tuf_workflow import (
+    METADATA_ERRORS,
+    FileMismatch,
+    Repository,
+    SignedVersion,
+    refuse_older,
+    refuse_older_roles,
+    root_path,
+)
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier
 
-GRACE: Final = timedelta(hours=72)
-"""The use of the last verified set after its expiry: a long weekend without a new timestamp."""
+MAX_SHARED_FILES: Final = 256
+"""Files that are no member's own: agreements and reference data."""
 
-MAX_SET_FILES: Final = 1000
-"""Files of one set beside its roots: 64 members with a dozen files each."""
+MAX_SHARED_BYTES: Final = 16 << 20
+"""Bytes of these files, and of the metadata that is no member's own, the roots apart."""
 
-MAX_SET_BYTES: Final = 32 << 20
-"""Bytes of these files; eight members have about 0.7 MB."""
+MAX_MEMBER_FILES: Final = 16
+"""Files that one member lists."""
 
-MAX_ROOTS: Final = 10_000
-"""Roots from the bootstrap root on: three a day for nine years. python-tuf follows 256 unless told otherwise."""
+MAX_MEMBER_BYTES: Final = 2 << 20
+"""Bytes of these files and of the metadata that lists them; a member has about 50 kB."""
 
-MAX_METADATA_BYTES: Final = 1 << 20
-"""Bytes of one metadata file; a root or targets file of eight members has about 90 kB."""
+MAX_REVOKED_BYTES: Final = 1 << 20
+"""Bytes of revoked.json, which are most of a member's."""
+
+MAX_SET_BYTES: Final = MAX_SHARED_BYTES + MAX_MEMBERS * MAX_MEMBER_BYTES
+"""Bytes of one set beside its roots; eight members have about 0.7 MB."""
 
 MAX_TARGET_BYTES: Final = 4 << 20
-"""Bytes of one file that the metadata vouches for; the largest is a long list of revocations."""
+"""Bytes of one shared file."""
+
+MAX_LIFE: Final = timedelta(days=366)
+"""From signing to expiry of everything but the timestamp."""
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=10)
+"""By which the clock of a signer may be ahead."""
+
+MAX_LEAP: Final = 1 << 20
+"""By which a version may exceed the known one: a publisher that leaps further would use up the numbers."""
 
 FEDERATION: Final = "federation.json"
 
 # Names become file names at every reader: a name from one member must not be invalid on another's disk.
 _TARGET: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+
 # No exchange depends on it: it is verified as any file, and its content is checked on use.
 _REFERENCE: Final = re.compile(r"reference-[a-z0-9-]{1,40}\.json|members/[a-z0-9-]{2,16}/(?:profile|liaison)\.json")
 
-_ROOT: Final = re.compile(r"metadata/[1-9][0-9]*\.root\.json")
 
-_Signed = TypeVar("_Signed", bound=Signed)
-
-# Errors that python-tuf and its JSON parser raise for malformed metadata.
-_METADATA_ERRORS: Final = (RepositoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class _Verified:
-    """The files that the metadata names, after steps 1-7."""
+class VerifiedSet:
+    """A verified set. ``files`` are those that were verified, by published path, and no others."""
+
+    register: Register
+    files: Mapping[str, bytes]
+    root: Root
+    timestamp: Timestamp
+    snapshot: Snapshot
+    targets: Targets
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    """The metadata of a set, after steps 1-5."""
 
     version: bytes
-    root: Root
-    root_sha256: bytes
-    timestamp: Timestamp
+    delegations: Mapping[str, DelegatedRole]
+    delegated: Mapping[str, Targets]
     expiries: Mapping[str, datetime]
-    role_versions: Mapping[str, int]
-    targets: Mapping[str, bytes]
-    signers: Mapping[str, frozenset[str]]
-    """The ids of the keys that sign each role, or one of which does."""
 
 
-def load_set(files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> Register:
-    """Verify and parse a whole set; see the steps above. ``files``: path as published -> bytes."""
-    # 1.
-    _check_size(files)
-    # 2.-7.
-    try:
-        verified = _verify_metadata(files, bootstrap_root)
-    except _METADATA_ERRORS as error:
-        raise Rejected("register_invalid", str(error)) from error
-    # 8.
-    register = _read(verified)
-    # 9.
-    return register if at is None else at_time(register, at)
+def load_set(
+    files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None, *, outdated: bool = False
+) -> Register:
+    """Verify and parse a whole set; see the steps above. ``files``: path as published -> bytes.
 
-
-def at_time(register: Register, at: datetime) -> Register:
-    """Run step 9 alone: return the register with ``late`` as of this time, or ``Unavailable("register_expired")``."""
-    # A difference cannot overflow; the sum could, for an expiry in the year 9999.
-    if at - register.expiry_time > GRACE:
-        raise Unavailable("register_expired", f"it expired at {register.expiry_time.isoformat()} and the grace is over")
-    return replace(register, late=at >= register.expiry_time)
-
-
-def refuse_rollback(known: Register, new: Register) -> None:
-    """Refuse a set that rolls back the one accepted before.
-
-    No role's version may fall or vanish. Pins of keys, a member's log keys, witness keys and revocations may only be
-    added to: dropping a key must not hide a log that showed two histories, nor a witness that saw both, and the key of
-    a node must not bring back an officer who was shut out.
+    With ``outdated`` the timestamp may have expired: the content counts, but a newer one may exist.
     """
-    if new.federation != known.federation:
-        raise Rejected("register_invalid", "the register is another federation's")
-    for role, version in known.role_versions.items():
-        if new.role_versions.get(role, 0) < version:
-            raise Rejected("register_rolled_back", f"{role} is older than the one known")
-    if not known.key_pins <= new.key_pins:
-        raise Rejected("register_rolled_back", "a key of a log or a witness is no longer pinned")
-    for member_id, member in known.members.items():
-        successor = new.members.get(member_id)
-        if successor is not None and not set(member.log_keys) <= set(successor.log_keys):
-            raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a log key")
-        if successor is not None and not set(member.witness_keys) <= set(successor.witness_keys):
-            raise Rejected("register_rolled_back", f"{member_id} has dropped or changed a witness key")
-        if successor is not None and not member.authority.revoked <= successor.authority.revoked:
-            raise Rejected("register_rolled_back", f"{member_id} has taken back a revocation")
+    return open_set(files, bootstrap_root, at, outdated=outdated).register
 
 
-def _check_size(files: Mapping[str, bytes]) -> None:
-    # An old federation has many roots; they must not leave less room for what its members publish.
-    roots = [len(data) for path, data in files.items() if _ROOT.fullmatch(path)]
-    if len(roots) > MAX_ROOTS or max(roots, default=0) > MAX_METADATA_BYTES:
-        raise Rejected("register_invalid", "the set has too many roots, or one that is too large")
-    if len(files) - len(roots) > MAX_SET_FILES or sum(map(len, files.values())) - sum(roots) > MAX_SET_BYTES:
-        raise Rejected("register_invalid", "the set is too large")
-
-
-def _verify_metadata(files: Mapping[str, bytes], bootstrap_root: bytes) -> _Verified:
-    # 2.
-    root = _last_root(files, bootstrap_root)
-    # 3.
-    timestamp = _delegate(Timestamp, _file(files, "metadata/timestamp.json"), root, Timestamp.type)
-    # 4.
-    named = timestamp.snapshot_meta
-    snapshot_bytes = _file(files, f"metadata/{named.version}.snapshot.json")
-    _check_named(named, snapshot_bytes, "snapshot.json")
-    snapshot = _delegate(Snapshot, snapshot_bytes, root, Snapshot.type)
-    if snapshot.version != named.version:
-        raise Rejected("register_invalid", "the snapshot is not of the version that the timestamp names")
-    # 5.
-    top = _named_targets(files, snapshot, root, Targets.type)
-    _check_own_files(Targets.type, top)
-    # 6.
-    delegations = _delegations(root, top)
-    delegated = {role: _named_targets(files, snapshot, top, role) for role in delegations}
-    for role, targets in delegated.items():
-        if targets.delegations is not None:
-            raise Rejected("register_invalid", f"{role} delegates further")
-        _check_own_files(role, targets)
-    # 7.
-    everything = dict(top.targets)
-    for targets in delegated.values():
-        everything.update(targets.targets)
-    signed: dict[str, Signed] = {
-        Root.type: root,
-        Timestamp.type: timestamp,
-        Snapshot.type: snapshot,
-        Targets.type: top,
-        **delegated,
-    }
-    return _Verified(
-        version=sha256(snapshot_bytes).digest(),
-        root=root,
-        root_sha256=sha256(files.get(root_path(root.version), bootstrap_root)).digest(),
-        timestamp=timestamp,
-        expiries=MappingProxyType({name: part.expires.astimezone(UTC) for name, part in signed.items()}),
-        role_versions=MappingProxyType(
-            {
-                "root": root.version,
-                "snapshot": snapshot.version,
-                **{name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()},
-            }
-        ),
-        targets={path: _target(files, info) for path, info in everything.items()},
-        signers=MappingProxyType(
-            {name: frozenset(role.keyids) for name, role in (*root.roles.items(), *delegations.items())}
-        ),
+def open_set(
+    files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None, *, outdated: bool = False
+) -> VerifiedSet:
+    """Verify a whole set as `load_set` does; return it with its metadata, without the files that nobody signed."""
+    repository = Repository(lambda path, _most, _sha256: files.get(path), bootstrap_root, check_root=check_root)
+    try:
+        register = verify(repository)
+    except FileMismatch as error:
+        raise Rejected("register_invalid", str(error)) from error
+    if at is not None:
+        register = when_accepted(register, at, outdated=outdated)
+    roots = {root_path(version): data for version, data in repository.roots.data.items()}
+    return VerifiedSet(
+        register=register,
+        files=MappingProxyType({**roots, **repository.files}),
+        root=repository.root,
+        timestamp=repository.timestamp.signed,
+        snapshot=repository.snapshot.signed,
+        targets=repository.targets.signed,
     )
 
 
-def _last_root(files: Mapping[str, bytes], bootstrap_root: bytes) -> Root:
-    metadata = Metadata[Root].from_bytes(bootstrap_root)
-    root = metadata.signed
-    if not isinstance(root, Root):
-        raise Rejected("register_invalid", "the bootstrap root is not a root")
-    root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
-    _check_signers(root)
-    if root.version == 1:
-        found = root.get_verification_result(Root.type, metadata.signed_bytes, metadata.signatures)
-        if found.unsigned:
-            raise Rejected("register_invalid", "not every founding custodian has signed the first root")
-    while (data := files.get(root_path(root.version + 1))) is not None:
-        successor = _delegate(Root, data, root, Root.type)
-        metadata = Metadata[Root].from_bytes(data)
-        successor.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
-        if successor.version != root.version + 1:
-            raise Rejected("register_invalid", "a root is not of the version that its name says")
-        _check_signers(successor)
-        root = successor
-    if not root.consistent_snapshot:
-        raise Rejected("register_invalid", "the repository is not one of consistent snapshots")
-    return root
+def verify(repository: Repository) -> Register:
+    """Run steps 1-7; `FileMismatch` if the source lacks a file of the set, or has another."""
+    return translated(lambda: _verify(repository))
 
 
-def _check_signers(root: Root) -> None:
+def when_accepted(register: Register, at: datetime, *, outdated: bool = False) -> Register:
+    """Run step 8 for a set that is new here: no expiry may be later than the signers may write today."""
+    for role, life in (
+        (Root.type, MAX_LIFE),
+        (Targets.type, MAX_LIFE),
+        (Snapshot.type, MAX_LIFE),
+        (Timestamp.type, register.life),
+    ):
+        if register.role_expiries[role] - at > life + CLOCK_TOLERANCE:
+            raise Rejected("register_invalid", f"{role} expires later than it may")
+    return at_time(register, at, outdated=outdated)
+
+
+def at_time(register: Register, at: datetime, *, outdated: bool = False) -> Register:
+    """Run step 8 alone: return the register as of this time, or ``Unavailable("register_expired")``.
+
+    With ``outdated`` the timestamp may have expired: root, targets and snapshot must be valid.
+    """
+    content = (Root.type, Targets.type, Snapshot.type)
+    expiry = min(register.role_expiries[role] for role in content) if outdated else register.expiry_time
+    # A difference cannot overflow; the sum could, for an expiry in the year 9999.
+    if at - expiry > register.grace:
+        raise Unavailable("register_expired", f"it expired at {expiry.isoformat()} and the grace is over")
+    unusable = {member: fault for member, fault in register.faults.items() if member != roles.REFERENCE}
+    for member in register.described:
+        for role in (member, roles.revocations_of(member)):
+            if fault := _untimely(register, role, at):
+                unusable[member] = fault
+    return replace(
+        register,
+        members=MappingProxyType({name: each for name, each in register.described.items() if name not in unusable}),
+        unusable=MappingProxyType(unusable),
+        late=at >= register.expiry_time,
+        reference_fault=register.faults.get(roles.REFERENCE) or _untimely(register, roles.REFERENCE, at),
+    )
+
+
+def refuse_rollback(known: Register, new: Register) -> None:
+    """Refuse a set that rolls back the one accepted before; ``Rejected("register_rolled_back")``.
+
+    No role's version may fall or vanish. Pins of keys and revocations may only be added to: dropping a key must not
+    hide a log that showed two histories, nor a witness that saw both, and the key of a node must not bring back an
+    officer who was shut out. Versions that leap are refused as ``register_invalid``.
+    """
+    if new.federation != known.federation:
+        raise Rejected("register_invalid", "the register is another federation's")
+    before, after = known.state, new.state
+    # A publisher can invent the version of a role only while nobody signs the role.
+    signed = [role for role in before.named if role in new.role_expiries and role in known.role_expiries]
+    try:
+        refuse_older(before, after)
+        refuse_older_roles(before, after, signed)
+    except BadVersionNumberError as error:
+        raise Rejected("register_rolled_back", str(error)) from error
+    for role, (old, version) in _comparable(known, new).items():
+        if version - old > MAX_LEAP:
+            raise Rejected("register_invalid", f"the version of {role} leaps from {old} to {version}")
+    if not known.key_pins <= new.key_pins:
+        raise Rejected("register_rolled_back", "a key of a log or a witness is no longer pinned")
+    for member, revoked in known.revocations.items():
+        if not revoked <= new.revocations.get(member, revoked):
+            raise Rejected("register_rolled_back", f"{member} has taken back a revocation")
+
+
+def signed_twice(known: SignedVersion, new: SignedVersion) -> frozenset[str]:
+    """Return the ids of the keys that signed two timestamps, or two snapshots, of one version."""
+    if known.version != new.version or known.sha256 == new.sha256:
+        return frozenset()
+    return known.signers & new.signers
+
+
+def check_root(root: Root, signers: frozenset[str]) -> None:
+    """Refuse a root that is none of a register. ``signers`` are the ids of its own keys that signed it."""
     for one, other, whose in ((Root.type, Targets.type, "custodians"), (Snapshot.type, Timestamp.type, "publishers")):
         first, second = root.roles[one], root.roles[other]
         if set(first.keyids) != set(second.keyids) or first.threshold != second.threshold:
             raise Rejected("register_invalid", f"{one} and {other} are not of the same {whose}")
+    if root.version == 1 and signers != set(root.roles[Root.type].keyids):
+        raise Rejected("register_invalid", "not every founding custodian has signed the first root")
     if not all(isinstance(root.keys.get(keyid), PairKey) for keyid in root.roles[Root.type].keyids):
         raise Rejected("register_invalid", "a custodian's key is not a pair")
     if root.roles[Timestamp.type].threshold != 1:
@@ -254,33 +265,194 @@ def _check_signers(root: Root) -> None:
         roles.publisher_bytes(root.keys.get(keyid))
 
 
-def _delegate(kind: type[_Signed], data: bytes, delegator: Root | Targets, role: str) -> _Signed:
-    """Parse metadata of one kind, signed as its delegator demands."""
-    metadata: Metadata[Any] = Metadata.from_bytes(data)
-    if not isinstance(metadata.signed, kind):
-        raise Rejected("register_invalid", f"the metadata of {role} is of another type")
-    delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-    return metadata.signed
+def target_path(info: TargetFile) -> str:
+    """Return the published path of a file: its name with its SHA-256 as prefix."""
+    if not _TARGET.fullmatch(info.path):
+        raise Rejected("register_invalid", "a file's name is too long, or holds other than letters, digits and ._-")
+    if set(info.hashes) != {"sha256"} or not _SHA256.fullmatch(str(info.hashes["sha256"])):
+        raise Rejected("register_invalid", f"{info.path} is not named by its SHA-256 alone")
+    if type(info.length) is not int:
+        raise Rejected("register_invalid", f"{info.path} has a length that is none")
+    folder, slash, name = info.path.rpartition("/")
+    return f"targets/{folder}{slash}{info.hashes['sha256']}.{name}"
 
 
-def _named_targets(files: Mapping[str, bytes], snapshot: Snapshot, delegator: Root | Targets, role: str) -> Targets:
-    """Find, check and parse the targets file of a role as the snapshot names it."""
-    named = snapshot.meta.get(f"{role}.json")
-    if named is None:
-        raise Rejected("register_invalid", f"the snapshot does not name {role}")
-    data = _file(files, f"metadata/{named.version}.{quote(role, '')}.json")
-    _check_named(named, data, role)
-    targets = _delegate(Targets, data, delegator, role)
-    if targets.version != named.version:
-        raise Rejected("register_invalid", f"{role} is not of the version that the snapshot names")
-    return targets
+def translated(action: Callable[[], _Result]) -> _Result:
+    """Run a step of the workflow; its errors are ``Rejected("register_invalid")``, `FileMismatch` stays."""
+    try:
+        return action()
+    except METADATA_ERRORS as error:
+        raise Rejected("register_invalid", f"the metadata do not verify: {error}") from error
 
 
-def _check_named(named: MetaFile, data: bytes, name: str) -> None:
+def _verify(repository: Repository) -> Register:
+    metadata = _verify_metadata(repository)
+    top = repository.targets.signed
+    # 6.
+    spent = sum(map(len, repository.files.values())) - sum(
+        len(repository.files[path]) for path in repository.files if _member_of(path)
+    )
+    shared = _Budget(MAX_SHARED_FILES, MAX_SHARED_BYTES - spent, MAX_TARGET_BYTES)
+    documents = shared.read(repository, Targets.type, top)
+    federation = Federation(_named(documents, FEDERATION))
+    _check_holders(federation, repository.root, metadata.delegations)
+    reference, faults = dict[str, bytes](), dict[str, str]()
+    with _fault_of(roles.REFERENCE, faults):
+        reference = shared.read(repository, roles.REFERENCE, metadata.delegated[roles.REFERENCE])
+    # 7.
+    described: dict[str, Member] = {}
+    revocations: dict[str, frozenset[bytes]] = {}
+    for member in sorted(federation.members):
+        own = sum(len(data) for path, data in repository.files.items() if _member_of(path) == member)
+        budget = _Budget(MAX_MEMBER_FILES, MAX_MEMBER_BYTES - own, MAX_REVOKED_BYTES)
+        role, path = roles.revocations_of(member), f"members/{member}/"
+        revocations[member] = frozenset()
+        with _fault_of(member, faults):
+            files = budget.read(repository, role, metadata.delegated[role])
+            revocations[member] = parse_revoked(member, _named(files, f"{path}revoked.json"))
+        budget.each = MAX_MEMBER_BYTES
+        with _fault_of(member, faults):
+            files = budget.read(repository, member, metadata.delegated[member])
+            reference |= {path: data for path, data in files.items() if _REFERENCE.fullmatch(path)}
+            data = _named(files, f"{path}member.json")
+            described[member] = parse_member(member, federation, data, revocations[member])
+    described = {member: each for member, each in described.items() if member not in faults}
+    return Register(
+        version=metadata.version,
+        federation=federation.name,
+        names=federation.names,
+        members=MappingProxyType(described),
+        expiry_time=min(metadata.expiries[role] for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type)),
+        legal_bases=federation.legal_bases,
+        agreements=tuple(_agreements(documents)),
+        reference=MappingProxyType(reference),
+        late=False,
+        role_versions=_role_versions(repository),
+        key_pins=federation.key_pins,
+        _verifier=CertificateVerifier({name: member.authority for name, member in described.items()}),
+        unusable=MappingProxyType({member: fault for member, fault in faults.items() if member in federation.members}),
+        faults=MappingProxyType(faults),
+        suspended_ids=frozenset(member for member, status in federation.members.items() if status == "suspended"),
+        life=federation.life,
+        grace=federation.grace,
+        custodians=_custodians(repository.root, federation),
+        threshold=repository.root.roles[Root.type].threshold,
+        publishers=federation.publishers,
+        root_sha256=repository.roots.payload_sha256,
+        role_expiries=metadata.expiries,
+        reference_fault=faults.get(roles.REFERENCE, ""),
+        state=repository.state(),
+        revocations=MappingProxyType(revocations),
+        described=MappingProxyType(described),
+    )
+
+
+def _verify_metadata(repository: Repository) -> _Metadata:
+    # 1.
+    root = repository.root
+    if not root.consistent_snapshot:
+        raise Rejected("register_invalid", "the repository is not one of consistent snapshots")
+    # 2.
+    timestamp = repository.timestamp.signed
+    _check_named(timestamp.snapshot_meta, "snapshot.json")
+    # 3.
+    snapshot = repository.snapshot.signed
+    for name, named in snapshot.meta.items():
+        _check_named(named, name)
+    # 4.
+    top = repository.targets.signed
+    # 5.
+    delegations = _delegations(root, top)
+    delegated = {role: repository.delegated(role, top).signed for role in delegations}
+    signed: dict[str, Signed] = {
+        Root.type: root,
+        Timestamp.type: timestamp,
+        Snapshot.type: snapshot,
+        Targets.type: top,
+        **delegated,
+    }
+    return _Metadata(
+        version=sha256(repository.snapshot.data).digest(),
+        delegations=delegations,
+        delegated=delegated,
+        expiries=MappingProxyType({name: part.expires.astimezone(UTC) for name, part in signed.items()}),
+    )
+
+
+class _Budget:
+    """How many files, and bytes in all and of each, one owner may still list."""
+
+    def __init__(self, files: int, total: int, each: int) -> None:
+        self.files = files
+        self.total = total
+        self.each = each
+
+    def read(self, repository: Repository, role: str, targets: Targets) -> dict[str, bytes]:
+        """Read the files of a role: target path -> bytes. Nothing is read unless all of them may be listed."""
+        _check_own_files(role, targets)
+        if role != Targets.type and targets.delegations is not None:
+            raise Rejected("register_invalid", f"{role} delegates further")
+        paths = {path: target_path(info) for path, info in targets.targets.items()}
+        lengths = [info.length for info in targets.targets.values()]
+        self.files -= len(paths)
+        self.total -= sum(lengths)
+        if self.files < 0 or self.total < 0 or max(lengths, default=0) > self.each:
+            raise Rejected("register_invalid", f"{role} lists too many files, or too large ones")
+        return {path: repository.target(published, targets.targets[path]) for path, published in paths.items()}
+
+
+@contextmanager
+def _fault_of(owner: str, faults: dict[str, str]) -> Iterator[None]:
+    """Note what is refused inside as the fault of one owner; the first one counts."""
+    try:
+        yield
+    except Rejected as error:
+        faults.setdefault(owner, error.detail)
+
+
+def _member_of(path: str) -> str:
+    """Return the member whose own metadata has this published path; empty if it is nobody's."""
+    name = path.removeprefix("metadata/").partition(".")[2].removesuffix(".json")
+    if path.startswith("targets/") or not name or name in {*TOP_LEVEL_ROLE_NAMES, "json", roles.REFERENCE}:
+        return ""
+    return name.partition(".")[0]
+
+
+def _untimely(register: Register, role: str, at: datetime) -> str:
+    """Return why a role that one key signs does not count at this time; empty if it does."""
+    expires = register.role_expiries[role]
+    if at - expires > register.grace:
+        return f"{role} expired at {expires.isoformat()} and the grace is over"
+    if expires - at > MAX_LIFE + CLOCK_TOLERANCE:
+        return f"{role} expires at {expires.isoformat()}, later than it may"
+    return ""
+
+
+def _comparable(known: Register, new: Register) -> dict[str, tuple[int, int]]:
+    """Return the versions of before and after of all that was not forgotten, by role."""
+    before, after = known.state, new.state
+    found = {role: (version, after.named[role]) for role, version in before.named.items() if role in after.named}
+    if before.timestamp.signers & after.timestamp_keys:
+        found[Timestamp.type] = before.timestamp.version, after.timestamp.version
+    if before.snapshot.signers & after.snapshot_keys:
+        found[Snapshot.type] = before.snapshot.version, after.snapshot.version
+    return found
+
+
+def _role_versions(repository: Repository) -> Mapping[str, int]:
+    state = repository.state()
+    return MappingProxyType({Root.type: state.root, Snapshot.type: state.snapshot.version, **state.named})
+
+
+def _custodians(root: Root, federation: Federation) -> Mapping[str, PairKey]:
+    keys = {member: root.keys[keyid] for member, keyid in federation.custodians.items()}
+    return MappingProxyType({member: key for member, key in keys.items() if isinstance(key, PairKey)})
+
+
+def _check_named(named: MetaFile, name: str) -> None:
     # Without the hash, SHA-256 of the snapshot would not commit to the whole set.
     if not named.hashes or "sha256" not in named.hashes:
         raise Rejected("register_invalid", f"{name} is named without its SHA-256")
-    named.verify_length_and_hashes(data)
 
 
 def _delegations(root: Root, top: Targets) -> Mapping[str, DelegatedRole]:
@@ -312,96 +484,22 @@ def _check_own_files(role: str, targets: Targets) -> None:
             raise Rejected("register_invalid", f"{role} lists a file that is another role's")
 
 
-def _target(files: Mapping[str, bytes], info: TargetFile) -> bytes:
-    if info.length > MAX_TARGET_BYTES:
-        raise Rejected("register_invalid", f"{info.path} is too large")
-    data = _file(files, target_path(info))
-    info.verify_length_and_hashes(data)
-    return data
-
-
-def root_path(version: int) -> str:
-    """Return the published path of a root of this version."""
-    return f"metadata/{version}.root.json"
-
-
-def target_path(info: TargetFile) -> str:
-    """Return the published path of a file: its name with its SHA-256 as prefix."""
-    if not _TARGET.fullmatch(info.path):
-        raise Rejected("register_invalid", "a file's name is too long, or holds other than letters, digits and ._-")
-    if set(info.hashes) != {"sha256"}:
-        raise Rejected("register_invalid", f"{info.path} is not named by its SHA-256 alone")
-    folder, slash, name = info.path.rpartition("/")
-    return f"targets/{folder}{slash}{info.hashes['sha256']}.{name}"
-
-
-def _file(files: Mapping[str, bytes], path: str) -> bytes:
-    data = files.get(path)
-    if data is None:
-        raise Rejected("register_invalid", f"{path} is missing from the set")
-    return data
-
-
-def _read(verified: _Verified) -> Register:
-    """Parse the files into a register (step 8)."""
-    federation = Federation(_signed_file(verified, FEDERATION))
-    _check_holders(federation, verified.signers)
-    members: dict[str, Member] = {}
-    for member_id in sorted(federation.members):
-        revoked = parse_revoked(member_id, _signed_file(verified, f"members/{member_id}/revoked.json"))
-        data = _signed_file(verified, f"members/{member_id}/member.json")
-        members[member_id] = parse_member(member_id, federation, data, revoked)
-    return Register(
-        version=verified.version,
-        federation=federation.name,
-        names=federation.names,
-        members=MappingProxyType(members),
-        expiry_time=min(verified.expiries.values()),
-        legal_bases=federation.legal_bases,
-        agreements=tuple(_agreements(verified)),
-        reference=MappingProxyType(
-            {path: data for path, data in verified.targets.items() if _REFERENCE.fullmatch(path)}
-        ),
-        late=False,
-        role_versions=verified.role_versions,
-        key_pins=federation.key_pins,
-        _verifier=CertificateVerifier({member_id: member.authority for member_id, member in members.items()}),
-        suspended_ids=frozenset(member for member, status in federation.members.items() if status == "suspended"),
-        life=federation.life,
-        grace=federation.grace,
-        custodians=_custodians(verified.root, federation),
-        threshold=verified.root.roles[Root.type].threshold,
-        publishers=federation.publishers,
-        root_version=verified.root.version,
-        root_sha256=verified.root_sha256,
-        timestamp_version=verified.timestamp.version,
-        snapshot_version=verified.role_versions[Snapshot.type],
-        role_expiries=verified.expiries,
-    )
-
-
-def _custodians(root: Root, federation: Federation) -> Mapping[str, PairKey]:
-    keys = {member: root.keys[keyid] for member, keyid in federation.custodians.items()}
-    return MappingProxyType({member: key for member, key in keys.items() if isinstance(key, PairKey)})
-
-
-def _check_holders(federation: Federation, signers: Mapping[str, frozenset[str]]) -> None:
+def _check_holders(federation: Federation, root: Root, delegations: Mapping[str, DelegatedRole]) -> None:
     """Demand that federation.json names the members behind the keys: all of them, and no others."""
-    delegated = {name for name in signers if name not in TOP_LEVEL_ROLE_NAMES}
     of_members = {name for member in federation.members for name in (member, roles.revocations_of(member))}
-    if delegated != of_members | {roles.REFERENCE}:
+    if set(delegations) != of_members | {roles.REFERENCE}:
         raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
-    for named, role in (
-        (federation.custodians, Root.type),
-        (federation.publishers, Timestamp.type),
-        (federation.reference, roles.REFERENCE),
+    for named, role, keyids in (
+        (federation.custodians, Root.type, root.roles[Root.type].keyids),
+        (federation.publishers, Timestamp.type, root.roles[Timestamp.type].keyids),
+        (federation.reference, roles.REFERENCE, delegations[roles.REFERENCE].keyids),
     ):
-        if frozenset(named.values()) != signers[role] or len(named) != len(signers[role]):
+        if set(named.values()) != set(keyids) or len(named) != len(set(keyids)):
             raise Rejected("register_invalid", f"federation.json names other keys of {role} than those that sign")
 
 
-def _agreements(verified: _Verified) -> Iterator[tuple[str, str]]:
-    for path, data in sorted(verified.targets.items()):
+def _agreements(documents: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    for path, data in sorted(documents.items()):
         if path.startswith("agreement-") and path.endswith(".cedar"):
             try:
                 yield path.removesuffix(".cedar"), data.decode()
@@ -409,8 +507,8 @@ def _agreements(verified: _Verified) -> Iterator[tuple[str, str]]:
                 raise Rejected("register_invalid", f"{path} is not text") from error
 
 
-def _signed_file(verified: _Verified, path: str) -> bytes:
-    data = verified.targets.get(path)
+def _named(documents: Mapping[str, bytes], path: str) -> bytes:
+    data = documents.get(path)
     if data is None:
         raise Rejected("register_invalid", f"nobody vouches for {path}")
     return data

@@ -26,7 +26,7 @@ AFTER_SECONDS: Final = 0.5  # of load behind the failure, where the node is not 
 POLL_SECONDS: Final = 0.02
 OPERATOR_TOLD: Final = (ExitCode.REFUSED, ExitCode.UNAVAILABLE)  # what is wrong is said; a defect of its own is another
 COMMIT_PATH: Final = ("paiza.db", "checkpoint")  # drawn first: what every message goes through
-FAMILIES: Final = ("register/archive*", "register/updater*", "register*", "attachments*")
+FAMILIES: Final = ("register/blobs*", "register/sets*", "register*", "attachments*")
 
 
 Call = tuple[str, str]

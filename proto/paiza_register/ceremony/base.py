@@ -8,23 +8,23 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
-from tuf.api.metadata import DelegatedRole, Key, Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import DelegatedRole, Key, Metadata, Root, Snapshot, Targets
 
 from paiza_register import carried
 from paiza_register.ceremony.metadata import signed_bytes
 from paiza_register.ceremony.times import ROOT_LIFE
 from paiza_register.model import Register
 from paiza_register.pair_key import PairKey
-from paiza_register.reader import ReadFiles
 from paiza_register.register_file import RegisterFile
-from paiza_register.verified_set import FEDERATION, at_time, load_set, root_path, target_path
+from paiza_register.tuf_workflow import root_path
+from paiza_register.verified_set import FEDERATION, at_time, open_set, target_path
 
 _FIELDS: Final = ("register_version", "root_sha256", "root_version")
 
 
 @dataclass(frozen=True)
 class BaseName:
-    """The name of a register in an act: SHA-256 of its snapshot, and its newest root's SHA-256 and version.
+    """The name of a register in an act: SHA-256 of its snapshot, `Register.root_sha256`, and the newest root's version.
 
     The snapshot commits to everything but the roots and the timestamp. A renewed timestamp leaves the name as it is.
     """
@@ -69,25 +69,14 @@ class Base:
 
         Of its files only those that were verified are kept.
         """
-        read = ReadFiles(carried_file.files)
-        register = load_set(read, carried_file.first_root, at)
-        file = RegisterFile({**read.read, root_path(1): carried_file.first_root})
-        timestamp = Metadata[Timestamp].from_bytes(file.files["metadata/timestamp.json"]).signed
-        snapshot = (
-            Metadata[Snapshot]
-            .from_bytes(file.files[f"metadata/{timestamp.snapshot_meta.version}.snapshot.json"])
-            .signed
-        )
-        version = snapshot.meta["targets.json"].version
-        targets = Metadata[Targets].from_bytes(file.files[f"metadata/{version}.targets.json"]).signed
-        root = Metadata[Root].from_bytes(file.files[root_path(file.newest)]).signed
-        document = json.loads(file.files[target_path(targets.targets[FEDERATION])])
-        return cls(file, register, root, targets, snapshot, document)
+        found = open_set(carried_file.files, carried_file.first_root, at)
+        document = json.loads(found.files[target_path(found.targets.targets[FEDERATION])])
+        return cls(RegisterFile(found.files), found.register, found.root, found.targets, found.snapshot, document)
 
     @cached_property
     def name(self) -> BaseName:
         """Return the name of this register in acts."""
-        return BaseName(self.register.version, self.file.newest_digest, self.file.newest)
+        return BaseName(self.register.version, self.register.root_sha256, self.register.root_version)
 
     @property
     def issued_time(self) -> datetime:

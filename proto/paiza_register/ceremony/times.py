@@ -8,9 +8,6 @@ from paiza_wire.errors import Rejected
 ROOT_LIFE: Final = timedelta(days=365)
 """Root, targets and everything delegated: signed by hand, once a year at the least."""
 
-TIMESTAMP_LIFE: Final = timedelta(days=30)
-"""Snapshot and timestamp. How long a frozen register can go unnoticed, so a running federation wants days."""
-
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 

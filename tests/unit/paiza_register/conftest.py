@@ -13,7 +13,8 @@ from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 
 from paiza_register import FetchMissing, Register, load_set, roles
-from paiza_register.verified_set import FEDERATION, root_path, target_path
+from paiza_register.tuf_workflow import root_path
+from paiza_register.verified_set import FEDERATION, target_path
 from paiza_trust import dev
 from paiza_trust.key_folder import KeyFolder
 from paiza_wire.errors import Rejected
@@ -99,6 +100,12 @@ class Holder:
         change(document)
         self.put(path, json.dumps(document).encode())
 
+    def live_long(self) -> "Holder":
+        """Return the holder with a timestamp of 30 days, the longest life."""
+        self.edit("federation.json", lambda document: document.update(timestamp_life_hours=720))
+        self.timestamp.expires = NOW + timedelta(days=30)
+        return self
+
     def advance(self, days: float = 0) -> "Holder":
         """Return everything but the root the next version, and new expiries so many days later."""
         for part in (self.timestamp, self.snapshot, self.top, *self.roles.values()):
@@ -164,6 +171,17 @@ def refused_by_both(holder: Holder) -> str:
         assert caught.value.reason == "register_invalid"
         return caught.value.detail
     pytest.fail("the second verifier takes it")
+
+
+def unusable_for_both(holder: Holder, member: str) -> str:
+    """Demand that both verifiers find one member at fault and go on with all others; return why ours does."""
+    files = holder.files()
+    register = load_set(files, holder.bootstrap, NOW)
+    theirs = SECOND.Register(files, holder.bootstrap)
+    assert set(register.unusable) == {member}
+    assert set(register.members) == set(theirs.officer_ca) == set(MEMBERS) - {member}
+    assert register.active_ids == theirs.active
+    return register.unusable[member]
 
 
 class Source:

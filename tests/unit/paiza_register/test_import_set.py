@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza_register import RegisterReader, load_set
+from paiza_register import RegisterReader, files_fetch, load_set
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
 
@@ -24,7 +24,7 @@ def test_older_set_is_archived_and_not_believed(holder: Holder, reader: Register
     assert believed.version != old.version
     with pytest.raises(Unavailable, match="register_unknown"):
         reader.archived(old.version)
-    reader.import_set(old.version, files)
+    reader.import_set(old.version, files_fetch(files))
     assert reader.archived(old.version).version == old.version
     assert reader.refresh(NOW, source).version == believed.version
     current = reader.current(NOW)
@@ -37,24 +37,50 @@ def test_another_set_is_refused(holder: Holder, reader: RegisterReader) -> None:
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
     with pytest.raises(Rejected, match="register_invalid"):
-        reader.import_set(bytes(32), files)
+        reader.import_set(bytes(32), files_fetch(files))
     broken = {**files, "metadata/timestamp.json": b"{}"}
     with pytest.raises(Rejected):
-        reader.import_set(old.version, broken)
+        reader.import_set(old.version, files_fetch(broken))
     with pytest.raises(Unavailable, match="register_unknown"):
         reader.archived(old.version)
 
 
 def test_set_that_a_crash_left_unfinished_is_unknown(holder: Holder, reader: RegisterReader, tmp_path: Path) -> None:
-    """An archived set without its timestamp, which is written last, does not exist; importing it again repairs it."""
+    """An archived set without its list, which is written last, does not exist; importing it again repairs it."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
-    reader.import_set(old.version, files)
-    (tmp_path / "reader/archive" / old.version.hex() / "metadata/timestamp.json").unlink()
+    reader.import_set(old.version, files_fetch(files))
+    (tmp_path / f"reader/sets/{old.version.hex()}.json").unlink()
     with pytest.raises(Unavailable, match="register_unknown"):
         reader.archived(old.version)
-    reader.import_set(old.version, files)
+    reader.import_set(old.version, files_fetch(files))
     assert reader.archived(old.version).version == old.version
+
+
+def test_source_that_lacks_a_file_is_unavailable(holder: Holder, reader: RegisterReader) -> None:
+    """Another peer may have the file: nothing is archived of the first one."""
+    files = holder.files()
+    old = load_set(files, holder.bootstrap, NOW)
+    del files["metadata/1.kaz.json"]
+    with pytest.raises(Unavailable, match="register_unavailable"):
+        reader.import_set(old.version, files_fetch(files))
+
+
+def test_set_of_an_older_root_is_imported(holder: Holder, reader: RegisterReader) -> None:
+    """A set is verified by the roots it was published under, of which few are fetched: the reader has them."""
+    for _ in range(40):
+        holder.rotate_root()
+    files = holder.files()
+    old = load_set(files, holder.bootstrap, NOW)
+    for _ in range(40):
+        holder.rotate_root()
+    reader.refresh(NOW, Source(holder.advance().files()))
+    source = Source(files)
+    reader.import_set(old.version, source)
+    assert reader.archived(old.version).root_version == 41
+    assert len([path for path in source.asked if path.endswith(".root.json")]) < 10
+    assert "metadata/81.root.json" not in reader.archived_files(old.version)
+    assert load_set(reader.archived_files(old.version), holder.bootstrap, None) == old
 
 
 @pytest.mark.parametrize("name", ["../../../outside", "/outside", "targets/" + "n" * 300, "metadata/timestamp.json/x"])
@@ -64,6 +90,6 @@ def test_file_that_nobody_signed_is_not_written(
     """Extra files of a peer beside a verified set are left out, with any name."""
     files = holder.files()
     old = load_set(files, holder.bootstrap, NOW)
-    reader.import_set(old.version, {**files, name: b"Exercise"})
+    reader.import_set(old.version, files_fetch({**files, name: b"Exercise"}))
     assert set(reader.archived_files(old.version)) <= set(files)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"Exercise"]

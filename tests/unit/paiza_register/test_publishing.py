@@ -18,7 +18,8 @@ from paiza_register.publishing import (
     revocations_signed,
     role_path,
 )
-from paiza_register.verified_set import refuse_rollback, root_path
+from paiza_register.tuf_workflow import root_path
+from paiza_register.verified_set import refuse_rollback
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.conftest import NOW, Holder
 from tests.unit.paiza_register.publishers import Signing
@@ -220,6 +221,9 @@ def test_revocations_are_signed_anew(scene: Scene) -> None:
     new = published(held, change, scene.kaz, NOW, NONE)
     assert new.register.member("kaz").authority.revoked == {*held.register.member("kaz").authority.revoked, *entry}
     again = revocations_signed(new, "kaz", signer, later)
+    with pytest.raises(Rejected, match="later than it may"):
+        published(new, again, scene.kaz, NOW, NONE)
+    again = revocations_signed(new, "kaz", signer, later := NOW + HOUR)
     signed = published(new, again, scene.kaz, NOW, NONE)
     assert signed.register.members == new.register.members
     assert signed.register.role_expiries["kaz.revoked"] == later + 365 * 24 * HOUR

@@ -1,12 +1,15 @@
 """A register is accepted, kept, served, and finally expires."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import MetaFile
 
-from paiza_register import GRACE, FetchMissing, Register, RegisterReader, folder_fetch, load_set
+from paiza_register import FetchMissing, Register, RegisterReader, folder_fetch, load_set
 from paiza_register.ceremony.federation_file import pin
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
@@ -16,6 +19,7 @@ from tests.unit.paiza_register.conftest import NOW, Holder, Source
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
+GRACE = timedelta(hours=48)
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ def test_a_new_version_is_believed_and_the_old_one_archived(
     """A refresh accepts the new version and keeps the old one under its digest, unchanged."""
     old = reader.refresh(NOW, source)
     holder.edit("federation.json", lambda document: document["members"]["tjk"].update(status="suspended"))
-    source.files = holder.advance(days=60).files()
+    source.files = holder.advance(days=0.5).files()
     new = reader.refresh(NOW + DAY, source)
     assert new.version != old.version
     assert new.member("tjk").status == "suspended"
@@ -113,7 +117,10 @@ def test_what_a_reader_serves_is_the_whole_register(reader: RegisterReader, hold
 
 
 def test_one_changed_file_is_not_believed(made: Holder, tmp_path: Path) -> None:
-    """Whichever file a source alters, the refresh is refused and the last verified set stays."""
+    """Whichever file a source alters, nothing of its set is accepted, and the last verified set stays.
+
+    A timestamp that does not verify is Rejected; a file that is not the one named makes its source Unavailable.
+    """
     served = made.copy().files()
     newer = made.copy()
     newer.edit("federation.json", lambda document: document["members"]["tjk"].update(status="suspended"))
@@ -127,8 +134,15 @@ def test_one_changed_file_is_not_believed(made: Holder, tmp_path: Path) -> None:
         register = reader.refresh(NOW, source)
         middle = len(data) // 2
         source.files = {**served, **changed, path: data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]}
-        refused("register_invalid", lambda reader=reader, source=source: reader.refresh(NOW, source))  # type: ignore[misc]
-        assert isinstance(reader.last_error, Rejected)
+        before = sorted(path for path in (tmp_path / str(at)).rglob("*"))
+        if path == "metadata/timestamp.json":
+            refused("register_invalid", lambda reader=reader, source=source: reader.refresh(NOW, source))  # type: ignore[misc]
+            assert isinstance(reader.last_error, Rejected)
+        else:
+            assert reader.refresh(NOW, source).version == register.version
+            assert isinstance(reader.last_error, Unavailable)
+        after = sorted(path for path in (tmp_path / str(at)).rglob("*"))
+        assert set(after) - set(before) <= {tmp_path / str(at) / "highest-seen"}
         assert present(reader.current(NOW)).version == register.version
         source.files = {**served, **changed}
         assert reader.refresh(NOW, source).member("tjk").status == "suspended"
@@ -166,21 +180,21 @@ def test_one_member_cannot_be_rolled_back(reader: RegisterReader, source: Source
     refused("register_rolled_back", lambda: reader.refresh(NOW, source))
 
 
-def test_a_rollback_is_refused_even_if_the_cache_is_lost(
+def test_a_rollback_is_refused_after_a_restart(
     reader: RegisterReader, source: Source, holder: Holder, tmp_path: Path
 ) -> None:
-    """python-tuf's cache gone, the archive still knows what was believed."""
+    """The archive knows what was accepted."""
     old = dict(source.files)
     source.files = holder.advance().files()
     reader.refresh(NOW, source)
-    for name in ("timestamp", "snapshot"):
-        (tmp_path / f"reader/updater/{name}.json").unlink()
     source.files = old
-    refused("register_rolled_back", lambda: reader.refresh(NOW, source))
+    again = RegisterReader(tmp_path / "reader", holder.bootstrap)
+    refused("register_rolled_back", lambda: again.refresh(NOW, source))
+    assert again.highest_seen == 2
 
 
 def test_log_keys_are_only_ever_added(reader: RegisterReader, source: Source, holder: Holder) -> None:
-    """A member that replaces its log key takes back what it published; one that adds a key does not."""
+    """A member that drops a log key may not speak any more; one that adds a key may."""
     reader.refresh(NOW, source)
     other = "kaz.paiza.example/log/2"
     vkey = notes.SignerKey.from_ed25519(other, keys.generate_ed25519()).verifier_key.to_vkey()
@@ -192,7 +206,7 @@ def test_log_keys_are_only_ever_added(reader: RegisterReader, source: Source, ho
     assert len(reader.refresh(NOW, source).member("kaz").log_keys) == 2
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].pop(0))
     source.files = holder.files()
-    assert "log key" in refused("register_rolled_back", lambda: reader.refresh(NOW, source))
+    assert "lack a key" in reader.refresh(NOW, source).unusable["kaz"]
 
 
 def test_a_revocation_is_never_taken_back(reader: RegisterReader, source: Source, holder: Holder) -> None:
@@ -209,22 +223,35 @@ def test_a_revocation_is_never_taken_back(reader: RegisterReader, source: Source
     assert "revocation" in refused("register_rolled_back", lambda: reader.refresh(NOW, source))
     assert present(reader.current(NOW)).member("kaz").authority.revoked >= {b"\x22" * 32, b"\x33" * 32}
     load_set(source.files, holder.bootstrap, NOW)
+    holder.put(path, b"{}")
+    source.files = holder.advance().files()
+    assert "revocation" in refused("register_rolled_back", lambda: reader.refresh(NOW, source))
+    holder.put("members/tjk/revoked.json", b"{}")  # of this one no revocation is known
+    holder.put(path, source_of_revocations(3))
+    source.files = holder.advance().files()
+    assert set(reader.refresh(NOW, source).unusable) == {"tjk"}
+
+
+def source_of_revocations(last: int) -> bytes:
+    """Return a revoked.json of two entries."""
+    entries = [{"certificate_sha256": "1" * 64, "key_sha256": f"{at}" * 64} for at in (2, last)]
+    return json.dumps({"format": 1, "certificates": entries}).encode()
 
 
 def test_a_new_log_needs_the_members_threshold(reader: RegisterReader, source: Source, holder: Holder) -> None:
-    """A member that names a log nobody admitted, or puts an old log behind the new one, stops the next version."""
+    """A member that names a log nobody admitted, or puts an old log behind the new one, may not speak."""
     reader.refresh(NOW, source)
     other = "kaz.paiza.example/log/2"
     vkey = notes.SignerKey.from_ed25519(other, keys.generate_ed25519()).verifier_key.to_vkey()
     entry = {"origin": other, "vkey": vkey}
     holder.advance().edit("members/kaz/member.json", lambda document: document["log_keys"].append(entry))
     source.files = holder.files()
-    assert "did not admit" in refused("register_invalid", lambda: reader.refresh(NOW, source))
+    assert "did not admit" in reader.refresh(NOW, source).unusable["kaz"]
     admitted = pin("origin", vkey)
     holder.edit("federation.json", lambda document: document["log_keys"].append(admitted))
     holder.edit("members/kaz/member.json", lambda document: document["log_keys"].reverse())
     source.files = holder.advance().files()
-    assert "order" in refused("register_invalid", lambda: reader.refresh(NOW, source))
+    assert "order" in reader.refresh(NOW, source).unusable["kaz"]
     holder.edit("members/kaz/member.json", lambda document: document["log_keys"].reverse())
     source.files = holder.advance().files()
     assert reader.refresh(NOW, source).member("kaz").log_keys[-1].origin == other
@@ -251,10 +278,10 @@ def test_a_signed_timestamp_ends_the_lateness(reader: RegisterReader, source: So
     """A new timestamp and snapshot after the expiry make the register current again."""
     end = reader.refresh(NOW, source).expiry_time
     assert reader.refresh(end + DAY, source).late
-    source.files = holder.advance(days=30).files()
+    source.files = holder.advance(days=1.5).files()
     register = reader.refresh(end + DAY, source)
     assert not register.late
-    assert register.expiry_time == end + 30 * DAY
+    assert register.expiry_time == end + 1.5 * DAY
 
 
 def test_a_new_timestamp_over_the_same_snapshot_keeps_the_version(
@@ -294,11 +321,56 @@ def test_a_source_of_nonsense_is_refused(reader: RegisterReader, source: Source,
     refused("register_invalid", lambda: reader.refresh(NOW, source))
 
 
-def test_a_file_over_its_limit_is_refused(reader: RegisterReader, source: Source) -> None:
-    """More bytes than announced are not read to the end."""
+def test_a_file_over_its_limit_is_not_read_to_its_end(reader: RegisterReader, source: Source) -> None:
+    """No more bytes are asked for than were named, and one more shows that the source lies."""
     path = next(path for path in source.files if path.endswith(".federation.json"))
     source.files = {**source.files, path: source.files[path] + bytes(10)}
+    assert "longer" in refused("register_unavailable", lambda: reader.refresh(NOW, source), Unavailable)
+
+
+def test_a_timestamp_is_verified_before_it_names_anything(
+    reader: RegisterReader, source: Source, holder: Holder
+) -> None:
+    """Nothing is fetched for a timestamp that no publisher signed."""
+    reader.refresh(NOW, source)
+    source.asked.clear()
+    holder.advance().signers["timestamp"] = holder.signers["kaz"]
+    source.files = holder.files()
     refused("register_invalid", lambda: reader.refresh(NOW, source))
+    assert source.asked == ["metadata/2.root.json", "metadata/timestamp.json"]
+
+
+def test_only_what_changed_is_fetched(reader: RegisterReader, source: Source, holder: Holder) -> None:
+    """Of a new version the timestamp, the snapshot, and what has another hash than anything in the archive."""
+    files = source.files
+    reader.refresh(NOW, source)
+    source.asked.clear()
+    holder.timestamp.version += 1
+    holder.snapshot.version += 1
+    holder.roles["kaz"].version += 1
+    changed = holder.files()
+    names = {"metadata/2.snapshot.json", "metadata/timestamp.json", "metadata/2.kaz.json"}
+    # Signatures differ each time; all other metadata are those of before.
+    kept = {path: files[path] for path in changed if path not in names}
+    holder.snapshot.meta = {
+        name: meta_of(kept.get(f"metadata/1.{name}", changed.get("metadata/2.kaz.json", b"")), meta.version)
+        for name, meta in holder.snapshot.meta.items()
+    }
+    snapshot = holder.sign("snapshot", holder.snapshot)
+    holder.timestamp.snapshot_meta = meta_of(snapshot, 2)
+    source.files = {
+        **kept,
+        "metadata/2.kaz.json": changed["metadata/2.kaz.json"],
+        "metadata/2.snapshot.json": snapshot,
+        "metadata/timestamp.json": holder.sign("timestamp", holder.timestamp),
+    }
+    assert reader.refresh(NOW, source).role_versions["kaz"] == 2
+    assert set(source.asked) == {"metadata/2.root.json", *names}
+
+
+def meta_of(data: bytes, version: int) -> MetaFile:
+    """Describe a metadata file."""
+    return MetaFile(version, len(data), {"sha256": sha256(data).hexdigest()})
 
 
 def test_a_changed_archive_is_not_believed(
@@ -306,18 +378,20 @@ def test_a_changed_archive_is_not_believed(
 ) -> None:
     """A set altered on disk is refused when it is read."""
     version = reader.refresh(NOW, source).version
-    path = tmp_path / f"reader/archive/{version.hex()}/metadata/1.kaz.json"
+    path = tmp_path / f"reader/blobs/{sha256(source.files['metadata/1.kaz.json']).hexdigest()}"
     path.write_bytes(path.read_bytes().replace(b"kaz", b"kax"))
     refused("register_invalid", lambda: reader.archived(version))
     again = RegisterReader(tmp_path / "reader", holder.bootstrap)
     refused("register_invalid", lambda: again.current(NOW))
+    reader.import_set(version, source)
+    assert RegisterReader(tmp_path / "reader", holder.bootstrap).archived(version).version == version
 
 
 def test_a_set_under_another_digest_is_not_believed(reader: RegisterReader, source: Source, tmp_path: Path) -> None:
     """An archived set must be of the version it is filed under."""
     version = reader.refresh(NOW, source).version
-    archive = tmp_path / "reader/archive"
-    (archive / version.hex()).rename(archive / bytes(32).hex())
+    sets = tmp_path / "reader/sets"
+    (sets / f"{version.hex()}.json").rename(sets / f"{bytes(32).hex()}.json")
     refused("register_invalid", lambda: reader.archived(bytes(32)))
 
 

@@ -12,18 +12,19 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, Root, Targets
 
-from paiza_register import GRACE, load_set
+from paiza_register import load_set, roles
 from paiza_register.ceremony.federation_file import pin
 from paiza_register.pair_key import PairSigner
-from paiza_register.verified_set import refuse_rollback
+from paiza_register.verified_set import at_time, refuse_rollback
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.tlog import notes
 from tests.two_verifiers import second_verifier
-from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, refused_by_both
+from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, refused_by_both, unusable_for_both
 
 SECOND = timedelta(seconds=1)
+GRACE = timedelta(hours=48)
 
 
 def refused(reason: str, action: Callable[[], object], family: type[PaizaError] = Rejected) -> str:
@@ -49,7 +50,7 @@ def test_a_whole_set_is_read(holder: Holder) -> None:
     assert register.members["tjk"].log_key("tjk.paiza.example/log/1").vkey.startswith("tjk.paiza.example/log/1+")
     assert register.agreements == (("agreement-base", "// forbids nothing\n"),)
     assert register.legal_bases["un-1988-art-9"]["ru"]
-    assert register.expiry_time == NOW + timedelta(hours=24)
+    assert register.expiry_time == NOW + register.life == NOW + timedelta(days=1)
     assert not register.late
 
 
@@ -132,9 +133,9 @@ def test_every_part_of_the_bootstrap_root_counts(made: Holder) -> None:
 
 
 def test_a_member_cannot_speak_for_another(holder: Holder) -> None:
-    """A member's role that lists another member's file is refused."""
+    """A member whose role lists another member's file is at fault itself; the other one is not."""
     holder.put("members/tjk/member.json", holder.documents["members/tjk/member.json"], role="kaz")
-    assert "another role's" in refused_by_both(holder)
+    assert "another role's" in unusable_for_both(holder, "kaz")
 
 
 def test_a_member_cannot_sign_for_another(holder: Holder) -> None:
@@ -146,7 +147,7 @@ def test_a_member_cannot_sign_for_another(holder: Holder) -> None:
 def test_a_wildcard_does_not_cross_a_slash(holder: Holder) -> None:
     """A file one level deeper is outside the member's folder."""
     holder.put("members/kaz/deeper/member.json", b"{}")
-    assert "another role's" in refused_by_both(holder)
+    assert "another role's" in unusable_for_both(holder, "kaz")
 
 
 def test_a_member_does_not_delegate_further(holder: Holder) -> None:
@@ -154,7 +155,7 @@ def test_a_member_does_not_delegate_further(holder: Holder) -> None:
     key = holder.signers["kaz"][0].public_key
     role = DelegatedRole("x", [key.keyid], 1, terminating=True, paths=["members/kaz/*"])
     holder.roles["kaz"].delegations = Delegations({key.keyid: key}, {"x": role})
-    assert "delegates further" in refused_by_both(holder)
+    assert "delegates further" in unusable_for_both(holder, "kaz")
 
 
 def test_the_top_level_does_not_speak_for_a_member(holder: Holder) -> None:
@@ -215,7 +216,7 @@ def test_the_node_alone_revokes(holder: Holder) -> None:
     for role, file in (("kaz", "members/kaz/revoked.json"), ("kaz.revoked", "members/kaz/member.json")):
         other = holder.copy()
         other.put(file, other.documents[file], role=role)
-        assert "another role's" in refused_by_both(other)
+        assert "another role's" in unusable_for_both(other, "kaz")
     holder.signers["kaz.revoked"] = holder.signers["kaz"]
     assert "kaz.revoked" in refused_by_both(holder)
 
@@ -343,14 +344,13 @@ def test_the_snapshot_commits_to_everything(holder: Holder) -> None:
     assert "without its SHA-256" in refused("register_invalid", lambda: load_set(files, holder.bootstrap, NOW))
 
 
-@pytest.mark.parametrize("part", ["timestamp", "snapshot", "top", "root", "kaz"])
+@pytest.mark.parametrize("part", ["timestamp", "snapshot", "top", "root"])
 def test_expiry_is_followed_by_the_grace_and_then_by_nothing(holder: Holder, part: str) -> None:
-    """The earliest expiry of any part counts: then the register is late, and after the grace it is refused."""
-    expiry = NOW + timedelta(hours=3)
+    """The earliest expiry of a shared part counts: then the register is late, and after the grace it is refused."""
+    expiry = NOW + timedelta(days=3)
+    holder.live_long()
     if part == "root":
         holder.rotate_root(lambda root: setattr(root, "expires", expiry))
-    elif part == "kaz":
-        holder.roles["kaz"].expires = expiry
     else:
         getattr(holder, part).expires = expiry
     assert holder.load(expiry - SECOND).expiry_time == expiry
@@ -358,6 +358,22 @@ def test_expiry_is_followed_by_the_grace_and_then_by_nothing(holder: Holder, par
     assert holder.load(expiry).late
     assert holder.load(expiry + GRACE).late
     refused("register_expired", lambda: holder.load(expiry + GRACE + SECOND), Unavailable)
+
+
+@pytest.mark.parametrize("role", ["kaz", "kaz.revoked"])
+def test_an_expired_role_of_one_member_is_its_own_fault(holder: Holder, role: str) -> None:
+    """After the grace the member may not speak, at any time asked for; the register is not late, and quorums stay."""
+    expiry = NOW + timedelta(days=3)
+    holder.live_long()
+    holder.roles[role].expires = expiry
+    assert set(holder.load(expiry + GRACE).members) == set(MEMBERS)
+    register = holder.load(expiry + GRACE + SECOND)
+    assert (register.late, set(register.members)) == (False, {"tjk", "centre"})
+    assert role in refused("member_unusable", lambda: register.active_member("kaz"))
+    assert register.active_ids == set(MEMBERS)
+    assert register.expiry_time > expiry
+    assert set(at_time(register, expiry).members) == set(at_time(register, NOW).members) == set(MEMBERS)
+    assert set(holder.load(None).members) == set(MEMBERS)
 
 
 def test_evidence_is_judged_at_its_own_time(holder: Holder) -> None:
@@ -369,13 +385,81 @@ def test_evidence_is_judged_at_its_own_time(holder: Holder) -> None:
     assert register.expiry_time == NOW - timedelta(days=4000)
 
 
-def test_a_set_too_large_is_refused_unread(made: Holder) -> None:
-    """A set of too many files, or of too many bytes, is refused."""
-    files = made.copy().files()
-    many = {**files, **{f"targets/{at}": b"" for at in range(1000)}}
-    assert "too large" in refused("register_invalid", lambda: load_set(many, made.bootstrap, NOW))
-    large = {**files, "targets/x": bytes(33 << 20)}
-    assert "too large" in refused("register_invalid", lambda: load_set(large, made.bootstrap, NOW))
+def test_more_than_a_member_may_list_is_its_own_fault(holder: Holder) -> None:
+    """Too many files, too many bytes, and a list of revocations that is too large are not even read."""
+    for count, size in ((16, 10), (3, 900_000)):
+        large = holder.copy()
+        for at in range(count):
+            large.put(f"members/kaz/{at}.json", bytes(size))
+        assert "too many files" in unusable_for_both(large, "kaz")
+        files = large.files()
+        for path in [path for path in files if path.startswith("targets/members/kaz/")]:
+            if not path.endswith("revoked.json"):
+                del files[path]
+        assert set(load_set(files, holder.bootstrap, NOW).unusable) == {"kaz"}
+    holder.edit("members/kaz/revoked.json", lambda d: d.update(padding="x" * (1 << 20)))
+    assert "too large" in holder.load().unusable["kaz"]
+
+
+def test_too_many_revocations_are_the_members_own_fault(holder: Holder) -> None:
+    """Five thousand are read by both verifiers, one more by neither."""
+    entries = [{"certificate_sha256": f"{at:064x}", "key_sha256": f"{at + 9000:064x}"} for at in range(5001)]
+    holder.edit("members/kaz/revoked.json", lambda d: d.update(certificates=entries[1:]))
+    assert len(holder.load().member("kaz").authority.revoked) == 10_000
+    holder.edit("members/kaz/revoked.json", lambda d: d.update(certificates=entries))
+    assert "5000" in unusable_for_both(holder, "kaz")
+
+
+def test_too_much_of_what_all_share_is_refused(holder: Holder) -> None:
+    """Agreements over the budget refuse the set; reference data over it are left out."""
+    reference = holder.copy()
+    for at in range(5):
+        reference.put(f"reference-{at}.json", bytes(4_000_000))
+    register = reference.load()
+    assert set(register.members) == set(MEMBERS)
+    assert "too many files" in register.reference_fault
+    assert not any(path.startswith("reference-") for path in register.reference)
+    holder.put("agreement-large.cedar", bytes((4 << 20) + 1))
+    assert "too large" in refused("register_invalid", holder.load)
+
+
+def test_the_reference_role_stops_nobody(holder: Holder) -> None:
+    """Reference data that expired are marked; those of a role that lists other files are left out."""
+    expiry = NOW + timedelta(days=3)
+    holder.live_long()
+    holder.roles["federation.reference"].expires = expiry
+    register = holder.load(expiry + GRACE + SECOND)
+    assert "expired" in register.reference_fault
+    assert "reference-substances.json" in register.reference
+    assert not at_time(register, NOW).reference_fault
+    holder.put("members/kaz/member.json", holder.documents["members/kaz/member.json"], role="federation.reference")
+    register = holder.load()
+    assert "another role's" in register.reference_fault
+    assert set(register.members) == set(MEMBERS)
+
+
+@pytest.mark.parametrize("part", ["timestamp", "snapshot", "top", "root"])
+def test_an_expiry_further_away_than_a_life_is_refused(holder: Holder, part: str) -> None:
+    """Who could sign for years at once could freeze the register for years; ten minutes are for clocks."""
+    expiry = NOW + (timedelta(days=1) if part == "timestamp" else timedelta(days=366)) + timedelta(minutes=10)
+    for allowed, moment in ((True, expiry), (False, expiry + SECOND)):
+        other = holder.copy()
+        if part == "root":
+            other.rotate_root(lambda root, moment=moment: setattr(root, "expires", moment))  # type: ignore[misc]
+        else:
+            getattr(other, part).expires = moment
+        if allowed:
+            other.load()
+        else:
+            assert "later than it may" in refused("register_invalid", other.load)
+            other.load(None)
+
+
+def test_a_member_that_signs_for_years_is_at_fault_itself(holder: Holder) -> None:
+    """Its role counts again once its expiry is near enough."""
+    holder.live_long().roles["kaz"].expires = expiry = NOW + timedelta(days=380)
+    assert "later than it may" in holder.load().unusable["kaz"]
+    assert "kaz" in at_time(holder.load(None), expiry - timedelta(days=366)).members
 
 
 def b64(data: bytes) -> str:
@@ -447,32 +531,47 @@ REVOKED_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "no key": lambda d: d["certificates"].append({"certificate_sha256": "0" * 64}),
     "a short hash": lambda d: d["certificates"].append({"certificate_sha256": "00", "key_sha256": "0" * 64}),
 }
-EDITS = [
+OWN_EDITS = [
     *(("members/kaz/member.json", name, edit) for name, edit in MEMBER_EDITS.items()),
-    *(("federation.json", name, edit) for name, edit in FEDERATION_EDITS.items()),
     *(("members/kaz/revoked.json", name, edit) for name, edit in REVOKED_EDITS.items()),
 ]
 
 
+@pytest.mark.parametrize("edit", FEDERATION_EDITS.values(), ids=FEDERATION_EDITS)
+def test_a_shared_document_that_is_not_well_formed_is_refused(
+    holder: Holder, edit: Callable[[dict[str, Any]], object]
+) -> None:
+    """One wrong field in federation.json, though properly signed, refuses the set."""
+    holder.edit("federation.json", edit)
+    refused("register_invalid", holder.load)
+
+
 @pytest.mark.parametrize(
-    ("path", "edit"), [(path, edit) for path, _, edit in EDITS], ids=[name for _, name, _ in EDITS]
+    ("path", "edit"), [(path, edit) for path, _, edit in OWN_EDITS], ids=[name for _, name, _ in OWN_EDITS]
 )
-def test_a_document_that_is_not_well_formed_is_refused(
+def test_a_document_that_is_not_well_formed_is_its_members_fault(
     holder: Holder, path: str, edit: Callable[[dict[str, Any]], object]
 ) -> None:
-    """One wrong field, though properly signed, refuses the set."""
+    """One wrong field that a member signed makes it unusable; everyone else goes on."""
     holder.edit(path, edit)
-    refused("register_invalid", holder.load)
+    register = holder.load()
+    assert set(register.unusable) == {"kaz"}
+    assert path in register.unusable["kaz"]
+    assert {member.id for member in register.active_members()} == {"tjk", "centre"}
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"format":1,"format":1}', b'{"format":NaN}']
-)
+NO_JSON = [b"", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"format":1,"format":1}', b'{"format":NaN}']
+
+
+@pytest.mark.parametrize("data", NO_JSON)
 @pytest.mark.parametrize("path", ["federation.json", "members/kaz/member.json", "members/kaz/revoked.json"])
 def test_a_document_that_is_not_json_is_refused(holder: Holder, path: str, data: bytes) -> None:
-    """A set is refused unless each file is one JSON object with every key once."""
+    """Each file is one JSON object with every key once, or its owner has none."""
     holder.put(path, data)
-    refused("register_invalid", holder.load)
+    if path == "federation.json":
+        refused("register_invalid", holder.load)
+    else:
+        assert set(holder.load().unusable) == {"kaz"}
 
 
 @pytest.mark.parametrize("edit", SIGNER_EDITS.values(), ids=SIGNER_EDITS)
@@ -502,11 +601,13 @@ def test_a_suspended_member_needs_no_custodian(holder: Holder) -> None:
 
 
 def test_a_missing_document_is_refused(holder: Holder) -> None:
-    """federation.json, member.json and revoked.json must each be vouched for."""
-    for path, targets in [("federation.json", holder.top), ("members/kaz/revoked.json", holder.roles["kaz.revoked"])]:
-        info = targets.targets.pop(path)
-        assert path in refused("register_invalid", holder.load)
-        targets.targets[path] = info
+    """federation.json must be vouched for, and member.json and revoked.json of each member that is to speak."""
+    for path in ("members/kaz/revoked.json", "members/kaz/member.json"):
+        other = holder.copy()
+        del other.roles[roles.role_of(path) or ""].targets[path]
+        assert path in unusable_for_both(other, "kaz")
+    del holder.top.targets["federation.json"]
+    assert "federation.json" in refused_by_both(holder)
 
 
 def test_unknown_fields_and_files_are_ignored(holder: Holder) -> None:
@@ -525,8 +626,6 @@ def test_metadata_of_another_type_is_refused(holder: Holder) -> None:
 
 
 PIN_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "no pins of logs": lambda d: d.pop("log_keys"),
-    "no pins of witnesses": lambda d: d.update(witness_keys=[]),
     "a log not pinned": lambda d: d["log_keys"].pop(0),
     "a witness not pinned": lambda d: d["witness_keys"].pop(0),
     "another log key": lambda d: d["log_keys"][0].update(vkey_sha256="0" * 64),
@@ -535,15 +634,31 @@ PIN_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a log key pinned for a witness": lambda d: d["witness_keys"][0].update(
         vkey_sha256=d["log_keys"][0]["vkey_sha256"]
     ),
-    "a digest in capitals": lambda d: d["log_keys"][0].update(vkey_sha256=d["log_keys"][0]["vkey_sha256"].upper()),
 }
 
 
 @pytest.mark.parametrize("edit", PIN_EDITS.values(), ids=PIN_EDITS)
 def test_each_key_of_a_log_or_witness_is_pinned(holder: Holder, edit: Callable[[dict[str, Any]], object]) -> None:
-    """A key in member.json that federation.json does not pin under its name refuses the set."""
+    """A key in member.json that federation.json does not pin under its name is its member's fault."""
     holder.edit("federation.json", edit)
-    refused_by_both(holder)
+    assert "of kaz.paiza.example/" in unusable_for_both(holder, "kaz")
+
+
+def test_no_pins_leave_nobody_to_speak(holder: Holder) -> None:
+    """The lists of pins must be there, and one that is empty leaves no member whose keys count."""
+    holder.edit("federation.json", lambda d: d.update(witness_keys=[]))
+    assert set(holder.load().unusable) == set(MEMBERS)
+    assert not second_verifier().Register(holder.files(), holder.bootstrap).officer_ca
+    holder.edit("federation.json", lambda d: d.pop("log_keys"))
+    refused("register_invalid", holder.load)
+
+
+@pytest.mark.parametrize("kind", ["log", "witness"])
+def test_a_dropped_key_is_its_members_fault(holder: Holder, kind: str) -> None:
+    """Every key that was ever admitted stays in member.json: from the set alone each reader sees one dropped."""
+    label, name = ("origin", "kaz.paiza.example/log/2") if kind == "log" else ("name", "kaz.paiza.example/witness/2")
+    holder.edit("federation.json", lambda d: d[f"{kind}_keys"].append({label: name, "vkey_sha256": "1" * 64}))
+    assert f"lack a key of {name}" in unusable_for_both(holder, "kaz")
 
 
 @pytest.mark.parametrize("name", ["kaz.other.example/log/3", "Kaz.paiza.example/log/3", "kaz.paiza.example/log/0", "x"])
@@ -552,6 +667,9 @@ def test_a_pin_names_a_log_of_the_federation(holder: Holder, name: str) -> None:
     twice = holder.copy()
     holder.edit("federation.json", lambda d: d["log_keys"].append({"origin": name, "vkey_sha256": "0" * 64}))
     refused("register_invalid", holder.load)
+    capitals = twice.copy()
+    capitals.edit("federation.json", lambda d: d["log_keys"][0].update(vkey_sha256="A" * 64))
+    refused("register_invalid", capitals.load)
     twice.edit("federation.json", lambda d: d["log_keys"].append(d["log_keys"][0]))
     assert "twice" in refused("register_invalid", twice.load)
 

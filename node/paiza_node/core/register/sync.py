@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 import structlog
@@ -19,7 +18,7 @@ from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.policy import Policy
 from paiza_node.core.register.state import state_of
 from paiza_node.core.storage import settings as settings_store
-from paiza_register import Fetch, Register, RegisterReader
+from paiza_register import Fetch, Register, RegisterReader, files_fetch
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Unavailable
 
@@ -202,7 +201,7 @@ class RegisterCache:
             await asyncio.to_thread(self.archived, version)
         except Unavailable:
             try:
-                await fetch_set(version, partial(self._reader.import_set, version))
+                await fetch_set(version, lambda files: self._reader.import_set(version, files_fetch(files)))
                 log.info("register_learnt", version=version.hex())
             except PaizaError as error:
                 log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)

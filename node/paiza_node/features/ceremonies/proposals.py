@@ -48,7 +48,7 @@ from paiza_register.ceremony.metadata import signed_bytes
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.ceremony.record import REFUSED, SIGNED
 from paiza_register.publishing import role_path
-from paiza_register.verified_set import root_path
+from paiza_register.tuf_workflow import root_path
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 

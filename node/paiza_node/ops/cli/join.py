@@ -24,7 +24,7 @@ from paiza_node.ops.language import _
 from paiza_node.ops.terminal import print_json
 from paiza_register import Register, joining, load_set
 from paiza_register.register_file import MAX_BYTES, RegisterFile
-from paiza_register.verified_set import root_path
+from paiza_register.tuf_workflow import root_path
 from paiza_wire.errors import PaizaError
 
 
@@ -102,7 +102,7 @@ def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
 def _accept(config: Config, carried: RegisterFile, file: Path) -> Register:
     """Verify the set, then store it (steps 3 and 4)."""
     try:
-        register = load_set(carried.files, carried.first_root, datetime.now(UTC))
+        register = load_set(carried.files, carried.first_root, datetime.now(UTC), outdated=True)
         register.member(config.member)
     except PaizaError as error:
         raise _refused(error, file) from error

@@ -19,7 +19,7 @@ from paiza_register.documents import FORMAT
 from paiza_register.pair_key import PairSigner
 from paiza_register.publishing import OpenSet, Versions, composed, described_roles, published
 from paiza_register.register_file import RegisterFile
-from paiza_register.verified_set import root_path
+from paiza_register.tuf_workflow import root_path
 from paiza_wire.identity import certificates, keys
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.message import key_wrapping

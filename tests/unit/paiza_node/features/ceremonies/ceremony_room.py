@@ -19,7 +19,7 @@ from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_register import FetchMissing, RegisterReader
 from paiza_register.ceremony import Proposal
 from paiza_register.ceremony.change import RESIGN, change
-from paiza_register.verified_set import root_path
+from paiza_register.tuf_workflow import root_path
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
 from tests.unit.paiza_node.room import NoFile

@@ -1,0 +1,67 @@
+"""The proofs of misbehaviour that a reader keeps: of publishers that signed two sets of one version, of two roots.
+
+Both are proofs that anybody can check: two files under signatures of one key. They are written durably, and a person
+must remove them: no later set undoes them.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from paiza_register.archive import write_durably
+
+_FIRST: Final = "first.json"
+_SECOND: Final = "second.json"
+
+
+@dataclass(frozen=True)
+class RootFork:
+    """Two roots of one version, both signed as the root before demands.
+
+    ``first`` and ``second`` are the SHA-256 of the two files, in hex: the one that was accepted here, and the other.
+    ``signers`` are the ids of the custodians' keys that signed both, and ``members`` whose they are. ``found_time`` is
+    in ISO 8601.
+    """
+
+    version: int
+    first: str
+    second: str
+    signers: tuple[str, ...]
+    members: tuple[str, ...]
+    found_time: str
+
+    @property
+    def common(self) -> int:
+        """Return the version of the newest root that both follow: membership stays as it was then."""
+        return self.version - 1
+
+
+class Misbehaviour:
+    """The proofs below one folder: ``proofs/<key id>-<role>/`` and ``fork/``, two files in each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._proofs = folder / "proofs"
+        self._fork = folder / "fork"
+        self.disqualified = frozenset(path.parent.name.partition("-")[0] for path in self._proofs.glob(f"*/{_SECOND}"))
+        """The ids of the publishers' keys that signed two timestamps, or two snapshots, of one version."""
+        self.fork: RootFork | None = None
+        with suppress(FileNotFoundError):
+            values = json.loads((self._fork / "fork.json").read_bytes())
+            self.fork = RootFork(**{**values, "signers": tuple(values["signers"]), "members": tuple(values["members"])})
+
+    def disqualify(self, keyid: str, role: str, first: bytes, second: bytes) -> None:
+        """Keep the proof that a key signed two files of one version. The second is written last: it makes the proof."""
+        folder = self._proofs / f"{keyid}-{role}"
+        if keyid not in self.disqualified:
+            write_durably(folder / _FIRST, first)
+            write_durably(folder / _SECOND, second)
+            self.disqualified |= {keyid}
+
+    def keep_fork(self, fork: RootFork, first: bytes, second: bytes) -> None:
+        """Keep the proof that two roots of one version were signed."""
+        write_durably(self._fork / _FIRST, first)
+        write_durably(self._fork / _SECOND, second)
+        write_durably(self._fork / "fork.json", json.dumps(asdict(fork), indent=1).encode() + b"\n")
+        self.fork = fork
