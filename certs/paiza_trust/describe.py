@@ -300,29 +300,34 @@ def _threshold(act: Change, _language: Language, translate: Translate) -> list[s
 def _policy(act: Change, language: Language, translate: Translate) -> list[str]:
     assert act.policy is not None, "a change of the rules states them"
     policy, federation = act.policy, act.base.federation
-    told = [translate(N_("Rules of the federation will change:"))]
-    for text, before, after in (
+    named, told = [], []
+    for name, text, before, after in (
         (
+            N_("how long a register counts as current"),
             N_("A register counts as current for {after} h after a node signed it, and no longer for {before} h."),
             federation["timestamp_life_hours"],
             policy.timestamp_life_hours,
         ),
         (
+            N_("how long an expired register is used"),
             N_("An expired register is used for {after} h more, and no longer for {before} h."),
             federation["grace_hours"],
             policy.grace_hours,
         ),
     ):
         if before != after:
+            named.append(translate(name))
             told.append(translate(text).format(before=before, after=after))
+    named += policy.agreements
     known = {f"{name}.cedar": text for name, text in act.base.register.agreements}
     told += _agreements(known, policy.agreements, translate)
     for code, titles in policy.legal_bases.items():
+        label = translate(N_("legal base {code}")).format(code=code)
         before = federation["legal_bases"].get(code, {}).get(language, "")
-        told.append(
-            _before_after(translate(N_("legal base {code}")).format(code=code), before, titles.get(language, ""))
-        )
-    return told
+        told.append(_before_after(label, before, titles.get(language, "")))
+        named.append(label)
+    rules = ", ".join(named) or translate(N_("the threshold"))
+    return [translate(N_("Rules of the federation will change: {rules}")).format(rules=rules), *told]
 
 
 _DETAILS: Final[Mapping[str, Callable[[Change, Language, Translate], list[str]]]] = {

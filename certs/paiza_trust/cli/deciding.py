@@ -169,6 +169,8 @@ def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool
         return
     if not as_json:
         display.show_signatures(proposal)
+        if held.state == own_node.COMPLETE:
+            click.echo(_("Waiting up to a minute until it is published."), err=True)
     held = place.node.published(held)
     if not as_json:
         click.echo(display.state_text(held))

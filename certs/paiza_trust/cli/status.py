@@ -62,8 +62,9 @@ def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
         signed = ", ".join(f"{each['role']} {each['version']}" for each in record["signed"]) or _("a refusal")
         click.echo(plain_line(f"  {record['time']}  {record['proposal'][: display.SHOWN_DIGITS]}  {signed}"))
     if node is not None:
-        click.echo(_("Waits for you:"))
-        for held in _waiting(node):
+        waiting = _waiting(node)
+        click.echo(_("Waits for you:") if waiting else _("Nothing waits for you."))
+        for held in waiting:
             click.echo(f"  paiza-trust sign {held.fingerprint.hex()[: display.SHOWN_DIGITS]}")
     click.echo(_("Holds until:"))
     for each in standing.expiries(base, _member(base, folder, node)):
