@@ -2,7 +2,8 @@
 
 The order is what protects the custodian:
 
-1. The clock is not behind the proposal: a custodian who believes an old time would sign what has expired.
+1. The clock is behind neither the proposal nor its base: a custodian who believes an old time would sign what has
+   expired.
 2. The folder holds keys of one member that may sign.
 3. The roots and targets that the proposal builds on are those that were signed here, and every (role, version) that
    would be signed was never signed under another digest. `signed.json` in the folder remembers them; it is on the disk
@@ -127,12 +128,17 @@ def refuse(folder: KeyFolder, own: OwnKeys, proposal: Proposal, now: datetime) -
 
 
 def check_clock(proposal: Proposal, now: datetime) -> None:
-    """Refuse a clock that is behind the proposal (step 1)."""
+    """Refuse a clock that is behind the proposal, or behind the register that it builds on (step 1)."""
+    base = proposal.act.base
     if now < proposal.act.time:
-        what = N_("The clock of this machine says {now}; the proposal is of {time}")
-        remedy = N_("Set the clock, or ask who proposed this to look at theirs.")
-        values = {"now": time_text(now), "time": time_text(proposal.act.time)}
-        raise TrustError("clock_skew", what, "", remedy, values=values)
+        what, time = N_("The clock of this machine says {now}; the proposal is of {time}"), proposal.act.time
+    elif base is not None and now < base.register.issued_time:
+        what = N_("The clock of this machine says {now}; a node signed the register at {time}")
+        time = base.register.issued_time
+    else:
+        return
+    remedy = N_("Set the clock, or ask who proposed this to look at theirs.")
+    raise TrustError("clock_skew", what, "", remedy, values={"now": time_text(now), "time": time_text(time)})
 
 
 def _circumstances(folder: KeyFolder, name: str, now: datetime) -> Circumstances:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from paiza_register.ceremony import Proposal
 from paiza_register.register_file import RegisterFile
 from paiza_trust import carried_files, own_node, publishing
 from paiza_trust.apply import NodeFolder
 from paiza_trust.cli import display
 from paiza_trust.cli.options import FILE, JSON, NODE_FOLDER, OUTPUT, OWN_PROFILE, check_new
+from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
 from paiza_trust.language import N_, _
 
@@ -56,7 +58,13 @@ def export(fingerprint: str | None, profile: str | None, output: Path, *, as_jso
 @JSON
 def import_(file: Path, profile: str | None, *, as_json: bool) -> None:
     """Hand a file to the node."""
-    proposal = carried_files.proposal(file)
+    proposal = carried_files.read(file)
+    if not isinstance(proposal, Proposal):
+        what, remedy = (
+            N_("Only a proposal is handed to a node"),
+            N_("The operator puts a register into it: paiza-node join."),
+        )
+        raise TrustError("malformed", what, str(file), remedy)
     with own_node.connect(profile) as node:
         held = node.submit(proposal)
         if as_json:

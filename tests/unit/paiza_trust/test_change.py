@@ -163,7 +163,14 @@ def test_a_renewed_register_makes_no_other_proposal(folder: Path) -> None:
     first, second = (Proposal(propose_change(SUSPEND, base, now, member="uzb")) for base in bases)
     assert first.to_bytes() != second.to_bytes()
     assert first.fingerprint == second.fingerprint
-    assert Proposal.read(first.to_bytes(with_register=False), lambda _: bases[1]).fingerprint == first.fingerprint
+    second = Proposal.read(first.to_bytes(with_register=False), lambda _: bases[1])
+    assert second.fingerprint == first.fingerprint
+    later = now + timedelta(hours=1)
+    fresh = Base.verify(RegisterFile(renewed(held, signer, later, held.versions).files), None)
+    third = Proposal.read(first.to_bytes(with_register=False), lambda _: fresh)
+    with pytest.raises(TrustError, match="a node signed the register"):
+        signing.check_clock(third, now)
+    signing.check_clock(third, later)
 
 
 def test_a_refusal_counts_for_every_way_to_the_same_root(folder: Path) -> None:

@@ -253,6 +253,7 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
     """Run a command that must fail; return exit code and reason."""
+    capsys.readouterr()
     code, out, err = run(capsys, *arguments, "--json")
     assert out == ""
     assert "Traceback" not in err
@@ -301,6 +302,7 @@ def test_what_names_no_proposal_is_told(folder: Path, node: Node, capsys: pytest
     assert failed(capsys, "propose", "suspend", "uzb", "-o", folder / "b") == (2, "usage")
     assert failed(capsys, "propose", "suspend", "uzb", "--register", folder / "1.register") == (2, "usage")
     assert failed(capsys, "status") == (2, "usage")
+    assert failed(capsys, "import", folder / "1.register", "--profile", "tjk") == (3, "malformed")
 
 
 def test_an_answer_that_lies_is_refused(folder: Path, node: Node, capsys: pytest.CaptureFixture[str]) -> None:
