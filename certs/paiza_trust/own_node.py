@@ -19,6 +19,7 @@ from paiza_register.tuf_workflow import root_path
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import ask
 from paiza_trust.language import N_, _
+from paiza_wire.errors import Unavailable
 
 GET_SECONDS: Final = 20.0  # one proposal
 SUBMIT_SECONDS: Final = 60.0  # the node verifies up to 6 MiB, stores it, and may publish
@@ -43,6 +44,7 @@ class OwnNode:
         self._run = run
         self._connected = connected
         self._profile = connected.profile
+        self._bases: dict[bytes, Base] = {}
         self._stub = ceremony_pb2_grpc.CeremonyServiceStub(connected.channel)
 
     @property
@@ -62,7 +64,15 @@ class OwnNode:
 
     def base(self, name: BaseName) -> Base:
         """Return the register that an act names; ``Unavailable("register_unknown")`` if it was never read here."""
-        return Base.verify(self._file(name.register_version), None)
+        version = name.register_version
+        if version not in self._bases:
+            try:
+                file = self._file(version)
+            except Unavailable:  # it may be the newest one, of which this connection has not heard yet
+                self.register()
+                file = self._file(version)
+            self._bases[version] = Base.verify(file, None)
+        return self._bases[version]
 
     def held(self, *, every: bool = False) -> list[Held]:
         """Return the proposals that wait for signatures; with ``every`` also those that ended within the last day."""
@@ -89,8 +99,10 @@ class OwnNode:
 
     def proposal(self, fingerprint: str) -> Proposal:
         """Return a held proposal, with every signature in it verified here."""
-        held = self.find(fingerprint)
-        self.register()  # the one that it builds on may be new here
+        return self.read(self.find(fingerprint))
+
+    def read(self, held: Held) -> Proposal:
+        """Return a proposal of the list, with every signature in it verified here."""
         request = ceremony_pb2.GetProposalRequest(fingerprint=held.fingerprint)
         answer = self._call(lambda: self._stub.GetProposal(request, timeout=GET_SECONDS))
         proposal = Proposal.read(answer.data, self.base)

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from paiza_cli.language import LANGUAGES
 from paiza_register import load_set
 from paiza_register.ceremony import Application, Proposal
 from paiza_trust import carried_files, describe, language, own_node, signing
@@ -13,7 +14,7 @@ from paiza_trust.cli import display, options
 from paiza_trust.cli.places import Place, node_of, place_of
 from paiza_trust.cli.publishing import write_register
 from paiza_trust.key_folder import KeyFolder
-from paiza_trust.language import N_, _
+from paiza_trust.language import N_, _, translations
 from paiza_trust.own_node import Held, OwnNode
 from paiza_wire.errors import Unavailable
 
@@ -37,14 +38,15 @@ def pending(profile: str | None, *, every: bool, as_json: bool) -> None:
     """List proposals."""
     with own_node.connect(profile) as node:
         held = node.held(every=every)
-        if as_json:
-            display.show_json({"proposals": [display.held_values(each) for each in held]})
-            return
-        if not held:
-            click.echo(_("No proposal waits for signatures."))
-        for place, each in enumerate(held):
-            about = _about(node, each) if place < DESCRIBED else ""
-            display.show_held(each, about, node.member)
+        about = [_about(node, each) if place < DESCRIBED else {} for place, each in enumerate(held)]
+    if as_json:
+        listed = [{**display.held_values(each), "about": said} for each, said in zip(held, about, strict=True)]
+        display.show_json({"proposals": listed})
+        return
+    if not held:
+        click.echo(_("No proposal waits for signatures."))
+    for each, said in zip(held, about, strict=True):
+        display.show_held(each, said.get(language.current(), each.kind), node.member)
 
 
 @click.command(
@@ -181,13 +183,15 @@ def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool
     write_register(place.node.register()[1], output, display.held_values(held), as_json=as_json)
 
 
-def _about(node: OwnNode, held: Held) -> str:
-    """Return what a pending proposal is about; empty of one whose register is no longer at hand."""
+def _about(node: OwnNode, held: Held) -> dict[str, str]:
+    """Return what a proposal is about, by language; nothing of one that ended or whose register is not at hand."""
+    if held.state in {own_node.PUBLISHED, own_node.SUPERSEDED}:
+        return {}
     try:
-        act = node.proposal(held.fingerprint.hex()).act
+        act = node.read(held).act
     except Unavailable:
-        return ""
-    return describe.title(act, language.current(), _)
+        return {}
+    return {each: describe.title(act, each, translations(each).gettext) for each in LANGUAGES}
 
 
 def check_output(output: Path | None, profile: str | None) -> None:

@@ -102,7 +102,8 @@ def show_signatures(proposal: Proposal) -> None:
 
 def show_held(held: Held, about: str, member: str) -> None:
     """Print a proposal of the list: what it is about, who signed, and whether ``member`` still has to."""
-    click.echo(f"{held.fingerprint.hex()[:SHOWN_DIGITS]}  {plain_line(about or held.kind)}")
+    since = held.received_time.ToDatetime(tzinfo=UTC)
+    click.echo(f"{held.fingerprint.hex()[:SHOWN_DIGITS]}  {since:%Y-%m-%d %H:%M}  {plain_line(about)}")
     values = {
         "signed": ", ".join(held.signed_by) or "-",
         "missing": held.missing,
