@@ -82,7 +82,10 @@ class PassOn:
         cache = self._core.register_cache
         announced = cache.announced_proposals(session.member)
         asked = (announced, cache.proposals_sha256)
-        if not announced or announced == cache.proposals_sha256 or now < peer.left_alone_until:
+        if announced == cache.proposals_sha256:
+            peer.asked = None
+            return
+        if not announced or now < peer.left_alone_until:
             return
         if asked == peer.asked and now - peer.asked_time < AGAIN_SECONDS:
             return

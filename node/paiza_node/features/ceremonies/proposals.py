@@ -58,6 +58,7 @@ CLEAN: Final = timedelta(hours=1)  # between removals of what was closed a day a
 AHEAD: Final = timedelta(minutes=10)  # of a proposal's time before our clock: clocks may differ that much
 
 T = TypeVar("T")
+_DEAD: Final = bytes(32)
 
 log = structlog.get_logger("paiza.ceremonies")
 
@@ -236,6 +237,7 @@ class Proposals:
         rows = await self.all_held()
         if (old := outdated(rows, register.root_version, now)) != Outdated():
             await self._core.ledger.commit(partial(_remove, old))
+            rows = await self.all_held()
         self._cleaned = now
         self._core.register_cache.proposals_sha256 = digest_of(rows)
         await self._load_complete([each for each in rows if each.state is HeldState.COMPLETE])
@@ -322,9 +324,17 @@ def _remove(old: Outdated, tx: LogTransaction) -> None:
 
 
 def digest_of(rows: Iterable[HeldProposal]) -> bytes:
-    """Return the digest of the proposals that wait, as nodes announce it; empty if there are none."""
-    states = sorted(each.fingerprint + each.state_sha256 for each in rows if each.is_waiting)
+    """Return the digest of the proposals that are passed on, as nodes announce it; empty if there are none.
+
+    A refused one is among them for a day, in one state: nodes may know different refusals of it.
+    """
+    states = sorted(each.fingerprint + (each.state_sha256 if each.is_waiting else _DEAD) for each in passed_on(rows))
     return sha256(b"".join(states)).digest() if states else b""
+
+
+def passed_on(rows: Iterable[HeldProposal]) -> list[HeldProposal]:
+    """Return the proposals that other members' nodes may need: what waits, and what they must learn is refused."""
+    return [each for each in rows if each.is_waiting or (each.state is HeldState.DEAD and each.size)]
 
 
 def state_of(proposal: Proposal) -> bytes:

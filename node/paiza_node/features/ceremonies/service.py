@@ -11,11 +11,9 @@ from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.paging import page_of
 from paiza_node.core.api.services import Service
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState
-from paiza_node.features.ceremonies.proposals import Proposals
+from paiza_node.features.ceremonies.proposals import Proposals, passed_on
 
 PUBLICATION_SECONDS: Final = 8.0  # a custodian waits for it after the last signature; it usually takes one or two
-_PASSED_ON: Final = frozenset({HeldState.OPEN, HeldState.COMPLETE, HeldState.DEAD})
-"""What other members' nodes may need: what waits, and that it was refused."""
 
 
 class CeremonyService(Service):
@@ -61,8 +59,7 @@ class ProposalService(Service):
     async def list_proposals(
         self, _caller: Caller, request: proposal_pb2.ListProposalsRequest
     ) -> proposal_pb2.ListProposalsResponse:
-        listed = [each for each in await self._proposals.all_held() if each.state in _PASSED_ON and each.size]
-        page, token = page_of(listed, _name, request)
+        page, token = page_of(passed_on(await self._proposals.all_held()), _name, request)
         return proposal_pb2.ListProposalsResponse(
             proposals=[
                 proposal_pb2.PassedProposal(fingerprint=each.fingerprint, state_sha256=each.state_sha256)
