@@ -8,6 +8,7 @@
 #   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn);
 #                SEED also for `make explore`
 #   SEEDS SEED   how many seeds `make simulate` lives through (default: 2000), and from which on (default: 1)
+#   SUITE        a checkout of theupdateframework/tuf-conformance, for `make conformance`
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
 VENV ?= .venv
@@ -18,6 +19,7 @@ FAULTS ?= 1
 ROUNDS ?= 100
 SEEDS ?= 2000
 SEED ?=
+SUITE ?=
 DEMO_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
@@ -35,10 +37,10 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test explore simulate faults kill attachments lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test explore simulate faults kill attachments conformance lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | simulate | faults | kill | attachments | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | simulate | faults | kill | attachments | conformance | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -91,6 +93,13 @@ kill: setup
 # One attachment of 1 GiB over lines that are cut ten times, with what each process takes of memory; minutes.
 attachments: setup
 	PAIZA_ATTACHMENT_MIB=1024 $(BIN)/python -m pytest -s tests/system/test_attachments.py -k large
+
+# TUF's own conformance suite against our client: five minutes. It needs the program faketime (Debian: faketime).
+conformance: setup
+	@test -d "$(SUITE)/tuf_conformance" || { \
+	  echo "make: name a checkout of github.com/theupdateframework/tuf-conformance: make conformance SUITE=folder" >&2; exit 1; }
+	cd "$(SUITE)" && PYTHONPATH="$(abspath $(SUITE))" $(BIN)/python -m pytest -n 0 -p no:cacheprovider tuf_conformance \
+	  --entrypoint "$(BIN)/python $(CURDIR)/tests/conformance/client.py"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -4,11 +4,7 @@
 names. python-tuf parses the formats and checks the signatures. `refuse_older` compares two states. What Paiza demands
 beyond the specification is in `verified_set`, which also judges expiry: a `Repository` has no clock.
 
-The conformance suite of TUF (theupdateframework/tuf-conformance) can run against this module. Its client commands need
-an adapter of some lines: ``init`` stores the bootstrap root; ``refresh`` makes a `Repository` over HTTP with the stored
-root, asks for ``targets``, refuses what has expired at the suite's time, calls `refuse_older` with the stored state and
-stores files and state; ``download`` searches the delegations from `targets` on by `Repository.delegated`, and reads the
-file by `Repository.target`. A `FileMismatch` is one of the suite's errors.
+TUF's own conformance suite runs against this module: `make conformance`, by the client of `tests/conformance`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
