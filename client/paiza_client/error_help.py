@@ -312,6 +312,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "reason_missing": Remedy(N_("This act needs a stated reason."), N_("Repeat the command with --reason.")),
         "register_expired": Remedy(N_("The register was not renewed in time and cannot be relied on."), _ASK_OPERATOR),
+        "register_forked": Remedy(
+            N_("The custodians signed two contradicting versions of who belongs to the federation."), _ASK_OPERATOR
+        ),
         "register_invalid": Remedy(
             N_("A file of the register lacks the required signatures, or is not well formed."), _TELL_AUDITOR
         ),

@@ -101,7 +101,7 @@ class Register:
     signatures are one root. ``reference_fault`` is why the reference data of the federation are out of date or left
     out; empty if they are not.
 
-    ``described`` are the members whose files are well formed, whether their roles have expired or not; ``faults`` holds
+    ``untimely`` are the unusable members whose files are well formed, but whose roles have expired; ``faults`` holds
     for every other one, and for the role of the reference data, what is wrong at any time. ``revocations`` are those
     that each member's file holds, and ``state`` is what later versions are compared with.
     """
@@ -132,7 +132,7 @@ class Register:
     reference_fault: str = ""
     state: State = field(default_factory=State, repr=False)
     revocations: Mapping[str, frozenset[bytes]] = field(default_factory=_nothing, repr=False)
-    described: Mapping[str, Member] = field(default_factory=_nothing, repr=False)
+    untimely: Mapping[str, Member] = field(default_factory=_nothing, repr=False)
 
     @property
     def root_version(self) -> int:
@@ -148,6 +148,19 @@ class Register:
     def snapshot_version(self) -> int:
         """Return the version of the snapshot."""
         return self.state.snapshot.version
+
+    @property
+    def described(self) -> Mapping[str, Member]:
+        """Return the members whose files are well formed, whether their roles have expired or not."""
+        return {**self.members, **self.untimely}
+
+    def described_member(self, member_id: str) -> Member:
+        """Return a member whose files are well formed: to exchange the register with it, in which it may be renewed.
+
+        Errors as of `member`, but for a role that has expired.
+        """
+        found = self.untimely.get(member_id)
+        return self.member(member_id) if found is None else found
 
     @property
     def active_ids(self) -> frozenset[str]:

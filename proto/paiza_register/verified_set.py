@@ -209,6 +209,7 @@ def at_time(register: Register, at: datetime, *, outdated: bool = False) -> Regi
     return replace(
         register,
         members=MappingProxyType({name: each for name, each in register.described.items() if name not in unusable}),
+        untimely=MappingProxyType({name: each for name, each in register.described.items() if name in unusable}),
         unusable=MappingProxyType(unusable),
         late=at >= register.expiry_time,
         reference_fault=register.faults.get(roles.REFERENCE) or _untimely(register, roles.REFERENCE, at),
@@ -343,7 +344,6 @@ def _verify(repository: Repository) -> Register:
         reference_fault=faults.get(roles.REFERENCE, ""),
         state=repository.state(),
         revocations=MappingProxyType(revocations),
-        described=MappingProxyType(described),
     )
 
 

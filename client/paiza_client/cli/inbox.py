@@ -161,6 +161,7 @@ def contacts() -> None:
                 }
                 for _id, each in sorted(register.members.items())
             ]
+            + [{"member": each, "status": "unusable", "reason": why} for each, why in sorted(register.unusable.items())]
         )
         return
     if register.late:
@@ -171,11 +172,13 @@ def contacts() -> None:
         (each.id, each.names.get(lang(), each.id), _(_STATUSES[each.status]), str(each.classification_ceiling))
         for _id, each in sorted(register.members.items())
     ]
+    unusable = _STATUSES["unusable"]
+    rows += [(each, each, _(unusable), "") for each in sorted(register.unusable)]
     terminal.table((_("Member"), _("Name"), _("Status"), _("Highest level")), rows)
     tell_liaison(terminal, [officer for _id, officers in sorted(liaison.items()) for officer in officers])
 
 
-_STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended")}
+_STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended"), "unusable": N_("data unusable")}
 
 
 def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:

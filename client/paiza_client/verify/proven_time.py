@@ -88,9 +88,9 @@ def interval(
 
 def _witnessed(note: bytes, owner: str, judge: Register, where: str) -> tuple[datetime, tuple[str, ...], int]:
     """Return the median time of a quorum's cosignatures, whose they are, and how many there were to ask."""
-    active = judge.active_members()
+    active = judge.active_members()  # those whose keys can be used; the quorum is of all that are active
     members = {key.name: each.id for each in active for key in each.witness_keys}
-    others = len({each.id for each in active} - {owner})
+    others = len(judge.active_ids - {owner})
     with located(where, NotProven):
         # The log's own member's signature must hold too, where it is there; it does not count.
         found = cosignatures(note, [key.key for each in active for key in each.witness_keys])

@@ -130,7 +130,7 @@ async def _run_with(config: Config, store: Store) -> None:
     first = PeersFetch(asyncio.get_running_loop(), list) if config.register is None else folder_fetch(config.register)
     own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
     register_cache = await asyncio.to_thread(RegisterCache, reader, first, _now, own_rules)
-    own = register_cache.last.member(config.member)
+    own = register_cache.last.described_member(config.member)
     node_keys = load_keys(config, own)
     _check_keys(config, node_keys, register_cache)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
@@ -146,7 +146,7 @@ async def _run_with(config: Config, store: Store) -> None:
 
 def _check_keys(config: Config, node_keys: Keys, register_cache: RegisterCache) -> None:
     """Raise NodeStopped if the register does not name these keys: nobody could verify or reach us."""
-    member = register_cache.last.member(config.member)
+    member = register_cache.last.described_member(config.member)
     if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
         path = log_key_path(config.keys, member.log_keys[-1].origin)
         raise bad_key(N_("The register names another log key for this member."), path)

@@ -183,7 +183,9 @@ class Authenticator:
         # 5.
         if claimed.member == self._member:
             raise Rejected("wrong_member", "a node does not call itself")
-        member = register.member(claimed.member) if method in FILES else register.active_member(claimed.member)
+        member = (
+            register.described_member(claimed.member) if method in FILES else register.active_member(claimed.member)
+        )
         self._blocks.check_caller(member.id, method)
         # 6.
         if action := self._access[method].action:

@@ -126,8 +126,8 @@ def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
 
 def _roots(register: Register, member: str) -> bytes:
     """Return the CAs that a caller's certificate may be from: every member's node CA, and our own officer CA."""
-    ders = [other.authority.node_ca for _, other in sorted(register.members.items())]
-    ders.append(register.member(member).authority.officer_ca)
+    ders = [other.authority.node_ca for _, other in sorted(register.described.items())]
+    ders.append(register.described_member(member).authority.officer_ca)
     return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
 
 

@@ -143,5 +143,5 @@ def _candidates(register_cache: RegisterCache, version: bytes) -> list[Register]
 
 
 def _enough(register: Register, member: str, witnesses: Sequence[str]) -> bool:
-    others = {each.id for each in register.active_members()} - {member}
+    others = register.active_ids - {member}
     return len(others & set(witnesses)) >= quorum(len(others))

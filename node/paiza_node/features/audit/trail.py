@@ -120,7 +120,7 @@ class Audit:
             if since is not None:
                 response.unwitnessed_since_time.FromDatetime(since)
             known_logs = peers_store.known_logs(reads)
-        for member in sorted({*known_logs, *self._register_cache.last.members}):
+        for member in sorted({*known_logs, *self._register_cache.last.members, *self._register_cache.last.unusable}):
             known, misbehaviour = known_logs.get(member), self._misbehaviour(member)
             if known is None and not misbehaviour:
                 continue

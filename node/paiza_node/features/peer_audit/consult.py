@@ -150,8 +150,9 @@ class Consult:
         return word
 
     def _counterparts(self) -> set[str]:
-        """Return the other members, including suspended ones: past exchange with them stays."""
-        return {member for member in self._core.register_cache.current.members if member != self._core.member}
+        """Return the other members, including suspended and unusable ones: past exchange with them stays."""
+        register = self._core.register_cache.current
+        return {*register.members, *register.unusable} - {self._core.member}
 
     async def _log(
         self, asker: Asker, digest: bytes, text: str, consulted: log_pb2.ProvenEntry, message: bytes = b""

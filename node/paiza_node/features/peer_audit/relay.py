@@ -69,8 +69,7 @@ class Relay:
         )
         if not others:
             return response
-        members = [each.id for each in self._core.register_cache.current.active_members()]
-        members.remove(self._core.member)
+        members = sorted(self._core.register_cache.current.active_ids - {self._core.member})
         for member in members:
             await self._note(officer, member, request.query, "counts")
         slots = asyncio.Semaphore(AT_ONCE)

@@ -88,7 +88,7 @@ class RestoreFromPeers:
 
     async def _round(self) -> None:
         with suppress(Unavailable):  # an expired register names nobody
-            self.progress.keep_only({each.id for each in self._core.register_cache.current.active_members()})
+            self.progress.keep_only(set(self._core.register_cache.current.active_ids))
         sessions = self._peers.sessions
         for member in sorted(self.progress.unanswered & sessions.keys()):
             await self._try(self._ask_checkpoints, sessions[member])

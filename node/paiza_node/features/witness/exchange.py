@@ -183,6 +183,9 @@ class CheckpointExchange:
 
 
 def cosigners(register: Register, owner: str) -> Witnesses:
-    """Return the witnesses of a member's log: the other active members, each with its newest key alone."""
-    active = [member for member in register.active_members() if member.id != owner]
-    return {member.id: (member.witness_keys[-1].key,) for member in active}
+    """Return the witnesses of a member's log: the other active members, each with its newest key alone.
+
+    A member whose own files cannot be used has no key that counts; the quorum stays.
+    """
+    keys = {member.id: (member.witness_keys[-1].key,) for member in register.active_members()}
+    return {member: keys.get(member, ()) for member in sorted(register.active_ids - {owner})}

@@ -56,7 +56,7 @@ def judge_note(note: bytes, owner: Member, register: Register, now: datetime) ->
     # 3.
     others = [each for each in found if names[each.name] != owner.id]
     first = {names[each.name]: each for each in sorted(others, key=lambda each: each.time, reverse=True)}
-    asked = len({member.id for member in register.active_members()} - {owner.id})
+    asked = len(register.active_ids - {owner.id})
     time = witnessed_time(first.values(), quorum(asked))
     if time is None:
         raise Rejected("bad_checkpoint", f"only {len(first)} of {asked} witnesses cosigned it")

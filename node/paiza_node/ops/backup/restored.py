@@ -65,7 +65,7 @@ def compare(config: Config, without: Collection[str], now: datetime) -> Compared
 
 async def _compare(config: Config, without: Collection[str], now: datetime) -> Compared:
     register = await _refreshed(config, now)
-    own = register.member(config.member)
+    own = register.described_member(config.member)
     keys = load_keys(config, own)
     shown = Shown()
     if (note := read_checkpoint(config.data / "checkpoint")) is not None:
@@ -75,6 +75,8 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
         zip(asked, await asyncio.gather(*map(partial(_ask, register, keys), asked)), strict=True)
     )
     failures = {member: answer for member, answer in answers.items() if isinstance(answer, PaizaError)}
+    for member in sorted(register.unusable.keys() & register.active_ids - {config.member, *without}):
+        failures[member] = Unavailable("member_unusable", register.unusable[member])
     if failures:
         told = "; ".join(f"{member}: {error.reason}: {error.detail}" for member, error in failures.items())
         raise Unavailable("members_unheard", told)
@@ -90,7 +92,7 @@ async def _refreshed(config: Config, now: datetime) -> Register:
     last = await asyncio.to_thread(reader.current)
     sources: list[RegisterFiles] = []
     if last is not None:
-        keys = load_keys(config, last.member(config.member))
+        keys = load_keys(config, last.described_member(config.member))
         others = [each.id for each in last.active_members() if each.id != config.member]
         sources = [RegisterFiles(_channel(last, keys, member)) for member in others]
     fetch = PeersFetch(asyncio.get_running_loop(), lambda: sources)

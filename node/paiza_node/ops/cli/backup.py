@@ -98,7 +98,7 @@ def make_backup(
     """
     check_database(config)
     _reader, register = known_register(config)
-    member = register.member(config.member)
+    member = register.described_member(config.member)
     # Read before the copy: a checkpoint is signed only after its entries are committed.
     note = read_checkpoint(config.data / "checkpoint")
     now = clock()

@@ -86,7 +86,7 @@ def _running(config: Config) -> Iterator[Check]:
 
 
 def _peers(config: Config, register: Register) -> Iterator[Check]:
-    keys = load_keys(config, register.member(config.member))
+    keys = load_keys(config, register.described_member(config.member))
     # The running node may sign more at any time: a peer can only know what was signed before it is asked.
     yield from check_peers(config, register, keys, lambda: log_size(read_checkpoint(config.data / "checkpoint") or b""))
 

@@ -55,7 +55,11 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
         print_json({"federation": register.federation, "member": config.member, **joining.digests(carried)})
         return
     text = _("{member} is in {federation}; the register has {count} members. Next: paiza-node doctor, then run.")
-    click.echo(text.format(member=config.member, federation=register.federation, count=len(register.members)))
+    click.echo(
+        text.format(
+            member=config.member, federation=register.federation, count=len(register.members) + len(register.unusable)
+        )
+    )
 
 
 def _read(file: Path) -> RegisterFile:
@@ -103,7 +107,7 @@ def _accept(config: Config, carried: RegisterFile, file: Path) -> Register:
     """Verify the set, then store it (steps 3 and 4)."""
     try:
         register = load_set(carried.files, carried.first_root, datetime.now(UTC), outdated=True)
-        register.member(config.member)
+        register.described_member(config.member)
     except PaizaError as error:
         raise _refused(error, file) from error
     if register.federation != config.federation:

@@ -63,7 +63,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
     else:
         response.register_version = register.version
         response.register_expiry_time.FromDatetime(register.expiry_time)
-        members |= {member.id for member in register.active_members()} - {config.member}
+        members |= register.active_ids - {config.member}
     for member in sorted(members):
         peer = response.peers.add(
             member=member,

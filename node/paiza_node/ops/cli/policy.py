@@ -211,8 +211,8 @@ class _Act:
 
 
 def _principal(config: Config, store: Store, register: Register, actor: str) -> Principal:
-    if actor in register.members:
-        return Principal(actor, suspended=register.member(actor).status != "active", node=True)
+    if actor in register.members or actor in register.unusable:
+        return Principal(actor, suspended=actor not in register.active_ids, node=True)
     full = actor if actor.startswith("spiffe://") else str(SpiffeId(config.member, config.federation, "officer", actor))
     with store.reads() as reads:
         officer = access_store.officers(reads).get(full)

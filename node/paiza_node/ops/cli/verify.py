@@ -91,11 +91,11 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
                 by_event[event].append(check)
         head = log_store.head(scan)
         with _part("log", head.size, quiet=quiet) as (part, step):
-            verify_log(scan, register.member(config.member), note, part, by_event, step)
+            verify_log(scan, register.described_member(config.member), note, part, by_event, step)
         yield part
         if log_store.former_logs(scan):
             with _part("earlier", head.size, quiet=quiet) as (part, step):
-                verify_earlier(scan, register.member(config.member), part, step)
+                verify_earlier(scan, register.described_member(config.member), part, step)
             yield part
         for each in composed:
             total = sum(scanning.count(scan, METADATA.tables[table]) for table in each.tables)

@@ -86,7 +86,7 @@ def fail(name: str, what: str, remedy: str, /, **values: Any) -> Check:
 def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Check]:
     """Check key files, officers, certificate and encryption key."""
     name = N_("keys")
-    own = register.member(config.member)
+    own = register.described_member(config.member)
     keys = load_keys(config, own)  # raises if others can read a key
     mode = stat.S_IMODE(config.keys.stat().st_mode)
     if mode & 0o077:
@@ -225,7 +225,7 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
     part = Part("log")
     with open_scan(config.database) as scan:
         head = log_store.head(scan)
-        check_head(scan, register.member(config.member), note, part)
+        check_head(scan, register.described_member(config.member), note, part)
         first = max(0, (head.size - TAIL_ENTRIES) // TILE_WIDTH * TILE_WIDTH)
         leaves = [
             row[2] if row[1] is None else sha256(b"\x00" + row[1]).digest()
@@ -256,7 +256,7 @@ def check_log(config: Config, register: Register) -> Iterator[Check]:
 def check_witnesses(config: Config, register: Register, now: datetime) -> Iterator[Check]:
     """Check for how long the log has not been cosigned by a quorum of the other members."""
     name = N_("witnesses")
-    others = len(register.active_members()) - 1
+    others = len(register.active_ids - {config.member})
     with open_scan(config.database) as scan:
         _last, since = unwitnessed(scan, log_store.head(scan).size)
     if not others:

@@ -14,7 +14,6 @@ import pytest
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_wire import log_entries
-from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
 from paiza_wire.identity.certificate_profiles import load_certificate, p256_key
 from paiza_wire.tlog.cosignatures import add_signatures
@@ -223,13 +222,12 @@ def test_a_forked_log_proves_nothing(court: Court, second: ModuleType) -> None:
 
 
 def test_a_log_that_was_not_admitted_proves_nothing(tmp_path: Path, second: ModuleType) -> None:
-    """A log key that a member publishes without the members' leave refuses the register that names it."""
+    """A log key that a member publishes without the members' leave leaves the member unusable, and its log nobody's."""
     court = Court(tmp_path / "federation")
     case = court.case(recipients=["tjk"]).release()
     federation = court.document("federation.json")
     federation["log_keys"][0]["vkey_sha256"] = "0" * 64
-    with pytest.raises(Rejected):
-        court.publish({"federation.json": federation})
+    assert set(court.publish({"federation.json": federation}).unusable) == {"kaz"}
     assert agreed(second, case.forced(), court.root) is not None
     case.court.sets = {court.last: court.unread[court.last]}
     assert agreed(second, case.forced(), court.root) is None
