@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from paiza_cli.fingerprint_words import fingerprint_words
-from paiza_cli.language import LANGUAGES
+from paiza_cli.language import LANGUAGES, Language
 from paiza_cli.terminal import plain_line
 from paiza_register import Register
 from paiza_register.ceremony import Application, Proposal
@@ -63,18 +63,24 @@ def show_proposal(proposal: Proposal, name: str, *, as_json: bool) -> None:
                 "refused": proposal.refused_by(),
                 "missing": proposal.missing,
                 "complete": proposal.is_complete,
+                "lines": {language: sentences(proposal, language) for language in LANGUAGES},
             }
         )
         return
     for language in LANGUAGES:
         translate = translations(language).gettext
         click.echo(translate(N_("What will be true that was not:")))
-        for line in describe.lines(proposal.act, language, translate, datetime.now(UTC)):
+        for line in sentences(proposal, language):
             click.echo(f"  {plain_line(line)}")
         click.echo(translate(N_("Fingerprint of this proposal, to be compared by telephone:")))
         click.echo(f"  {words[language]}")
         click.echo()
     show_signatures(proposal)
+
+
+def sentences(proposal: Proposal, language: Language) -> list[str]:
+    """Return what a proposal makes true, a sentence a line."""
+    return describe.lines(proposal.act, language, translations(language).gettext, datetime.now(UTC))
 
 
 def show_signed(proposal: Proposal, name: str, *, as_json: bool) -> None:
@@ -102,24 +108,16 @@ def show_signatures(proposal: Proposal) -> None:
 
 def show_held(held: Held, about: str, member: str) -> None:
     """Print a proposal of the list: what it is about, who signed, and whether ``member`` still has to."""
-    since = held.received_time.ToDatetime(tzinfo=UTC)
-    click.echo(f"{held.fingerprint.hex()[:SHOWN_DIGITS]}  {since:%Y-%m-%d %H:%M}  {plain_line(about)}")
-    values = {
-        "signed": ", ".join(held.signed_by) or "-",
-        "missing": held.missing,
-        "waits_for": ", ".join(held.waits_for) or "-",
-    }
-    if held.state == own_node.OPEN:
-        click.echo("    " + _("signed by {signed}; missing: {missing}, of {waits_for}").format(**values))
-    else:
-        click.echo("    " + state_text(held))
-    if held.state == own_node.OPEN and member in held.waits_for:
-        click.echo(
-            "    "
-            + _("It waits for you: paiza-trust sign {fingerprint}").format(
-                fingerprint=held.fingerprint.hex()[:SHOWN_DIGITS]
-            )
-        )
+    since, fingerprint = held.received_time.ToDatetime(tzinfo=UTC), held.fingerprint.hex()[:SHOWN_DIGITS]
+    click.echo(f"{fingerprint}  {since:%Y-%m-%d %H:%M}  {plain_line(about)}")
+    if held.state != own_node.OPEN:
+        click.echo(f"    {state_text(held)}")
+        return
+    signed, waits_for = (", ".join(members) or "-" for members in (held.signed_by, held.waits_for))
+    counted = _("signed by {signed}; missing: {missing}, of {waits_for}")
+    click.echo("    " + plain_line(counted.format(signed=signed, missing=held.missing, waits_for=waits_for)))
+    if member in held.waits_for:
+        click.echo("    " + _("It waits for you: paiza-trust sign {fingerprint}").format(fingerprint=fingerprint))
 
 
 def state_text(held: Held) -> str:

@@ -209,6 +209,11 @@ def test_a_file_is_signed_and_handed_to_the_node(folder: Path, node: Node, capsy
     assert json.loads(out)["signed"] == ["kaz"]
     (held,) = node.proposals.values()
     assert held.to_bytes() == proposal.read_bytes()
+    code, out, _ = run(capsys, "show", proposal, "--json")
+    assert [json.loads(out)["lines"][each][0].partition(":")[0] for each in ("ru", "en")] == [
+        "Узбекистан (uzb)",
+        "Uzbekistan (uzb) will be suspended",
+    ]
     code, out, _ = run(capsys, "sign", proposal, *at(folder, "tjk"), "-o", folder / "2.register", "--json")
     told = json.loads(out)
     assert (told["state"], told["file"]) == ("published", str(folder / "2.register"))
