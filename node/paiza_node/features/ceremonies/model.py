@@ -1,5 +1,6 @@
 """Proposals as they are held at a node, and how many. Times are UTC; digests are 32 bytes, key ids hexadecimal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -70,6 +71,12 @@ class HeldProposal:
         """Return the roles that it makes with their versions, the one that decides first."""
         pairs = (each.rpartition("=") for each in self.versions)
         return [(role, int(version)) for role, _, version in pairs]
+
+
+def waiting_for(rows: Iterable[HeldProposal], member: str) -> tuple[int, int]:
+    """Return how many proposals wait, and how many of them for a key of this member."""
+    waiting = [each for each in rows if each.is_waiting]
+    return len(waiting), sum(member in each.waits_for for each in waiting)
 
 
 class Outcome(IntEnum):

@@ -26,6 +26,8 @@ from paiza_node.core.peers.model import PeerBlock
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import attachment_status
 from paiza_node.features.attachments.model import AttachmentRow
+from paiza_node.features.ceremonies import store as ceremonies_store
+from paiza_node.features.ceremonies.model import waiting_for
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.model import WitnessedNote
@@ -77,7 +79,7 @@ class Operate:
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """Return the node's status."""
-        head, queue, uncosigned, witnessed, since = await asyncio.to_thread(self._standing)
+        head, queue, uncosigned, proposals, witnessed, since = await asyncio.to_thread(self._standing)
         response = admin_pb2.GetStatusResponse(
             member=self._member,
             version=self._version,
@@ -88,6 +90,7 @@ class Operate:
             database=self._store.describe(),
             recovering_from=sorted(self._recovering_from()),
         )
+        response.proposals_waiting, response.proposals_for_own = proposals
         response.started_time.FromDatetime(self._started)
         response.register_expiry_time.FromDatetime(self._register_cache.expiry_time)
         if witnessed is not None:
@@ -128,13 +131,14 @@ class Operate:
 
     def _standing(
         self,
-    ) -> tuple[Head, dict[str, QueueSummary], dict[str, int], WitnessedNote | None, datetime | None]:
+    ) -> tuple[Head, dict[str, QueueSummary], dict[str, int], tuple[int, int], WitnessedNote | None, datetime | None]:
         with self._store.reads() as reads:
             queue = {summary.recipient: summary for summary in deliveries_store.queue_summary(reads)}
             return (
                 log_store.head(reads),
                 queue,
                 witness_store.uncosigned_counts(reads),
+                waiting_for(ceremonies_store.proposals(reads), self._member),
                 *unwitnessed(reads, self._ledger.checkpoint.size),
             )
 

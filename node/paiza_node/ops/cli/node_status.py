@@ -8,6 +8,8 @@ from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import FindingState
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.version import VERSION
+from paiza_node.features.ceremonies import store as ceremonies_store
+from paiza_node.features.ceremonies.model import waiting_for
 from paiza_node.features.recovery.progress import SETTING, Progress
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.misbehaviour import misbehaviour_message
@@ -41,6 +43,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         uncosigned = witness_store.uncosigned_counts(reads)
         recovering_from = Progress.from_bytes(settings_store.setting(reads, SETTING)).members
         witnessed, since = unwitnessed(reads, head.size)
+        proposals_waiting, proposals_for_own = waiting_for(ceremonies_store.proposals(reads), config.member)
     response = admin_pb2.GetStatusResponse(
         member=config.member,
         version=VERSION,
@@ -49,6 +52,8 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         waiting=sum(summary.waiting for summary in queue.values()),
         database=database,
         recovering_from=sorted(recovering_from),
+        proposals_waiting=proposals_waiting,
+        proposals_for_own=proposals_for_own,
     )
     if witnessed is not None:
         response.witnessed_size = witnessed.size

@@ -53,6 +53,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("waiting"), number_text(status.waiting)),
             (_("register"), status.register_version.hex()[:16] or "-"),
             (_("renew by"), shown_time(time_of(status.register_expiry_time))),
+            *([(_("proposals"), _proposals(status))] if status.proposals_waiting else []),
             *([(_("recovering from"), ", ".join(status.recovering_from))] if status.recovering_from else []),
         ]
     )
@@ -65,6 +66,12 @@ def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
         return _("all entries")
     age = span_text(datetime.now(UTC) - since)
     return _("the first {size}; the rest waits for {age}").format(size=number_text(status.witnessed_size), age=age)
+
+
+def _proposals(status: admin_pb2.GetStatusResponse) -> str:
+    """Return how many changes of the register wait for signatures, and how many for this member's."""
+    text = _("{count} wait for signatures; {own} for this member's")
+    return text.format(count=number_text(status.proposals_waiting), own=number_text(status.proposals_for_own))
 
 
 def _clock(status: admin_pb2.GetStatusResponse) -> str:
@@ -116,6 +123,8 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "waiting": status.waiting,
         "register_version": status.register_version.hex(),
         "register_expiry_time": iso(time_of(status.register_expiry_time)),
+        "proposals_waiting": status.proposals_waiting,
+        "proposals_for_own": status.proposals_for_own,
         "clock_offset_seconds": offset_seconds(status),
         "clock_sources": status.clock_sources if runs else None,
         "recovering_from": list(status.recovering_from),

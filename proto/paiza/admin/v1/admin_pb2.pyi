@@ -62,6 +62,8 @@ class GetStatusResponse(_message.Message):
     RECOVERING_FROM_FIELD_NUMBER: _builtins.int
     CLOCK_OFFSET_FIELD_NUMBER: _builtins.int
     CLOCK_SOURCES_FIELD_NUMBER: _builtins.int
+    PROPOSALS_WAITING_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FOR_OWN_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     version: _builtins.str
@@ -80,6 +82,10 @@ class GetStatusResponse(_message.Message):
     """Size of the largest checkpoint of the own log that a quorum of the other members cosigned; 0 when there is none."""
     clock_sources: _builtins.int
     """Peers whose clocks were compared with it lately."""
+    proposals_waiting: _builtins.int
+    """Proposals to change the register that wait for signatures."""
+    proposals_for_own: _builtins.int
+    """Those of them that may be signed by a key of the own member."""
     @_builtins.property
     def started_time(self) -> _timestamp_pb2.Timestamp:
         """When the process began to serve."""
@@ -127,10 +133,12 @@ class GetStatusResponse(_message.Message):
         recovering_from: _abc.Iterable[_builtins.str] | None = ...,
         clock_offset: _duration_pb2.Duration | None = ...,
         clock_sources: _builtins.int = ...,
+        proposals_waiting: _builtins.int = ...,
+        proposals_for_own: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "database", b"database", "member", b"member", "messages", b"messages", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
