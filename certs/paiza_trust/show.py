@@ -1,17 +1,32 @@
 """Puts a verified register into plain values, and into lines for a person."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from paiza_register import Register
-from paiza_trust.language import _
+from paiza_register import Member
+from paiza_register.ceremony import Base
+from paiza_trust.language import _, current
+
+_HOUR = timedelta(hours=1)
 
 
-def describe(register: Register) -> Mapping[str, object]:
-    """Put a register into plain values: for `--json`, and for the table."""
+def describe(base: Base, now: datetime) -> Mapping[str, object]:
+    """Put a register into plain values: for `--json`."""
+    register = base.register
     return {
         "federation": register.federation,
         "version": register.version.hex(),
+        "issued_time": register.issued_time.isoformat(),
         "expiry_time": register.expiry_time.isoformat(),
+        "expired": now >= register.expiry_time,
+        "timestamp_life_hours": register.life // _HOUR,
+        "grace_hours": register.grace // _HOUR,
+        "custodians": list(register.custodians),
+        "threshold": register.threshold,
+        "publishers": list(register.publishers),
+        "reference_holders": _reference_holders(base),
+        "agreements": [name for name, _text in register.agreements],
+        "unusable": dict(register.unusable),
         "members": [
             {
                 "id": member.id,
@@ -32,20 +47,46 @@ def describe(register: Register) -> Mapping[str, object]:
     }
 
 
-def lines(register: Register) -> list[str]:
+def lines(base: Base, now: datetime) -> list[str]:
     """Put a register into lines for a person."""
+    register = base.register
+    expired = now >= register.expiry_time
+    until = _("expired since {time} UTC") if expired else _("valid until {time} UTC")
     shown = [
         _("{federation}: register {version}…, verified").format(
             federation=register.federation, version=register.version.hex()[:16]
         ),
-        _("valid until {time} UTC").format(time=f"{register.expiry_time:%Y-%m-%d %H:%M}"),
+        until.format(time=f"{register.expiry_time:%Y-%m-%d %H:%M}"),
+        _(
+            "A register counts as current for {life} h after a node signed it; after that it is used for {grace} h."
+        ).format(life=register.life // _HOUR, grace=register.grace // _HOUR),
+        _("Custodians, of whom {threshold} must sign a change: {members}").format(
+            threshold=register.threshold, members=", ".join(register.custodians)
+        ),
+        _("Nodes that publish, in their order: {members}").format(members=", ".join(register.publishers)),
+        _("The reference data are signed by: {members}").format(members=", ".join(_reference_holders(base))),
     ]
     for member in register.members.values():
-        shown.append(f"{member.id:<16} {member.status:<9} {', '.join(member.endpoints):<21} {member.names['en']}")
-        shown += [f"{'':<16} log        {key.vkey}" for key in member.log_keys]
-        shown += [f"{'':<16} witness    {key.name}+{key.key.key_id.hex()}" for key in member.witness_keys]
-        shown += [
-            f"{'':<16} encryption {key.key_id.hex()[:16]}… until {key.not_after:%Y-%m-%d}"
-            for key in member.encryption_keys
-        ]
+        shown += _member(member)
+    shown += [
+        _("{member}: its own files cannot be used ({why})").format(member=member, why=why)
+        for member, why in register.unusable.items()
+    ]
     return shown
+
+
+def _member(member: Member) -> list[str]:
+    status = {"active": _("active"), "suspended": _("suspended")}[member.status]
+    return [
+        f"{member.id:<16} {status}, {', '.join(member.endpoints)}, {member.names[current()]}",
+        *(f"{'':<16} {_('log')} {key.vkey}" for key in member.log_keys),
+        *(f"{'':<16} {_('witness')} {key.name}+{key.key.key_id.hex()}" for key in member.witness_keys),
+        *(
+            f"{'':<16} {_('encryption key')} {key.key_id.hex()[:16]}…, {key.not_after:%Y-%m-%d}"
+            for key in member.encryption_keys
+        ),
+    ]
+
+
+def _reference_holders(base: Base) -> list[str]:
+    return [str(each["member"]) for each in base.federation["reference"]]

@@ -7,8 +7,7 @@ from typing import Final
 import click
 
 from paiza_cli.language import LANGUAGES
-from paiza_register import load_set
-from paiza_register.ceremony import Application, Proposal
+from paiza_register.ceremony import Application, Base, Proposal
 from paiza_trust import carried_files, describe, language, own_node, signing
 from paiza_trust.cli import display, options
 from paiza_trust.cli.places import Place, node_of, place_of
@@ -69,8 +68,8 @@ def show(subject: str, profile: str | None, *, as_json: bool) -> None:
             display.show_proposal(read, place.name, as_json=as_json)
         else:
             with carried_files.located(path):
-                register = load_set(read.files, read.first_root, datetime.now(UTC))
-            display.show_verified(register, as_json=as_json)
+                base = Base.verify(read, None)
+            display.show_verified(base, as_json=as_json)
             if not as_json:
                 display.show_digests(read)
 

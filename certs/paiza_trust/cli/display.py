@@ -11,8 +11,7 @@ import click
 from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_cli.language import LANGUAGES, Language
 from paiza_cli.terminal import plain_line
-from paiza_register import Register
-from paiza_register.ceremony import Application, Proposal
+from paiza_register.ceremony import Application, Base, Proposal
 from paiza_register.register_file import RegisterFile
 from paiza_trust import describe, own_node
 from paiza_trust import show as show_register
@@ -148,12 +147,13 @@ def held_values(held: Held) -> dict[str, object]:
     }
 
 
-def show_verified(register: Register, *, as_json: bool) -> None:
+def show_verified(base: Base, *, as_json: bool) -> None:
     """Print what a verified register says."""
+    now = datetime.now(UTC)
     if as_json:
-        show_json(show_register.describe(register))
+        show_json(show_register.describe(base, now))
         return
-    for line in show_register.lines(register):
+    for line in show_register.lines(base, now):
         click.echo(plain_line(line))
 
 
