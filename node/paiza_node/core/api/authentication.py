@@ -90,11 +90,13 @@ class Authenticator:
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
         denied: Callable[[str, str, str], Awaitable[None]] | None = None,
         blocks: PeerBlocks | None = None,
+        officer_certificates: dict[str, datetime] | None = None,
     ) -> None:
         """Store the own member, the register in force, the known officers and the blocked members.
 
         ``denied`` is called with the officer, the call and the rule that denied it. ``compared`` is called with a
-        member, a method and a request; it returns when signed data may be sent to that member.
+        member, a method and a request; it returns when signed data may be sent to that member. The end of an officer's
+        certificate is put into ``officer_certificates`` as the officer calls.
         """
         self._access = services.accesses()
         self._compared = compared
@@ -103,6 +105,7 @@ class Authenticator:
         self._register_cache = register_cache
         self._officers = officers
         self._clock = clock
+        self._officer_certificates = {} if officer_certificates is None else officer_certificates
         self._under_way: Counter[str] = Counter()
         self._blocks = blocks or PeerBlocks()
         self._member_calls: set[_MemberCall] = set()
@@ -203,6 +206,7 @@ class Authenticator:
             raise Rejected("unknown_officer", "this officer is not known to the node")
         if certificate.fingerprint != officer.certificate_sha256:
             raise Rejected("unknown_officer", "this is not the certificate on record for the officer")
+        self._officer_certificates[officer.id] = certificate.not_after
         # 6.
         if officer.suspended:
             raise _Denied(officer.id, "officer-suspended")

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -56,14 +57,16 @@ class Operate:
         checkpoint_exchange: CheckpointExchange,
         misbehaviour: Callable[[str], list[str]],
         recovering_from: Callable[[], Collection[str]] = tuple,
+        officer_certificates: Mapping[str, datetime] = MappingProxyType({}),
     ) -> None:
         """Store the collaborators.
 
         ``misbehaviour`` returns the reason codes recorded against a member's log, ``recovering_from`` the members from
-        which lost entries are still expected.
+        which lost entries are still expected, and ``officer_certificates`` the ends of those that officers showed.
         """
         self._misbehaviour = misbehaviour
         self._recovering_from = recovering_from
+        self._officer_certificates = officer_certificates
         self._member = core.member
         self._version = version
         self._register_cache = core.register_cache
@@ -102,6 +105,8 @@ class Operate:
         response.clock_sources = len(clocks.ahead)
         if clocks.own is not None:
             response.clock_offset.FromTimedelta(clocks.own)
+        for officer, time in sorted(self._officer_certificates.items()):
+            response.officer_certificates.add(officer=officer).expiry_time.FromDatetime(time)
         for member in sorted(sessions.keys() | blocks.keys()):
             peer = response.peers.add(
                 member=member,
