@@ -61,6 +61,11 @@ def load_keys(config: Config, own: Member) -> Keys:
     )
 
 
+def node_certificate_file(config: Config) -> bytes:
+    """Return the node's certificate, PEM, without opening a key."""
+    return _certificate(config.keys / "tls.crt")
+
+
 def log_key_path(folder: Path, origin: str) -> Path:
     """Return the file of a log's key: `log.key`, or for a later log of the member `log-<n>.key` if it exists."""
     own = folder / f"log-{origin.rpartition('/')[2]}.key"

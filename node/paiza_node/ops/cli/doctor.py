@@ -7,8 +7,10 @@ from typing import Final
 
 import click
 
+from paiza.admin.v1 import admin_pb2
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.terminal import plain_line
+from paiza_node.core.access.officers import load_officers
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.ops.admin.client import AdminClient
@@ -19,7 +21,14 @@ from paiza_node.ops.config import Config
 from paiza_node.ops.doctor import machine
 from paiza_node.ops.doctor.machine import Check, Level, Look, fail, ok, warn
 from paiza_node.ops.doctor.peers import check_blocks, check_misbehaviour, check_peers
-from paiza_node.ops.keys import load_keys
+from paiza_node.ops.doctor.register import (
+    check_expiries,
+    check_members,
+    check_officer_certificates,
+    check_proposals,
+    check_register,
+)
+from paiza_node.ops.keys import load_keys, node_certificate_file
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import print_json
@@ -56,14 +65,19 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
 
 def examine(config: Config, now: datetime) -> Iterator[Check]:
     """Run every check; one that cannot be made is a failure, and the others are made nevertheless."""
-    yield from _guarded(N_("node"), lambda: _running(config))
+    status = _status(config)
+    yield from _guarded(N_("node"), lambda: _running(config, status))
     yield from _guarded(N_("data folder"), lambda: machine.check_data_folder(config))
     try:
         _reader, register = known_register(config)
     except PaizaError as error:
         yield _failed(N_("register"), explained(error))
         return
-    yield from _guarded(N_("register"), lambda: machine.check_register(register, now))
+    yield from _guarded(N_("register"), lambda: check_register(register, now))
+    yield from _guarded(N_("members"), lambda: check_members(register, config.member))
+    yield from _guarded(N_("expiries"), lambda: check_expiries(config, register, node_certificate_file(config), now))
+    yield from _guarded(N_("officers"), lambda: _officers(config, status, now))
+    yield from _guarded(N_("proposals"), lambda: check_proposals(config, now))
     yield from _guarded(N_("keys"), lambda: machine.check_keys(config, register, now))
     yield from _guarded(N_("database"), lambda: machine.check_database_settings(config))
     yield from _guarded(N_("disk"), lambda: machine.check_disk(config, now))
@@ -75,14 +89,27 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("peers"), lambda: _peers(config, register))
 
 
-def _running(config: Config) -> Iterator[Check]:
+def _status(config: Config) -> admin_pb2.GetStatusResponse | None:
+    """Return the status of the running node; None if none runs."""
     try:
         with AdminClient(config.admin_socket) as client:
-            status = client.status()
+            return client.status()
     except PaizaError:
+        return None
+
+
+def _running(config: Config, status: admin_pb2.GetStatusResponse | None) -> Iterator[Check]:
+    if status is None:
         yield warn(N_("node"), N_("It does not run."), N_("Start it: paiza-node run --config {path}"), path=config.path)
-        return
-    yield ok(N_("node"), N_("Version {version} runs."), version=status.version)
+    else:
+        yield ok(N_("node"), N_("Version {version} runs."), version=status.version)
+
+
+def _officers(config: Config, status: admin_pb2.GetStatusResponse | None, now: datetime) -> Iterator[Check]:
+    officers = load_officers(config.officers, config.member, config.federation)
+    shown = () if status is None else status.officer_certificates
+    seen = {each.officer: each.expiry_time.ToDatetime(tzinfo=UTC) for each in shown if each.officer in officers}
+    yield from check_officer_certificates(seen, len(officers), now)
 
 
 def _peers(config: Config, register: Register) -> Iterator[Check]:

@@ -12,7 +12,6 @@ from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
 
 from paiza.core.v1 import log_pb2
-from paiza_node.core.access.officers import load_officers
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
@@ -27,13 +26,11 @@ from paiza_node.ops.doctor.store import database_facts
 from paiza_node.ops.keys import load_keys, unsealed_keys
 from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.offline import check_database
-from paiza_node.ops.terminal import shown_bytes, shown_time
+from paiza_node.ops.terminal import shown_bytes
 from paiza_register import Register
 from paiza_wire.tlog.cosignatures import quorum
 from paiza_wire.tlog.tiles import TILE_WIDTH
 
-EXPIRY_WARNING: Final = timedelta(days=30)  # certificates and keys; a ceremony takes days
-REGISTER_WARNING: Final = timedelta(days=3)  # its timestamp is renewed more often
 LEAST_FREE: Final = 256 * 1024 * 1024  # bytes; below, a burst of messages fills the disk
 LITTLE_FREE: Final = 5 * 1024 * 1024 * 1024
 DAYS_OF_GROWTH: Final = 30
@@ -84,7 +81,7 @@ def fail(name: str, what: str, remedy: str, /, **values: Any) -> Check:
 
 
 def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Check]:
-    """Check key files, officers, certificate and encryption key."""
+    """Check key files, certificate and encryption key."""
     name = N_("keys")
     own = register.described_member(config.member)
     keys = load_keys(config, own)  # raises if others can read a key
@@ -110,12 +107,6 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
             ),
             files=", ".join(unsealed),
         )
-    officers = load_officers(config.officers, config.member, config.federation)
-    yield ok(N_("officers"), N_("{count} officers are listed."), count=len(officers))
-    name = N_("certificate")
-    der = PEM_cert_to_DER_cert(keys.certificate.decode())
-    certificate = register.certificate_verifier().node(der, expected_member=config.member, at=now)
-    yield _expiry(name, certificate.not_after, now, EXPIRY_WARNING, N_("Renew it with your own node CA."))
     name = N_("encryption key")
     current = own.current_encryption_key(now)
     if current.key_id not in keys.decryption:
@@ -125,25 +116,8 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
             N_("Restore its seed as encryption*.seed. Without it no incoming message can be opened."),
             key=current.key_id.hex()[:16],
         )
-    else:
-        remedy = N_("Make a new encryption key and publish it in the register.")
-        yield _expiry(name, current.not_after, now, EXPIRY_WARNING, remedy)
-
-
-def check_register(register: Register, now: datetime) -> Iterator[Check]:
-    """Check for how long the register is valid."""
-    remedy = N_("The register's holders must publish a new version; check that this node reaches its source.")
-    yield _expiry(N_("register"), register.expiry_time, now, REGISTER_WARNING, remedy)
-
-
-def _expiry(name: str, time: datetime, now: datetime, warning: timedelta, remedy: str) -> Check:
-    left = time - now
-    values = {"time": shown_time(time), "left": span_text(abs(left))}
-    if left <= timedelta(0):
-        return fail(name, N_("Expired {left} ago, on {time}."), remedy, **values)
-    if left < warning:
-        return warn(name, N_("Expires in {left}, on {time}."), remedy, **values)
-    return ok(name, N_("Valid for {left}, until {time}."), **values)
+    der = PEM_cert_to_DER_cert(keys.certificate.decode())
+    register.certificate_verifier().node(der, expected_member=config.member, at=now)  # raises if others would refuse it
 
 
 def check_database_settings(config: Config) -> Iterator[Check]:

@@ -1,0 +1,199 @@
+"""The doctor's checks of the register: its age and publishers, everything that expires, members, waiting proposals."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from paiza_node.core.errors import N_
+from paiza_node.core.storage.scanning import open_scan
+from paiza_node.features.ceremonies import store as proposals_store
+from paiza_node.ops.config import Config
+from paiza_node.ops.doctor.machine import Check, fail, ok, warn
+from paiza_node.ops.expiries import Expiry, Kind, Urgency, member_expiries, node_certificate, of_others, shared_expiries
+from paiza_node.ops.language import _, number_text, span_text
+from paiza_node.ops.terminal import HASH_DIGITS, shown_time
+from paiza_register import Register
+
+LONG_WAITING: Final = timedelta(days=3)  # a proposal; custodians sign it in minutes when they are on call
+MAX_SHOWN: Final = 10  # proposals of one run
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The name of what expires, who renews it, and how."""
+
+    name: str
+    who: str
+    how: str
+
+
+_PUBLISHERS: Final = N_("the publishers' nodes, by themselves")
+_CUSTODIANS: Final = N_("the custodians")
+_TRUST_OFFICER: Final = N_("the member's trust officer")
+_RESIGN: Final = N_("The custodians sign it anew for a year: `paiza-trust propose resign`.")
+_NEW_CA: Final = N_("Make a new CA, and publish it with the member's key while this one is still valid.")
+
+RENEWALS: Final[Mapping[Kind, Renewal]] = {
+    Kind.TIMESTAMP: Renewal(
+        N_("timestamp"),
+        _PUBLISHERS,
+        N_("Call the operators of the other members' nodes: one that publishes must be reachable from here."),
+    ),
+    Kind.SNAPSHOT: Renewal(N_("snapshot"), _PUBLISHERS, _RESIGN),
+    Kind.ROOT: Renewal(N_("root"), _CUSTODIANS, _RESIGN),
+    Kind.TARGETS: Renewal(N_("targets"), _CUSTODIANS, _RESIGN),
+    Kind.REFERENCE: Renewal(
+        N_("reference data"),
+        N_("the data officers"),
+        N_("A data officer signs them anew: `paiza-trust propose resign federation.reference`."),
+    ),
+    Kind.ROLE: Renewal(
+        N_("member's files"),
+        _TRUST_OFFICER,
+        N_("Sign them anew with the member's key: `paiza-trust propose resign {owner}`."),
+    ),
+    Kind.REVOCATIONS: Renewal(
+        N_("revocations"),
+        N_("the member's node, by itself"),
+        N_("Start the node, and see in its log why it does not sign them anew."),
+    ),
+    Kind.NODE_CERTIFICATE: Renewal(
+        N_("certificate"),
+        N_("the holder of the member's node CA"),
+        N_("Certify it anew: `paiza-trust ca certify node.csr -o tls.crt`."),
+    ),
+    Kind.NODE_CA: Renewal(N_("node CA"), _TRUST_OFFICER, _NEW_CA),
+    Kind.OFFICER_CA: Renewal(N_("officer CA"), _TRUST_OFFICER, _NEW_CA),
+    Kind.ENCRYPTION_KEY: Renewal(
+        N_("encryption key"),
+        _TRUST_OFFICER,
+        N_("Make a new encryption key and publish it in the register."),
+    ),
+    Kind.OFFICER_CERTIFICATE: Renewal(
+        N_("officer's certificate"),
+        N_("the holder of the member's officer CA"),
+        N_("Certify the officer anew: `paiza-trust ca certify`."),
+    ),
+}
+
+
+def check_expiries(config: Config, register: Register, certificate_pem: bytes, now: datetime) -> Iterator[Check]:
+    """Check everything of our own and of all that expires; of other members what expires within days."""
+    certificate = node_certificate(config.member, certificate_pem)
+    for each in (*shared_expiries(register), *member_expiries(register, config.member), certificate):
+        yield expiry_check(each, now)
+    for each in of_others(register, config.member):
+        if each.urgency(now) is Urgency.NOW:
+            yield _of_another(each, now)
+
+
+def expiry_check(expiry: Expiry, now: datetime) -> Check:
+    """Return the line about something of our own, or of all, that expires."""
+    renewal, urgency = RENEWALS[expiry.kind], expiry.urgency(now)
+    values = {**_times(expiry, now), "owner": expiry.owner, "who": _(renewal.who)}
+    if urgency is Urgency.LATER:
+        return ok(renewal.name, N_("Valid for {left}, until {time}. Renewed by: {who}."), **values)
+    judge = fail if urgency is Urgency.NOW else warn
+    if expiry.time <= now:
+        return fail(renewal.name, N_("Expired {left} ago, on {time}. Renewed by: {who}."), renewal.how, **values)
+    return judge(renewal.name, N_("Expires in {left}, on {time}. Renewed by: {who}."), renewal.how, **values)
+
+
+def _of_another(expiry: Expiry, now: datetime) -> Check:
+    what = (
+        N_("{what} of {owner}: expired {left} ago, on {time}.")
+        if expiry.time <= now
+        else N_("{what} of {owner}: expires in {left}, on {time}.")
+    )
+    named = {"what": _(RENEWALS[expiry.kind].name), "owner": expiry.owner}
+    return warn(N_("other members"), what, N_("Tell that member's operator."), **named, **_times(expiry, now))
+
+
+def _times(expiry: Expiry, now: datetime) -> dict[str, str]:
+    return {"time": shown_time(expiry.time), "left": span_text(abs(expiry.time - now))}
+
+
+def check_officer_certificates(seen: Mapping[str, datetime], count: int, now: datetime) -> Iterator[Check]:
+    """Check the certificates of ``count`` officers, as far as the node has ``seen`` them since its start."""
+    name = N_("officers")
+    found = sorted((Expiry(Kind.OFFICER_CERTIFICATE, officer, time) for officer, time in seen.items()), key=_time)
+    for each in found:
+        if (urgency := each.urgency(now)) is not Urgency.LATER:
+            yield (fail if urgency is Urgency.NOW else warn)(
+                name,
+                N_("The certificate of {owner} expired {left} ago, on {time}.")
+                if each.time <= now
+                else N_("The certificate of {owner} expires in {left}, on {time}."),
+                RENEWALS[each.kind].how,
+                owner=each.owner,
+                **_times(each, now),
+            )
+    text = N_("{count} officers are listed. The node has seen the certificates of {seen} since its start.")
+    yield ok(name, text, count=number_text(count), seen=number_text(len(found)))
+
+
+def _time(expiry: Expiry) -> datetime:
+    return expiry.time
+
+
+def check_register(register: Register, now: datetime) -> Iterator[Check]:
+    """Check how old the register is, and show who publishes it."""
+    yield ok(
+        N_("register"),
+        N_("Version {version}, root {root}, signed {age} ago. Publishers in their order: {publishers}."),
+        version=register.version.hex()[:HASH_DIGITS],
+        root=number_text(register.root_version),
+        age=span_text(max(timedelta(0), now - register.issued_time)),
+        publishers=", ".join(register.publishers),
+    )
+
+
+def check_members(register: Register, own: str) -> Iterator[Check]:
+    """Check whose own files can be used."""
+    name = N_("members")
+    for member, why in sorted(register.unusable.items()):
+        if member == own:
+            yield fail(
+                name,
+                N_("The register's files of this member cannot be used: {why}. Nobody exchanges anything with it."),
+                N_("Publish them anew with the member's key: `paiza-trust propose member {member}`, or `resign`."),
+                member=member,
+                why=why,
+            )
+        else:
+            yield warn(
+                name,
+                N_("The register's files of {member} cannot be used: {why}. It counts as away."),
+                N_("Tell that member's operator: it must publish them anew."),
+                member=member,
+                why=why,
+            )
+    if not register.unusable:
+        count = number_text(len(register.active_ids))
+        yield ok(name, N_("The files of all {count} active members can be used."), count=count)
+
+
+def check_proposals(config: Config, now: datetime) -> Iterator[Check]:
+    """Check for how long proposals of changes wait for signatures."""
+    name = N_("proposals")
+    with open_scan(config.database) as scan:
+        waiting = sorted(
+            (each for each in proposals_store.proposals(scan) if each.is_waiting), key=lambda each: each.received_time
+        )
+    for each in waiting[:MAX_SHOWN]:
+        age = now - each.received_time
+        values = {
+            "kind": each.kind,
+            "fingerprint": each.fingerprint.hex()[:HASH_DIGITS],
+            "age": span_text(max(timedelta(0), age)),
+            "missing": number_text(each.missing),
+            "members": ", ".join(each.waits_for) or "-",
+        }
+        text = N_(
+            "A proposal ({kind}, {fingerprint}) has waited for {age}; signatures missing: {missing}, of {members}."
+        )
+        remedy = N_("Custodians see and sign it with `paiza-trust pending` and `paiza-trust sign`.")
+        yield warn(name, text, remedy, **values) if age > LONG_WAITING else ok(name, text, **values)
+    if not waiting:
+        yield ok(name, N_("No change of the register waits for signatures."))

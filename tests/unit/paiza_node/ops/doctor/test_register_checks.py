@@ -1,0 +1,203 @@
+"""The doctor's lines about the register, in both languages: expiries with who renews them, members, proposals."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from paiza_cli.language import LANGUAGES, Language
+from paiza_node.features.ceremonies import store as proposals_store
+from paiza_node.features.ceremonies.model import HeldProposal, HeldState
+from paiza_node.ops import expiries, language
+from paiza_node.ops.doctor import register as checks
+from paiza_node.ops.doctor.machine import Check, Level
+from paiza_node.ops.expiries import Expiry, Kind, Urgency
+from paiza_register import Register
+from paiza_trust import dev
+from tests.registers import read_register
+from tests.unit.paiza_node.room import Room
+
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+CYRILLIC = re.compile("[а-яё]")
+
+
+@pytest.fixture(params=LANGUAGES)
+def lang(request: pytest.FixtureRequest) -> Iterator[Language]:
+    """Each language in turn."""
+    language.use(request.param)
+    yield request.param
+    language.use("en")
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A federation of three, on disk."""
+    folder = tmp_path_factory.mktemp("doctor") / "federation"
+    dev.create(folder, ["kaz", "tjk", "uzb"], base_port=20_000)
+    return folder
+
+
+@pytest.fixture
+def register(federation: Path) -> Register:
+    """Its register."""
+    return read_register(federation)
+
+
+def said(check: Check, lang: Language) -> tuple[Level, str, str, str]:
+    """Return the line of a check in words; all of it is in the language in use."""
+    name, (what, remedy) = language._(check.name), check.in_words()
+    for text in (what, remedy):
+        assert "{" not in text
+        assert not text or bool(CYRILLIC.search(text)) == (lang == "ru"), text
+    return check.level, name, what, remedy
+
+
+@pytest.mark.parametrize(
+    ("left", "level"),
+    [(31 * DAY, Level.OK), (29 * DAY, Level.WARN), (6 * DAY, Level.FAIL), (-DAY, Level.FAIL)],
+)
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.TIMESTAMP])
+def test_every_expiry_names_who_renews_it_and_how(lang: Language, kind: Kind, left: timedelta, level: Level) -> None:
+    """From 30 days on a warning, from 7 a failure; the remedy is a command or an act."""
+    shown, _name, what, remedy = said(checks.expiry_check(Expiry(kind, "kaz", NOW + left), NOW), lang)
+    assert shown is level
+    assert language._(checks.RENEWALS[kind].who) in what
+    assert bool(remedy) == (level is not Level.OK)
+    before, after = {"en": ("Expired", "Expires in"), "ru": ("Срок истёк", "Истекает через")}[lang]
+    if level is not Level.OK:
+        assert what.startswith(before if left < timedelta(0) else after)
+        assert "`paiza-trust" in remedy or kind in (
+            Kind.REVOCATIONS,
+            Kind.NODE_CA,
+            Kind.OFFICER_CA,
+            Kind.ENCRYPTION_KEY,
+        )
+
+
+@pytest.mark.parametrize(("hours", "urgency"), [(13, Urgency.LATER), (11, Urgency.SOON), (0, Urgency.NOW)])
+def test_the_timestamp_is_judged_by_its_life(lang: Language, hours: int, urgency: Urgency) -> None:
+    """It is renewed every hour: half of a day is much."""
+    expiry = Expiry(Kind.TIMESTAMP, "", NOW + timedelta(hours=hours), timedelta(hours=24))
+    assert expiry.urgency(NOW) is urgency
+    level, name, _what, _remedy = said(checks.expiry_check(expiry, NOW), lang)
+    assert (level, name) == (Level(urgency), "timestamp")
+
+
+def test_everything_that_expires_is_listed(federation: Path, register: Register, lang: Language) -> None:
+    """Metadata of all, own roles, CAs, certificate and encryption key: one line each."""
+    pem = (federation / "nodes/kaz/keys/tls.crt").read_bytes()
+    config: Any = SimpleNamespace(member="kaz")
+    lines = [said(each, lang) for each in checks.check_expiries(config, register, pem, datetime.now(UTC))]
+    names = {
+        "en": [
+            "timestamp",
+            "snapshot",
+            "root",
+            "targets",
+            "reference data",
+            "member's files",
+            "revocations",
+            "node CA",
+            "officer CA",
+            "encryption key",
+            "certificate",
+        ],
+        "ru": [
+            "timestamp",
+            "snapshot",
+            "root",
+            "targets",
+            "справочные данные",
+            "файлы участника",
+            "отзывы сертификатов",
+            "УЦ узлов",
+            "УЦ сотрудников",
+            "ключ шифрования",
+            "сертификат",
+        ],
+    }[lang]
+    assert [name for _level, name, _what, _remedy in lines] == names
+    assert set(expiries.earliest(expiries.member_expiries(register, "tjk"))) == {
+        (kind, "tjk") for kind in (Kind.ROLE, Kind.REVOCATIONS, Kind.NODE_CA, Kind.OFFICER_CA, Kind.ENCRYPTION_KEY)
+    }
+
+
+def test_what_others_let_expire_is_shown_within_a_week(register: Register, federation: Path, lang: Language) -> None:
+    """With the member's name; it is no failure of this node."""
+    pem = (federation / "nodes/kaz/keys/tls.crt").read_bytes()
+    config: Any = SimpleNamespace(member="kaz")
+    now = datetime.now(UTC)
+    for left, expected in ((8 * DAY, None), (6 * DAY + timedelta(hours=1), "tjk: expires"), (-DAY, "tjk: expired")):
+        late = replace(register, role_expiries={**register.role_expiries, "tjk": now + left})
+        found = [said(each, lang) for each in checks.check_expiries(config, late, pem, now)]
+        about = [(level, what) for level, _name, what, _remedy in found if "tjk" in what]
+        assert bool(about) == bool(expected)
+        if expected is not None:
+            assert about[0][0] is Level.WARN
+            assert lang == "ru" or expected in about[0][1]
+
+
+def test_officers_certificates_as_far_as_they_were_seen(lang: Language) -> None:
+    """Each that ends soon is named, and how many were seen at all."""
+    seen = {"spiffe://kaz/a": NOW + 40 * DAY, "spiffe://kaz/b": NOW + 20 * DAY, "spiffe://kaz/c": NOW - DAY}
+    lines = [said(each, lang) for each in checks.check_officer_certificates(seen, 5, NOW)]
+    assert [level for level, *_rest in lines] == [Level.FAIL, Level.WARN, Level.OK]
+    assert ["spiffe://kaz/c" in lines[0][2], "spiffe://kaz/b" in lines[1][2]] == [True, True]
+    assert "5" in lines[2][2]
+    assert "3" in lines[2][2]
+
+
+def test_the_age_of_the_register_and_its_publishers(register: Register, lang: Language) -> None:
+    """The version, when it was signed, and the order in which nodes publish."""
+    ((level, _name, what, _remedy),) = [said(each, lang) for each in checks.check_register(register, datetime.now(UTC))]
+    assert level is Level.OK
+    assert register.version.hex()[:16] in what
+    assert ", ".join(register.publishers) in what
+
+
+def test_members_whose_files_cannot_be_used(register: Register, lang: Language) -> None:
+    """Our own is a failure; another's a warning with the reason."""
+    assert [said(each, lang)[0] for each in checks.check_members(register, "kaz")] == [Level.OK]
+    broken = replace(register, unusable={"kaz": "expired", "uzb": "too large"})
+    own, other = [said(each, lang) for each in checks.check_members(broken, "kaz")]
+    assert (own[0], "expired" in own[2], "`paiza-trust propose member kaz`" in own[3]) == (Level.FAIL, True, True)
+    assert (other[0], "uzb" in other[2], "too large" in other[2]) == (Level.WARN, True, True)
+
+
+@pytest.mark.parametrize(("age", "level"), [(timedelta(hours=2), Level.OK), (4 * DAY, Level.WARN)])
+async def test_proposals_that_wait(database_url: str, lang: Language, age: timedelta, level: Level) -> None:
+    """Each with whom it waits for; after three days a warning."""
+    config = cast("Any", SimpleNamespace(database=database_url))
+    with Room(database_url) as room:
+        assert [said(each, lang)[0] for each in checks.check_proposals(config, NOW)] == [Level.OK]
+        held = HeldProposal(
+            fingerprint=bytes(32),
+            kind="admit",
+            state=HeldState.OPEN,
+            base_register_version=bytes(32),
+            base_root_version=1,
+            versions=("root=2",),
+            signed_sha256=bytes(32),
+            alone_key="",
+            signed_by=("kaz",),
+            refused_by=(),
+            waits_for=("tjk", "uzb"),
+            missing=1,
+            state_sha256=bytes(32),
+            size=10,
+            received_time=NOW - age,
+            changed_time=NOW - age,
+            data=b"proposal",
+        )
+        await room.ledger.commit(lambda tx: proposals_store.put_proposal(tx.conn, held))
+        ((shown, _name, what, remedy),) = [said(each, lang) for each in checks.check_proposals(config, NOW)]
+    assert shown is level
+    assert "admit" in what
+    assert "tjk, uzb" in what
+    assert bool(remedy) == (level is Level.WARN)
