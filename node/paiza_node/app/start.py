@@ -5,7 +5,7 @@ import gc
 import math
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -47,6 +47,7 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.version import VERSION
 from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.upload import Upload
+from paiza_node.features.ceremonies import store as proposals_store
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.features.search.index import TokenKey
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
@@ -56,6 +57,14 @@ from paiza_node.ops.admin.service import AdminService
 from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader, prepare_data
+from paiza_node.ops.expiries import (
+    earliest,
+    member_expiries,
+    node_certificate,
+    of_others,
+    officer_certificates,
+    shared_expiries,
+)
 from paiza_node.ops.keys import Keys, bad_key, load_keys, log_key_path
 from paiza_register import RegisterReader, folder_fetch
 from paiza_wire import log_entries
@@ -193,6 +202,7 @@ async def _serve(
         config, core, lambda: officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness
     )
     services = build_services(dependencies, channel_keys)
+    seen_certificates: dict[str, datetime] = {}
     operate = Operate(
         core,
         version=VERSION,
@@ -202,6 +212,7 @@ async def _serve(
         checkpoint_exchange=services.witness.checkpoint_exchange,
         misbehaviour=services.witness.monitor.misbehaviour,
         recovering_from=lambda: services.restore_from_peers.progress.members,
+        officer_certificates=seen_certificates,
     )
 
     comparison = StartupComparison(services.peers)
@@ -231,6 +242,7 @@ async def _serve(
             compared,
             Denials(ledger, _now).note,
             services.blocks,
+            seen_certificates,
         ),
         handlers=services.handlers,
         certificate=node_keys.certificate,
@@ -263,6 +275,9 @@ async def _serve(
             keep_fresh(),
             PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
             _metrics(partial(_note_status, operate, ledger, register_cache)),
+            _metrics(
+                partial(_note_register, config.member, register_cache, store, node_keys.certificate, seen_certificates)
+            ),
             _metrics(
                 partial(_count_attachments, services.upload, services.downloads, {"uploaded": 0, "downloaded": 0})
             ),
@@ -327,6 +342,36 @@ async def _note_status(operate: Operate, ledger: Ledger, register_cache: Registe
         metrics.PEER_BLOCKED.labels(peer.member).set(peer.HasField("block"))
         for reason in (FORKED, IN_DEFAULT, STALE):
             metrics.MISBEHAVIOUR.labels(peer.member, reason).set(reason in peer.misbehaviour)
+
+
+async def _note_register(
+    member: str, register_cache: RegisterCache, store: Store, certificate: bytes, officers: Mapping[str, datetime]
+) -> None:
+    """Set the gauges of the register, of what expires, and of the proposals that wait."""
+    register, now = register_cache.last, _now()
+    expiries = [
+        *shared_expiries(register),
+        *member_expiries(register, member),
+        *of_others(register, member),
+        node_certificate(member, certificate),
+        *officer_certificates(officers),
+    ]
+    ends: dict[tuple[str, ...], float] = {
+        (kind.value, owner): time.timestamp() for (kind, owner), time in earliest(expiries).items()
+    }
+    metrics.set_labelled(metrics.EXPIRY, ends)
+    metrics.REGISTER_ISSUED.set(register.issued_time.timestamp())
+    known = register.members.keys() | register.unusable.keys()
+    metrics.set_labelled(metrics.UNUSABLE, {(each,): float(each in register.unusable) for each in known})
+    waiting = await asyncio.to_thread(_waiting_proposals, store)
+    metrics.PROPOSALS.set(len(waiting))
+    metrics.OLDEST_PROPOSAL.set(max([0.0, *((now - since).total_seconds() for since in waiting)]))
+
+
+def _waiting_proposals(store: Store) -> list[datetime]:
+    """Return since when each proposal has waited."""
+    with store.reads() as reads:
+        return [each.received_time for each in proposals_store.proposals(reads) if each.is_waiting]
 
 
 async def _count_attachments(upload: Upload, downloads: AttachmentDownloads, counted: dict[str, int]) -> None:

@@ -1,5 +1,6 @@
 """Prometheus metrics. They contain numbers and member ids only: no message, no officer."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -47,6 +48,30 @@ PEER_CLOCK: Final = Gauge(
     ["peer"],
 )
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "Time at which the register expires.")
+REGISTER_ISSUED: Final = Gauge("paiza_register_issued_timestamp_seconds", "Time at which the register was signed.")
+EXPIRY: Final = Gauge(
+    "paiza_expiry_timestamp_seconds",
+    "Time at which something expires: what, and the member whose it is; the earliest of all officers seen.",
+    ["what", "member"],
+)
+UNUSABLE: Final = Gauge("paiza_member_unusable", "1 if the register's files of the member cannot be used.", ["member"])
+PROPOSALS: Final = Gauge("paiza_proposals_waiting", "Proposals to change the register that wait for signatures.")
+OLDEST_PROPOSAL: Final = Gauge(
+    "paiza_proposal_age_seconds", "Age of the oldest proposal that waits for signatures; 0 for none."
+)
+
+
+def set_labelled(gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:
+    """Set a gauge for exactly these label values; it has no others afterwards."""
+    gone = _LABELLED.get(gauge, frozenset()) - values.keys()
+    for labels, value in values.items():
+        gauge.labels(*labels).set(value)
+    for labels in gone:
+        gauge.remove(*labels)
+    _LABELLED[gauge] = frozenset(values)
+
+
+_LABELLED: Final[dict[Gauge, frozenset[tuple[str, ...]]]] = {}
 
 
 def serve(listen: str, registry: CollectorRegistry = REGISTRY) -> None:
