@@ -89,6 +89,8 @@ class Archive:
 
     def blob(self, digest: bytes) -> bytes | None:
         """Return the file of this SHA-256; None if there is none, or it is damaged."""
+        if len(digest) != VERSION_BYTES:
+            return None  # metadata may name anything
         with suppress(FileNotFoundError):
             data = (self._blobs / digest.hex()).read_bytes()
             return data if sha256(data).digest() == digest else None

@@ -12,3 +12,4 @@ def test_what_is_no_version_names_no_set(version: bytes, tmp_path: Path) -> None
     """An impossible file name is not looked up."""
     assert Archive(tmp_path).files(version) is None
     assert Archive(tmp_path).set(version) is None
+    assert Archive(tmp_path).blob(version) is None
