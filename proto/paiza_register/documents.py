@@ -208,7 +208,10 @@ def vkey_digest(vkey: str) -> bytes:
 
 
 def parse_member(member_id: str, federation: Federation, data: bytes, revoked: frozenset[bytes]) -> Member:
-    """Parse members/<id>/member.json; refuse an id other than the path's and a log that was not admitted."""
+    """Parse members/<id>/member.json; refuse an id other than the path's, and one that lacks a key that was admitted.
+
+    A key that was not admitted is left out: its member named it before the custodians pinned it.
+    """
     status = federation.members[member_id]
     trust_domain = f"{member_id}.{federation.name}"
     fields = Fields.load(f"members/{member_id}/member.json", data)
@@ -233,12 +236,15 @@ def parse_member(member_id: str, federation: Federation, data: bytes, revoked: f
     witness_keys = fields.each("witness_keys", 1, None, lambda key: _witness_key(key, trust_domain))
     if len({key.name for key in witness_keys}) != len(witness_keys):
         raise fields.refuse("witness_keys", "have one name twice")
-    named = (*((key.origin, key.vkey) for key in log_keys), *((key.name, key.vkey) for key in witness_keys))
-    held = {(name, vkey_digest(vkey)) for name, vkey in named}
-    for name, _ in sorted(held - federation.key_pins):
-        raise fields.refuse("log_keys or witness_keys", f"hold a key of {name} that the members did not admit")
+    pins = federation.key_pins
+    log_keys = tuple(key for key in log_keys if (key.origin, vkey_digest(key.vkey)) in pins)
+    witness_keys = tuple(key for key in witness_keys if (key.name, vkey_digest(key.vkey)) in pins)
+    if not log_keys or not witness_keys:
+        raise fields.refuse("log_keys or witness_keys", "hold no key that the members admitted")
+    held = {(key.origin, vkey_digest(key.vkey)) for key in log_keys}
+    held |= {(key.name, vkey_digest(key.vkey)) for key in witness_keys}
     # A dropped key would hide a log that showed two histories, or a witness that saw both.
-    for name, _ in sorted(pin for pin in federation.key_pins - held if pin[0].startswith(f"{trust_domain}/")):
+    for name, _ in sorted(pin for pin in pins - held if pin[0].startswith(f"{trust_domain}/")):
         raise fields.refuse("log_keys or witness_keys", f"lack a key of {name} that the members admitted")
     return Member(
         id=member_id,

@@ -19,8 +19,9 @@ A set from any source (fetched, archived, carried, inside evidence) is accepted 
    custodians, publishers and holders of the reference data are exactly those whose keys sign, and every active member
    has a custodian and a publisher.
 7. Each member's own two roles list nothing but its files, few and small enough, and delegate no further. The files are
-   there, and are those named. member.json and revoked.json are well formed. member.json names exactly the keys of logs
-   and witnesses that federation.json pins for the member, dropped none and added none.
+   there, and are those named. member.json and revoked.json are well formed. member.json names every key of a log or a
+   witness that federation.json pins for the member; one that is not pinned is not its key yet, since any publisher
+   could part the two.
 8. At the time asked for, nothing that the members share has expired longer ago than the grace, or expires later than
    anybody may sign today. Neither has a member's own role. Without a time asked for, the set is taken at its own
    time: evidence is judged as it was.

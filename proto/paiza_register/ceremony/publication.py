@@ -133,7 +133,10 @@ class Publication:
                 raise Rejected("register_rolled_back", "the publication takes back a revocation")
         if data := self.files.get(f"members/{member}/member.json"):
             federation = Federation(self.base.file.files[target_path(self.base.targets.targets[FEDERATION])])
-            parse_member(member, federation, data, frozenset())  # refuses a dropped key, and one not admitted
+            own = parse_member(member, federation, data, frozenset())  # refuses a dropped key
+            named = sum(len(json.loads(data)[listed]) for listed in ("log_keys", "witness_keys"))
+            if named != len(own.log_keys) + len(own.witness_keys):
+                raise Rejected("conflict", "a new log or witness is admitted by the custodians")
 
 
 def publication(

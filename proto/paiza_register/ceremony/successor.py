@@ -204,13 +204,13 @@ class Successor:
     def _known_revocations(self, applied: Application) -> frozenset[bytes]:
         """Return what the member revoked: by the base or, of a removed member, by what the snapshot still names."""
         member, role = applied.member, roles.revocations_of(applied.member)
-        path = f"members/{member}/revoked.json"
+        if role in self.base.delegations:
+            return self.base.register.revocations.get(member, frozenset())
         meta = self.base.snapshot.meta.get(f"{role}.json")
         if meta is None:
             return frozenset()
-        known = self.base.target(role, path) if role in self.base.delegations else None
         try:
-            return parse_revoked(member, applied.last_revocations(meta) if known is None else known)
+            return parse_revoked(member, applied.last_revocations(meta))
         except Rejected as error:
             if error.reason == "register_invalid":  # no reader could use it
                 return frozenset()

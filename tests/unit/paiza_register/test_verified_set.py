@@ -19,7 +19,7 @@ from paiza_register.verified_set import at_time, refuse_rollback
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.identity.pair import PairPrivateKey
-from paiza_wire.tlog import notes
+from paiza_wire.tlog import cosignatures, notes
 from tests.two_verifiers import second_verifier
 from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, refused_by_both, unusable_for_both
 
@@ -639,9 +639,26 @@ PIN_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("edit", PIN_EDITS.values(), ids=PIN_EDITS)
 def test_each_key_of_a_log_or_witness_is_pinned(holder: Holder, edit: Callable[[dict[str, Any]], object]) -> None:
-    """A key in member.json that federation.json does not pin under its name is its member's fault."""
+    """A member with no key that federation.json pins under its name, or without one that is pinned, is at fault."""
     holder.edit("federation.json", edit)
-    assert "of kaz.paiza.example/" in unusable_for_both(holder, "kaz")
+    assert "keys hold no key" in unusable_for_both(holder, "kaz")
+
+
+@pytest.mark.parametrize("kind", ["log", "witness"])
+def test_a_key_that_is_not_admitted_does_not_count(holder: Holder, kind: str) -> None:
+    """A member may name its next key before the custodians pin it: any publisher could part the two."""
+    name = f"kaz.paiza.example/{kind}/2"
+    vkey = new_log(name) if kind == "log" else new_witness(name)
+    entry = {"origin" if kind == "log" else "name": name, "vkey": vkey}
+    holder.edit("members/kaz/member.json", lambda d: d[f"{kind}_keys"].append(entry))
+    register = holder.load()
+    theirs = second_verifier().Register(holder.files(), holder.bootstrap)
+    assert set(theirs.officer_ca) == set(register.members) == set(MEMBERS)
+    assert len(register.member("kaz").log_keys) == len(register.member("kaz").witness_keys) == 1
+    assert len(theirs.log_keys) == len(theirs.witness_keys) == len(MEMBERS)
+    holder.edit("federation.json", lambda d: d[f"{kind}_keys"].append(pin("origin" if kind == "log" else "name", vkey)))
+    admitted = holder.load().member("kaz")
+    assert len(admitted.log_keys) + len(admitted.witness_keys) == 3
 
 
 def test_no_pins_leave_nobody_to_speak(holder: Holder) -> None:
@@ -693,6 +710,11 @@ def test_keys_of_logs_and_witnesses_are_listed_without_bound(holder: Holder) -> 
     assert len(register.member("kaz").log_keys) == 199
     assert ("gone.paiza.example/log/7", (7).to_bytes(32, "big")) in register.key_pins
     assert len(second_verifier().Register(holder.files(), holder.bootstrap).log_keys) == len(MEMBERS) + 198
+
+
+def new_witness(name: str) -> str:
+    """Return the verifier key of a new witness."""
+    return cosignatures.WitnessSigner.from_private_key(name, keys.generate_mldsa44()).witness_key.to_vkey()
 
 
 def new_log(origin: str) -> str:
