@@ -23,7 +23,7 @@ def newest(folder: Path) -> RegisterFile:
         archive = Archive(place)
         version = archive.current()
         if version is not None and version not in held:
-            held[version] = archive.files(version) or {}
+            held[version] = dict(archive.files(version) or {})
     found = [RegisterFile(files) for files in held.values() if files]
     if not found:
         return RegisterFile.read((folder / "founding.register").read_bytes())
