@@ -219,7 +219,6 @@ def test_no_call_goes_past_the_disk(library: Path, folder: Path) -> None:
         pytest.skip("strace is not installed: it is what sees the calls from outside")
     Federation.create(folder / "federation", ["kaz", "tjk"])
     data = folder / "federation" / "nodes" / "kaz" / "data"
-    data.mkdir(mode=0o700)
     trace, journal = folder / "trace", folder / "journal"
     command = [sys.executable, "-m", "tests.faults.commit_path", folder / "federation", folder, "--work"]
     watched = ["strace", "-f", "-y", "-q", "-s", "0", "-e", f"trace={','.join(CALLS)},{UNKNOWN}", "-o", trace, *command]
