@@ -14,7 +14,7 @@ from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError
 from paiza_wire.reasons import REASONS
 
-_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "bad_certificate": (N_("A certificate is not of the required form"), N_("Make the application anew.")),
     "bad_configuration": (N_("A setting is missing or wrong"), N_("Correct the named setting.")),
     "bad_key": (N_("A key is not of the required kind, or another's"), N_("Use a key that this program made.")),
@@ -65,6 +65,19 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Ask the operator of your node for the role: paiza-node officer."),
     ),
     "profile_ambiguous": (N_("There are several profiles and none was chosen"), N_("Choose one with --profile.")),
+    "proposal_refused": (
+        N_("So many refuse this proposal that it can never count"),
+        N_("Propose it anew, with --instead if you signed it."),
+    ),
+    "proposal_superseded": (
+        N_("The register changed since this was proposed"),
+        N_("Propose it anew, on the register in force."),
+    ),
+    "proposal_unsigned": (N_("Nobody who decides about this has signed it"), N_("Sign it first.")),
+    "proposals_full": (
+        N_("Too many proposals wait already"),
+        N_("Sign or refuse those that wait: paiza-trust pending."),
+    ),
     "register_expired": (N_("The register has expired"), N_("Take the newest register.")),
     "register_invalid": (N_("The register is not valid"), N_("Take the file of another member.")),
     "register_rolled_back": (N_("The register is older than the one known"), N_("Take the newest register.")),
@@ -95,9 +108,13 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("The node's answer is not allowed by the protocol"),
         N_("Ask the operator of your node whether both programs are of one version."),
     ),
-    "unknown_id": (N_("Your node holds no such proposal"), N_("List those that it holds: paiza-trust pending.")),
+    "unknown_log": (
+        N_("The key is not of the member's next log or witness"),
+        N_("Make the key under the next number: paiza-node shows it."),
+    ),
     "unknown_member": (N_("The register has no such member"), N_("Name a member of it.")),
     "unknown_officer": (N_("Your node does not know you as its officer"), N_("Ask its operator: paiza-node officer.")),
+    "unknown_proposal": (N_("Your node holds no such proposal"), N_("List those that it holds: paiza-trust pending.")),
     "unknown_profile": (N_("There is no such profile"), N_("List the profiles with: paiza profiles.")),
     "wrong_member": (N_("A certificate is another member's"), N_("Use one that your own node issued.")),
 }
@@ -139,7 +156,7 @@ class TrustError(Exception):
 def from_wire(error: PaizaError, where: str) -> TrustError:
     """Put an error of the layers below into words; one that names its own place keeps it."""
     what, _, remedy = REASONS[error.reason].partition("; ")
-    what, remedy = _WORDS.get(error.reason, (what, remedy))
+    what, remedy = WORDS.get(error.reason, (what, remedy))
     detail = error.detail
     if isinstance(error, (Refused, Unreachable)):
         where = error.where or where

@@ -95,7 +95,7 @@ class OwnNode:
             raise TrustError("ambiguous_id", what, fingerprint, remedy)
         what = N_("Your node holds no proposal of this fingerprint")
         remedy = N_("List those that it holds: paiza-trust pending.")
-        raise TrustError("unknown_id", what, fingerprint, remedy)
+        raise TrustError("unknown_proposal", what, fingerprint, remedy)
 
     def proposal(self, fingerprint: str) -> Proposal:
         """Return a held proposal, with every signature in it verified here."""

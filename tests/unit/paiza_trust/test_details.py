@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paiza_trust.details import DETAILS, translated_detail
-from paiza_trust.errors import from_wire
+from paiza_trust.errors import WORDS, from_wire
 from paiza_trust.language import translations
 from paiza_wire.errors import Rejected
 
@@ -19,6 +19,7 @@ READ = (
     "proto/paiza_register/register_file.py",
     "proto/paiza_wire/identity/key_files.py",
     "client/paiza_officer/*.py",
+    "node/paiza_node/features/ceremonies/*.py",
 )
 DETAIL = {
     **dict.fromkeys(("Rejected", "Unavailable", "refuse"), 1),
@@ -76,3 +77,12 @@ def test_a_detail_is_told_in_russian(detail: str, told: str) -> None:
     assert told in translated_detail(detail, russian)
     assert told in from_wire(Rejected("conflict", detail), "x").translated(russian).what
     assert translated_detail(detail, str) == detail
+
+
+def test_every_reason_of_a_refusal_has_words(root: Path) -> None:
+    """Each reason of these modules is told in words of a ceremony, and not by the registry, which is in English."""
+    trees = [ast.parse(file.read_text()) for pattern in READ for file in root.glob(pattern)]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    raised = [node.args[0] for node in calls if getattr(node.func, "id", "") in DETAIL]
+    reasons = {each.value for each in raised if isinstance(each, ast.Constant)} - {"usage"}
+    assert reasons - WORDS.keys() == set()

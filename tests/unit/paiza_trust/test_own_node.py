@@ -299,7 +299,7 @@ def test_what_names_no_proposal_is_told(folder: Path, node: Node, capsys: pytest
     fingerprint = suspended(folder, node)
     assert failed(capsys, "pending", "--profile", "nobody") == (6, "unknown_profile")
     assert failed(capsys, "pending") == (2, "profile_ambiguous")
-    assert failed(capsys, "show", "0" * 12, "--profile", "tjk") == (3, "unknown_id")
+    assert failed(capsys, "show", "0" * 12, "--profile", "tjk") == (3, "unknown_proposal")
     assert failed(capsys, "show", fingerprint) == (4, "file_unreadable")
     assert failed(capsys, "show", fingerprint[:4], "--profile", "tjk") == (4, "file_unreadable")
     assert failed(capsys, "sign", fingerprint, "-o", folder / "r") == (2, "usage")
