@@ -9,7 +9,7 @@ import pytest
 
 from paiza_register.pair_key import PairSigner
 from paiza_trust import key_folder
-from paiza_trust.errors import _WORDS, TrustError, from_wire
+from paiza_trust.errors import WORDS, TrustError, from_wire
 from paiza_trust.files import write_key
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import translations
@@ -180,4 +180,4 @@ def test_each_fault_of_a_token_is_told_in_both_languages(reason: str) -> None:
     russian = found.translated(translations("ru").gettext)
     assert re.search("токен", russian.what + russian.remedy, re.IGNORECASE)
     assert (russian.what, russian.remedy) != (found.what, found.remedy)
-    assert (found.what, found.remedy) == _WORDS[reason]
+    assert (found.what, found.remedy) == WORDS[reason]
