@@ -1,0 +1,135 @@
+"""Two roots of one version, both signed as the root before demands: the membership freezes at that root."""
+
+from pathlib import Path
+
+import pytest
+
+from paiza_register import RegisterReader
+from paiza_register.tuf_workflow import root_path
+from paiza_wire.errors import Rejected, Unavailable
+from tests.unit.paiza_register.conftest import NOW, Holder, Source
+from tests.unit.paiza_register.publishers import Signing
+
+
+class Scene:
+    """A reader with a set under root 1 and one under root 2, of which there is another."""
+
+    def __init__(self, folder: Path, holder: Holder) -> None:
+        self.folder = folder
+        self.holder = holder
+        other = holder.copy()
+        self.source = Source(holder.files())
+        self.reader = RegisterReader(folder, holder.bootstrap)
+        self.first = self.reader.refresh(NOW, self.source)
+        holder.rotate_root()
+        other.rotate_root(lambda root: setattr(root, "expires", root.expires.replace(hour=1)))
+        self.source.files = holder.advance().files()
+        self.second = self.reader.refresh(NOW, self.source)
+        assert self.second.root_version == 2
+        self.other = other
+        self.other_root = other.old_roots[root_path(2)]
+
+    def restart(self) -> None:
+        """Open the folder again."""
+        self.reader = RegisterReader(self.folder, self.holder.bootstrap)
+
+
+@pytest.fixture
+def scene(holder: Holder, tmp_path: Path) -> Scene:
+    """Return a scene that the test may change."""
+    return Scene(tmp_path / "reader", holder)
+
+
+def test_a_fork_freezes_the_membership(scene: Scene) -> None:
+    """The newest set of before is in force, sets of either root are refused, and a new set of the old root is not."""
+    fork = scene.reader.note_fork(scene.other_root, NOW)
+    assert fork is not None
+    assert fork == scene.reader.fork
+    assert (fork.version, fork.common, fork.members) == (2, 1, ("centre", "kaz", "tjk"))
+    assert (scene.folder / "fork/second.json").read_bytes() == scene.other_root
+    for _ in range(2):
+        current = scene.reader.current(NOW)
+        assert current is not None
+        assert current.version == scene.first.version
+        for files in (scene.source.files, scene.other.advance().files()):
+            with pytest.raises(Rejected, match="register_forked"):
+                scene.reader.refresh(NOW, Source(files))
+            with pytest.raises(Rejected, match="register_forked"):
+                scene.reader.accept(files, NOW)
+        scene.restart()
+        assert scene.reader.fork == fork
+    old = scene.holder.copy()
+    old.old_roots = {root_path(1): old.bootstrap}
+    old.signers["timestamp"] = old.signers["snapshot"] = [Signing(old).publishers["tjk"]]
+    for _ in range(3):
+        old.advance()
+    assert scene.reader.highest_seen < old.timestamp.version
+    assert scene.reader.refresh(NOW, Source(old.files())).root_version == 1
+    assert scene.reader.archived(scene.second.version).root_version == 2, "evidence is still judged"
+
+
+def test_without_a_set_of_before_there_is_no_register(holder: Holder, tmp_path: Path) -> None:
+    """A reader that joined after the fork has nothing to go back to."""
+    other = holder.copy()
+    holder.rotate_root()
+    other.rotate_root(lambda root: setattr(root, "expires", root.expires.replace(hour=1)))
+    reader = RegisterReader(tmp_path / "reader", holder.bootstrap)
+    reader.refresh(NOW, Source(holder.files()))
+    assert reader.note_fork(other.old_roots[root_path(2)], NOW) is not None
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="register_forked"):
+            reader.current(NOW)
+        reader = RegisterReader(tmp_path / "reader", holder.bootstrap)
+
+
+def test_what_is_no_fork_freezes_nothing(scene: Scene) -> None:
+    """The same root, the same root with other signatures, a root not accepted here, and one not validly signed."""
+    holder = scene.holder
+    assert scene.reader.note_fork(holder.old_roots[root_path(2)], NOW) is None
+    assert scene.reader.note_fork(holder.sign("root", holder.root), NOW) is None
+    fewer = holder.copy()
+    fewer.signers["root"] = fewer.signers["root"][1:]
+    assert scene.reader.note_fork(fewer.sign("root", fewer.root), NOW) is None
+    holder.rotate_root()
+    assert scene.reader.note_fork(holder.old_roots[root_path(3)], NOW) is None
+    unsigned = scene.other
+    unsigned.signers["root"] = unsigned.signers["root"][:1]
+    for data in (unsigned.sign("root", unsigned.root), b"{}", b"", scene.source.files["metadata/timestamp.json"]):
+        with pytest.raises(Rejected, match="register_invalid"):
+            scene.reader.note_fork(data, NOW)
+    assert scene.reader.fork is None
+    current = scene.reader.current(NOW)
+    assert current is not None
+    assert current.version == scene.second.version
+
+
+def test_one_root_with_other_signatures_is_one_root(scene: Scene) -> None:
+    """What peers compare does not depend on which custodians signed a file first."""
+    holder = scene.holder
+    fewer = holder.copy()
+    fewer.signers["root"] = list(reversed(fewer.signers["root"][1:]))
+    files = {**scene.source.files, root_path(2): fewer.sign("root", fewer.root)}
+    other = RegisterReader(scene.folder.parent / "other", holder.bootstrap).refresh(NOW, Source(files))
+    assert other.root_sha256 == scene.second.root_sha256
+
+
+def test_a_fork_further_back_counts_for_more(scene: Scene) -> None:
+    """Of two forks the lower one decides."""
+    holder = scene.holder
+    older = holder.copy()
+    holder.rotate_root()
+    older.rotate_root(lambda root: setattr(root, "expires", root.expires.replace(hour=2)))
+    scene.source.files = holder.advance().files()
+    scene.reader.refresh(NOW, scene.source)
+    fork = scene.reader.note_fork(older.old_roots[root_path(3)], NOW)
+    assert fork is not None
+    assert fork.version == 3
+    current = scene.reader.current(NOW)
+    assert current is not None
+    assert current.version == scene.second.version
+    fork = scene.reader.note_fork(scene.other_root, NOW)
+    assert fork is not None
+    assert fork.version == 2
+    current = scene.reader.current(NOW)
+    assert current is not None
+    assert current.version == scene.first.version
