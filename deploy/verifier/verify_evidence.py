@@ -363,20 +363,16 @@ class Register:
         need(len(gone["certificates"]) <= MAX_REVOKED, f"{member}: too many revocations")
         officer_ca, own = b64decode(found["officer_ca"], validate=True), f"{member}.{self.federation}/"
         revoked = {each[name] for each in gone["certificates"] for name in ("certificate_sha256", "key_sha256")}
-        admitted = dict[str, list[tuple[str, bytes, bytes]]]()
+        admitted = list[list[tuple[str, bytes, bytes]]]()  # a key that is named and not pinned is not the member's yet
         for label, all_of, kind in (("origin", "log_keys", 1), ("name", "witness_keys", 6)):
             pins = {(each[label], each["vkey_sha256"]) for each in federation[all_of] if each[label].startswith(own)}
-            named = {sha256(each["vkey"].encode()).hexdigest(): each["vkey"] for each in found[all_of]}
-            prefix = f"{own}{all_of.partition('_')[0]}/"
-            keys = {digest: vkey(text, kind, prefix) for digest, text in named.items()}
-            need(len({key[0] for key in keys.values()}) == len(found[all_of]), f"{member}: a key's name stands twice")
-            # A key that is not pinned was named before it was admitted; one that is dropped would hide a history.
-            admitted[all_of] = [key for digest, key in keys.items() if (key[0], digest) in pins]
-            need(0 < len(admitted[all_of]) == len(pins), f"{member}: other keys than the members admitted")
-        logs, witnesses = admitted["log_keys"], admitted["witness_keys"]
+            texts = [each["vkey"] for each in found[all_of]]
+            keys = [(vkey(text, kind, f"{own}{all_of[:-5]}/"), sha256(text.encode()).hexdigest()) for text in texts]
+            admitted.append([key for key, digest in keys if (key[0], digest) in pins])
+            need(0 < len(admitted[-1]) == len(pins), f"{member}: other keys than the members admitted")
         self.officer_ca[member], self.revoked[member] = officer_ca, revoked
-        self.log_keys |= {name: (member, key) for name, _key_id, key in logs}
-        self.witness_keys |= {(name, key_id): (member, key) for name, key_id, key in witnesses}
+        self.log_keys |= {name: (member, key) for name, _key_id, key in admitted[0]}
+        self.witness_keys |= {(name, key_id): (member, key) for name, key_id, key in admitted[1]}
 
 
 def base64_of(text: str) -> bytes:

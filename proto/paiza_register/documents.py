@@ -228,19 +228,19 @@ def parse_member(member_id: str, federation: Federation, data: bytes, revoked: f
         check_authority(authority)
     except Rejected as error:
         raise fields.refuse("node_ca or officer_ca", f"is refused: {error.detail}") from error
-    log_keys = fields.each("log_keys", 1, None, lambda key: _log_key(key, trust_domain))
+    pins = federation.key_pins
+    named_logs = fields.each("log_keys", 1, None, lambda key: _log_key(key, trust_domain))
+    named_witnesses = fields.each("witness_keys", 1, None, lambda key: _witness_key(key, trust_domain))
+    log_keys = tuple(key for key in named_logs if (key.origin, vkey_digest(key.vkey)) in pins)
+    witness_keys = tuple(key for key in named_witnesses if (key.name, vkey_digest(key.vkey)) in pins)
+    if not log_keys or not witness_keys:
+        raise fields.refuse("log_keys or witness_keys", "hold no key that the members admitted")
     if len({key.origin for key in log_keys}) != len(log_keys):
         raise fields.refuse("log_keys", "name one origin twice")
     if list(log_keys) != sorted(log_keys, key=_log_number):  # the last is the one in use
         raise fields.refuse("log_keys", "do not stand in the order of their numbers")
-    witness_keys = fields.each("witness_keys", 1, None, lambda key: _witness_key(key, trust_domain))
     if len({key.name for key in witness_keys}) != len(witness_keys):
         raise fields.refuse("witness_keys", "have one name twice")
-    pins = federation.key_pins
-    log_keys = tuple(key for key in log_keys if (key.origin, vkey_digest(key.vkey)) in pins)
-    witness_keys = tuple(key for key in witness_keys if (key.name, vkey_digest(key.vkey)) in pins)
-    if not log_keys or not witness_keys:
-        raise fields.refuse("log_keys or witness_keys", "hold no key that the members admitted")
     held = {(key.origin, vkey_digest(key.vkey)) for key in log_keys}
     held |= {(key.name, vkey_digest(key.vkey)) for key in witness_keys}
     # A dropped key would hide a log that showed two histories, or a witness that saw both.
