@@ -3,11 +3,12 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from functools import cache
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf import message_factory
@@ -138,16 +139,18 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
     async def unary(requests: AsyncIterator[bytes], context: Any) -> bytes | None:
         began = perf_counter()
         reason = "ok"
+        asked: Any = None
         try:
             async with authenticator.admit(name, context) as caller:
                 if method.client_streaming:
-                    asked: Any = _arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
+                    asked = _arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
                 else:
                     asked = _parse(request_type, await _arrival(requests))
                     await authenticator.check_compared(name, caller, asked)
                 response: Message = await handler(caller, asked)
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
+            asked = None  # not kept with the exception that ends the call
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
             await refuse(context, error)
             return None
@@ -178,9 +181,10 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
 
 async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
     """Return the one request of a call; Rejected("malformed") if it does not arrive in time."""
+    arrivals: Any = aiter(requests)  # a generator: the library's, in a cycle with what it yielded last
     try:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            return await anext(requests)
+        async with asyncio.timeout(REQUEST_SECONDS), aclosing(arrivals):
+            return cast("bytes", await anext(arrivals))
     except StopAsyncIteration:
         raise Rejected("malformed", "the call holds no request") from None
     except TimeoutError:
