@@ -173,6 +173,11 @@ class Register:
         """Return when the timestamp was signed."""
         return self.role_expiries["timestamp"] - self.life
 
+    @property
+    def published_by(self) -> tuple[str, ...]:
+        """Return the members whose nodes signed the timestamp, in the order of the publishers."""
+        return tuple(member for member, key in self.publishers.items() if key in self.state.timestamp.signers)
+
     def active_members(self) -> tuple[Member, ...]:
         """Return the active members whose own files can be used, ordered by id."""
         return tuple(member for _, member in sorted(self.members.items()) if member.status == "active")

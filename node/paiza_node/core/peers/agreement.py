@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Final
 
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.errors import N_, NodeStopped
@@ -115,7 +114,7 @@ class LogAgreement:
         response = await self._channel.call(
             HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_state=self._register_cache.state)
         )
-        self._compare_clocks(sent, began, response.answer_time)
+        self._note_answer(sent, began, response)
         own = self._register_cache.current.active_member(self._own_member)
         if response.known_checkpoint:
             known = _own_checkpoint(self._ledger, own.log_keys[-1].vkey, response.known_checkpoint)
@@ -173,7 +172,7 @@ class LogAgreement:
             except PaizaError:
                 self._restore_assumed(candidate, assumed)  # most likely it did not arrive
                 raise
-            self._compare_clocks(sent, began, response.answer_time)
+            self._note_answer(sent, began, response)
             known_size = response.consistency_claim.known_size
             if known_size > self._ledger.checkpoint.size:
                 self.ask()  # it is wrong, or we were rolled back
@@ -193,9 +192,15 @@ class LogAgreement:
         if self._assumed == submitted.size:
             self._assumed = assumed
 
-    def _compare_clocks(self, sent: datetime, began: float, answer_time: Timestamp) -> None:
-        """Keep what an answer shows of the peer's clock; one without a time, or after a long wait, changes nothing."""
-        self._health.clock = compare(sent, began, monotonic(), answer_time) or self._health.clock
+    def _note_answer(
+        self,
+        sent: datetime,
+        began: float,
+        answer: exchange_pb2.HandshakeResponse | witness_pb2.ExchangeCheckpointsResponse,
+    ) -> None:
+        """Keep what an answer shows of the peer's clock and register; a time after a long wait changes nothing."""
+        self._health.clock = compare(sent, began, monotonic(), answer.answer_time) or self._health.clock
+        self._health.timestamp_version = answer.register_state.timestamp_version
 
     def _check_active(self) -> None:
         """Raise unless the register in force names the peer as active."""

@@ -1,4 +1,4 @@
-"""The reachability and the clock of one peer."""
+"""The reachability of one peer, its clock, and the register that it announces."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ class PeerHealth:
     last_error: str = ""
     last_seen: datetime | None = None
     clock: ClockSample | None = None
+    timestamp_version: int = 0  # of the register that it announced last; 0 before the first answer
 
     def answered(self, now: datetime) -> None:
         """Note that the peer answered."""

@@ -121,6 +121,7 @@ class Operate:
             if member in sessions:
                 session, health = sessions[member], sessions[member].health
                 peer.reachable, peer.endpoint, peer.last_error = health.reachable, session.endpoint, health.last_error
+                peer.timestamp_version = health.timestamp_version
                 if health.last_seen is not None:
                     peer.last_seen_time.FromDatetime(health.last_seen)
             if member in clocks.ahead:

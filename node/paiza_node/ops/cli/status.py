@@ -149,6 +149,7 @@ def peer_as_object(peer: admin_pb2.PeerStatus, *, runs: bool) -> dict[str, Any]:
         "uncosigned_proofs": peer.uncosigned_proofs,
         "misbehaviour": list(peer.misbehaviour),
         "clock_offset_seconds": offset_seconds(peer),
+        "timestamp_version": peer.timestamp_version if runs else None,
         "block": block_as_object(peer.block) if peer.HasField("block") else None,
     }
 

@@ -199,6 +199,7 @@ class PeerStatus(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     BLOCK_FIELD_NUMBER: _builtins.int
     CLOCK_OFFSET_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_VERSION_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     reachable: _builtins.bool
@@ -217,6 +218,8 @@ class PeerStatus(_message.Message):
     """Entries of its log whose proofs kept here do not lead to a cosigned checkpoint yet."""
     endpoint: _builtins.str
     """Its endpoint in the register that was dialled last; empty when none was since the node's start."""
+    timestamp_version: _builtins.int
+    """Version of the register's timestamp that it announced last; 0 when it has not since the node's start."""
     @_builtins.property
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:
         """When it last answered."""
@@ -259,10 +262,11 @@ class PeerStatus(_message.Message):
         endpoint: _builtins.str = ...,
         block: Global___PeerBlock | None = ...,
         clock_offset: _duration_pb2.Duration | None = ...,
+        timestamp_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "clock_offset", b"clock_offset", "cosigned_time", b"cosigned_time", "last_seen_time", b"last_seen_time", "oldest_waiting_time", b"oldest_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "clock_offset", b"clock_offset", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "misbehaviour", b"misbehaviour", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "clock_offset", b"clock_offset", "cosigned_size", b"cosigned_size", "cosigned_time", b"cosigned_time", "endpoint", b"endpoint", "known_log_size", b"known_log_size", "last_error", b"last_error", "last_seen_time", b"last_seen_time", "member", b"member", "misbehaviour", b"misbehaviour", "not_cosigned_reason", b"not_cosigned_reason", "oldest_waiting_time", b"oldest_waiting_time", "reachable", b"reachable", "timestamp_version", b"timestamp_version", "uncosigned_proofs", b"uncosigned_proofs", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
