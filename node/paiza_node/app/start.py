@@ -278,6 +278,7 @@ async def _serve(
             _metrics(
                 partial(_note_register, config.member, register_cache, store, node_keys.certificate, seen_certificates)
             ),
+            _metrics(partial(_note_publishers, register_cache, reader)),
             _metrics(
                 partial(_count_attachments, services.upload, services.downloads, {"uploaded": 0, "downloaded": 0})
             ),
@@ -334,6 +335,7 @@ async def _note_status(operate: Operate, ledger: Ledger, register_cache: Registe
     metrics.CLOCK_SOURCES.set(status.clock_sources)
     metrics.CLOCK_OFFSET.set(_seconds_or_nan(status))
     for peer in status.peers:
+        metrics.PEER_TIMESTAMP.labels(peer.member).set(peer.timestamp_version)
         metrics.PEER_CLOCK.labels(peer.member).set(_seconds_or_nan(peer))
         metrics.WAITING.labels(peer.member).set(peer.waiting)
         metrics.COSIGNED_SIZE.labels(peer.member).set(peer.cosigned_size)
@@ -366,6 +368,18 @@ async def _note_register(
     waiting = await asyncio.to_thread(_waiting_proposals, store)
     metrics.PROPOSALS.set(len(waiting))
     metrics.OLDEST_PROPOSAL.set(max([0.0, *((now - since).total_seconds() for since in waiting)]))
+
+
+async def _note_publishers(register_cache: RegisterCache, reader: RegisterReader) -> None:
+    """Set the gauges of who published the register last, and of those whose signatures contradict each other."""
+    register, contradicted = register_cache.last, reader.disqualified
+    publishers, signed = register.publishers, register.published_by
+    metrics.TIMESTAMP_VERSION.set(register.timestamp_version)
+    metrics.set_labelled(metrics.PUBLISHED, {(each,): float(each in signed) for each in publishers})
+    metrics.set_labelled(
+        metrics.DISQUALIFIED, {(each,): float(key in contradicted) for each, key in publishers.items()}
+    )
+    metrics.REGISTER_FORKED.set(reader.fork is not None)
 
 
 def _waiting_proposals(store: Store) -> list[datetime]:

@@ -83,7 +83,7 @@ def member_expiries(register: Register, member: str) -> Iterator[Expiry]:
     for role, kind in ((member, Kind.ROLE), (revocations_of(member), Kind.REVOCATIONS)):
         if role in register.role_expiries:
             yield Expiry(kind, member, register.role_expiries[role])
-    found = register.members.get(member)
+    found = register.described.get(member)
     if found is not None:
         yield from _keys(found)
 

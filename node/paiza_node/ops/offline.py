@@ -44,6 +44,18 @@ def read_only(config: Config) -> Iterator[Store]:
         store.close()
 
 
+def last_register(config: Config) -> tuple[RegisterReader, Register]:
+    """Return the register that was verified last, as of now or, if it has expired, of its own time."""
+    try:
+        return known_register(config)
+    except Unavailable as error:
+        reader = open_reader(config)
+        last = None if error.reason != "register_expired" else reader.last
+        if last is None:
+            raise
+        return reader, last
+
+
 def known_register(config: Config) -> tuple[RegisterReader, Register]:
     """Return the register that was verified last; nothing is fetched."""
     if not (config.data / "register").is_dir():

@@ -49,6 +49,12 @@ def test_what_an_operator_would_look_at_after_a_failure_is_a_metric(tmp_path: Pa
     for member in ("tjk", "uzb"):
         assert found["paiza_peer_blocked", f'peer="{member}"'] == 0
         assert ("paiza_peer_clock_offset_seconds", f'peer="{member}"') in found
+        assert found["paiza_peer_register_timestamp_version", f'peer="{member}"'] >= 0
+    for member in MEMBERS:
+        assert found["paiza_register_publisher_disqualified", f'member="{member}"'] == 0
+    assert sum(value for (name, _labels), value in found.items() if name == "paiza_register_published") == 1
+    assert found["paiza_register_timestamp_version", ""] >= 1
+    assert found["paiza_register_forked", ""] == 0
     assert found["paiza_proposals_waiting", ""] == 0
     assert found["paiza_clock_sources", ""] <= 1
     offset = found["paiza_clock_offset_seconds", ""]

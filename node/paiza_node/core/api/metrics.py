@@ -48,6 +48,21 @@ PEER_CLOCK: Final = Gauge(
     ["peer"],
 )
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "Time at which the register expires.")
+TIMESTAMP_VERSION: Final = Gauge("paiza_register_timestamp_version", "Version of the register's timestamp.")
+PEER_TIMESTAMP: Final = Gauge(
+    "paiza_peer_register_timestamp_version",
+    "Version of the register's timestamp that a peer announced last; 0 for none.",
+    ["peer"],
+)
+PUBLISHED: Final = Gauge(
+    "paiza_register_published", "1 for the member whose node signed the register's timestamp.", ["member"]
+)
+DISQUALIFIED: Final = Gauge(
+    "paiza_register_publisher_disqualified", "1 if the member's publishing key contradicted itself.", ["member"]
+)
+REGISTER_FORKED: Final = Gauge(
+    "paiza_register_forked", "1 if custodians signed two roots of one version: the members stay as they were."
+)
 REGISTER_ISSUED: Final = Gauge("paiza_register_issued_timestamp_seconds", "Time at which the register was signed.")
 EXPIRY: Final = Gauge(
     "paiza_expiry_timestamp_seconds",

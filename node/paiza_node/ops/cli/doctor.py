@@ -26,11 +26,12 @@ from paiza_node.ops.doctor.register import (
     check_members,
     check_officer_certificates,
     check_proposals,
+    check_publishers,
     check_register,
 )
 from paiza_node.ops.keys import load_keys, node_certificate_file
 from paiza_node.ops.language import _
-from paiza_node.ops.offline import known_register
+from paiza_node.ops.offline import last_register
 from paiza_node.ops.terminal import print_json
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
@@ -69,11 +70,12 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("node"), lambda: _running(config, status))
     yield from _guarded(N_("data folder"), lambda: machine.check_data_folder(config))
     try:
-        _reader, register = known_register(config)
+        reader, register = last_register(config)
     except PaizaError as error:
         yield _failed(N_("register"), explained(error))
         return
     yield from _guarded(N_("register"), lambda: check_register(register, now))
+    yield from _guarded(N_("publishers"), lambda: check_publishers(config, reader, register))
     yield from _guarded(N_("members"), lambda: check_members(register, config.member))
     yield from _guarded(N_("expiries"), lambda: check_expiries(config, register, node_certificate_file(config), now))
     yield from _guarded(N_("officers"), lambda: _officers(config, status, now))

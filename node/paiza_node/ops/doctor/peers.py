@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.errors import N_
@@ -31,21 +33,32 @@ from paiza_node.ops import misbehaviour
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor.machine import Check, fail, ok, warn
 from paiza_node.ops.keys import Keys
-from paiza_node.ops.language import span_text
+from paiza_node.ops.language import number_text, span_text
 from paiza_node.ops.terminal import shown_time
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.notes import VerifierKey
 
+MAX_BEHIND: Final = 1  # versions of the timestamp; the newest may be on its way
+
 
 def check_peers(config: Config, register: Register, keys: Keys, own_size: Callable[[], int]) -> Iterator[Check]:
     """Call the node of every other active member that is not blocked, at the same time."""
     blocked = _blocks(config).keys() | {config.member}
     members = [member.id for member in register.active_members() if member.id not in blocked]
-    samples: dict[str, ClockSample | None] = {}
-    yield from asyncio.run(_ask_all(config, register, keys, own_size, members, samples))
-    yield from check_clocks(report(samples, time.monotonic()))
+    answers = _Answers({}, {})
+    yield from asyncio.run(_ask_all(config, register, keys, own_size, members, answers))
+    yield from check_announced(answers.timestamps, register.timestamp_version)
+    yield from check_clocks(report(answers.clocks, time.monotonic()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the peers' answers show beside themselves: their clocks, and the timestamps that they announce."""
+
+    clocks: dict[str, ClockSample | None]
+    timestamps: dict[str, int]
 
 
 async def _ask_all(
@@ -54,9 +67,9 @@ async def _ask_all(
     keys: Keys,
     own_size: Callable[[], int],
     members: list[str],
-    samples: dict[str, ClockSample | None],
+    answers: _Answers,
 ) -> list[Check]:
-    asked = (_ask(config, register, keys, own_size, member, samples) for member in members)
+    asked = (_ask(config, register, keys, own_size, member, answers) for member in members)
     return list(await asyncio.gather(*asked))
 
 
@@ -66,9 +79,9 @@ async def _ask(
     keys: Keys,
     own_size: Callable[[], int],
     member: str,
-    samples: dict[str, ClockSample | None],
+    answers: _Answers,
 ) -> Check:
-    """Call a member's node; its clock is added to ``samples``."""
+    """Call a member's node; what it shows is added to ``answers``."""
     name = member
     channel = GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
     sent, begun = datetime.now(UTC), time.monotonic()
@@ -94,7 +107,8 @@ async def _ask(
         )
     finally:
         await channel.close()
-    samples[member] = compare(sent, begun, time.monotonic(), response.answer_time)
+    answers.clocks[member] = compare(sent, begun, time.monotonic(), response.answer_time)
+    answers.timestamps[member] = response.register_state.timestamp_version
     known = _known_size(register, config.member, response.known_checkpoint)
     size = own_size()
     if known > size:
@@ -178,6 +192,26 @@ def check_misbehaviour(config: Config) -> Iterator[Check]:
             )
     if not found:
         yield ok(name, N_("No misbehaviour of other members' logs is recorded."))
+
+
+def check_announced(announced: Mapping[str, int], own: int) -> Iterator[Check]:
+    """Check the version of our timestamp against those that the peers announce."""
+    name = N_("register at peers")
+    newest = max(announced.values(), default=0)
+    values = {
+        "own": number_text(own),
+        "newest": number_text(newest),
+        "members": ", ".join(sorted(member for member, version in announced.items() if version == newest)),
+    }
+    if newest > own + MAX_BEHIND:
+        yield warn(
+            name,
+            N_("Timestamp {newest} is announced by {members}, and this node holds {own}."),
+            N_("See in the node's log why it does not accept theirs (register_not_refreshed)."),
+            **values,
+        )
+    elif newest:
+        yield ok(name, N_("No peer announces a newer timestamp than {newest}; this node holds {own}."), **values)
 
 
 def check_clocks(found: ClockReport) -> Iterator[Check]:

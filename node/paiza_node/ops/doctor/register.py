@@ -13,7 +13,7 @@ from paiza_node.ops.doctor.machine import Check, fail, ok, warn
 from paiza_node.ops.expiries import Expiry, Kind, Urgency, member_expiries, node_certificate, of_others, shared_expiries
 from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.terminal import HASH_DIGITS, shown_time
-from paiza_register import Register
+from paiza_register import Register, RegisterReader
 
 LONG_WAITING: Final = timedelta(days=3)  # a proposal; custodians sign it in minutes when they are on call
 MAX_SHOWN: Final = 10  # proposals of one run
@@ -141,12 +141,42 @@ def check_register(register: Register, now: datetime) -> Iterator[Check]:
     """Check how old the register is, and show who publishes it."""
     yield ok(
         N_("register"),
-        N_("Version {version}, root {root}, signed {age} ago. Publishers in their order: {publishers}."),
+        N_("Version {version}, root {root}, signed {age} ago by {signer}. Publishers in their order: {publishers}."),
         version=register.version.hex()[:HASH_DIGITS],
         root=number_text(register.root_version),
         age=span_text(max(timedelta(0), now - register.issued_time)),
+        signer=", ".join(register.published_by) or "-",
         publishers=", ".join(register.publishers),
     )
+
+
+def check_publishers(config: Config, reader: RegisterReader, register: Register) -> Iterator[Check]:
+    """Check for publishers that signed two sets of one version, and custodians that signed two roots of one."""
+    name, folder = N_("publishers"), config.data / "register"
+    fork, disqualified = reader.fork, reader.disqualified
+    if fork is not None:
+        yield fail(
+            name,
+            N_("Custodians signed two roots {version}: {members}. The members stay as they were in root {common}."),
+            N_("Tell all custodians and keep {path}. They decide which counts, and found anew if they cannot."),
+            version=number_text(fork.version),
+            common=number_text(fork.common),
+            members=", ".join(fork.members) or "-",
+            path=folder / "fork",
+        )
+    for member in sorted(member for member, key in register.publishers.items() if key in disqualified):
+        yield fail(
+            name,
+            N_("The publishing key of {member} signed two registers of one version. It is not believed here."),
+            N_("Keep {path}. Tell the custodians: they give it another key (`paiza-trust propose publisher`)."),
+            member=member,
+            path=folder / "proofs",
+        )
+    former = len(disqualified - set(register.publishers.values()))
+    if former:
+        yield ok(name, N_("Former publishing keys that contradicted themselves: {count}."), count=number_text(former))
+    if fork is None and not disqualified:
+        yield ok(name, N_("No publisher and no custodian contradicted themselves."))
 
 
 def check_members(register: Register, own: str) -> Iterator[Check]:

@@ -13,12 +13,15 @@ import pytest
 from paiza_cli.language import LANGUAGES, Language
 from paiza_node.features.ceremonies import store as proposals_store
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState
-from paiza_node.ops import expiries, language
+from paiza_node.ops import expiries, language, offline
 from paiza_node.ops.doctor import register as checks
 from paiza_node.ops.doctor.machine import Check, Level
+from paiza_node.ops.doctor.peers import check_announced
 from paiza_node.ops.expiries import Expiry, Kind, Urgency
 from paiza_register import Register
+from paiza_register.misbehaviour import RootFork
 from paiza_trust import dev
+from paiza_wire.errors import Unavailable
 from tests.registers import read_register
 from tests.unit.paiza_node.room import Room
 
@@ -159,6 +162,41 @@ def test_the_age_of_the_register_and_its_publishers(register: Register, lang: La
     assert level is Level.OK
     assert register.version.hex()[:16] in what
     assert ", ".join(register.publishers) in what
+    assert register.published_by
+    assert set(register.published_by) <= set(register.publishers)
+    assert {"en": "ago by kaz", "ru": "кем: kaz"}[lang] in what
+
+
+def test_publishers_and_custodians_that_contradict_themselves(register: Register, lang: Language) -> None:
+    """Who signed both, where the proof is, and who must act; a key that publishes no longer is only counted."""
+    config: Any = SimpleNamespace(data=Path("/srv/paiza"))
+
+    def lines(*keys: str, fork: RootFork | None = None) -> list[tuple[Level, str, str, str]]:
+        reader: Any = SimpleNamespace(disqualified=frozenset(keys), fork=fork)
+        return [said(each, lang) for each in checks.check_publishers(config, reader, register)]
+
+    assert [level for level, *_rest in lines()] == [Level.OK]
+    ((level, _name, what, remedy), *others) = lines(register.publishers["tjk"], "f" * 64)
+    assert (level, "tjk" in what) == (Level.FAIL, True)
+    assert "/srv/paiza/register/proofs" in remedy
+    assert "`paiza-trust propose publisher`" in remedy
+    assert [(level, "1" in what) for level, _name, what, _remedy in others] == [(Level.OK, True)]
+    fork = RootFork(3, "0" * 64, "1" * 64, ("a", "b"), ("kaz", "uzb"), NOW.isoformat())
+    ((level, _name, what, remedy),) = lines(fork=fork)
+    assert level is Level.FAIL
+    assert "root 2" in what
+    assert "kaz, uzb" in what
+    assert "/srv/paiza/register/fork" in remedy
+
+
+def test_the_register_that_the_peers_announce(lang: Language) -> None:
+    """One version more may be on its way; two mean that this node cannot fetch, or does not accept, theirs."""
+    for announced, level in (({"tjk": 7, "uzb": 5}, Level.OK), ({"tjk": 8, "uzb": 9}, Level.WARN)):
+        ((shown, _name, what, _remedy),) = [said(each, lang) for each in check_announced(announced, 6)]
+        assert shown is level
+        assert "6" in what
+        assert ("uzb" in what) == (level is Level.WARN)
+    assert not list(check_announced({}, 6))
 
 
 def test_members_whose_files_cannot_be_used(register: Register, lang: Language) -> None:
@@ -201,3 +239,23 @@ async def test_proposals_that_wait(database_url: str, lang: Language, age: timed
     assert "admit" in what
     assert "tjk, uzb" in what
     assert bool(remedy) == (level is Level.WARN)
+
+
+@pytest.mark.parametrize(("reason", "goes_on"), [("register_expired", True), ("register_unavailable", False)])
+def test_the_checks_go_on_with_an_expired_register(
+    register: Register, monkeypatch: pytest.MonkeyPatch, reason: str, *, goes_on: bool
+) -> None:
+    """What else is wrong is found also when nothing was renewed; without any register nothing can be checked."""
+
+    def known(_config: object) -> tuple[object, Register]:
+        raise Unavailable(reason, "")
+
+    reader = SimpleNamespace(last=register)
+    monkeypatch.setattr(offline, "known_register", known)
+    monkeypatch.setattr(offline, "open_reader", lambda _config: reader)
+    config: Any = None
+    if goes_on:
+        assert offline.last_register(config) == (reader, register)
+    else:
+        with pytest.raises(Unavailable, match=reason):
+            offline.last_register(config)
