@@ -91,7 +91,7 @@ def sign(
     subject: str,
     profile: str | None,
     key_folder: Path,
-    instead: Path | None,
+    instead: str | None,
     output: Path | None,
     *,
     yes: bool,
@@ -101,7 +101,8 @@ def sign(
     check_output(output, profile)
     with node_of(profile) as node:
         place = place_of(subject, node)
-        signed = ask_and_sign(place.read(), place.name, key_folder, instead, yes=yes, as_json=as_json)
+        dead = None if instead is None else place_of(instead, node).read()
+        signed = ask_and_sign(place.read(), place.name, key_folder, dead, yes=yes, as_json=as_json)
         keep(signed, place, output, as_json=as_json)
 
 
@@ -144,10 +145,9 @@ def merge(file: Path, copies: tuple[Path, ...], *, as_json: bool) -> None:
 
 
 def ask_and_sign(
-    proposal: Proposal, name: str, key_folder: Path, instead: Path | None, *, yes: bool, as_json: bool
+    proposal: Proposal, name: str, key_folder: Path, instead: Proposal | None, *, yes: bool, as_json: bool
 ) -> Proposal:
     """Show a proposal, ask, and sign it."""
-    dead = None if instead is None else carried_files.proposal(instead)
     now = datetime.now(UTC)
     signing.check_clock(proposal, now)
     folder = KeyFolder(key_folder)
@@ -156,7 +156,7 @@ def ask_and_sign(
     if not yes:
         click.confirm(_("Sign this?"), abort=True, err=True)
     with carried_files.located(name):
-        return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now, dead)
+        return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now, instead)
 
 
 def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool) -> None:

@@ -33,7 +33,7 @@ OWN_PROFILE: Final = click.option(
 )
 INSTEAD: Final = click.option(
     "--instead",
-    type=click.Path(path_type=Path),
+    metavar="FILE|FINGERPRINT",
     help=N_("A proposal that was signed here, and that so many have refused that it can never count."),
 )
 YES: Final = click.option("--yes", is_flag=True, help=N_("Sign without asking. For exercises only."))

@@ -15,7 +15,7 @@ from paiza_register.ceremony.change import Policy
 from paiza_trust import carried_files, reference_source, signing
 from paiza_trust.cli import options
 from paiza_trust.cli.deciding import ask_and_sign, keep
-from paiza_trust.cli.places import Place, node_of
+from paiza_trust.cli.places import Place, node_of, place_of
 from paiza_trust.cli.reference import sound
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
@@ -46,7 +46,7 @@ class _Given:
     register: Path | None
     profile: str | None
     key_folder: Path
-    instead: Path | None
+    instead: str | None
     output: Path | None
     yes: bool
     as_json: bool
@@ -60,7 +60,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
         register: Path | None,
         profile: str | None,
         key_folder: Path,
-        instead: Path | None,
+        instead: str | None,
         output: Path | None,
         *,
         yes: bool,
@@ -345,9 +345,8 @@ def _propose(given: _Given, act: Callable[[Base], Act]) -> None:
                 file = node.register()[1]
             proposal = Proposal(act(Base.verify(file, None)))
         place = Place(given.output, node, proposal.fingerprint.hex())
-        signed = ask_and_sign(
-            proposal, place.name, given.key_folder, given.instead, yes=given.yes, as_json=given.as_json
-        )
+        dead = None if given.instead is None else place_of(given.instead, node).read()
+        signed = ask_and_sign(proposal, place.name, given.key_folder, dead, yes=given.yes, as_json=given.as_json)
         keep(signed, place, None, as_json=given.as_json)
 
 

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,8 +21,9 @@ from paiza_officer.connection import Connection
 from paiza_officer.profiles import Profile
 from paiza_register import Register, load_set
 from paiza_register.ceremony import Base, BaseName, Proposal
+from paiza_register.ceremony.change import ATTENDANCE
 from paiza_register.register_file import RegisterFile
-from paiza_trust import own_node, publishing
+from paiza_trust import own_node, publishing, status
 from paiza_trust.apply import NodeFolder
 from tests.unit.paiza_trust.ceremony import FEDERATION, FOUNDERS, trust
 from tests.unit.paiza_trust.test_commands import run
@@ -228,6 +230,9 @@ def test_refusals_at_the_node_end_a_proposal(folder: Path, node: Node, capsys: p
     assert (code, told["refused"]) == (0, ["tjk", "uzb"])
     code, out, _ = run(capsys, "pending", "--profile", "kaz", "--all", "--lang", "ru")
     assert "не вступит в силу" in out
+    assert failed(capsys, "propose", "suspend", "tjk", *at(folder, "kaz")) == (3, "conflict")
+    trust("propose", "suspend", "tjk", *at(folder, "kaz"), "--instead", fingerprint)
+    assert len(node.proposals) == 2
 
 
 def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,6 +259,28 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
         "snapshot": "",
         "timestamp": "",
     }
+
+
+def test_another_key_and_an_absent_custodian_are_shown(
+    folder: Path, node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key that the register no longer names is told, and a custodian who signed nothing for 13 months."""
+    path = folder / "tjk/trust/ceremonies.jsonl"
+    path.write_text(path.read_text().replace('"key": "', '"key": "0') + "cut off by a cra")
+    code, out, _ = run(capsys, "status", "--register", folder / "1.register", "--keys", folder / "tjk/trust", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert next(each for each in told["keys"] if each["name"] == "custodian-tjk")["in_use"] is False
+    assert told["waiting"] == []
+    base = Base.verify(node.file, None)
+    (kaz, *_) = status.attendance(base)
+    assert kaz.time is not None
+    assert not status.is_away(kaz, kaz.time + ATTENDANCE, ATTENDANCE)
+    assert status.is_away(kaz, kaz.time + ATTENDANCE + timedelta(days=1), ATTENDANCE)
+    assert status.is_away(replace(kaz, time=None), kaz.time, ATTENDANCE)
+    _, out, _ = run(capsys, "status", "--register", folder / "1.register", "--keys", folder / "tjk/trust")
+    assert "not the one that the register names" in out
+    assert "Waits for you" not in out
 
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
