@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from paiza_register.ceremony.change import ATTENDANCE
 from paiza_register.register_file import RegisterFile
 from paiza_trust import own_node, publishing, status
 from paiza_trust.apply import NodeFolder
+from tests.unit.paiza_officer.test_profiles import PASSPHRASE, make
 from tests.unit.paiza_trust.ceremony import FEDERATION, FOUNDERS, trust
 from tests.unit.paiza_trust.test_commands import run
 
@@ -369,3 +371,22 @@ def test_an_old_register_is_no_base(folder: Path, node: Node, capsys: pytest.Cap
     keys = ("--keys", folder / "uzb/trust", "--yes")
     trust("propose", "suspend", "tjk", "--register", folder / "1.register", *keys, "-o", proposal)
     assert failed(capsys, "import", proposal, "--profile", "kaz") == (3, "conflict")
+
+
+def test_the_key_of_the_officer_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its passphrase comes from a file or the terminal; then a node that is not there is told."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        node = f"127.0.0.1:{closed.getsockname()[1]}"
+    make(tmp_path / "home", "kaz-custodian", passphrase=PASSPHRASE, settings={"node": node})
+    monkeypatch.setenv("PAIZA_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PAIZA_PASSPHRASE_FILE", raising=False)
+    assert failed(capsys, "pending") == (3, "passphrase_missing")
+    phrase = tmp_path / "phrase"
+    for text, found in (("wrong\n", (6, "bad_passphrase")), (PASSPHRASE.decode(), (4, "node_unreachable"))):
+        phrase.write_text(text)
+        phrase.chmod(0o600)
+        monkeypatch.setenv("PAIZA_PASSPHRASE_FILE", str(phrase))
+        assert failed(capsys, "pending", "--profile", "kaz-custodian") == found
