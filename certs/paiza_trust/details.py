@@ -101,7 +101,6 @@ DETAILS: Final = (
     N_("the publication takes back a revocation"),
     N_("the record of a signature is not signed by its key"),
     N_("the register delegates nothing to this role"),
-    N_("the register has no file of this member"),
     N_("the register has no such member"),
     N_("the register in force has a role in this version or a later one"),
     N_("the register is another than the one that the proposal builds on"),

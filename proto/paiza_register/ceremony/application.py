@@ -224,14 +224,13 @@ class Known:
         role, path = roles.revocations_of(member), f"members/{member}/revoked.json"
         if role not in base.delegations:
             raise Rejected("unknown_member", "the register has no such member")
-        revoked, document = base.target(role, path), base.target(member, f"members/{member}/member.json")
-        if revoked is None or document is None:
+        revoked, document = base.target(role, path), base.document(member)
+        if revoked is None:
             raise Rejected("member_unusable", "the member's own files are not in the register")
-        values = json.loads(document)
         return cls(
             versions={role: base.version_of(role) for role in (member, role)},
-            log_keys=values["log_keys"],
-            witness_keys=values["witness_keys"],
+            log_keys=document["log_keys"],
+            witness_keys=document["witness_keys"],
             revoked=revoked,
             previous={role: base.file.files[f"metadata/{base.version_of(role)}.{role}.json"], path: revoked},
         )

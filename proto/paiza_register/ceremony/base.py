@@ -13,11 +13,13 @@ from tuf.api.metadata import DelegatedRole, Key, Metadata, Root, Snapshot, Targe
 from paiza_register import carried
 from paiza_register.ceremony.metadata import signed_bytes
 from paiza_register.ceremony.times import ROOT_LIFE
+from paiza_register.documents import vkey_digest
 from paiza_register.model import Register
 from paiza_register.pair_key import PairKey
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
 from paiza_register.verified_set import FEDERATION, at_time, open_set, target_path
+from paiza_wire.errors import Rejected
 
 _FIELDS: Final = ("register_version", "root_sha256", "root_version")
 
@@ -133,6 +135,23 @@ class Base:
         """Return a file of a delegated role; None if it has none of that name."""
         info = self.role(role).targets.get(path)
         return None if info is None else self.file.files.get(target_path(info))
+
+    def document(self, member: str) -> dict[str, Any]:
+        """Return a member's member.json as values, without keys of logs and witnesses that were not admitted.
+
+        ``Rejected("member_unusable")`` if the register has no file of this member that can be used.
+        """
+        data = self.target(member, f"members/{member}/member.json") if member in self.delegations else None
+        if data is None or member not in self.register.described:
+            why = "the member's own file cannot be used; the member must publish it anew first"
+            raise Rejected("member_unusable", why)
+        values: dict[str, Any] = json.loads(data)
+        for listed in ("log_keys", "witness_keys"):
+            values[listed] = [key for key in values[listed] if self._is_pinned(key["vkey"])]
+        return values
+
+    def _is_pinned(self, vkey: str) -> bool:
+        return (vkey.partition("+")[0], vkey_digest(vkey)) in self.register.key_pins
 
     def pins_of(self, member: str) -> frozenset[tuple[str, bytes]]:
         """Return the pins of all keys of logs and witnesses that a member ever had."""

@@ -153,11 +153,9 @@ def member_file(base: Base, member: str, changes: Mapping[str, Any], now: dateti
     """Return member.json with these fields changed, as its readers know them.
 
     Encryption keys that have expired are left out, and those in ``changes`` are added to the rest.
+    ``Rejected("member_unusable")`` if the register has no file of this member that can be used.
     """
-    data = base.target(member, f"members/{member}/member.json")
-    if data is None:
-        raise Rejected("unknown_member", "the register has no file of this member")
-    document = json.loads(data)
+    document = base.document(member)
     added = changes.get("encryption_keys", [])
     valid = [key for key in document["encryption_keys"] if read_time(key["not_after"]) >= now]
     return to_json({**document, **changes, "encryption_keys": [*valid, *added]})

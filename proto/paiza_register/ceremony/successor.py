@@ -129,10 +129,7 @@ class Successor:
     def add_key(self, member: str, listed: str, label: str, vkey: str) -> None:
         """Pin the next key of a member's logs or witnesses, and name it in member.json, which is signed anew."""
         path = f"members/{member}/member.json"
-        data = self.base.target(member, path)
-        if data is None or member not in self.base.register.members:
-            raise Rejected("conflict", "the member's own file cannot be used; the member must publish it anew first")
-        own, entry = json.loads(data), pin(label, vkey)
+        own, entry = self.base.document(member), pin(label, vkey)
         kind = _of(own[listed][0][label])
         next_number = 1 + max(_number(name) for name, _ in self.base.pins_of(member) if _of(name) == kind)
         if entry[label] != f"{kind}/{next_number}":
@@ -140,8 +137,7 @@ class Successor:
         self.document[listed].append(entry)
         own[listed].append({label: entry[label], "vkey": vkey})
         changed = to_json(own)
-        revoked = self.base.register.members[member].authority.revoked
-        _accepted(lambda: parse_member(member, Federation(to_json(self.document)), changed, revoked))
+        _accepted(lambda: parse_member(member, Federation(to_json(self.document)), changed, frozenset()))
         self.sign_anew(member, {path: changed})
 
     def sign_anew(self, role: str, files: Mapping[str, bytes] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Each change of a register: what it makes true, and what of it is refused."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -28,8 +29,9 @@ from paiza_register.ceremony.change import (
     change,
 )
 from paiza_register.ceremony.federation_file import to_json
-from paiza_register.ceremony.publication import publication
+from paiza_register.ceremony.publication import member_file, publication
 from paiza_register.documents import FORMAT
+from paiza_register.publishing import published
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.ceremony.world import BY_HAND, DAY, Applicant, World, new_log, new_pair, new_witness
 
@@ -382,3 +384,20 @@ def test_an_application_to_another_federation_is_refused(world: World) -> None:
     """Keys that were made for one federation are not taken into another."""
     other = Applicant("kgz", federation="other.example")
     assert refused(lambda: world.change(ADMIT, applications=[other.apply(world.now)], threshold=3)) == "conflict"
+
+
+def test_a_key_that_was_named_and_never_admitted_is_dropped(world: World) -> None:
+    """A publisher parts the member's signature from a proposal that fails: the member speaks, and names another key."""
+    uzb = world.members["uzb"]
+    failed = uzb.sign(Proposal(world.change(LOG_ORIGIN, member="uzb", vkey=new_log("uzb", 2)[1])), "member")
+    alone = {path: data for path, data in failed.files().items() if "uzb" in path}
+    world.now += timedelta(minutes=5)
+    world.accept(published(world.held, alone, world.members["tjk"].publisher, world.now, world.held.versions))
+    assert [key.origin for key in world.base.register.member("uzb").log_keys] == ["uzb.pilot.example/log/1"]
+    assert len(world.known("uzb").log_keys) == 1
+    file = {"members/uzb/member.json": member_file(world.base, "uzb", {}, world.now)}
+    publication("uzb", file, world.base, world.now)
+    _, vkey = new_log("uzb", 2)
+    base = world.decide(world.change(LOG_ORIGIN, member="uzb", vkey=vkey), ALL)
+    assert [key.vkey for key in base.register.member("uzb").log_keys][1:] == [vkey]
+    assert len(base.document("uzb")["log_keys"]) == 2

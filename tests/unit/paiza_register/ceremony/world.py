@@ -153,9 +153,10 @@ class World:
         files = proposal.files()
         meta = {f"{role}.json": described for role, described in described_roles(files).items()}
         publisher = self.members[members[0]].publisher
-        self._accept(composed(files, meta, files[root_path(1)], publisher, NOW, Versions(0, 0)))
+        self.accept(composed(files, meta, files[root_path(1)], publisher, NOW, Versions(0, 0)))
 
-    def _accept(self, made: OpenSet) -> None:
+    def accept(self, made: OpenSet) -> None:
+        """Let a set be the newest register."""
         self.held = made
         self.base = Base.verify(RegisterFile(made.files), None)
 
@@ -174,7 +175,7 @@ class World:
         assert proposal.is_complete, (proposal.signed_by(), proposal.waits_for())
         self.now += timedelta(minutes=5)
         signer = self.members[publisher].publisher
-        self._accept(published(self.held, proposal.files(), signer, self.now, self.held.versions))
+        self.accept(published(self.held, proposal.files(), signer, self.now, self.held.versions))
         return self.base
 
     def decide(self, act: Change | Publication, signers: Sequence[str], publisher: str = "kaz") -> Base:
