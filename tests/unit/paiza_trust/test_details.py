@@ -17,7 +17,10 @@ READ = (
     "proto/paiza_register/carried.py",
     "proto/paiza_register/documents.py",
     "proto/paiza_register/register_file.py",
+    "proto/paiza_wire/identity/certificate_profiles.py",
+    "proto/paiza_wire/identity/certificates.py",
     "proto/paiza_wire/identity/key_files.py",
+    "proto/paiza_wire/identity/tokens.py",
     "client/paiza_officer/*.py",
     "node/paiza_node/features/ceremonies/*.py",
 )
