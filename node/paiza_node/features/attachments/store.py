@@ -31,6 +31,8 @@ from paiza.core.v1 import delivery_pb2
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.store import note_table
 from paiza_node.core.messages.store import erased_table
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.blocks import REASON as BLOCKED
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.records import TIME, Kept, Records
@@ -153,9 +155,20 @@ def attachments_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[byt
     wanted = list(digests)
     for block in blocks(wanted):
         query = select(attachment_table).where(a.digest.in_(block)).order_by(a.part_number, a.member)
-        for row in _ATTACHMENTS.find(conn, query):
+        for row in _with_blocks(conn, _ATTACHMENTS.find(conn, query)):
             found.setdefault(row.digest, []).append(row)
     return found
+
+
+def _with_blocks(conn: ReadConnection, rows: list[AttachmentRow]) -> list[AttachmentRow]:
+    """Return the rows as they are shown: a pending transfer with a blocked member has that as its reason."""
+    blocked = peers_store.peer_blocks(conn) if any(row.state == PENDING for row in rows) else {}
+    return [
+        replace(row, reason=BLOCKED, detail="")
+        if row.state == PENDING and (row.source or row.member) in blocked
+        else row
+        for row in rows
+    ]
 
 
 def attachments_due(conn: ReadConnection, source: str, now: datetime, limit: int) -> list[AttachmentRow]:
@@ -196,7 +209,8 @@ def attachment_queue(
         since = to_micros(after[0])
         behind = tuple_(a.digest, a.part_number, a.member) > tuple_(*(literal(each) for each in after[1:]))
         query = query.where(a.pending_since_time >= since, or_(a.pending_since_time > since, behind))
-    return _ATTACHMENTS.find(conn, query.order_by(a.pending_since_time, a.digest, a.part_number, a.member).limit(limit))
+    query = query.order_by(a.pending_since_time, a.digest, a.part_number, a.member)
+    return _with_blocks(conn, _ATTACHMENTS.find(conn, query.limit(limit)))
 
 
 def pending_counts(conn: ReadConnection) -> dict[tuple[str, str], int]:

@@ -45,6 +45,7 @@ from paiza_node.core.exchange.model import (
 from paiza_node.core.exchange.store import proof_table
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.messages.store import message_body_table, message_table
+from paiza_node.core.peers.blocks import REASON as BLOCKED
 from paiza_node.core.peers.store import peer_block_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
@@ -121,7 +122,7 @@ def delivery_row(row: Row[Any]) -> DeliveryRow:
         expires_time=from_micros(row.expires_time),
         next_attempt_time=from_micros(row.next_attempt_time),
         state=row.state,
-        reason=row.reason if row.blocked is None else "member_blocked",
+        reason=row.reason if row.blocked is None else BLOCKED,
         detail=row.detail if row.blocked is None else "",
         attempts=row.attempts,
         settled_time=None if row.settled_time is None else from_micros(row.settled_time),
