@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from paiza_node.core.peers.rpcs import GET_FILE, HANDSHAKE
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.ops.config import load
 from paiza_wire.errors import PaizaError
-from tests.attaching import bring, seal, settled, signed, submit
+from tests.attaching import bring, seal, settled, signed, submit, workflow_states
 from tests.federation import Federation
 from tests.integration.node.conftest import SECONDS, Command, delivered, send
 from tests.officer import Officer
@@ -26,6 +27,7 @@ from tests.registers import read_register
 WAITING, DELIVERED = delivery_pb2.DELIVERY_STATE_WAITING, delivery_pb2.DELIVERY_STATE_DELIVERED
 BACK_SECONDS = 90.0  # a peer that may be called again is found within a minute
 LONG_TRANSFER = 96 * 1024 * 1024  # bytes; at no more than 64 MiB a second
+TRAFFIC, ROUNDS = 60, 3  # messages each way in a round
 REASON = "Two of their keys are in a stranger's hands."
 
 
@@ -158,9 +160,61 @@ async def test_a_transfer_under_way_is_cut_and_continues_after_the_block(
         assert 0 < size < sealed.said.ciphertext_size
         await asyncio.sleep(3.0)
         assert there.stat().st_size == size
+        _code, told = command("queue", "show", "--config", config(three, "kaz"))
+        assert [(each["state"], each["reason"]) for each in told["attachments"]] == [("pending", "member_blocked")]
+        (attachment,) = await workflow_states(sending, result.released.message_digest)
+        assert attachment.reason == "member_blocked"
         assert command("peers", "unblock", "tjk", "--reason", "Done.", "--config", config(three, "kaz"))[0] == 0
         (attachment,) = await settled(receiving, result.released.message_digest)
     assert attachment.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED
+
+
+def test_under_traffic_nothing_is_received_after_the_block_and_nothing_is_lost(
+    three: Federation, command: Command
+) -> None:
+    """Batches under way in both directions are cut at once, and each message is received once after the block."""
+    kaz, tjk = Officer(three.folder, "kaz-liaison"), Officer(three.folder, "tjk-liaison")
+
+    async def both() -> tuple[list[bytes], list[bytes]]:
+        there, back = await asyncio.gather(send(kaz, ["tjk"], TRAFFIC), send(tjk, ["kaz"], TRAFFIC))
+        return there, back
+
+    for _ in range(ROUNDS):
+        there, back = asyncio.run(both())
+        assert command("peers", "block", "tjk", "--reason", REASON, "--config", config(three, "kaz"))[0] == 0
+        time.sleep(0.5)
+        assert command("peers", "unblock", "tjk", "--reason", "Done.", "--config", config(three, "kaz"))[0] == 0
+        eventually(partial(deliver_seen, kaz, there))
+        eventually(partial(deliver_seen, tjk, back))
+    blocked, received = False, 0
+    for entry in entries(three.node("kaz").config):
+        if entry.event == log_pb2.LOG_EVENT_PEER_BLOCKED:
+            blocked = True
+        elif entry.event == log_pb2.LOG_EVENT_PEER_UNBLOCKED:
+            blocked = False
+        elif entry.event == log_pb2.LOG_EVENT_RECEIVED and entry.counterpart == "tjk":
+            received += 1
+            assert not blocked
+    assert received >= ROUNDS * TRAFFIC
+    for member in ("kaz", "tjk"):
+        code, told = command("verify", "--config", config(three, member))
+        assert code == 0, told
+
+
+def deliver_seen(officer: Officer, digests: list[bytes]) -> bool:
+    """Ask once whether all of these messages are delivered."""
+    return asyncio.run(settled_of(officer, digests))
+
+
+async def settled_of(officer: Officer, digests: list[bytes]) -> bool:
+    """Return whether all of these messages are delivered."""
+    found: dict[bytes, int] = {}
+    async with officer.channel() as channel:
+        request = officer_pb2.ListMessagesRequest(box=officer_pb2.BOX_SENT, page_size=500)
+        answer = await officer_pb2_grpc.OfficerServiceStub(channel).ListMessages(request, timeout=SECONDS)
+    for message in answer.messages:
+        found[message.message_digest] = message.deliveries[0].state
+    return all(found.get(digest) == DELIVERED for digest in digests)
 
 
 def test_only_other_members_of_the_register_are_blocked_and_a_reason_is_needed(

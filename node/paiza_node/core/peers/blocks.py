@@ -4,8 +4,9 @@ The calls of a blocked member are refused, those under way are cut, and no call 
 still answered where silence would harm the others and no message is concerned: files of the register, which everyone
 verifies, and the checkpoints held of its logs, without which a restored member could sign a second history.
 
-A block is in force before it is committed, so that the log has no entry of the member after PEER_BLOCKED, and ends only
-after the end is committed. What a crash leaves: the committed state, which the next start reads.
+A block is in force before it is committed, so that nothing of the member is received after PEER_BLOCKED, and ends only
+after the end is committed. Answers to our deliveries that had come before are still recorded. What a crash leaves: the
+committed state, which the next start reads.
 """
 
 import asyncio
