@@ -138,7 +138,10 @@ def _labels() -> Labels:
 
 def _report(error: BaseException) -> ErrorReport:
     found = _refusal(error).translated(language._)
-    return ErrorReport(found.reason, found.what, found.where, found.remedy, found.exit_code)
+    more = {"places": list(found.places)} if found.places else {}
+    return ErrorReport(
+        found.reason, found.what, found.where, found.remedy, found.exit_code, places=found.places, more=more
+    )
 
 
 def _refusal(error: BaseException) -> TrustError:

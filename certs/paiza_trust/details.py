@@ -202,6 +202,17 @@ DETAILS: Final = (
 )
 """Texts with places to fill, as they stand where `paiza_register`, `paiza_officer` and key files refuse."""
 
+SYSTEM: Final = (
+    N_("File exists"),
+    N_("Is a directory"),
+    N_("No space left on device"),
+    N_("No such file or directory"),
+    N_("Not a directory"),
+    N_("Permission denied"),
+    N_("Read-only file system"),
+)
+"""What the system says of a file that it refuses."""
+
 _STATUSES: Final = (N_("active"), N_("suspended"))
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")
@@ -220,7 +231,9 @@ def translated_detail(detail: str, translate: Callable[[str], str]) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    by_length = sorted(DETAILS, key=lambda text: len(_PLACE.sub("", text)), reverse=True)  # what says most comes first
+    by_length = sorted(
+        (*DETAILS, *SYSTEM), key=lambda text: len(_PLACE.sub("", text)), reverse=True
+    )  # what says most comes first
     return tuple((text, re.compile(_pattern(text), re.DOTALL)) for text in by_length)
 
 

@@ -1,6 +1,6 @@
 """Refusals of ceremonies, in words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -134,14 +134,16 @@ class TrustError(Exception):
     remedy: str
     exit_code: ExitCode = ExitCode.REFUSED
     values: Mapping[str, str] = field(default_factory=dict)
+    places: Sequence[str] = ()
+    """What is wrong where, if several things are."""
 
     def translated(self, translate: Callable[[str], str]) -> "TrustError":
         """Return the refusal in another language, its templates filled."""
         values = dict(self.values)
         if "what" in values:
             values["what"] = translate(values["what"])
-        if "detail" in values:
-            values["detail"] = translated_detail(values["detail"], translate)
+        for name in {"detail", "error"} & values.keys():
+            values[name] = translated_detail(values[name], translate)
         what, remedy = (
             translate(text).format(**values) if values else translate(text) for text in (self.what, self.remedy)
         )
@@ -157,14 +159,14 @@ def from_wire(error: PaizaError, where: str) -> TrustError:
     """Put an error of the layers below into words; one that names its own place keeps it."""
     what, _, remedy = REASONS[error.reason].partition("; ")
     what, remedy = WORDS.get(error.reason, (what, remedy))
-    detail = error.detail
     if isinstance(error, (Refused, Unreachable)):
         where = error.where or where
     if isinstance(error, Refused) and error.problems:
-        detail = "; ".join(f"{each.where}: {each.what}" for each in error.problems)
-    if not detail:
+        places = [f"{each.where}: {each.what}" for each in error.problems]
+        return TrustError(error.reason, what, where, remedy, exit_code_of(error), places=places)
+    if error.detail.casefold() in {"", what.casefold()}:
         return TrustError(error.reason, what, where, remedy, exit_code_of(error))
-    values = {"what": what, "detail": detail}
+    values = {"what": what, "detail": error.detail}
     return TrustError(error.reason, "{what} ({detail})", where, remedy, exit_code_of(error), values)
 
 

@@ -384,9 +384,14 @@ def test_the_key_of_the_officer_is_opened(
     monkeypatch.setenv("PAIZA_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("PAIZA_PASSPHRASE_FILE", raising=False)
     assert failed(capsys, "pending") == (3, "passphrase_missing")
+    (tmp_path / "home/kaz-broken").mkdir()
+    (tmp_path / "home/kaz-broken/profile.toml").write_text('colour = "blue"\n')
+    code, _, err = run(capsys, "pending", "--profile", "kaz-broken", "--lang", "ru", "--json")
+    assert (code, len(json.loads(err)["places"])) == (6, 8)
+    assert json.loads(err)["places"][0].endswith("profile.toml: colour: Такой настройки нет.")
     phrase = tmp_path / "phrase"
     for text, found in (("wrong\n", (6, "bad_passphrase")), (PASSPHRASE.decode(), (4, "node_unreachable"))):
         phrase.write_text(text)
         phrase.chmod(0o600)
         monkeypatch.setenv("PAIZA_PASSPHRASE_FILE", str(phrase))
-        assert failed(capsys, "pending", "--profile", "kaz-custodian") == found
+        assert failed(capsys, "pending", "--profile", "kaz-custodian", "--lang", "en") == found
