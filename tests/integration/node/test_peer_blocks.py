@@ -131,6 +131,33 @@ def test_nothing_is_exchanged_with_a_blocked_member_and_nothing_is_lost(blocked:
     assert logged[begun].text_sha256
 
 
+@pytest.mark.parametrize(
+    ("lang", "here", "there"),
+    [
+        ("en", "tjk has been blocked since ", "Its operator has blocked this member: nothing is exchanged"),
+        ("ru", "Участник tjk заблокирован с ", "Администратор того узла заблокировал этого участника: обмена нет"),
+    ],
+)
+def test_the_doctors_of_both_sides_name_the_block(
+    blocked: Federation, command: Command, lang: str, here: str, there: str
+) -> None:
+    """On the side that blocks with the reason; on the other that it is no failure of the line."""
+
+    def lines(member: str, check: str) -> list[tuple[str, str]]:
+        _code, told = command("doctor", "--lang", lang, "--config", config(blocked, member))
+        return [(each["level"], each["what"]) for each in told["checks"] if each["check"] == check]
+
+    ((level, what),) = lines("kaz", "blocks")
+    assert level == "warn"
+    assert what.startswith(here)
+    assert what.endswith(REASON)
+    assert lines("kaz", "tjk") == []  # a blocked member is not called
+    ((level, what),) = lines("tjk", "kaz")
+    assert level == "warn"
+    assert what.startswith(there)
+    assert lines("uzb", "blocks")[0][0] == "ok"
+
+
 def entries(path: Path) -> list[log_pb2.LogEntry]:
     """Read the log of a node."""
     with open_scan(load(path).database) as scan:
