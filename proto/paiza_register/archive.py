@@ -5,18 +5,21 @@ Layout of the folder::
     blobs/<sha256>         a file of any number of sets
     roots/<version>        a root; every set of later roots needs it too
     verified-roots         SHA-256 of each verified root, a line each, from the bootstrap root on
-    sets/<version>.json    a set: the versions of its first and newest root, and path -> SHA-256 of every other file
+    sets/<version>.json    a set: the versions of its first and newest root, its timestamp, and path -> SHA-256 of every
+                           other file
     current                the version of the set in force
 
 Everything is written in this order, and each step is on disk before the next. A crash leaves files that no set names,
 which the next set that needs them finds; or a complete set that is not in force, which is then accepted anew. A set
-that is listed is complete. Only the blob of a timestamp that was replaced is ever deleted.
+that is listed is complete. Nothing is ever deleted: a renewed timestamp replaces the one before in the list of its set,
+so that a copy of the folder that is made meanwhile holds one or the other.
 """
 
 import json
 import os
 import re
 import tempfile
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,10 +39,14 @@ _ROOT: Final = re.compile(r"metadata/([1-9][0-9]{0,5})\.root\.json")
 
 @dataclass(frozen=True)
 class ArchivedSet:
-    """A set that is archived: the versions of its first and newest root, and path -> SHA-256 of every other file."""
+    """A set that is archived.
+
+    ``first_root`` and ``root`` are the versions of its first and newest root. ``files``: path -> SHA-256 of all else.
+    """
 
     first_root: int
     root: int
+    timestamp: bytes
     files: Mapping[str, bytes]
 
 
@@ -79,7 +86,7 @@ class Archive:
             values = json.loads((self._sets / f"{version.hex()}.json").read_bytes())
             files = {path: bytes.fromhex(digest) for path, digest in values["files"].items()}
             first, newest = values["roots"]
-            return ArchivedSet(int(first), int(newest), files)
+            return ArchivedSet(int(first), int(newest), b64decode(values["timestamp"]), files)
         return None
 
     def files(self, version: bytes) -> Mapping[str, bytes] | None:
@@ -123,21 +130,19 @@ class Archive:
         archived yet. ``verified_roots`` is the SHA-256 of every root of the set. Of a set that is archived already the
         timestamp is replaced, and the roots that have become necessary for it.
         """
-        before = self.set(version)
-        digests = {path: sha256(data).digest() for path, data in files.items()}
-        missing = {path: data for path, data in files.items() if self.blob(digests[path]) is None}
+        digests = {path: sha256(data).digest() for path, data in files.items() if path != TIMESTAMP_PATH}
+        missing = {path: files[path] for path in digests if self.blob(digests[path]) is None}
         _write_all(self._blobs, {digests[path].hex(): data for path, data in missing.items()})
         _write_all(self._roots, {str(each): data for each, data in roots.items() if self.root(each) != data})
         if self.verified_roots()[: len(verified_roots)] != tuple(verified_roots):
             self.keep_roots(verified_roots)
         newest = max(roots)
-        found = ArchivedSet(newest - len(verified_roots) + 1, newest, digests)
-        if before != found:
+        found = ArchivedSet(newest - len(verified_roots) + 1, newest, files[TIMESTAMP_PATH], digests)
+        if self.set(version) != found:
             files_of = {path: digest.hex() for path, digest in sorted(digests.items())}
-            listed = {"roots": [found.first_root, found.root], "files": files_of}
+            timestamp = b64encode(found.timestamp).decode()
+            listed = {"roots": [found.first_root, found.root], "timestamp": timestamp, "files": files_of}
             write_durably(self._sets / f"{version.hex()}.json", json.dumps(listed, indent=1).encode() + b"\n")
-        if before is not None and before.files.get(TIMESTAMP_PATH) not in {None, digests[TIMESTAMP_PATH]}:
-            (self._blobs / before.files[TIMESTAMP_PATH].hex()).unlink(missing_ok=True)
 
     def keep_roots(self, verified_roots: Sequence[bytes]) -> None:
         """Replace what is remembered of verified roots."""
@@ -157,6 +162,8 @@ class _Files(Mapping[str, bytes]):
         found = None
         if (root := _ROOT.fullmatch(path)) is not None:
             found = self._archive.root(int(root[1])) if int(root[1]) in self._roots else None
+        elif path == TIMESTAMP_PATH:
+            found = self._listed.timestamp
         elif path in self._listed.files:
             found = self._archive.blob(self._listed.files[path])
         if found is None:
@@ -166,11 +173,12 @@ class _Files(Mapping[str, bytes]):
     @override
     def __iter__(self) -> Iterator[str]:
         yield from map(root_path, self._roots)
+        yield TIMESTAMP_PATH
         yield from self._listed.files
 
     @override
     def __len__(self) -> int:
-        return len(self._roots) + len(self._listed.files)
+        return len(self._roots) + 1 + len(self._listed.files)
 
 
 def write_durably(path: Path, data: bytes) -> None:

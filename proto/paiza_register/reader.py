@@ -170,7 +170,10 @@ class RegisterReader:
             files = self._archive.files(version)
             if files is None:
                 raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
-            return dict(files)
+            try:
+                return dict(files)
+            except KeyError as error:
+                raise Unavailable("register_unknown", f"the archived set lacks {error}") from error
 
     def import_set(self, version: bytes, fetch: Fetch) -> None:
         """Archive a set from another source without accepting it as current.
@@ -334,29 +337,35 @@ class RegisterReader:
         self._archive.store(register.version, repository.files, roots.data, roots.digests)
 
     def _last(self) -> Register | None:
-        """Return the last accepted set of any age, from memory or from the archive. Under the lock."""
-        if self._accepted is None:
-            version = self._archive.current()
-            listed = None if version is None else self._archive.set(version)
-            if listed is not None and self.fork is not None and listed.root > self.fork.common:
-                version = self._newest_of(self.fork.common)
-                self._archive.make_current(version)
-            if version and self._archive.set(version) is not None:
-                self._accepted = self._load(version)
+        """Return the last accepted set of any age, from memory or from the archive. Under the lock.
+
+        In place of one that is damaged or follows a root of which there are two, the newest intact one counts.
+        """
+        if self._accepted is None and (version := self._archive.current()) is not None:
+            with suppress(Unavailable):
+                found = self._load(version)
+                if self.fork is None or found.root_version <= self.fork.common:
+                    self._accepted = found
+            if self._accepted is None:
+                self._accepted = self._newest()
+                self._archive.make_current(b"" if self._accepted is None else self._accepted.version)
         return self._accepted
 
-    def _newest_of(self, root: int) -> bytes:
-        """Return the version of the newest archived set of this root or of an older one; empty if there is none."""
-        found: list[tuple[int, bytes]] = []
+    def _newest(self) -> Register | None:
+        """Return the newest intact set of the archive; None if there is none."""
+        found: list[Register] = []
         for version in self._archive.versions():
-            listed = self._archive.set(version)
-            if listed is not None and listed.root <= root:
-                with suppress(Rejected):
-                    found.append((self._load(version).timestamp_version, version))
-        return max(found, default=(0, b""))[1]
+            with suppress(Rejected, Unavailable):
+                register = self._load(version)
+                if self.fork is None or register.root_version <= self.fork.common:
+                    found.append(register)
+        return max(found, key=lambda register: register.timestamp_version, default=None)
 
     def _load(self, version: bytes) -> Register:
-        """Verify an archived set at its own time, from the newest of its roots that was verified before."""
+        """Verify an archived set at its own time, from the newest of its roots that was verified before.
+
+        ``Unavailable("register_unknown")`` if it is not archived, or damaged: another source may have it.
+        """
         files, listed = self._archive.files(version), self._archive.set(version)
         if files is None or listed is None:
             raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
@@ -367,7 +376,7 @@ class RegisterReader:
         try:
             register = verify(repository)
         except FileMismatch as error:
-            raise Rejected("register_invalid", f"the archived set is damaged: {error}") from error
+            raise Unavailable("register_unknown", f"the archived set is damaged: {error}") from error
         if register.version != version:
             raise Rejected("register_invalid", "the archived set is not of the version it is filed under")
         return register
