@@ -33,6 +33,7 @@ DETAILS: Final = (
     N_("a record is of a key that decides nothing"),
     N_("a record names a clock or a token in over {count} characters"),
     N_("a refusal does not hold"),
+    N_("a root cannot be read"),
     N_("a signature of {role} does not hold"),
     N_("an agreement's name is agreement-…, of letters, digits and -, and ends in .cedar"),
     N_("an application is of a later time than the change"),

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from tuf.api.metadata import Metadata, Root
+
 from paiza_register import carried
 from paiza_register.reader import Fetch, files_fetch
-from paiza_register.tuf_workflow import root_path
+from paiza_register.tuf_workflow import METADATA_ERRORS, root_path
 from paiza_register.verified_set import MAX_SET_BYTES
 from paiza_wire.errors import Rejected
 
@@ -65,13 +67,27 @@ class RegisterFile:
 
     @property
     def first_digest(self) -> bytes:
-        """Return SHA-256 of the first root, 32 bytes."""
-        return sha256(self.first_root).digest()
+        """Return the digest of the first root, 32 bytes."""
+        return self.root_digest(1)
 
     @property
     def newest_digest(self) -> bytes:
-        """Return SHA-256 of the newest root, 32 bytes."""
-        return sha256(self.files[root_path(self.newest)]).digest()
+        """Return the digest of the newest root, 32 bytes."""
+        return self.root_digest(self.newest)
+
+    def root_digest(self, version: int) -> bytes:
+        """Return by which digest people know a root that is in the file; ``Rejected("malformed")`` if it is no root.
+
+        Of the first it is SHA-256 of the file, which is the same everywhere. A later one may be published with other
+        signatures by several nodes; of it, it is SHA-256 of what these are over.
+        """
+        data = self.files[root_path(version)]
+        if version == 1:
+            return sha256(data).digest()
+        try:
+            return sha256(Metadata[Root].from_bytes(data).signed_bytes).digest()
+        except METADATA_ERRORS as error:
+            raise Rejected("malformed", "a root cannot be read") from error
 
     def fetch(self) -> Fetch:
         """Return a function that fetches from this set."""

@@ -9,7 +9,6 @@
 
 import json
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -91,14 +90,14 @@ def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
     if not digests.exists():
         return
     noted = json.loads(digests.read_bytes())["newest_root"]
-    root = carried.files.get(root_path(noted["version"]))
-    if root is None or sha256(root).hexdigest() != noted["sha256"]:
+    version = noted["version"]
+    if root_path(version) not in carried.files or carried.root_digest(version).hex() != noted["sha256"]:
         raise NodeStopped(
             "register_rolled_back",
             what=N_("The file does not hold the newest root that this node knows, version {version}."),
             where="{path}",
             remedy=N_("Get a newer file. If its root of that version is another one, inform all members at once."),
-            version=noted["version"],
+            version=version,
             path=file,
         )
 

@@ -29,6 +29,8 @@ def test_other_signatures_under_the_same_root_are_no_second_root() -> None:
     one, other = published_by(world, few, "kaz"), published_by(world, all_of_them, "tjk")
     assert one.files["metadata/2.root.json"] != other.files["metadata/2.root.json"]
     assert concurrent(one, other)
+    assert one.register.root_sha256 == other.register.root_sha256
+    assert RegisterFile(one.files).newest_digest == RegisterFile(other.files).newest_digest
     signer = world.members["kaz"].publisher
     made = merged(one, other, signer, world.now, one.versions)
     again = merged(other, one, signer, world.now, one.versions)
