@@ -250,7 +250,7 @@ def test_the_checks_go_on_with_an_expired_register(
     def known(_config: object) -> tuple[object, Register]:
         raise Unavailable(reason, "")
 
-    reader = SimpleNamespace(last=register)
+    reader: Any = SimpleNamespace(last=register)
     monkeypatch.setattr(offline, "known_register", known)
     monkeypatch.setattr(offline, "open_reader", lambda _config: reader)
     config: Any = None
