@@ -5,6 +5,7 @@ must remove them: no later set undoes them.
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from paiza_register.archive import write_durably
 
 _FIRST: Final = "first.json"
 _SECOND: Final = "second.json"
+
+ROOTS: Final = "root"
+"""The proof that there are two roots of one version; other proofs are under the id of a publisher's key."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,16 @@ class Misbehaviour:
         with suppress(FileNotFoundError):
             values = json.loads((self._fork / "fork.json").read_bytes())
             self.fork = RootFork(**{**values, "signers": tuple(values["signers"]), "members": tuple(values["members"])})
+
+    def proofs(self) -> Mapping[str, tuple[bytes, bytes]]:
+        """Return the two files of each proof: by the id of the key that signed both, or under `ROOTS`."""
+        found = {}
+        if self.fork is not None:
+            found[ROOTS] = ((self._fork / _FIRST).read_bytes(), (self._fork / _SECOND).read_bytes())
+        for path in sorted(self._proofs.glob(f"*/{_SECOND}")):
+            keyid = path.parent.name.partition("-")[0]
+            found[keyid] = (path.with_name(_FIRST).read_bytes(), path.read_bytes())
+        return found
 
     def disqualify(self, keyid: str, role: str, first: bytes, second: bytes) -> None:
         """Keep the proof that a key signed two files of one version. The second is written last: it makes the proof."""

@@ -15,7 +15,7 @@ hour.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -23,6 +23,7 @@ from typing import Final
 
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Snapshot
+from typing_extensions import override
 
 from paiza_register.publishing import (
     SIGN_AGAIN,
@@ -34,6 +35,7 @@ from paiza_register.publishing import (
     published,
     renewed,
 )
+from paiza_register.verified_set import MAX_LEAP
 from paiza_wire.errors import PaizaError, Rejected
 
 _ROOT_PATH: Final = re.compile(r"metadata/([1-9][0-9]{0,18})\.root\.json")
@@ -71,6 +73,11 @@ class Waiting:
     refused_by: OpenSet | None = None
     reason: PaizaError | None = None
 
+    @property
+    def roles(self) -> Collection[str]:
+        """Return the roles whose metadata it has."""
+        raise NotImplementedError
+
 
 @dataclass(kw_only=True)
 class WaitingChange(Waiting):
@@ -79,12 +86,22 @@ class WaitingChange(Waiting):
     change: Mapping[str, bytes]
     own: bool
 
+    @property
+    @override
+    def roles(self) -> Collection[str]:
+        return described_roles(self.change).keys()
+
 
 @dataclass(kw_only=True)
 class WaitingSet(Waiting):
     """A set that this node verified and could not accept."""
 
     other: OpenSet
+
+    @property
+    @override
+    def roles(self) -> Collection[str]:
+        return [name.removesuffix(".json") for name in self.other.snapshot.meta]
 
 
 class Publisher:
@@ -143,9 +160,9 @@ class Publisher:
 
     def could_not_accept(self, other: OpenSet, now: datetime) -> None:
         """Note a set that was verified at its own time, and that this node could not accept."""
-        self._above = _highest(self._above, other.versions)
-        if not _differs(self.held, other):
+        if not _differs(self.held, other) or _leaps(self.held, other):
             return
+        self._above = _highest(self._above, other.versions)
         known = self._others.get(other.register.version)
         if known is None and len(self._others) >= MAX_OTHERS:
             del self._others[next(iter(self._others))]
@@ -163,6 +180,10 @@ class Publisher:
         self._not_ahead.discard(member)
         if member not in self._ahead or now - self._ahead[member] > BEHIND_AGAIN:
             self._ahead[member] = now
+
+    def go_above(self, timestamp_version: int) -> None:
+        """Note a timestamp version that was seen validly signed, also of a set that is no longer held."""
+        self._above = self._above._replace(timestamp=max(self._above.timestamp, timestamp_version))
 
     def disqualify(self, key_id: str, now: datetime) -> None:
         """Note that a publisher signed two sets of one version: its key is not believed here any more."""
@@ -249,6 +270,11 @@ def can_follow(held: OpenSet, change: Mapping[str, bytes]) -> bool:
 def _differs(held: OpenSet, other: OpenSet) -> bool:
     """Return whether another set is of another register version, and is not followed by this one."""
     return other.snapshot_bytes != held.snapshot_bytes and not follows(held, other)
+
+
+def _leaps(held: OpenSet, other: OpenSet) -> bool:
+    """Return whether a set counts so far ahead that no reader would accept what goes above it."""
+    return any(theirs - ours > MAX_LEAP for ours, theirs in zip(held.versions, other.versions, strict=True))
 
 
 def _highest(one: Versions, other: Versions) -> Versions:

@@ -28,10 +28,11 @@ from typing import Any, Final, TypeAlias
 from tuf.api.metadata import Root, Snapshot, Timestamp
 
 from paiza_register.archive import Archive, write_durably
-from paiza_register.misbehaviour import Misbehaviour, RootFork
+from paiza_register.misbehaviour import ROOTS, Misbehaviour, RootFork
 from paiza_register.model import Register
 from paiza_register.tuf_workflow import (
     MAX_METADATA_BYTES,
+    METADATA_ERRORS,
     TIMESTAMP_PATH,
     FileMismatch,
     Repository,
@@ -40,6 +41,7 @@ from paiza_register.tuf_workflow import (
     parse,
     root_path,
     successor_of,
+    verified,
 )
 from paiza_register.verified_set import (
     MAX_LEAP,
@@ -83,9 +85,53 @@ class RegisterReader:
         """Why the last refresh brought nothing new; None when it ended well."""
 
     @property
+    def bootstrap_root(self) -> bytes:
+        """Return the root that everything is verified from."""
+        return self._bootstrap_root
+
+    @property
     def disqualified(self) -> frozenset[str]:
         """Return the ids of the publishers' keys that signed two sets of one version: they are not believed here."""
         return self._misbehaviour.disqualified
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """Return what `proofs` has: the ids of disqualified keys, and `ROOTS` if there are two roots of one version."""
+        return self.disqualified | ({ROOTS} if self.fork is not None else set())
+
+    def proofs(self) -> Mapping[str, tuple[bytes, bytes]]:
+        """Return the two files of one version that prove each misbehaviour, by what `proven` calls it."""
+        with self._lock:
+            return self._misbehaviour.proofs()
+
+    def note_proof(self, first: bytes, second: bytes, now: datetime) -> None:
+        """Keep the proof that these two are timestamps, snapshots or roots of one version, and draw the consequences.
+
+        ``Rejected("register_invalid")`` if they prove nothing.
+        """
+        with self._lock:
+            last = self._last()
+            if last is None:
+                return
+            root: Root = translated(lambda: parse(Root, self._root(last.root_version))).signed
+            kinds: tuple[type[Timestamp | Snapshot], ...] = (Timestamp, Snapshot)
+            for kind in kinds:
+                try:
+                    one, other = (verified(kind, data, root, kind.type) for data in (first, second))
+                except METADATA_ERRORS:
+                    continue
+                twice = signed_twice(_signed_version(one), _signed_version(other))
+                for keyid in sorted(twice):
+                    self._misbehaviour.disqualify(keyid, kind.type, first, second)
+                if twice:
+                    return
+            version = translated(lambda: parse(Root, first)).signed.version
+            if self._first_root < version <= last.root_version + 1:
+                ours = first if version > last.root_version else self._root(version)
+                for theirs in (first, second):
+                    if self.fork is None and self._note_two_roots(last, version, ours, theirs, now):
+                        return
+        raise Rejected("register_invalid", "these two files prove nothing")
 
     @property
     def fork(self) -> RootFork | None:
@@ -219,27 +265,31 @@ class RegisterReader:
             other: Root = translated(lambda: parse(Root, root_file)).signed
             if last is None or not self._first_root < other.version <= last.root_version:
                 return None
-            ours = self._root(other.version)
-            common: Root = translated(lambda: parse(Root, self._root(other.version - 1))).signed
-            their_root, their_before, their_own = translated(lambda: successor_of(common, root_file))
-            translated(lambda: check_root(their_root.signed, their_own))
-            our_root, our_before, _own = translated(lambda: successor_of(common, ours))
-            if our_root.signed_bytes == their_root.signed_bytes:
-                return None  # signed by others of the custodians, or in another order
-            both = their_before & our_before
-            fork = RootFork(
-                version=other.version,
-                first=sha256(ours).hexdigest(),
-                second=sha256(root_file).hexdigest(),
-                signers=tuple(sorted(both)),
-                members=tuple(sorted(member for member, key in last.custodians.items() if key.keyid in both)),
-                found_time=now.isoformat(),
-            )
-            self._misbehaviour.keep_fork(fork, ours, root_file)
-            self._archive.keep_roots(self._archive.verified_roots()[: fork.common - self._first_root + 1])
-            self._accepted = None
-            self._last()
-            return fork
+            return self._note_two_roots(last, other.version, self._root(other.version), root_file, now)
+
+    def _note_two_roots(
+        self, last: Register, version: int, ours: bytes, theirs: bytes, now: datetime
+    ) -> RootFork | None:
+        common: Root = translated(lambda: parse(Root, self._root(version - 1))).signed
+        their_root, their_before, their_own = translated(lambda: successor_of(common, theirs))
+        translated(lambda: check_root(their_root.signed, their_own))
+        our_root, our_before, _own = translated(lambda: successor_of(common, ours))
+        if our_root.signed_bytes == their_root.signed_bytes:
+            return None  # signed by others of the custodians, or in another order
+        both = their_before & our_before
+        fork = RootFork(
+            version=version,
+            first=sha256(ours).hexdigest(),
+            second=sha256(theirs).hexdigest(),
+            signers=tuple(sorted(both)),
+            members=tuple(sorted(member for member, key in last.custodians.items() if key.keyid in both)),
+            found_time=now.isoformat(),
+        )
+        self._misbehaviour.keep_fork(fork, ours, theirs)
+        self._archive.keep_roots(self._archive.verified_roots()[: fork.common - self._first_root + 1])
+        self._accepted = None
+        self._last()
+        return fork
 
     def _without_news(self, now: datetime, error: Unavailable) -> Register:
         self.last_error = error
@@ -297,7 +347,7 @@ class RegisterReader:
         ``Rejected`` if it is older, or if only a key signed it that is not believed here. Two of one version by one key
         are kept as proof.
         """
-        new = SignedVersion(found.signed.version, sha256(found.payload).digest(), found.signers)
+        new = _signed_version(found)
         if new.signers <= self.disqualified:
             raise Rejected("register_invalid", f"the one publisher of the {role} signed two sets of one version before")
         if last is None or not self._remembered(last, role) & set(root.roles[role].keyids):
@@ -391,6 +441,10 @@ class RegisterReader:
     def _first_root(self) -> int:
         first: Root = translated(lambda: parse(Root, self._bootstrap_root)).signed
         return first.version
+
+
+def _signed_version(found: Verified[Any]) -> SignedVersion:
+    return SignedVersion(found.signed.version, sha256(found.payload).digest(), found.signers)
 
 
 class _Source:
