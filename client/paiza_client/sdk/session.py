@@ -13,6 +13,7 @@ own errors.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,6 +27,7 @@ from paiza_client.language import _
 from paiza_client.local.outbox import Batch, Outbox
 from paiza_client.reconciliation.log_queries import Question
 from paiza_client.sdk.approvals import Approvals
+from paiza_client.sdk.archived_sets import ArchivedFiles
 from paiza_client.sdk.attachments import Attachments, SavedAttachment
 from paiza_client.sdk.audit_query import AuditQuery
 from paiza_client.sdk.evidence_files import EvidenceFiles
@@ -57,7 +59,6 @@ from paiza_wire.message import (
 
 MAX_TOGETHER: Final = 256  # messages opened in one call
 MAX_SOURCE_ROWS: Final = 10_000  # of one question
-MAX_SET_BYTES: Final = 16 * 1024 * 1024  # an archived set: metadata and a few files per member
 SUBMITS_IN_FLIGHT: Final = 2  # one is committed by the node while the next is on its way
 
 _T = TypeVar("_T")
@@ -108,6 +109,7 @@ class Session:
         self.outbox = Outbox(profile.outbox)
         self._credentials = credentials
         self._registers = Registers(current)
+        self._roots: dict[str, bytes] = {}
         self._officer = officer_pb2_grpc.OfficerServiceStub(connection)
         self._audit = audit_pb2_grpc.AuditServiceStub(connection)
         self._register = register_pb2_grpc.RegisterServiceStub(connection)
@@ -362,12 +364,26 @@ class Session:
         return (await self.evidence_files.make(digest)).data
 
     async def archived_set(self, version: bytes) -> dict[str, bytes]:
-        """Fetch all files of an older set of the register; the caller verifies them (`load_set`)."""
-        request = register_pb2.GetArchivedSetRequest(register_version=version)
-        answer = await self._call(lambda: self._register.GetArchivedSet(request, timeout=channel.CALL_SECONDS))
-        if sum(len(file.data) for file in answer.files) > MAX_SET_BYTES:
-            raise NotProven("too_large", version.hex()[:16], "the archived set is over its limit")
-        return {file.path: file.data for file in answer.files}
+        """Fetch and verify an older set of the register; return its files by published path."""
+        name, root = version.hex()[:16], register_cache.bootstrap_root(self.profile.root)
+        files = ArchivedFiles(name, partial(self._register_file, version), self._roots)
+        with located(name, NotProven):
+            found = await asyncio.to_thread(load_set, files, root, None)
+        if found.version != version:
+            raise NotProven("register_unknown", name, "the node gave another set")
+        self._registers.add(found)
+        return dict(files)
+
+    async def _register_file(self, version: bytes, path: str) -> bytes | None:
+        """Return a file of an archived set; None if the node has none."""
+        request = register_pb2.GetFileRequest(path=path, register_version=version)
+        try:
+            answer = await self._call(lambda: self._register.GetFile(request, timeout=channel.CALL_SECONDS))
+        except Rejected as error:
+            if error.reason != "unknown_file":
+                raise
+            return None
+        return answer.data
 
     async def find_source_rows(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
         """Return which source rows of imports were sent before: message digest by row digest, 32 bytes each."""
@@ -446,13 +462,6 @@ class Session:
 
     async def _fetch_sets(self, versions: Iterable[bytes]) -> None:
         """Make the older sets of the register available that proofs refer to."""
-        root = register_cache.bootstrap_root(self.profile.root)
         for version in versions:
-            if self._registers.has(version):
-                continue
-            files = await self.archived_set(version)
-            with located(version.hex()[:16], NotProven):
-                found = await asyncio.to_thread(load_set, files, root, None)
-            if found.version != version:
-                raise NotProven("register_unknown", version.hex()[:16], "the node gave another set")
-            self._registers.add(found)
+            if not self._registers.has(version):
+                await self.archived_set(version)

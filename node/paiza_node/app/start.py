@@ -38,10 +38,10 @@ from paiza_node.core.peers.channels import ChannelKeys
 from paiza_node.core.peers.clocks import ClockLog
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import PeerLogViews
-from paiza_node.core.peers.register_files import PeersFetch, RegisterFiles, fetch_archived_set
 from paiza_node.core.peers.startup_comparison import StartupComparison
 from paiza_node.core.policy import member_rules
-from paiza_node.core.register.sync import Learn, RegisterCache
+from paiza_node.core.register.refresh import RegisterRefresh
+from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store, open_store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.version import VERSION
@@ -53,6 +53,7 @@ from paiza_node.features.search.index import TokenKey
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
 from paiza_node.ops.admin.misbehaviour_service import MisbehaviourService
 from paiza_node.ops.admin.operate import Operate
+from paiza_node.ops.admin.register_service import RegisterAdminService
 from paiza_node.ops.admin.service import AdminService
 from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
@@ -65,8 +66,10 @@ from paiza_node.ops.expiries import (
     officer_certificates,
     shared_expiries,
 )
-from paiza_node.ops.keys import Keys, bad_key, load_keys, log_key_path
-from paiza_register import RegisterReader, folder_fetch
+from paiza_node.ops.keys import Keys, bad_key, load_keys, load_revocations_key, log_key_path
+from paiza_register import RegisterReader
+from paiza_register.publisher import Publisher
+from paiza_register.publishing import OpenSet
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import SpiffeId
@@ -135,10 +138,9 @@ async def _become_writer(database: str) -> Store:
 
 async def _run_with(config: Config, store: Store) -> None:
     reader = await asyncio.to_thread(open_reader, config)
-    # Before there are sessions, no peer can be asked: the node begins with the register it verified last.
-    first = PeersFetch(asyncio.get_running_loop(), list) if config.register is None else folder_fetch(config.register)
     own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
-    register_cache = await asyncio.to_thread(RegisterCache, reader, first, _now, own_rules)
+    # Expired or not: with an expired one the node serves and fetches the register, and nothing else.
+    register_cache = await asyncio.to_thread(RegisterCache, reader, _now, own_rules)
     own = register_cache.last.described_member(config.member)
     node_keys = load_keys(config, own)
     _check_keys(config, node_keys, register_cache)
@@ -220,18 +222,15 @@ async def _serve(
     async def compared(member: str, method: str, request: Any) -> None:
         await comparison.check_compared(member, method, request, ledger.checkpoint.size)
 
-    def register_files() -> list[RegisterFiles]:
-        return [session.register_files for session in services.peers.sessions.values()]
-
-    async def fetch_set(version: bytes, learn: Learn) -> None:
-        await fetch_archived_set(register_files(), version, learn)
-
-    if config.register is None:
-        peers_fetch = PeersFetch(asyncio.get_running_loop(), register_files)
-        keep_fresh = partial(register_cache.keep_fresh, ledger, peers_fetch, fetch_set, peers_fetch.turn)
-    else:
-        keep_fresh = partial(register_cache.keep_fresh, ledger, folder_fetch(config.register), fetch_set)
-
+    refresh = RegisterRefresh(
+        register_cache,
+        reader,
+        ledger,
+        sources=lambda: {member: session.register_files for member, session in services.peers.sessions.items()},
+        publisher=await asyncio.to_thread(_publisher, config, reader, node_keys),
+        clock=_now,
+        changes=lambda: tuple(services.proposals.complete.values()),
+    )
     server, health = public_server(
         listen=config.listen,
         authenticator=Authenticator(
@@ -256,6 +255,7 @@ async def _serve(
         (
             AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
             MisbehaviourService(services.witness.misbehaviour),
+            RegisterAdminService(config.member, register_cache, refresh, partial(load_revocations_key, config)),
         ),
     )
     if config.metrics_listen:
@@ -272,7 +272,7 @@ async def _serve(
     try:
         running = [
             *(task() for task in services.background_tasks),
-            keep_fresh(),
+            refresh.run(),
             PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
             _metrics(partial(_note_status, operate, ledger, register_cache)),
             _metrics(
@@ -293,6 +293,18 @@ async def _serve(
         with suppress(OSError):  # a failed disk must not hide why the node stops
             config.admin_socket.unlink(missing_ok=True)
         executors.close()
+
+
+def _publisher(config: Config, reader: RegisterReader, node_keys: Keys) -> Publisher | None:
+    """Return what decides when this node publishes; None without a key. A key that is not listed publishes nothing."""
+    last = reader.last
+    if node_keys.publisher is None or last is None:
+        log.warning("not_a_publisher", detail="there is no publisher.key")
+        return None
+    if last.publishers.get(config.member) != node_keys.publisher.public_key.keyid:
+        log.warning("not_a_publisher", detail="the register does not name publisher.key")
+    held = OpenSet.verify(reader.archived_files(last.version), reader.bootstrap_root, None)
+    return Publisher(config.member, node_keys.publisher, held)
 
 
 async def _note_backup(config: Config, ledger: Ledger) -> bool:

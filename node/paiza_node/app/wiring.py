@@ -29,8 +29,9 @@ from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.endpoints import Endpoints
-from paiza_node.core.peers.log_answers import PROTOCOL_VERSION, LogAnswers
+from paiza_node.core.peers.log_answers import LogAnswers
 from paiza_node.core.peers.model import FindingState
+from paiza_node.core.peers.rpcs import PROTOCOL_VERSION
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.version import VERSION
 from paiza_node.features.approvals.approve import Approve
@@ -201,6 +202,7 @@ class Services:
     downloads: AttachmentDownloads
     witness: Witness
     restore_from_peers: RestoreFromPeers
+    proposals: Proposals
 
 
 def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Services:
@@ -289,6 +291,7 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
         downloads=attachments.downloads,
         witness=witness,
         restore_from_peers=restore_from_peers,
+        proposals=proposals,
     )
 
 

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from securesystemslib.signer import CryptoSigner
+
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.config import Config
 from paiza_node.ops.passphrase import node_sealer
 from paiza_register import Member
+from paiza_register.pair_key import PairSigner
+from paiza_register.pair_key import key_files as pair_files
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import key_files, keys, private_keys, sealing
+from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.private_keys import ED25519, INDEX, MLDSA44, P256, X_WING, Key, KeyKind
 from paiza_wire.identity.sealing import Sealer
 from paiza_wire.message import key_wrapping
@@ -37,13 +42,17 @@ _REFUSALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The node's own keys, as read from its key folder. ``private_key``, in PEM and not sealed, is for TLS."""
+    """The node's own keys, as read from its key folder. ``private_key``, in PEM and not sealed, is for TLS.
+
+    ``publisher`` is None if the folder has no publisher.key.
+    """
 
     certificate: bytes
     private_key: bytes
     log: SignerKey
     witness: WitnessSigner
     decryption: dict[bytes, key_wrapping.DecryptionKey]
+    publisher: CryptoSigner | None
     index: bytes
 
 
@@ -57,6 +66,7 @@ def load_keys(config: Config, own: Member) -> Keys:
         log=SignerKey.from_ed25519(origin, _open(config, log_key_path(folder, origin), ED25519, sealer)),
         witness=WitnessSigner.from_private_key(witness, _open(config, folder / "witness.key", MLDSA44, sealer)),
         decryption=_decryption_keys(config, sealer),
+        publisher=_publisher(config, sealer),
         index=_index_key(config, sealer),
     )
 
@@ -64,6 +74,19 @@ def load_keys(config: Config, own: Member) -> Keys:
 def node_certificate_file(config: Config) -> bytes:
     """Return the node's certificate, PEM, without opening a key."""
     return _certificate(config.keys / "tls.crt")
+
+
+def load_revocations_key(config: Config) -> PairSigner:
+    """Read the pair that signs the member's revocations; NodeStopped if it is missing or refused."""
+    first, second = pair_files(config.keys / "revocations")
+    sealer = node_sealer(config)
+    classical, lattice = _open(config, first, P256, sealer), _open(config, second, MLDSA44, sealer)
+    return PairSigner(PairPrivateKey.from_halves(classical, lattice))
+
+
+def _publisher(config: Config, sealer: Sealer) -> CryptoSigner | None:
+    path = config.keys / "publisher.key"
+    return CryptoSigner(_open(config, path, MLDSA44, sealer)) if path.exists() else None
 
 
 def log_key_path(folder: Path, origin: str) -> Path:

@@ -26,7 +26,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
 from paiza_node.core.peers.blocks import PeerBlocks
-from paiza_node.core.peers.rpcs import GET_ARCHIVED_SET, GET_FILE, HANDSHAKE
+from paiza_node.core.peers.rpcs import GET_FILE, HANDSHAKE, LIST_PROOFS
 from paiza_node.core.policy import Principal
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
@@ -35,8 +35,8 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
-ALWAYS_ANSWERED: Final = frozenset(rpc.path for rpc in (GET_FILE, GET_ARCHIVED_SET, HANDSHAKE))
-FILES: Final = frozenset(rpc.path for rpc in (GET_FILE, GET_ARCHIVED_SET))
+FILES: Final = frozenset(rpc.path for rpc in (GET_FILE, LIST_PROOFS))
+ALWAYS_ANSWERED: Final = FILES | {HANDSHAKE.path}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.core.peers.clocks import compare
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PeerHealth
 from paiza_node.core.peers.log_views import PeerLogViews
-from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PeerChannel
+from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PROTOCOL_VERSION, PeerChannel
 from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.tlog import checkpoint as checkpoints
@@ -111,9 +111,9 @@ class LogAgreement:
             return
         self._check_active()
         sent, began = self._clock(), monotonic()
-        response = await self._channel.call(
-            HANDSHAKE, exchange_pb2.HandshakeRequest(protocol_version=1, register_state=self._register_cache.state)
-        )
+        state = self._register_cache.state
+        request = exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_state=state)
+        response = await self._channel.call(HANDSHAKE, request)
         self._note_answer(sent, began, response)
         own = self._register_cache.current.active_member(self._own_member)
         if response.known_checkpoint:

@@ -20,12 +20,12 @@ from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import PeerBlock
-from paiza_node.core.peers.rpcs import GET_ARCHIVED_SET, GET_FILE, LIST_HELD_CHECKPOINTS
+from paiza_node.core.peers.rpcs import GET_FILE, LIST_HELD_CHECKPOINTS, LIST_PROOFS
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 
 REASON: Final = "member_blocked"
-ANSWERED: Final = frozenset(rpc.path for rpc in (GET_FILE, GET_ARCHIVED_SET, LIST_HELD_CHECKPOINTS))
+ANSWERED: Final = frozenset(rpc.path for rpc in (GET_FILE, LIST_PROOFS, LIST_HELD_CHECKPOINTS))
 """RPCs that a blocked member's node may call."""
 
 log = structlog.get_logger("paiza.peers")

@@ -8,11 +8,11 @@ from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.peers.log_views import PeerLogViews
+from paiza_node.core.peers.rpcs import PROTOCOL_VERSION
 from paiza_register import Member
 from paiza_wire.errors import Rejected
 
 MAX_SIZES: Final = 32  # of one consistency proof: the known size and every unverified one
-PROTOCOL_VERSION: Final = 1
 
 
 class LogAnswers:

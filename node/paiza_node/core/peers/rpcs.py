@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2, peer_audit_pb2, proposal_pb2, recovery_pb2, witness_pb2
 
+PROTOCOL_VERSION: Final = 1
+
 BATCH_SECONDS: Final = 60.0  # a batch of 256 takes about a second on two busy cores
 SHORT_SECONDS: Final = 10.0  # everything else
 PIECE_SECONDS: Final = 30.0  # for the next piece of an attachment: 256 KiB over a slow line
@@ -93,6 +95,11 @@ EXCHANGE_CHECKPOINTS: Final = _rpc(
 PROVE_ENTRIES: Final = _rpc(
     "WitnessService/ProveEntries", witness_pb2.ProveEntriesRequest, witness_pb2.ProveEntriesResponse
 )
+LIST_PROOFS: Final = _rpc(
+    "RegisterService/ListProofs",
+    register_pb2.ListProofsRequest,
+    register_pb2.ListProofsResponse,
+)
 LIST_HELD_CHECKPOINTS: Final = _rpc(
     "RecoveryService/ListHeldCheckpoints",
     recovery_pb2.ListHeldCheckpointsRequest,
@@ -134,7 +141,4 @@ GET_PROPOSAL: Final = _rpc(
 )
 GET_FILE: Final = _rpc(
     "RegisterService/GetFile", register_pb2.GetFileRequest, register_pb2.GetFileResponse, refusal_is_answer=True
-)
-GET_ARCHIVED_SET: Final = _rpc(
-    "RegisterService/GetArchivedSet", register_pb2.GetArchivedSetRequest, register_pb2.GetArchivedSetResponse
 )

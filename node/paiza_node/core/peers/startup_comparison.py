@@ -14,11 +14,11 @@ from typing import Any, Final
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.rpcs import (
     FETCH_ATTACHMENT,
-    GET_ARCHIVED_SET,
     GET_FILE,
     GET_PROPOSAL,
     HANDSHAKE,
     LIST_HELD_CHECKPOINTS,
+    LIST_PROOFS,
     LIST_PROPOSALS,
 )
 from paiza_node.core.peers.session import ASK_SECONDS
@@ -32,8 +32,8 @@ UNSIGNED: Final = frozenset(
         FETCH_ATTACHMENT,
         LIST_HELD_CHECKPOINTS,
         GET_FILE,
-        GET_ARCHIVED_SET,
         LIST_PROPOSALS,
+        LIST_PROOFS,
         GET_PROPOSAL,
     )
 )

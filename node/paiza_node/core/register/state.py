@@ -1,14 +1,30 @@
 """What nodes announce to each other about the register."""
 
+from collections.abc import Collection
+from hashlib import sha256
+
 from paiza.core.v1 import register_pb2
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 
-def state_of(register: Register, proposals_sha256: bytes = b"") -> register_pb2.RegisterState:
-    """Return the announcement of a node that holds this register, and proposals of this digest."""
-    return register_pb2.RegisterState(register_version=register.version, proposals_sha256=proposals_sha256)
+def state_of(
+    register: Register, proposals_sha256: bytes = b"", proven: Collection[str] = ()
+) -> register_pb2.RegisterState:
+    """Return the announcement of a node that holds this register, and proposals of this digest.
+
+    ``proven`` names the misbehaviour of which it holds proofs (`RegisterReader.proven`).
+    """
+    names = "".join(f"{name}\n" for name in sorted(proven)).encode()
+    return register_pb2.RegisterState(
+        register_version=register.version,
+        timestamp_version=register.timestamp_version,
+        root_version=register.root_version,
+        root_sha256=register.root_sha256,
+        proposals_sha256=proposals_sha256,
+        proofs_sha256=sha256(names).digest() if proven else b"",
+    )
 
 
 def check_state(state: register_pb2.RegisterState) -> None:

@@ -1,37 +1,31 @@
-"""The register in force, and its updates.
+"""The register in force, and what nodes announce of it.
 
-Reading it is synchronous (python-tuf) and done in a thread. A new version takes effect for everything at once; messages
-accepted under an older one stay provable by it, since every verified set is archived.
+Reading it is synchronous. A new version takes effect for everything at once; messages accepted under an older one stay
+provable by it, since every verified set is archived. `paiza_node.core.register.refresh` keeps it up to date.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
 from paiza.core.v1 import register_pb2
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.policy import Policy
 from paiza_node.core.register.state import state_of
 from paiza_node.core.storage import settings as settings_store
-from paiza_register import Fetch, Register, RegisterReader, files_fetch
+from paiza_register import Register, RegisterReader
+from paiza_register.verified_set import at_time
 from paiza_wire import log_entries
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.errors import Unavailable
 
-LEAST_REFRESH_SECONDS: Final = 5  # between two refreshes, regardless of how many messages name a version we do not have
-REFRESH_SECONDS: Final = 600  # also the longest delay of a revocation at a node that can reach the register
 MAX_WANTED: Final = 16  # versions fetched at a time; messages of two weeks name about as many
-SOURCES_ASKED: Final = 3  # peers asked at each refresh, others at the next: one of them may withhold a new version
 SETTING_VERSION: Final = "register_version"
-
-Learn = Callable[[Mapping[str, bytes]], None]
-"""Verifies and archives a set; raises Rejected if it is invalid."""
-
-FetchSet = Callable[[bytes, Learn], Awaitable[None]]
+JUDGED_AGAIN: Final = timedelta(hours=1)  # whose files can be used depends on the time
 
 log = structlog.get_logger("paiza.register")
 
@@ -42,35 +36,41 @@ class RegisterCache:
     def __init__(
         self,
         reader: RegisterReader,
-        fetch: Fetch,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         own_rules: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Fetch a newer version; if no source serves one, begin with the last verified one.
+        """Begin with the register verified last, expired or not; Unavailable("register_unavailable") if there is none.
 
         ``own_rules`` are the member's own, which apply under every register.
         """
+        found = reader.last
+        if found is None:
+            raise Unavailable("register_unavailable", "this node has no register yet")
         self._reader = reader
         self._clock = clock
-        self._asked = asyncio.Event()
         self._wanted: set[bytes] = set()
+        self._announced: dict[str, register_pb2.RegisterState] = {}
         self._announced_proposals: dict[str, bytes] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._own_rules = tuple(own_rules)
+        self._policy = Policy(found.agreements, self._own_rules)
+        self._verified = self._register = found
+        self._judged_until = datetime.min.replace(tzinfo=UTC)
+        self.asked = asyncio.Event()
+        """Set when a member announces another register, or a message names one that is not known."""
         self.proposals_sha256 = b""
         """The digest of the proposals that wait here, as this node announces it; empty if there are none."""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._register = reader.refresh(clock(), fetch)
-        self._own_rules = tuple(own_rules)
-        self._policy = Policy(self._register.agreements, self._own_rules)
 
     @property
     def current(self) -> Register:
         """Return the register in force; Unavailable("register_expired") once its grace period is over."""
-        if self._clock() > self._register.expiry_time:
-            found = self._reader.current(self._clock())  # raises when the grace period is over
-            if found is not None and found.version == self._register.version:
-                self._register = found  # the same register, marked late
-            elif found is not None:
-                self._policy, self._register = self._rules(found), found
+        now = self._clock()
+        if now >= self._judged_until:
+            verified = self._verified
+            found = at_time(verified, now)
+            expiries = verified.role_expiries.values()
+            changes = [time for each in expiries for time in (each, each + verified.grace) if time > now]
+            self._register, self._judged_until = found, min([now + JUDGED_AGAIN, *changes])
         return self._register
 
     def newest_origin(self, member: str) -> str:
@@ -80,7 +80,7 @@ class RegisterCache:
 
     @property
     def last(self) -> Register:
-        """Return the register verified last, expired or not: only to find peers that may serve a newer one."""
+        """Return the register verified last, expired or not: to find peers that may serve a newer one."""
         return self._register
 
     @property
@@ -98,19 +98,12 @@ class RegisterCache:
         """Return the policy in force."""
         return self._policy
 
-    def _rules(self, register: Register) -> Policy:
-        """Return the policy of a register; Unavailable("policy_invalid") if an agreement does not fit the schema."""
-        try:
-            return Policy(register.agreements, self._own_rules)
-        except NodeStopped as error:
-            raise Unavailable("policy_invalid", str(error)) from error
-
     def archived(self, version: bytes) -> Register:
         """Return a register that was in force here; Unavailable("register_unknown") if it never was."""
         return self._register if version == self._register.version else self._reader.archived(version)
 
     def check_known(self, version: bytes) -> None:
-        """Raise Unavailable if a message names a register we do not have; request a refresh. From any thread."""
+        """Raise Unavailable if a message names a register we do not have; request it. From any thread."""
         if version == self._register.version:
             return
         try:
@@ -123,50 +116,55 @@ class RegisterCache:
     @property
     def state(self) -> register_pb2.RegisterState:
         """Return what this node announces to the others."""
-        return state_of(self._register, self.proposals_sha256)
+        return state_of(self._register, self.proposals_sha256, self._reader.proven)
 
     def announced_proposals(self, member: str) -> bytes:
         """Return the digest of the proposals that wait at a member's node; empty if none do, or it is not known."""
         return self._announced_proposals.get(member, b"")
 
     def note_state(self, member: str, state: register_pb2.RegisterState) -> None:
-        """Note what a member's node holds; a refresh is requested if it is another version. On the event loop."""
+        """Note what a member's node holds; a refresh is requested if it is another register. On the event loop."""
+        self._announced[member] = state
         self._announced_proposals[member] = state.proposals_sha256
-        if state.register_version != self._register.version:
-            self._asked.set()
+        if self.differs(state):
+            self.asked.set()
 
-    def _want(self, version: bytes) -> None:
-        if len(self._wanted) < MAX_WANTED:
-            self._wanted.add(version)
-        self._asked.set()
+    def differs(self, state: register_pb2.RegisterState) -> bool:
+        """Return whether another node holds another register, or the same under a later timestamp."""
+        own = self._register
+        return (
+            state.register_version != own.version
+            or state.timestamp_version > own.timestamp_version
+            or (state.root_version, state.root_sha256) != (own.root_version, own.root_sha256)
+            or state.proofs_sha256 not in {b"", self.state.proofs_sha256}
+        )
 
-    async def refresh(self, ledger: Ledger, fetch: Fetch, turn: Callable[[], int] = lambda: 1) -> None:
-        """Fetch a newer version from several sources in turn. On failure the old one remains, within its grace.
+    def take_announced(self) -> Mapping[str, register_pb2.RegisterState]:
+        """Return what each member announced last since the last call."""
+        announced, self._announced = self._announced, {}
+        return announced
 
-        ``turn`` makes ``fetch`` ask the next source, and returns how many there are.
+    def take_wanted(self) -> list[bytes]:
+        """Return the versions that messages named since the last call, and that are not known."""
+        self._loop = asyncio.get_running_loop()
+        wanted, self._wanted = self._wanted, set()
+        return sorted(wanted)
+
+    def follow(self, register: Register) -> None:
+        """Put a newer register into force.
+
+        Unavailable("policy_invalid"), and nothing is changed, if an agreement does not fit the schema.
         """
-        failures: list[PaizaError] = []
-        for asked in range(1, SOURCES_ASKED + 1):
-            sources = turn()
-            try:
-                await self._refresh(ledger, fetch)
-            except PaizaError as error:
-                failures.append(error)
-            except OSError as error:  # our own disk failed: the register in force stays in force
-                failures.append(Unavailable("disk_full", f"the register could not be stored: {error.strerror}"))
-            if asked >= sources:
-                break
-        # A source that is merely behind the others is refused as well: no warning is logged if another one answers.
-        if len(failures) == asked:
-            log.warning("register_not_refreshed", reason=failures[-1].reason, detail=failures[-1].detail)
-
-    async def _refresh(self, ledger: Ledger, fetch: Fetch) -> None:
-        register = await asyncio.to_thread(self._reader.refresh, self._clock(), fetch)
+        try:
+            policy = Policy(register.agreements, self._own_rules)
+        except NodeStopped as error:
+            raise Unavailable("policy_invalid", str(error)) from error
         if register.version != self._register.version:
-            self._policy, self._register = self._rules(register), register
-            await ledger.commit(self.note)
             log.info("register_updated", version=register.version.hex())
-        self._register = register
+        self._policy, self._verified, self._register = policy, register, register
+        self._judged_until = datetime.min.replace(tzinfo=UTC)
+        with suppress(Unavailable):  # it may have expired already: a newer one is looked for
+            self.current  # noqa: B018 - judged now, so that `last` lacks who cannot be used
 
     def note(self, tx: LogTransaction) -> None:
         """Log the register in force if it differs from the one logged last."""
@@ -176,32 +174,7 @@ class RegisterCache:
         tx.append(log_entries.register_updated())
         settings_store.put_setting(tx.conn, SETTING_VERSION, self._register.version)
 
-    async def keep_fresh(
-        self, ledger: Ledger, fetch: Fetch, fetch_set: FetchSet, turn: Callable[[], int] = lambda: 1
-    ) -> None:
-        """Refresh as long as the node runs, and fetch older versions that messages name from the peers."""
-        self._loop = asyncio.get_running_loop()
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), REFRESH_SECONDS)
-            try:
-                await self.refresh(ledger, fetch, turn)
-                await ledger.commit(self.note)  # changes nothing unless a change found earlier could not be logged
-            except Unavailable as error:
-                log.warning("register_not_logged", reason=error.reason, detail=error.detail)
-            self._asked.clear()
-            wanted, self._wanted = self._wanted, set()  # versions requested meanwhile wait for the next round
-            for version in wanted:
-                await self._learn(version, fetch_set)
-            await asyncio.sleep(LEAST_REFRESH_SECONDS)
-
-    async def _learn(self, version: bytes, fetch_set: FetchSet) -> None:
-        """Archive a version that was superseded while this node was offline; it is verified, but never in force."""
-        try:
-            await asyncio.to_thread(self.archived, version)
-        except Unavailable:
-            try:
-                await fetch_set(version, lambda files: self._reader.import_set(version, files_fetch(files)))
-                log.info("register_learnt", version=version.hex())
-            except PaizaError as error:
-                log.warning("register_not_learnt", version=version.hex(), reason=error.reason, detail=error.detail)
+    def _want(self, version: bytes) -> None:
+        if len(self._wanted) < MAX_WANTED:
+            self._wanted.add(version)
+        self.asked.set()

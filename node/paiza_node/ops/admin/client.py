@@ -70,6 +70,24 @@ class AdminClient:
         """End the block of a member."""
         self._call(self._stub.UnblockPeer, admin_pb2.UnblockPeerRequest(member=member, reason_text=reason))
 
+    def refresh_register(self) -> admin_pb2.RefreshRegisterResponse:
+        """Ask all other members for a newer register."""
+        request = admin_pb2.RefreshRegisterRequest()
+        response: admin_pb2.RefreshRegisterResponse = self._call(self._stub.RefreshRegister, request)
+        return response
+
+    def publication(self) -> admin_pb2.GetPublicationResponse:
+        """Return what the node knows of the register's publication."""
+        request = admin_pb2.GetPublicationRequest()
+        response: admin_pb2.GetPublicationResponse = self._call(self._stub.GetPublication, request)
+        return response
+
+    def revoke_certificate(self, certificate: bytes) -> bytes:
+        """Revoke a certificate (DER); return the register version with it, empty if it was revoked before."""
+        request = admin_pb2.RevokeCertificateRequest(certificate=certificate)
+        response: admin_pb2.RevokeCertificateResponse = self._call(self._stub.RevokeCertificate, request)
+        return response.register_version
+
     def misbehaviour(self) -> list[admin_pb2.Misbehaviour]:
         """Return the recorded misbehaviour of other members' logs."""
         request = admin_pb2.ListMisbehaviourRequest(page_size=MAX_PAGE)

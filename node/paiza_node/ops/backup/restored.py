@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,13 +13,14 @@ from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
-from paiza_node.core.peers.register_files import PeersFetch, RegisterFiles
+from paiza_node.core.peers.register_files import RegisterFiles
 from paiza_node.core.peers.rpcs import LIST_HELD_CHECKPOINTS
+from paiza_node.core.register.refresh import fetcher
 from paiza_node.core.register.state import state_of
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.keys import Keys, load_keys
-from paiza_register import Member, Register
+from paiza_register import Member, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs
@@ -64,7 +66,8 @@ def compare(config: Config, without: Collection[str], now: datetime) -> Compared
 
 
 async def _compare(config: Config, without: Collection[str], now: datetime) -> Compared:
-    register = await _refreshed(config, now)
+    reader = await asyncio.to_thread(open_reader, config)
+    register = await _newest(config, reader, now)
     own = register.described_member(config.member)
     keys = load_keys(config, own)
     shown = Shown()
@@ -86,27 +89,20 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
     return Compared(register, keys, shown, asked)
 
 
-async def _refreshed(config: Config, now: datetime) -> Register:
-    """Fetch the register from every member in turn: one that is behind, or lies, stops nothing."""
-    reader = await asyncio.to_thread(open_reader, config)
-    last = await asyncio.to_thread(reader.current)
-    sources: list[RegisterFiles] = []
-    if last is not None:
-        keys = load_keys(config, last.described_member(config.member))
-        others = [each.id for each in last.active_members() if each.id != config.member]
-        sources = [RegisterFiles(_channel(last, keys, member)) for member in others]
-    fetch = PeersFetch(asyncio.get_running_loop(), lambda: sources)
-    failure: PaizaError = Unavailable("register_unavailable", "no other member can be asked")
-    for _source in sources:
-        try:
-            await asyncio.to_thread(reader.refresh, now, fetch)
-        except PaizaError as error:
-            failure = error
-        fetch.turn()
-    found = await asyncio.to_thread(reader.current, now)
-    if found is None:
-        raise failure
-    return found
+async def _newest(config: Config, reader: RegisterReader, now: datetime) -> Register:
+    """Return the newest register that another active member's node serves, or else the one verified last."""
+    last = reader.last
+    if last is None:
+        raise Unavailable("register_unavailable", "this node has no register yet")
+    keys, loop = load_keys(config, last.described_member(config.member)), asyncio.get_running_loop()
+    for member in (each.id for each in last.active_members() if each.id != config.member):
+        channel = _channel(last, keys, member)
+        with suppress(PaizaError):  # the others are asked too
+            await asyncio.to_thread(reader.refresh, now, fetcher(RegisterFiles(channel), loop))
+        await channel.close()
+    newest = await asyncio.to_thread(reader.current, now)
+    assert newest is not None, "there was one"
+    return newest
 
 
 def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:

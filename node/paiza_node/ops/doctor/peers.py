@@ -23,9 +23,8 @@ from paiza_node.core.peers.clocks import (
     report,
 )
 from paiza_node.core.peers.endpoints import Endpoints
-from paiza_node.core.peers.log_answers import PROTOCOL_VERSION
 from paiza_node.core.peers.model import PeerBlock
-from paiza_node.core.peers.rpcs import HANDSHAKE
+from paiza_node.core.peers.rpcs import HANDSHAKE, PROTOCOL_VERSION
 from paiza_node.core.register.state import state_of
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED

@@ -1125,3 +1125,247 @@ class RestoreTrustResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RestoreTrustResponse: _TypeAlias = RestoreTrustResponse  # noqa: Y015
+
+@_typing.final
+class RefreshRegisterRequest(_message.Message):
+    """Requests that all other members are asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshRegisterRequest: _TypeAlias = RefreshRegisterRequest  # noqa: Y015
+
+@_typing.final
+class RefreshRegisterResponse(_message.Message):
+    """The register after that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_VERSION_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    register_version: _builtins.bytes
+    """SHA-256 of its snapshot."""
+    timestamp_version: _builtins.int
+    """The version of its timestamp."""
+    @_builtins.property
+    def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unanswered]:
+        """The members that did not answer."""
+
+    def __init__(
+        self,
+        *,
+        register_version: _builtins.bytes = ...,
+        timestamp_version: _builtins.int = ...,
+        unanswered: _abc.Iterable[Global___Unanswered] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_version", b"register_version", "timestamp_version", b"timestamp_version", "unanswered", b"unanswered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshRegisterResponse: _TypeAlias = RefreshRegisterResponse  # noqa: Y015
+
+@_typing.final
+class Unanswered(_message.Message):
+    """A member that did not answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Reason code."""
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Unanswered: _TypeAlias = Unanswered  # noqa: Y015
+
+@_typing.final
+class GetPublicationRequest(_message.Message):
+    """Requests what the node knows of the publication."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPublicationRequest: _TypeAlias = GetPublicationRequest  # noqa: Y015
+
+@_typing.final
+class GetPublicationResponse(_message.Message):
+    """What a running node knows of the register's publication."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    ANNOUNCED_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
+    place: _builtins.int
+    """The place of this node among the publishers, from 1; 0 if it publishes nothing."""
+    failure_reason: _builtins.str
+    """Reason code why the last renewal failed; empty if it did not."""
+    @_builtins.property
+    def waiting(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingChange]:
+        """What waits to be published."""
+
+    @_builtins.property
+    def announced(self) -> _containers.RepeatedCompositeFieldContainer[Global___AnnouncedRegister]:
+        """What the other members announced last."""
+
+    def __init__(
+        self,
+        *,
+        place: _builtins.int = ...,
+        waiting: _abc.Iterable[Global___WaitingChange] | None = ...,
+        announced: _abc.Iterable[Global___AnnouncedRegister] | None = ...,
+        failure_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announced", b"announced", "failure_reason", b"failure_reason", "place", b"place", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPublicationResponse: _TypeAlias = GetPublicationResponse  # noqa: Y015
+
+@_typing.final
+class WaitingChange(_message.Message):
+    """A change of the register that waits to be published."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLES_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason code why it could not be published; empty if it was not tried yet."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The roles whose metadata change."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "roles", b"roles", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingChange: _TypeAlias = WaitingChange  # noqa: Y015
+
+@_typing.final
+class AnnouncedRegister(_message.Message):
+    """The register that a member announced."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_VERSION_FIELD_NUMBER: _builtins.int
+    HEARD_TIME_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """The member."""
+    register_version: _builtins.bytes
+    """SHA-256 of its snapshot."""
+    timestamp_version: _builtins.int
+    """The version of its timestamp."""
+    @_builtins.property
+    def heard_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        register_version: _builtins.bytes = ...,
+        timestamp_version: _builtins.int = ...,
+        heard_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heard_time", b"heard_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heard_time", b"heard_time", "member", b"member", "register_version", b"register_version", "timestamp_version", b"timestamp_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnnouncedRegister: _TypeAlias = AnnouncedRegister  # noqa: Y015
+
+@_typing.final
+class RevokeCertificateRequest(_message.Message):
+    """Requests that a certificate be revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.bytes
+    """The certificate, DER."""
+    def __init__(
+        self,
+        *,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeCertificateRequest: _TypeAlias = RevokeCertificateRequest  # noqa: Y015
+
+@_typing.final
+class RevokeCertificateResponse(_message.Message):
+    """The revocation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
+    register_version: _builtins.bytes
+    """SHA-256 of the snapshot of the register that holds it; empty if it was revoked before."""
+    def __init__(
+        self,
+        *,
+        register_version: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_version", b"register_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeCertificateResponse: _TypeAlias = RevokeCertificateResponse  # noqa: Y015

@@ -100,6 +100,21 @@ class AdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.WithdrawAuditRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.WithdrawAuditResponse.FromString,
                 _registered_method=True)
+        self.RefreshRegister = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/RefreshRegister',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RefreshRegisterRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RefreshRegisterResponse.FromString,
+                _registered_method=True)
+        self.GetPublication = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/GetPublication',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.GetPublicationRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.GetPublicationResponse.FromString,
+                _registered_method=True)
+        self.RevokeCertificate = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/RevokeCertificate',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RevokeCertificateResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -197,6 +212,27 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RefreshRegister(self, request, context):
+        """Asks all other members what they hold of the register, and fetches what is newer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPublication(self, request, context):
+        """Returns what the running node knows of the register's publication.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeCertificate(self, request, context):
+        """Revokes a certificate of the own member and publishes it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -264,6 +300,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.WithdrawAudit,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.WithdrawAuditRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.WithdrawAuditResponse.SerializeToString,
+            ),
+            'RefreshRegister': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshRegister,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RefreshRegisterRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RefreshRegisterResponse.SerializeToString,
+            ),
+            'GetPublication': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPublication,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.GetPublicationRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.GetPublicationResponse.SerializeToString,
+            ),
+            'RevokeCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeCertificate,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RevokeCertificateRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RevokeCertificateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -618,6 +669,87 @@ class AdminService:
             '/paiza.admin.v1.AdminService/WithdrawAudit',
             paiza_dot_admin_dot_v1_dot_admin__pb2.WithdrawAuditRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_admin__pb2.WithdrawAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshRegister(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.AdminService/RefreshRegister',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RefreshRegisterRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RefreshRegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPublication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.AdminService/GetPublication',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.GetPublicationRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.GetPublicationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.AdminService/RevokeCertificate',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.RevokeCertificateResponse.FromString,
             options,
             channel_credentials,
             insecure,

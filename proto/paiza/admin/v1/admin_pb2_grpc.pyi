@@ -59,6 +59,12 @@ class AdminServiceStub:
     """Every grant, also those that ended."""
     WithdrawAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.WithdrawAuditRequest, _admin_pb2.WithdrawAuditResponse]
     """Ends a grant; logged with the operator's name."""
+    RefreshRegister: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RefreshRegisterRequest, _admin_pb2.RefreshRegisterResponse]
+    """Asks all other members what they hold of the register, and fetches what is newer."""
+    GetPublication: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetPublicationRequest, _admin_pb2.GetPublicationResponse]
+    """Returns what the running node knows of the register's publication."""
+    RevokeCertificate: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeCertificateRequest, _admin_pb2.RevokeCertificateResponse]
+    """Revokes a certificate of the own member and publishes it."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -91,6 +97,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Every grant, also those that ended."""
     WithdrawAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.WithdrawAuditRequest, _admin_pb2.WithdrawAuditResponse]  # type: ignore[assignment]
     """Ends a grant; logged with the operator's name."""
+    RefreshRegister: _aio.UnaryUnaryMultiCallable[_admin_pb2.RefreshRegisterRequest, _admin_pb2.RefreshRegisterResponse]  # type: ignore[assignment]
+    """Asks all other members what they hold of the register, and fetches what is newer."""
+    GetPublication: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetPublicationRequest, _admin_pb2.GetPublicationResponse]  # type: ignore[assignment]
+    """Returns what the running node knows of the register's publication."""
+    RevokeCertificate: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeCertificateRequest, _admin_pb2.RevokeCertificateResponse]  # type: ignore[assignment]
+    """Revokes a certificate of the own member and publishes it."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Operator to own node, over a Unix socket that only the node's own operating-system user can open."""
@@ -198,5 +210,29 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.WithdrawAuditResponse, _abc.Awaitable[_admin_pb2.WithdrawAuditResponse]]:
         """Ends a grant; logged with the operator's name."""
+
+    @_abc_1.abstractmethod
+    def RefreshRegister(
+        self,
+        request: _admin_pb2.RefreshRegisterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RefreshRegisterResponse, _abc.Awaitable[_admin_pb2.RefreshRegisterResponse]]:
+        """Asks all other members what they hold of the register, and fetches what is newer."""
+
+    @_abc_1.abstractmethod
+    def GetPublication(
+        self,
+        request: _admin_pb2.GetPublicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetPublicationResponse, _abc.Awaitable[_admin_pb2.GetPublicationResponse]]:
+        """Returns what the running node knows of the register's publication."""
+
+    @_abc_1.abstractmethod
+    def RevokeCertificate(
+        self,
+        request: _admin_pb2.RevokeCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RevokeCertificateResponse, _abc.Awaitable[_admin_pb2.RevokeCertificateResponse]]:
+        """Revokes a certificate of the own member and publishes it."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,6 +31,7 @@ class RegisterState(_message.Message):
     ROOT_VERSION_FIELD_NUMBER: _builtins.int
     ROOT_SHA256_FIELD_NUMBER: _builtins.int
     PROPOSALS_SHA256_FIELD_NUMBER: _builtins.int
+    PROOFS_SHA256_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """The register version: SHA-256 of snapshot.json."""
     timestamp_version: _builtins.int
@@ -41,6 +42,10 @@ class RegisterState(_message.Message):
     """SHA-256 of the newest root. Two roots of one version are a fork of the federation."""
     proposals_sha256: _builtins.bytes
     """SHA-256 over the pending proposals; empty if there are none."""
+    proofs_sha256: _builtins.bytes
+    """SHA-256 over what the node holds proofs of (ListProofs), a name a line: the id of each publisher's key that is not
+    believed any more, and "root" if there are two roots of one version. Empty if there are none.
+    """
     def __init__(
         self,
         *,
@@ -49,10 +54,11 @@ class RegisterState(_message.Message):
         root_version: _builtins.int = ...,
         root_sha256: _builtins.bytes = ...,
         proposals_sha256: _builtins.bytes = ...,
+        proofs_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposals_sha256", b"proposals_sha256", "register_version", b"register_version", "root_sha256", b"root_sha256", "root_version", b"root_version", "timestamp_version", b"timestamp_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proofs_sha256", b"proofs_sha256", "proposals_sha256", b"proposals_sha256", "register_version", b"register_version", "root_sha256", b"root_sha256", "root_version", b"root_version", "timestamp_version", b"timestamp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -65,16 +71,20 @@ class GetFileRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PATH_FIELD_NUMBER: _builtins.int
+    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path relative to the repository: "metadata/…" or "targets/…"."""
+    register_version: _builtins.bytes
+    """SHA-256 of the snapshot of an archived version; empty for the one in force."""
     def __init__(
         self,
         *,
         path: _builtins.str = ...,
+        register_version: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "register_version", b"register_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -103,73 +113,81 @@ class GetFileResponse(_message.Message):
 Global___GetFileResponse: _TypeAlias = GetFileResponse  # noqa: Y015
 
 @_typing.final
-class GetArchivedSetRequest(_message.Message):
-    """Names a verified set."""
+class ListProofsRequest(_message.Message):
+    """Requests the proofs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REGISTER_VERSION_FIELD_NUMBER: _builtins.int
-    register_version: _builtins.bytes
-    """SHA-256 of the snapshot."""
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most proofs to return; 0 for the default."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first."""
     def __init__(
         self,
         *,
-        register_version: _builtins.bytes = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_version", b"register_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetArchivedSetRequest: _TypeAlias = GetArchivedSetRequest  # noqa: Y015
+Global___ListProofsRequest: _TypeAlias = ListProofsRequest  # noqa: Y015
 
 @_typing.final
-class GetArchivedSetResponse(_message.Message):
-    """A verified set."""
+class ListProofsResponse(_message.Message):
+    """A page of proofs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    FILES_FIELD_NUMBER: _builtins.int
+    PROOFS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
     @_builtins.property
-    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisterFile]:
-        """All metadata and target files of the set."""
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisterProof]:
+        """The proofs."""
 
     def __init__(
         self,
         *,
-        files: _abc.Iterable[Global___RegisterFile] | None = ...,
+        proofs: _abc.Iterable[Global___RegisterProof] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "proofs", b"proofs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetArchivedSetResponse: _TypeAlias = GetArchivedSetResponse  # noqa: Y015
+Global___ListProofsResponse: _TypeAlias = ListProofsResponse  # noqa: Y015
 
 @_typing.final
-class RegisterFile(_message.Message):
-    """A file of a set."""
+class RegisterProof(_message.Message):
+    """Two timestamps or two snapshots of one version that one publisher signed, or two roots of one version."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PATH_FIELD_NUMBER: _builtins.int
-    DATA_FIELD_NUMBER: _builtins.int
-    path: _builtins.str
-    """Path relative to the repository."""
-    data: _builtins.bytes
-    """Its bytes."""
+    FIRST_FIELD_NUMBER: _builtins.int
+    SECOND_FIELD_NUMBER: _builtins.int
+    first: _builtins.bytes
+    """The one."""
+    second: _builtins.bytes
+    """The other."""
     def __init__(
         self,
         *,
-        path: _builtins.str = ...,
-        data: _builtins.bytes = ...,
+        first: _builtins.bytes = ...,
+        second: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "second", b"second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RegisterFile: _TypeAlias = RegisterFile  # noqa: Y015
+Global___RegisterProof: _TypeAlias = RegisterProof  # noqa: Y015

@@ -40,10 +40,10 @@ class RegisterServiceStub:
                 request_serializer=paiza_dot_core_dot_v1_dot_register__pb2.GetFileRequest.SerializeToString,
                 response_deserializer=paiza_dot_core_dot_v1_dot_register__pb2.GetFileResponse.FromString,
                 _registered_method=True)
-        self.GetArchivedSet = channel.unary_unary(
-                '/paiza.core.v1.RegisterService/GetArchivedSet',
-                request_serializer=paiza_dot_core_dot_v1_dot_register__pb2.GetArchivedSetRequest.SerializeToString,
-                response_deserializer=paiza_dot_core_dot_v1_dot_register__pb2.GetArchivedSetResponse.FromString,
+        self.ListProofs = channel.unary_unary(
+                '/paiza.core.v1.RegisterService/ListProofs',
+                request_serializer=paiza_dot_core_dot_v1_dot_register__pb2.ListProofsRequest.SerializeToString,
+                response_deserializer=paiza_dot_core_dot_v1_dot_register__pb2.ListProofsResponse.FromString,
                 _registered_method=True)
 
 
@@ -52,14 +52,14 @@ class RegisterServiceServicer:
     """
 
     def GetFile(self, request, context):
-        """Returns one file of the register.
+        """Returns one file of the register in force, or of an archived version of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetArchivedSet(self, request, context):
-        """Returns a whole verified set, as archived, by the digest of its snapshot.
+    def ListProofs(self, request, context):
+        """Returns the proofs of misbehaviour: two sets of one version that one publisher signed, or two roots of one version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,10 +73,10 @@ def add_RegisterServiceServicer_to_server(servicer, server):
                     request_deserializer=paiza_dot_core_dot_v1_dot_register__pb2.GetFileRequest.FromString,
                     response_serializer=paiza_dot_core_dot_v1_dot_register__pb2.GetFileResponse.SerializeToString,
             ),
-            'GetArchivedSet': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetArchivedSet,
-                    request_deserializer=paiza_dot_core_dot_v1_dot_register__pb2.GetArchivedSetRequest.FromString,
-                    response_serializer=paiza_dot_core_dot_v1_dot_register__pb2.GetArchivedSetResponse.SerializeToString,
+            'ListProofs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProofs,
+                    request_deserializer=paiza_dot_core_dot_v1_dot_register__pb2.ListProofsRequest.FromString,
+                    response_serializer=paiza_dot_core_dot_v1_dot_register__pb2.ListProofsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -118,7 +118,7 @@ class RegisterService:
             _registered_method=True)
 
     @staticmethod
-    def GetArchivedSet(request,
+    def ListProofs(request,
             target,
             options=(),
             channel_credentials=None,
@@ -131,9 +131,9 @@ class RegisterService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.core.v1.RegisterService/GetArchivedSet',
-            paiza_dot_core_dot_v1_dot_register__pb2.GetArchivedSetRequest.SerializeToString,
-            paiza_dot_core_dot_v1_dot_register__pb2.GetArchivedSetResponse.FromString,
+            '/paiza.core.v1.RegisterService/ListProofs',
+            paiza_dot_core_dot_v1_dot_register__pb2.ListProofsRequest.SerializeToString,
+            paiza_dot_core_dot_v1_dot_register__pb2.ListProofsResponse.FromString,
             options,
             channel_credentials,
             insecure,

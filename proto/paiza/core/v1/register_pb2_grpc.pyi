@@ -34,9 +34,9 @@ class RegisterServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegisterServiceAsyncStub: ...
     GetFile: _grpc.UnaryUnaryMultiCallable[_register_pb2.GetFileRequest, _register_pb2.GetFileResponse]
-    """Returns one file of the register."""
-    GetArchivedSet: _grpc.UnaryUnaryMultiCallable[_register_pb2.GetArchivedSetRequest, _register_pb2.GetArchivedSetResponse]
-    """Returns a whole verified set, as archived, by the digest of its snapshot."""
+    """Returns one file of the register in force, or of an archived version of it."""
+    ListProofs: _grpc.UnaryUnaryMultiCallable[_register_pb2.ListProofsRequest, _register_pb2.ListProofsResponse]
+    """Returns the proofs of misbehaviour: two sets of one version that one publisher signed, or two roots of one version."""
 
 @_typing.type_check_only
 class RegisterServiceAsyncStub(RegisterServiceStub):
@@ -44,9 +44,9 @@ class RegisterServiceAsyncStub(RegisterServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetFile: _aio.UnaryUnaryMultiCallable[_register_pb2.GetFileRequest, _register_pb2.GetFileResponse]  # type: ignore[assignment]
-    """Returns one file of the register."""
-    GetArchivedSet: _aio.UnaryUnaryMultiCallable[_register_pb2.GetArchivedSetRequest, _register_pb2.GetArchivedSetResponse]  # type: ignore[assignment]
-    """Returns a whole verified set, as archived, by the digest of its snapshot."""
+    """Returns one file of the register in force, or of an archived version of it."""
+    ListProofs: _aio.UnaryUnaryMultiCallable[_register_pb2.ListProofsRequest, _register_pb2.ListProofsResponse]  # type: ignore[assignment]
+    """Returns the proofs of misbehaviour: two sets of one version that one publisher signed, or two roots of one version."""
 
 class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Serves the register (a TUF repository) to peers and officers. Callers verify the files."""
@@ -57,14 +57,14 @@ class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _register_pb2.GetFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_register_pb2.GetFileResponse, _abc.Awaitable[_register_pb2.GetFileResponse]]:
-        """Returns one file of the register."""
+        """Returns one file of the register in force, or of an archived version of it."""
 
     @_abc_1.abstractmethod
-    def GetArchivedSet(
+    def ListProofs(
         self,
-        request: _register_pb2.GetArchivedSetRequest,
+        request: _register_pb2.ListProofsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_register_pb2.GetArchivedSetResponse, _abc.Awaitable[_register_pb2.GetArchivedSetResponse]]:
-        """Returns a whole verified set, as archived, by the digest of its snapshot."""
+    ) -> _typing.Union[_register_pb2.ListProofsResponse, _abc.Awaitable[_register_pb2.ListProofsResponse]]:
+        """Returns the proofs of misbehaviour: two sets of one version that one publisher signed, or two roots of one version."""
 
 def add_RegisterServiceServicer_to_server(servicer: RegisterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -11,7 +11,7 @@ from paiza_node.core.api import services
 from paiza_node.core.api.services import Access, Service
 
 REGISTER = register_pb2.DESCRIPTOR.services_by_name["RegisterService"]
-GET_FILE, GET_ARCHIVED_SET = (services.method_name(each) for each in REGISTER.methods)
+GET_FILE, LIST_PROOFS = (services.method_name(each) for each in REGISTER.methods)
 
 
 class Whole(Service):
@@ -22,8 +22,8 @@ class Whole(Service):
     async def get_file(self) -> None:
         """Handle GetFile."""
 
-    async def get_archived_set(self) -> None:
-        """Handle GetArchivedSet."""
+    async def list_proofs(self) -> None:
+        """Handle ListProofs."""
 
     def _helper(self) -> None:
         """Handle nothing."""
@@ -76,14 +76,14 @@ def test_handlers_are_found_by_the_names_of_their_rpcs() -> None:
     whole = Whole()
     assert services.handlers_of([whole], [REGISTER]) == {
         GET_FILE: whole.get_file,
-        GET_ARCHIVED_SET: whole.get_archived_set,
+        LIST_PROOFS: whole.list_proofs,
     }
 
 
 @pytest.mark.parametrize(
     ("objects", "fault"),
     [
-        ([Half()], f"{GET_ARCHIVED_SET} has no handler"),
+        ([Half()], f"{LIST_PROOFS} has no handler"),
         ([], f"{GET_FILE} has no handler"),
         ([Whole(), Half()], f"{GET_FILE} has 2 handlers"),
         ([Whole(), Misnamed()], "Misnamed.get_flie handles no RPC that is served here"),

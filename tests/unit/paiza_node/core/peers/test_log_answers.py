@@ -10,8 +10,9 @@ import pytest
 from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.peers.log_answers import MAX_SIZES, PROTOCOL_VERSION, LogAnswers
+from paiza_node.core.peers.log_answers import MAX_SIZES, LogAnswers
 from paiza_node.core.peers.log_views import PeerLogViews
+from paiza_node.core.peers.rpcs import PROTOCOL_VERSION
 from paiza_node.core.storage import open_store
 from paiza_register import Member
 from paiza_wire import log_entries

@@ -73,11 +73,17 @@ class Room:
             return spans_of(reads, self.ledger, self.registers, proofs)
 
 
+def registers_of(court: Court, reader: RegisterReader) -> RegisterCache:
+    """Return the register that the court published last."""
+    reader.refresh(court.now, court.fetch())
+    return RegisterCache(reader, lambda: court.now)
+
+
 @pytest.fixture
 def room(database_url: str, tmp_path: Path) -> Iterator[Room]:
     """A node of a federation of five, its database empty."""
     court = Court(tmp_path / "federation")
-    registers = RegisterCache(RegisterReader(tmp_path / "cache", court.root), court.fetch(), lambda: court.now)
+    registers = registers_of(court, RegisterReader(tmp_path / "cache", court.root))
     store = open_store(database_url)
     signer = court.logs["kaz"].keys.log
     ledger = Ledger(store, signer, NoFile(), lambda: court.register.version, court.tick)
@@ -131,7 +137,7 @@ def test_whose_cosignatures_are_enough_is_said_by_a_register(room: Room) -> None
     for member in OTHERS[2:]:
         federation["members"][member]["status"] = "suspended"
     court.publish({"federation.json": federation})
-    room.registers = RegisterCache(room.registers._reader, court.fetch(), lambda: court.now)
+    room.registers = registers_of(court, room.registers._reader)
     (span,) = room.spans(proof)
     assert span.register_version == court.register.version != named
     assert judged(room, span, 0, proof)

@@ -38,7 +38,8 @@ class CeremonyRoom(AbstractContextManager["CeremonyRoom"]):
         self.ahead = timedelta()
         self.store = open_store(url)
         self.reader = RegisterReader(folder / "register", world.held.files[root_path(1)])
-        self.register_cache = RegisterCache(self.reader, self._fetch, self.clock)
+        self.reader.refresh(self.clock(), self._fetch)
+        self.register_cache = RegisterCache(self.reader, self.clock)
         signer = SignerKey.from_ed25519("kaz.pilot.example/log/1", keys.generate_ed25519())
         self.ledger = Ledger(self.store, signer, NoFile(), lambda: self.register_cache.version, self.clock)
         self.core = Core(
@@ -84,7 +85,9 @@ class CeremonyRoom(AbstractContextManager["CeremonyRoom"]):
 
     def refresh(self) -> None:
         """Fetch the newest register."""
-        self.register_cache._register = self.reader.refresh(self.clock(), self._fetch)
+        self.reader.refresh(self.clock(), self._fetch)
+        assert self.reader.last is not None
+        self.register_cache.follow(self.reader.last)
 
     def entries(self) -> Sequence[log_pb2.LogEntry]:
         """Return all entries, oldest first."""

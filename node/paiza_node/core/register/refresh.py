@@ -1,0 +1,437 @@
+"""The updates of the register: what other members announce is fetched, and what this node publishes is announced.
+
+In rounds, one a second, and one at once when a member announces another register than this node's:
+
+1. Who was heard, and what they announced, goes to the publisher.
+2. From each member that announced another register, the newer set is fetched and put into force. A set that cannot be
+   accepted, since another publisher made it at the same time, goes to the publisher, which merges it. Another root of a
+   known version is shown to the reader, which proves a fork. Proofs of misbehaviour are passed on.
+3. Older versions that messages name are fetched and archived.
+4. What the publisher decides to publish is accepted here, and so stored, before others can see it.
+5. A member that was silent for a while is asked what it holds: so all have a new version within a minute, also while no
+   register is in force.
+
+A member that answers slowly, or with what does not verify, is left alone for a while. A crash loses nothing: a set is
+stored before it is in force, and what waits to be published is submitted again by whom it came from.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Final, Protocol
+
+import structlog
+
+from paiza.admin.v1 import admin_pb2
+from paiza.core.v1 import register_pb2
+from paiza_node.core.executors.periodic import backoff
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.register.sync import RegisterCache
+from paiza_register import Fetch, FetchMissing, RegisterReader
+from paiza_register.pair_key import PairSigner
+from paiza_register.publisher import Publisher
+from paiza_register.publishing import OpenSet, revocations_signed
+from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH, root_path
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+
+ROUND_SECONDS: Final = 1.0
+SILENT_SECONDS: Final = 30.0  # then a member is asked what it holds
+LEAST_SECONDS: Final = 2.0  # between two fetches from one member, whatever it announces
+FETCH_SECONDS: Final = 15.0  # for a fetch, beside the time for its bytes
+LEAST_SPEED: Final = 20_000  # bytes a second; a member that sends less is left alone
+FIRST_PAUSE_SECONDS: Final = 5.0
+LONGEST_PAUSE_SECONDS: Final = 300.0
+PUBLISHED_ROUNDS: Final = 10  # that a revocation waits for its publication
+
+log = structlog.get_logger("paiza.register")
+
+
+class RegisterSource(Protocol):
+    """One member's node, which serves files of the register."""
+
+    async def get(self, path: str, version: bytes) -> bytes:
+        """Return a file of the set in force there, or of an archived version; `FetchMissing` if there is none."""
+
+    async def proofs(self) -> list[tuple[bytes, bytes]]:
+        """Return the proofs held there: two sets of one version by one publisher, or two roots of one version."""
+
+    async def greet(self, state: register_pb2.RegisterState) -> register_pb2.RegisterState:
+        """Tell the node what this one holds of the register; return what it holds."""
+
+
+@dataclass
+class _Member:
+    """What is remembered of a member. Times are seconds of the monotonic clock; ``handled`` are both sides' states."""
+
+    heard: float = float("-inf")
+    greeted: float = float("-inf")
+    left_alone_until: float = float("-inf")
+    failures: int = 0
+    handled: tuple[bytes, bytes] | None = None
+
+
+class RegisterRefresh:
+    """Keeps the register of one node up to date. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        cache: RegisterCache,
+        reader: RegisterReader,
+        ledger: Ledger,
+        *,
+        sources: Callable[[], Mapping[str, RegisterSource]],
+        publisher: Publisher | None,
+        clock: Callable[[], datetime],
+        changes: Callable[[], Iterable[Mapping[str, bytes]]] = tuple,
+    ) -> None:
+        """Store the collaborators.
+
+        ``sources`` returns the members that can be asked, by id; ``publisher`` is None if the node has no key to
+        publish with. ``changes`` returns the changes that are signed completely and known to others too.
+        """
+        self.publisher = publisher
+        self._cache = cache
+        self._reader = reader
+        self._ledger = ledger
+        self._sources = sources
+        self._clock = clock
+        self._changes = changes
+        self._loop = asyncio.get_running_loop()
+        self._members: dict[str, _Member] = {}
+        self._submitted: list[Mapping[str, bytes]] = []
+        self._compared_roots: set[bytes] = set()
+        self._heard: dict[str, tuple[register_pb2.RegisterState, datetime]] = {}
+        self._rounds = 0
+        self._ended = asyncio.Event()
+        self._publishes_from = float("-inf")
+
+    def submit(self, change: Mapping[str, bytes]) -> None:
+        """Publish a change that was submitted at this node and is signed completely."""
+        self._submitted.append(change)
+        self._cache.asked.set()
+
+    async def revoke(self, signer: PairSigner, fingerprints: tuple[bytes, bytes]) -> bytes:
+        """Add a certificate to the own member's revocations and publish them; return the register version with it.
+
+        ``fingerprints``: SHA-256 of the certificate and of its key. Empty if the register has it already. Unavailable
+        if it could not be published yet; it is published as soon as it can be.
+        """
+        if self.publisher is None or self.publisher.rank is None:
+            raise Rejected("forbidden", "the register does not name this node as a publisher")
+        member, held = self.publisher.member, self.publisher.held
+        if set(fingerprints) <= held.register.revocations.get(member, frozenset()):
+            return b""
+        change = await asyncio.to_thread(revocations_signed, held, member, signer, self._clock(), [fingerprints])
+        self.submit(change)
+        for _ in range(PUBLISHED_ROUNDS):
+            self._cache.asked.set()
+            await self._ended.wait()
+            if set(fingerprints) <= self._cache.last.revocations.get(member, frozenset()):
+                return self._cache.version
+        raise Unavailable("register_unavailable", "the revocation waits to be published")
+
+    def publication(self) -> admin_pb2.GetPublicationResponse:
+        """Return what this node knows of the publication of the register."""
+        publisher = self.publisher
+        rank = None if publisher is None else publisher.rank
+        found = admin_pb2.GetPublicationResponse(
+            place=0 if rank is None else rank + 1,
+            failure_reason=publisher.failure.reason if publisher is not None and publisher.failure else "",
+        )
+        for each in () if publisher is None else publisher.waiting:
+            shown = found.waiting.add(reason=each.reason.reason if each.reason is not None else "")
+            shown.since_time.FromDatetime(each.since)
+            shown.roles.extend(sorted(each.roles))
+        for member, (state, time) in sorted(self._heard.items()):
+            heard = found.announced.add(
+                member=member, register_version=state.register_version, timestamp_version=state.timestamp_version
+            )
+            heard.heard_time.FromDatetime(time)
+        return found
+
+    async def ask_all(self) -> Mapping[str, str]:
+        """Ask all other members what they hold, and fetch what is newer.
+
+        Return the reason code of each member that did not answer, by member.
+        """
+        reasons: dict[str, str] = {}
+        for known in self._members.values():
+            known.left_alone_until, known.handled = float("-inf"), None
+        sources = self._sources()
+        greeted = await asyncio.gather(*(self._greet(member, source) for member, source in sources.items()))
+        for member, error in zip(sources, greeted, strict=True):
+            if error is not None:
+                reasons[member] = error.reason
+        until = self._rounds + 2  # the round that runs now may have begun before
+        self._cache.asked.set()
+        while self._rounds < until:
+            self._cache.asked.set()
+            await self._ended.wait()
+        return reasons
+
+    async def run(self) -> None:
+        """Run round after round as long as the node runs."""
+        await self._follow()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._cache.asked.wait(), ROUND_SECONDS)
+            self._cache.asked.clear()
+            try:
+                await self._round()
+            except PaizaError as error:
+                log.warning("register_not_refreshed", reason=error.reason, detail=error.detail)
+            except OSError as error:  # our own disk failed: the register in force stays in force
+                log.warning("register_not_refreshed", reason="disk_full", detail=error.strerror)
+            self._rounds += 1
+            ended, self._ended = self._ended, asyncio.Event()
+            ended.set()
+
+    async def _round(self) -> None:
+        # 1.
+        announced = self._cache.take_announced()
+        for member, state in announced.items():
+            self._member(member).heard = monotonic()
+            self._heard[member] = state, self._clock()
+            if self.publisher is not None:
+                self.publisher.hear(member, state.timestamp_version, self._clock())
+        # 2.
+        sources = self._sources()
+        for member, (state, _time) in list(self._heard.items()):  # also one that was left alone when it announced this
+            if member in sources and self._is_to_be_asked(member, state):
+                await self._take_from(member, sources[member], state)
+        # 3.
+        for version in self._cache.take_wanted():
+            await self._learn(version, sources)
+        await self._ledger.commit(self._cache.note)  # changes nothing unless an earlier change could not be logged
+        # 4.
+        await self._publish()
+        # 5.
+        silent = [member for member in sources if self._is_silent(member)]
+        await asyncio.gather(*(self._greet(member, sources[member]) for member in silent))
+
+    def _member(self, member: str) -> _Member:
+        return self._members.setdefault(member, _Member())
+
+    def _is_to_be_asked(self, member: str, state: register_pb2.RegisterState) -> bool:
+        known = self._member(member)
+        return (
+            self._cache.differs(state) and monotonic() >= known.left_alone_until and known.handled != self._both(state)
+        )
+
+    def _both(self, state: register_pb2.RegisterState) -> tuple[bytes, bytes]:
+        """Return what names both sides' registers, without their proposals."""
+        both = []
+        for each in (state, self._cache.state):
+            held = register_pb2.RegisterState()
+            held.CopyFrom(each)
+            held.ClearField("proposals_sha256")
+            both.append(held.SerializeToString(deterministic=True))
+        return both[0], both[1]
+
+    async def _take_from(self, member: str, source: RegisterSource, state: register_pb2.RegisterState) -> None:
+        """Fetch what a member announced, and accept it or hand it to the publisher."""
+        known = self._member(member)
+        known.left_alone_until = monotonic() + LEAST_SECONDS
+        try:
+            await self._fetch_newer(source, state)
+        except PaizaError as error:
+            known.failures += 1
+            pause = backoff(known.failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+            known.left_alone_until = monotonic() + pause
+            log.warning("register_not_fetched", peer=member, reason=error.reason, detail=error.detail)
+            return
+        known.failures, known.handled = 0, self._both(state)
+
+    async def _fetch_newer(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:
+        if await asyncio.to_thread(self._is_behind, state):
+            await self._take_proofs(source, state)
+            return
+        failure: PaizaError | None = None
+        try:
+            await asyncio.to_thread(self._reader.refresh, self._clock(), self._fetcher(source))
+        except PaizaError as error:
+            failure = error
+        failure = failure or self._reader.last_error
+        await self._follow()
+        await self._compare_roots(source, state)
+        await self._take_proofs(source, state)
+        if self._cache.version != state.register_version:
+            await self._see_other(source, state)
+        elif failure is not None and self._cache.differs(state):
+            raise failure
+
+    def _is_behind(self, state: register_pb2.RegisterState) -> bool:
+        """Return whether this node had what another announces, and has a newer set since."""
+        try:
+            archived = self._reader.archived(state.register_version)
+        except Unavailable:
+            return False
+        return (
+            archived.version != self._cache.version
+            and state.timestamp_version <= archived.timestamp_version
+            and archived.snapshot_version <= self._cache.last.snapshot_version
+        )
+
+    async def _see_other(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:
+        """Hand a set to the publisher that the reader did not accept, as it is there now."""
+        if self.publisher is None:
+            return
+        version = bytes(state.register_version)
+        fetch = self._fetcher(source, version)
+
+        def opened() -> OpenSet:
+            try:
+                files = self._reader.archived_files(version)
+            except Unavailable:
+                self._reader.import_set(version, fetch)
+                files = self._reader.archived_files(version)
+            with suppress(FetchMissing):  # it may have gone on meanwhile
+                files = {**files, TIMESTAMP_PATH: fetch(TIMESTAMP_PATH, MAX_METADATA_BYTES)}
+            return OpenSet.verify(files, self._reader.bootstrap_root, None)
+
+        other = await asyncio.to_thread(opened)
+        if other.register.version == version:
+            self.publisher.could_not_accept(other, self._clock())
+
+    async def _compare_roots(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:
+        """Find out whether another member follows another root of a version that was accepted here."""
+        last = self._cache.last
+        if state.root_version == last.root_version and state.root_sha256 == last.root_sha256:
+            return
+        if state.root_sha256 in self._compared_roots:
+            return
+        both = min(state.root_version, last.root_version)
+        fork = await asyncio.to_thread(self._find_fork, self._fetcher(source), both)
+        self._compared_roots.add(bytes(state.root_sha256))
+        if fork:
+            await self._follow()
+
+    def _find_fork(self, fetch: Fetch, newest: int) -> bool:
+        """Show the reader the first root that differs from ours; return whether that proves a fork."""
+        least, most = 1, newest + 1
+        while least < most:  # all roots before `least` are the same, and that of `most` is not or is none
+            middle = (least + most) // 2
+            try:
+                same = fetch(root_path(middle), MAX_METADATA_BYTES) == self._reader.file(root_path(middle))
+            except FetchMissing:
+                same = False
+            least, most = (middle + 1, most) if same else (least, middle)
+        if least > newest:
+            return False
+        try:
+            fork = self._reader.note_fork(fetch(root_path(least), MAX_METADATA_BYTES), self._clock())
+        except FetchMissing:
+            return False
+        if fork is not None:
+            log.critical("register_forked", root=fork.version, signers=list(fork.members))
+        return fork is not None
+
+    async def _take_proofs(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:
+        """Take over the proofs that this node lacks."""
+        if state.proofs_sha256 in {b"", self._cache.state.proofs_sha256}:
+            return
+        for first, second in await source.proofs():
+            with suppress(Rejected):  # also of a key that publishes no more
+                await asyncio.to_thread(self._reader.note_proof, first, second, self._clock())
+        await self._follow()
+
+    async def _follow(self, made: OpenSet | None = None) -> None:
+        """Put the set that the reader accepted last into force; ``made`` is that set if it was made here."""
+        register = await asyncio.to_thread(lambda: self._reader.last)
+        assert register is not None, "a node starts with a register"
+        if self.publisher is not None:
+            for key_id in self._reader.disqualified:
+                self.publisher.disqualify(key_id, self._clock())
+            self.publisher.go_above(self._reader.highest_seen)
+            held = self.publisher.held.register
+            if (held.version, held.timestamp_version) != (register.version, register.timestamp_version):
+                if made is None or made.register.version != register.version:
+                    made = await asyncio.to_thread(self._open, register.version)
+                self.publisher.hold(made)
+        if register is not self._cache.last:
+            self._cache.follow(register)
+            await self._ledger.commit(self._cache.note)
+
+    def _open(self, version: bytes) -> OpenSet:
+        return OpenSet.verify(self._reader.archived_files(version), self._reader.bootstrap_root, None)
+
+    async def _learn(self, version: bytes, sources: Mapping[str, RegisterSource]) -> None:
+        """Archive a version that was superseded while this node was offline; it is verified, but never in force."""
+        failure: PaizaError = Unavailable("register_unknown", "the register names no other active member")
+        for source in sources.values():
+            try:
+                await asyncio.to_thread(self._reader.import_set, version, self._fetcher(source, version))
+            except PaizaError as error:
+                failure = error
+            else:
+                log.info("register_learnt", version=version.hex())
+                return
+        log.warning("register_not_learnt", version=version.hex(), reason=failure.reason, detail=failure.detail)
+
+    async def _publish(self) -> None:
+        publisher, now = self.publisher, self._clock()
+        if publisher is None or monotonic() < self._publishes_from:
+            return
+        submitted, self._submitted = self._submitted, []
+        for changes, own in ((submitted, True), (self._changes(), False)):
+            for change in changes:
+                with suppress(Rejected):  # the register has it
+                    publisher.submit(change, now, own=own)
+        made = await asyncio.to_thread(publisher.publish, now)
+        if made is None:
+            return
+        # Until it is accepted, and so stored, nobody sees it: two sets of one version would be a proof against us.
+        try:
+            await asyncio.to_thread(self._reader.accept, made.files, now)
+        except PaizaError:
+            self._publishes_from = monotonic() + LONGEST_PAUSE_SECONDS
+            raise
+        await self._follow(made)
+        log.info("register_published", version=made.register.version.hex(), timestamp=made.timestamp.version)
+
+    def _is_silent(self, member: str) -> bool:
+        known, now = self._member(member), monotonic()
+        return now >= max(known.heard, known.greeted) + SILENT_SECONDS
+
+    async def _greet(self, member: str, source: RegisterSource) -> PaizaError | None:
+        """Ask a member what it holds; return why it did not answer.
+
+        One that answers, but not this, is asked for files: it does so if it suspended this member.
+        """
+        self._member(member).greeted = monotonic()
+        try:
+            self._cache.note_state(member, await source.greet(self._cache.state))
+        except PaizaError as error:
+            if error.reason != "peer_unreachable":
+                with suppress(PaizaError):
+                    await asyncio.to_thread(self._reader.refresh, self._clock(), self._fetcher(source))
+                    await self._follow()
+            return error
+        return None
+
+    def _fetcher(self, source: RegisterSource, version: bytes = b"") -> Fetch:
+        return fetcher(source, self._loop, version)
+
+
+def fetcher(source: RegisterSource, loop: asyncio.AbstractEventLoop, version: bytes = b"") -> Fetch:
+    """Return a function, for plain threads, that fetches the files of one set over a loop while they come fast enough.
+
+    Without a version it is the set in force there.
+    """
+    deadline = monotonic() + FETCH_SECONDS
+
+    def fetch(path: str, _most: int) -> bytes:
+        nonlocal deadline
+        future = asyncio.run_coroutine_threadsafe(source.get(path, version), loop)
+        try:
+            data = future.result(max(0.0, deadline - monotonic()))
+        except TimeoutError as error:
+            future.cancel()
+            raise Unavailable("register_unavailable", "the peer sends the register too slowly") from error
+        deadline += len(data) / LEAST_SPEED
+        return data
+
+    return fetch

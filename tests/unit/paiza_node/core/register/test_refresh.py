@@ -1,0 +1,317 @@
+"""Nodes that keep their registers up to date from each other: what one publishes all have, whoever lies or is away."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza.core.v1 import register_pb2
+from paiza_node.core.register import refresh as refreshing
+from paiza_node.core.register.refresh import RegisterRefresh
+from paiza_node.core.register.sync import RegisterCache
+from paiza_register import RegisterReader
+from paiza_register.publisher import Publisher
+from paiza_register.publishing import OpenSet, Versions, published
+from paiza_wire.errors import Unavailable
+from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, holder, made
+from tests.unit.paiza_register.publishers import Signing
+
+__all__ = ["holder", "made"]
+
+HOUR = timedelta(hours=1)
+NONE = Versions(0, 0)
+FIRST, MIDDLE, LAST = MEMBERS
+
+
+class Ledger:
+    """Counts what is logged."""
+
+    def __init__(self) -> None:
+        self.commits = 0
+
+    async def commit(self, _work: Any) -> None:
+        """Count."""
+        self.commits += 1
+
+
+class Node:
+    """A member's node: it serves what its reader holds, unless it is away or lies."""
+
+    def __init__(self, scene: "Scene", member: str, files: Mapping[str, bytes]) -> None:
+        self.scene, self.member, self.ledger = scene, member, Ledger()
+        self.reader = RegisterReader(scene.folder / member, scene.holder.bootstrap)
+        self.reader.accept(files, scene.now, outdated=True)
+        self.away = self.slow = False
+        self.lie: Callable[[str, bytes], bytes | None] = lambda _path, _version: None
+        self.asked: list[str] = []
+        self.start()
+
+    def start(self) -> None:
+        """Start with what is stored."""
+        clock = self.scene.clock
+        self.cache = RegisterCache(self.reader, clock)
+        last = self.reader.last
+        assert last is not None
+        held = OpenSet.verify(self.reader.archived_files(last.version), self.reader.bootstrap_root, None)
+        self.refresh = RegisterRefresh(
+            self.cache,
+            self.reader,
+            self.ledger,  # type: ignore[arg-type]  # all that is asked of it
+            sources=lambda: {each.member: each for each in self.scene.nodes.values() if each is not self},
+            publisher=Publisher(self.member, self.scene.signing.publishers[self.member], held),
+            clock=clock,
+        )
+
+    async def get(self, path: str, version: bytes) -> bytes:
+        """Serve a file."""
+        self.asked.append(path)
+        if self.slow:
+            await asyncio.sleep(60)
+        if self.away:
+            raise Unavailable("peer_unreachable", "away")
+        if (data := self.lie(path, version)) is not None:
+            return data
+        return self.reader.file(path, version)
+
+    async def proofs(self) -> list[tuple[bytes, bytes]]:
+        """Tell of publishers."""
+        return list(self.reader.proofs().values())
+
+    async def greet(self, state: register_pb2.RegisterState) -> register_pb2.RegisterState:
+        """Hear what is held there, and tell what is held here."""
+        if self.away:
+            raise Unavailable("peer_unreachable", "away")
+        assert len(state.register_version) == 32
+        return self.cache.state
+
+    @property
+    def name(self) -> str:
+        """Return the name of the first member, which tests change."""
+        return self.cache.last.members[FIRST].names["en"]
+
+
+class Scene:
+    """The nodes of all members."""
+
+    def __init__(self, folder: Path, holder: Holder) -> None:
+        self.folder, self.holder = folder, holder
+        self.signing = Signing(holder)
+        self.now = NOW
+        self.held = self.by(FIRST, OpenSet.verify(holder.files(), holder.bootstrap, NOW), {})
+        self.nodes: dict[str, Node] = {}
+        for member in MEMBERS:
+            self.nodes[member] = Node(self, member, self.held.files)
+
+    def __getitem__(self, member: str) -> Node:
+        """Return the node of a member."""
+        return self.nodes[member]
+
+    def clock(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+    def by(self, member: str, held: OpenSet, change: Mapping[str, bytes]) -> OpenSet:
+        """Return a set that a member publishes."""
+        return published(held, change, self.signing.publishers[member], self.now, NONE)
+
+    def change(self, name: str) -> dict[str, bytes]:
+        """Return a change of the first member's name."""
+        return self.signing.renamed(self.nodes[FIRST].refresh.publisher.held, FIRST, name, self.now)  # type: ignore[union-attr]
+
+    async def round(self, seconds: float = 1.0) -> None:
+        """Let all announce what they hold, and do a round."""
+        self.now += timedelta(seconds=seconds)
+        there = [node for node in self.nodes.values() if not node.away]
+        for node in there:
+            for other in there:
+                if other is not node:
+                    node.cache.note_state(other.member, other.cache.state)
+        for node in there:
+            await node.refresh._round()
+
+    async def rounds(self, count: int, seconds: float = 1.0) -> None:
+        """Do some rounds; no member is left alone for longer than one."""
+        for _ in range(count):
+            for node in self.nodes.values():
+                for known in node.refresh._members.values():
+                    known.left_alone_until = float("-inf")
+            await self.round(seconds)
+
+    def versions(self) -> set[bytes]:
+        """Return the register versions in force."""
+        return {node.cache.version for node in self.nodes.values()}
+
+
+@pytest.fixture
+async def scene(holder: Holder, tmp_path: Path) -> Scene:
+    """Return a scene that the test may change."""
+    found = Scene(tmp_path, holder)
+    for node in found.nodes.values():
+        await node.refresh._follow()
+    return found
+
+
+async def test_all_have_what_one_publishes(scene: Scene) -> None:
+    """Own content goes out at once, from the last in order; each logs it once."""
+    change = scene.change("one")
+    await scene.rounds(1)
+    scene[LAST].refresh.submit(change)
+    await scene.rounds(2)
+    assert {node.name for node in scene.nodes.values()} == {"one"}
+    assert len(scene.versions()) == 1
+    assert scene[FIRST].reader.archived(scene.held.register.version).version == scene.held.register.version
+
+
+async def test_first_in_order_is_away_and_the_next_renews(scene: Scene) -> None:
+    """The register version stays; the timestamp is renewed for all that are there."""
+    scene[FIRST].away = True
+    await scene.rounds(3, 1800)
+    assert {scene[member].cache.last.timestamp_version for member in (MIDDLE, LAST)} == {
+        scene.held.timestamp.version + 1
+    }
+    assert scene.versions() == {scene.held.register.version}
+    scene[FIRST].away = False
+    await scene.rounds(2)
+    assert scene[FIRST].cache.last.timestamp_version == scene.held.timestamp.version + 1
+
+
+async def test_cut_off_node_does_not_renew(scene: Scene) -> None:
+    """It hears nobody."""
+    for member in (MIDDLE, LAST):
+        scene[member].away = True
+    await scene.rounds(5, 3600)
+    assert scene[FIRST].cache.last.timestamp_version == scene.held.timestamp.version
+
+
+async def test_concurrent_sets_are_merged(scene: Scene) -> None:
+    """Two publish at one time: in the end all hold one version with both changes."""
+    await scene.rounds(1)
+    one = scene.signing.renamed(scene.held, FIRST, "one", scene.now)
+    other = scene.signing.renamed(scene.held, MIDDLE, "other", scene.now)
+    scene[MIDDLE].reader.accept(scene.by(MIDDLE, scene.held, other).files, scene.now)
+    scene[LAST].reader.accept(scene.by(LAST, scene.held, one).files, scene.now)
+    for member in (MIDDLE, LAST):
+        await scene[member].refresh._follow()
+    assert len(scene.versions()) == 3
+    await scene.rounds(6, 5)
+    assert len(scene.versions()) == 1
+    assert {node.name for node in scene.nodes.values()} == {"one"}
+    assert {node.cache.last.members[MIDDLE].names["en"] for node in scene.nodes.values()} == {"other"}
+
+
+async def test_publisher_of_two_sets_is_disqualified_everywhere(scene: Scene) -> None:
+    """Its key signed two sets of one version, one for each of the others: all find out, and go on without it."""
+    await scene.rounds(1)
+    key = scene.signing.publishers[MIDDLE].public_key.keyid
+    for member, name in ((FIRST, "one"), (LAST, "two")):
+        change = scene.signing.renamed(scene.held, FIRST, name, scene.now)
+        scene[member].reader.accept(scene.by(MIDDLE, scene.held, change).files, scene.now)
+        await scene[member].refresh._follow()
+    await scene.rounds(6, 5)
+    assert [key in node.reader.disqualified for node in scene.nodes.values()] == [True, True, True]
+    assert len(scene.versions()) == 1
+    scene[MIDDLE].refresh.submit(scene.change("three"))
+    await scene.rounds(2)
+    assert len(scene.versions()) == 1
+    assert scene[FIRST].name != "three"
+
+
+async def test_nodes_that_all_stopped_find_together(scene: Scene) -> None:
+    """Ten days later, with different sets, none of which is in force any more."""
+    await scene.rounds(1)
+    change = scene.change("one")
+    scene[LAST].reader.accept(scene.by(LAST, scene.held, change).files, scene.now)
+    scene.now += timedelta(days=10)
+    for node in scene.nodes.values():
+        node.start()
+        with pytest.raises(Unavailable, match="register_expired"):
+            node.cache.current  # noqa: B018
+    await scene.rounds(10, 10)
+    assert len(scene.versions()) == 1
+    for node in scene.nodes.values():
+        assert node.cache.current.members[FIRST].names["en"] == "one"
+
+
+async def test_silent_members_are_asked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody calls: each asks the others what they hold, and so hears of a new version."""
+    monkeypatch.setattr(refreshing, "SILENT_SECONDS", 0.0)
+    scene[LAST].reader.accept(scene.by(LAST, scene.held, scene.change("one")).files, scene.now)
+    await scene[LAST].refresh._follow()
+    for _ in range(3):
+        await scene[FIRST].refresh._round()
+    assert scene[FIRST].name == "one"
+
+
+async def test_asking_tells_who_did_not_answer(scene: Scene) -> None:
+    """An operator asks at once."""
+    scene[LAST].reader.accept(scene.by(LAST, scene.held, scene.change("one")).files, scene.now)
+    await scene[LAST].refresh._follow()
+    scene[MIDDLE].away = True
+    running = asyncio.create_task(scene[FIRST].refresh.run())
+    assert await scene[FIRST].refresh.ask_all() == {MIDDLE: "peer_unreachable"}
+    assert scene[FIRST].name == "one"
+    running.cancel()
+
+
+@pytest.mark.parametrize("lies", ["frozen", "garbage", "slow"])
+async def test_one_member_cannot_keep_a_register_from_another(
+    scene: Scene, lies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It announces what it does not serve, serves garbage, or nothing for long: the others are asked all the same."""
+    monkeypatch.setattr(refreshing, "FETCH_SECONDS", 0.2)
+    await scene.rounds(1)
+    scene[LAST].reader.accept(scene.by(LAST, scene.held, scene.change("one")).files, scene.now)
+    await scene[LAST].refresh._follow()
+    state = scene[LAST].cache.state
+    state.timestamp_version += 5
+    node = scene[FIRST]
+    if lies == "garbage":
+        scene[MIDDLE].lie = lambda path, _version: b"{}" if "timestamp" in path else None
+    scene[MIDDLE].slow = lies == "slow"
+    node.cache.note_state(MIDDLE, state)
+    node.cache.note_state(LAST, scene[LAST].cache.state)
+    await node.refresh._round()
+    assert node.name == "one"
+    before = len(scene[MIDDLE].asked)
+    node.cache.note_state(MIDDLE, state)
+    await node.refresh._round()
+    assert len(scene[MIDDLE].asked) == before
+
+
+async def test_forked_root_is_found(scene: Scene) -> None:
+    """Another member follows another root of the same version: membership freezes here, and the proof is kept."""
+    for member, later in ((FIRST, HOUR), (LAST, 2 * HOUR)):
+        other = scene.holder.copy()
+        other.rotate_root(lambda root, by=later: setattr(root, "expires", root.expires + by))  # type: ignore[misc]
+        root = {"metadata/2.root.json": other.old_roots["metadata/2.root.json"]}
+        scene[member].reader.accept(scene.by(member, scene.held, root).files, scene.now)
+        await scene[member].refresh._follow()
+    scene[MIDDLE].away = True
+    await scene.rounds(3)
+    for member in (FIRST, LAST):
+        fork = scene[member].reader.fork
+        assert fork is not None
+        assert fork.version == 2
+        assert scene[member].cache.last.root_version == 1
+
+
+async def test_older_version_that_a_message_names_is_fetched(scene: Scene) -> None:
+    """This node was away while it was in force."""
+    await scene.rounds(1)
+    old = scene.by(LAST, scene.held, scene.change("old"))
+    scene[LAST].reader.accept(old.files, scene.now)
+    change = scene.signing.renamed(old, FIRST, "new", scene.now)
+    scene[LAST].reader.accept(scene.by(LAST, old, change).files, scene.now)
+    await scene[LAST].refresh._follow()
+    await scene.rounds(2)
+    node = scene[FIRST]
+    assert node.name == "new"
+    with pytest.raises(Unavailable, match="register_unknown"):
+        node.cache.check_known(old.register.version)
+    await asyncio.sleep(0)
+    await node.refresh._round()
+    node.cache.check_known(old.register.version)
+    assert node.cache.archived(old.register.version).members[FIRST].names["en"] == "old"
