@@ -1,9 +1,11 @@
 """`paiza-node join`: put a register that came in a file into the node's folder, at its first start or when cut off.
 
-1. The file is in its one form, and its two digests are those of its roots (`paiza_register.register_file`).
+1. The node does not run. The file is in its one form, and its two digests are those of its roots
+   (`paiza_register.register_file`).
 2. A node that has a root keeps it: the file must begin at the same first root, and hold the newest root noted here.
    A node that has none asks its operator to compare the first root by telephone.
-3. The set is verified from that root, as every set is, and must name this member.
+3. The set is verified from that root, as every set is, and must name this member. Its timestamp may have expired:
+   the others have a newer one.
 4. It is stored in the node's folder (`paiza_register.joining`).
 """
 
@@ -12,19 +14,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from tuf.api.metadata import Timestamp
 
 from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_cli.language import LANGUAGES
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import prepare_data
 from paiza_node.ops.language import _
-from paiza_node.ops.terminal import print_json
+from paiza_node.ops.terminal import print_json, shown_time
 from paiza_register import Register, joining, load_set
 from paiza_register.register_file import MAX_BYTES, RegisterFile
 from paiza_register.tuf_workflow import root_path
-from paiza_wire.errors import PaizaError
+from paiza_wire.errors import PaizaError, Unavailable
 
 
 @click.command(
@@ -42,6 +46,7 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
     """Join a federation."""
     config = settings(config_path, log_level)
     # 1.
+    _check_stopped(config)
     carried = _read(file)
     # 2.
     if config.bootstrap_root.exists():
@@ -50,14 +55,39 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
         _ask(carried)
     # 3.-4.
     register = _accept(config, carried, file)
+    outdated = datetime.now(UTC) > register.role_expiries[Timestamp.type]
     if as_json:
-        print_json({"federation": register.federation, "member": config.member, **joining.digests(carried)})
+        digests = joining.digests(carried)
+        print_json({"federation": register.federation, "member": config.member, **digests, "outdated": outdated})
         return
     text = _("{member} is in {federation}; the register has {count} members. Next: paiza-node doctor, then run.")
     click.echo(
         text.format(
             member=config.member, federation=register.federation, count=len(register.members) + len(register.unusable)
         )
+    )
+    if outdated:
+        click.echo(
+            _(
+                "The file is of {time}, and a newer register may exist. The node fetches it from the other members "
+                "when it runs, and exchanges nothing until then."
+            ).format(time=shown_time(register.issued_time))
+        )
+
+
+def _check_stopped(config: Config) -> None:
+    """Refuse while the node runs: it holds the register in memory, and writes the same files."""
+    try:
+        with AdminClient(config.admin_socket) as client:
+            client.status()
+    except Unavailable:
+        return
+    raise NodeStopped(
+        "standby",
+        what=N_("The node runs."),
+        where="{path}",
+        remedy=N_("Stop it first. A running node gets the register from the others: `paiza-node register refresh`."),
+        path=config.admin_socket,
     )
 
 
