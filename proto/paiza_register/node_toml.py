@@ -16,10 +16,6 @@ federation = {federation_text}
 # needs to be open.
 listen = {listen}
 
-# Where the register comes from: a folder, or "peers" for the other members' nodes. Whatever it is, only what is signed
-# is believed; a source that stays behind ends in "register_expired".
-register = "peers"
-
 # The root of all trust, as `join` wrote it. Anyone who can replace this file decides whom the node believes.
 bootstrap_root = "root.json"
 

@@ -21,7 +21,7 @@ MAX_SOCKET_PATH: Final = 107  # bytes; the operating system's limit for Unix soc
 ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _MAX_PORT: Final = 65535
 
-REQUIRED: Final = ("member", "federation", "listen", "register", "bootstrap_root")
+REQUIRED: Final = ("member", "federation", "listen", "bootstrap_root")
 DEFAULTS: Final[Mapping[str, Any]] = {
     "data": "data",
     "database": "",
@@ -43,13 +43,12 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The content of node.toml, with defaults filled in and paths made absolute. ``register`` None: ask the peers."""
+    """The content of node.toml, with defaults filled in and paths made absolute."""
 
     path: Path
     member: str
     federation: str
     listen: str
-    register: Path | None
     bootstrap_root: Path
     data: Path
     database: str
@@ -114,7 +113,6 @@ class _Reader:
             member=self._matching("member", MEMBER_ID, N_("Write a member id such as kaz.")),
             federation=self._matching("federation", FEDERATION_NAME, N_("Write a name such as paiza.example.")),
             listen=self._address("listen"),
-            register=None if self._text("register") == "peers" else self._file("register"),
             bootstrap_root=self._file("bootstrap_root"),
             data=data,
             database=self._text("database") or f"sqlite:///{data / 'paiza.db'}",

@@ -11,7 +11,6 @@ from paiza_register.node_toml import node_toml
 GOOD = """member = "kaz"
 federation = "paiza.example"
 listen = "127.0.0.1:7401"
-register = "register"
 bootstrap_root = "root.json"
 """
 
@@ -35,7 +34,7 @@ def refused(tmp_path: Path, text: str, environment: dict[str, str] | None = None
         ('member = "KAZ"', 1),
         ("member = 7", 1),
         ('federation = "x y"', 2),
-        ('register = ""', 4),
+        ('bootstrap_root = ""', 4),
     ],
 )
 def test_wrong_value_is_named_with_its_line(line: str, number: int, tmp_path: Path) -> None:
@@ -61,12 +60,12 @@ def test_wrong_value_is_named_with_its_line(line: str, number: int, tmp_path: Pa
 )
 def test_wrong_further_setting_is_named_with_its_line(line: str, tmp_path: Path) -> None:
     """So are settings that have a default, and those that do not exist."""
-    assert "line 6" in refused(tmp_path, GOOD + line + "\n").where
+    assert "line 5" in refused(tmp_path, GOOD + line + "\n").where
 
 
 def test_missing_setting_and_broken_file_are_told(tmp_path: Path) -> None:
     """A missing setting has no line; invalid TOML names the place where the parser stopped."""
-    assert "register" in refused(tmp_path, GOOD.replace('register = "register"\n', "")).what
+    assert "bootstrap_root" in refused(tmp_path, GOOD.replace('bootstrap_root = "root.json"\n', "")).what
     assert "line 1" in refused(tmp_path, "member = = 1").what
 
 
@@ -89,5 +88,5 @@ def test_sample_names_every_setting_and_loads(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     text = node_toml("kaz", "paiza.example", "0.0.0.0:7401", "data/admin.sock", None)
     path.write_text(text)
-    assert load(path, {}).register is None
+    assert load(path, {}).member == "kaz"
     assert [name for name in DEFAULTS if f"{name} = " not in text] == []

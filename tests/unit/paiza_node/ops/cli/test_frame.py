@@ -26,7 +26,6 @@ def write_config(folder: Path, **changes: str) -> str:
         "member": '"kaz"',
         "federation": '"paiza.example"',
         "listen": '"127.0.0.1:7401"',
-        "register": '"register"',
         "bootstrap_root": '"root.json"',
         **changes,
     }
