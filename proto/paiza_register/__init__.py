@@ -5,7 +5,7 @@ The register is a TUF repository. `RegisterReader` keeps it up to date through a
 """
 
 from paiza_register.model import EncryptionKey, LogKey, Member, Register
-from paiza_register.reader import Fetch, FetchMissing, RegisterReader, files_fetch, folder_fetch
+from paiza_register.reader import Fetch, FetchMissing, RegisterReader, files_fetch
 from paiza_register.verified_set import load_set
 
 __all__ = [
@@ -17,6 +17,5 @@ __all__ = [
     "Register",
     "RegisterReader",
     "files_fetch",
-    "folder_fetch",
     "load_set",
 ]

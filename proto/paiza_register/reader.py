@@ -489,20 +489,3 @@ def _known_there(fetch: Fetch, known: Sequence[bytes], first: int) -> int:
         else:
             least = middle
     return least
-
-
-def folder_fetch(folder: Path) -> Fetch:
-    """Fetch from a plain folder that holds a repository (``metadata/`` and ``targets/``)."""
-    root = folder.resolve()
-
-    def fetch(path: str, max_bytes: int) -> bytes:
-        file = (root / path).resolve()
-        if not file.is_relative_to(root) or not file.is_file():
-            raise FetchMissing(path)
-        try:
-            with file.open("rb") as stream:
-                return stream.read(max_bytes + 1)
-        except OSError as error:
-            raise Unavailable("register_unavailable", f"cannot read {file}: {error.strerror}") from error
-
-    return fetch

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import MetaFile
 
-from paiza_register import FetchMissing, Register, RegisterReader, folder_fetch, load_set
+from paiza_register import FetchMissing, Register, RegisterReader, load_set
 from paiza_register.ceremony.federation_file import pin
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
@@ -401,16 +401,3 @@ def test_a_set_under_another_digest_is_not_believed(reader: RegisterReader, sour
     sets = tmp_path / "reader/sets"
     (sets / f"{version.hex()}.json").rename(sets / f"{bytes(32).hex()}.json")
     refused("register_invalid", lambda: reader.archived(bytes(32)))
-
-
-def test_a_folder_serves_nothing_outside_itself(tmp_path: Path) -> None:
-    """Paths that lead out of the folder, and folders, are not files of the register."""
-    (tmp_path / "register/metadata").mkdir(parents=True)
-    (tmp_path / "secret").write_bytes(b"secret")
-    (tmp_path / "register/link").symlink_to(tmp_path / "secret")
-    (tmp_path / "register/metadata/x").write_bytes(b"12345")
-    fetch = folder_fetch(tmp_path / "register")
-    for path in ("../secret", "/etc/passwd", "link", "metadata", "metadata/../../secret", "metadata/y"):
-        with pytest.raises(FetchMissing):
-            fetch(path, 10)
-    assert fetch("metadata/x", 3) == b"1234", "one byte more than allowed shows that there is more"
