@@ -5,17 +5,21 @@ from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tuf.api.metadata import MetaFile
+from tuf.api.metadata import MetaFile, Root
 
 from paiza_register import FetchMissing, Register, RegisterReader, load_set
 from paiza_register.ceremony.federation_file import pin
+from paiza_register.pair_key import PairSigner
+from paiza_register.tuf_workflow import MAX_METADATA_BYTES
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
+from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.tlog import notes
 from tests.registers import newest
-from tests.unit.paiza_register.conftest import NOW, Holder, Source
+from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, Source
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -371,6 +375,55 @@ def test_only_what_changed_is_fetched(reader: RegisterReader, source: Source, ho
 def meta_of(data: bytes, version: int) -> MetaFile:
     """Describe a metadata file."""
     return MetaFile(version, len(data), {"sha256": sha256(data).hexdigest()})
+
+
+def test_no_source_is_read_without_end(reader: RegisterReader, source: Source) -> None:
+    """Whatever is asked for has a bound, also what nobody named, and a source that ignores it is refused."""
+    asked: dict[str, int] = {}
+
+    def endless(path: str, most: int) -> bytes:
+        asked[path] = most
+        return source(path, most) if path.startswith("metadata/1.") else bytes(most + 1)
+
+    refused("register_invalid", lambda: reader.refresh(NOW, endless))
+    assert set(asked) == {"metadata/2.root.json"}
+    assert max(asked.values()) <= MAX_METADATA_BYTES
+
+    def without_roots(path: str, most: int) -> bytes:
+        if path.endswith(".root.json"):
+            raise FetchMissing(path)
+        return endless(path, most)
+
+    refused("register_unavailable", lambda: reader.refresh(NOW, without_roots), Unavailable)
+    assert asked["metadata/timestamp.json"] <= MAX_METADATA_BYTES
+
+
+def test_all_custodians_at_once_are_followed(reader: RegisterReader, source: Source, holder: Holder) -> None:
+    """A root signed by enough of the old custodians and of the new ones hands everything over."""
+    reader.refresh(NOW, source)
+    old = holder.signers["root"]
+    new = [PairSigner(PairPrivateKey.generate()) for _ in MEMBERS]
+
+    def replace_all(root: Root) -> None:
+        for role in ("root", "targets"):
+            for keyid in list(root.roles[role].keyids):
+                root.revoke_key(keyid, role)
+            for each in new:
+                root.add_key(each.public_key, role)
+
+    def name_all(document: dict[str, Any]) -> None:
+        keyids = (each.public_key.keyid for each in new)
+        document["custodians"] = [{"member": member, "key": next(keyids)} for member in MEMBERS]
+
+    holder.rotate_root(replace_all, [*old[:2], *new[:2]])
+    holder.signers |= {"root": new, "targets": new}
+    holder.edit("federation.json", name_all)
+    source.files = holder.advance().files()
+    after = reader.refresh(NOW, source)
+    assert {each.keyid for each in after.custodians.values()} == {each.public_key.keyid for each in new}
+    holder.rotate_root()
+    source.files = holder.advance().files()
+    assert reader.refresh(NOW, source).root_version == 3
 
 
 def test_a_changed_archive_is_not_believed(

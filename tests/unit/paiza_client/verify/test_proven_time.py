@@ -82,6 +82,25 @@ def test_too_few_witnesses_prove_no_time(court: Court, second: ModuleType, by: i
     assert agreed(second, case.forced(), court.root) is None
 
 
+def test_a_witness_that_cannot_speak_is_away(tmp_path: Path, second: ModuleType) -> None:
+    """Its cosignature is not counted, and the quorum is of all active members: one broken file lowers no bar."""
+    court = Court(tmp_path / "federation")
+    broken = court.document("members/uzb/member.json")
+    broken["endpoints"] = [{"address": "nowhere"}]
+    assert set(court.publish({"members/uzb/member.json": broken}).unusable) == {"uzb"}
+    for others, proven in ((["tjk", "kgz"], False), (["tjk", "kgz", "uzb"], False), (["tjk", "kgz", "tkm"], True)):
+        case, index = released(court)
+        log = case.author
+        span = log_pb2.WitnessedSpan(note=court.cosigned(log, index + 1, others, court.now))
+        span.entries.add(index=index, inclusion_hashes=log.tree.inclusion_proof(index, index + 1))
+        case.spans.append(audit_pb2.EvidenceSpan(span=span, register_version=court.register.version))
+        found = agreed(second, case.pack(), court.root)
+        assert found is not None
+        assert (found["claims"][0]["not_after"] is not None) == proven
+        if proven:
+            assert (found["claims"][0]["witnesses"], found["claims"][0]["others"]) == (["kgz", "tjk", "tkm"], 4)
+
+
 def test_a_log_that_gives_another_time_is_named(court: Court, second: ModuleType) -> None:
     """An entry that the log dates an hour before any witness had seen the log without it: that is said."""
     case, index = released(court)
