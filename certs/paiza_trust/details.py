@@ -232,9 +232,8 @@ def translated_detail(detail: str, translate: Callable[[str], str]) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    by_length = sorted(
-        (*DETAILS, *SYSTEM), key=lambda text: len(_PLACE.sub("", text)), reverse=True
-    )  # what says most comes first
+    # What says most comes first.
+    by_length = sorted((*DETAILS, *SYSTEM), key=lambda text: len(_PLACE.sub("", text)), reverse=True)
     return tuple((text, re.compile(_pattern(text), re.DOTALL)) for text in by_length)
 
 
