@@ -162,7 +162,7 @@ def ask_and_sign(
 def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool) -> None:
     """Write what was signed, hand it to the own node, and print what became of it.
 
-    With ``output`` and a proposal that is complete by it, the register is awaited and written.
+    The publication of a complete proposal is awaited; with ``output`` that of any, and the register is written.
     """
     held = place.keep(proposal)
     if place.node is None or held is None:
@@ -170,9 +170,10 @@ def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool
         return
     if not as_json:
         display.show_signatures(proposal)
-        if held.state == own_node.COMPLETE:
+    if held.state == own_node.COMPLETE or (output is not None and held.state == own_node.OPEN):
+        if not as_json:
             click.echo(_("Waiting up to a minute until it is published."), err=True)
-    held = place.node.published(held)
+        held = place.node.published(held)
     if not as_json:
         click.echo(display.state_text(held))
     if output is None or held.state != own_node.PUBLISHED:

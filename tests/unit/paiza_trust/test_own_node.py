@@ -134,6 +134,7 @@ def node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(connection, "connect", connect)
     monkeypatch.setattr(channel, "call", call)
     monkeypatch.setattr(own_node, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(own_node, "PUBLISHED_SECONDS", 0.2)
     stub = SimpleNamespace(
         ListProposals=node.list_proposals, GetProposal=node.get_proposal, SubmitProposal=node.submit_proposal
     )
@@ -173,7 +174,10 @@ def test_a_change_is_made_at_the_desks(folder: Path, node: Node, capsys: pytest.
     assert "signed by kaz; missing: 2, of kgz, tjk, uzb" in out
     fingerprint = out.split()[0]
     assert f"paiza-trust sign {fingerprint}" in out
-    trust("sign", fingerprint, *at(folder, "tjk"))
+    code, out, _ = run(capsys, "sign", fingerprint, *at(folder, "tjk"), "-o", folder / "2.register")
+    assert code == 0
+    assert "It waits for more signatures" in out
+    assert not (folder / "2.register").exists()
     assert node.register().members.keys() == set(FOUNDERS)
     code, out, _ = run(capsys, "sign", fingerprint, *at(folder, "uzb"), "-o", folder / "2.register")
     assert code == 0
