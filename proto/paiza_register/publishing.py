@@ -123,24 +123,39 @@ def published(
 
     ``change`` holds what one act signed, by published path: metadata (also roots), and the files that they list. If it
     is empty, the same content is published anew. ``expires`` is when the timestamp expires; by default after its life.
-    ``Rejected`` if a node would refuse the set, ``Rejected("conflict")``
-    if the set has the change or a later one already, ``Rejected("member_unusable")`` if the files of a member that it
-    changes cannot be used.
+    A part of it may be in the set already, since a publisher may have left out the rest. ``Rejected`` if a node would
+    refuse the set, ``Rejected("conflict")`` if the set has the change or a later one already,
+    ``Rejected("member_unusable")`` if the files of a member that it changes cannot be used.
     """
-    changed = described_roles(change)
-    for role, described in changed.items():
-        before = held.snapshot.meta.get(f"{role}.json")
-        if before is not None and before.version >= described.version:
-            raise Rejected("conflict", f"the register has {role} of version {before.version}")
-    if change and change.keys() <= held.files.keys():
+    changed = {role: each for role, each in described_roles(change).items() if not _has(held, change, role, each)}
+    kept = {role_path(role, each.version) for role, each in described_roles(change).items() if role not in changed}
+    if change and change.keys() - kept <= held.files.keys():
         raise Rejected("conflict", "the register has all of the change")
     meta = {**held.snapshot.meta, **{f"{role}.json": described for role, described in changed.items()}}
-    files = {**held.files, **change}
+    files = {**held.files, **{path: data for path, data in change.items() if path not in kept}}
     made = composed(files, meta, held.bootstrap_root, signer, now, _highest(above, held), expires)
     for member, why in sorted(made.register.unusable.items()):
         if not changed.keys().isdisjoint({member, roles.revocations_of(member)}):
             raise Rejected("member_unusable", f"{member}: {why}")
     return _following(made, held)
+
+
+def _has(held: OpenSet, change: Mapping[str, bytes], role: str, described: MetaFile) -> bool:
+    """Return whether a set has a role of a change already; refuse another content of its version, and a later one."""
+    before = held.snapshot.meta.get(f"{role}.json")
+    if before is None or before.version < described.version:
+        return False
+    path = role_path(role, described.version)
+    if path not in held.files or _content(held.files[path]) != _content(change[path]):
+        raise Rejected("conflict", f"the register has {role} of version {before.version}")
+    return True
+
+
+def _content(data: bytes) -> Signed:
+    """Return what metadata say, without their signatures."""
+    metadata: Metadata[Any] = Metadata.from_bytes(data)
+    signed: Signed = metadata.signed
+    return signed
 
 
 def revocations_signed(

@@ -183,12 +183,15 @@ class Proposal:
         refused = set(self.refusals) - set(self._made())
         return len(self.draft.deciders) - len(refused) < self.draft.needed
 
-    def is_superseded_by(self, register: Register) -> bool:
-        """Return whether a register has a role already in the version that this proposal makes, or in a later one.
+    def is_superseded_by(self, register: Register, signed: Callable[[str, int], bytes]) -> bool:
+        """Return whether a register has other content in a role and version that this proposal makes, or all of it.
 
-        Once it is published, its own register supersedes it too.
+        ``signed`` returns SHA-256 of what is signed in a role and version of that register; empty if it has a later
+        version. A publisher may have published a part of the proposal alone: the rest may follow.
         """
-        return any(register.role_versions.get(role, 0) >= payload.version for role, payload in self.draft.roles.items())
+        versions = {role: payload.version for role, payload in self.draft.roles.items()}
+        made = {role for role, version in versions.items() if register.role_versions.get(role, 0) >= version}
+        return made == versions.keys() or any(signed(role, versions[role]) != self.digest(role) for role in made)
 
     def refused_by(self) -> list[str]:
         """Return the members whose custodians refuse it."""

@@ -171,7 +171,7 @@ class Proposals:
             return before
         # 2.
         register = self._core.register_cache.current
-        if proposal.is_superseded_by(register):
+        if proposal.is_superseded_by(register, self._signed_in_force):
             raise Rejected("proposal_superseded", "the register in force has a role in this version or a later one")
         # 3.
         if not _deciding_keys(proposal):
@@ -250,19 +250,25 @@ class Proposals:
             if not held.is_waiting:
                 continue
             made = [role for role, version in held.role_versions if register.role_versions.get(role, 0) >= version]
-            if held.role_versions[0][0] in made and self._signed_in_force(held) == held.signed_sha256:
-                found.append((held, HeldState.PUBLISHED))
-            elif made or held.base_root_version < register.root_version:
+            main, version = held.role_versions[0]
+            if main in made and self._signed_in_force(main, version) == held.signed_sha256:
+                # A publisher may have left out the role of a member: it follows.
+                if len(made) == len(held.role_versions) or main == Root.type:
+                    found.append((held, HeldState.PUBLISHED))
+            elif (
+                main in made
+                or held.base_root_version < register.root_version
+                or (made and self._proposal(held.fingerprint).is_superseded_by(register, self._signed_in_force))
+            ):
                 found.append((held, HeldState.SUPERSEDED))
         return found
 
-    def _signed_in_force(self, held: HeldProposal) -> bytes:
-        """Return SHA-256 of what is signed in the register in force, in the role and version that decide; or empty."""
-        role, version = held.role_versions[0]
+    def _signed_in_force(self, role: str, version: int) -> bytes:
+        """Return SHA-256 of what is signed in a role and version of the register in force, empty if that is later."""
         path = root_path(version) if role == Root.type else role_path(role, version)
         try:
             return sha256(signed_bytes(Metadata.from_bytes(self._register_files.file(path)).signed)).digest()
-        except FetchMissing:  # a later version of the role has followed
+        except FetchMissing:
             return b""
 
     def _close(self, ends: Sequence[tuple[HeldProposal, HeldState]], tx: LogTransaction) -> None:
@@ -289,10 +295,13 @@ class Proposals:
         }
 
     def _content(self, fingerprint: bytes) -> Mapping[str, bytes]:
+        return self._proposal(fingerprint).files()
+
+    def _proposal(self, fingerprint: bytes) -> Proposal:
         stored = self._read(lambda reads: ceremonies_store.proposal(reads, fingerprint))
         assert stored is not None
         assert stored.data is not None, "a proposal that waits has its file"
-        return self._reader.read(stored.data).files()
+        return self._reader.read(stored.data)
 
     def _read(self, query: Callable[[ReadConnection], T]) -> T:
         with self._core.store.reads() as reads:

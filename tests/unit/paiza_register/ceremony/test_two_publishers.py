@@ -6,11 +6,12 @@ import pytest
 
 from paiza_register import load_set
 from paiza_register.ceremony import Base, Proposal
-from paiza_register.ceremony.change import REMOVE, RESIGN, SUSPEND
+from paiza_register.ceremony.change import LOG_ORIGIN, REMOVE, RESIGN, SUSPEND
 from paiza_register.publishing import OpenSet, concurrent, merged, published
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected
-from tests.unit.paiza_register.ceremony.world import World
+from tests.unit.paiza_register.ceremony.test_proposal import in_force
+from tests.unit.paiza_register.ceremony.world import World, new_log
 
 ALL = ("kaz", "tjk", "uzb")
 
@@ -50,3 +51,21 @@ def test_two_roots_of_one_version_are_not_merged() -> None:
     other = published_by(world, world.signed(Proposal(world.change(REMOVE, member="uzb")), ALL), "tjk")
     with pytest.raises(Rejected, match="other roots"):
         merged(one, other, world.members["kaz"].publisher, world.now, one.versions)
+
+
+@pytest.mark.parametrize("left_out", ["targets", "uzb"])
+def test_a_part_that_a_publisher_left_out_follows(left_out: str) -> None:
+    """A publisher that parts the custodians' signatures from the member's own delays a change, and stops nobody."""
+    world = World(*ALL)
+    act = world.change(LOG_ORIGIN, member="uzb", vkey=new_log("uzb", 2)[1])
+    proposal = world.signed(Proposal(act), ALL)
+    part = {path: data for path, data in proposal.files().items() if not path.endswith(f"2.{left_out}.json")}
+    world.now += timedelta(minutes=5)
+    world.accept(published(world.held, part, world.members["tjk"].publisher, world.now, world.held.versions))
+    assert not proposal.is_superseded_by(world.base.register, in_force(world))
+    assert set(world.base.register.unusable) == ({"uzb"} if left_out == "uzb" else set())
+    base = world.publish(proposal)
+    assert len(base.register.member("uzb").log_keys) == 2
+    assert proposal.is_superseded_by(base.register, in_force(world))
+    with pytest.raises(Rejected, match="all of the change"):
+        world.publish(proposal)

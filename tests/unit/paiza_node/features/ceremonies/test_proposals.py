@@ -9,12 +9,13 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState, Outcome
 from paiza_node.features.ceremonies.proposals import Proposals, digest_of
-from paiza_register.ceremony.change import RESIGN, SUSPEND
+from paiza_register.ceremony.change import LOG_ORIGIN, RESIGN, SUSPEND
 from paiza_register.ceremony.proposal import Proposal
+from paiza_register.publishing import published
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_node.features.ceremonies.ceremony_room import MEMBERS, OFFICER, CeremonyRoom, sent
-from tests.unit.paiza_register.ceremony.world import World
+from tests.unit.paiza_register.ceremony.world import World, new_log
 
 
 def events(room: CeremonyRoom) -> list[tuple[str, str]]:
@@ -145,6 +146,34 @@ async def test_another_change_supersedes_what_waits(room: CeremonyRoom) -> None:
     assert await room.proposals.all_held() == []
     with pytest.raises(Rejected, match="proposal_superseded"):
         await room.proposals.submit(sent(waiting), OFFICER)
+
+
+@pytest.mark.parametrize("left_out", ["targets", "uzb"])
+async def test_a_part_that_a_publisher_published_ends_nothing(room: CeremonyRoom, left_out: str) -> None:
+    """Who publishes the member's signature alone, or the custodians' alone, stops neither signing nor publication."""
+    world = room.world
+    proposal = room.propose("kaz", what=LOG_ORIGIN, member="uzb", vkey=new_log("uzb", 2)[1])
+    proposal = world.members["uzb"].sign(proposal, "member")
+    whole = room.signed(proposal, "tjk")
+    known = proposal if left_out == "targets" else whole
+    _, held = await room.proposals.submit(sent(known), OFFICER)
+    part = {path: data for path, data in known.files().items() if not path.endswith(f"2.{left_out}.json")}
+    world.now += timedelta(minutes=1)
+    world.accept(published(world.held, part, world.members["tjk"].publisher, world.now, world.held.versions))
+    room.refresh()
+    await room.follow()
+    (waiting,) = await room.proposals.all_held()
+    assert waiting.is_waiting
+    _, held = await room.proposals.submit(sent(whole), OFFICER)
+    await room.follow()
+    assert held.state is HeldState.COMPLETE
+    (files,) = room.proposals.complete.values()
+    world.accept(published(world.held, files, world.members["kaz"].publisher, world.now, world.held.versions))
+    room.refresh()
+    await room.follow()
+    (closed,) = await room.proposals.all_held()
+    assert closed.state is HeldState.PUBLISHED
+    assert len(world.base.register.member("uzb").log_keys) == 2
 
 
 async def test_what_one_key_alone_proposes_is_bounded(room: CeremonyRoom) -> None:
