@@ -45,7 +45,7 @@ def pending(profile: str | None, *, every: bool, as_json: bool) -> None:
     if not held:
         click.echo(_("No proposal waits for signatures."))
     for each, said in zip(held, about, strict=True):
-        display.show_held(each, said.get(language.current(), each.kind), node.member)
+        display.show_held(each, said.get(language.current(), ""), node.member)
 
 
 @click.command(
@@ -184,8 +184,8 @@ def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool
 
 
 def _about(node: OwnNode, held: Held) -> dict[str, str]:
-    """Return what a proposal is about, by language; nothing of one that ended or whose register is not at hand."""
-    if held.state in {own_node.PUBLISHED, own_node.SUPERSEDED}:
+    """Return what a proposal is about, by language; nothing of one whose file or register is no longer at hand."""
+    if not held.size:
         return {}
     try:
         act = node.read(held).act

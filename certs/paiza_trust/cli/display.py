@@ -108,7 +108,8 @@ def show_signatures(proposal: Proposal) -> None:
 def show_held(held: Held, about: str, member: str) -> None:
     """Print a proposal of the list: what it is about, who signed, and whether ``member`` still has to."""
     since, fingerprint = held.received_time.ToDatetime(tzinfo=UTC), held.fingerprint.hex()[:SHOWN_DIGITS]
-    click.echo(f"{fingerprint}  {since:%Y-%m-%d %H:%M}  {plain_line(about)}")
+    kind = {"change": _("a change"), "publication": _("a publication")}.get(held.kind, held.kind)
+    click.echo(f"{fingerprint}  {since:%Y-%m-%d %H:%M}  {plain_line(about or kind)}")
     if held.state != own_node.OPEN:
         click.echo(f"    {state_text(held)}")
         return

@@ -82,6 +82,7 @@ class Node:
         return ceremony_pb2.HeldProposal(
             fingerprint=proposal.fingerprint,
             kind="change",
+            size=0 if state == own_node.PUBLISHED else len(proposal.to_bytes(with_register=False)),
             state=state,
             signed_by=proposal.signed_by(),
             refused_by=proposal.refused_by(),
@@ -184,10 +185,12 @@ def test_a_change_is_made_at_the_desks(folder: Path, node: Node, capsys: pytest.
     assert "Fingerprint of the newest root, version 2" in out
     written = RegisterFile.read((folder / "2.register").read_bytes())
     assert "kgz" in load_set(written.files, written.first_root, datetime.now(UTC)).members
+    code, out, _ = run(capsys, "pending", "--profile", "tjk", "--all", "--lang", "ru")
+    assert "изменение" in out
     code, out, _ = run(capsys, "pending", "--profile", "tjk", "--all", "--json")
     (listed,) = json.loads(out)["proposals"]
     assert (listed["state"], listed["register_version"]) == ("published", node.register().version.hex())
-    code, out, _ = run(capsys, "pending", "--profile", "tjk")
+    code, out, _ = run(capsys, "pending", "--profile", "tjk", "--lang", "en")
     assert out == "No proposal waits for signatures.\n"
 
 
