@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -138,10 +138,9 @@ def _labels() -> Labels:
 
 def _report(error: BaseException) -> ErrorReport:
     found = _refusal(error).translated(language._)
-    more = {"places": list(found.places)} if found.places else {}
-    return ErrorReport(
-        found.reason, found.what, found.where, found.remedy, found.exit_code, places=found.places, more=more
-    )
+    places = [f"{each.where}: {each.what}" for each in found.problems]
+    more = {"problems": [asdict(each) for each in found.problems]} if places else {}
+    return ErrorReport(found.reason, found.what, found.where, found.remedy, found.exit_code, places=places, more=more)
 
 
 def _refusal(error: BaseException) -> TrustError:

@@ -7,7 +7,7 @@ from typing import Final
 from typing_extensions import override
 
 from paiza_cli.exit_codes import ExitCode
-from paiza_officer.errors import Refused, Unreachable
+from paiza_officer.errors import FieldProblem, Refused, Unreachable
 from paiza_officer.errors import exit_code as exit_code_of
 from paiza_trust.details import translated_detail
 from paiza_trust.language import N_
@@ -134,7 +134,7 @@ class TrustError(Exception):
     remedy: str
     exit_code: ExitCode = ExitCode.REFUSED
     values: Mapping[str, str] = field(default_factory=dict)
-    places: Sequence[str] = ()
+    problems: Sequence[FieldProblem] = ()
     """What is wrong where, if several things are."""
 
     def translated(self, translate: Callable[[str], str]) -> "TrustError":
@@ -162,8 +162,7 @@ def from_wire(error: PaizaError, where: str) -> TrustError:
     if isinstance(error, (Refused, Unreachable)):
         where = error.where or where
     if isinstance(error, Refused) and error.problems:
-        places = [f"{each.where}: {each.what}" for each in error.problems]
-        return TrustError(error.reason, what, where, remedy, exit_code_of(error), places=places)
+        return TrustError(error.reason, what, where, remedy, exit_code_of(error), problems=error.problems)
     if error.detail.casefold() in {"", what.casefold()}:
         return TrustError(error.reason, what, where, remedy, exit_code_of(error))
     values = {"what": what, "detail": error.detail}

@@ -394,8 +394,12 @@ def test_the_key_of_the_officer_is_opened(
     (tmp_path / "home/kaz-broken").mkdir()
     (tmp_path / "home/kaz-broken/profile.toml").write_text('colour = "blue"\n')
     code, _, err = run(capsys, "pending", "--profile", "kaz-broken", "--lang", "ru", "--json")
-    assert (code, len(json.loads(err)["places"])) == (6, 8)
-    assert json.loads(err)["places"][0].endswith("profile.toml: colour: Такой настройки нет.")
+    assert (code, len(json.loads(err)["problems"])) == (6, 8)
+    where = str(tmp_path / "home/kaz-broken/profile.toml: colour")
+    wrong = {"where": where, "what": "Такой настройки нет.", "code": "unknown_setting"}
+    assert json.loads(err)["problems"][0] == wrong
+    _, _, err = run(capsys, "pending", "--profile", "kaz-broken", "--lang", "ru")
+    assert f"Где: {where}: Такой настройки нет." in err
     phrase = tmp_path / "phrase"
     for text, found in (("wrong\n", (6, "bad_passphrase")), (PASSPHRASE.decode(), (4, "node_unreachable"))):
         phrase.write_text(text)
