@@ -40,9 +40,12 @@ class Registers:
         return tuple({**self._archived, self.current.version: self.current}.values())
 
     def owner(self, origin: str) -> Member:
-        """Return the member whose log this is. Log keys are only ever added, so the set in force knows them all."""
+        """Return the member whose log this is. Log keys are only ever added, so the set in force knows them all.
+
+        A member whose role has expired may not speak; what it logged is still verified.
+        """
         for register in (self.current, *self._archived.values()):
-            for member in register.members.values():
+            for member in register.described.values():
                 if any(key.origin == origin for key in member.log_keys):
                     return member
         raise NotProven("unknown_log", origin, "no member of the register has this log")

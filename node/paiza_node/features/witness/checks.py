@@ -96,11 +96,11 @@ class Witnesses(Check):
         checkpoint = checkpoints.verify(row.note, [key], row.origin)
         if (checkpoint.size, checkpoint.root) != (row.size, row.root) or tree.root(row.size) != row.root:
             raise Rejected("bad_checkpoint", "the log had another root at this size")
-        members = self._register.members.values()
+        members = self._register.described.values()
         names = {key.name: member.id for member in members for key in member.witness_keys}
         said = cosignatures(row.note, [key.key for member in members for key in member.witness_keys])
         others = {names[each.name] for each in said} - {own.id}
-        missing = set(row.witnesses.split()) & set(self._register.members) - others
+        missing = set(row.witnesses.split()) & set(self._register.described) - others
         if missing:
             raise Rejected("bad_checkpoint", f"not cosigned by {', '.join(sorted(missing))}")
 

@@ -151,7 +151,7 @@ class ConsistencyMonitor:
                     self._logs.add_reported(owner, note, told_by=teller)
             except PaizaError as error:
                 self._passed_over(teller, error)
-        everyone = {key.origin: member for member in register.members.values() for key in member.log_keys}
+        everyone = {key.origin: member for member in register.described.values() for key in member.log_keys}
         for proof in proofs:
             data = proof.SerializeToString(deterministic=True)
             try:
