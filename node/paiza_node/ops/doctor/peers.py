@@ -206,7 +206,7 @@ def check_announced(announced: Mapping[str, int], own: int) -> Iterator[Check]:
         yield warn(
             name,
             N_("Timestamp {newest} is announced by {members}, and this node holds {own}."),
-            N_("See in the node's log why it does not accept theirs (register_not_refreshed)."),
+            N_("Ask them now: `paiza-node register refresh`. The node's log says why it fails (register_not_fetched)."),
             **values,
         )
     elif newest:
