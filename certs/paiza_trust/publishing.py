@@ -6,6 +6,7 @@ here that a node would refuse.
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Key
@@ -20,6 +21,13 @@ from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity.private_keys import MLDSA44
 
+BY_HAND: Final = 1000
+"""How far the versions go above those of the register that is built on.
+
+The node may run, and renew the timestamp at this moment with the same key. Two sets of one version, signed by one key,
+would disqualify it everywhere.
+"""
+
 
 def publish(proposal: Proposal, node: NodeFolder, now: datetime) -> RegisterFile:
     """Sign snapshot and timestamp with a node's key and return the register; ``TrustError`` if it does not verify."""
@@ -29,7 +37,8 @@ def publish(proposal: Proposal, node: NodeFolder, now: datetime) -> RegisterFile
             meta = {f"{role}.json": described for role, described in described_roles(files).items()}
             return RegisterFile(composed(files, meta, files[root_path(1)], publisher, now, Versions(0, 0)).files)
         held = OpenSet.verify(base.file.files, base.file.first_root, None)
-        return RegisterFile(published(held, files, publisher, now, held.versions).files)
+        above = Versions(*(version + BY_HAND for version in held.versions))
+        return RegisterFile(published(held, files, publisher, now, above).files)
     except PaizaError as error:
         if not proposal.is_complete:
             what = N_("The proposal lacks signatures. These have not signed: {members}")
