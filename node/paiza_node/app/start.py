@@ -229,6 +229,7 @@ async def _serve(
         sources=lambda: {member: session.register_files for member, session in services.peers.sessions.items()},
         publisher=await asyncio.to_thread(_publisher, config, reader, node_keys),
         clock=_now,
+        revocations_key=partial(load_revocations_key, config),
         changes=lambda: tuple(services.proposals.complete.values()),
     )
     server, health = public_server(
@@ -255,7 +256,7 @@ async def _serve(
         (
             AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
             MisbehaviourService(services.witness.misbehaviour),
-            RegisterAdminService(config.member, register_cache, refresh, partial(load_revocations_key, config)),
+            RegisterAdminService(config.member, register_cache, refresh),
         ),
     )
     if config.metrics_listen:

@@ -27,13 +27,15 @@ import structlog
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import register_pb2
+from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Fetch, FetchMissing, RegisterReader
 from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher
-from paiza_register.publishing import OpenSet, revocations_signed
+from paiza_register.publishing import SIGN_AGAIN, OpenSet, revocations_signed
+from paiza_register.roles import revocations_of
 from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH, root_path
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -44,6 +46,7 @@ FETCH_SECONDS: Final = 15.0  # for a fetch, beside the time for its bytes
 LEAST_SPEED: Final = 20_000  # bytes a second; a member that sends less is left alone
 FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
+REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the own revocations anew
 PUBLISHED_ROUNDS: Final = 10  # that a revocation waits for its publication
 
 log = structlog.get_logger("paiza.register")
@@ -85,12 +88,14 @@ class RegisterRefresh:
         sources: Callable[[], Mapping[str, RegisterSource]],
         publisher: Publisher | None,
         clock: Callable[[], datetime],
+        revocations_key: Callable[[], PairSigner],
         changes: Callable[[], Iterable[Mapping[str, bytes]]] = tuple,
     ) -> None:
         """Store the collaborators.
 
         ``sources`` returns the members that can be asked, by id; ``publisher`` is None if the node has no key to
-        publish with. ``changes`` returns the changes that are signed completely and known to others too.
+        publish with. ``revocations_key`` opens the pair that signs the own member's revocations. ``changes`` returns
+        the changes that are signed completely and known to others too.
         """
         self.publisher = publisher
         self._cache = cache
@@ -99,6 +104,8 @@ class RegisterRefresh:
         self._sources = sources
         self._clock = clock
         self._changes = changes
+        self._revocations_key = revocations_key
+        self._revocations_from = float("-inf")
         self._loop = asyncio.get_running_loop()
         self._members: dict[str, _Member] = {}
         self._submitted: list[Mapping[str, bytes]] = []
@@ -113,7 +120,7 @@ class RegisterRefresh:
         self._submitted.append(change)
         self._cache.asked.set()
 
-    async def revoke(self, signer: PairSigner, fingerprints: tuple[bytes, bytes]) -> bytes:
+    async def revoke(self, fingerprints: tuple[bytes, bytes]) -> bytes:
         """Add a certificate to the own member's revocations and publish them; return the register version with it.
 
         ``fingerprints``: SHA-256 of the certificate and of its key. Empty if the register has it already. Unavailable
@@ -124,6 +131,7 @@ class RegisterRefresh:
         member, held = self.publisher.member, self.publisher.held
         if set(fingerprints) <= held.register.revocations.get(member, frozenset()):
             return b""
+        signer = await asyncio.to_thread(self._revocations_key)
         change = await asyncio.to_thread(revocations_signed, held, member, signer, self._clock(), [fingerprints])
         self.submit(change)
         for _ in range(PUBLISHED_ROUNDS):
@@ -380,6 +388,7 @@ class RegisterRefresh:
             for change in changes:
                 with suppress(Rejected):  # the register has it
                     publisher.submit(change, now, own=own)
+        await self._sign_revocations_again(publisher, now)
         made = await asyncio.to_thread(publisher.publish, now)
         if made is None:
             return
@@ -391,6 +400,21 @@ class RegisterRefresh:
             raise
         await self._follow(made)
         log.info("register_published", version=made.register.version.hex(), timestamp=made.timestamp.version)
+
+    async def _sign_revocations_again(self, publisher: Publisher, now: datetime) -> None:
+        """Sign the own member's revocations for another year before they expire; tried once an hour."""
+        expiry = publisher.held.register.role_expiries.get(revocations_of(publisher.member))
+        if expiry is None or expiry - now > SIGN_AGAIN or monotonic() < self._revocations_from:
+            return
+        self._revocations_from = monotonic() + REVOCATIONS_SECONDS
+        try:
+            signer = await asyncio.to_thread(self._revocations_key)
+        except NodeStopped as error:
+            log.warning("revocations_not_signed", reason=error.reason)
+            return
+        publisher.submit(
+            await asyncio.to_thread(revocations_signed, publisher.held, publisher.member, signer, now), now, own=True
+        )
 
     def _is_silent(self, member: str) -> bool:
         known, now = self._member(member), monotonic()

@@ -1,7 +1,5 @@
 """Requests about the register, on the operator's own socket."""
 
-import asyncio
-from collections.abc import Callable
 from hashlib import sha256
 
 import structlog
@@ -11,7 +9,6 @@ from paiza_node.core.access.operator import operator
 from paiza_node.core.api.services import Service
 from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
-from paiza_register.pair_key import PairSigner
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import load_certificate, uri_san
 from paiza_wire.identity.certificate_profiles import check_leaf_profile
@@ -25,14 +22,10 @@ class RegisterAdminService(Service):
 
     service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
-    def __init__(
-        self, member: str, cache: RegisterCache, refresh: RegisterRefresh, revocations_key: Callable[[], PairSigner]
-    ) -> None:
-        """Store the collaborators; ``revocations_key`` opens the pair that signs the own member's revocations."""
+    def __init__(self, member: str, cache: RegisterCache, refresh: RegisterRefresh) -> None:
         self._member = member
         self._cache = cache
         self._refresh = refresh
-        self._revocations_key = revocations_key
 
     async def refresh_register(self, _request: admin_pb2.RefreshRegisterRequest) -> admin_pb2.RefreshRegisterResponse:
         reasons = await self._refresh.ask_all()
@@ -57,7 +50,6 @@ class RegisterAdminService(Service):
             raise Rejected("wrong_member", "a member revokes its own certificates")
         key = check_leaf_profile(certificate, named)
         fingerprints = sha256(request.certificate).digest(), key_fingerprint(key)
-        signer = await asyncio.to_thread(self._revocations_key)
-        version = await self._refresh.revoke(signer, fingerprints)
+        version = await self._refresh.revoke(fingerprints)
         log.warning("certificate_revoked", certificate=fingerprints[0].hex(), by=operator())
         return admin_pb2.RevokeCertificateResponse(register_version=version)

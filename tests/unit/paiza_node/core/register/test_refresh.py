@@ -13,6 +13,7 @@ from paiza_node.core.register import refresh as refreshing
 from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import RegisterReader
+from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher
 from paiza_register.publishing import OpenSet, Versions, published
 from paiza_wire.errors import Unavailable
@@ -63,7 +64,14 @@ class Node:
             sources=lambda: {each.member: each for each in self.scene.nodes.values() if each is not self},
             publisher=Publisher(self.member, self.scene.signing.publishers[self.member], held),
             clock=clock,
+            revocations_key=self.revocations_key,
         )
+
+    def revocations_key(self) -> PairSigner:
+        """Return the pair that signs what this member revokes."""
+        (signer,) = self.scene.holder.signers[f"{self.member}.revoked"]
+        assert isinstance(signer, PairSigner)
+        return signer
 
     async def get(self, path: str, version: bytes) -> bytes:
         """Serve a file."""
@@ -315,3 +323,23 @@ async def test_older_version_that_a_message_names_is_fetched(scene: Scene) -> No
     await node.refresh._round()
     node.cache.check_known(old.register.version)
     assert node.cache.archived(old.register.version).members[FIRST].names["en"] == "old"
+
+
+async def test_revocations_are_signed_anew_before_they_expire(scene: Scene) -> None:
+    """Each node does so for its own member, by itself; what is revoked stays."""
+    entry = (bytes(range(32)), bytes(range(1, 33)))
+    await scene.rounds(1)
+    running = asyncio.create_task(scene[LAST].refresh.run())
+    version = await scene[LAST].refresh.revoke(entry)
+    assert scene[LAST].cache.version == version
+    assert await scene[LAST].refresh.revoke(entry) == b""
+    running.cancel()
+    before = scene[LAST].cache.last.role_expiries
+    for node in scene.nodes.values():
+        node.refresh._revocations_from = float("-inf")
+    scene.now = min(before[f"{member}.revoked"] for member in MEMBERS) - timedelta(days=59)
+    await scene.rounds(8, 10)
+    assert len(scene.versions()) == 1
+    after = scene[FIRST].cache.last
+    assert all(after.role_expiries[f"{each}.revoked"] > before[f"{each}.revoked"] for each in MEMBERS)
+    assert set(entry) <= after.revocations[LAST]
