@@ -92,10 +92,11 @@ class PeerDirectory:
     def _follow(self) -> None:
         register = self._register_cache.last  # also used if expired: its members are asked for a newer one
         blocks = self._blocks.all
-        if self._followed == (register.version, blocks):
-            return
-        self._followed = register.version, blocks
+        # A role that expires leaves the version as it is.
         members = {member.id for member in register.active_members()} - {self._own_member} - blocks.keys()
+        if self._followed == (register.version, members, blocks):
+            return
+        self._followed = register.version, members, blocks
         for member in self._sessions.keys() - members:
             ending = asyncio.create_task(_end(self._sessions[member], self._tasks.pop(member, None)))
             self._ending.add(ending)

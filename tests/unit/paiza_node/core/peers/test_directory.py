@@ -112,6 +112,16 @@ def test_every_other_active_member_has_one_session(members: Members) -> None:
         members.peers.session("kaz")
 
 
+async def test_a_session_ends_when_a_role_expires(members: Members) -> None:
+    """The version of the register stays, but the member may not speak any more."""
+    assert sorted(members.peers.sessions) == ["tjk", "uzb"]
+    version = members.register_cache.last.version
+    members.publish("kaz", "uzb")
+    members.register_cache.last.version = version
+    assert sorted(members.peers.sessions) == ["uzb"]
+    await until(lambda: members.opened[0].closed)
+
+
 def test_a_member_is_asked_and_known_to_be_compared(members: Members) -> None:
     """A member without a session has no state, and calling it does nothing."""
     members.peers.ask("tjk")
