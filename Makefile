@@ -9,6 +9,7 @@
 #                SEED also for `make explore`
 #   SEEDS SEED   how many seeds `make simulate` lives through (default: 2000), and from which on (default: 1)
 #   SUITE        a checkout of theupdateframework/tuf-conformance, for `make conformance`
+#   DAYS         how many days `make calendar` lets pass (default: 400)
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
 VENV ?= .venv
@@ -20,6 +21,7 @@ ROUNDS ?= 100
 SEEDS ?= 2000
 SEED ?=
 SUITE ?=
+DAYS ?= 400
 DEMO_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
@@ -37,10 +39,10 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test explore simulate faults kill attachments conformance lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test explore simulate faults kill attachments conformance calendar lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | simulate | faults | kill | attachments | conformance | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | simulate | faults | kill | attachments | conformance | calendar | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -100,6 +102,10 @@ conformance: setup
 	  echo "make: name a checkout of github.com/theupdateframework/tuf-conformance: make conformance SUITE=folder" >&2; exit 1; }
 	cd "$(SUITE)" && PYTHONPATH="$(abspath $(SUITE))" $(BIN)/python -m pytest -n 0 -p no:cacheprovider tuf_conformance \
 	  --entrypoint "$(BIN)/python $(CURDIR)/tests/conformance/client.py"
+
+# Three nodes live through a year and more under a clock that is moved: half an hour. It needs libfaketime.
+calendar: setup
+	$(BIN)/python -m tests.calendar --days $(DAYS)
 
 lint: setup
 	$(BIN)/ruff check .
