@@ -124,8 +124,8 @@ def apply(
     }
     known = _known(node)
     files = {
-        f"members/{member}/member.json": to_json(document if known is None else known.joined(document)),
-        f"members/{member}/revoked.json": _NOTHING_REVOKED if known is None else known.revoked,
+        **({f"members/{member}/revoked.json": _NOTHING_REVOKED} if known is None else known.files),
+        f"members/{member}/member.json": to_json(document if known is None else known.joined(document, time)),
         **documents,
     }
     log_key, witness_key = node.keys.key("log.key", ED25519), node.keys.key("witness.key", MLDSA44)

@@ -19,7 +19,7 @@ the keys are really that member's, only its officers know: they compare `fingerp
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -33,7 +33,7 @@ from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import federation_file
 from paiza_register.ceremony.metadata import described
 from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
-from paiza_register.documents import Federation, parse_member, parse_revoked, vkey_digest
+from paiza_register.documents import MAX_LIST, Federation, parse_member, parse_revoked, vkey_digest
 from paiza_register.pair_key import PairKey, key_id
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, keys, load_certificate
@@ -208,14 +208,13 @@ def apply(
 class Known:
     """What a register knew of a member when it last belonged to the federation: an application continues it.
 
-    ``log_keys`` and ``witness_keys`` are as member.json holds them, ``revoked`` is revoked.json, ``versions`` are by
-    role. ``previous`` is as in `Application`.
+    ``document`` is member.json as values, ``files`` are the other files of its two roles, by target path, ``versions``
+    are by role. ``previous`` is as in `Application`.
     """
 
     versions: Mapping[str, int]
-    log_keys: Sequence[Mapping[str, str]]
-    witness_keys: Sequence[Mapping[str, str]]
-    revoked: bytes
+    document: Mapping[str, Any]
+    files: Mapping[str, bytes]
     previous: Mapping[str, bytes]
 
     @classmethod
@@ -224,26 +223,34 @@ class Known:
         role, path = roles.revocations_of(member), f"members/{member}/revoked.json"
         if role not in base.delegations:
             raise Rejected("unknown_member", "the register has no such member")
-        revoked, document = base.target(role, path), base.document(member)
-        if revoked is None:
+        document = base.document(member)
+        found = {name: base.target(each, name) for each in (member, role) for name in base.role(each).targets}
+        files = {name: data for name, data in found.items() if data is not None and name != _member_path(member)}
+        if path not in files:
             raise Rejected("member_unusable", "the member's own files are not in the register")
         return cls(
             versions={role: base.version_of(role) for role in (member, role)},
-            log_keys=document["log_keys"],
-            witness_keys=document["witness_keys"],
-            revoked=revoked,
-            previous={role: base.file.files[f"metadata/{base.version_of(role)}.{role}.json"], path: revoked},
+            document=document,
+            files=files,
+            previous={role: base.file.files[f"metadata/{base.version_of(role)}.{role}.json"], path: files[path]},
         )
 
-    def joined(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return member.json as values, with all keys of logs and witnesses ever admitted before its own new ones."""
-        return {
-            **document,
-            **{
-                name: [*kept, *(key for key in document[name] if key not in kept)]
-                for name, kept in (("log_keys", self.log_keys), ("witness_keys", self.witness_keys))
-            },
-        }
+    def joined(self, document: Mapping[str, Any], time: datetime) -> dict[str, Any]:
+        """Return a new member.json as values, with what must not be lost of the known one.
+
+        Keys of logs and witnesses come in their order. A signed application may be published for what it says alone:
+        so the known endpoints stay, behind the new ones, and the encryption keys that are valid at this time.
+        """
+        known = {name: list(self.document[name]) for name in ("log_keys", "witness_keys", "encryption_keys")}
+        known["encryption_keys"] = [key for key in known["encryption_keys"] if read_time(key["not_after"]) >= time]
+        endpoints = document["endpoints"]
+        endpoints = [*endpoints, *(each for each in self.document["endpoints"] if each not in endpoints)]
+        lists = {name: [*kept, *(key for key in document[name] if key not in kept)] for name, kept in known.items()}
+        return {**document, **lists, "endpoints": endpoints[:MAX_LIST]}
+
+
+def _member_path(member: str) -> str:
+    return f"members/{member}/member.json"
 
 
 def pair_key(public: str) -> PairKey:

@@ -33,7 +33,16 @@ from paiza_register.ceremony.publication import member_file, publication
 from paiza_register.documents import FORMAT
 from paiza_register.publishing import published
 from paiza_wire.errors import Rejected, Unavailable
-from tests.unit.paiza_register.ceremony.world import BY_HAND, DAY, Applicant, World, new_log, new_pair, new_witness
+from tests.unit.paiza_register.ceremony.world import (
+    BY_HAND,
+    DAY,
+    Applicant,
+    World,
+    encryption_key,
+    new_log,
+    new_pair,
+    new_witness,
+)
 
 ALL = ("kaz", "tjk", "uzb")
 
@@ -128,10 +137,10 @@ def test_a_removed_member_drops_nothing(world: World) -> None:
 
     assert admit(None) == "register_rolled_back"
     older = {role: version - 1 for role, version in known.versions.items()}
-    assert admit(Known(older, [], [], b"", known.previous)) == "register_rolled_back"
-    assert admit(Known(known.versions, [], [], b"", {})) == "register_rolled_back"
+    assert admit(Known(older, {}, {}, known.previous)) == "register_rolled_back"
+    assert admit(Known(known.versions, {}, {}, {})) == "register_rolled_back"
     other = {**known.previous, "members/uzb/revoked.json": revoked()}
-    assert admit(Known(known.versions, [], [], b"", other)) == "register_rolled_back"
+    assert admit(Known(known.versions, {}, {}, other)) == "register_rolled_back"
     member.revoked = revoked(2)
     assert admit(known) == "register_rolled_back"
     member.revoked = revoked(1)
@@ -394,10 +403,29 @@ def test_a_key_that_was_named_and_never_admitted_is_dropped(world: World) -> Non
     world.now += timedelta(minutes=5)
     world.accept(published(world.held, alone, world.members["tjk"].publisher, world.now, world.held.versions))
     assert [key.origin for key in world.base.register.member("uzb").log_keys] == ["uzb.pilot.example/log/1"]
-    assert len(world.known("uzb").log_keys) == 1
+    assert len(world.known("uzb").document["log_keys"]) == 1
     file = {"members/uzb/member.json": member_file(world.base, "uzb", {}, world.now)}
     publication("uzb", file, world.base, world.now)
     _, vkey = new_log("uzb", 2)
     base = world.decide(world.change(LOG_ORIGIN, member="uzb", vkey=vkey), ALL)
     assert [key.vkey for key in base.register.member("uzb").log_keys][1:] == [vkey]
     assert len(base.document("uzb")["log_keys"]) == 2
+
+
+def test_an_application_keeps_what_the_member_published_since(world: World) -> None:
+    """Its first file is not published anew with another key: endpoints, encryption keys and its practice stay."""
+    fresh, old = encryption_key(world.now, world.now + DAY), encryption_key(world.now - 2 * DAY, world.now - DAY)
+    changes = {"endpoints": [{"address": "new.uzb.example:7401"}], "encryption_keys": [fresh, old]}
+    files = {"members/uzb/member.json": member_file(world.base, "uzb", changes, world.now)}
+    files["members/uzb/profile.json"] = b"{}\n"
+    world.decide(publication("uzb", files, world.base, world.now), ("uzb",))
+    known, first = world.known("uzb"), world.members["uzb"].document
+    joined = known.joined(first, world.now)
+    assert [each["address"] for each in joined["endpoints"]] == ["127.0.0.1:7401", "new.uzb.example:7401"]
+    assert joined["encryption_keys"] == [*first["encryption_keys"], fresh]
+    assert joined["log_keys"] == first["log_keys"]
+    assert known.files["members/uzb/profile.json"] == b"{}\n"
+    world.members["uzb"].document, world.members["uzb"].key = joined, new_pair()
+    applied = world.members["uzb"].apply(world.now, known, {"members/uzb/profile.json": b"{}\n"})
+    base = world.decide(world.change(MEMBER_KEY, applications=[applied]), ("kaz", "tjk"))
+    assert base.register.reference["members/uzb/profile.json"] == b"{}\n"
