@@ -1,6 +1,7 @@
 """The nodes of a federation publish its register: renewals, revocations, two at one time, after days without any."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Timestamp
 
+from paiza_cli.exit_codes import ExitCode
 from paiza_register import RegisterReader
 from paiza_register.archive import Archive
 from paiza_register.publishing import OpenSet, published
@@ -169,3 +171,39 @@ def publisher(federation: Federation, member: str) -> CryptoSigner:
 def is_of_members(path: str) -> bool:
     """Return whether a published path is of what members sign, and not of what publishers do."""
     return not path.endswith((".snapshot.json", "timestamp.json"))
+
+
+def test_join_needs_a_stopped_node(federation: Federation, tmp_path: Path) -> None:
+    """A running node writes the same files. A file whose timestamp has run out is accepted, and said to be old."""
+    at = datetime.now(UTC) - timedelta(days=10)
+    age(federation, at)
+    file = tmp_path / "old.register"
+    file.write_bytes(RegisterFile(held(federation, "kaz").files).to_bytes())
+    shutil.rmtree(federation.node("kaz").data)
+    done = _join(federation, "kaz", file)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outdated"]
+    federation.start("kaz", "tjk")
+    refused = _join(federation, "kaz", file)
+    assert refused.returncode == ExitCode.REFUSED
+    assert "paiza-node register refresh" in refused.stderr
+    found = operate(federation, "kaz", "refresh")
+    assert found["unanswered"] == {"uzb": "peer_unreachable"}
+
+
+def _join(federation: Federation, member: str, file: Path) -> "subprocess.CompletedProcess[str]":
+    config = federation.node(member).config
+    command = [sys.executable, "-m", "paiza_node", "join", "--yes", "--json", "--config", str(config), str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "publishes as"), ("ru", "публикует по счёту")])
+def test_register_is_shown_to_a_person(federation: Federation, lang: str, words: str) -> None:
+    """Also without a running node, and when the register has expired."""
+    age(federation, datetime.now(UTC) - timedelta(days=10))
+    config = federation.node("kaz").config
+    command = [sys.executable, "-m", "paiza_node", "register", "show", "--lang", lang, "--config", str(config)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert words in shown
+    assert "paiza-node join" in shown
+    assert all(member in shown for member in MEMBERS)
