@@ -1,5 +1,7 @@
 """What a custodian reads before signing: every act in plain sentences, in both languages."""
 
+import contextlib
+import io
 import json
 import re
 import shutil
@@ -10,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from paiza_cli.fingerprint_words import fingerprint_words
+from paiza_node.__main__ import run as run_node
 from paiza_register import load_set
 from paiza_register.ceremony import Base
 from paiza_register.register_file import RegisterFile
 from paiza_trust import carried_files, describe, reference_source
+from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import translations
 from paiza_wire.identity import keys
 from paiza_wire.tlog.cosignatures import WitnessKey
@@ -91,6 +95,31 @@ def test_another_custodian(folder: Path, told: Told) -> None:
     trust("apply", folder / "uzb/node", *names, "-o", folder / "again.application")
     _, english = told("custodian", folder / "again.application")
     assert "U (uzb) will have another custodian's key; the present one decides no longer" in english
+
+
+def test_another_key_of_a_member_and_of_its_node(folder: Path, told: Told) -> None:
+    """Applications that continue what the node knows of its member replace the key of either; nothing else changes."""
+    node, own = folder / "uzb/node", folder / "uzb/trust"
+    with contextlib.redirect_stdout(io.StringIO()):
+        join = ["join", str(folder / "1.register"), "--yes", "--config", str(node / "node.toml")]
+        assert run_node(join) == 0
+    names = ("--name-ru", "Узбекистан", "--name-en", "Uzbekistan", "--keys", own)
+    for path in own.glob("member-uzb-*"):
+        path.unlink()
+    trust("apply", node, *names, "-o", folder / "member.application")
+    russian, english = told("member-key", folder / "member.application")
+    assert "Uzbekistan (uzb) will sign with another key what it says about itself" in english
+    assert "сменится ключ, которым он подписывает сведения о себе" in russian
+    assert " -> " not in english
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert run_node(["join", str(folder / "2.register"), *join[2:]]) == 0
+    for path in (node / "keys").glob("revocations-*"):
+        path.unlink()
+    KeyFolder(node / "keys", {"passphrase_file": str(folder / "uzb/phrase")}).make_pair("revocations")
+    trust("apply", node, *names, "-o", folder / "publisher.application")
+    russian, english = told("publisher", folder / "publisher.application", number=2)
+    assert "The node of Uzbekistan (uzb) will publish and revoke with other keys" in english
+    assert "узел будет публиковать и отзывать другими ключами" in russian
 
 
 def test_rules_before_and_after(folder: Path, told: Told) -> None:
