@@ -24,7 +24,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.session import PeerSession
-from paiza_node.features.ceremonies.model import HeldProposal, Outcome
+from paiza_node.features.ceremonies.model import HeldProposal, HeldState, Outcome
 from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -143,7 +143,10 @@ class PassOn:
 
 def _is_wanted(held: HeldProposal | None, state_sha256: bytes) -> bool:
     """Return whether a copy in this state may add something to what is held."""
-    return held is None or (held.is_waiting and held.state_sha256 != state_sha256)
+    if held is None:
+        return True
+    may_grow = held.is_waiting or (held.state is HeldState.PUBLISHED and held.size > 0)
+    return may_grow and held.state_sha256 != state_sha256
 
 
 def _remember(peer: _Peer, named: tuple[bytes, bytes], until: float) -> None:

@@ -3,7 +3,8 @@
 A proposal is accepted in these steps.
 
 1. It is well formed, and every signature and refusal in it holds (`ProposalReader`).
-2. It builds on a register of the newest root, and the register in force has none of the roles that it makes yet.
+2. The register in force has none of the roles that it makes yet, and it builds on the newest root; or the register
+   contains it: then the signatures that are not known here are still logged.
 3. One of those who decide about it has signed it; its time is not ahead of ours.
 4. It is merged with the copy held, if there is one; all else is unchanged by it.
 5. There is room: for all proposals together, and for those that only this one key has signed.
@@ -15,7 +16,7 @@ commit leaves nothing, and the caller was not answered; after it, a repeat chang
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -44,6 +45,7 @@ from paiza_node.features.ceremonies.model import (
 )
 from paiza_node.features.ceremonies.read import ProposalReader
 from paiza_register import FetchMissing, Register, RegisterReader, carried
+from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.metadata import signed_bytes
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.ceremony.record import REFUSED, SIGNED
@@ -67,11 +69,12 @@ log = structlog.get_logger("paiza.ceremonies")
 class _Checked:
     """A proposal that may be stored.
 
-    ``before`` is the copy held. ``signers`` and ``refusing`` are the keys that signed and refused anew: key id ->
-    member. ``data`` is the file.
+    ``published``: the register in force contains it. ``before`` is the copy held. ``signers`` and ``refusing`` are the
+    keys that signed and refused anew: key id -> member. ``data`` is the file.
     """
 
     proposal: Proposal
+    published: bool
     before: HeldProposal | None
     signers: Mapping[str, str]
     refusing: Mapping[str, str]
@@ -151,6 +154,10 @@ class Proposals:
         """Return all proposals without their files, by fingerprint."""
         return await asyncio.to_thread(self._read, ceremonies_store.proposals)
 
+    def now(self) -> datetime:
+        """Return the node's time."""
+        return self._core.clock()
+
     def notify(self, changes: Sequence[Change]) -> None:
         """Begin a round if proposals were stored."""
         if any(isinstance(change, ProposalsChanged) for change in changes):
@@ -167,11 +174,15 @@ class Proposals:
         proposal = self._reader.read(data)
         with self._core.store.reads() as reads:
             before = ceremonies_store.proposal(reads, proposal.fingerprint)
-        if before is not None and not before.is_waiting:
+        if before is not None and (before.data is None or before.state in {HeldState.DEAD, HeldState.SUPERSEDED}):
             return before
         # 2.
         register = self._core.register_cache.current
-        if proposal.is_superseded_by(register, self._signed_in_force):
+        published = self._is_in_force(proposal, register)
+        if not published and (
+            proposal.is_superseded_by(register, self._signed_in_force)
+            or base_of(proposal).name.root_version < register.root_version
+        ):
             raise Rejected("proposal_superseded", "the register in force has a role in this version or a later one")
         # 3.
         if not _deciding_keys(proposal):
@@ -181,7 +192,7 @@ class Proposals:
         # 4.
         known: Proposal | None = None
         if before is not None:
-            assert before.data is not None, "a proposal that waits has its file"
+            assert before.data is not None, "returned above without one"
             known = self._reader.read(before.data)
             proposal = known.merged(proposal)
         elif proposal.is_dead:
@@ -190,6 +201,7 @@ class Proposals:
             return before
         return _Checked(
             proposal,
+            published,
             before,
             dict(_signers(proposal).items() - (_signers(known).items() if known else set())),
             dict(_refusing(proposal).items() - (_refusing(known).items() if known else set())),
@@ -200,13 +212,21 @@ class Proposals:
         """Store a checked proposal and log who signed and refused; None if another copy was stored meanwhile."""
         proposal, before = checked.proposal, checked.before
         held = _held(proposal, checked.data, before, tx.now)
+        if checked.published:
+            held = replace(
+                held,
+                state=HeldState.PUBLISHED,
+                waits_for=(),
+                closed_time=(before and before.closed_time) or tx.now,
+                register_version=(before and before.register_version) or tx.register_version,
+            )
         others = [each for each in ceremonies_store.proposals(tx.conn) if each.fingerprint != held.fingerprint]
         now = ceremonies_store.proposal(tx.conn, held.fingerprint)
-        if (now and now.state_sha256) != (before and before.state_sha256) or (now and not now.is_waiting):
+        if (now and (now.state, now.state_sha256)) != (before and (before.state, before.state_sha256)):
             return None
         # 5.
         if before is None:
-            _check_room(held, others)
+            _check_room(held, others, tx.now)
         for key, member in sorted(checked.signers.items()):
             entry = log_entries.proposal_signed(**_facts(proposal, key, SIGNED), actor=actor, member=member)
             tx.append(entry, text=proposal.record_text(SIGNED, key))
@@ -217,6 +237,8 @@ class Proposals:
             tx.append(
                 log_entries.proposal_dropped(actor=self._core.node_id, proposal_sha256=held.fingerprint, refused=True)
             )
+        if checked.published and (before is None or before.is_waiting):
+            tx.append(log_entries.proposal_published(actor=self._core.node_id, proposal_sha256=held.fingerprint))
         ceremonies_store.put_proposal(tx.conn, held)
         tx.announce(ProposalsChanged())
         return held
@@ -263,6 +285,15 @@ class Proposals:
                 found.append((held, HeldState.SUPERSEDED))
         return found
 
+    def _is_in_force(self, proposal: Proposal, register: Register) -> bool:
+        """Return whether a register contains a proposal, as far as those who decide about it signed."""
+        draft = proposal.draft
+        main = draft.main_role
+        if self._signed_in_force(main, draft.roles[main].version) != proposal.digest(main):
+            return False
+        made = {role for role, each in draft.roles.items() if register.role_versions.get(role, 0) >= each.version}
+        return made == draft.roles.keys() or main == Root.type
+
     def _signed_in_force(self, role: str, version: int) -> bytes:
         """Return SHA-256 of what is signed in a role and version of the register in force, empty if that is later."""
         path = root_path(version) if role == Root.type else role_path(role, version)
@@ -273,7 +304,10 @@ class Proposals:
 
     def _close(self, ends: Sequence[tuple[HeldProposal, HeldState]], tx: LogTransaction) -> None:
         version = self._core.register_cache.version
+        waiting = {each.fingerprint for each in ceremonies_store.proposals(tx.conn) if each.is_waiting}
         for held, state in ends:
+            if held.fingerprint not in waiting:  # a copy came meanwhile, after the register
+                continue
             if state is HeldState.PUBLISHED:
                 entry = log_entries.proposal_published(actor=self._core.node_id, proposal_sha256=held.fingerprint)
             else:
@@ -311,15 +345,18 @@ class Proposals:
 def outdated(rows: Iterable[HeldProposal], root_version: int, now: datetime) -> Outdated:
     """Return what is removed of the closed proposals.
 
-    All that was closed a day ago, and older files beyond the limit of their size. The row of a refused proposal stays
-    until another root has followed: without it, another member's node could bring the proposal back.
+    The files of all that was closed a day ago, and older ones beyond the limit of their size. The row of a refused
+    proposal stays until another root has followed, and those of the last published ones stay: without them, another
+    member's node could bring a proposal back.
     """
     gone, emptied, count, size = [], [], 0, 0
     closed = [(each.closed_time, each) for each in rows if each.closed_time is not None]
-    for closed_time, each in sorted(closed, key=lambda pair: (pair[0], pair[1].fingerprint), reverse=True):
+    for _time, each in sorted(closed, key=lambda pair: (pair[0], pair[1].fingerprint), reverse=True):
         count, size = count + 1, size + each.size
-        is_old = now - closed_time > KEPT
-        is_needed = each.state is HeldState.DEAD and each.base_root_version >= root_version
+        is_old = not is_recent(each, now)
+        is_needed = each.state is HeldState.PUBLISHED or (
+            each.state is HeldState.DEAD and each.base_root_version >= root_version
+        )
         if (is_old and not is_needed) or count > MAX_CLOSED:
             gone.append(each.fingerprint)
         elif each.size and (is_old or size > MAX_OPEN_BYTES):
@@ -335,15 +372,25 @@ def _remove(old: Outdated, tx: LogTransaction) -> None:
 def digest_of(rows: Iterable[HeldProposal]) -> bytes:
     """Return the digest of the proposals that are passed on, as nodes announce it; empty if there are none.
 
-    A refused one is among them for a day, in one state: nodes may know different refusals of it.
+    Refused ones are among them for a day, in one state: nodes may know different refusals of one.
     """
-    states = sorted(each.fingerprint + (each.state_sha256 if each.is_waiting else _DEAD) for each in passed_on(rows))
+    states = sorted(
+        each.fingerprint + (_DEAD if each.state is HeldState.DEAD else each.state_sha256) for each in passed_on(rows)
+    )
     return sha256(b"".join(states)).digest() if states else b""
 
 
 def passed_on(rows: Iterable[HeldProposal]) -> list[HeldProposal]:
-    """Return the proposals that other members' nodes may need: what waits, and what they must learn is refused."""
-    return [each for each in rows if each.is_waiting or (each.state is HeldState.DEAD and each.size)]
+    """Return the proposals that other members' nodes may need.
+
+    These are what waits and, for a day, what was refused, and what was published: its last signatures come after it.
+    """
+    return [each for each in rows if each.size and each.state is not HeldState.SUPERSEDED]
+
+
+def is_recent(held: HeldProposal, now: datetime) -> bool:
+    """Return whether a proposal was closed within the last day."""
+    return held.closed_time is not None and now - held.closed_time <= KEPT
 
 
 def state_of(proposal: Proposal) -> bytes:
@@ -371,6 +418,12 @@ def _refusing(proposal: Proposal) -> dict[str, str]:
     return {key: proposal.draft.deciders[key][1] for key in proposal.refusals}
 
 
+def base_of(proposal: Proposal) -> Base:
+    """Return the register that a proposal builds on."""
+    assert proposal.act.base is not None, "the reader refuses a founding"
+    return proposal.act.base
+
+
 def _facts(proposal: Proposal, key: str, decision: str) -> dict[str, bytes]:
     """Return what an entry says of a signature or refusal."""
     main = proposal.draft.main_role
@@ -385,9 +438,7 @@ def _facts(proposal: Proposal, key: str, decision: str) -> dict[str, bytes]:
 
 def _held(proposal: Proposal, data: bytes, before: HeldProposal | None, now: datetime) -> HeldProposal:
     """Return a proposal as it is to be held from now on."""
-    base = proposal.act.base
-    assert base is not None, "the reader refuses a founding"
-    draft = proposal.draft
+    base, draft = base_of(proposal), proposal.draft
     main = draft.main_role
     deciding = _deciding_keys(proposal)
     state = HeldState.COMPLETE if proposal.is_complete else HeldState.DEAD if proposal.is_dead else HeldState.OPEN
@@ -414,7 +465,7 @@ def _held(proposal: Proposal, data: bytes, before: HeldProposal | None, now: dat
     )
 
 
-def _check_room(held: HeldProposal, others: Sequence[HeldProposal]) -> None:
+def _check_room(held: HeldProposal, others: Sequence[HeldProposal], now: datetime) -> None:
     """Refuse a new proposal that there is no room for."""
     waiting = [each for each in others if each.is_waiting]
     if len(waiting) >= MAX_OPEN or held.size + sum(each.size for each in waiting) > MAX_OPEN_BYTES:
@@ -423,5 +474,5 @@ def _check_room(held: HeldProposal, others: Sequence[HeldProposal]) -> None:
     waiting = [each for each in alone if each.is_waiting]
     if len(waiting) >= MAX_ALONE or held.size + sum(each.size for each in waiting) > MAX_ALONE_BYTES:
         raise Rejected("proposals_full", f"{len(waiting)} proposals that only this key has signed wait here already")
-    if len(alone) - len(waiting) >= MAX_CLOSED_ALONE:
+    if sum(is_recent(each, now) for each in alone) >= MAX_CLOSED_ALONE:
         raise Rejected("proposals_full", f"{MAX_CLOSED_ALONE} proposals that only this key signed were closed today")

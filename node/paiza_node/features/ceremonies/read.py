@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from paiza_node.core.register.sync import RegisterCache
@@ -10,7 +11,7 @@ from paiza_register import RegisterReader
 from paiza_register.ceremony.base import Base, BaseName
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.register_file import RegisterFile
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 
 BASES: Final = 4  # verified registers kept; all proposals that wait build on one root
 
@@ -39,17 +40,23 @@ class ProposalReader:
         return proposal
 
     def _base(self, name: BaseName) -> Base:
-        register = self._register_cache.current
-        if name.root_version < register.root_version:
-            raise Rejected("proposal_superseded", f"root {register.root_version} has followed the one it builds on")
-        self._register_cache.check_known(name.register_version)
+        if name.root_version >= self._register_cache.current.root_version:
+            self._register_cache.check_known(name.register_version)
         with self._lock:
             base = self._bases.get(name.register_version)
             if base is None:
-                files = self._reader.archived_files(name.register_version)
+                files = self._archived(name)
                 base = Base.verify(RegisterFile(files), None)
                 self._bases[name.register_version] = base
             self._bases.move_to_end(name.register_version)
             if len(self._bases) > BASES:
                 self._bases.popitem(last=False)
         return base
+
+    def _archived(self, name: BaseName) -> Mapping[str, bytes]:
+        try:
+            return self._reader.archived_files(name.register_version)
+        except Unavailable as error:
+            if name.root_version >= self._register_cache.current.root_version:
+                raise
+            raise Rejected("proposal_superseded", "it builds on an older register that is not here") from error

@@ -11,7 +11,7 @@ from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.paging import page_of
 from paiza_node.core.api.services import Service
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState
-from paiza_node.features.ceremonies.proposals import Proposals, passed_on
+from paiza_node.features.ceremonies.proposals import Proposals, is_recent, passed_on
 
 PUBLICATION_SECONDS: Final = 8.0  # a custodian waits for it after the last signature; it usually takes one or two
 
@@ -27,7 +27,9 @@ class CeremonyService(Service):
     async def list_proposals(
         self, _caller: Caller, request: ceremony_pb2.ListProposalsRequest
     ) -> ceremony_pb2.ListProposalsResponse:
-        listed = [each for each in await self._proposals.all_held() if request.all or each.is_waiting]
+        now = self._proposals.now()
+        held = await self._proposals.all_held()
+        listed = [each for each in held if each.is_waiting or (request.all and is_recent(each, now))]
         page, token = page_of(listed, _name, request)
         return ceremony_pb2.ListProposalsResponse(proposals=map(_shown, page), next_page_token=token)
 

@@ -49,7 +49,7 @@ async def test_signatures_of_several_desks_are_merged_and_published(room: Ceremo
     closed = await room.proposals.published(held.fingerprint, 0)
     assert (closed.state, closed.register_version) == (HeldState.PUBLISHED, room.register_cache.version)
     assert not room.proposals.complete
-    assert room.register_cache.proposals_sha256 == b""
+    assert room.register_cache.proposals_sha256 == digest_of([closed])
     assert events(room) == [("SIGNED", "kaz"), ("SIGNED", "tjk"), ("PUBLISHED", "")]
 
 
@@ -233,3 +233,31 @@ async def test_a_restart_finds_what_waits(room: CeremonyRoom) -> None:
     await room.follow()
     assert room.proposals.complete == {proposal.fingerprint: proposal.files()}
     assert room.register_cache.proposals_sha256
+
+
+async def test_signatures_that_come_after_the_register_are_logged(room: CeremonyRoom) -> None:
+    """The register overtakes the last signatures, or the whole proposal: who signed is logged all the same, once."""
+    act = room.propose().act
+    first, second = room.signed(Proposal(act), "kaz"), room.signed(Proposal(act), "tjk")
+    _, held = await room.proposals.submit(sent(first), OFFICER)
+    room.world.publish(first.merged(second))
+    room.refresh()
+    await room.follow()
+    outcome, held = await room.proposals.submit(sent(second), OFFICER)
+    assert (outcome, held.state, held.signed_by) == (Outcome.MERGED, HeldState.PUBLISHED, ("kaz", "tjk"))
+    assert events(room) == [("SIGNED", "kaz"), ("PUBLISHED", ""), ("SIGNED", "tjk")]
+    next_one = room.propose("kaz", "uzb", later=timedelta(minutes=1))
+    room.world.publish(next_one)
+    room.refresh()
+    await room.follow()
+    for expected in (Outcome.STORED, Outcome.UNCHANGED):
+        outcome, held = await room.proposals.submit(sent(next_one), OFFICER)
+        assert (outcome, held.state, held.missing) == (expected, HeldState.PUBLISHED, 0)
+        assert held.register_version == room.register_cache.version
+    assert sorted(events(room)[3:]) == [("PUBLISHED", ""), ("SIGNED", "kaz"), ("SIGNED", "uzb")]
+    assert not room.proposals.complete
+    room.ahead = timedelta(days=1, minutes=1)
+    await room.follow()
+    assert room.register_cache.proposals_sha256 == b""
+    assert (await room.proposals.submit(sent(next_one), OFFICER))[0] is Outcome.UNCHANGED
+    assert len(events(room)) == 6
