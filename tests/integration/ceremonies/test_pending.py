@@ -54,7 +54,26 @@ async def test_a_signature_is_at_all_desks_within_a_minute(federation: Federatio
     done = await desks["tjk"].sign(act)
     assert done.outcome == pb.SUBMIT_OUTCOME_MERGED
     for member in MEMBERS:
+        await desks[member].sees(answer.held.fingerprint, _is_published)
         await desks[member].sees(answer.held.fingerprint, lambda held: list(held.signed_by) == ["kaz", "tjk"])
+    assert federation.register().root_version == 2
+
+
+async def test_custodians_who_sign_at_one_moment_make_one_register(
+    federation: Federation, desks: dict[str, Desk]
+) -> None:
+    """Each node completes the proposal with other signatures; all end with one register, and the next builds on it."""
+    for _ in range(2):
+        act = change(RESIGN, base_of(federation.folder), datetime.now(UTC))
+        answers = await asyncio.gather(*(desk.sign(act) for desk in desks.values()))
+        for desk in desks.values():
+            await desk.sees(answers[0].held.fingerprint, _is_published)
+
+        async def is_one() -> bool | None:
+            return len({federation.node(each).status().register_version for each in MEMBERS}) == 1 or None
+
+        await until(is_one)
+    assert federation.register().root_version == 4
 
 
 async def test_a_file_of_the_desk_is_refused_with_its_reason(federation: Federation, desks: dict[str, Desk]) -> None:
@@ -99,6 +118,32 @@ async def test_a_killed_node_loses_no_acknowledged_signature(federation: Federat
         refused = desks["uzb"].refused(desks["tjk"].refused(proposal))
         await desks["uzb"].submit(refused)
         await desks["kaz"].sees(proposal.fingerprint, lambda held: held.state == pb.PROPOSAL_STATE_DEAD)
+    for member in MEMBERS:
+        assert run_node(["verify", "--config", str(federation.node(member).config)]) == 0
+
+
+def _is_published(held: pb.HeldProposal) -> bool:
+    return held.state == pb.PROPOSAL_STATE_PUBLISHED
+
+
+async def test_a_node_killed_at_the_last_signature_publishes_all_the_same(
+    federation: Federation, desks: dict[str, Desk]
+) -> None:
+    """It is killed while it stores, completes and publishes; afterwards the change is in force at all nodes."""
+    node = federation.node("tjk")
+    for seconds in (0.05, 0.2, 0.5, 1.0):
+        act = change(RESIGN, base_of(federation.folder), datetime.now(UTC))
+        answer = await desks["kaz"].sign(act)
+        await desks["tjk"].sees(answer.held.fingerprint, lambda _: True)
+        proposal = desks["tjk"].signed(Proposal(act))
+        waiting = asyncio.create_task(desks["tjk"].submit(proposal))
+        await asyncio.sleep(seconds)
+        node.kill()
+        await asyncio.gather(waiting, return_exceptions=True)
+        node.start()
+        await until(partial(_again, desks["tjk"], proposal))
+        for desk in desks.values():
+            await desk.sees(answer.held.fingerprint, _is_published)
     for member in MEMBERS:
         assert run_node(["verify", "--config", str(federation.node(member).config)]) == 0
 
