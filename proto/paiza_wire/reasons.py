@@ -102,7 +102,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "quota_exceeded": "More attachments are held for one officer or peer than the node allows; send the uploaded attachments, or wait.",
     "reason_missing": "This act needs a stated reason; state it.",
     "recalled": "Its author recalled this message; it is opened only with a stated reason.",
-    "register_expired": "The register was not renewed in time and cannot be relied on; the register's holders must publish a new version.",
+    "register_expired": "The register was not renewed in time and cannot be relied on; the members' nodes renew it as soon as they reach each other.",
     "register_forked": "The custodians signed two roots of one version; the members stay as they were before until people decide which one counts.",
     "register_invalid": "A file of the register lacks the required signatures, or is not well formed; ask another peer, and tell the register's holders.",
     "register_rolled_back": "The register served is older than the known one, or withdraws published content; ask another peer.",
