@@ -42,6 +42,7 @@ DETAILS: Final = (
     N_("an officer CA issues certificates to officers only"),
     N_("applications are no list of texts"),
     N_("every signature and every refusal has a record, and nothing else"),
+    N_("it builds on an older register that is not here"),
     N_("known: {names}"),
     N_("legal_bases is not an object"),
     N_("mode {mode}"),
