@@ -35,7 +35,7 @@ from paiza_register.publishing import (
     published,
     renewed,
 )
-from paiza_register.verified_set import MAX_LEAP
+from paiza_register.verified_set import MAX_LEAP_ABOVE
 from paiza_wire.errors import PaizaError, Rejected
 
 _ROOT_PATH: Final = re.compile(r"metadata/([1-9][0-9]{0,18})\.root\.json")
@@ -274,7 +274,7 @@ def _differs(held: OpenSet, other: OpenSet) -> bool:
 
 def _leaps(held: OpenSet, other: OpenSet) -> bool:
     """Return whether a set counts so far ahead that no reader would accept what goes above it."""
-    return any(theirs - ours > MAX_LEAP for ours, theirs in zip(held.versions, other.versions, strict=True))
+    return any(theirs - ours > MAX_LEAP_ABOVE for ours, theirs in zip(held.versions, other.versions, strict=True))
 
 
 def _highest(one: Versions, other: Versions) -> Versions:

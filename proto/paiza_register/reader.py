@@ -45,8 +45,10 @@ from paiza_register.tuf_workflow import (
 )
 from paiza_register.verified_set import (
     MAX_LEAP,
+    MAX_LEAP_ABOVE,
     at_time,
     check_root,
+    may_leap,
     refuse_rollback,
     signed_twice,
     translated,
@@ -142,7 +144,7 @@ class RegisterReader:
     def highest_seen(self) -> int:
         """Return the highest timestamp version that a publisher signed and that was seen here; 0 if there was none.
 
-        A publisher must go above it. A version that leaps from the accepted one does not count.
+        A publisher must go above it. A version that leaps half as far as it may does not count.
         """
         with self._lock:
             last = self._last()
@@ -323,7 +325,7 @@ class RegisterReader:
             parts[role] = translated(step)
             with self._lock:
                 last = self._last()
-                if not self._is_news(last, role, parts[role], repository.root):
+                if not self._is_news(last, role, parts[role], repository.root, now):
                     assert last is not None, "without a set everything is new"
                     return at_time(last, now, outdated=outdated)
         register = verify(repository)
@@ -331,9 +333,9 @@ class RegisterReader:
         with self._lock:
             last = self._last()
             if last is not None:
-                if not all(self._is_news(last, role, found, repository.root) for role, found in parts.items()):
+                if not all(self._is_news(last, role, found, repository.root, now) for role, found in parts.items()):
                     return at_time(last, now, outdated=outdated)  # another set was accepted meanwhile
-                refuse_rollback(last, register)
+                refuse_rollback(last, register, leaps=may_leap(last, now))
             if self.fork is not None and register.root_version > self.fork.common:
                 raise Rejected("register_forked", f"there are two roots {self.fork.version}")
             self._store(register, repository)
@@ -341,7 +343,7 @@ class RegisterReader:
             self._accepted = register
         return judged
 
-    def _is_news(self, last: Register | None, role: str, found: Verified[Any], root: Root) -> bool:
+    def _is_news(self, last: Register | None, role: str, found: Verified[Any], root: Root, now: datetime) -> bool:
         """Return whether a timestamp or snapshot may be of a newer set than the last one. Under the lock.
 
         ``Rejected`` if it is older, or if only a key signed it that is not believed here. Two of one version by one key
@@ -356,9 +358,10 @@ class RegisterReader:
         known = last.state.timestamp if role == Timestamp.type else last.state.snapshot
         if new.version < known.version:
             raise Rejected("register_rolled_back", f"{role} is older than the one known")
-        if new.version - known.version > MAX_LEAP:
+        if new.version - known.version > MAX_LEAP and not may_leap(last, now):
             raise Rejected("register_invalid", f"the version of {role} leaps from {known.version} to {new.version}")
-        self._note_highest(role, new.version)
+        if new.version - known.version <= MAX_LEAP_ABOVE:
+            self._note_highest(role, new.version)
         if twice := signed_twice(known, new):
             files = self._archive.files(last.version) or {}
             path = TIMESTAMP_PATH if role == Timestamp.type else f"metadata/{known.version}.snapshot.json"

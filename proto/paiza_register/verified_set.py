@@ -106,6 +106,12 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=10)
 MAX_LEAP: Final = 1 << 20
 """By which a version may exceed the known one: a publisher that leaps further would use up the numbers."""
 
+MAX_LEAP_ABOVE: Final = MAX_LEAP // 2
+"""By which a version that was seen may exceed the known one if a publisher is to go above it.
+
+Half a leap: what it then publishes must be no leap to readers that are behind it.
+"""
+
 FEDERATION: Final = "federation.json"
 
 # Names become file names at every reader: a name from one member must not be invalid on another's disk.
@@ -217,12 +223,20 @@ def at_time(register: Register, at: datetime, *, outdated: bool = False) -> Regi
     )
 
 
-def refuse_rollback(known: Register, new: Register) -> None:
+def may_leap(known: Register, at: datetime) -> bool:
+    """Return whether a reader accepts any higher version: it has had no register in force for a while.
+
+    A publisher that leaps again and again, and is followed, would otherwise shut out whoever slept meanwhile.
+    """
+    return at - known.expiry_time > known.grace
+
+
+def refuse_rollback(known: Register, new: Register, *, leaps: bool = False) -> None:
     """Refuse a set that rolls back the one accepted before; ``Rejected("register_rolled_back")``.
 
     No role's version may fall or vanish. Pins of keys and revocations may only be added to: dropping a key must not
     hide a log that showed two histories, nor a witness that saw both, and the key of a node must not bring back an
-    officer who was shut out. Versions that leap are refused as ``register_invalid``.
+    officer who was shut out. Versions that leap are refused as ``register_invalid``, unless they may (``leaps``).
     """
     if new.federation != known.federation:
         raise Rejected("register_invalid", "the register is another federation's")
@@ -235,7 +249,7 @@ def refuse_rollback(known: Register, new: Register) -> None:
     except BadVersionNumberError as error:
         raise Rejected("register_rolled_back", str(error)) from error
     for role, (old, version) in _comparable(known, new).items():
-        if version - old > MAX_LEAP:
+        if version - old > MAX_LEAP and not leaps:
             raise Rejected("register_invalid", f"the version of {role} leaps from {old} to {version}")
     if not known.key_pins <= new.key_pins:
         raise Rejected("register_rolled_back", "a key of a log or a witness is no longer pinned")

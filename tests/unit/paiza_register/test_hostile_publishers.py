@@ -8,7 +8,7 @@ import pytest
 from tuf.api.metadata import Root
 
 from paiza_register import Register, RegisterReader, files_fetch
-from paiza_register.verified_set import MAX_LEAP
+from paiza_register.verified_set import MAX_LEAP, MAX_LEAP_ABOVE
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
 from tests.unit.paiza_register.publishers import Signing
@@ -134,6 +134,30 @@ def test_a_version_that_leaps_is_refused(scene: Scene) -> None:
     scene.refused("version of kaz leaps")
     scene.sign("tjk", timestamp=1 + MAX_LEAP)
     assert scene.read().timestamp_version == 1 + MAX_LEAP
+
+
+def test_a_number_that_names_nothing_makes_nobody_leap(scene: Scene) -> None:
+    """A publisher goes above what was seen only so far that readers which are behind it accept what it publishes."""
+    for seen, counts in ((1 + MAX_LEAP, False), (2 + MAX_LEAP_ABOVE, False), (1 + MAX_LEAP_ABOVE, True)):
+        scene.sign("tjk", timestamp=seen, snapshot=2)
+        scene.lose("metadata/2.snapshot.json")
+        assert scene.read() == scene.register
+        assert scene.reader.highest_seen == (seen if counts else 1)
+    scene.sign("centre", timestamp=2 + MAX_LEAP_ABOVE, snapshot=2)
+    assert scene.read().timestamp_version == 2 + MAX_LEAP_ABOVE
+
+
+def test_a_reader_that_slept_through_leaps_wakes_up(scene: Scene) -> None:
+    """Others followed them one by one; once its own register has run out, it accepts any higher number."""
+    holder = scene.holder
+    holder.roles["kaz"].version = 3 * MAX_LEAP
+    scene.sign("tjk", timestamp=3 * MAX_LEAP, snapshot=3 * MAX_LEAP)
+    scene.refused("leaps")
+    later = NOW + timedelta(days=4)
+    holder.timestamp.version += 1
+    holder.timestamp.expires = later + timedelta(hours=24)
+    scene.source.files = holder.files()
+    assert scene.reader.refresh(later, scene.source).timestamp_version == 3 * MAX_LEAP + 1
 
 
 def test_a_publisher_goes_above_what_was_seen(scene: Scene) -> None:
