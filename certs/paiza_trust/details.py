@@ -60,7 +60,6 @@ DETAILS: Final = (
     N_("over {count} bytes"),
     N_("previous holds other than the metadata of the last revocations and their file"),
     N_("python-pkcs11 is not installed: pip install 'paiza[token]'"),
-    N_("root {version} has followed the one it builds on"),
     N_("several keys on the token have this name: name its id too"),
     N_("so many custodians refuse the proposal that it can never be published"),
     N_("that is the threshold already"),
