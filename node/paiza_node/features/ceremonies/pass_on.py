@@ -36,6 +36,7 @@ MINUTE: Final = 60.0
 FETCHED_A_MINUTE: Final = 16  # proposals fetched from one node
 MAX_REFUSED: Final = 4  # proposals of one node that are refused before it is left alone
 LEFT_ALONE_SECONDS: Final = 600.0
+PAUSE_SECONDS: Final = 15.0  # after a failed call; a signature is still everywhere within a minute
 REMEMBERED: Final = 1024  # states of proposals of one node
 
 FAULTS_OF_OURS: Final = frozenset({"proposals_full", "proposal_superseded", "proposal_refused", "clock_skew"})
@@ -92,7 +93,8 @@ class PassOn:
         try:
             if await self._fetch(session, peer):
                 peer.asked, peer.asked_time = asked, now
-        except PaizaError as error:  # it is asked again in the next round
+        except PaizaError as error:  # it may have stopped since it announced them
+            peer.left_alone_until = now + PAUSE_SECONDS
             log.info("proposals_not_fetched", peer=session.member, reason=error.reason, detail=error.detail)
 
     async def _fetch(self, session: PeerSession, peer: _Peer) -> bool:
@@ -126,6 +128,13 @@ class PassOn:
             log.warning("proposal_not_accepted", peer=session.member, reason=error.reason, detail=error.detail)
             if not is_ours:
                 self._count_fault(session.member, peer)
+            return
+        except Unavailable:
+            raise
+        except Exception:  # our error: another member's file must not end this node
+            log.exception("proposal_not_judged", peer=session.member)
+            _remember(peer, named, math.inf)
+            self._count_fault(session.member, peer)
             return
         if outcome is Outcome.UNCHANGED:
             _remember(peer, named, math.inf)

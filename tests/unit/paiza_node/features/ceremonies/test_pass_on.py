@@ -16,7 +16,7 @@ from paiza_node.features.ceremonies.model import HeldState
 from paiza_node.features.ceremonies.pass_on import PassOn
 from paiza_node.features.ceremonies.service import ProposalService
 from paiza_register.ceremony.proposal import Proposal
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_node.features.ceremonies.ceremony_room import OFFICER, CeremonyRoom, sent
 from tests.unit.paiza_register.ceremony.world import World
 
@@ -61,6 +61,16 @@ class Hostile(Session):
         del request
         self.fetched += 1
         return proposal_pb2.GetProposalResponse(data=self._served[self.fetched % len(self._served)])
+
+
+class Silent(Session):
+    """A node that does not answer."""
+
+    @override
+    async def list_proposals(self, request: proposal_pb2.ListProposalsRequest) -> proposal_pb2.ListProposalsResponse:
+        """Fail."""
+        self.fetched += 1
+        raise Unavailable("peer_unreachable", "the node does not answer")
 
 
 class Peers:
@@ -198,3 +208,34 @@ async def test_a_node_without_room_asks_again_later(room: CeremonyRoom, other: C
     clock[0] += pass_on.LEFT_ALONE_SECONDS
     await here._round()
     assert session.fetched == 2
+
+
+async def test_a_node_that_does_not_answer_is_not_asked_all_the_time(room: CeremonyRoom) -> None:
+    """It announced proposals before it stopped; a pause passes between two calls."""
+    session = Silent("tjk", room)
+    here, clock = passing(room, session)
+    await announced(room, secrets.token_bytes(32))
+    for second in range(0, 60, 3):
+        clock[0] = float(second)
+        await here._round()
+    assert session.fetched == 60 / pass_on.PAUSE_SECONDS
+
+
+async def test_an_error_of_ours_does_not_end_the_node(
+    room: CeremonyRoom, other: CeremonyRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proposal that the program fails on is left out."""
+    await other.proposals.submit(sent(room.propose("tjk")), OFFICER)
+    await other.follow()
+
+    async def fail(*_: object) -> None:
+        raise KeyError("act")
+
+    monkeypatch.setattr(room.proposals, "submit", fail)
+    session = Session("tjk", other)
+    here, clock = passing(room, session)
+    for second in range(0, 600, 100):
+        clock[0] = float(second)
+        await announced(room, other.register_cache.proposals_sha256)
+        await here._round()
+    assert session.fetched == 1
