@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -261,3 +262,20 @@ async def test_signatures_that_come_after_the_register_are_logged(room: Ceremony
     assert room.register_cache.proposals_sha256 == b""
     assert (await room.proposals.submit(sent(next_one), OFFICER))[0] is Outcome.UNCHANGED
     assert len(events(room)) == 6
+
+
+async def test_each_database_keeps_and_closes(world: World, database_url: str, tmp_path: Path) -> None:
+    """From the first signature to the removal of the file."""
+    with CeremonyRoom(world, database_url, tmp_path) as room:
+        proposal = room.propose("kaz")
+        await room.proposals.submit(sent(proposal), OFFICER)
+        complete = room.signed(proposal, "tjk")
+        _, held = await room.proposals.submit(sent(complete), OFFICER)
+        assert (await room.proposals.held(held.fingerprint))[1] == sent(complete)
+        room.world.publish(complete)
+        room.refresh()
+        await room.follow()
+        room.ahead = timedelta(days=1, minutes=1)
+        await room.follow()
+        (held,) = await room.proposals.all_held()
+        assert (held.state, held.size, held.signed_by) == (HeldState.PUBLISHED, 0, ("kaz", "tjk"))
