@@ -47,6 +47,7 @@ LEAST_SPEED: Final = 20_000  # bytes a second; a member that sends less is left 
 FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the own revocations anew
+MAX_COMPARED: Final = 1000  # roots of others that are remembered as compared
 PUBLISHED_ROUNDS: Final = 10  # that a revocation waits for its publication
 
 log = structlog.get_logger("paiza.register")
@@ -110,6 +111,7 @@ class RegisterRefresh:
         self._members: dict[str, _Member] = {}
         self._submitted: list[Mapping[str, bytes]] = []
         self._compared_roots: set[bytes] = set()
+        self._logged = b""
         self._heard: dict[str, tuple[register_pb2.RegisterState, datetime]] = {}
         self._rounds = 0
         self._ended = asyncio.Event()
@@ -182,7 +184,6 @@ class RegisterRefresh:
 
     async def run(self) -> None:
         """Run round after round as long as the node runs."""
-        await self._follow()
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._cache.asked.wait(), ROUND_SECONDS)
@@ -213,7 +214,7 @@ class RegisterRefresh:
         # 3.
         for version in self._cache.take_wanted():
             await self._learn(version, sources)
-        await self._ledger.commit(self._cache.note)  # changes nothing unless an earlier change could not be logged
+        await self._follow()  # changes nothing unless an earlier change could not be put into force or logged
         # 4.
         await self._publish()
         # 5.
@@ -245,7 +246,8 @@ class RegisterRefresh:
         known.left_alone_until = monotonic() + LEAST_SECONDS
         try:
             await self._fetch_newer(source, state)
-        except PaizaError as error:
+        except (PaizaError, FetchMissing) as caught:
+            error = caught if isinstance(caught, PaizaError) else Unavailable("register_unavailable", str(caught))
             known.failures += 1
             pause = backoff(known.failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
             known.left_alone_until = monotonic() + pause
@@ -313,6 +315,8 @@ class RegisterRefresh:
             return
         both = min(state.root_version, last.root_version)
         fork = await asyncio.to_thread(self._find_fork, self._fetcher(source), both)
+        if len(self._compared_roots) >= MAX_COMPARED:
+            self._compared_roots.clear()
         self._compared_roots.add(bytes(state.root_sha256))
         if fork:
             await self._follow()
@@ -359,9 +363,11 @@ class RegisterRefresh:
                 if made is None or made.register.version != register.version:
                     made = await asyncio.to_thread(self._open, register.version)
                 self.publisher.hold(made)
-        if register is not self._cache.last:
+        if register is not self._cache.verified:
             self._cache.follow(register)
+        if self._logged != register.version:
             await self._ledger.commit(self._cache.note)
+            self._logged = register.version
 
     def _open(self, version: bytes) -> OpenSet:
         return OpenSet.verify(self._reader.archived_files(version), self._reader.bootstrap_root, None)

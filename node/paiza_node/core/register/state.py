@@ -29,5 +29,13 @@ def state_of(
 
 def check_state(state: register_pb2.RegisterState) -> None:
     """Refuse another node's announcement if it is not well formed; ``Rejected("malformed")``."""
-    if len(state.register_version) != wire.DIGEST_SIZE:
-        raise Rejected("malformed", "register_version is not 32 bytes long")
+    if not is_well_formed(state):
+        raise Rejected("malformed", "a digest in register_state is not 32 bytes long")
+
+
+def is_well_formed(state: register_pb2.RegisterState) -> bool:
+    """Return whether the register version is a digest, and each other digest is one or left out."""
+    digests = (state.root_sha256, state.proposals_sha256, state.proofs_sha256)
+    return len(state.register_version) == wire.DIGEST_SIZE and all(
+        len(each) in {0, wire.DIGEST_SIZE} for each in digests
+    )

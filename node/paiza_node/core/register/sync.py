@@ -16,7 +16,7 @@ from paiza.core.v1 import register_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.policy import Policy
-from paiza_node.core.register.state import state_of
+from paiza_node.core.register.state import is_well_formed, state_of
 from paiza_node.core.storage import settings as settings_store
 from paiza_register import Register, RegisterReader
 from paiza_register.verified_set import at_time
@@ -84,6 +84,11 @@ class RegisterCache:
         return self._register
 
     @property
+    def verified(self) -> Register:
+        """Return the register verified last, taken at its own time."""
+        return self._verified
+
+    @property
     def version(self) -> bytes:
         """Return the version of the register in force, expired or not."""
         return self._register.version
@@ -123,7 +128,12 @@ class RegisterCache:
         return self._announced_proposals.get(member, b"")
 
     def note_state(self, member: str, state: register_pb2.RegisterState) -> None:
-        """Note what a member's node holds; a refresh is requested if it is another register. On the event loop."""
+        """Note what a member's node holds; a refresh is requested if it is another register. On the event loop.
+
+        What is not well formed is left out.
+        """
+        if not is_well_formed(state):
+            return
         self._announced[member] = state
         self._announced_proposals[member] = state.proposals_sha256
         if self.differs(state):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import proposal_pb2
+from paiza_node.core.register.state import state_of
 from paiza_node.features.ceremonies import pass_on
 from paiza_node.features.ceremonies.model import HeldState
 from paiza_node.features.ceremonies.pass_on import PassOn
@@ -98,7 +98,8 @@ def passing(room: CeremonyRoom, session: Session) -> tuple[PassOn, list[float]]:
 async def announced(room: CeremonyRoom, digest: bytes) -> None:
     """Let a room hear what tjk announces, and follow."""
     await room.follow()
-    room.register_cache.note_state("tjk", register_pb2.RegisterState(proposals_sha256=digest))
+    state = state_of(room.register_cache.last, digest)
+    room.register_cache.note_state("tjk", state)
 
 
 async def test_signatures_travel_to_all(room: CeremonyRoom, other: CeremonyRoom) -> None:
