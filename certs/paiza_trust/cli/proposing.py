@@ -171,7 +171,7 @@ def log_origin(given: _Given, vkey: str) -> None:
     _change(given, change.LOG_ORIGIN, member=vkey.partition(".")[0], vkey=vkey)
 
 
-@propose.command(help=N_("Admit VKEY, the key of a member's next witness, as `paiza-node rotate witness` shows it."))
+@propose.command(help=N_("Admit VKEY, the key of a member's next witness, as the node publishes it."))
 @_VKEY
 @_common
 def witness(given: _Given, vkey: str) -> None:
