@@ -280,7 +280,7 @@ class Proposals:
             elif (
                 main in made
                 or held.base_root_version < register.root_version
-                or (made and self._proposal(held.fingerprint).is_superseded_by(register, self._signed_in_force))
+                or (made and self._is_superseded(held.fingerprint, register))
             ):
                 found.append((held, HeldState.SUPERSEDED))
         return found
@@ -321,21 +321,33 @@ class Proposals:
     async def _load_complete(self, rows: Sequence[HeldProposal]) -> None:
         """Make the content of the complete proposals available for publication."""
         known = self._complete
-        self._complete = {
+        contents = {
             each.fingerprint: known[each.fingerprint]
             if each.fingerprint in known
             else await asyncio.to_thread(self._content, each.fingerprint)
             for each in rows
         }
+        self._complete = {fingerprint: files for fingerprint, files in contents.items() if files}
 
     def _content(self, fingerprint: bytes) -> Mapping[str, bytes]:
-        return self._proposal(fingerprint).files()
+        """Return what a proposal adds to the register; nothing if it is not accepted any more."""
+        proposal = self._proposal(fingerprint)
+        return {} if proposal is None else proposal.files()
 
-    def _proposal(self, fingerprint: bytes) -> Proposal:
+    def _is_superseded(self, fingerprint: bytes, register: Register) -> bool:
+        proposal = self._proposal(fingerprint)
+        return proposal is None or proposal.is_superseded_by(register, self._signed_in_force)
+
+    def _proposal(self, fingerprint: bytes) -> Proposal | None:
+        """Return a proposal that waits; None if it is not accepted any more: another program may have stored it."""
         stored = self._read(lambda reads: ceremonies_store.proposal(reads, fingerprint))
-        assert stored is not None
-        assert stored.data is not None, "a proposal that waits has its file"
-        return self._reader.read(stored.data)
+        if stored is None or stored.data is None:
+            return None
+        try:
+            return self._reader.read(stored.data)
+        except Rejected as error:
+            log.warning("proposal_not_read", fingerprint=fingerprint.hex(), reason=error.reason, detail=error.detail)
+            return None
 
     def _read(self, query: Callable[[ReadConnection], T]) -> T:
         with self._core.store.reads() as reads:

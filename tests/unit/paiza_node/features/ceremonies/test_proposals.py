@@ -1,6 +1,7 @@
 """Proposals at one node: what is accepted, merged, refused, logged and closed."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
+from paiza_node.features.ceremonies import store as ceremonies_store
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState, Outcome
 from paiza_node.features.ceremonies.proposals import Proposals, digest_of
 from paiza_register.ceremony.change import LOG_ORIGIN, RESIGN, SUSPEND
@@ -279,3 +281,12 @@ async def test_each_database_keeps_and_closes(world: World, database_url: str, t
         await room.follow()
         (held,) = await room.proposals.all_held()
         assert (held.state, held.size, held.signed_by) == (HeldState.PUBLISHED, 0, ("kaz", "tjk"))
+
+
+async def test_a_stored_file_that_is_not_accepted_any_more_is_left_out(room: CeremonyRoom) -> None:
+    """Another version of the program may have stored it: the node runs on, and publishes the others."""
+    _, held = await room.proposals.submit(sent(room.propose("kaz", "tjk")), OFFICER)
+    _, another = await room.proposals.submit(sent(room.propose("kaz", "tjk", later=timedelta(seconds=1))), OFFICER)
+    await room.ledger.commit(lambda tx: ceremonies_store.put_proposal(tx.conn, replace(held, data=b"{}")))
+    await room.follow()
+    assert room.proposals.complete.keys() == {another.fingerprint}
