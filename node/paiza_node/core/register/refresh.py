@@ -253,6 +253,10 @@ class RegisterRefresh:
             known.left_alone_until = monotonic() + pause
             log.warning("register_not_fetched", peer=member, reason=error.reason, detail=error.detail)
             return
+        except Exception:  # no answer of one peer may end the node
+            known.left_alone_until = monotonic() + LONGEST_PAUSE_SECONDS
+            log.exception("register_not_fetched", peer=member)
+            return
         known.failures, known.handled = 0, self._both(state)
 
     async def _fetch_newer(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:

@@ -304,6 +304,9 @@ async def test_forked_root_is_found(scene: Scene) -> None:
         assert fork is not None
         assert fork.version == 2
         assert scene[member].cache.last.root_version == 1
+    scene[MIDDLE].away = False
+    await scene.rounds(2)
+    assert scene[MIDDLE].reader.fork is not None
 
 
 async def test_older_version_that_a_message_names_is_fetched(scene: Scene) -> None:
