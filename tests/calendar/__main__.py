@@ -31,6 +31,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from paiza_register import RegisterReader
 from paiza_wire.identity import SpiffeId, certificates, keys
 from tests.calendar import node as hurried
 from tests.calendar.clock import Clock
@@ -295,16 +296,24 @@ class Calendar:
         self.figures.acts.append(f"day {self.clock.day:.1f}: certificates")
 
     def count(self) -> None:
-        """Count what each node published."""
+        """Count what each node published: renewals of the timestamp, and content, which is put into force first."""
         for member, node in self.federation.nodes.items():
-            version = ""
+            updated = datetime.min.replace(tzinfo=UTC)
             for line in node.log.read_text().splitlines():
                 event = json.loads(line) if line.startswith("{") else {}
-                if event.get("event") == "register_published":
-                    counted = self.figures.renewals if event["version"] == version else self.figures.contents
-                    counted[member] += 1
-                if event.get("event") in {"register_published", "register_updated"}:
-                    version = event["version"]
+                moment = datetime.fromisoformat(event["timestamp"]) if "timestamp" in event else updated
+                if event.get("event") == "register_updated":
+                    updated = moment
+                elif event.get("event") == "register_published":
+                    at_once = moment - updated < timedelta(minutes=1)
+                    (self.figures.contents if at_once else self.figures.renewals)[member] += 1
+
+    def days_left(self) -> dict[str, int]:
+        """Return for how many days each role of the register still holds."""
+        node = self.federation.node(MEMBERS[0])
+        register = RegisterReader(node.data / "register", (node.folder / "root.json").read_bytes()).last
+        assert register is not None, "the node has a register"
+        return {role: (time - self.clock.now).days for role, time in sorted(register.role_expiries.items())}
 
 
 def run(calendar: Calendar, days: int) -> None:
@@ -373,6 +382,7 @@ def report(calendar: Calendar, begun: float) -> Mapping[str, object]:
         "messages": figures.messages,
         "first_warned": figures.first_warned,
         "acts": figures.acts,
+        "days_left": calendar.days_left(),
         "seconds_until_renewed": {"median": waits[len(waits) // 2], "longest": waits[-1]},
         "register_bytes": sum(path.stat().st_size for path in archive.rglob("*") if path.is_file()),
         "minutes": round((time.monotonic() - begun) / 60, 1),
