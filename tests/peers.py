@@ -39,8 +39,7 @@ class MethodChannel:
 
 def directory_of(sessions: Mapping[str, Any]) -> PeerDirectory:
     """Return a directory of these sessions, by member."""
-    members = [SimpleNamespace(id=member) for member in sessions]
-    register = SimpleNamespace(version=bytes(32), active_members=lambda: members)
+    register = SimpleNamespace(version=bytes(32), active_ids=sessions.keys(), members=sessions, untimely={})
     return PeerDirectory("", cast("Any", SimpleNamespace(last=register)), sessions.__getitem__)
 
 

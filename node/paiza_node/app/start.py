@@ -226,7 +226,7 @@ async def _serve(
         register_cache,
         reader,
         ledger,
-        sources=lambda: {member: session.register_files for member, session in services.peers.sessions.items()},
+        sources=lambda: services.peers.register_files,
         publisher=await asyncio.to_thread(_publisher, config, reader, node_keys),
         clock=_now,
         revocations_key=partial(load_revocations_key, config),

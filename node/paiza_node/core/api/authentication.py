@@ -1,12 +1,12 @@
 """Checks of each call before its handler runs.
 
 1. The RPC declares in its .proto who may call it. (The node does not start if one declares nothing.)
-2. The register has not expired. Calls about the register itself (`ALWAYS_ANSWERED`) are admitted by the one verified
+2. The register has not expired. Calls about the register itself (`ABOUT_REGISTER`) are admitted by the one verified
    last: otherwise nodes whose register expired could never get a newer one from each other.
 3. The caller presented a certificate. It is verified again here, since TLS accepts the union of all CAs.
 4. It is of the kind that the RPC requires, issued by the CA of the one member it names, valid now, not revoked.
-5. The member of a calling node is active, not our own and not blocked; files of the register are also answered to a
-   suspended one, which verifies them. An officer is our own, with the certificate on record.
+5. The member of a calling node is active, not our own and not blocked; files of the register are also answered to one
+   that is suspended or whose role has expired: it verifies them. An officer is our own, with the certificate on record.
 6. The policy permits the action.
 7. The caller does not exceed its share of concurrent calls.
 8. Responses to another member's node are signed only after that member was asked what it holds of our log
@@ -26,7 +26,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
 from paiza_node.core.peers.blocks import PeerBlocks
-from paiza_node.core.peers.rpcs import GET_FILE, HANDSHAKE, LIST_PROOFS
+from paiza_node.core.peers.rpcs import ABOUT_REGISTER, FILES
 from paiza_node.core.policy import Principal
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
@@ -35,8 +35,6 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
-FILES: Final = frozenset(rpc.path for rpc in (GET_FILE, LIST_PROOFS))
-ALWAYS_ANSWERED: Final = FILES | {HANDSHAKE.path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +164,7 @@ class Authenticator:
         # 1.
         access = self._access[method]
         # 2.
-        register = self._register_cache.last if method in ALWAYS_ANSWERED else self._register_cache.current
+        register = self._register_cache.last if method in ABOUT_REGISTER else self._register_cache.current
         # 3.
         shown = context.auth_context().get("x509_pem_cert")
         if not shown:

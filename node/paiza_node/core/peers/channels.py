@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from paiza_node.core.peers.endpoints import Endpoints
-from paiza_node.core.peers.rpcs import BATCH_SECONDS, RequestT, ResponseT, Rpc
+from paiza_node.core.peers.rpcs import ABOUT_REGISTER, BATCH_SECONDS, RequestT, ResponseT, Rpc
 from paiza_register import Register
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import node_dns_name
@@ -97,7 +97,7 @@ class GrpcChannel:
 
     async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
         """Call once and wait for the answer."""
-        channel, endpoint = self._open()
+        channel, endpoint = self._open(rpc.path)
         method: Any = channel.unary_unary(
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
@@ -117,7 +117,7 @@ class GrpcChannel:
 
     async def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
         """Yield the responses of a stream; Unavailable if it breaks off or stalls."""
-        channel, endpoint = self._open()
+        channel, endpoint = self._open(rpc.path)
         method: Any = channel.unary_stream(
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
@@ -169,12 +169,18 @@ class GrpcChannel:
             await self._channel.close()
             self._channel = None
 
-    def _open(self) -> tuple[grpc.aio.Channel, str]:
-        """Return the channel and the endpoint it leads to."""
+    def _open(self, method: str) -> tuple[grpc.aio.Channel, str]:
+        """Return the channel for a method and the endpoint it leads to.
+
+        A member whose role has expired is called about the register alone: it may hold the role renewed.
+        """
         if self._closed:
             raise Unavailable("peer_unreachable", f"the channel to {self.member} is closed")
         register = self._register()
-        member = register.active_member(self.member)
+        if method in ABOUT_REGISTER:
+            member = register.described_member(self.member)
+        else:
+            member = register.active_member(self.member)
         if not member.endpoints:
             raise Unavailable("peer_unreachable", f"{self.member} has no endpoint in the register")
         wanted = (self._endpoints.choose(member.endpoints), member.authority.node_ca)

@@ -1,4 +1,8 @@
-"""The directory of the other members' nodes: one session for each other active member that is not blocked."""
+"""The directory of the other members' nodes: one session for each other active member that is not blocked.
+
+A member whose role has expired has no session, but its node is still asked for the register: it may hold the role
+renewed, and nobody else has it then. What it hands over is verified as every set is.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,6 +11,7 @@ from typing import Final
 
 from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.clocks import ClockReport, report
+from paiza_node.core.peers.register_files import RegisterFiles
 from paiza_node.core.peers.session import PeerSession
 from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Unavailable
@@ -30,6 +35,7 @@ class PeerDirectory:
         self._register_cache = register_cache
         self._open_session = open_session
         self._sessions: Mapping[str, PeerSession] = {}
+        self._expired: Mapping[str, PeerSession] = {}  # of members whose roles have expired: never run
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._followed: object = None  # version of the register and blocks that the sessions reflect
@@ -42,6 +48,15 @@ class PeerDirectory:
         """The session of each other active member that is not blocked, by member id."""
         self._follow()
         return self._sessions
+
+    @property
+    def register_files(self) -> Mapping[str, RegisterFiles]:
+        """The register's files at each other active member's node, also if the member's role has expired.
+
+        By member id, without blocked members.
+        """
+        self._follow()
+        return {member: each.register_files for member, each in {**self._sessions, **self._expired}.items()}
 
     def session(self, member: str) -> PeerSession:
         """Return a member's session; Unavailable if it is no other active member, or blocked."""
@@ -82,7 +97,8 @@ class PeerDirectory:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.gather(*(session.close() for session in self._sessions.values()), return_exceptions=True)
+            sessions = [*self._sessions.values(), *self._expired.values()]
+            await asyncio.gather(*(session.close() for session in sessions), return_exceptions=True)
 
     def _begin_tasks(self) -> None:
         for member, session in self.sessions.items():
@@ -93,20 +109,27 @@ class PeerDirectory:
         register = self._register_cache.last  # also used if expired: its members are asked for a newer one
         blocks = self._blocks.all
         # A role that expires leaves the version as it is.
-        members = {member.id for member in register.active_members()} - {self._own_member} - blocks.keys()
-        if self._followed == (register.version, members, blocks):
+        others = register.active_ids - {self._own_member} - blocks.keys()
+        members, expired = others & register.members.keys(), others & register.untimely.keys()
+        if self._followed == (register.version, members, expired, blocks):
             return
-        self._followed = register.version, members, blocks
+        self._followed = register.version, members, expired, blocks
         for member in self._sessions.keys() - members:
-            ending = asyncio.create_task(_end(self._sessions[member], self._tasks.pop(member, None)))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
+            self._begin_ending(self._sessions[member], self._tasks.pop(member, None))
+        for member in self._expired.keys() - expired:
+            self._begin_ending(self._expired[member], None)
         # Replaced, not changed: callers that iterate over the previous mapping continue.
         self._sessions = {
             member: self._sessions.get(member) or self._open_session(member) for member in sorted(members)
         }
+        self._expired = {member: self._expired.get(member) or self._open_session(member) for member in sorted(expired)}
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
+
+    def _begin_ending(self, session: PeerSession, task: asyncio.Task[None] | None) -> None:
+        ending = asyncio.create_task(_end(session, task))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
 
 async def _end(session: PeerSession, task: asyncio.Task[None] | None) -> None:

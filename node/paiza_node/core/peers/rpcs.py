@@ -142,3 +142,9 @@ GET_PROPOSAL: Final = _rpc(
 GET_FILE: Final = _rpc(
     "RegisterService/GetFile", register_pb2.GetFileRequest, register_pb2.GetFileResponse, refusal_is_answer=True
 )
+
+FILES: Final = frozenset(rpc.path for rpc in (GET_FILE, LIST_PROOFS))
+"""RPCs that hand over files of the register, which the caller verifies."""
+
+ABOUT_REGISTER: Final = FILES | {HANDSHAKE.path}
+"""RPCs by which nodes get the register from each other."""

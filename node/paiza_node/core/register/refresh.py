@@ -204,7 +204,7 @@ class RegisterRefresh:
         for member, state in announced.items():
             self._member(member).heard = monotonic()
             self._heard[member] = state, self._clock()
-            if self.publisher is not None:
+            if self.publisher is not None and member in self._cache.last.members:  # one that is unusable counts as away
                 self.publisher.hear(member, state.timestamp_version, self._clock())
         # 2.
         sources = self._sources()

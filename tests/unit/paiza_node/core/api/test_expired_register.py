@@ -1,4 +1,4 @@
-"""Who is answered while no register is in force, and what a suspended member may fetch."""
+"""Who is answered while no register is in force, and what a member may fetch that is suspended or expired."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -70,4 +70,21 @@ async def test_suspended_member_gets_files_alone(folder: Path) -> None:
     assert "tjk" in await _called(folder, cache, GET_FILE.path)
     for rpc in (HANDSHAKE, DELIVER):
         with pytest.raises(Rejected, match="member_suspended"):
+            await _called(folder, cache, rpc.path)
+
+
+async def test_member_whose_role_has_expired_gets_files_alone(folder: Path) -> None:
+    """It needs the newest register to renew its role."""
+    register = read_register(folder)
+    members = {each: member for each, member in register.members.items() if each != "tjk"}
+    last = replace(
+        register,
+        members=MappingProxyType(members),
+        untimely=MappingProxyType({"tjk": register.members["tjk"]}),
+        unusable=MappingProxyType({"tjk": "expired"}),
+    )
+    cache = SimpleNamespace(last=last, current=last, policy=Policy(register.agreements))
+    assert "tjk" in await _called(folder, cache, GET_FILE.path)
+    for rpc in (HANDSHAKE, DELIVER):
+        with pytest.raises(Rejected, match="member_unusable"):
             await _called(folder, cache, rpc.path)

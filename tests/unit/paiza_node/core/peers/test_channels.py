@@ -99,8 +99,16 @@ class Scene:
             endpoints=(self.first.endpoint, self.second.endpoint),
             authority=MemberAuthority(MEMBER, FEDERATION, ca, b""),
         )
-        self._register: Any = SimpleNamespace(federation=FEDERATION, active_member=lambda _member: self.member)
+        self.expired = False
+        self._register: Any = SimpleNamespace(
+            federation=FEDERATION, active_member=self._active, described_member=lambda _member: self.member
+        )
         self.channel = self.new_channel()
+
+    def _active(self, _member: str) -> Any:
+        if self.expired:
+            raise Rejected("member_unusable", "its role has expired")
+        return self.member
 
     def new_channel(self) -> GrpcChannel:
         """Return a channel to tjk's nodes that has not dialled yet."""
@@ -135,6 +143,18 @@ async def test_the_next_endpoint_is_dialled_when_one_fails(scene: Scene) -> None
     assert await scene.shake() == "peer_unreachable"
     assert [await scene.shake(), await scene.shake()] == [scene.second.endpoint] * 2
     assert scene.channel.endpoint == scene.second.endpoint
+
+
+async def test_a_member_whose_role_has_expired_is_called_about_the_register_alone(scene: Scene) -> None:
+    """It may hold its role renewed; no other call reaches it."""
+    scene.expired = True
+    assert await scene.shake() == scene.first.endpoint
+    scene.first.called.clear()
+    with pytest.raises(Rejected, match="member_unusable"):
+        await scene.channel.call(LIST_GRANTED_ENTRIES, peer_audit_pb2.ListGrantedEntriesRequest())
+    with pytest.raises(Rejected, match="member_unusable"):
+        await anext(scene.channel.stream(FETCH_ATTACHMENT, exchange_pb2.FetchAttachmentRequest()))
+    assert not scene.first.called.is_set()
 
 
 async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene: Scene) -> None:

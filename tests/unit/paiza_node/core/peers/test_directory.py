@@ -1,7 +1,7 @@
 """The directory of peers, and the outbound queues that follow it: as the register names members."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -32,6 +32,11 @@ class Session:
     rolled_back: asyncio.Event = field(default_factory=asyncio.Event)
     compared: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def register_files(self) -> str:
+        """Return what stands for the files there."""
+        return f"files of {self.member}"
+
     def ask(self) -> None:
         """Count the questions."""
         self.asked += 1
@@ -61,11 +66,14 @@ class Members:
         self.blocks = PeerBlocks()
         self.peers = PeerDirectory("kaz", cast("Any", self.register_cache), self._open, self.blocks)
 
-    def publish(self, *members: str) -> None:
-        """Publish a register of these active members."""
-        active = [SimpleNamespace(id=member) for member in members]
-        version = " ".join(members).encode()
-        self.register_cache.last = SimpleNamespace(version=version, active_members=lambda: active)
+    def publish(self, *members: str, expired: Collection[str] = ()) -> None:
+        """Publish a register of these active members, and of those whose roles have expired."""
+        self.register_cache.last = SimpleNamespace(
+            version=" ".join(members).encode(),
+            active_ids={*members, *expired},
+            members=dict.fromkeys(members),
+            untimely=dict.fromkeys(expired),
+        )
 
     def _open(self, member: str) -> Any:
         self.opened.append(Session(member))
@@ -120,6 +128,25 @@ async def test_a_session_ends_when_a_role_expires(members: Members) -> None:
     members.register_cache.last.version = version
     assert sorted(members.peers.sessions) == ["uzb"]
     await until(lambda: members.opened[0].closed)
+
+
+async def test_a_member_whose_role_has_expired_is_asked_for_the_register(members: Members) -> None:
+    """It may hold its role renewed; nothing else goes to it, and nothing to a blocked one or one that left."""
+    both: dict[str, Any] = {"tjk": "files of tjk", "uzb": "files of uzb"}
+    assert dict(members.peers.register_files) == both
+    version = members.register_cache.last.version
+    members.publish("kaz", "uzb", expired=["tjk", "kaz"])
+    members.register_cache.last.version = version
+    assert dict(members.peers.register_files) == both
+    assert sorted(members.peers.sessions) == ["uzb"]
+    with pytest.raises(Unavailable, match="peer_unreachable"):
+        members.peers.session("tjk")
+    members.publish("kaz", "tjk", "uzb")
+    assert dict(members.peers.register_files) == both
+    assert not members.session("tjk").running
+    await until(lambda: [each.closed for each in members.opened] == [True, False, True, False])
+    members.publish("kaz", "uzb")
+    assert sorted(members.peers.register_files) == ["uzb"]
 
 
 def test_a_member_is_asked_and_known_to_be_compared(members: Members) -> None:

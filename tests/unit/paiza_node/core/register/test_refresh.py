@@ -135,7 +135,7 @@ class Scene:
         there = [node for node in self.nodes.values() if not node.away]
         for node in there:
             for other in there:
-                if other is not node:
+                if other is not node and other.member in node.cache.last.members:
                     node.cache.note_state(other.member, other.cache.state)
         for node in there:
             await node.refresh._round()
@@ -251,6 +251,34 @@ async def test_silent_members_are_asked(scene: Scene, monkeypatch: pytest.Monkey
     for _ in range(3):
         await scene[FIRST].refresh._round()
     assert scene[FIRST].name == "one"
+
+
+async def test_member_whose_role_has_expired_renews_it(
+    holder: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its node publishes the renewed role, and the others ask it, although what it announces does not count."""
+    holder.roles[LAST].expires = NOW + HOUR
+    scene = Scene(tmp_path, holder)
+    await scene.rounds(2)
+    scene.now += timedelta(hours=50)
+    for node in scene.nodes.values():
+        assert LAST in node.cache.current.unusable
+    before = scene[LAST].cache.version
+    change = scene.signing.renamed(scene.held, LAST, "back", scene.now)
+    scene[LAST].refresh.submit(change)
+    await scene[LAST].refresh._round()
+    assert scene[LAST].cache.version != before
+    scene[MIDDLE].away = True
+    for _ in range(3):
+        scene[FIRST].cache.note_state(LAST, scene[FIRST].cache.state)
+        await scene.rounds(1, 7200)
+    assert scene[FIRST].cache.version == before
+    assert scene[FIRST].cache.last.timestamp_version == scene.held.timestamp.version  # it heard nobody who counts
+    monkeypatch.setattr(refreshing, "SILENT_SECONDS", 0.0)
+    scene[MIDDLE].away = False
+    await scene.rounds(3)
+    for node in scene.nodes.values():
+        assert node.cache.current.members[LAST].names["en"] == "back"
 
 
 async def test_asking_tells_who_did_not_answer(scene: Scene) -> None:
