@@ -33,6 +33,7 @@ VERBS_SAY: Final = frozenset(
         "unsupported_version",
         "unknown_id",
         "unknown_file",
+        "unknown_proposal",
         "register_unknown",
         "search_empty",
         "reason_missing",
@@ -43,21 +44,22 @@ VERBS_SAY: Final = frozenset(
 # Which callers each action of the policy is permitted to, of those an RPC is for; "-": any known caller. Peer: the
 # node of another active member. The rest: officers of the own member, by role.
 TABLE: Final = """
-               peer  liaison  duty    authoriser  coordinator  auditor
--              in    in       in      in          in           in
-exchange       in    .        .       .           .            .
-consult        in    .        .       .           .            .
-read_register  in    in       in      in          in           in
-session        .     in       in      in          in           in
-list           .     in       in      in          in           in
-trail          .     in       in      in          in           in
-evidence       .     in       in      in          in           in
-watch          .     in       in      in          in           denied
-search         .     in       in      in          in           denied
-review         .     in       in      in          denied       denied
-hold           .     denied   in      in          in           denied
-read_log       .     denied   denied  denied      in           in
-oversee        .     denied   denied  denied      in           denied
+               peer  liaison  duty    authoriser  coordinator  auditor  custodian
+-              in    in       in      in          in           in       in
+exchange       in    .        .       .           .            .        .
+consult        in    .        .       .           .            .        .
+read_register  in    in       in      in          in           in       in
+session        .     in       in      in          in           in       in
+list           .     in       in      in          in           in       denied
+trail          .     in       in      in          in           in       denied
+evidence       .     in       in      in          in           in       denied
+watch          .     in       in      in          in           denied   denied
+search         .     in       in      in          in           denied   denied
+review         .     in       in      in          denied       denied   denied
+hold           .     denied   in      in          in           denied   denied
+read_log       .     denied   denied  denied      in           in       denied
+oversee        .     denied   denied  denied      in           denied   denied
+ceremony       .     denied   denied  denied      denied       denied   in
 """
 WORDS: Final = {"in": IN, ".": "forbidden", "denied": "policy_denied"}
 
@@ -152,7 +154,7 @@ def test_every_identity_is_minted(scene: Scene) -> None:
     assert {*scene.identities} == {*NEVER, *_header()}
 
 
-@pytest.mark.parametrize("who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor"])
+@pytest.mark.parametrize("who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian"])
 async def test_exactly_the_right_ones_pass(scene: Scene, who: str) -> None:
     """Every RPC lets in whom the table says and refuses everybody else with the reason the table says."""
     expected = {method: _expected(who, method) for method in _methods()}
