@@ -154,7 +154,9 @@ def test_every_identity_is_minted(scene: Scene) -> None:
     assert {*scene.identities} == {*NEVER, *_header()}
 
 
-@pytest.mark.parametrize("who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian"])
+@pytest.mark.parametrize(
+    "who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian"]
+)
 async def test_exactly_the_right_ones_pass(scene: Scene, who: str) -> None:
     """Every RPC lets in whom the table says and refuses everybody else with the reason the table says."""
     expected = {method: _expected(who, method) for method in _methods()}
