@@ -14,7 +14,6 @@ than its own: after a restore it must not sign a version that it signed before. 
 hour.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,14 +30,13 @@ from paiza_register.publishing import (
     Versions,
     described_roles,
     follows,
+    lacking,
     merged,
     published,
     renewed,
 )
 from paiza_register.verified_set import MAX_LEAP_ABOVE
 from paiza_wire.errors import PaizaError, Rejected
-
-_ROOT_PATH: Final = re.compile(r"metadata/([1-9][0-9]{0,18})\.root\.json")
 
 RANK_WAIT: Final = timedelta(seconds=10)
 """For each rank, before content that others hold too is published, or sets are merged."""
@@ -256,15 +254,11 @@ class Publisher:
 
 
 def can_follow(held: OpenSet, change: Mapping[str, bytes]) -> bool:
-    """Return whether each role and root of a change is later than that of a set."""
-    newest = {name.removesuffix(".json"): meta.version for name, meta in held.snapshot.meta.items()}
-    versions = {role: meta.version for role, meta in described_roles(change).items()}
-    roots = [int(found[1]) for path in change if (found := _ROOT_PATH.fullmatch(path))]
-    return (
-        bool(versions or roots)
-        and all(version > newest.get(role, 0) for role, version in versions.items())
-        and all(version > held.root.version for version in roots)
-    )
+    """Return whether a set lacks metadata of a change, and has nothing else in their place."""
+    try:
+        return any(path.startswith("metadata/") for path in lacking(held, change))
+    except Rejected:
+        return False
 
 
 def _differs(held: OpenSet, other: OpenSet) -> bool:

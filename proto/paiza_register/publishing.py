@@ -8,6 +8,7 @@ follows the other. `merged` makes the set that follows both.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ from paiza_register.model import Register
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
 from paiza_register.verified_set import FEDERATION, open_set, refuse_rollback, target_path
 from paiza_wire.errors import Rejected
+
+_ROOT_PATH: Final = re.compile(r"metadata/([1-9][0-9]{0,18})\.root\.json")
 
 SIGN_AGAIN: Final = timedelta(days=60)
 """Before the expiry of what lives a year and a node signs: its snapshot, and its member's revocations."""
@@ -127,12 +130,12 @@ def published(
     refuse the set, ``Rejected("conflict")`` if the set has the change or a later one already,
     ``Rejected("member_unusable")`` if the files of a member that it changes cannot be used.
     """
-    changed = {role: each for role, each in described_roles(change).items() if not _has(held, change, role, each)}
-    kept = {role_path(role, each.version) for role, each in described_roles(change).items() if role not in changed}
-    if change and change.keys() - kept <= held.files.keys():
+    rest = lacking(held, change)
+    if change and not rest:
         raise Rejected("conflict", "the register has all of the change")
+    changed = described_roles(rest)
     meta = {**held.snapshot.meta, **{f"{role}.json": described for role, described in changed.items()}}
-    files = {**held.files, **{path: data for path, data in change.items() if path not in kept}}
+    files = {**held.files, **rest}
     made = composed(files, meta, held.bootstrap_root, signer, now, _highest(above, held), expires)
     for member, why in sorted(made.register.unusable.items()):
         if not changed.keys().isdisjoint({member, roles.revocations_of(member)}):
@@ -140,15 +143,22 @@ def published(
     return _following(made, held)
 
 
-def _has(held: OpenSet, change: Mapping[str, bytes], role: str, described: MetaFile) -> bool:
-    """Return whether a set has a role of a change already; refuse another content of its version, and a later one."""
-    before = held.snapshot.meta.get(f"{role}.json")
-    if before is None or before.version < described.version:
-        return False
-    path = role_path(role, described.version)
-    if path not in held.files or _content(held.files[path]) != _content(change[path]):
-        raise Rejected("conflict", f"the register has {role} of version {before.version}")
-    return True
+def lacking(held: OpenSet, change: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Return what a set lacks of a change: all of it, or the rest if a publisher has published a part alone.
+
+    What the set has with the same content stays, whoever signed it. ``Rejected("conflict")`` if the set has other
+    content of a role's or a root's version, or a later one.
+    """
+    had = {
+        role_path(role, described.version): f"{role}.json" in held.snapshot.meta
+        and held.snapshot.meta[f"{role}.json"].version >= described.version
+        for role, described in described_roles(change).items()
+    }
+    had |= {path: int(found[1]) <= held.root.version for path in change if (found := _ROOT_PATH.fullmatch(path))}
+    for path in (path for path, has in had.items() if has):
+        if path not in held.files or _content(held.files[path]) != _content(change[path]):
+            raise Rejected("conflict", f"the register has other content than {path}, or a later version")
+    return {path: data for path, data in change.items() if path not in held.files}
 
 
 def _content(data: bytes) -> Signed:
