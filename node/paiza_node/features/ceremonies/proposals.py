@@ -23,7 +23,7 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 import structlog
-from tuf.api.metadata import Metadata, Root
+from tuf.api.metadata import Metadata, Root, Targets
 
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -179,10 +179,7 @@ class Proposals:
         # 2.
         register = self._core.register_cache.current
         published = self._is_in_force(proposal, register)
-        if not published and (
-            proposal.is_superseded_by(register, self._signed_in_force)
-            or base_of(proposal).name.root_version < register.root_version
-        ):
+        if not published and self._is_superseded(proposal, register):
             raise Rejected("proposal_superseded", "the register in force has a role in this version or a later one")
         # 3.
         if not _deciding_keys(proposal):
@@ -272,27 +269,43 @@ class Proposals:
             if not held.is_waiting:
                 continue
             made = [role for role, version in held.role_versions if register.role_versions.get(role, 0) >= version]
-            main, version = held.role_versions[0]
-            if main in made and self._signed_in_force(main, version) == held.signed_sha256:
-                # A publisher may have left out the role of a member: it follows.
-                if len(made) == len(held.role_versions) or main == Root.type:
-                    found.append((held, HeldState.PUBLISHED))
-            elif (
-                main in made
-                or held.base_root_version < register.root_version
-                or (made and self._is_superseded(held.fingerprint, register))
-            ):
-                found.append((held, HeldState.SUPERSEDED))
+            if made or held.base_root_version < register.root_version:
+                proposal = self._proposal(held.fingerprint)
+                if proposal is None:
+                    found.append((held, HeldState.SUPERSEDED))
+                elif self._is_decided(proposal, register):
+                    if len(made) == len(held.role_versions):  # else a publisher left out the rest: it follows
+                        found.append((held, HeldState.PUBLISHED))
+                elif self._is_superseded(proposal, register):
+                    found.append((held, HeldState.SUPERSEDED))
         return found
 
-    def _is_in_force(self, proposal: Proposal, register: Register) -> bool:
-        """Return whether a register contains a proposal, as far as those who decide about it signed."""
+    def _is_decided(self, proposal: Proposal, register: Register) -> bool:
+        """Return whether a register has what those who decide about a proposal signed, as far as it has it yet.
+
+        The root alone does not tell: of two changes of one moment, two ways to shut out a member have one root.
+        """
         draft = proposal.draft
         main = draft.main_role
         if self._signed_in_force(main, draft.roles[main].version) != proposal.digest(main):
             return False
-        made = {role for role, each in draft.roles.items() if register.role_versions.get(role, 0) >= each.version}
-        return made == draft.roles.keys() or main == Root.type
+        top = draft.roles.get(Targets.type)
+        if top is None or register.role_versions[Targets.type] < top.version:
+            return True
+        return self._signed_in_force(Targets.type, top.version) in {b"", proposal.digest(Targets.type)}
+
+    def _is_in_force(self, proposal: Proposal, register: Register) -> bool:
+        """Return whether a register contains a proposal, as far as those who decide about it signed."""
+        versions = {role: each.version for role, each in proposal.draft.roles.items()}
+        return self._is_decided(proposal, register) and all(
+            register.role_versions.get(role, 0) >= version for role, version in versions.items()
+        )
+
+    def _is_superseded(self, proposal: Proposal, register: Register) -> bool:
+        """Return whether a proposal that a register does not contain can never be published any more."""
+        if proposal.is_superseded_by(register, self._signed_in_force):
+            return True
+        return base_of(proposal).name.root_version < register.root_version and not self._is_decided(proposal, register)
 
     def _signed_in_force(self, role: str, version: int) -> bytes:
         """Return SHA-256 of what is signed in a role and version of the register in force, empty if that is later."""
@@ -333,10 +346,6 @@ class Proposals:
         """Return what a proposal adds to the register; nothing if it is not accepted any more."""
         proposal = self._proposal(fingerprint)
         return {} if proposal is None else proposal.files()
-
-    def _is_superseded(self, fingerprint: bytes, register: Register) -> bool:
-        proposal = self._proposal(fingerprint)
-        return proposal is None or proposal.is_superseded_by(register, self._signed_in_force)
 
     def _proposal(self, fingerprint: bytes) -> Proposal | None:
         """Return a proposal that waits; None if it is not accepted any more: another program may have stored it."""

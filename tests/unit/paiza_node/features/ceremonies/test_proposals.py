@@ -12,8 +12,9 @@ from paiza_node.core.log import store as log_store
 from paiza_node.features.ceremonies import store as ceremonies_store
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState, Outcome
 from paiza_node.features.ceremonies.proposals import Proposals, digest_of
-from paiza_register.ceremony.change import LOG_ORIGIN, RESIGN, SUSPEND
+from paiza_register.ceremony.change import LOG_ORIGIN, REMOVE, RESIGN, SUSPEND
 from paiza_register.ceremony.proposal import Proposal
+from paiza_register.publisher import Publisher
 from paiza_register.publishing import published
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
@@ -177,6 +178,49 @@ async def test_a_part_that_a_publisher_published_ends_nothing(room: CeremonyRoom
     (closed,) = await room.proposals.all_held()
     assert closed.state is HeldState.PUBLISHED
     assert len(world.base.register.member("uzb").log_keys) == 2
+
+
+async def test_a_root_that_a_publisher_published_alone_ends_nothing(room: CeremonyRoom) -> None:
+    """Root and targets were signed anew for another year: the targets follow, through any publisher."""
+    world = room.world
+    known = room.propose("kaz")
+    whole = room.signed(known, "tjk")
+    await room.proposals.submit(sent(known), OFFICER)
+    part = {path: data for path, data in whole.files().items() if path.endswith(".root.json")}
+    world.now += timedelta(minutes=1)
+    world.accept(published(world.held, part, world.members["tjk"].publisher, world.now, world.held.versions))
+    room.refresh()
+    await room.follow()
+    (waiting,) = await room.proposals.all_held()
+    assert waiting.is_waiting
+    await room.proposals.submit(sent(whole), OFFICER)
+    await room.follow()
+    (files,) = room.proposals.complete.values()
+    publisher = Publisher("kaz", world.members["kaz"].publisher, world.held)
+    publisher.submit(files, world.now, own=True)
+    made = publisher.publish(world.now)
+    assert made is not None
+    assert made.targets.version == whole.draft.roles["targets"].version
+    world.accept(made)
+    room.refresh()
+    await room.follow()
+    (closed,) = await room.proposals.all_held()
+    assert closed.state is HeldState.PUBLISHED
+
+
+async def test_two_changes_of_one_root_are_told_apart(room: CeremonyRoom) -> None:
+    """Suspension and removal of one member, proposed in one second, make the same root."""
+    world = room.world
+    suspend = room.propose("kaz", what=SUSPEND, member="uzb", threshold=2)
+    remove = room.propose("tjk", what=REMOVE, member="uzb", threshold=2)
+    assert suspend.digest("root") == remove.digest("root")
+    for each in (suspend, remove):
+        await room.proposals.submit(sent(each), OFFICER)
+    world.publish(room.signed(remove, "kaz"))
+    room.refresh()
+    await room.follow()
+    held = {each.fingerprint: each.state for each in await room.proposals.all_held()}
+    assert held == {suspend.fingerprint: HeldState.SUPERSEDED, remove.fingerprint: HeldState.PUBLISHED}
 
 
 async def test_what_one_key_alone_proposes_is_bounded(room: CeremonyRoom) -> None:
