@@ -15,7 +15,7 @@ from paiza_cli.numbers import WholeNumber
 from paiza_domain.log_events import event_text
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.language import _, language
 from paiza_node.ops.terminal import iso, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
@@ -61,6 +61,7 @@ class Events(click.ParamType[tuple[int, ...]]):
 
 
 @click.group("audit", help=N_("Grant other members access to entries of this node's log, and withdraw it."))
+@language_option
 def command() -> None:
     """Group the commands about grants."""
 

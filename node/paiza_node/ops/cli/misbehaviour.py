@@ -13,7 +13,7 @@ from paiza_cli.numbers import WholeNumber
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.features.witness.consistency_monitor import FORKED
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.language import _, number_text
 from paiza_node.ops.misbehaviour import WORDS, recorded
@@ -25,6 +25,7 @@ from paiza_wire.tlog.notes import VerifierKey
 
 
 @click.group("misbehaviour", help=N_("List misbehaviour of other members' logs, and restore trust in a forked log."))
+@language_option
 def command() -> None:
     """Group the commands about misbehaviour."""
 

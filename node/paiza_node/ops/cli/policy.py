@@ -28,7 +28,7 @@ from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import AUDIENCES
 from paiza_node.ops.cli.frame import Ended
-from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import load_keys
 from paiza_node.ops.language import _, ngettext, number_text
@@ -44,6 +44,7 @@ OTHERS: Final = ("session", "list", "watch", "trail", "evidence", "read_log", "r
 
 
 @click.group("policy", help=N_("Check rules, and explain why an act is allowed or denied."))
+@language_option
 def command() -> None:
     """Group the commands about the policy."""
 

@@ -16,7 +16,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.admin.operate import MAX_QUEUE, queued, queued_attachment
-from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.language import _, number_text
 from paiza_node.ops.offline import read_only
@@ -41,6 +41,7 @@ ATTACHMENT_STATES: Final = {
 
 
 @click.group("queue", help=N_("Show and change waiting deliveries."))
+@language_option
 def command() -> None:
     """Group the commands about the queue."""
 

@@ -11,7 +11,7 @@ import click
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.doctor.register import RENEWALS
@@ -36,6 +36,7 @@ class _Shown:
 
 
 @click.group("register", help=N_("Show and refresh the register of the federation; revoke a certificate."))
+@language_option
 def command() -> None:
     """Group the commands about the register."""
 

@@ -34,6 +34,14 @@ def write_config(folder: Path, **changes: str) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize("group", ["audit", "misbehaviour", "peers", "policy", "queue", "register"])
+def test_the_help_of_a_group_is_in_the_language_asked_for(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The option stands before or after --help, as with every command."""
+    for arguments in (["--help", "--lang", "ru"], ["--lang=ru", "--help"]):
+        assert run([group, *arguments]) == 0
+        assert CYRILLIC.search(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
