@@ -61,7 +61,10 @@ RENEWALS: Final[Mapping[Kind, Renewal]] = {
     Kind.NODE_CERTIFICATE: Renewal(
         N_("certificate"),
         N_("the holder of the member's node CA"),
-        N_("Certify it anew: `paiza-trust ca certify node.csr -o tls.crt`."),
+        N_(
+            "Certify it anew: `paiza-trust ca certify node.csr -o tls.crt`. Put the file at keys/tls.crt, and restart "
+            "the node."
+        ),
     ),
     Kind.NODE_CA: Renewal(N_("node CA"), _TRUST_OFFICER, _NEW_CA),
     Kind.OFFICER_CA: Renewal(N_("officer CA"), _TRUST_OFFICER, _NEW_CA),
