@@ -33,7 +33,7 @@ def ca_group() -> None:
 @ca_group.command(
     help=N_(
         "Show what the signing request CSR asks for, ask, and certify it with the member's own CA, in a file or on a "
-        "token. For an officer, print the lines for the node's officers.toml."
+        "token. For an officer, print the lines for the node's officers.toml and the officer's profile.toml."
     )
 )
 @click.argument("csr", type=click.Path(path_type=Path))
@@ -63,7 +63,9 @@ def certify(
         click.confirm(_("Certify this?"), abort=True, err=True)
     made = certifying.certify(folder, plan, now)
     write_private(output, ssl.DER_cert_to_PEM_cert(made).encode())
-    lines = officer_lines(plan, made, roles, unit) if plan.id.role == "officer" else ""
+    officer = plan.id.role == "officer"
+    lines = officer_lines(plan, made, roles, unit) if officer else ""
+    profile = profile_lines(plan, output) if officer else ""
     if as_json:
         show_json(
             {
@@ -74,14 +76,16 @@ def certify(
                 "not_before": time_text(plan.not_before),
                 "not_after": time_text(plan.not_after),
                 "officers_toml": lines or None,
+                "profile_toml": profile or None,
             }
         )
         return
     click.echo(_("{file}: the certificate of {id}").format(file=output, id=plan.id))
     if lines:
-        click.echo(_("Lines for officers.toml of the node:"))
-        click.echo()
-        click.echo(lines, nl=False)
+        click.echo(_("Add these lines to officers.toml of the node, then restart it:"))
+        click.echo(f"\n{lines}")
+        click.echo(_("The officer's profile.toml; write the address of your node for HOST:PORT:"))
+        click.echo(f"\n{profile}", nl=False)
 
 
 def officer_lines(plan: Plan, certificate: bytes, roles: Sequence[str], unit: str) -> str:
@@ -94,6 +98,20 @@ def officer_lines(plan: Plan, certificate: bytes, roles: Sequence[str], unit: st
         "certificate_sha256": sha256(certificate).hexdigest(),
     }
     return "[[officer]]\n" + "".join(f"{key} = {json.dumps(entry[key], ensure_ascii=False)}\n" for key in entry)
+
+
+def profile_lines(plan: Plan, certificate: Path) -> str:
+    """Return an officer's profile.toml. Its ``node`` is left to be filled in: a request does not name the address."""
+    values = {
+        "id": str(plan.id),
+        "member": plan.id.member,
+        "federation": plan.id.federation,
+        "node": "HOST:PORT",
+        "key": "officer.key",
+        "certificate": certificate.name,
+        "root": "root.json",
+    }
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
 
 
 def _check_roles(plan: Plan, roles: Sequence[str], unit: str) -> None:

@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from paiza_node.core.access.officers import load_officers
+from paiza_officer import profiles
+from paiza_officer.errors import ProfileProblem
 from paiza_trust import certify, key_folder
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
@@ -93,10 +95,31 @@ def test_an_officer_is_certified(member: Path, capsys: pytest.CaptureFixture[str
     assert tomllib.loads(told["officers_toml"])["officer"][0]["name"] == "petrov"
 
 
+def test_the_profile_of_an_officer_is_printed(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The client reads the lines once they name the node's address; until then it names what is wrong."""
+    code, told = certified(capsys, member, request(member), "--role", "custodian")
+    assert code == 0
+    (member / "profile.toml").write_text(told["profile_toml"])
+    with pytest.raises(ProfileProblem, match="bad_configuration") as caught:
+        profiles.load(member)
+    assert caught.value.where.endswith("profile.toml: node")
+    (member / "profile.toml").write_text(told["profile_toml"].replace("HOST:PORT", "127.0.0.1:7401"))
+    profile = profiles.load(member)
+    assert (profile.id, profile.certificate) == (OFFICER, member / "made.crt")
+
+
+def test_an_officers_lines_are_shown_with_what_to_do(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each file of the officer follows the sentence that names its place."""
+    arguments = (request(member), "--role", "duty", "--keys", member / "trust", "-o", member / "made.crt", "--yes")
+    code, out, _err = run(capsys, "ca", "certify", *arguments, "--lang", "en")
+    assert code == 0
+    assert out.index("restart it:") < out.index("[[officer]]") < out.index("profile.toml;") < out.index('HOST:PORT"')
+
+
 def test_a_node_is_certified(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The request that `init` made is certified by the node CA; a node has no lines in officers.toml."""
     code, told = certified(capsys, member, member / "node/node.csr")
-    assert (code, told["officers_toml"]) == (0, None)
+    assert (code, told["officers_toml"], told["profile_toml"]) == (0, None, None)
     found = verifier(member).node(read(member / "made.crt"), expected_member="kaz", at=datetime.now(UTC))
     own = verifier(member).node(read(member / "node/keys/tls.crt"), expected_member="kaz", at=datetime.now(UTC))
     assert found.public_key == own.public_key
