@@ -10,7 +10,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from paiza_register import roles
 from paiza_register.ceremony import Base
-from paiza_register.ceremony.times import ROOT_LIFE
+from paiza_register.ceremony.times import ROOT_LIFE, read_time
 from paiza_register.pair_key import PairKey
 from paiza_register.tuf_workflow import root_path
 from paiza_trust import records
@@ -23,15 +23,17 @@ SHOWN: Final = 10
 
 @dataclass(frozen=True)
 class OwnKey:
-    """A pair in a key folder: where its P-256 half is, and whether the register knows it.
+    """A pair in a key folder: where its P-256 half is, and whether the register names it.
 
-    ``token`` is the URI of the token, None if a file holds it. ``in_use`` is None where nothing was signed with it yet:
-    only a signature tells its public key without opening it.
+    ``token`` is the URI of the token, None if a file holds it. ``in_use`` is False where the register names another key
+    for this pair, None where it names none. ``signed_time`` is when this key last signed or refused a proposal to this
+    federation here, None if it never did.
     """
 
     name: str
     token: str | None
     in_use: bool | None
+    signed_time: datetime | None
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,34 @@ class Expiry:
 
 @dataclass(frozen=True)
 class Attendance:
-    """When a custodian last signed a root or the newest targets; None if neither shows a signature of this key."""
+    """When a custodian last signed a root or the newest targets; None if neither shows a signature of this key.
+
+    ``since`` is the time of the root from which on this key is the custodian's.
+    """
 
     member: str
     time: datetime | None
+    since: datetime
 
 
 def own_keys(folder: KeyFolder, base: Base) -> list[OwnKey]:
-    """Return the pairs in a folder that members use, by name."""
-    known = {key_name(role, member): keyid for role, keys in _holders(base).items() for keyid, member in keys.items()}
-    used = {
-        each["name"]: each["key"]
+    """Return the pairs in a folder, by name. Each is opened: the records do not show which key its files hold now."""
+    known: dict[str, set[str]] = {}
+    for role, keys in _holders(base).items():
+        for keyid, member in keys.items():
+            known.setdefault(key_name(role, member), set()).add(keyid)
+    signed = {
+        each["key"]: read_time(record["time"])
         for record in signed_here(folder)
         if record["federation"] == base.register.federation
         for each in record["keys"]
     }
-    names = sorted(path.name.removesuffix("-mldsa44.pem") for path in folder.folder.glob("*-mldsa44.pem"))
-    return [OwnKey(name, folder.token(name), known.get(name) == used[name] if name in used else None) for name in names]
+    found = []
+    for name in sorted(path.name.removesuffix("-mldsa44.pem") for path in folder.folder.glob("*-mldsa44.pem")):
+        keyid = folder.pair(name).public_key.keyid
+        in_use = keyid in known[name] if name in known else None
+        found.append(OwnKey(name, folder.token(name), in_use, signed.get(keyid)))
+    return found
 
 
 def signed_here(folder: KeyFolder) -> list[dict[str, Any]]:
@@ -93,12 +106,26 @@ def attendance(base: Base) -> list[Attendance]:
         for member, key in base.register.custodians.items():
             if member not in seen and _holds(metadata, key):
                 seen[member] = time
-    return [Attendance(member, seen.get(member)) for member in sorted(base.register.custodians)]
+    return [
+        Attendance(member, seen.get(member), _since(base, key))
+        for member, key in sorted(base.register.custodians.items())
+    ]
 
 
 def is_away(attended: Attendance, now: datetime, most: timedelta) -> bool:
-    """Return whether a custodian signed nothing for so long that the key may be lost."""
-    return attended.time is None or now - attended.time > most
+    """Return whether a custodian signed nothing for so long that the key may be lost; a new one is given as long."""
+    return now - max(attended.time or attended.since, attended.since) > most
+
+
+def _since(base: Base, key: PairKey) -> datetime:
+    """Return the time of the first of the newest roots that all name a custodian's key."""
+    since = base.register.issued_time
+    for version in range(base.file.newest, 0, -1):
+        root = Metadata[Root].from_bytes(base.file.files[root_path(version)]).signed
+        if key.keyid not in root.roles[Root.type].keyids:
+            break
+        since = root.expires.astimezone(UTC) - ROOT_LIFE
+    return since
 
 
 def _signed(base: Base) -> Iterator[Metadata[Any]]:

@@ -19,8 +19,8 @@ from paiza_trust.own_node import Held, OwnNode
 
 @click.command(
     help=N_(
-        "Show the own keys, what was signed with them, what waits for them, until when everything holds, and which "
-        "custodians still sign."
+        "Open the own keys and show them, what was signed with them, what waits for them, until when everything holds, "
+        "and which custodians still sign."
     )
 )
 @options.PROFILE
@@ -49,14 +49,16 @@ def status(profile: str | None, register: Path | None, key_folder: Path, *, as_j
 
 def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
     now = datetime.now(UTC)
-    click.echo(_("Keys in {folder}:").format(folder=folder.folder))
-    for key in standing.own_keys(folder, base):
+    keys = standing.own_keys(folder, base)
+    click.echo(_("Keys in {folder}, and when they last signed a proposal here:").format(folder=folder.folder))
+    for key in keys:
         use = {
             True: _("in use"),
             False: _("not the one that the register names"),
-            None: _("nothing was signed with it yet"),
+            None: _("the register names no such key"),
         }[key.in_use]
-        click.echo(plain_line(f"  {key.name:<24} {key.token or _('file')}  {use}"))
+        last = "-" if key.signed_time is None else f"{key.signed_time:%Y-%m-%d}"
+        click.echo(plain_line(f"  {key.name:<24} {key.token or _('file')}  {last:<10}  {use}"))
     click.echo(_("Signed here, the last:"))
     for record in standing.signed_here(folder)[-standing.SHOWN :]:
         signed = ", ".join(f"{each['role']} {each['version']}" for each in record["signed"]) or _("a refusal")
@@ -67,35 +69,46 @@ def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
         for held in waiting:
             click.echo(f"  paiza-trust sign {held.fingerprint.hex()[: display.SHOWN_DIGITS]}")
     click.echo(_("Holds until:"))
-    for each in standing.expiries(base, _member(base, folder, node)):
+    for each in standing.expiries(base, _member(base, keys, node)):
         click.echo(f"  {each.time:%Y-%m-%d}  {each.role:<24} {each.command or _('nodes sign it anew')}")
     click.echo(_("Custodians, and when they signed last:"))
     for attended in standing.attendance(base):
         day = "-" if attended.time is None else f"{attended.time:%Y-%m-%d}"
-        away = standing.is_away(attended, now, ATTENDANCE)
-        note = _("not for 13 months: ask whether the key is still there") if away else ""
+        note = ""
+        if standing.is_away(attended, now, ATTENDANCE):
+            note = _("not for 13 months: ask whether the key is still there")
+        elif attended.time is None:
+            note = _("new since {day}, has not signed yet").format(day=f"{attended.since:%Y-%m-%d}")
         click.echo(f"  {attended.member:<16} {day:<10}  {note}".rstrip())
 
 
 def _as_json(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
     now = datetime.now(UTC)
+    keys = standing.own_keys(folder, base)
     display.show_json(
         {
             "federation": base.register.federation,
             "register_version": base.register.version.hex(),
             "keys": [
-                {"name": key.name, "token": key.token, "in_use": key.in_use} for key in standing.own_keys(folder, base)
+                {
+                    "name": key.name,
+                    "token": key.token,
+                    "in_use": key.in_use,
+                    "signed_time": None if key.signed_time is None else key.signed_time.isoformat(),
+                }
+                for key in keys
             ],
             "signed": standing.signed_here(folder)[-standing.SHOWN :],
             "waiting": [] if node is None else [display.held_values(held) for held in _waiting(node)],
             "expiries": [
                 {"role": each.role, "time": each.time.isoformat(), "command": each.command}
-                for each in standing.expiries(base, _member(base, folder, node))
+                for each in standing.expiries(base, _member(base, keys, node))
             ],
             "attendance": [
                 {
                     "member": attended.member,
                     "time": None if attended.time is None else attended.time.isoformat(),
+                    "since": attended.since.isoformat(),
                     "away": standing.is_away(attended, now, ATTENDANCE),
                 }
                 for attended in standing.attendance(base)
@@ -108,9 +121,9 @@ def _waiting(node: OwnNode) -> list[Held]:
     return [held for held in node.held() if node.member in held.waits_for]
 
 
-def _member(base: Base, folder: KeyFolder, node: OwnNode | None) -> str:
+def _member(base: Base, keys: list[standing.OwnKey], node: OwnNode | None) -> str:
     """Return the own member: the node's, else the one whose custodian's key is in the folder; empty otherwise."""
     if node is not None:
         return node.member
-    names = {key.name for key in standing.own_keys(folder, base)}
+    names = {key.name for key in keys}
     return next((member for member in base.federation["members"] if f"custodian-{member}" in names), "")
