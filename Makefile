@@ -84,7 +84,8 @@ test: setup
 faults: setup
 	PAIZA_FAULTS_EVERY=$(FAULTS) PAIZA_FAULTS_NODES=100 $(BIN)/python -m pytest -n 2 tests/system/test_faults.py
 
-# Lying nodes, crashes and machines that come back old, over a network that loses and repeats: about half a second a seed.
+# Lying nodes, crashes and machines that come back old, over a network that loses and repeats; and the register's
+# publishers, members and custodians, some of them hostile: about half a second a seed each.
 simulate: setup
 	PAIZA_SIMULATE_SEEDS=$(SEEDS) $(if $(SEED),PAIZA_SIMULATE_SEED=$(SEED)) $(BIN)/python -m pytest -n 2 tests/simulation
 

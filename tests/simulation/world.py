@@ -25,7 +25,7 @@ DEFAULT_ROUNDS: Final = 40  # enough for the questions after which a log is in d
 IDENTITIES: Final = [Identity.make(name) for name in ("kaz", "kgz", "rus", "tjk", "tkm", "uzb")]  # made once: keys cost
 
 
-class _Here(ThreadPoolExecutor):
+class Here(ThreadPoolExecutor):
     """Runs what is meant for a thread at once: so that a seed says everything."""
 
     @override
@@ -75,7 +75,7 @@ class World:
 
     async def run(self) -> Outcome:
         """Live through it and check."""
-        asyncio.get_running_loop().set_default_executor(_Here())
+        asyncio.get_running_loop().set_default_executor(Here())
         for node in (*self.nodes.values(), *self.liar.personas):
             await node.append(self.rng.randint(1, 8))
         for node in self.nodes.values():
