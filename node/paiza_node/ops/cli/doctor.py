@@ -79,8 +79,21 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("members"), lambda: check_members(register, config.member))
     yield from _guarded(N_("expiries"), lambda: check_expiries(config, register, node_certificate_file(config), now))
     yield from _guarded(N_("officers"), lambda: _officers(config, status, now))
-    yield from _guarded(N_("proposals"), lambda: check_proposals(config, now))
     yield from _guarded(N_("keys"), lambda: machine.check_keys(config, register, now))
+    yield from _stored(config, register, now)
+    yield from _guarded(N_("peers"), lambda: _peers(config, register))
+
+
+def _stored(config: Config, register: Register, now: datetime) -> Iterator[Check]:
+    """Run the checks of what the database holds, or one check alone if there is none yet."""
+    try:
+        lacking = machine.lacks_database(config)
+    except PaizaError:
+        lacking = False  # each check tells why the database cannot be read
+    if lacking:
+        yield from _guarded(N_("database"), lambda: machine.check_missing_database(config))
+        return
+    yield from _guarded(N_("proposals"), lambda: check_proposals(config, now))
     yield from _guarded(N_("database"), lambda: machine.check_database_settings(config))
     yield from _guarded(N_("disk"), lambda: machine.check_disk(config, now))
     yield from _guarded(N_("log"), lambda: machine.check_log(config, register))
@@ -88,7 +101,6 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("queue"), lambda: machine.check_queue(config, now))
     yield from _guarded(N_("misbehaviour"), lambda: check_misbehaviour(config))
     yield from _guarded(N_("blocks"), lambda: check_blocks(config))
-    yield from _guarded(N_("peers"), lambda: _peers(config, register))
 
 
 def _status(config: Config) -> admin_pb2.GetStatusResponse | None:

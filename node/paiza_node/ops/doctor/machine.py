@@ -22,10 +22,10 @@ from paiza_node.core.storage.findings import Part
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.config import Config
-from paiza_node.ops.doctor.store import database_facts
+from paiza_node.ops.doctor.store import database_facts, is_empty
 from paiza_node.ops.keys import load_keys, unsealed_keys
 from paiza_node.ops.language import _, number_text, span_text
-from paiza_node.ops.offline import check_database
+from paiza_node.ops.offline import check_database, database_file
 from paiza_node.ops.terminal import shown_bytes
 from paiza_register import Register
 from paiza_wire.tlog.cosignatures import quorum
@@ -118,6 +118,27 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
         )
     der = PEM_cert_to_DER_cert(keys.certificate.decode())
     register.certificate_verifier().node(der, expected_member=config.member, at=now)  # raises if others would refuse it
+
+
+def lacks_database(config: Config) -> bool:
+    """Return whether there is no database yet: no SQLite file, which opening it would create, or one without tables."""
+    file = database_file(config)
+    return (file is not None and not file.exists()) or is_empty(config.database)
+
+
+def check_missing_database(config: Config) -> Iterator[Check]:
+    """Check that a node without a database has never run: a checkpoint shows that it had one."""
+    name = N_("database")
+    if read_checkpoint(config.data / "checkpoint") is None:
+        remedy = N_("Start it: paiza-node run --config {path}")
+        yield warn(name, N_("There is no database yet: the first `run` makes it."), remedy, path=config.path)
+        return
+    yield fail(
+        name,
+        N_("The database is missing or empty, but {path} shows that this node has run."),
+        N_("Correct `data` or `database` in node.toml, or restore the newest backup."),
+        path=config.data / "checkpoint",
+    )
 
 
 def check_database_settings(config: Config) -> Iterator[Check]:

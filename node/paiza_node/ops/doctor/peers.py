@@ -30,7 +30,7 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED
 from paiza_node.ops import misbehaviour
 from paiza_node.ops.config import Config
-from paiza_node.ops.doctor.machine import Check, fail, ok, warn
+from paiza_node.ops.doctor.machine import Check, fail, lacks_database, ok, warn
 from paiza_node.ops.keys import Keys
 from paiza_node.ops.language import number_text, span_text
 from paiza_node.ops.terminal import shown_time
@@ -162,6 +162,8 @@ def check_blocks(config: Config) -> Iterator[Check]:
 
 
 def _blocks(config: Config) -> dict[str, PeerBlock]:
+    if lacks_database(config):  # of a node that has never run, which blocks nobody
+        return {}
     with open_scan(config.database) as scan:
         return peers_store.peer_blocks(scan)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from paiza_node.core.storage.engine import parse_url, reader_engine
@@ -23,6 +23,18 @@ class DatabaseFacts:
     newest: bool
     size: int
     settings: dict[str, str]
+
+
+def is_empty(url: str) -> bool:
+    """Return whether a database has no tables at all; Unavailable("database_unavailable") on failure."""
+    engine = reader_engine(parse_url(url))
+    try:
+        with engine.connect() as connection:
+            return not inspect(connection).get_table_names()
+    except DBAPIError as error:
+        raise Unavailable("database_unavailable", f"the database failed: {error.orig}") from error
+    finally:
+        engine.dispose()
 
 
 def database_facts(url: str) -> DatabaseFacts:
