@@ -15,7 +15,7 @@ from paiza_node.ops.cli.options import json_option, language_option, settings, s
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.doctor.register import RENEWALS
-from paiza_node.ops.expiries import Urgency, member_expiries, shared_expiries
+from paiza_node.ops.expiries import member_expiries, shared_expiries
 from paiza_node.ops.language import _, number_text
 from paiza_node.ops.terminal import HASH_DIGITS, iso, print_facts, print_json, print_table, shown_time, time_of
 from paiza_register import Register, RegisterReader
@@ -192,14 +192,14 @@ def _order(shown: _Shown) -> list[str]:
 
 
 def _expiries(shown: _Shown) -> list[tuple[str, ...]]:
-    """Return what expires, the earliest first; how it is renewed where that is urgent."""
-    register, now = shown.register, datetime.now(UTC)
+    """Return what expires, the earliest first, who renews it, and how."""
+    register = shown.register
     members = [each for member in sorted(register.active_ids) for each in member_expiries(register, member)]
     found = sorted([*shared_expiries(register), *members], key=lambda each: each.time)
     rows: list[tuple[str, ...]] = []
     for each in found:
         renewal = RENEWALS[each.kind]
-        how = "-" if each.urgency(now) is Urgency.LATER else _(renewal.how).format(owner=each.owner)
+        how = _(renewal.how).format(owner=each.owner)
         rows.append((_(renewal.name), each.owner or "-", shown_time(each.time), _(renewal.who), how))
     return rows
 
