@@ -57,6 +57,11 @@ class OwnNode:
         """Return the id of the own member."""
         return self._profile.member
 
+    @property
+    def certificate(self) -> bytes:
+        """Return the officer's certificate (DER)."""
+        return self._connected.credentials.certificate_der
+
     def register(self) -> tuple[Register, RegisterFile]:
         """Return the register in force, renewed from the node and verified, and all of it in one file."""
         register: Register = self._run(connection.refresh(self._profile, self._connected.channel))

@@ -16,9 +16,12 @@ from paiza_register.tuf_workflow import root_path
 from paiza_trust import records
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.signing import key_name
+from paiza_wire.identity import load_certificate
 
 SHOWN: Final = 10
 """Signatures that are shown, the last ones."""
+
+_NEW_KEYS: Final = "paiza-trust propose member-key APPLICATION"
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,12 @@ class OwnKey:
 
 @dataclass(frozen=True)
 class Expiry:
-    """Until when a role holds; ``command`` signs it anew, empty if nodes do."""
+    """Until when a role, a key or a certificate holds; ``command`` renews it, empty if nodes do.
 
-    role: str
+    ``what`` is the role's name, or one of "node_ca", "officer_ca", "encryption_key", "officer_certificate".
+    """
+
+    what: str
     time: datetime
     command: str
 
@@ -82,9 +88,15 @@ def signed_here(folder: KeyFolder) -> list[dict[str, Any]]:
     return [record for record in records.read(folder.folder) if "proposal" in record]
 
 
-def expiries(base: Base, member: str) -> list[Expiry]:
-    """Return until when everything holds that this member or all custodians sign, what expires first at the head."""
-    found = []
+def expiries(base: Base, member: str, certificate: bytes | None) -> list[Expiry]:
+    """Return until when everything holds that this member or all custodians sign, what expires first at the head.
+
+    ``certificate`` is the own one of the officer who asks (DER); None without a profile.
+    """
+    found = list(_of_keys(base, member))
+    if certificate is not None:
+        command = "paiza-trust ca certify officer.csr"
+        found.append(Expiry("officer_certificate", load_certificate(certificate).not_valid_after_utc, command))
     for role, time in base.register.role_expiries.items():
         if role in {Root.type, Targets.type}:
             command = "paiza-trust propose resign"
@@ -95,7 +107,18 @@ def expiries(base: Base, member: str) -> list[Expiry]:
         else:
             continue
         found.append(Expiry(role, time, command))
-    return sorted(found, key=lambda each: (each.time, each.role))
+    return sorted(found, key=lambda each: (each.time, each.what))
+
+
+def _of_keys(base: Base, member: str) -> Iterator[Expiry]:
+    """Yield the expiries of a member's CAs, and of that of its encryption keys which lasts longest."""
+    known = base.register.described.get(member)
+    if known is None:
+        return
+    for what, ca in (("node_ca", known.authority.node_ca), ("officer_ca", known.authority.officer_ca)):
+        yield Expiry(what, load_certificate(ca).not_valid_after_utc, _NEW_KEYS)
+    if known.encryption_keys:
+        yield Expiry("encryption_key", max(key.not_after for key in known.encryption_keys), _NEW_KEYS)
 
 
 def attendance(base: Base) -> list[Attendance]:

@@ -69,8 +69,8 @@ def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
         for held in waiting:
             click.echo(f"  paiza-trust sign {held.fingerprint.hex()[: display.SHOWN_DIGITS]}")
     click.echo(_("Holds until:"))
-    for each in standing.expiries(base, _member(base, keys, node)):
-        click.echo(f"  {each.time:%Y-%m-%d}  {each.role:<24} {each.command or _('nodes sign it anew')}")
+    for each in _expiries(base, keys, node):
+        click.echo(f"  {each.time:%Y-%m-%d}  {each.what:<24} {each.command or _('nodes sign it anew')}")
     click.echo(_("Custodians, and when they signed last:"))
     for attended in standing.attendance(base):
         day = "-" if attended.time is None else f"{attended.time:%Y-%m-%d}"
@@ -101,8 +101,8 @@ def _as_json(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
             "signed": standing.signed_here(folder)[-standing.SHOWN :],
             "waiting": [] if node is None else [display.held_values(held) for held in _waiting(node)],
             "expiries": [
-                {"role": each.role, "time": each.time.isoformat(), "command": each.command}
-                for each in standing.expiries(base, _member(base, keys, node))
+                {"what": each.what, "time": each.time.isoformat(), "command": each.command}
+                for each in _expiries(base, keys, node)
             ],
             "attendance": [
                 {
@@ -119,6 +119,10 @@ def _as_json(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
 
 def _waiting(node: OwnNode) -> list[Held]:
     return [held for held in node.held() if node.member in held.waits_for]
+
+
+def _expiries(base: Base, keys: list[standing.OwnKey], node: OwnNode | None) -> list[standing.Expiry]:
+    return standing.expiries(base, _member(base, keys, node), None if node is None else node.certificate)
 
 
 def _member(base: Base, keys: list[standing.OwnKey], node: OwnNode | None) -> str:

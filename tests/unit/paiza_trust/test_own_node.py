@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from paiza.officer.v1 import ceremony_pb2, ceremony_pb2_grpc
 from paiza_officer import channel, connection, register_cache
 from paiza_officer.channel import REASON_KEY
 from paiza_officer.connection import Connection
-from paiza_officer.profiles import Profile
+from paiza_officer.profiles import Credentials, Profile
 from paiza_register import Register, load_set
 from paiza_register.ceremony import Base, BaseName, Proposal
 from paiza_register.register_file import RegisterFile
@@ -127,7 +128,10 @@ def node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     @asynccontextmanager
     async def connect(profile: Profile, _passphrase: Callable[[], bytes]) -> AsyncIterator[Connection]:
         register = await refresh(profile, None)
-        yield Connection(profile, cast("Any", None), cast("Any", None), register)
+        # Its own CA's certificate in place of the officer's: only the expiry is read from it.
+        certificate = ssl.PEM_cert_to_DER_cert((folder / profile.member / "trust/officer-ca.crt").read_text())
+        credentials = Credentials(cast("Any", None), b"", certificate, b"")
+        yield Connection(profile, credentials, cast("Any", None), register)
 
     monkeypatch.setattr(connection, "refresh", refresh)
     monkeypatch.setattr(connection, "connect", connect)
@@ -257,7 +261,7 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
     assert custodian == {"name": "custodian-tjk", "token": None, "in_use": True, "signed_time": signed_time}
     assert [each["role"] for each in told["signed"][-1]["signed"]] == ["root", "targets"]
     assert [(each["member"], each["away"]) for each in told["attendance"]] == [(member, False) for member in FOUNDERS]
-    commands = {each["role"]: each["command"] for each in told["expiries"]}
+    commands = {each["what"]: each["command"] for each in told["expiries"]}
     assert commands == {
         "root": "paiza-trust propose resign",
         "targets": "paiza-trust propose resign",
@@ -266,6 +270,10 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
         "tjk.revoked": "",
         "snapshot": "",
         "timestamp": "",
+        "node_ca": "paiza-trust propose member-key APPLICATION",
+        "officer_ca": "paiza-trust propose member-key APPLICATION",
+        "encryption_key": "paiza-trust propose member-key APPLICATION",
+        "officer_certificate": "paiza-trust ca certify officer.csr",
     }
 
 
