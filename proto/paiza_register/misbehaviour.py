@@ -1,10 +1,12 @@
 """The proofs of misbehaviour that a reader keeps: of publishers that signed two sets of one version, of two roots.
 
-Both are proofs that anybody can check: two files under signatures of one key. They are written durably, and a person
-must remove them: no later set undoes them.
+Both are proofs that anybody can check: two files under signatures of one key. They are written durably, and no later
+set undoes them. People decide which of two roots counts (`Misbehaviour.settle`): the proof stays, and the other root is
+refused for ever.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -43,13 +45,22 @@ class RootFork:
 
 
 class Misbehaviour:
-    """The proofs below one folder: ``proofs/<key id>-<role>/`` and ``fork/``, two files in each."""
+    """The proofs below one folder: ``proofs/<key id>-<role>/`` and ``fork/``, two files in each.
+
+    A fork that people have settled is in ``settled/<version>/``, and ``settled/<version>.sha256`` names the root that
+    counts.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._proofs = folder / "proofs"
         self._fork = folder / "fork"
+        self._settled = folder / "settled"
         self.disqualified = frozenset(path.parent.name.partition("-")[0] for path in self._proofs.glob(f"*/{_SECOND}"))
         """The ids of the publishers' keys that signed two timestamps, or two snapshots, of one version."""
+        self.settled: dict[int, bytes] = {
+            int(path.stem): bytes.fromhex(path.read_text("ascii")) for path in self._settled.glob("*.sha256")
+        }
+        """The roots that people decided for, by version: SHA-256 of what their signatures are over."""
         self.fork: RootFork | None = None
         with suppress(FileNotFoundError):
             values = json.loads((self._fork / "fork.json").read_bytes())
@@ -79,3 +90,16 @@ class Misbehaviour:
         write_durably(self._fork / _SECOND, second)
         write_durably(self._fork / "fork.json", json.dumps(asdict(fork), indent=1).encode() + b"\n")
         self.fork = fork
+
+    def settle(self, root_sha256: bytes) -> None:
+        """End the freeze: of the two roots this one counts, and the other is refused from now on.
+
+        The decision is on disk before the proof is moved: a crash leaves the freeze.
+        """
+        assert self.fork is not None, "only a fork is settled"
+        version = self.fork.version
+        write_durably(self._settled / f"{version}.sha256", root_sha256.hex().encode())
+        self.settled[version] = root_sha256
+        shutil.rmtree(self._settled / str(version), ignore_errors=True)
+        self._fork.rename(self._settled / str(version))
+        self.fork = None

@@ -12,7 +12,8 @@ after that there is no register.
 
 Two sets of one version number, of one publisher's key, disqualify that key here: sets that no other publisher signed
 too are refused. Two publishers may publish one version number at one time: the set that came first stays. Two roots of
-one version (`RegisterReader.note_fork`) freeze the membership at the root before.
+one version (`RegisterReader.note_fork`) freeze the membership at the root before, until people decide which of them
+counts (`RegisterReader.settle_fork`).
 """
 
 import threading
@@ -25,7 +26,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from tuf.api.metadata import Root, Snapshot, Timestamp
+from tuf.api.metadata import Metadata, Root, Snapshot, Timestamp
 
 from paiza_register.archive import Archive, write_durably
 from paiza_register.misbehaviour import ROOTS, Misbehaviour, RootFork
@@ -260,7 +261,7 @@ class RegisterReader:
         The other root must follow the newest root that both have: of two chains of roots, hand over the first that
         differs. ``Rejected("register_invalid")`` if it does not. A proven fork is kept for ever; the membership freezes
         at the root before, and the newest archived set of that root or of an older one is in force, if there is one.
-        None if it is the same root, or one that was not accepted here.
+        None if it is the same root, one that was not accepted here, or one of two between which people decided.
         """
         with self._lock:
             last = self._last()
@@ -268,6 +269,43 @@ class RegisterReader:
             if last is None or not self._first_root < other.version <= last.root_version:
                 return None
             return self._note_two_roots(last, other.version, self._root(other.version), root_file, now)
+
+    def settle_fork(self, root_file: bytes) -> None:
+        """End the freeze, since people decided that of the two roots this one counts; the other is refused for ever.
+
+        ``Rejected("register_invalid")`` if it is neither of them, or there is no fork.
+        """
+        with self._lock:
+            chosen = translated(lambda: parse(Root, root_file)).signed_bytes
+            two = [parse(Root, data).signed_bytes for data in self.proofs().get(ROOTS, ())]
+            if chosen not in two:
+                raise Rejected("register_invalid", "this is neither of the two roots that froze the membership")
+            self._misbehaviour.settle(sha256(chosen).digest())
+            self._archived.clear()
+            self._accepted = None
+
+    @property
+    def ahead(self) -> bytes | None:
+        """Return the version of the newest archived set whose root follows that of the last set; None if there is none.
+
+        There is one after a fork was settled, if the set in force went on under the root before meanwhile.
+        """
+        with self._lock:
+            last, found = self._last(), list[Register]()
+            for version in self._archive.versions():
+                listed = self._archive.set(version)
+                if last is None or self.fork is not None or listed is None or listed.root <= last.root_version:
+                    continue
+                with suppress(Rejected, Unavailable):
+                    found.append(self._load(version))
+            newest = max(found, key=lambda register: register.timestamp_version, default=None)
+            return None if newest is None else newest.version
+
+    def _check_root(self, root: Root, signers: frozenset[str]) -> None:
+        check_root(root, signers)
+        chosen = self._misbehaviour.settled.get(root.version)
+        if chosen is not None and sha256(Metadata(root).signed_bytes).digest() != chosen:
+            raise Rejected("register_forked", f"people decided for another root {root.version}")
 
     def _note_two_roots(
         self, last: Register, version: int, ours: bytes, theirs: bytes, now: datetime
@@ -278,6 +316,8 @@ class RegisterReader:
         our_root, our_before, _own = translated(lambda: successor_of(common, ours))
         if our_root.signed_bytes == their_root.signed_bytes:
             return None  # signed by others of the custodians, or in another order
+        if version in self._misbehaviour.settled:
+            return None  # only one of them is accepted here
         both = their_before & our_before
         fork = RootFork(
             version=version,
@@ -312,7 +352,7 @@ class RegisterReader:
             with suppress(FetchMissing):
                 fetch(root_path(newest + 1), MAX_METADATA_BYTES)
                 raise Rejected("register_forked", f"the set has root {newest + 1}, of which there are two")
-        return Repository(_Source(fetch, self._archive), self._bootstrap_root, known, check_root, newest)
+        return Repository(_Source(fetch, self._archive), self._bootstrap_root, known, self._check_root, newest)
 
     def _take(self, repository: Repository, now: datetime, *, outdated: bool = False) -> Register:
         """Verify and accept a set if it is newer; return the register that is in force then."""
@@ -424,7 +464,7 @@ class RegisterReader:
             raise Unavailable("register_unknown", f"no set {version.hex()} in the archive")
         known = self._archive.verified_roots()[: listed.root - listed.first_root + 1]
         repository = Repository(
-            lambda path, _most, _sha256: files.get(path), self._bootstrap_root, known, check_root, listed.root
+            lambda path, _most, _sha256: files.get(path), self._bootstrap_root, known, self._check_root, listed.root
         )
         try:
             register = verify(repository)

@@ -1,10 +1,15 @@
 """Two roots of one version, both signed as the root before demands: the membership freezes at that root."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from paiza_register import RegisterReader
+from paiza_register import RegisterReader, joining
+from paiza_register.misbehaviour import ROOTS
+from paiza_register.publisher import Publisher
+from paiza_register.publishing import OpenSet, Versions, published
+from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
@@ -18,7 +23,8 @@ class Scene:
         self.folder = folder
         self.holder = holder
         other = holder.copy()
-        self.source = Source(holder.files())
+        self.first_files = holder.files()
+        self.source = Source(self.first_files)
         self.reader = RegisterReader(folder, holder.bootstrap)
         self.first = self.reader.refresh(NOW, self.source)
         holder.rotate_root()
@@ -133,3 +139,72 @@ def test_a_fork_further_back_counts_for_more(scene: Scene) -> None:
     current = scene.reader.current(NOW)
     assert current is not None
     assert current.version == scene.first.version
+
+
+@pytest.mark.parametrize("chosen", ["ours", "theirs"])
+def test_people_decide_which_root_counts(scene: Scene, chosen: str) -> None:
+    """The freeze ends with a register of that root; the other is refused for ever, and its proof changes nothing."""
+    scene.other.signers["timestamp"] = scene.other.signers["snapshot"] = [Signing(scene.other).publishers["tjk"]]
+    assert scene.reader.note_fork(scene.other_root, NOW) is not None
+    first, second = scene.reader.proofs()[ROOTS]
+    one, other = RegisterFile(scene.source.files), RegisterFile(scene.other.advance().files())
+    winner, loser = (one, other) if chosen == "ours" else (other, one)
+    root = scene.folder / "root.json"
+    assert joining.fork_of(RegisterFile(scene.first_files), scene.folder) is None
+    joining.join(RegisterFile(scene.first_files), scene.folder, root, NOW)
+    assert joining.fork_of(winner, scene.folder) is not None, "a file of the root before decides nothing"
+    joined = joining.join(winner, scene.folder, root, NOW)
+    for _ in range(2):
+        scene.restart()
+        assert scene.reader.fork is None
+        current = scene.reader.current(NOW)
+        assert current is not None
+        assert (current.version, current.root_sha256) == (joined.version, winner.newest_digest)
+        assert scene.reader.accept(loser.files, NOW).root_sha256 == winner.newest_digest
+        with pytest.raises(Rejected, match="prove nothing"):
+            scene.reader.note_proof(first, second, NOW)
+        assert scene.reader.note_fork(loser.files[root_path(2)], NOW) is None
+    assert (scene.folder / "settled/2/second.json").read_bytes() == scene.other_root
+
+
+def test_only_one_of_the_two_roots_ends_the_freeze(scene: Scene) -> None:
+    """A third root does not; and before a set of the chosen root is there, none of the other is accepted."""
+    third = scene.holder.copy()
+    third.old_roots.pop(root_path(2))
+    third.root.version = 1
+    third.rotate_root(lambda root: setattr(root, "expires", root.expires.replace(hour=2)))
+    with pytest.raises(Rejected, match="neither"):
+        scene.reader.settle_fork(scene.other_root)
+    assert scene.reader.note_fork(scene.other_root, NOW) is not None
+    with pytest.raises(Rejected, match="neither"):
+        scene.reader.settle_fork(third.old_roots[root_path(2)])
+    assert scene.reader.fork is not None
+    scene.reader.settle_fork(scene.other_root)
+    for _ in range(2):
+        with pytest.raises(Rejected, match="register_forked"):
+            scene.reader.accept(scene.source.files, NOW)
+        scene.restart()
+        assert scene.reader.ahead is None
+
+
+def test_what_went_on_meanwhile_is_merged(scene: Scene) -> None:
+    """The set in force has a later timestamp than that of the chosen root: a publisher makes what follows both."""
+    assert scene.reader.note_fork(scene.other_root, NOW) is not None
+    held = OpenSet.verify(scene.first_files, scene.holder.bootstrap, NOW)
+    signing = Signing(scene.holder)
+    for name in ("one", "two", "three"):
+        change = signing.renamed(held, "kaz", name, NOW)
+        held = published(held, change, signing.publishers["kaz"], NOW, Versions(9, 9))
+    scene.reader.accept(held.files, NOW)
+    joining.join(RegisterFile(scene.other.advance().files()), scene.folder, scene.folder / "root.json", NOW)
+    scene.restart()
+    ahead = scene.reader.ahead
+    assert ahead is not None
+    publisher = Publisher("kaz", signing.publishers["kaz"], held)
+    publisher.could_not_accept(OpenSet.verify(scene.reader.archived_files(ahead), scene.holder.bootstrap, None), NOW)
+    made = publisher.publish(NOW + timedelta(minutes=1))
+    assert made is not None
+    accepted = scene.reader.accept(made.files, NOW + timedelta(minutes=1))
+    assert accepted.root_version == 2
+    assert accepted.members["kaz"].names["en"] == "three"
+    assert scene.reader.ahead is None
