@@ -305,7 +305,11 @@ def _publisher(config: Config, reader: RegisterReader, node_keys: Keys) -> Publi
     if last.publishers.get(config.member) != node_keys.publisher.public_key.keyid:
         log.warning("not_a_publisher", detail="the register does not name publisher.key")
     held = OpenSet.verify(reader.archived_files(last.version), reader.bootstrap_root, None)
-    return Publisher(config.member, node_keys.publisher, held)
+    publisher = Publisher(config.member, node_keys.publisher, held)
+    if (ahead := reader.ahead) is not None:  # of the root that people decided for after a fork
+        other = OpenSet.verify(reader.archived_files(ahead), reader.bootstrap_root, None)
+        publisher.could_not_accept(other, _now())
+    return publisher
 
 
 async def _note_backup(config: Config, ledger: Ledger) -> bool:

@@ -4,9 +4,11 @@
    (`paiza_register.register_file`).
 2. A node that has a root keeps it: the file must begin at the same first root, and hold the newest root noted here.
    A node that has none asks its operator to compare the first root by telephone.
-3. The set is verified from that root, as every set is, and must name this member. Its timestamp may have expired:
+3. If two roots of one version froze the membership here and the file follows one of them, the operator is asked
+   whether the members decided for that one. The other is refused from then on.
+4. The set is verified from the first root, as every set is, and must name this member. Its timestamp may have expired:
    the others have a newer one.
-4. It is stored in the node's folder (`paiza_register.joining`).
+5. It is stored in the node's folder (`paiza_register.joining`).
 """
 
 import json
@@ -23,7 +25,7 @@ from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import prepare_data
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, number_text
 from paiza_node.ops.terminal import print_json, shown_time
 from paiza_register import Register, joining, load_set
 from paiza_register.register_file import MAX_BYTES, RegisterFile
@@ -40,7 +42,7 @@ from paiza_wire.errors import PaizaError, Unavailable
 )
 @shared
 @json_option
-@click.option("--yes", is_flag=True, help=N_("Do not ask whether the first root was compared. For exercises only."))
+@click.option("--yes", is_flag=True, help=N_("Do not ask whether a root was compared. For exercises only."))
 @click.argument("file", type=click.Path(path_type=Path))
 def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bool, yes: bool) -> None:
     """Join a federation."""
@@ -53,7 +55,10 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
         _check_continues(config, carried, file)
     elif not yes:
         _ask(carried)
-    # 3.-4.
+    # 3.
+    if not yes:
+        _ask_which_root(config, carried)
+    # 4.-5.
     register = _accept(config, carried, file)
     outdated = datetime.now(UTC) > register.role_expiries[Timestamp.type]
     if as_json:
@@ -106,6 +111,18 @@ def _ask(carried: RegisterFile) -> None:
     click.confirm(_("Did another member read out the same words?"), abort=True, err=True)
 
 
+def _ask_which_root(config: Config, carried: RegisterFile) -> None:
+    """Ask which of two roots counts if the file would end a freeze (step 3)."""
+    fork = joining.fork_of(carried, config.data / "register")
+    if fork is None:
+        return
+    text = _("Two roots {version} were signed, and froze the membership. Fingerprint of the one in the file:")
+    click.echo(text.format(version=number_text(fork.version)))
+    for language in LANGUAGES:
+        click.echo(f"  {fingerprint_words(carried.root_digest(fork.version), language)}")
+    click.confirm(_("Did all members decide for this one, and read out the same words?"), abort=True, err=True)
+
+
 def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
     """Refuse a file of another federation, or of another history of roots (step 2)."""
     if config.bootstrap_root.read_bytes() != carried.first_root:
@@ -121,6 +138,9 @@ def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
         return
     noted = json.loads(digests.read_bytes())["newest_root"]
     version = noted["version"]
+    fork = joining.fork_of(carried, config.data / "register")
+    if fork is not None and version >= fork.version:
+        return  # people decide which root of that version counts
     if root_path(version) not in carried.files or carried.root_digest(version).hex() != noted["sha256"]:
         raise NodeStopped(
             "register_rolled_back",
@@ -133,7 +153,7 @@ def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:
 
 
 def _accept(config: Config, carried: RegisterFile, file: Path) -> Register:
-    """Verify the set, then store it (steps 3 and 4)."""
+    """Verify the set, then store it (steps 4 and 5)."""
     try:
         register = load_set(carried.files, carried.first_root, datetime.now(UTC), outdated=True)
         register.described_member(config.member)

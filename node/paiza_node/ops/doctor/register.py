@@ -161,7 +161,7 @@ def check_publishers(config: Config, reader: RegisterReader, register: Register)
         yield fail(
             name,
             N_("Custodians signed two roots {version}: {members}. The members stay as they were in root {common}."),
-            N_("Tell all custodians and keep {path}. They decide which counts, and found anew if they cannot."),
+            N_("Tell all custodians and keep {path}. They decide which counts; each node then joins its register."),
             version=number_text(fork.version),
             common=number_text(fork.common),
             members=", ".join(fork.members) or "-",

@@ -3,15 +3,19 @@
 import io
 import json
 import shutil
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_node.__main__ import run
+from paiza_register import RegisterReader
 from paiza_register.joining import DIGESTS
 from paiza_register.register_file import RegisterFile
-from tests.unit.paiza_trust.ceremony import found, prepare
+from paiza_register.tuf_workflow import root_path
+from tests.unit.paiza_trust.ceremony import found, prepare, trust
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +100,44 @@ def test_a_file_that_does_not_verify_is_refused(folder: Path, capsys: pytest.Cap
     arguments = ["join", str(folder / "own/founding.register"), "--config", str(folder / "uzb/node/node.toml")]
     assert refused(capsys, run([*arguments, "--yes", "--json"])) == "unknown_member"
     assert not (folder / "uzb/node/root.json").exists()
+
+
+def second_root(folder: Path, name: str) -> RegisterFile:
+    """Make both custodians sign a root 2, whatever they signed before, and publish it."""
+    own = folder / "own"
+    proposal, register = own / f"{name}.proposal", own / f"{name}.register"
+    founding = ("--register", own / "founding.register")
+    trust("propose", "resign", *founding, "--keys", own / "kaz/trust", "--yes", "-o", proposal)
+    trust("sign", proposal, "--keys", own / "tjk/trust", "--yes")
+    trust("publish", proposal, "--node", own / "kaz/node", "-o", register)
+    for member in ("kaz", "tjk"):
+        (own / member / "trust/signed.json").unlink()
+    return RegisterFile.read(register.read_bytes())
+
+
+def test_a_register_with_the_root_that_was_chosen_ends_a_freeze(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of that root are shown and asked for; without the answer the membership stays frozen."""
+    node = folder / "own/kaz/node"
+    one = second_root(folder, "one")
+    time.sleep(1.1)  # the other root is of another second
+    other = second_root(folder, "other")
+    assert join(folder, folder / "own/one.register") == 0
+    reader = RegisterReader(node / "data/register", one.first_root)
+    assert reader.note_fork(other.files[root_path(2)], datetime.now(UTC)) is not None
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert join(folder, folder / "own/other.register") == 130
+    assert RegisterReader(node / "data/register", one.first_root).fork is not None
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    capsys.readouterr()
+    assert join(folder, folder / "own/other.register") == 0
+    out = capsys.readouterr().out
+    for language in ("ru", "en"):
+        assert fingerprint_words(other.newest_digest, language) in out
+    joined = RegisterReader(node / "data/register", one.first_root)
+    assert joined.fork is None
+    assert joined.last is not None
+    assert joined.last.root_sha256 == other.newest_digest
+    digests = json.loads((node / DIGESTS).read_bytes())
+    assert digests["newest_root"] == {"version": 2, "sha256": other.newest_digest.hex()}
