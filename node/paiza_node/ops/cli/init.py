@@ -20,6 +20,8 @@ from paiza_node.ops.terminal import print_json
 from paiza_register.node_folder import NewNode, make_node_folder
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
+DEFAULT_PORT: Final = "7401"
+
 
 @click.command(
     "init",
@@ -31,7 +33,10 @@ from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 @click.option("--member", required=True, help=N_("Member id, for example kaz."))
 @click.option("--federation", required=True, help=N_("Name of the federation, for example paiza.example."))
 @click.option("--folder", type=click.Path(path_type=Path), help=N_("Folder to create; default: the member id."))
-@click.option("--listen", default="0.0.0.0:7401", show_default=True, help=N_("Address to serve on."))
+@click.option(
+    "--listen",
+    help=N_("Address to serve on; default: every address, with the port of the first endpoint, else 7401."),
+)
 @click.option(
     "--endpoint",
     help=N_(
@@ -49,7 +54,7 @@ def command(
     member: str,
     federation: str,
     folder: Path | None,
-    listen: str,
+    listen: str | None,
     endpoint: str | None,
     passphrase_file: Path | None,
     *,
@@ -57,30 +62,35 @@ def command(
 ) -> None:
     """Make a node folder."""
     target = (folder or Path(member)).absolute()
-    reached = (endpoint or f"{os.uname().nodename}:{listen.rpartition(':')[2]}").split(",")
-    _check(member, federation, listen, reached, target)
+    port = (listen or (endpoint or "").split(",")[0] or DEFAULT_PORT).rpartition(":")[2]
+    reached = (endpoint or f"{os.uname().nodename}:{port}").split(",")
+    listened = listen or f"0.0.0.0:{port}"
+    _check(member, federation, listened, reached, target)
     phrase_path = None if passphrase_file is None else passphrase_file.absolute()
     sealer = sealer_of(phrase_path)
     sealer.passphrase()  # before anything is made: it may be refused
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=target.parent))
     try:
-        node = NewNode(member, federation, listen, reached, _socket(target, member), phrase_path)
+        node = NewNode(member, federation, listened, reached, _socket(target, member), phrase_path)
         published = make_node_folder(building, node, sealer, datetime.now(UTC))
         building.rename(target)  # replaces an empty folder; nothing is there before everything is
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
     if as_json:
-        print_json({"folder": str(target), "federation": federation, "member": published})
+        print_json({"folder": str(target), "federation": federation, "listen": listened, "member": published})
         return
     click.echo(_("Made {folder} (federation {federation}).").format(folder=target, federation=federation))
+    served = _("The node listens on {listen}; others reach it at {endpoints}.")
+    click.echo(served.format(listen=listened, endpoints=", ".join(reached)))
     click.echo(_(NEXT).format(folder=target, member=member))
 
 
 NEXT: Final = N_(
     "Next:\n"
-    "1. Make the member's own keys and its application: paiza-trust apply {folder} -o {member}.application\n"
+    "1. Make the member's own keys and its application: paiza-trust apply {folder} --name-ru NAME --name-en NAME "
+    "-o {member}.application\n"
     "2. List your officers in {folder}/officers.toml.\n"
     "3. When the custodians have admitted {member}: paiza-node join FILE --config {folder}/node.toml, then doctor "
     "and run.\n"
@@ -93,7 +103,7 @@ def _check(member: str, federation: str, listen: str, endpoints: Sequence[str], 
         raise _usage(N_("{value!r} is not a member id such as kaz."), "--member", value=member)
     if not FEDERATION_NAME.fullmatch(federation):
         raise _usage(N_("{value!r} is not a federation's name."), "--federation", value=federation)
-    for option, address in (("--listen", listen), *(("--endpoint", each) for each in endpoints)):
+    for option, address in (*(("--endpoint", each) for each in endpoints), ("--listen", listen)):
         if not ADDRESS.fullmatch(address):
             raise _usage(N_("{value!r} is not host:port."), option, value=address)
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
