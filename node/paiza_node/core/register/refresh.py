@@ -33,7 +33,7 @@ from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Fetch, FetchMissing, RegisterReader
 from paiza_register.pair_key import PairSigner
-from paiza_register.publisher import Publisher
+from paiza_register.publisher import Publisher, WaitingChange
 from paiza_register.publishing import SIGN_AGAIN, OpenSet, revocations_signed
 from paiza_register.roles import revocations_of
 from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH, root_path
@@ -107,6 +107,7 @@ class RegisterRefresh:
         self._changes = changes
         self._revocations_key = revocations_key
         self._revocations_from = float("-inf")
+        self._revoking: list[tuple[bytes, bytes]] = []
         self._loop = asyncio.get_running_loop()
         self._members: dict[str, _Member] = {}
         self._submitted: list[Mapping[str, bytes]] = []
@@ -133,9 +134,9 @@ class RegisterRefresh:
         member, held = self.publisher.member, self.publisher.held
         if set(fingerprints) <= held.register.revocations.get(member, frozenset()):
             return b""
-        signer = await asyncio.to_thread(self._revocations_key)
-        change = await asyncio.to_thread(revocations_signed, held, member, signer, self._clock(), [fingerprints])
-        self.submit(change)
+        await asyncio.to_thread(self._revocations_key)  # it can be opened: the next round signs with it
+        if fingerprints not in self._revoking:
+            self._revoking.append(fingerprints)
         for _ in range(PUBLISHED_ROUNDS):
             self._cache.asked.set()
             await self._ended.wait()
@@ -393,12 +394,12 @@ class RegisterRefresh:
         publisher, now = self.publisher, self._clock()
         if publisher is None or monotonic() < self._publishes_from:
             return
+        await self._sign_revocations(publisher, now)
         submitted, self._submitted = self._submitted, []
         for changes, own in ((submitted, True), (self._changes(), False)):
             for change in changes:
                 with suppress(Rejected):  # the register has it
                     publisher.submit(change, now, own=own)
-        await self._sign_revocations_again(publisher, now)
         made = await asyncio.to_thread(publisher.publish, now)
         if made is None:
             return
@@ -411,20 +412,28 @@ class RegisterRefresh:
         await self._follow(made)
         log.info("register_published", version=made.register.version.hex(), timestamp=made.timestamp.version)
 
-    async def _sign_revocations_again(self, publisher: Publisher, now: datetime) -> None:
-        """Sign the own member's revocations for another year before they expire; tried once an hour."""
-        expiry = publisher.held.register.role_expiries.get(revocations_of(publisher.member))
-        if expiry is None or expiry - now > SIGN_AGAIN or monotonic() < self._revocations_from:
+    async def _sign_revocations(self, publisher: Publisher, now: datetime) -> None:
+        """Sign the own member's revocations with what was asked to be added, or before they expire.
+
+        One content of a version at a time: a second one would be refused, and what it adds lost.
+        """
+        member, held = publisher.member, publisher.held
+        known, role = held.register.revocations.get(member, frozenset()), revocations_of(member)
+        self._revoking = [each for each in self._revoking if not set(each) <= known]
+        waits = (each for each in publisher.waiting if isinstance(each, WaitingChange) and each.own)
+        if any(role in each.roles and each.reason is None for each in waits):
             return
-        self._revocations_from = monotonic() + REVOCATIONS_SECONDS
+        if not self._revoking:
+            expiry = held.register.role_expiries.get(role)
+            if expiry is None or expiry - now > SIGN_AGAIN or monotonic() < self._revocations_from:
+                return
+            self._revocations_from = monotonic() + REVOCATIONS_SECONDS
         try:
             signer = await asyncio.to_thread(self._revocations_key)
         except NodeStopped as error:
             log.warning("revocations_not_signed", reason=error.reason)
             return
-        publisher.submit(
-            await asyncio.to_thread(revocations_signed, publisher.held, publisher.member, signer, now), now, own=True
-        )
+        self.submit(await asyncio.to_thread(revocations_signed, held, member, signer, now, tuple(self._revoking)))
 
     def _is_silent(self, member: str) -> bool:
         known, now = self._member(member), monotonic()

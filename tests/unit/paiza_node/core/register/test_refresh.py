@@ -356,6 +356,27 @@ async def test_older_version_that_a_message_names_is_fetched(scene: Scene) -> No
     assert node.cache.archived(old.register.version).members[FIRST].names["en"] == "old"
 
 
+async def test_no_revocation_is_lost_while_another_waits(scene: Scene) -> None:
+    """Two are asked for while the node must not publish yet: both follow, since one content of a version is signed."""
+    entries = [(bytes([at]) * 32, bytes([at + 1]) * 32) for at in (1, 3, 5)]
+    node = scene[LAST]
+    await scene.rounds(1)
+    publisher = node.refresh.publisher
+    assert publisher is not None
+    publisher.hear(FIRST, 1 << 20, scene.now)
+    asked = [asyncio.create_task(node.refresh.revoke(entry)) for entry in entries]
+    for _ in range(3):
+        await asyncio.sleep(0.01)
+        await node.refresh._round()
+        node.refresh._ended.set()
+    assert not node.cache.last.revocations[LAST]
+    for task in asked:
+        task.cancel()
+    await scene.rounds(8, 10)
+    assert len(scene.versions()) == 1
+    assert {each for entry in entries for each in entry} <= scene[FIRST].cache.last.revocations[LAST]
+
+
 async def test_revocations_are_signed_anew_before_they_expire(scene: Scene) -> None:
     """Each node does so for its own member, by itself; what is revoked stays."""
     entry = (bytes(range(32)), bytes(range(1, 33)))
