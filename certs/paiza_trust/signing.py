@@ -7,11 +7,15 @@ The order is what protects the custodian:
 2. The folder holds keys of one member that may sign.
 3. The roots and targets that the proposal builds on are those that were signed here, and every (role, version) that
    would be signed was never signed under another digest. `signed.json` in the folder remembers them; it is on the disk
-   before a signature exists. A crash between the two leaves a digest that may be signed again, and no other.
+   before a signature exists. A crash between the two leaves a digest that may be signed again, and no other. Of two
+   processes that sign with one folder, the second waits until the first has remembered.
 4. The signatures are made, and `ceremonies.jsonl` in the folder gets a record: who, which key, what, by which clock.
 """
 
-from collections.abc import Mapping
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -97,10 +101,11 @@ def sign(
     ``instead`` is a proposal that is dead: what was signed of it is forgotten, since it can never count.
     """
     check_clock(proposal, now)
-    if instead is not None:
-        _forget(folder.folder / SIGNED, instead)
     signed_roles = sorted({role for signer in own.signers for role in proposal.roles_of(signer.public_key.keyid)})
-    _remember(folder.folder / SIGNED, proposal, signed_roles)
+    with _locked(folder.folder):
+        if instead is not None:
+            _forget(folder.folder / SIGNED, instead)
+        _remember(folder.folder / SIGNED, proposal, signed_roles)
     signed = proposal
     for name, signer in zip(own.names, own.signers, strict=True):
         signed = signed.signed_with(signer, _circumstances(folder, name, now))
@@ -117,11 +122,12 @@ def refuse(folder: KeyFolder, own: OwnKeys, proposal: Proposal, now: datetime) -
     if signer is None:
         what, remedy = N_("The key does not decide on this, so its refusal says nothing"), N_("Do not sign it.")
         raise TrustError("bad_key", what, str(folder.folder / own.names[0]), remedy)
-    signed = _signed(path)
-    if signed.get(_name(proposal, role)) == proposal.digest(role).hex():
-        what, remedy = N_("The proposal was signed here already"), N_("A signature cannot be taken back.")
-        raise TrustError("conflict", what, str(path), remedy)
-    _write(path, {**signed, _refused(proposal): REFUSED})
+    with _locked(folder.folder):
+        signed = _signed(path)
+        if signed.get(_name(proposal, role)) == proposal.digest(role).hex():
+            what, remedy = N_("The proposal was signed here already"), N_("A signature cannot be taken back.")
+            raise TrustError("conflict", what, str(path), remedy)
+        _write(path, {**signed, _refused(proposal): REFUSED})
     refused = proposal.refused_with(signer, _circumstances(folder, name, now))
     _record(folder, own, refused, [], now)
     return refused
@@ -194,6 +200,17 @@ def _signed(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     return carried.texts(carried.read(_KIND, path.read_bytes(), {"signed"}, _MAX_BYTES), "signed")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from reading or writing `signed.json` of a folder meanwhile: each would miss the other's."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write(path: Path, signed: Mapping[str, str]) -> None:

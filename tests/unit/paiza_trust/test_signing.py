@@ -1,11 +1,14 @@
 """Signing acts of every form with the keys in a folder: which keys are opened, what is remembered, what is refused."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from paiza_register import roles
+from paiza_register.archive import write_durably
 from paiza_register.ceremony import Proposal
 from paiza_register.ceremony.change import LOG_ORIGIN, REFERENCE_HOLDER, SUSPEND
 from paiza_register.ceremony.publication import publication
@@ -100,6 +103,30 @@ def test_a_version_of_a_role_is_signed_once(tmp_path: Path, world: World) -> Non
     assert signing.sign(keys, signing.find_keys(keys, third), third, world.now).is_complete
     world.publish(signing.sign(keys, signing.find_keys(keys, third), third, world.now))
     assert signing.free_version(keys, "pilot.example", "uzb", world.base.version_of("uzb")) == 4
+
+
+def test_who_signs_twice_at_one_moment_signs_one_content(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second process waits until the first has remembered, and refuses another content of the version."""
+    keys = folder(tmp_path / "uzb", world, "uzb")
+    first = Proposal(publication("uzb", {}, world.base, world.now))
+    second = Proposal(publication("uzb", {"members/uzb/profile.json": b"{}\n"}, world.base, world.now))
+    remembering, signed = Event(), Event()
+
+    def slowly(path: Path, data: bytes) -> None:
+        remembering.set()
+        signed.wait(0.3)
+        write_durably(path, data)
+
+    monkeypatch.setattr(signing, "write_durably", slowly)
+    with ThreadPoolExecutor() as other:
+        done = other.submit(signing.sign, keys, signing.find_keys(keys, first), first, world.now)
+        assert remembering.wait(10)
+        reason = refused(keys, second, world)
+        signed.set()
+    assert reason == "conflict"
+    assert done.result().is_complete
 
 
 def test_only_who_decides_refuses(tmp_path: Path, world: World) -> None:
