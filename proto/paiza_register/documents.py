@@ -6,6 +6,7 @@ so that a later version may add some. Every refusal is ``Rejected("register_inva
 
 import json
 import re
+import unicodedata
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,9 @@ MAX_VKEY: Final = 2100
 MAX_CA_BYTES: Final = 2048
 """A CA certificate of our profile has about 600 bytes."""
 
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Controls, marks of direction, halves of characters, breaks: no name has them, and few programs can write them."""
+
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _ENDPOINT: Final = re.compile(r"[A-Za-z0-9.-]{1,253}:[1-9][0-9]{0,4}|\[[0-9a-f:]{2,39}\]:[1-9][0-9]{0,4}")
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -93,12 +97,14 @@ class Fields:
         return Rejected("register_invalid", f"{self.where}: {name} {why}")
 
     def text(self, name: str, pattern: re.Pattern[str] | None = None, most: int = MAX_TEXT) -> str:
-        """Read a string of bounded length, matching the whole pattern if there is one."""
+        """Read a string of bounded length and visible characters, matching the whole pattern if there is one."""
         value = self._values.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= most:
             raise self.refuse(name, f"is not a text of 1 to {most} characters")
         if pattern is not None and not pattern.fullmatch(value):
             raise self.refuse(name, "is not well formed")
+        if not value.isprintable() and any(unicodedata.category(each) in _UNSEEN for each in value):
+            raise self.refuse(name, "has characters that cannot be seen")
         return value
 
     def number(self, name: str, least: int, most: int) -> int:
