@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # the latter between clocks of states
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64
-MAX_LISTED = 500  # messages of one entry
+MAX_LISTED, MAX_TIMESTAMP, MAX_SNAPSHOT, MAX_VERSION = 500, 32 << 10, 256 << 10, (1 << 53) - 1
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
 MAX_OWN, MAX_SHARED, MAX_REVOKED = (2 << 20, 16), (16 << 20, 256), 5000  # bytes and files in the register
 FILE = re.compile("(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -312,10 +312,10 @@ class Register:
         info = timestamp["meta"]["snapshot.json"]
         data = named(files, f"metadata/{info['version']}.snapshot.json", info)
         snapshot = metadata(data, "snapshot", keys, roles["snapshot"])
-        self.version, self.number = sha256(data).hexdigest(), snapshot["version"]
-        need(self.number == info["version"], "the register: a snapshot of another version")
-
-        sizes = dict[str, int]()
+        self.version, self.number, sizes = sha256(data).hexdigest(), snapshot["version"], dict[str, int]()
+        need(len(files["metadata/timestamp.json"]) <= MAX_TIMESTAMP and len(data) <= MAX_SNAPSHOT, "a large snapshot")
+        counted = [each["version"] for each in (timestamp, snapshot, *snapshot["meta"].values())]
+        need(counted[1] == info["version"] and max(counted) <= MAX_VERSION, "the register: a wrong version")
 
         def targets(name: str, keys: dict, role: dict) -> dict:
             info = snapshot["meta"][f"{name}.json"]
@@ -332,10 +332,8 @@ class Register:
         need(all(each not in order[: order.index(f"{each}.revoked")] for each in order if "." not in each), "its order")
         for role in delegated["roles"]:
             name, (member, _, kind) = role["name"], role["name"].partition(".")
-            pattern = (
-                f"members/{member}/{'revoked.json' if kind else '*'}" if kind != "reference" else "reference-*.json"
-            )
-            need(role["paths"] == [pattern] and role["terminating"] is True, f"the register: role {name}")
+            own = ["reference-*.json" if kind == "reference" else f"members/{member}/{'revoked.json' if kind else '*'}"]
+            need(role["paths"] == own and role["terminating"] is True, f"the register: role {name}")
             lists[name] = targets(name, delegated["keys"], role)
             of_kind(delegated["keys"], role["keyids"], "paiza-pair")
             need(not seen & set(role["keyids"]), f"the register: {name} shares its keys")
@@ -343,10 +341,12 @@ class Register:
         need(all(role_of(path) == "targets" for path in top["targets"]), "the register: someone speaks for all")
         documents = listed(files, top["targets"])
         federation = json.loads(documents["federation.json"])
-        self.federation: str = federation["name"]
-        members = federation["members"]
+        self.federation, members = str(federation["name"]), federation["members"]
         self.active = {name for name, each in members.items() if each["status"] == "active"}
         check_holders(federation, self.active, roles, delegated["roles"])
+        ever = {*members, *(each["origin"].partition(".")[0] for each in federation["log_keys"])}  # who has a log
+        known = {"targets", "federation.reference", *ever, *(f"{each}.revoked" for each in ever)}
+        need({f"{each}.json" for each in known} >= set(snapshot["meta"]), "the register: a role of nobody who belonged")
         self.officer_ca, self.revoked = dict[str, bytes](), dict[str, set[str]]()
         self.log_keys, self.witness_keys = dict[str, tuple[str, bytes]](), dict[tuple[str, bytes], tuple[str, bytes]]()
         for own in ["federation.reference"], *([f"{member}.revoked", member] for member in members):

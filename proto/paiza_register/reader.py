@@ -48,6 +48,7 @@ from paiza_register.verified_set import (
     MAX_LEAP,
     MAX_LEAP_ABOVE,
     at_time,
+    check_published,
     check_root,
     may_leap,
     refuse_rollback,
@@ -123,6 +124,8 @@ class RegisterReader:
                     one, other = (verified(kind, data, root, kind.type) for data in (first, second))
                 except METADATA_ERRORS:
                     continue
+                check_published(one)
+                check_published(other)
                 twice = signed_twice(_signed_version(one), _signed_version(other))
                 for keyid in sorted(twice):
                     self._misbehaviour.disqualify(keyid, kind.type, first, second)
@@ -363,6 +366,7 @@ class RegisterReader:
         }
         for role, step in steps.items():
             parts[role] = translated(step)
+            check_published(parts[role])
             with self._lock:
                 last = self._last()
                 if not self._is_news(last, role, parts[role], repository.root, now):

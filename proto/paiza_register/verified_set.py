@@ -8,8 +8,9 @@ A set from any source (fetched, archived, carried, inside evidence) is accepted 
    federation that others founded in their name. Each further root is signed by enough keys of the one before and of
    its own. In each, root and targets are of the same custodians, who sign with pairs, and snapshot and timestamp of
    the same publishers, one of whom signs with ML-DSA-44.
-2. The timestamp is signed as the last root says, and names the snapshot with its hash.
-3. The snapshot is that one, signed as the root says; it names every targets file with its hash.
+2. The timestamp is signed as the last root says, and names the snapshot with its hash. It is small.
+3. The snapshot is that one, signed as the root says; it names every targets file with its hash. It is small, and no
+   version is so high that a program could not count on: one publisher alone signs both.
 4. The top-level targets file is that one, signed as the root says.
 5. Each delegation in it is one of `roles`: terminating, over the paths of that role and nothing else, to pairs. No key
    of these or of the root stands twice, nor half of one. Each delegated file is the one the snapshot names, signed as
@@ -17,7 +18,8 @@ A set from any source (fetched, archived, carried, inside evidence) is accepted 
 6. The top-level targets list nothing that is delegated. federation.json and the agreements are those named.
    federation.json is well formed. Its members are exactly those with a role each, and for their revocations; its
    custodians, publishers and holders of the reference data are exactly those whose keys sign, and every active member
-   has a custodian and a publisher.
+   has a custodian and a publisher. The snapshot names no roles but theirs and those of members that once belonged: no
+   version that a publisher invents may stand before a member that is admitted later.
 7. Each member's own two roles list nothing but its files, few and small enough, and delegate no further. The files are
    there, and are those named. member.json and revoked.json are well formed. member.json names every key of a log or a
    witness that federation.json pins for the member; one that is not pinned is not its key yet, since any publisher
@@ -45,7 +47,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from tuf.api.exceptions import BadVersionNumberError
 from tuf.api.metadata import (
@@ -69,6 +71,7 @@ from paiza_register.tuf_workflow import (
     FileMismatch,
     Repository,
     SignedVersion,
+    Verified,
     refuse_older,
     refuse_older_roles,
     root_path,
@@ -96,6 +99,15 @@ MAX_SET_BYTES: Final = MAX_SHARED_BYTES + MAX_MEMBERS * MAX_MEMBER_BYTES
 
 MAX_TARGET_BYTES: Final = 4 << 20
 """Bytes of one shared file."""
+
+MAX_TIMESTAMP_BYTES: Final = 32 << 10
+"""Bytes of a timestamp; the signature of one publisher makes about 5 kB."""
+
+MAX_SNAPSHOT_BYTES: Final = 256 << 10
+"""Bytes of a snapshot; 600 members, most of whom once belonged, have about that much."""
+
+MAX_VERSION: Final = (1 << 53) - 1
+"""Every program can count so far; with the leaps that are allowed nobody comes there."""
 
 MAX_LIFE: Final = timedelta(days=366)
 """From signing to expiry of everything but the timestamp."""
@@ -281,6 +293,19 @@ def check_root(root: Root, signers: frozenset[str]) -> None:
         roles.publisher_bytes(root.keys.get(keyid))
 
 
+def check_published(found: Verified[Any]) -> None:
+    """Refuse a timestamp or snapshot that is too large, or counts too far: one publisher alone signs it."""
+    signed, most = found.signed, MAX_TIMESTAMP_BYTES
+    versions = [signed.version]
+    if isinstance(signed, Snapshot):
+        most = MAX_SNAPSHOT_BYTES
+        versions += [named.version for named in signed.meta.values()]
+    if len(found.data) > most:
+        raise Rejected("register_invalid", f"the {signed.type} has over {most} bytes")
+    if max(versions) > MAX_VERSION:
+        raise Rejected("register_invalid", f"the {signed.type} has a version above {MAX_VERSION}")
+
+
 def target_path(info: TargetFile) -> str:
     """Return the published path of a file: its name with its SHA-256 as prefix."""
     if not _TARGET.fullmatch(info.path):
@@ -312,6 +337,7 @@ def _verify(repository: Repository) -> Register:
     documents = shared.read(repository, Targets.type, top)
     federation = Federation(_named(documents, FEDERATION))
     _check_holders(federation, repository.root, metadata.delegations)
+    _check_roles(federation, repository.snapshot.signed)
     reference, faults = dict[str, bytes](), dict[str, str]()
     with _fault_of(roles.REFERENCE, faults):
         reference = shared.read(repository, roles.REFERENCE, metadata.delegated[roles.REFERENCE])
@@ -369,9 +395,11 @@ def _verify_metadata(repository: Repository) -> _Metadata:
         raise Rejected("register_invalid", "the repository is not one of consistent snapshots")
     # 2.
     timestamp = repository.timestamp.signed
+    check_published(repository.timestamp)
     _check_named(timestamp.snapshot_meta, "snapshot.json")
     # 3.
     snapshot = repository.snapshot.signed
+    check_published(repository.snapshot)
     for name, named in snapshot.meta.items():
         _check_named(named, name)
     # 4.
@@ -511,6 +539,14 @@ def _check_holders(federation: Federation, root: Root, delegations: Mapping[str,
     ):
         if set(named.values()) != set(keyids) or len(named) != len(set(keyids)):
             raise Rejected("register_invalid", f"federation.json names other keys of {role} than those that sign")
+
+
+def _check_roles(federation: Federation, snapshot: Snapshot) -> None:
+    """Demand that the snapshot names no roles but those of the members, and of those who once belonged."""
+    members = {*federation.members, *(name.partition(".")[0] for name, _ in federation.key_pins if "/log/" in name)}
+    known = {Targets.type, roles.REFERENCE, *members, *map(roles.revocations_of, members)}
+    if not snapshot.meta.keys() <= {f"{role}.json" for role in known}:
+        raise Rejected("register_invalid", "the snapshot names a role of nobody who ever belonged to the federation")
 
 
 def _agreements(documents: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:

@@ -252,6 +252,32 @@ def test_every_member_has_its_role(holder: Holder) -> None:
     assert "does not name kaz" in refused_by_both(unnamed)
 
 
+@pytest.mark.parametrize("name", ["kgz.json", "kgz.revoked.json", "junk.json", "snapshot.json"])
+def test_a_snapshot_names_nobody_who_never_belonged(holder: Holder, name: str) -> None:
+    """A version that a publisher invents would stand for ever before a member that is admitted later."""
+    holder.snapshot.meta[name] = MetaFile(1 << 20, 1, {"sha256": "0" * 64})
+    assert "nobody who ever belonged" in refused_by_both(holder)
+
+
+def test_what_a_publisher_alone_signs_is_small(holder: Holder) -> None:
+    """Snapshots are kept for ever: nobody fills them up, nor the timestamp."""
+    snapshot, timestamp = holder.copy(), holder.copy()
+    snapshot.snapshot.unrecognized_fields["padding"] = "x" * (256 << 10)
+    assert "over 262144 bytes" in refused_by_both(snapshot)
+    timestamp.timestamp.unrecognized_fields["padding"] = "x" * (32 << 10)
+    assert "over 32768 bytes" in refused_by_both(timestamp)
+
+
+@pytest.mark.parametrize("part", ["timestamp", "snapshot", "kaz"])
+def test_no_version_is_too_high_to_count_on(holder: Holder, part: str) -> None:
+    """A reader without a history accepts any version: not one that no message can hold."""
+    signed = holder.roles["kaz"] if part == "kaz" else getattr(holder, part)
+    signed.version = (1 << 53) - 1
+    holder.load()
+    signed.version = 1 << 53
+    assert "version above" in refused_by_both(holder)
+
+
 def test_fewer_custodians_than_the_threshold_are_refused(holder: Holder) -> None:
     """Root and targets need more than half of the custodians."""
     custodians = holder.signers["targets"]
