@@ -62,6 +62,11 @@ class OwnNode:
         """Return the officer's certificate (DER)."""
         return self._connected.credentials.certificate_der
 
+    @property
+    def profile(self) -> str:
+        """Return the name of the profile."""
+        return self._profile.name
+
     def register(self) -> tuple[Register, RegisterFile]:
         """Return the register in force, renewed from the node and verified, and all of it in one file."""
         register: Register = self._run(connection.refresh(self._profile, self._connected.channel))

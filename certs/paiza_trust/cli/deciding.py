@@ -45,7 +45,7 @@ def pending(profile: str | None, *, every: bool, as_json: bool) -> None:
     if not held:
         click.echo(_("No proposal waits for signatures."))
     for each, said in zip(held, about, strict=True):
-        display.show_held(each, said.get(language.current(), ""), node.member)
+        display.show_held(each, said.get(language.current(), ""), node)
 
 
 @click.command(

@@ -16,7 +16,7 @@ from paiza_register.register_file import RegisterFile
 from paiza_trust import describe, own_node
 from paiza_trust import show as show_register
 from paiza_trust.language import N_, _, translations
-from paiza_trust.own_node import Held
+from paiza_trust.own_node import Held, OwnNode
 
 SHOWN_DIGITS: Final = 12
 """Hex digits of a fingerprint in a list; `sign` and `show` take them."""
@@ -105,8 +105,8 @@ def show_signatures(proposal: Proposal) -> None:
         click.echo(_("Signatures that are missing at the least: {count}").format(count=proposal.missing))
 
 
-def show_held(held: Held, about: str, member: str) -> None:
-    """Print a proposal of the list: what it is about, who signed, and whether ``member`` still has to."""
+def show_held(held: Held, about: str, node: OwnNode) -> None:
+    """Print a proposal of the list: what it is about, who signed, and whether the node's member still has to."""
     since, fingerprint = held.received_time.ToDatetime(tzinfo=UTC), held.fingerprint.hex()[:SHOWN_DIGITS]
     kind = {"change": _("a change"), "publication": _("a publication")}.get(held.kind, held.kind)
     click.echo(f"{fingerprint}  {since:%Y-%m-%d %H:%M}  {plain_line(about or kind)}")
@@ -116,8 +116,13 @@ def show_held(held: Held, about: str, member: str) -> None:
     signed, waits_for = (", ".join(members) or "-" for members in (held.signed_by, held.waits_for))
     counted = _("signed by {signed}; missing: {missing}, of {waits_for}")
     click.echo("    " + plain_line(counted.format(signed=signed, missing=held.missing, waits_for=waits_for)))
-    if member in held.waits_for:
-        click.echo("    " + _("It waits for you: paiza-trust sign {fingerprint}").format(fingerprint=fingerprint))
+    if node.member in held.waits_for:
+        click.echo("    " + _("It waits for you: {command}").format(command=sign_command(held, node)))
+
+
+def sign_command(held: Held, node: OwnNode) -> str:
+    """Return the command that signs a proposal at the own node, as it is typed."""
+    return f"paiza-trust sign {held.fingerprint.hex()[:SHOWN_DIGITS]} --profile {node.profile}"
 
 
 def state_text(held: Held) -> str:

@@ -67,7 +67,7 @@ def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
         waiting = _waiting(node)
         click.echo(_("Waits for you:") if waiting else _("Nothing waits for you."))
         for held in waiting:
-            click.echo(f"  paiza-trust sign {held.fingerprint.hex()[: display.SHOWN_DIGITS]}")
+            click.echo(f"  {display.sign_command(held, node)}")
     click.echo(_("Holds until:"))
     for each in _expiries(base, keys, node):
         click.echo(f"  {each.time:%Y-%m-%d}  {each.what:<24} {each.command or _('nodes sign it anew')}")

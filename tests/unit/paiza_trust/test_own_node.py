@@ -176,7 +176,7 @@ def test_a_change_is_made_at_the_desks(folder: Path, node: Node, capsys: pytest.
     assert "Kyrgyzstan (kgz) will belong to the federation" in out
     assert "signed by kaz; missing: 2, of kgz, tjk, uzb" in out
     fingerprint = out.split()[0]
-    assert f"paiza-trust sign {fingerprint}" in out
+    assert f"paiza-trust sign {fingerprint} --profile tjk\n" in out
     code, out, _ = run(capsys, "sign", fingerprint, *at(folder, "tjk"), "-o", folder / "2.register")
     assert code == 0
     assert "It waits for more signatures" in out
@@ -252,7 +252,7 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
     keys = ("--keys", folder / "tjk/trust")
     code, out, _ = run(capsys, "status", "--profile", "tjk", *keys)
     assert code == 0
-    assert f"paiza-trust sign {fingerprint}" in out
+    assert f"paiza-trust sign {fingerprint} --profile tjk\n" in out
     assert "paiza-trust propose resign tjk" in out
     code, out, _ = run(capsys, "status", "--profile", "tjk", *keys, "--json")
     told = json.loads(out)
