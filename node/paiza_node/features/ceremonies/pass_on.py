@@ -42,6 +42,9 @@ REMEMBERED: Final = 1024  # states of proposals of one node
 FAULTS_OF_OURS: Final = frozenset({"proposals_full", "proposal_superseded", "proposal_refused", "clock_skew"})
 """Refusals that say nothing against the node: it may know another register, or have more room."""
 
+ENDED: Final = frozenset({"proposal_superseded", "proposal_refused"})
+"""Refusals of proposals that have ended: other nodes hold them for a day, and a new node fetches them at its start."""
+
 log = structlog.get_logger("paiza.ceremonies")
 
 
@@ -125,7 +128,8 @@ class PassOn:
         except Rejected as error:
             is_ours = error.reason in FAULTS_OF_OURS
             _remember(peer, named, self._clock() + LEFT_ALONE_SECONDS if is_ours else math.inf)
-            log.warning("proposal_not_accepted", peer=session.member, reason=error.reason, detail=error.detail)
+            note = log.debug if error.reason in ENDED else log.warning
+            note("proposal_not_accepted", peer=session.member, reason=error.reason, detail=error.detail)
             if not is_ours:
                 self._count_fault(session.member, peer)
             return

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from paiza.peer.v1 import proposal_pb2
@@ -220,6 +221,34 @@ async def test_a_node_that_does_not_answer_is_not_asked_all_the_time(room: Cerem
         clock[0] = float(second)
         await here._round()
     assert session.fetched == 60 / pass_on.PAUSE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"),
+    [
+        ("proposal_superseded", "debug"),
+        ("proposal_refused", "debug"),
+        ("proposals_full", "warning"),
+        ("bad_signature", "warning"),
+    ],
+)
+async def test_a_proposal_that_has_ended_is_no_warning(
+    room: CeremonyRoom, other: CeremonyRoom, monkeypatch: pytest.MonkeyPatch, reason: str, level: str
+) -> None:
+    """A new node is offered what ended before it joined; only what concerns an operator is a warning."""
+    await other.proposals.submit(sent(room.propose("tjk")), OFFICER)
+    await other.follow()
+
+    async def refuse(*_: object) -> None:
+        raise Rejected(reason, "it ended")
+
+    monkeypatch.setattr(room.proposals, "submit", refuse)
+    here, _clock = passing(room, Session("tjk", other))
+    await announced(room, other.register_cache.proposals_sha256)
+    with capture_logs() as logs:
+        await here._round()
+    noted = [each["log_level"] for each in logs if each["event"] == "proposal_not_accepted"]
+    assert noted == [level]
 
 
 async def test_an_error_of_ours_does_not_end_the_node(
