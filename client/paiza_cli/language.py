@@ -1,7 +1,7 @@
 """The language of a program: Russian or English, chosen once before the commands are built.
 
-Source texts are English; the catalogue of each program holds the Russian. click and `paiza_officer` look their texts up
-with `gettext.gettext`: their catalogue is here, and is the domain that is bound for it.
+Source texts are English; the catalogue of each program holds the Russian. click, this package and `paiza_officer` look
+their texts up with `gettext.gettext`: their catalogue is here, and is the domain that is bound for it.
 """
 
 import gettext

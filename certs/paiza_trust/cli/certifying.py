@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from paiza_cli.confirmation import confirm
 from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_cli.terminal import plain_line
 from paiza_register.ceremony.times import time_text
@@ -60,7 +61,7 @@ def certify(
     if not as_json:
         _show(plan, folder, roles, unit)
     if not yes:
-        click.confirm(_("Certify this?"), abort=True, err=True)
+        confirm(_("Certify this?"), abort=True)
     made = certifying.certify(folder, plan, now)
     write_private(output, ssl.DER_cert_to_PEM_cert(made).encode())
     officer = plan.id.role == "officer"

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from paiza_cli.confirmation import confirm
 from paiza_cli.language import LANGUAGES
 from paiza_register.ceremony import Application, Base, Proposal
 from paiza_trust import carried_files, describe, language, own_node, signing
@@ -125,7 +126,7 @@ def refuse(subject: str, profile: str | None, key_folder: Path, *, yes: bool, as
         if not as_json:
             display.show_proposal(proposal, place.name, as_json=False)
         if not yes:
-            click.confirm(_("Refuse this for ever?"), abort=True, err=True)
+            confirm(_("Refuse this for ever?"), abort=True)
         with carried_files.located(place.name):
             refused = signing.refuse(folder, signing.find_keys(folder, proposal), proposal, datetime.now(UTC))
         keep(refused, place, None, as_json=as_json)
@@ -154,7 +155,7 @@ def ask_and_sign(
     if not as_json:
         display.show_proposal(proposal, name, as_json=False)
     if not yes:
-        click.confirm(_("Sign this?"), abort=True, err=True)
+        confirm(_("Sign this?"), abort=True)
     with carried_files.located(name):
         return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now, instead)
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from paiza.core.v1 import message_pb2
+from paiza_cli.confirmation import confirm
 from paiza_client.cli import display
 from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
@@ -100,7 +101,7 @@ async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask
         if ask:
             if terminal.wants_json:
                 raise misused("paiza approve", _("with --json nobody is asked: give --yes or --decline"))
-            if not click.confirm(_("Sign this message?"), default=False, err=True):
+            if not confirm(_("Sign this message?")):
                 terminal.note(_("Nothing was signed."))
                 return
         outcome = await session.approvals.approve(opened)

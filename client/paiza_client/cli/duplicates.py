@@ -3,8 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from paiza_cli.confirmation import confirm
 from paiza_client.cli import display
 from paiza_client.cli.terminal import Terminal
 from paiza_client.language import _
@@ -45,7 +44,7 @@ async def warn(terminal: Terminal, session: "Session", prepared: Prepared) -> No
         )
         terminal.warn("  " + "  ".join(filter(None, line)))
     asking = sys.stdin.isatty() and sys.stderr.isatty() and not terminal.wants_json
-    if asking and not click.confirm(_("Send it all the same?"), err=True):
+    if asking and not confirm(_("Send it all the same?")):
         raise Refused("interrupted", prepared.source)
 
 

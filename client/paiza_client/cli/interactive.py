@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from paiza.core.v1 import message_pb2
+from paiza_cli.confirmation import confirm
 from paiza_client.cli import substance_notes
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose.composer import raise_field_problems
@@ -73,15 +74,13 @@ class Walk:
     def _groups(self, field: FormField, path: str) -> None:
         label = field.labels[lang()]
         if not field.repeated:
-            if field.mandatory or click.confirm(_("Give {label}?").format(label=label), default=False, err=True):
+            if field.mandatory or confirm(_("Give {label}?").format(label=label)):
                 self._group(field.path, path)
             return
         number = 0
         base = path.removesuffix("[]")
-        while (field.mandatory and number == 0) or click.confirm(
-            (_("Another entry of {label}?") if number else _("Give {label}?")).format(label=label),
-            default=False,
-            err=True,
+        while (field.mandatory and number == 0) or confirm(
+            (_("Another entry of {label}?") if number else _("Give {label}?")).format(label=label)
         ):
             self._terminal.note(f"— {label} {number + 1}")
             self._group(field.path, f"{base}[{number}]")

@@ -2,6 +2,7 @@
 
 import click
 
+from paiza_cli.confirmation import confirm
 from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
@@ -98,7 +99,7 @@ def drop(*, message: str, yes: bool) -> None:
     if len(found) > 1:
         raise Refused("ambiguous_id", message, ", ".join(each.hex() for each in sorted(found)))
     if not yes:
-        click.confirm(_("Give this message up? Nobody can read or send it after that."), abort=True, err=True)
+        confirm(_("Give this message up? Nobody can read or send it after that."), abort=True)
     dropped = box.drop(found.pop())
     if terminal.wants_json:
         terminal.json({"dropped": dropped})

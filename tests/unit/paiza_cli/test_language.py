@@ -10,6 +10,7 @@ import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 
+import paiza_cli
 import paiza_officer
 from paiza_cli.language import CLICK_DOMAIN, LOCALES, choose
 
@@ -41,9 +42,9 @@ def test_the_language_is_chosen_in_order(
 
 
 def test_every_text_has_its_russian() -> None:
-    """Every text of click and of paiza_officer has a translation with the same fields; none is fuzzy or unused."""
+    """Every text of click, paiza_cli and paiza_officer is translated with the same fields; none is fuzzy or unused."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
-        packages = (Path(click.__file__).parent, Path(paiza_officer.__file__).parent)
+        packages = [Path(str(each.__file__)).parent for each in (click, paiza_cli, paiza_officer)]
         files = sorted(file for package in packages for file in package.glob("*.py"))
         found = [each[1] for file in files for each in extract_from_file("python", str(file))]
     shown = {each if isinstance(each, str) else each[0] for each in found} - {""}

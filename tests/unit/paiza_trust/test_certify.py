@@ -222,7 +222,7 @@ def test_it_is_shown_and_asked(
         asked.append(text)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("click.confirm", confirm)
+    monkeypatch.setattr("paiza_trust.cli.certifying.confirm", confirm)
     arguments = (request(member), "--role", "liaison", "--keys", member / "trust", "-o", member / "made.crt")
     code, out, _err = run(capsys, "ca", "certify", *arguments, "--lang", lang)
     assert (code, asked) == (130, [asks])

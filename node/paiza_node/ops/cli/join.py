@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 from tuf.api.metadata import Timestamp
 
+from paiza_cli.confirmation import confirm
 from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_cli.language import LANGUAGES
 from paiza_node.core.errors import N_, NodeStopped
@@ -108,7 +109,7 @@ def _ask(carried: RegisterFile) -> None:
     click.echo(_("Fingerprint of the first root, which everything is verified from:"))
     for language in LANGUAGES:
         click.echo(f"  {fingerprint_words(carried.first_digest, language)}")
-    click.confirm(_("Did another member read out the same words?"), abort=True, err=True)
+    confirm(_("Did another member read out the same words?"), abort=True)
 
 
 def _ask_which_root(config: Config, carried: RegisterFile) -> None:

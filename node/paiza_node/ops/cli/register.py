@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from paiza.admin.v1 import admin_pb2
+from paiza_cli.confirmation import confirm
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.options import json_option, language_option, settings, shared
@@ -109,7 +110,7 @@ def revoke(config_path: Path, log_level: str | None, file: Path, *, as_json: boo
     config = settings(config_path, log_level)
     certificate = _certificate(file)
     if not yes:
-        click.confirm(_("Revoke this certificate and its key for ever?"), abort=True, err=True)
+        confirm(_("Revoke this certificate and its key for ever?"), abort=True)
     with AdminClient(config.admin_socket) as client:
         try:
             version = client.revoke_certificate(certificate)
