@@ -7,8 +7,8 @@ from pathlib import Path
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import carried
 from paiza_register.ceremony.application import Application
-from paiza_register.ceremony.proposal import Proposal
-from paiza_register.register_file import MAX_BYTES, RegisterFile
+from paiza_register.ceremony.proposal import MAX_BYTES, Proposal
+from paiza_register.register_file import RegisterFile
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError

@@ -19,7 +19,7 @@ from typing import Any, Final
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature
 
-from paiza_register import Register, carried
+from paiza_register import Register, carried, register_file
 from paiza_register.ceremony import change, founding, publication
 from paiza_register.ceremony.base import Base, BaseName
 from paiza_register.ceremony.draft import Act, Draft
@@ -31,8 +31,8 @@ from paiza_wire.errors import Rejected
 
 KIND: Final = "proposal"
 
-MAX_BYTES: Final = 48 << 20
-"""A file holds whole applications, reference data, and the register that its act builds on."""
+MAX_BYTES: Final = register_file.MAX_BYTES + (16 << 20)
+"""A file holds the register that its act builds on, with all roots since the first, and applications or files."""
 
 REFUSAL_LABEL: Final = b"paiza/v1/refusal\n"
 """Stands before the digest of a root that is refused, so that it is taken for no other signature."""

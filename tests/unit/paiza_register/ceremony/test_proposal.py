@@ -90,6 +90,17 @@ def test_a_renewed_timestamp_is_the_same_base(world: World) -> None:
     assert Proposal.read(proposal.to_bytes(with_register=False), lambda _: base).fingerprint == proposal.fingerprint
 
 
+def test_a_file_carries_a_register_of_any_size_that_is_read(world: World) -> None:
+    """After a thousand changes the roots alone make a register of 50 MiB, and a proposal carries all of it."""
+    proposal = world.signed(Proposal(world.change(RESIGN)), ["kaz"])
+    base = proposal.act.base
+    assert base is not None
+    large = RegisterFile({**base.file.files, "metadata/unread": bytes(60 << 20)})
+    values = json.loads(proposal.to_bytes())
+    data = carried.canonical({**values, "register": large.to_bytes().decode()})
+    assert Proposal.read(data).signatures == proposal.signatures
+
+
 def test_every_altered_byte_is_refused(world: World) -> None:
     """A signed act of which one byte is another one is no proposal, or still the same one."""
     random = Random(7)
