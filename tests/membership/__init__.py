@@ -1,0 +1,1 @@
+"""A federation's members over the years, told by the commands themselves and real nodes, `make membership`."""
