@@ -187,9 +187,11 @@ class Founding:
 def check_threshold(threshold: int, count: int) -> None:
     """Refuse a threshold that lets a minority decide, or that one lost custodian makes unreachable."""
     if not count // 2 < threshold <= count:
-        raise Rejected("malformed", f"the threshold of {count} custodians is more than half of them, and no more")
+        why = f"the threshold of {count} custodians is more than half of them, and no more: state another"
+        raise Rejected("malformed", why)
     if threshold == count > 2:  # noqa: PLR2004 - of two, both must sign, or one decides alone
-        raise Rejected("malformed", "with a threshold of all custodians, one who is lost stops every change")
+        why = "with a threshold of all custodians, one who is lost stops every change: state a lower one"
+        raise Rejected("malformed", why)
 
 
 def found(
