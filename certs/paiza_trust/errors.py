@@ -113,7 +113,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Make the key under the next number: paiza-node shows it."),
     ),
     "unknown_member": (N_("The register has no such member"), N_("Name a member of it.")),
-    "unknown_officer": (N_("Your node does not know you as its officer"), N_("Ask its operator: paiza-node officer.")),
+    "unknown_officer": (
+        N_("Your node does not know you as its officer"),
+        N_("Ask your operator to list you in officers.toml, with this certificate, and to restart the node."),
+    ),
     "unknown_proposal": (N_("Your node holds no such proposal"), N_("List those that it holds: paiza-trust pending.")),
     "unknown_profile": (N_("There is no such profile"), N_("List the profiles with: paiza profiles.")),
     "wrong_member": (N_("A certificate is another member's"), N_("Use one that your own node issued.")),

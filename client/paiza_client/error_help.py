@@ -386,7 +386,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "unknown_member": Remedy(
             N_("This member is not in the register."), N_("Check the member id with: paiza contacts")
         ),
-        "unknown_officer": Remedy(N_("Your node does not know you as its officer."), _ASK_OPERATOR),
+        "unknown_officer": Remedy(
+            N_("Your node does not know you as its officer."),
+            N_("Ask your operator to list you in officers.toml, with this certificate, and to restart the node."),
+        ),
         "unknown_profile": Remedy(N_("There is no such profile."), N_("See which there are with: paiza profiles")),
         "unknown_proposal": Remedy(
             N_("The node holds no such proposal."),

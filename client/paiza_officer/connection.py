@@ -100,6 +100,8 @@ async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> 
 async def refresh(profile: Profile, opened: Channel) -> Register:
     """Renew the register from the node; NotProven: the node's does not verify. Unreachable: the node, or no register.
 
+    Refused: the node does not admit this officer.
+
     The files of what is returned are in `register_cache`.
     """
     stub = register_pb2_grpc.RegisterServiceStub(opened)
@@ -115,6 +117,8 @@ async def refresh(profile: Profile, opened: Channel) -> Register:
         try:
             data = asyncio.run_coroutine_threadsafe(get(path), loop).result()
         except Refused as error:
+            if error.reason != "unknown_file":
+                raise  # it does not admit the officer: that is no missing file, and no fault of the network
             raise FetchMissing(path) from error
         except PaizaError as error:
             failures.append(error)
