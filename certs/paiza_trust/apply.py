@@ -27,6 +27,7 @@ from paiza_register.ceremony.application import PAIRS, Application, Known
 from paiza_register.ceremony.application import apply as application_of
 from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import to_json
+from paiza_register.ceremony.times import read_time
 from paiza_register.documents import FORMAT
 from paiza_register.node_folder import BACKDATED
 from paiza_register.register_file import RegisterFile
@@ -37,7 +38,10 @@ from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
 from paiza_wire.identity.certificates import AuthorityKey
-from paiza_wire.identity.private_keys import ED25519, MLDSA44
+from paiza_wire.identity.private_keys import ED25519, MLDSA44, X_WING
+from paiza_wire.message import key_wrapping
+from paiza_wire.tlog.cosignatures import WitnessSigner
+from paiza_wire.tlog.notes import SignerKey
 
 CERTIFICATE_LIFE: Final = timedelta(days=365)
 """Node and officer certificates."""
@@ -79,8 +83,7 @@ class NodeFolder:
             values = {"error": error.strerror or ""}
             raise TrustError("file_unreadable", what, where, remedy, ExitCode.UNAVAILABLE, values) from error
         except (ValueError, KeyError, TypeError, AttributeError, Rejected) as error:
-            what = N_("This is no folder of a node as `paiza-node init` makes it")
-            raise TrustError("malformed", what, str(folder), N_("Name a folder that `init` made.")) from error
+            raise _no_node(folder) from error
         data = folder / str(settings.get("data", "data"))
         return cls(folder, member, federation, node_keys(folder, settings), document, csr, data)
 
@@ -104,9 +107,11 @@ def apply(
     """Make the keys that are missing and return the application; the node's certificate is written into its folder.
 
     ``documents`` are what the member publishes of its practice and its liaison officers, by target path. An application
-    continues what the newest register in the node's archive knows of the member, if there is one.
+    continues what the newest register in the node's archive knows of the member, if there is one. ``TrustError`` names
+    the file of a key that the application would publish and that the node's folder does not hold.
     """
     member, time = node.member, now.astimezone(UTC).replace(microsecond=0)
+    _check_halves(node, time)
     pairs = {name: own.make_pair(f"{name}-{member}") for name in PAIRS if name != "revocations"}
     pairs["revocations"] = node.keys.pair("revocations")
     publisher = CryptoSigner(node.keys.key("publisher.key", MLDSA44))
@@ -139,6 +144,45 @@ def apply(
     )
     replace_private(node.keys.folder / "tls.crt", _node_certificate(node, certified["node"], authorities["node"], time))
     return application
+
+
+def _check_halves(node: NodeFolder, time: datetime) -> None:
+    """Refuse to publish a key whose private half the node's folder lacks: what others seal for it would be lost."""
+    folder = node.keys.folder
+    for name in ("log.key", "witness.key", "publisher.key"):
+        if not (folder / name).exists():
+            raise _lacking(folder / name)
+    seeds = [node.keys.key(path.name, X_WING) for path in sorted(folder.glob("encryption*.seed"))]
+    held = {key_wrapping.private_key_from_seed(seed).public_key.key_id.hex() for seed in seeds}
+    try:
+        log, witness = node.document["log_keys"][-1], node.document["witness_keys"][-1]
+        log_key = SignerKey.from_ed25519(log["origin"], node.keys.key("log.key", ED25519))
+        witness_key = WitnessSigner.from_private_key(witness["name"], node.keys.key("witness.key", MLDSA44))
+        halves = {
+            "log.key": log_key.verifier_key.to_vkey() == log["vkey"],
+            "witness.key": witness_key.witness_key.to_vkey() == witness["vkey"],
+            "encryption.seed": all(
+                each["key_id"] in held
+                for each in node.document["encryption_keys"]
+                if read_time(each["not_after"]) >= time
+            ),
+        }
+    except (LookupError, TypeError, AttributeError, ValueError, Rejected) as error:
+        raise _no_node(node.folder) from error
+    for name, is_held in halves.items():
+        if not is_held:
+            raise _lacking(folder / name)
+
+
+def _lacking(file: Path) -> TrustError:
+    what = N_("The node's folder does not hold the private half of a key that the application would publish")
+    remedy = N_("Restore the file from a backup; if it is lost, make the node's folder anew with `paiza-node init`.")
+    return TrustError("bad_key", what, str(file), remedy)
+
+
+def _no_node(folder: Path) -> TrustError:
+    what = N_("This is no folder of a node as `paiza-node init` makes it")
+    return TrustError("malformed", what, str(folder), N_("Name a folder that `init` made."))
 
 
 def _known(node: NodeFolder) -> Known | None:
@@ -176,6 +220,11 @@ def _authority(folder: Path, node: NodeFolder, role: Role, key: AuthorityKey, ti
     return ssl.PEM_cert_to_DER_cert(path.read_text("ascii"))
 
 
+def certificate_expiry(time: datetime) -> datetime:
+    """Return when a node's certificate expires that is issued at this time."""
+    return time - BACKDATED + CERTIFICATE_LIFE
+
+
 def _node_certificate(node: NodeFolder, ca: bytes, key: AuthorityKey, time: datetime) -> bytes:
     begin = time - BACKDATED
     made = certificates.issue_node(
@@ -184,6 +233,6 @@ def _node_certificate(node: NodeFolder, ca: bytes, key: AuthorityKey, time: date
         key,
         spiffe_id=SpiffeId(node.member, node.federation, "node"),
         not_before=begin,
-        not_after=begin + CERTIFICATE_LIFE,
+        not_after=certificate_expiry(time),
     )
     return ssl.DER_cert_to_PEM_cert(made).encode()

@@ -15,7 +15,7 @@ from paiza_trust.cli.options import AGREEMENTS, GRACE, JSON, KEY_FOLDER, LIFE, M
 from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
 from paiza_trust.key_folder import SETTINGS, KeyFolder
-from paiza_trust.language import N_
+from paiza_trust.language import N_, _
 from paiza_trust.reference_source import OURS, legal_base_titles, shared_documents
 
 
@@ -64,6 +64,10 @@ def apply(
     made = member_application.apply(node, KeyFolder(key_folder), names, ceiling, datetime.now(UTC), documents)
     write_private(output, made.data)
     display.show_application(made, output, as_json=as_json)
+    if not as_json:
+        certificate, expiry = node.keys.folder / "tls.crt", member_application.certificate_expiry(made.time)
+        told = _("The node's certificate is issued anew: {file}, valid until {day}.")
+        click.echo(told.format(file=certificate, day=f"{expiry:%Y-%m-%d}"))
 
 
 @click.command(help=N_("Propose to found the federation NAME on the applications of all its first members."))

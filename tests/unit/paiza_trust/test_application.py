@@ -15,6 +15,7 @@ from paiza_register import carried
 from paiza_register.ceremony.application import PROOFS, Application
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
+from paiza_wire.identity.certificate_profiles import load_certificate
 from tests.unit.paiza_trust.ceremony import FEDERATION, prepare, trust
 from tests.unit.paiza_trust.test_commands import run
 
@@ -24,6 +25,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a member's folder with its application."""
     folder = tmp_path_factory.mktemp("member")
     prepare(folder, "kaz")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make another member's folder."""
+    folder = tmp_path_factory.mktemp("other")
+    prepare(folder, "tjk")
     return folder
 
 
@@ -145,3 +154,41 @@ def test_apply_shows_the_fingerprint_and_overwrites_nothing(
     (tmp_path / "node/member.json").write_text("[]")
     code, _, err = run(capsys, "apply", tmp_path / "node", *names, "-o", tmp_path / "b", "--json")
     assert (code, json.loads(err)["reason"]) == (3, "malformed")
+
+
+@pytest.mark.parametrize("name", ["encryption.seed", "log.key", "witness.key", "publisher.key"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_key_without_its_private_half_is_not_published(
+    made: Path, other: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, *, is_there: bool
+) -> None:
+    """The file is named that is missing, or that holds the key of another node; nothing is made or written."""
+    shutil.copytree(made / "node", tmp_path / "node")
+    file = tmp_path / "node/keys" / name
+    file.unlink()
+    if is_there:
+        shutil.copy(other / "node/keys" / name, file)
+    (tmp_path / "node/keys/tls.crt").unlink()
+    names = ("--name-ru", "К", "--name-en", "K", "--keys", tmp_path / "trust")
+    apply = ("apply", tmp_path / "node", *names, "--passphrase-file", made / "phrase", "-o", tmp_path / "a")
+    code, _, err = run(capsys, *apply, "--json")
+    if name == "publisher.key" and is_there:  # nothing in the node's folder names its public half
+        assert code == 0
+        return
+    error = json.loads(err)
+    assert (code, error["reason"], error["where"]) == (3, "bad_key", str(file))
+    assert "private half" in error["what"]
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "node/keys/tls.crt").exists()
+    assert not list((tmp_path / "trust").glob("*.pem"))
+
+
+def test_an_application_says_that_it_certified_the_node(
+    made: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The certificate in the node's folder is replaced by one that is valid for a year: its file is printed."""
+    names = ("--name-ru", "К", "--name-en", "K", "--keys", made / "trust")
+    code, out, _ = run(capsys, "apply", made / "node", *names, "-o", tmp_path / "a")
+    assert code == 0
+    certificate = ssl.PEM_cert_to_DER_cert((made / "node/keys/tls.crt").read_text())
+    day = load_certificate(certificate).not_valid_after_utc
+    assert f"The node's certificate is issued anew: {made}/node/keys/tls.crt, valid until {day:%Y-%m-%d}." in out
