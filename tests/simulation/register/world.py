@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 from unittest import mock
 
+from tuf.api.metadata import Root
+
 from paiza_node.core.register import refresh as refreshing
 from paiza_node.core.register import sync as syncing
 from paiza_register import RegisterReader, files_fetch, load_set
@@ -122,7 +124,7 @@ class World:
         self.wanted: dict[str, Wanted] = {member: Wanted() for member in self.honest}
         self.signed: dict[str, dict[tuple[str, int], bytes]] = {member: {} for member in MEMBERS}
         self.refused: dict[str, set[bytes]] = {member: set() for member in MEMBERS}
-        self.complete: dict[bytes, Proposal] = {}
+        self.complete: dict[tuple[str, int], Proposal] = {}
         self.cut_since: dict[str, datetime] = {}
         self.tasks: list[asyncio.Task[None]] = []
         self.count = 0
@@ -318,14 +320,15 @@ class World:
 
     def _keep(self, node: Node, proposal: Proposal) -> None:
         node.proposals[proposal.fingerprint] = proposal
-        if proposal.is_complete:
-            self.complete[proposal.fingerprint] = proposal
 
     def _decide(self, member: str) -> None:
         """Let a custodian sign what waits at their node, or refuse it."""
-        if self.rng.random() > 0.3 or member == self.liar:
+        if self.rng.random() > 0.3:
             return
         node = self.nodes[member]
+        if member == self.liar:
+            self._sign_everything(node)
+            return
         for _fingerprint, proposal in sorted(node.proposals.items()):
             act = proposal.act
             if not isinstance(act, Change) or proposal.is_complete:
@@ -336,6 +339,16 @@ class World:
             if node.register.root_version != act.base.register.root_version:
                 continue
             self._judge(member, node, proposal, keyid)
+
+    def _sign_everything(self, node: Node) -> None:
+        """Let a hostile custodian sign whatever waits, where any two quorums have an honest one in common."""
+        if self.lie not in {Lie.TWICE, Lie.EVERYTHING}:
+            return
+        for fingerprint, proposal in sorted(node.proposals.items()):
+            draft = proposal.draft
+            honest = 2 * draft.needed - len(draft.deciders) > 1
+            if honest and self.parties[node.member].custodian.public_key.keyid in draft.deciders:
+                node.proposals[fingerprint] = self.parties[node.member].sign(proposal, "custodian")
 
     def _judge(self, member: str, node: Node, proposal: Proposal, keyid: str) -> None:
         main = proposal.draft.main_role
@@ -398,7 +411,7 @@ class World:
     # What must hold
 
     def _check_always(self) -> None:
-        """No honest key is disbelieved; a node that is cut off keeps nothing fresh."""
+        """No honest key is disbelieved, no version decided twice, and a node that is cut off keeps nothing fresh."""
         now = self.clock.now
         keys = {self.parties[member].publisher.public_key.keyid: member for member in self.honest}
         for name in self.honest:
@@ -414,6 +427,12 @@ class World:
             assert node.register.role_expiries["timestamp"] <= latest, f"{name} kept its register fresh alone"
         for name in self.honest:
             self.seen.add(self.nodes[name].register.version)
+            for proposal in self.nodes[name].proposals.values():
+                if isinstance(proposal.act, Change) and proposal.is_complete:
+                    main = proposal.draft.main_role
+                    key = main, proposal.draft.roles[main].version
+                    known = self.complete.setdefault(key, proposal)
+                    assert known.digest(main) == proposal.digest(main), f"there are two of {key}"
 
     async def agree(self) -> None:
         """Let time pass until all agree, and some more; they must."""
@@ -451,9 +470,11 @@ class World:
                 return f"{node.member} has {found.names['en']!r} in place of {wanted.name!r}"
             if not wanted.revoked <= current.revocations[member]:
                 return f"{node.member} lacks revocations of {member}"
-        for proposal in self.complete.values():
-            main = proposal.draft.main_role
-            if current.role_versions[main] < proposal.draft.roles[main].version:
+        for (role, version), proposal in self.complete.items():
+            held = current.role_versions[role]
+            if held < version or (
+                role == Root.type and held == version and current.root_sha256 != proposal.digest(role)
+            ):
                 return f"{node.member} lacks a complete proposal"
         return ""
 
