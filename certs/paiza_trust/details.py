@@ -173,6 +173,7 @@ DETAILS: Final = (
     N_("{path} is not well formed"),
     N_("{place} do not stand in the order of their numbers"),
     N_("{place} has a format this version does not know"),
+    N_("{place} has characters that cannot be seen"),
     N_("{place} has no such port"),
     N_("{place} have one name twice"),
     N_("{place} hold no key that the members admitted"),
