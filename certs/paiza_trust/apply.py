@@ -93,7 +93,7 @@ def node_keys(folder: Path, settings: Mapping[str, Any]) -> KeyFolder:
     own: dict[str, object] = {"sealed": settings.get("sealed", True)}
     if settings.get("passphrase_file"):
         own["passphrase_file"] = str((folder / str(settings["passphrase_file"])).absolute())
-    return KeyFolder(folder / str(settings.get("keys", "keys")), own)
+    return KeyFolder(folder / str(settings.get("keys", "keys")), own, folder / "node.toml")
 
 
 def apply(

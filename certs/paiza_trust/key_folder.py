@@ -32,7 +32,10 @@ from paiza_wire.identity.token_uri import TokenUri
 from paiza_wire.identity.tokens import Tokens
 
 SETTINGS: Final = "keys.toml"
-_NO_TERMINAL: Final = N_("Name a passphrase_file in keys.toml, or a pin-source in the URI, or use a terminal.")
+_NO_TERMINAL: Final = N_(
+    "Use a terminal, or name a file: --passphrase-file of `apply`, passphrase_file in keys.toml (in node.toml for the "
+    "keys of a node), or a pin-source in the URI."
+)
 UNSEALED: Final = """\
 # Keys of an exercise federation are under no passphrase. A copy of this folder is enough to sign for this member.
 sealed = false
@@ -42,9 +45,12 @@ sealed = false
 class KeyFolder:
     """A folder of keys, as its `keys.toml` describes it; TrustError names the file and what is wrong with it."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, object] | None = None, settings_file: Path | None = None
+    ) -> None:
         """Open a folder; ``settings`` are what its `keys.toml` would say, where another file says it."""
         self.folder = folder
+        self._settings_file = settings_file or folder / SETTINGS
         found = _settings(folder / SETTINGS) if settings is None else settings
         self._sealed = found.get("sealed", True) is not False
         self._passphrase_file = found.get("passphrase_file")
@@ -108,7 +114,7 @@ class KeyFolder:
         if self._passphrase_file is None:
             return None
         path = self.folder / str(self._passphrase_file)
-        return path if _from_file(path) != self._new_sealer(new_file).passphrase() else None
+        return path if self._from_settings(path) != self._new_sealer(new_file).passphrase() else None
 
     def _new_sealer(self, file: Path | None) -> Sealer:
         prompt = _("New passphrase of the keys in {folder}").format(folder=self.folder)
@@ -123,7 +129,11 @@ class KeyFolder:
     def _passphrase(self) -> bytes:
         if self._passphrase_file is None:
             return ask(_("Passphrase of the keys in {folder}").format(folder=self.folder), new=self._new)
-        return _from_file(self.folder / str(self._passphrase_file))
+        return self._from_settings(self.folder / str(self._passphrase_file))
+
+    def _from_settings(self, path: Path) -> bytes:
+        remedy = N_("It is the passphrase_file of {settings}: put it there, or correct that setting.")
+        return _from_file(path, remedy, {"settings": str(self._settings_file)})
 
 
 def _uri(file: Path) -> str | None:
@@ -131,9 +141,17 @@ def _uri(file: Path) -> str | None:
     return uri.read_text("utf-8").strip() if uri.exists() else None
 
 
-def _from_file(path: Path) -> bytes:
-    with _located(path):
+def _from_file(
+    path: Path, remedy: str = N_("Name a file that is there."), values: Mapping[str, str] | None = None
+) -> bytes:
+    try:
         return passphrase_from_file(path)
+    except PaizaError as error:
+        if error.reason != "file_unreadable":
+            raise from_wire(error, str(path)) from error
+        what = N_("The passphrase file cannot be read: {error}")
+        found = {"error": error.detail, **(values or {})}
+        raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE, found) from error
 
 
 def _settings(path: Path) -> dict[str, object]:

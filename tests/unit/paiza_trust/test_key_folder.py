@@ -9,6 +9,7 @@ import pytest
 
 from paiza_register.pair_key import PairSigner
 from paiza_trust import key_folder
+from paiza_trust.apply import node_keys
 from paiza_trust.errors import WORDS, TrustError, from_wire
 from paiza_trust.files import write_key
 from paiza_trust.key_folder import KeyFolder
@@ -85,9 +86,24 @@ def test_settings_are_checked(folder: Path) -> None:
 
 
 def test_without_a_terminal_nobody_is_asked(folder: Path) -> None:
-    """The passphrase is missing if there is neither a passphrase file nor a terminal."""
+    """The passphrase is missing if there is neither a passphrase file nor a terminal; every way to name one is told."""
     (folder / "keys.toml").unlink()
-    refused(folder, "passphrase_missing")
+    found = refused(folder, "passphrase_missing")
+    assert "--passphrase-file" in found.remedy
+    assert "keys.toml" in found.remedy
+
+
+def test_a_missing_passphrase_file_is_named_with_its_setting(folder: Path) -> None:
+    """The file that is not there is named, and the settings that name it: keys.toml, or the node's own file."""
+    (folder / "phrase").unlink()
+    found = refused(folder, "file_unreadable").translated(str)
+    assert found.where == str(folder / "phrase")
+    assert found.what.startswith("The passphrase file cannot be read")
+    assert f"passphrase_file of {folder / 'keys.toml'}" in found.remedy
+    (folder / "node.toml").write_text('member = "kaz"\n')
+    with pytest.raises(TrustError) as caught:
+        node_keys(folder, {"passphrase_file": "phrase", "keys": "."}).pair("custodian-kaz")
+    assert f"passphrase_file of {folder / 'node.toml'}" in caught.value.translated(str).remedy
 
 
 def test_the_first_half_may_be_on_a_token(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
