@@ -12,7 +12,7 @@ from paiza_register.ceremony import Application, Base, Proposal
 from paiza_trust import carried_files, describe, language, own_node, signing
 from paiza_trust.cli import display, options
 from paiza_trust.cli.places import Place, node_of, place_of
-from paiza_trust.cli.publishing import write_register
+from paiza_trust.cli.publishing import FETCHED, write_register
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _, translations
 from paiza_trust.own_node import Held, OwnNode
@@ -181,7 +181,7 @@ def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool
         if as_json:
             display.show_json(display.held_values(held))
         return
-    write_register(place.node.register()[1], output, display.held_values(held), as_json=as_json)
+    write_register(place.node.register()[1], output, FETCHED, display.held_values(held), as_json=as_json)
 
 
 def _about(node: OwnNode, held: Held) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,6 +17,11 @@ from paiza_trust.errors import TrustError
 from paiza_trust.files import write_private
 from paiza_trust.language import N_, _
 
+FETCHED: Final = N_(
+    "{file}: the register. Only a new member joins with it (paiza-node join); the other nodes fetch it themselves."
+)
+"""What a register is for that a node published or holds."""
+
 
 @click.command(help=N_("Publish the proposal in FILE, which enough have signed, with a node's key: one file to carry."))
 @FILE
@@ -26,7 +32,8 @@ def publish(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> No
     """Publish a proposal."""
     check_new(output)
     register = publishing.publish(carried_files.proposal(file), NodeFolder.open(node_folder), datetime.now(UTC))
-    write_register(register, output, {}, as_json=as_json)
+    text = N_("{file}: the register, to be carried to every member: paiza-node join")
+    write_register(register, output, text, {}, as_json=as_json)
 
 
 @click.command(
@@ -45,7 +52,7 @@ def export(fingerprint: str | None, profile: str | None, output: Path, *, as_jso
     check_new(output)
     with own_node.connect(profile) as node:
         if fingerprint is None:
-            write_register(node.register()[1], output, {}, as_json=as_json)
+            write_register(node.register()[1], output, FETCHED, {}, as_json=as_json)
             return
         proposal = node.proposal(fingerprint)
         write_private(output, proposal.to_bytes())
@@ -74,11 +81,16 @@ def import_(file: Path, profile: str | None, *, as_json: bool) -> None:
         click.echo(display.state_text(held))
 
 
-def write_register(register: RegisterFile, output: Path, values: Mapping[str, object], *, as_json: bool) -> None:
-    """Write a register to a file, and print its fingerprints; ``values`` are further fields of the JSON object."""
+def write_register(
+    register: RegisterFile, output: Path, text: str, values: Mapping[str, object], *, as_json: bool
+) -> None:
+    """Write a register to a file, and print its fingerprints.
+
+    ``text`` is what the file is for, with its name as {file}; ``values`` are further fields of the JSON object.
+    """
     write_private(output, register.to_bytes())
     if as_json:
         display.show_json({**values, "file": str(output), **display.digests(register)})
         return
-    click.echo(_("{file}: the register, to be carried to every member: paiza-node join").format(file=output))
+    click.echo(_(text).format(file=output))
     display.show_digests(register)

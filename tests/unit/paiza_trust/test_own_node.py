@@ -185,6 +185,7 @@ def test_a_change_is_made_at_the_desks(folder: Path, node: Node, capsys: pytest.
     code, out, _ = run(capsys, "sign", fingerprint, *at(folder, "uzb"), "-o", folder / "2.register")
     assert code == 0
     assert "Fingerprint of the newest root, version 2" in out
+    assert "Only a new member joins with it" in out
     written = RegisterFile.read((folder / "2.register").read_bytes())
     assert "kgz" in load_set(written.files, written.first_root, datetime.now(UTC)).members
     code, out, _ = run(capsys, "pending", "--profile", "tjk", "--all", "--lang", "ru")
@@ -207,7 +208,8 @@ def test_a_proposal_goes_over_the_air_gap_and_back(
     assert code == 0
     assert "Enough have signed" in out
     assert node.register().member("uzb").status == "suspended"
-    trust("export", "--profile", "kaz", "-o", folder / "newest.register")
+    out = trust("export", "--profile", "kaz", "-o", folder / "newest.register")
+    assert "Only a new member joins with it" in out
     newest = RegisterFile.read((folder / "newest.register").read_bytes())
     assert newest.files == node.file.files
     code, out, _ = run(capsys, "export", "--profile", "kaz", "-o", folder / "other.register", "--json")
