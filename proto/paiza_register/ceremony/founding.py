@@ -30,6 +30,8 @@ AGREEMENT: Final = re.compile(r"agreement-[a-z0-9-]{1,40}\.cedar")
 
 _HOUR: Final = timedelta(hours=1)
 
+_BOTH: Final = 2  # of two custodians both must sign, or one decides alone
+
 _HOURS: Final = ("timestamp_life_hours", "grace_hours")
 _FIELDS: Final = ("kind", "names", "threshold", "time", "applications", "documents", "legal_bases", *_HOURS)
 
@@ -184,12 +186,17 @@ class Founding:
         return Delegations({key.keyid: key for key in signers.values()}, delegated)
 
 
+def thresholds(count: int) -> range:
+    """Return the thresholds that so many custodians may have: more than half, and of three or more not all."""
+    return range(count // 2 + 1, count if count > _BOTH else count + 1)
+
+
 def check_threshold(threshold: int, count: int) -> None:
     """Refuse a threshold that lets a minority decide, or that one lost custodian makes unreachable."""
     if not count // 2 < threshold <= count:
         why = f"the threshold of {count} custodians is more than half of them, and no more: state another"
         raise Rejected("malformed", why)
-    if threshold == count > 2:  # noqa: PLR2004 - of two, both must sign, or one decides alone
+    if threshold == count > _BOTH:
         why = "with a threshold of all custodians, one who is lost stops every change: state a lower one"
         raise Rejected("malformed", why)
 

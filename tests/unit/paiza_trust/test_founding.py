@@ -193,7 +193,10 @@ def test_what_founds_no_federation_is_refused(folder: Path, capsys: pytest.Captu
     """A threshold of a minority or of all, a member twice, another federation's name, and a file that is there."""
     own = [folder / f"{member}/{member}.application" for member in MEMBERS]
     for threshold in (0, 1, 3, 4):
-        assert refused(capsys, "found", FEDERATION, *own, "--threshold", threshold, "-o", folder / "a") == "malformed"
+        code, _, err = run(capsys, "found", FEDERATION, *own, "--threshold", threshold, "-o", folder / "a", "--json")
+        error = json.loads(err)
+        assert (code, error["reason"], error["where"]) == (3, "malformed", f"--threshold {threshold}")
+        assert "2 at the most" in error["remedy"]
     twice = (own[0], own[0], own[1])
     assert refused(capsys, "found", FEDERATION, *twice, "--threshold", 2, "-o", folder / "a") == "conflict"
     assert refused(capsys, "found", "other.example", *own, "--threshold", 2, "-o", folder / "a") == "conflict"
