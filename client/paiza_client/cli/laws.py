@@ -43,9 +43,15 @@ _SUBJECTS: Final = {
 def profile(*, member: str) -> None:
     """Show a profile."""
     terminal = current_terminal()
-    found = data(terminal).reference.profiles.get(member.lower())
+    known = data(terminal)
+    found = known.reference.profiles.get(member.lower())
+    if found is None and member.lower() in known.members:
+        terminal.note(_("{member} has published no profile yet.").format(member=member.lower()))
+        if terminal.wants_json:
+            terminal.json(None)
+        return
     if found is None:
-        raise Refused("unknown_member", member, "no profile in the register")
+        raise Refused("unknown_member", member)
     if terminal.wants_json:
         terminal.json(_profile_object(found))
         return

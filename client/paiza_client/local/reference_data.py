@@ -21,6 +21,7 @@ class ReferenceData:
 
     def __init__(self, register: Register) -> None:
         self.reference: Reference = reference.read(register.reference)
+        self.members = frozenset(register.members)
         self._index: NameIndex | None = None
 
     @property
