@@ -24,6 +24,9 @@ KIND: Final = "register"
 MAX_BYTES: Final = 2 * MAX_SET_BYTES
 """A set in base64, and its roots."""
 
+MAX_VALUES: Final = 16_384
+"""Files of a set: up to 10,000 roots, and those of all members."""
+
 
 @dataclass(frozen=True)
 class RegisterFile:
@@ -34,6 +37,8 @@ class RegisterFile:
     @classmethod
     def read(cls, data: bytes) -> "RegisterFile":
         """Read a file; ``Rejected("malformed")`` if it is none, or its digests are of other roots."""
+        if data.count(b",") > MAX_VALUES or b"[" in data:  # small values take thirty times their bytes in memory
+            raise Rejected("malformed", "the file is not in its one form")
         values = carried.read(KIND, data, {"first_root", "newest_root", "files"}, MAX_BYTES)
         try:
             files = {path: b64decode(text, validate=True) for path, text in carried.texts(values, "files").items()}
