@@ -55,6 +55,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Your node does not answer"),
         N_("Check the network, or ask its operator. By files everything can be signed without it."),
     ),
+    "own_member_suspended": (
+        N_("Your own member is suspended from the federation"),
+        N_("Call the custodians of the members named: nothing is exchanged until they reinstate it."),
+    ),
     "passphrase_missing": (N_("The passphrase is empty"), N_("Write it as the first line of its file.")),
     "pin_locked": (
         N_("The token is locked after wrong PINs, or its PIN has expired or was never set"),

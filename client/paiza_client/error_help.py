@@ -252,6 +252,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The nominal annex is opened only with a stated reason."),
             N_("Repeat the command with --reason and say why you open it."),
         ),
+        "own_member_suspended": Remedy(
+            N_("Your own member is suspended from the federation."),
+            N_("Call the custodians of the members named: nothing is exchanged until they reinstate it."),
+        ),
         "part_altered": Remedy(N_("A part of the message was altered or cut short."), _TELL_AUDITOR),
         "part_digest_mismatch": Remedy(N_("A part is not the one that was signed."), _TELL_AUDITOR),
         "part_missing": Remedy(

@@ -153,6 +153,8 @@ def _node_ca(known: Register, profile: Profile) -> bytes:
 
 def _check_own_certificate(known: Register, profile: Profile, credentials: Credentials) -> None:
     """Find out here, with the reason, what the node would only answer by closing the connection."""
+    if profile.member in known.suspended_ids:
+        raise ProfileProblem("own_member_suspended", profile.member, ", ".join(sorted(known.custodians)))
     with located(str(profile.certificate), ProfileProblem):
         known.active_member(profile.member)
         known.certificate_verifier().officer(

@@ -83,6 +83,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "not_signer": "The message does not wait for this officer's signature; one of the officers it names must sign.",
     "opening_budget": "This officer opened too many messages together today; open the rest tomorrow, or one by one.",
     "opening_reason_missing": "The nominal annex is opened only with a stated reason; state it.",
+    "own_member_suspended": "Your own member is suspended from the federation; call the custodians of the other members, who can reinstate it.",
     "part_altered": "A part was changed or cut short, or belongs to another message; the sender must send the original ciphertext.",
     "part_digest_mismatch": "A part's ciphertext is not the one the header names; the sender must send the original ciphertext.",
     "part_missing": "A part that the header names did not come with the message; the sender must send the complete message.",

@@ -43,7 +43,12 @@ MAX_BEHIND: Final = 1  # versions of the timestamp; the newest may be on its way
 
 
 def check_peers(config: Config, register: Register, keys: Keys, own_size: Callable[[], int]) -> Iterator[Check]:
-    """Call the node of every other active member that is not blocked, at the same time."""
+    """Call the node of every other active member that is not blocked, at the same time.
+
+    A suspended member calls nobody: all would refuse it, and `check_members` says so.
+    """
+    if config.member in register.suspended_ids:
+        return
     blocked = _blocks(config).keys() | {config.member}
     members = [member.id for member in register.active_members() if member.id not in blocked]
     answers = _Answers({}, {})

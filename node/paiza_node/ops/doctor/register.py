@@ -183,8 +183,12 @@ def check_publishers(config: Config, reader: RegisterReader, register: Register)
 
 
 def check_members(register: Register, own: str) -> Iterator[Check]:
-    """Check whose own files can be used."""
+    """Check whether our member is suspended, and whose own files can be used."""
     name = N_("members")
+    if own in register.suspended_ids:
+        what = N_("Your member is suspended: nothing is exchanged with it.")
+        remedy = N_("Call the custodians of {members}: they can reinstate it.")
+        yield fail(name, what, remedy, members=", ".join(sorted(register.custodians)))
     for member, why in sorted(register.unusable.items()):
         if member == own:
             yield fail(

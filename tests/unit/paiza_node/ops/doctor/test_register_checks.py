@@ -16,7 +16,7 @@ from paiza_node.features.ceremonies.model import HeldProposal, HeldState
 from paiza_node.ops import expiries, language, offline
 from paiza_node.ops.doctor import register as checks
 from paiza_node.ops.doctor.machine import Check, Level
-from paiza_node.ops.doctor.peers import check_announced
+from paiza_node.ops.doctor.peers import check_announced, check_peers
 from paiza_node.ops.expiries import Expiry, Kind, Urgency
 from paiza_register import Register
 from paiza_register.misbehaviour import RootFork
@@ -206,6 +206,17 @@ def test_members_whose_files_cannot_be_used(register: Register, lang: Language) 
     own, other = [said(each, lang) for each in checks.check_members(broken, "kaz")]
     assert (own[0], "expired" in own[2], "`paiza-trust propose member kaz`" in own[3]) == (Level.FAIL, True, True)
     assert (other[0], "uzb" in other[2], "too large" in other[2]) == (Level.WARN, True, True)
+
+
+def test_the_own_member_is_suspended(register: Register, lang: Language) -> None:
+    """One line says who can reinstate it; no peer is called, since every one would refuse."""
+    suspended = replace(register, suspended_ids=frozenset({"uzb"}))
+    line = said(next(checks.check_members(suspended, "uzb")), lang)
+    assert (line[0], "kaz, tjk" in line[3]) == (Level.FAIL, True)
+    unused: Any = None
+    config: Any = SimpleNamespace(member="uzb")
+    assert not [*check_peers(config, suspended, unused, lambda: 0)]
+    assert [each.level for each in checks.check_members(suspended, "kaz")] == [Level.OK]
 
 
 @pytest.mark.parametrize(("age", "level"), [(timedelta(hours=2), Level.OK), (4 * DAY, Level.WARN)])
