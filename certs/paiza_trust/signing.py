@@ -63,9 +63,14 @@ def find_keys(folder: KeyFolder, proposal: Proposal) -> OwnKeys:
         for _key, member in signers.values()
     }
     names = [name for name in sorted(holders) if _is_here(folder, name)]
-    if len({holders[name] for name in names}) != 1:
-        what = N_("The folder holds a key of no member that may sign this, or of several")
-        raise TrustError("file_unreadable", what, str(folder.folder), N_("Name the folder of the keys with --keys."))
+    if not names:
+        what = N_("The folder holds none of the keys that may sign this: {keys}")
+        remedy, keys = N_("Name the folder that holds one of them with --keys."), ", ".join(sorted(holders))
+        raise TrustError("file_unreadable", what, str(folder.folder), remedy, values={"keys": keys})
+    if len({holders[name] for name in names}) > 1:
+        what = N_("The folder holds keys of several members that may sign this: {keys}")
+        remedy = N_("Name a folder of one member's keys with --keys.")
+        raise TrustError("file_unreadable", what, str(folder.folder), remedy, values={"keys": ", ".join(names)})
     opened = [(name, folder.pair(name)) for name in names]
     for name, signer in opened:
         if not proposal.roles_of(signer.public_key.keyid):

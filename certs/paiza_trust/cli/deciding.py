@@ -125,10 +125,11 @@ def refuse(subject: str, profile: str | None, key_folder: Path, *, yes: bool, as
         proposal = place.read()
         if not as_json:
             display.show_proposal(proposal, place.name, as_json=False)
+        own = signing.find_keys(folder, proposal)
         if not yes:
             confirm(_("Refuse this for ever?"), abort=True)
         with carried_files.located(place.name):
-            refused = signing.refuse(folder, signing.find_keys(folder, proposal), proposal, datetime.now(UTC))
+            refused = signing.refuse(folder, own, proposal, datetime.now(UTC))
         keep(refused, place, None, as_json=as_json)
 
 
@@ -148,16 +149,17 @@ def merge(file: Path, copies: tuple[Path, ...], *, as_json: bool) -> None:
 def ask_and_sign(
     proposal: Proposal, name: str, key_folder: Path, instead: Proposal | None, *, yes: bool, as_json: bool
 ) -> Proposal:
-    """Show a proposal, ask, and sign it."""
+    """Show a proposal, open the keys that may sign it, ask, and sign it."""
     now = datetime.now(UTC)
     signing.check_clock(proposal, now)
     folder = KeyFolder(key_folder)
     if not as_json:
         display.show_proposal(proposal, name, as_json=False)
+    own = signing.find_keys(folder, proposal)
     if not yes:
         confirm(_("Sign this?"), abort=True)
     with carried_files.located(name):
-        return signing.sign(folder, signing.find_keys(folder, proposal), proposal, now, instead)
+        return signing.sign(folder, own, proposal, now, instead)
 
 
 def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool) -> None:

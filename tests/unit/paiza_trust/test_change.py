@@ -23,6 +23,7 @@ from paiza_register.register_file import RegisterFile
 from paiza_register.verified_set import refuse_rollback
 from paiza_trust import carried_files, signing
 from paiza_trust.apply import NodeFolder
+from paiza_trust.cli import deciding
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
 from paiza_wire.errors import Unavailable
@@ -111,6 +112,25 @@ def test_a_custodian_gets_another_key(folder: Path) -> None:
     trust("apply", folder / "uzb/node", *names, "-o", again)
     changed(folder, 1, "kaz tjk", "custodian", again)
     assert changed(folder, 2, "uzb kaz", "suspend", "tjk").member("tjk").status == "suspended"
+
+
+def test_a_folder_without_a_key_that_may_sign_is_refused_before_the_question(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys that may sign are named; nobody is asked whether to sign what they cannot."""
+    monkeypatch.setattr(deciding, "confirm", lambda *_, **__: pytest.fail("asked"))
+    uzb = ("--keys", folder / "uzb/trust", "--json")
+    base = ("--register", folder / "1.register", "-o", folder / "a")
+    code, _, err = run(capsys, "propose", "resign", "federation.reference", *base, *uzb)
+    error = json.loads(err)
+    assert (code, error["reason"], error["where"]) == (3, "file_unreadable", str(folder / "uzb/trust"))
+    assert "reference-" in error["what"]
+    assert "reference-uzb" not in error["what"]
+    file = proposed(folder, 1, "kaz", "suspend", "uzb")
+    for command in ("sign", "refuse"):
+        code, _, err = run(capsys, command, file, "--keys", folder / "kgz/trust", "--json")
+        assert json.loads(err)["reason"] == "file_unreadable"
+        assert "custodian-kaz, custodian-tjk, custodian-uzb" in json.loads(err)["what"]
 
 
 def test_a_change_needs_the_custodians_of_before_and_after(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
