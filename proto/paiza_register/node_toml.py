@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 TEMPLATE: Final = """# The node of {member} in {federation}.
-# Relative paths begin at this file's folder. PAIZA_<SETTING> in the environment overrides a setting.
+# Relative paths begin at this file's folder. PAIZA_NODE_<SETTING> in the environment overrides a setting.
 # The table of all settings is in node/README.md.
 
 # Who this node is, as the register names it. Changing either makes it another node: its certificate no longer fits.

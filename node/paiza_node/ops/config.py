@@ -1,7 +1,7 @@
 """The node's one configuration file, checked whole before anything is started.
 
-Every setting, its default and its danger: "Configuration" in node/README.md. Environment variables `PAIZA_<SETTING>`
-override the file.
+Every setting, its default and its danger: "Configuration" in node/README.md. Environment variables
+`PAIZA_NODE_<SETTING>` override the file.
 """
 
 import os
@@ -20,6 +20,7 @@ MAX_FILE_BYTES: Final = 64 * 1024
 MAX_SOCKET_PATH: Final = 107  # bytes; the operating system's limit for Unix sockets
 ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _MAX_PORT: Final = 65535
+VARIABLE_PREFIX: Final = "PAIZA_NODE_"  # PAIZA_PASSPHRASE_FILE alone is that of an officer's key
 
 REQUIRED: Final = ("member", "federation", "listen", "bootstrap_root")
 DEFAULTS: Final[Mapping[str, Any]] = {
@@ -132,7 +133,7 @@ class _Reader:
         )
 
     def _value(self, name: str) -> Any:
-        variable = f"PAIZA_{name.upper()}"
+        variable = f"{VARIABLE_PREFIX}{name.upper()}"
         if variable in self._environment:
             return self._environment[variable]
         if name in self._values:
@@ -223,7 +224,7 @@ class _Reader:
         return value
 
     def _bad(self, name: str, what: str, remedy: str, **values: object) -> NodeStopped:
-        variable = f"PAIZA_{name.upper()}"
+        variable = f"{VARIABLE_PREFIX}{name.upper()}"
         if variable in self._environment:
             where, values["variable"] = N_("the environment variable {variable}"), variable
             return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy, **values)

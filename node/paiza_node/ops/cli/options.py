@@ -49,4 +49,4 @@ def json_option(command: _F) -> _F:
 
 def settings(config_path: Path, log_level: str | None) -> Config:
     """Return the configuration; `--log-level` overrides it."""
-    return load(config_path, {**os.environ, **({"PAIZA_LOG_LEVEL": log_level} if log_level else {})})
+    return load(config_path, {**os.environ, **({"PAIZA_NODE_LOG_LEVEL": log_level} if log_level else {})})

@@ -71,9 +71,15 @@ def test_missing_setting_and_broken_file_are_told(tmp_path: Path) -> None:
 
 def test_environment_overrides_and_is_named(tmp_path: Path) -> None:
     """A wrong variable is named instead of a line."""
-    assert "PAIZA_LISTEN" in refused(tmp_path, GOOD, {"PAIZA_LISTEN": "x"}).where
+    assert "PAIZA_NODE_LISTEN" in refused(tmp_path, GOOD, {"PAIZA_NODE_LISTEN": "x"}).where
     (tmp_path / "node.toml").write_text(GOOD)
-    assert load(tmp_path / "node.toml", {"PAIZA_LISTEN": "[::1]:1"}).listen == "[::1]:1"
+    assert load(tmp_path / "node.toml", {"PAIZA_NODE_LISTEN": "[::1]:1"}).listen == "[::1]:1"
+
+
+def test_an_officers_variables_are_not_the_nodes(tmp_path: Path) -> None:
+    """The file with the passphrase of an officer's key does not replace that of the node's keys."""
+    (tmp_path / "node.toml").write_text(GOOD)
+    assert load(tmp_path / "node.toml", {"PAIZA_PASSPHRASE_FILE": "officer.passphrase"}).passphrase_file is None
 
 
 def test_path_with_braces_is_told_as_it_is(tmp_path: Path) -> None:
