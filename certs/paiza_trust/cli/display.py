@@ -92,7 +92,7 @@ def show_signed(proposal: Proposal, name: str, *, as_json: bool) -> None:
 
 def show_signatures(proposal: Proposal) -> None:
     """Print who has signed, who has not, and who refuses."""
-    signed, missing = proposal.custodians(signed=True), proposal.custodians(signed=False)
+    signed, missing = _signers(proposal, signed=True), _signers(proposal, signed=False)
     click.echo(_("Signed by: {members}").format(members=", ".join(signed) or "-"))
     click.echo(_("Not signed by: {members}").format(members=", ".join(missing) or "-"))
     if refusing := proposal.refused_by():
@@ -103,6 +103,24 @@ def show_signatures(proposal: Proposal) -> None:
         click.echo(_("Enough have signed."))
     else:
         click.echo(_("Signatures that are missing at the least: {count}").format(count=proposal.missing))
+
+
+def _signers(proposal: Proposal, *, signed: bool) -> list[str]:
+    """Return who has signed the main role, or has not; of a member with two keys, which of its custodians."""
+    main = proposal.draft.main_role
+    keys, made, base = proposal.draft.signers[main], proposal.signatures.get(main, {}), proposal.act.base
+    members = [member for _key, member in keys.values()]
+    shown = []
+    for keyid, (_key, member) in keys.items():
+        if (keyid in made) is not signed:
+            continue
+        if base is None or members.count(member) == 1:
+            shown.append(member)
+        elif keyid in base.custodians:
+            shown.append(_("{member} (present custodian)").format(member=member))
+        else:
+            shown.append(_("{member} (new custodian)").format(member=member))
+    return shown
 
 
 def show_held(held: Held, about: str, node: OwnNode) -> None:

@@ -12,7 +12,7 @@ from paiza_register.ceremony.change import ATTENDANCE
 from paiza_register.register_file import RegisterFile
 from paiza_trust import status
 from tests.unit.paiza_trust.ceremony import trust
-from tests.unit.paiza_trust.test_change import changed
+from tests.unit.paiza_trust.test_change import changed, proposed
 
 
 def shown(folder: Path, number: int, member: str = "uzb") -> dict[str, Any]:
@@ -77,3 +77,13 @@ def test_a_new_custodian_is_not_absent(folder: Path) -> None:
         assert not status.is_away(each, uzb.since + ATTENDANCE, ATTENDANCE)
         assert status.is_away(each, uzb.since + ATTENDANCE + timedelta(days=1), ATTENDANCE)
     assert status.is_away(replace(kaz, since=kaz.since - ATTENDANCE), kaz.time + 2 * ATTENDANCE, ATTENDANCE)
+
+
+def test_the_present_and_the_new_custodian_are_told_apart(folder: Path) -> None:
+    """Both may sign the change that replaces one by the other: the lists say which of them has."""
+    replaced(folder)
+    change = proposed(folder, 1, "kaz uzb", "custodian", folder / "uzb.application")
+    shown = trust("sign", change, "--keys", folder / "tjk/trust", "--yes")
+    (missing,) = {line for line in shown.splitlines()[-3:] if line.startswith("Not signed by:")}
+    assert missing == "Not signed by: uzb (present custodian)"
+    assert "uzb (new custodian)" in next(line for line in shown.splitlines()[::-1] if line.startswith("Signed by:"))
