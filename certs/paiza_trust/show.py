@@ -1,11 +1,13 @@
-"""Puts a verified register into plain values, and into lines for a person."""
+"""Puts a verified register, or an application, into plain values, and into lines for a person."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from paiza_cli.language import LANGUAGES
 from paiza_register import Member
-from paiza_register.ceremony import Base
+from paiza_register.ceremony import Application, Base
 from paiza_trust.language import _, current
+from paiza_wire.identity import load_certificate
 
 _HOUR = timedelta(hours=1)
 
@@ -45,6 +47,46 @@ def describe(base: Base, now: datetime) -> Mapping[str, object]:
             for member in register.members.values()
         ],
     }
+
+
+def describe_application(application: Application) -> Mapping[str, object]:
+    """Put what an application says of its member into plain values: for `--json`."""
+    member = application.own
+    return {
+        "names": dict(member.names),
+        "time": application.time.isoformat(),
+        "endpoints": list(member.endpoints),
+        "logs": [key.vkey for key in member.log_keys],
+        "witnesses": [key.vkey for key in member.witness_keys],
+        "encryption_keys": [
+            {"key_id": key.key_id.hex(), "not_after": key.not_after.isoformat()} for key in member.encryption_keys
+        ],
+        "node_ca_expiry_time": _ca_expiry(member.authority.node_ca).isoformat(),
+        "officer_ca_expiry_time": _ca_expiry(member.authority.officer_ca).isoformat(),
+        "classification_ceiling": member.classification_ceiling,
+    }
+
+
+def application_lines(application: Application) -> list[str]:
+    """Put what an application says of its member into lines for a person."""
+    member = application.own
+    return [
+        _("names: {names}").format(names=" / ".join(member.names[each] for each in LANGUAGES)),
+        _("made: {time} UTC").format(time=f"{application.time:%Y-%m-%d %H:%M}"),
+        _("endpoints: {endpoints}").format(endpoints=", ".join(member.endpoints)),
+        *(f"{_('log')} {key.vkey}" for key in member.log_keys),
+        *(f"{_('witness')} {key.name}+{key.key.key_id.hex()}" for key in member.witness_keys),
+        *(
+            f"{_('encryption key')} {key.key_id.hex()[:16]}…, {key.not_after:%Y-%m-%d}"
+            for key in member.encryption_keys
+        ),
+        _("CA of nodes: until {day}").format(day=f"{_ca_expiry(member.authority.node_ca):%Y-%m-%d}"),
+        _("CA of officers: until {day}").format(day=f"{_ca_expiry(member.authority.officer_ca):%Y-%m-%d}"),
+    ]
+
+
+def _ca_expiry(certificate: bytes) -> datetime:
+    return load_certificate(certificate).not_valid_after_utc
 
 
 def lines(base: Base, now: datetime) -> list[str]:

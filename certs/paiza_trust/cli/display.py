@@ -36,13 +36,16 @@ def show_json(value: Mapping[str, object]) -> None:
 
 
 def show_application(application: Application, file: Path, *, as_json: bool) -> None:
-    """Print whose application it is, and its fingerprint."""
+    """Print whose application it is, what it says of the member, and its fingerprint."""
     values = {"file": str(file), "member": application.member, "federation": application.federation}
     words = both_languages(application.fingerprint)
     if as_json:
-        show_json({**values, "sha256": application.fingerprint.hex(), "words": words})
+        content = show_register.describe_application(application)
+        show_json({**values, **content, "sha256": application.fingerprint.hex(), "words": words})
         return
     click.echo(_("{file}: the application of {member} to {federation}").format(**values))
+    for line in show_register.application_lines(application):
+        click.echo(f"  {plain_line(line)}")
     click.echo(_("Its fingerprint, to be compared by telephone:"))
     show_words(words)
 

@@ -192,3 +192,17 @@ def test_an_application_says_that_it_certified_the_node(
     certificate = ssl.PEM_cert_to_DER_cert((made / "node/keys/tls.crt").read_text())
     day = load_certificate(certificate).not_valid_after_utc
     assert f"The node's certificate is issued anew: {made}/node/keys/tls.crt, valid until {day:%Y-%m-%d}." in out
+
+
+def test_an_application_is_shown_with_what_it_says(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names in both languages, endpoints, keys and expiries are shown; with --json they are values."""
+    code, out, _ = run(capsys, "show", made / "kaz.application")
+    assert code == 0
+    assert "Казахстан / Kazakhstan" in out
+    assert "endpoints: 127.0.0.1:7401" in out
+    code, shown, _ = run(capsys, "show", made / "kaz.application", "--json")
+    told = json.loads(shown)
+    assert told["endpoints"] == ["127.0.0.1:7401"]
+    assert f"encryption key {told['encryption_keys'][0]['key_id'][:16]}" in out
+    for name in ("node_ca_expiry_time", "officer_ca_expiry_time"):
+        assert f"until {told[name][:10]}" in out
