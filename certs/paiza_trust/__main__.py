@@ -37,7 +37,7 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="paiza", prog_name="paiza-trust")
+@click.version_option(package_name="paiza", prog_name="paiza-trust", help=N_("Show the version and exit."))
 def cli() -> None:
     """Create and change the register of a federation."""
 

@@ -22,3 +22,25 @@ def current() -> Language:
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
     """Mark a text for translation in place; it is translated when shown."""
     return text
+
+
+PLACEHOLDERS: Final = (
+    N_("APPLICATION"),
+    N_("APPLICATIONS"),
+    N_("ARGS"),
+    N_("CODE"),
+    N_("COMMAND"),
+    N_("COPIES"),
+    N_("FILE"),
+    N_("FINGERPRINT"),
+    N_("FOLDER"),
+    N_("INTEGER"),
+    N_("MEMBER"),
+    N_("NAME"),
+    N_("NUMBER"),
+    N_("OPTIONS"),
+    N_("PATH"),
+    N_("ROLE"),
+    N_("TEXT"),
+)
+"""The words that stand for values in the help of commands."""

@@ -29,6 +29,7 @@ from paiza_wire.errors import Rejected
 @click.option(
     "--ceiling",
     type=click.IntRange(0, 9),
+    metavar="NUMBER",
     default=CLASSIFICATION_CEILING,
     show_default=True,
     help=N_("Highest classification the member receives."),

@@ -40,10 +40,14 @@ YES: Final = click.option("--yes", is_flag=True, help=N_("Sign without asking. F
 LIFE: Final = click.option(
     "--timestamp-life-hours",
     type=click.IntRange(1, 720),
+    metavar="NUMBER",
     help=N_("How long a register counts as current after a node signed it."),
 )
 GRACE: Final = click.option(
-    "--grace-hours", type=click.IntRange(0, 168), help=N_("How long an expired register is used, with a warning.")
+    "--grace-hours",
+    type=click.IntRange(0, 168),
+    metavar="NUMBER",
+    help=N_("How long an expired register is used, with a warning."),
 )
 AGREEMENTS: Final = click.option(
     "--agreement",

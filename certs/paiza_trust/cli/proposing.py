@@ -270,7 +270,12 @@ def reference(given: _Given, folder: Path) -> None:
 @click.option(
     "--endpoint", "endpoints", multiple=True, metavar="HOST:PORT", help=N_("Address of its node; replaces all.")
 )
-@click.option("--ceiling", type=click.IntRange(0, 9), help=N_("Highest classification the member receives."))
+@click.option(
+    "--ceiling",
+    type=click.IntRange(0, 9),
+    metavar="NUMBER",
+    help=N_("Highest classification the member receives."),
+)
 @options.MEMBER_PROFILE
 @_common
 def member(

@@ -12,6 +12,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from paiza_cli.commands import localised
 from paiza_trust import language
 from paiza_trust.__main__ import cli
 from tests.unit.paiza_trust.test_commands import run
@@ -39,6 +40,15 @@ def helps(command: click.Command) -> Iterator[str]:
             yield from helps(each)
 
 
+def helps_in_full(command: click.Command, context: click.Context | None = None) -> Iterator[str]:
+    """Yield what `--help` prints for a command and for all commands below it."""
+    own = click.Context(command, info_name=command.name, parent=context)
+    yield command.get_help(own)
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from helps_in_full(each, own)
+
+
 def msgids() -> set[str]:
     """Return every text that the commands can show, but for those of click, which has a catalogue of its own."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
@@ -46,7 +56,7 @@ def msgids() -> set[str]:
             str(each[2])
             for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords={"_": None, "N_": None})
         }
-    clicks_own = {"Show the version and exit.", "Show this message and exit."}
+    clicks_own = {"Show this message and exit."}
     return (found | set(helps(cli))) - clicks_own - {""}
 
 
@@ -60,6 +70,14 @@ def test_every_text_has_its_russian() -> None:
         assert each.string, text
         assert not each.fuzzy, text
         assert sorted(FIELD.findall(str(each.string))) == sorted(FIELD.findall(text)), text
+
+
+def test_the_words_for_values_are_russian() -> None:
+    """In Russian help no word that stands for a value is English, neither beside an option nor in a sentence."""
+    language.use("ru")
+    shown = "\n".join(helps_in_full(localised(cli, language._)))
+    assert set(re.findall(r"\b[A-Z]{3,}\b", shown)) & {*language.PLACEHOLDERS, "RANGE"} == set()
+    assert "Показать версию и завершить." in shown
 
 
 def test_errors_and_help_follow_the_language(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
