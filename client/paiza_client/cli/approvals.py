@@ -235,4 +235,4 @@ def _tell_officers(terminal: Terminal, found: list[Colleague]) -> None:
         )
         return
     rows = [(each.name, ", ".join(map(wording.role, each.roles)), each.unit, each.id) for each in found]
-    terminal.table((_("Name"), _("Roles"), _("Unit"), _("Id")), rows)
+    terminal.table((_("Full name"), _("Roles"), _("Department"), _("Id")), rows)

@@ -26,6 +26,7 @@ _ROLES: Final = {
     "authoriser": N_("authorising officer"),
     "coordinator": N_("coordinator"),
     "auditor": N_("auditor"),
+    "custodian": N_("register custodian"),
 }
 _UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {

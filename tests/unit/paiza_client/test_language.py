@@ -16,6 +16,7 @@ from paiza_cli.language import Language
 from paiza_client import language
 from paiza_client.__main__ import run
 from paiza_client.error_help import REMEDIES, UNKNOWN, remedy
+from paiza_client.sdk import wording
 from paiza_wire.reasons import REASONS
 
 PACKAGE = Path(language.__file__).parent
@@ -87,6 +88,12 @@ def test_every_command_has_help_in_both_languages(capsys: pytest.CaptureFixture[
         for each in commands:
             assert each.help
             assert all(option.help for option in each.params if isinstance(option, click.Option)), each.name
+
+
+def test_every_role_has_a_name() -> None:
+    """A custodian among the officers of a member is named in Russian, as every other role is."""
+    language.use("ru")
+    assert wording.role("custodian") == "держатель реестра"
 
 
 def test_counting_follows_russian_grammar() -> None:
