@@ -96,8 +96,9 @@ def show_signed(proposal: Proposal, name: str, *, as_json: bool) -> None:
 def show_signatures(proposal: Proposal) -> None:
     """Print who has signed, who has not, and who refuses."""
     signed, missing = _signers(proposal, signed=True), _signers(proposal, signed=False)
-    click.echo(_("Signed by: {members}").format(members=", ".join(signed) or "-"))
-    click.echo(_("Not signed by: {members}").format(members=", ".join(missing) or "-"))
+    click.echo(_("Signed by: {members}").format(members=", ".join(signed) or _("nobody")))
+    if missing:
+        click.echo(_("Not signed by: {members}").format(members=", ".join(missing)))
     if refusing := proposal.refused_by():
         click.echo(_("Refused by: {members}").format(members=", ".join(refusing)))
     if proposal.is_dead:
@@ -134,7 +135,7 @@ def show_held(held: Held, about: str, node: OwnNode) -> None:
     if held.state != own_node.OPEN:
         click.echo(f"    {state_text(held)}")
         return
-    signed, waits_for = (", ".join(members) or "-" for members in (held.signed_by, held.waits_for))
+    signed, waits_for = (", ".join(members) or _("nobody") for members in (held.signed_by, held.waits_for))
     counted = _("signed by {signed}; missing: {missing}, of {waits_for}")
     click.echo("    " + plain_line(counted.format(signed=signed, missing=held.missing, waits_for=waits_for)))
     if node.member in held.waits_for:

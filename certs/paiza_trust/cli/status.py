@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,6 +16,14 @@ from paiza_trust.cli.places import node_of
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
 from paiza_trust.own_node import Held, OwnNode
+
+_ROLES: Final = {
+    "root": N_("root"),
+    "targets": N_("targets"),
+    "snapshot": N_("snapshot"),
+    "timestamp": N_("timestamp"),
+}
+"""Names of the roles that every register has; the others are named after members."""
 
 
 @click.command(
@@ -70,7 +79,8 @@ def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
             click.echo(f"  {display.sign_command(held, node)}")
     click.echo(_("Holds until:"))
     for each in _expiries(base, keys, node):
-        click.echo(f"  {each.time:%Y-%m-%d}  {each.what:<24} {each.command or _('nodes sign it anew')}")
+        what = _(_ROLES.get(each.what, each.what))
+        click.echo(f"  {each.time:%Y-%m-%d}  {what:<28} {each.command or _('nodes sign it anew')}")
     click.echo(_("Custodians, and when they signed last:"))
     for attended in standing.attendance(base):
         day = "-" if attended.time is None else f"{attended.time:%Y-%m-%d}"

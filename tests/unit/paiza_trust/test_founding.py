@@ -211,6 +211,8 @@ def test_both_languages_are_shown_and_a_no_signs_nothing(
     """`sign` shows every member's names and fingerprints in Russian and English; who answers no has signed nothing."""
     proposal = folder / "founding.proposal"
     before = proposal.read_bytes()
+    _, out, _ = run(capsys, "show", proposal, "--lang", "ru")
+    assert "Подписали: никто\n" in out
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     code, out, _ = run(capsys, "sign", proposal, "--keys", folder / "kaz/trust")
     assert (code, proposal.read_bytes()) == (130, before)

@@ -256,6 +256,9 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
     assert code == 0
     assert f"paiza-trust sign {fingerprint} --profile tjk\n" in out
     assert "paiza-trust propose resign tjk" in out
+    _, russian, _ = run(capsys, "status", "--profile", "tjk", *keys, "--lang", "ru")
+    assert "метка времени (timestamp)" in russian
+    run(capsys, "status", "--profile", "tjk", *keys, "--lang", "en")
     code, out, _ = run(capsys, "status", "--profile", "tjk", *keys, "--json")
     told = json.loads(out)
     custodian = next(each for each in told["keys"] if each["name"] == "custodian-tjk")
