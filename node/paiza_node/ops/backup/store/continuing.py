@@ -60,6 +60,7 @@ INDICES: Final[tuple[Column[int], ...]] = (
     approvals_store.approval_table.c.submitted_index,
     peers_store.finding_table.c.index,
     peers_store.finding_table.c.ended_index,
+    peers_store.peer_block_table.c.index,
     audit_store.log_index_table.c.index,
     retention_store.erasure_table.c.log_index,
     retention_store.hold_table.c.log_index,
