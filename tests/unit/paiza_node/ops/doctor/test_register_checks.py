@@ -89,7 +89,7 @@ def test_the_timestamp_is_judged_by_its_life(lang: Language, hours: int, urgency
     expiry = Expiry(Kind.TIMESTAMP, "", NOW + timedelta(hours=hours), timedelta(hours=24))
     assert expiry.urgency(NOW) is urgency
     level, name, _what, _remedy = said(checks.expiry_check(expiry, NOW), lang)
-    assert (level, name) == (Level(urgency), "timestamp")
+    assert (level, name) == (Level(urgency), {"en": "timestamp", "ru": "метка времени (timestamp)"}[lang])
 
 
 def test_everything_that_expires_is_listed(federation: Path, register: Register, lang: Language) -> None:
@@ -112,10 +112,10 @@ def test_everything_that_expires_is_listed(federation: Path, register: Register,
             "certificate",
         ],
         "ru": [
-            "timestamp",
-            "snapshot",
-            "root",
-            "targets",
+            "метка времени (timestamp)",
+            "снимок реестра (snapshot)",
+            "корень (root)",
+            "перечень (targets)",
             "справочные данные",
             "файлы участника",
             "отзывы сертификатов",
