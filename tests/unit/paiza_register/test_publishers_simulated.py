@@ -54,7 +54,7 @@ class Node:
         self.publisher.hold(new)
 
     def hear(self, other: "Node") -> None:
-        """Hear what another holds, and fetch it if it differs."""
+        """Ask what another holds, and fetch it if it differs."""
         now, theirs = self.world.now, other.held
         self.publisher.hear(other.member, theirs.timestamp.version, now)
         if theirs.files["metadata/timestamp.json"] == self.held.files["metadata/timestamp.json"]:

@@ -80,7 +80,7 @@ class World(Holder):
         self.roles["kaz"].targets = {path: info for path, info in targets.items() if not path[12:13].isdigit()}
 
     def drop_pin(self) -> None:
-        """Take back the pin of the log."""
+        """Remove the pin of the log."""
 
         def change(document: dict[str, Any]) -> None:
             document["log_keys"] = [each for each in document["log_keys"] if each["origin"] != LOG]
@@ -88,7 +88,7 @@ class World(Holder):
         self.edit("federation.json", change)
 
     def take_back(self) -> None:
-        """Take back the first revocation, and go on without it."""
+        """Withdraw the first revocation, and go on without it."""
         del self.revoked["certificates"][:1]
         self.put(REVOKED, json.dumps(self.revoked).encode())
 

@@ -33,7 +33,7 @@ class RegisterFiles:
         return [(each.first, each.second) for each in response.proofs]
 
     async def greet(self, state: register_pb2.RegisterState) -> register_pb2.RegisterState:
-        """Tell the node what this one holds of the register; return what it holds."""
+        """Announce to the node what this one holds of the register; return what it holds."""
         request = exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_state=state)
         response = await self._channel.call(HANDSHAKE, request)
         return response.register_state

@@ -63,7 +63,7 @@ class RegisterSource(Protocol):
         """Return the proofs held there: two sets of one version by one publisher, or two roots of one version."""
 
     async def greet(self, state: register_pb2.RegisterState) -> register_pb2.RegisterState:
-        """Tell the node what this one holds of the register; return what it holds."""
+        """Announce to the node what this one holds of the register; return what it holds."""
 
 
 @dataclass
@@ -347,7 +347,7 @@ class RegisterRefresh:
         return fork is not None
 
     async def _take_proofs(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:
-        """Take over the proofs that this node lacks."""
+        """Store the proofs that this node lacks."""
         if state.proofs_sha256 in {b"", self._cache.state.proofs_sha256}:
             return
         for first, second in await source.proofs():

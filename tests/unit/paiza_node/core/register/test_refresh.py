@@ -85,11 +85,11 @@ class Node:
         return self.reader.file(path, version)
 
     async def proofs(self) -> list[tuple[bytes, bytes]]:
-        """Tell of publishers."""
+        """Return the proofs against publishers."""
         return list(self.reader.proofs().values())
 
     async def greet(self, state: register_pb2.RegisterState) -> register_pb2.RegisterState:
-        """Hear what is held there, and tell what is held here."""
+        """Exchange what both sides hold."""
         if self.away:
             raise Unavailable("peer_unreachable", "away")
         assert len(state.register_version) == 32
