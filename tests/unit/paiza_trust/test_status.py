@@ -27,7 +27,7 @@ def in_use(folder: Path, number: int) -> dict[str, bool | None]:
 
 
 def replaced(folder: Path) -> Path:
-    """Make another pair for uzb's custodian; return the folder of the former one and the application with the new one."""
+    """Make another pair for uzb's custodian; return the former one's folder and the application with the new one."""
     former = folder / "former"
     former.mkdir()
     for path in (folder / "uzb/trust").glob("custodian-uzb-*"):
