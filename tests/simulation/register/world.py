@@ -357,8 +357,10 @@ class World:
         if keyid in proposal.signatures.get(main, {}):
             others = [each for each in node.proposals.values() if each.digest(each.draft.main_role) != digest]
             if proposal.is_dead and others:
+                memory = self.signed[member]
                 for role, payload in proposal.draft.roles.items():
-                    self.signed[member].pop((role, payload.version), None)
+                    if memory.get((role, payload.version)) == proposal.digest(role):  # another may be signed since
+                        del memory[role, payload.version]
                 self._sign(member, node, min(others, key=lambda each: each.fingerprint))
         elif proposal.is_dead or keyid in proposal.refusals:
             return
