@@ -216,10 +216,10 @@ class Publisher:
 
     def _with(self, held: OpenSet, waiting: Waiting, now: datetime) -> OpenSet:
         """Return a set with what waits; `PaizaError` if no set can follow both."""
-        if isinstance(waiting, WaitingSet):
-            return merged(held, waiting.other, self._signer, now, self._above)
-        assert isinstance(waiting, WaitingChange)
         expires = None if self._is_connected(now) else held.timestamp.expires
+        if isinstance(waiting, WaitingSet):
+            return merged(held, waiting.other, self._signer, now, self._above, expires)
+        assert isinstance(waiting, WaitingChange)
         return published(held, waiting.change, self._signer, now, self._above, expires)
 
     def _behind(self, now: datetime) -> bool:

@@ -189,9 +189,12 @@ def revocations_signed(
     return {role_path(role, targets.version): _signed(targets, signer), target_path(targets.targets[path]): data}
 
 
-def merged(ours: OpenSet, theirs: OpenSet, signer: Signer, now: datetime, above: Versions) -> OpenSet:
+def merged(
+    ours: OpenSet, theirs: OpenSet, signer: Signer, now: datetime, above: Versions, expires: datetime | None = None
+) -> OpenSet:
     """Return the set that follows two that were published at one time.
 
+    ``expires`` is when the timestamp expires; by default after its life.
     Of each role the higher version counts, and at equal versions the lower SHA-256, so that all publishers make the
     same content of the same two. ``Rejected("conflict")`` if no set can follow both: they have other roots of one
     version, or the newest version of a role is not signed by the key that the newest targets name.
@@ -207,7 +210,7 @@ def merged(ours: OpenSet, theirs: OpenSet, signer: Signer, now: datetime, above:
     for role in delegated_roles(targets):
         path, data = _merged_role(targets, role, meta, sets)
         files[path] = data
-    made = composed(files, meta, ours.bootstrap_root, signer, now, _highest(above, *sets))
+    made = composed(files, meta, ours.bootstrap_root, signer, now, _highest(above, *sets), expires)
     return _following(made, *sets)
 
 
