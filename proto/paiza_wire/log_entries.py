@@ -197,19 +197,80 @@ def forwarding_denied(*, actor: str, forwarder: str, digest: bytes, reason: str,
     return _entry(pb.LOG_EVENT_DENIED, actor, digest, forwarder, reason=reason, dispatch_sha256=dispatch_sha256)
 
 
-def officer_certified(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of an officer's new certificate."""
-    return _entry(pb.LOG_EVENT_OFFICER_CERTIFIED, actor, certificate_sha256=certificate_sha256)
+def officer_invited(*, actor: str, invitation_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of an invitation to enrol as an officer."""
+    return _entry(pb.LOG_EVENT_OFFICER_INVITED, actor, invitation_sha256=invitation_sha256)
 
 
-def officer_changed(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of an officer's changed roles or unit."""
-    return _entry(pb.LOG_EVENT_OFFICER_CHANGED, actor, certificate_sha256=certificate_sha256)
+def officer_certified(
+    *,
+    actor: str,
+    signing_certificate_sha256: bytes,
+    authentication_certificate_sha256: bytes,
+    invitation_sha256: bytes = b"",
+    renewal_sha256: bytes = b"",
+) -> pb.LogEntry:
+    """Build the entry of an officer's two new certificates, and of the invitation or renewal that they answer."""
+    return _entry(
+        pb.LOG_EVENT_OFFICER_CERTIFIED,
+        actor,
+        signing_certificate_sha256=signing_certificate_sha256,
+        authentication_certificate_sha256=authentication_certificate_sha256,
+        invitation_sha256=invitation_sha256,
+        renewal_sha256=renewal_sha256,
+    )
 
 
-def officer_suspended(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of an officer who was suspended or has left."""
-    return _entry(pb.LOG_EVENT_OFFICER_SUSPENDED, actor, certificate_sha256=certificate_sha256)
+def officer_confirmed(
+    *, actor: str, authentication_certificate_sha256: bytes, signing_certificate_sha256: bytes
+) -> pb.LogEntry:
+    """Build the entry of an officer whose new keys were compared by telephone."""
+    return _entry(
+        pb.LOG_EVENT_OFFICER_CONFIRMED,
+        actor,
+        authentication_certificate_sha256=authentication_certificate_sha256,
+        signing_certificate_sha256=signing_certificate_sha256,
+    )
+
+
+def officer_changed(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of an officer's changed roles or unit; the certificate is their newest."""
+    return _entry(pb.LOG_EVENT_OFFICER_CHANGED, actor, signing_certificate_sha256=signing_certificate_sha256)
+
+
+def officer_suspended(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of a suspended officer; the certificate is their newest."""
+    return _entry(pb.LOG_EVENT_OFFICER_SUSPENDED, actor, signing_certificate_sha256=signing_certificate_sha256)
+
+
+def officer_reinstated(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of the end of an officer's suspension; the certificate is their newest."""
+    return _entry(pb.LOG_EVENT_OFFICER_REINSTATED, actor, signing_certificate_sha256=signing_certificate_sha256)
+
+
+def officer_removed(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of an officer who left; the certificate is their newest."""
+    return _entry(pb.LOG_EVENT_OFFICER_REMOVED, actor, signing_certificate_sha256=signing_certificate_sha256)
+
+
+def officer_renewal(*, actor: str, request_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of an officer's request for new certificates."""
+    return _entry(pb.LOG_EVENT_OFFICER_RENEWAL, actor, request_sha256=request_sha256)
+
+
+def directory_changed(*, actor: str, file_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of a new directory of the own member's liaison officers."""
+    return _entry(pb.LOG_EVENT_DIRECTORY_CHANGED, actor, file_sha256=file_sha256)
+
+
+def key_announced(*, actor: str, key_sha256: bytes, kind: str) -> pb.LogEntry:
+    """Build the entry of a new key or CA of the own member; ``kind`` is for example "tls" or "node-ca"."""
+    return _entry(pb.LOG_EVENT_KEY_ANNOUNCED, actor, key_sha256=key_sha256, kind=kind)
+
+
+def node_certified(*, actor: str, certificate_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of a certificate that the issuer made for the own node."""
+    return _entry(pb.LOG_EVENT_NODE_CERTIFIED, actor, certificate_sha256=certificate_sha256)
 
 
 def key_added(*, actor: str, vkey_sha256: bytes) -> pb.LogEntry:

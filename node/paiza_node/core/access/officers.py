@@ -66,7 +66,7 @@ def note_officers(tx: LogTransaction, officers: dict[str, Officer]) -> None:
         access_store.put_officer(tx.conn, officer)
     for gone in set(known) - set(officers):
         if not known[gone].suspended:
-            suspended = log_entries.officer_suspended(actor=operator(), certificate_sha256=b"")
+            suspended = log_entries.officer_suspended(actor=operator(), signing_certificate_sha256=b"")
             tx.append(suspended, text=gone)
             access_store.put_officer(
                 tx.conn,
@@ -75,8 +75,10 @@ def note_officers(tx: LogTransaction, officers: dict[str, Officer]) -> None:
 
 
 def _entry(before: Officer | None, officer: Officer) -> log_pb2.LogEntry:
-    if before is None or before.certificate_sha256 != officer.certificate_sha256:
-        build = log_entries.officer_certified
-    else:
-        build = log_entries.officer_suspended if officer.suspended else log_entries.officer_changed
-    return build(actor=operator(), certificate_sha256=officer.certificate_sha256)
+    fingerprint = officer.certificate_sha256
+    if before is None or before.certificate_sha256 != fingerprint:
+        return log_entries.officer_certified(
+            actor=operator(), signing_certificate_sha256=fingerprint, authentication_certificate_sha256=fingerprint
+        )
+    build = log_entries.officer_suspended if officer.suspended else log_entries.officer_changed
+    return build(actor=operator(), signing_certificate_sha256=fingerprint)

@@ -89,11 +89,11 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_DONE: _LogEvent.ValueType  # 30
     """A task was done."""
     LOG_EVENT_OFFICER_CERTIFIED: _LogEvent.ValueType  # 31
-    """An officer's certificate was issued."""
+    """An officer's two certificates were issued."""
     LOG_EVENT_OFFICER_CHANGED: _LogEvent.ValueType  # 32
-    """An officer's roles or unit changed."""
+    """An officer's roles or unit changed; the text beside the log names both."""
     LOG_EVENT_OFFICER_SUSPENDED: _LogEvent.ValueType  # 33
-    """An officer was suspended."""
+    """An officer was suspended; the text beside the log names them and says why."""
     LOG_EVENT_KEY_ADDED: _LogEvent.ValueType  # 34
     """A key signs this log from here on."""
     LOG_EVENT_REGISTER_UPDATED: _LogEvent.ValueType  # 35
@@ -140,6 +140,22 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """A proposal was published with the register version of this entry."""
     LOG_EVENT_PROPOSAL_DROPPED: _LogEvent.ValueType  # 55
     """A proposal can no longer be published."""
+    LOG_EVENT_OFFICER_INVITED: _LogEvent.ValueType  # 56
+    """An operator invited a person to enrol as an officer; the text beside the log names them, their roles and unit."""
+    LOG_EVENT_OFFICER_CONFIRMED: _LogEvent.ValueType  # 57
+    """An operator confirmed an officer's new keys, compared by telephone: their certificates count from here on."""
+    LOG_EVENT_OFFICER_REINSTATED: _LogEvent.ValueType  # 58
+    """An officer's suspension ended; the text beside the log names them."""
+    LOG_EVENT_OFFICER_REMOVED: _LogEvent.ValueType  # 59
+    """An officer left; the text beside the log names them and says why."""
+    LOG_EVENT_OFFICER_RENEWAL: _LogEvent.ValueType  # 60
+    """An officer asked for new certificates with their present ones."""
+    LOG_EVENT_DIRECTORY_CHANGED: _LogEvent.ValueType  # 61
+    """An officer changed the own member's directory of liaison officers."""
+    LOG_EVENT_KEY_ANNOUNCED: _LogEvent.ValueType  # 62
+    """A key or CA of the own member was made, to be announced in the register."""
+    LOG_EVENT_NODE_CERTIFIED: _LogEvent.ValueType  # 63
+    """The issuer certified a key of the own node."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """The event of a log entry."""
@@ -207,11 +223,11 @@ LOG_EVENT_ESCALATED: LogEvent.ValueType  # 29
 LOG_EVENT_DONE: LogEvent.ValueType  # 30
 """A task was done."""
 LOG_EVENT_OFFICER_CERTIFIED: LogEvent.ValueType  # 31
-"""An officer's certificate was issued."""
+"""An officer's two certificates were issued."""
 LOG_EVENT_OFFICER_CHANGED: LogEvent.ValueType  # 32
-"""An officer's roles or unit changed."""
+"""An officer's roles or unit changed; the text beside the log names both."""
 LOG_EVENT_OFFICER_SUSPENDED: LogEvent.ValueType  # 33
-"""An officer was suspended."""
+"""An officer was suspended; the text beside the log names them and says why."""
 LOG_EVENT_KEY_ADDED: LogEvent.ValueType  # 34
 """A key signs this log from here on."""
 LOG_EVENT_REGISTER_UPDATED: LogEvent.ValueType  # 35
@@ -258,6 +274,22 @@ LOG_EVENT_PROPOSAL_PUBLISHED: LogEvent.ValueType  # 54
 """A proposal was published with the register version of this entry."""
 LOG_EVENT_PROPOSAL_DROPPED: LogEvent.ValueType  # 55
 """A proposal can no longer be published."""
+LOG_EVENT_OFFICER_INVITED: LogEvent.ValueType  # 56
+"""An operator invited a person to enrol as an officer; the text beside the log names them, their roles and unit."""
+LOG_EVENT_OFFICER_CONFIRMED: LogEvent.ValueType  # 57
+"""An operator confirmed an officer's new keys, compared by telephone: their certificates count from here on."""
+LOG_EVENT_OFFICER_REINSTATED: LogEvent.ValueType  # 58
+"""An officer's suspension ended; the text beside the log names them."""
+LOG_EVENT_OFFICER_REMOVED: LogEvent.ValueType  # 59
+"""An officer left; the text beside the log names them and says why."""
+LOG_EVENT_OFFICER_RENEWAL: LogEvent.ValueType  # 60
+"""An officer asked for new certificates with their present ones."""
+LOG_EVENT_DIRECTORY_CHANGED: LogEvent.ValueType  # 61
+"""An officer changed the own member's directory of liaison officers."""
+LOG_EVENT_KEY_ANNOUNCED: LogEvent.ValueType  # 62
+"""A key or CA of the own member was made, to be announced in the register."""
+LOG_EVENT_NODE_CERTIFIED: LogEvent.ValueType  # 63
+"""The issuer certified a key of the own node."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final
@@ -329,6 +361,14 @@ class LogEntry(_message.Message):
     PROPOSAL_REFUSED_FIELD_NUMBER: _builtins.int
     PROPOSAL_PUBLISHED_FIELD_NUMBER: _builtins.int
     PROPOSAL_DROPPED_FIELD_NUMBER: _builtins.int
+    OFFICER_INVITED_FIELD_NUMBER: _builtins.int
+    OFFICER_CONFIRMED_FIELD_NUMBER: _builtins.int
+    OFFICER_REINSTATED_FIELD_NUMBER: _builtins.int
+    OFFICER_REMOVED_FIELD_NUMBER: _builtins.int
+    OFFICER_RENEWAL_FIELD_NUMBER: _builtins.int
+    DIRECTORY_CHANGED_FIELD_NUMBER: _builtins.int
+    KEY_ANNOUNCED_FIELD_NUMBER: _builtins.int
+    NODE_CERTIFIED_FIELD_NUMBER: _builtins.int
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
@@ -567,6 +607,38 @@ class LogEntry(_message.Message):
     def proposal_dropped(self) -> Global___ProposalDroppedDetail:
         """Detail of LOG_EVENT_PROPOSAL_DROPPED."""
 
+    @_builtins.property
+    def officer_invited(self) -> Global___OfficerInvitedDetail:
+        """Detail of LOG_EVENT_OFFICER_INVITED."""
+
+    @_builtins.property
+    def officer_confirmed(self) -> Global___OfficerConfirmedDetail:
+        """Detail of LOG_EVENT_OFFICER_CONFIRMED."""
+
+    @_builtins.property
+    def officer_reinstated(self) -> Global___OfficerReinstatedDetail:
+        """Detail of LOG_EVENT_OFFICER_REINSTATED."""
+
+    @_builtins.property
+    def officer_removed(self) -> Global___OfficerRemovedDetail:
+        """Detail of LOG_EVENT_OFFICER_REMOVED."""
+
+    @_builtins.property
+    def officer_renewal(self) -> Global___OfficerRenewalDetail:
+        """Detail of LOG_EVENT_OFFICER_RENEWAL."""
+
+    @_builtins.property
+    def directory_changed(self) -> Global___DirectoryChangedDetail:
+        """Detail of LOG_EVENT_DIRECTORY_CHANGED."""
+
+    @_builtins.property
+    def key_announced(self) -> Global___KeyAnnouncedDetail:
+        """Detail of LOG_EVENT_KEY_ANNOUNCED."""
+
+    @_builtins.property
+    def node_certified(self) -> Global___NodeCertifiedDetail:
+        """Detail of LOG_EVENT_NODE_CERTIFIED."""
+
     def __init__(
         self,
         *,
@@ -633,12 +705,20 @@ class LogEntry(_message.Message):
         proposal_refused: Global___ProposalRefusedDetail | None = ...,
         proposal_published: Global___ProposalPublishedDetail | None = ...,
         proposal_dropped: Global___ProposalDroppedDetail | None = ...,
+        officer_invited: Global___OfficerInvitedDetail | None = ...,
+        officer_confirmed: Global___OfficerConfirmedDetail | None = ...,
+        officer_reinstated: Global___OfficerReinstatedDetail | None = ...,
+        officer_removed: Global___OfficerRemovedDetail | None = ...,
+        officer_renewal: Global___OfficerRenewalDetail | None = ...,
+        directory_changed: Global___DirectoryChangedDetail | None = ...,
+        key_announced: Global___KeyAnnouncedDetail | None = ...,
+        node_certified: Global___NodeCertifiedDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "peer_blocked", "peer_unblocked", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped"]  # noqa: Y015
+    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "peer_blocked", "peer_unblocked", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped", "officer_invited", "officer_confirmed", "officer_reinstated", "officer_removed", "officer_renewal", "directory_changed", "key_announced", "node_certified"]  # noqa: Y015
     _WhichOneofArgType_detail: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_detail) -> _WhichOneofReturnType_detail | None: ...
 
@@ -1387,17 +1467,29 @@ class OfficerCertifiedDetail(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
-    certificate_sha256: _builtins.bytes
-    """SHA-256 of the certificate, DER."""
+    SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    INVITATION_SHA256_FIELD_NUMBER: _builtins.int
+    RENEWAL_SHA256_FIELD_NUMBER: _builtins.int
+    signing_certificate_sha256: _builtins.bytes
+    """SHA-256 of the signing certificate, DER."""
+    authentication_certificate_sha256: _builtins.bytes
+    """SHA-256 of the authentication certificate, DER."""
+    invitation_sha256: _builtins.bytes
+    """SHA-256 of the InvitationStatement they answer; empty where they were admitted from a file, or renewed."""
+    renewal_sha256: _builtins.bytes
+    """SHA-256 of the signed request for renewal; else empty."""
     def __init__(
         self,
         *,
-        certificate_sha256: _builtins.bytes = ...,
+        signing_certificate_sha256: _builtins.bytes = ...,
+        authentication_certificate_sha256: _builtins.bytes = ...,
+        invitation_sha256: _builtins.bytes = ...,
+        renewal_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_certificate_sha256", b"authentication_certificate_sha256", "invitation_sha256", b"invitation_sha256", "renewal_sha256", b"renewal_sha256", "signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1409,17 +1501,17 @@ class OfficerChangedDetail(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
-    certificate_sha256: _builtins.bytes
-    """SHA-256 of the certificate, DER."""
+    SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    signing_certificate_sha256: _builtins.bytes
+    """SHA-256 of the officer's newest signing certificate, DER."""
     def __init__(
         self,
         *,
-        certificate_sha256: _builtins.bytes = ...,
+        signing_certificate_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1431,17 +1523,17 @@ class OfficerSuspendedDetail(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
-    certificate_sha256: _builtins.bytes
-    """SHA-256 of the certificate, DER; empty where the officer is gone from the configuration."""
+    SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    signing_certificate_sha256: _builtins.bytes
+    """SHA-256 of the officer's newest signing certificate, DER."""
     def __init__(
         self,
         *,
-        certificate_sha256: _builtins.bytes = ...,
+        signing_certificate_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1946,6 +2038,190 @@ class ProposalDroppedDetail(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProposalDroppedDetail: _TypeAlias = ProposalDroppedDetail  # noqa: Y015
+
+@_typing.final
+class OfficerInvitedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_OFFICER_INVITED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_SHA256_FIELD_NUMBER: _builtins.int
+    invitation_sha256: _builtins.bytes
+    """SHA-256 of the InvitationStatement."""
+    def __init__(
+        self,
+        *,
+        invitation_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation_sha256", b"invitation_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerInvitedDetail: _TypeAlias = OfficerInvitedDetail  # noqa: Y015
+
+@_typing.final
+class OfficerConfirmedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_OFFICER_CONFIRMED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHENTICATION_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    authentication_certificate_sha256: _builtins.bytes
+    """SHA-256 of the authentication certificate, DER."""
+    signing_certificate_sha256: _builtins.bytes
+    """SHA-256 of the signing certificate, DER."""
+    def __init__(
+        self,
+        *,
+        authentication_certificate_sha256: _builtins.bytes = ...,
+        signing_certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_certificate_sha256", b"authentication_certificate_sha256", "signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerConfirmedDetail: _TypeAlias = OfficerConfirmedDetail  # noqa: Y015
+
+@_typing.final
+class OfficerReinstatedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_OFFICER_REINSTATED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    signing_certificate_sha256: _builtins.bytes
+    """SHA-256 of the officer's newest signing certificate, DER."""
+    def __init__(
+        self,
+        *,
+        signing_certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerReinstatedDetail: _TypeAlias = OfficerReinstatedDetail  # noqa: Y015
+
+@_typing.final
+class OfficerRemovedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_OFFICER_REMOVED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    signing_certificate_sha256: _builtins.bytes
+    """SHA-256 of the officer's newest signing certificate, DER."""
+    def __init__(
+        self,
+        *,
+        signing_certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerRemovedDetail: _TypeAlias = OfficerRemovedDetail  # noqa: Y015
+
+@_typing.final
+class OfficerRenewalDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_OFFICER_RENEWAL."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    request_sha256: _builtins.bytes
+    """SHA-256 of the signed request."""
+    def __init__(
+        self,
+        *,
+        request_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_sha256", b"request_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerRenewalDetail: _TypeAlias = OfficerRenewalDetail  # noqa: Y015
+
+@_typing.final
+class DirectoryChangedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_DIRECTORY_CHANGED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_SHA256_FIELD_NUMBER: _builtins.int
+    file_sha256: _builtins.bytes
+    """SHA-256 of the signed file."""
+    def __init__(
+        self,
+        *,
+        file_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_sha256", b"file_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DirectoryChangedDetail: _TypeAlias = DirectoryChangedDetail  # noqa: Y015
+
+@_typing.final
+class KeyAnnouncedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_KEY_ANNOUNCED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_SHA256_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    key_sha256: _builtins.bytes
+    """SHA-256 of its SubjectPublicKeyInfo (DER), of its verifier key as text (C2SP vkey), or of its X-Wing public key."""
+    kind: _builtins.str
+    """Kind of the key: tls, encryption, log, witness, node-ca or officer-ca."""
+    def __init__(
+        self,
+        *,
+        key_sha256: _builtins.bytes = ...,
+        kind: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_sha256", b"key_sha256", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyAnnouncedDetail: _TypeAlias = KeyAnnouncedDetail  # noqa: Y015
+
+@_typing.final
+class NodeCertifiedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_NODE_CERTIFIED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """SHA-256 of the certificate, DER."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeCertifiedDetail: _TypeAlias = NodeCertifiedDetail  # noqa: Y015
 
 @_typing.final
 class ProvenEntry(_message.Message):
