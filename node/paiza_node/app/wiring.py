@@ -4,21 +4,15 @@ Each builder makes the services of one capability from the core and from the cap
 committed data subscribe to the ledger's changes (`core.log.changes`): nothing is connected later.
 """
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.app.services import Attachments, Dependencies, Exchange, Retention, Services, Witness
 from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api.exchange_service import ExchangeService
 from paiza_node.core.api.register_service import RegisterService
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.reactions import Reaction
-from paiza_node.core.exchange.readers import READERS
 from paiza_node.core.exchange.receive.arrivals import Arrivals
 from paiza_node.core.exchange.receive.receive import Receive
 from paiza_node.core.exchange.send.queue import OutboundQueues
@@ -39,7 +33,7 @@ from paiza_node.features.approvals.pending import approval_stage, named_cipherte
 from paiza_node.features.approvals.service import ApprovalService
 from paiza_node.features.attachments import attached
 from paiza_node.features.attachments.acknowledge import attachment_answers
-from paiza_node.features.attachments.attached import attachment_reaction, attachment_stage
+from paiza_node.features.attachments.attached import attachment_stage
 from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.serve import AttachmentServer
@@ -69,7 +63,7 @@ from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
 from paiza_node.features.peer_audit.service import AuditQueryService, PeerAuditService
 from paiza_node.features.recalls import recalls
-from paiza_node.features.recalls.recalls import recall_reaction, recall_stage
+from paiza_node.features.recalls.recalls import recall_stage
 from paiza_node.features.recovery.progress import RecoveryHold
 from paiza_node.features.recovery.recovered_messages import RecoveredMessages
 from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
@@ -80,13 +74,13 @@ from paiza_node.features.retention.erase import Erase
 from paiza_node.features.retention.erasure_status import ErasureStatus
 from paiza_node.features.retention.holds import Holds
 from paiza_node.features.retention.log_retention import LogRetention
-from paiza_node.features.retention.requests import erasure_reaction, erasure_stage
+from paiza_node.features.retention.requests import erasure_stage
 from paiza_node.features.retention.reviews import Reviews
 from paiza_node.features.retention.service import RetentionService
-from paiza_node.features.search.index import Index, TokenKey
+from paiza_node.features.search.index import Index
 from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
-from paiza_node.features.tasks.assign import TASKS, Assign
+from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.service import TaskService
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
@@ -103,106 +97,11 @@ from paiza_node.features.witness.submit_checkpoints import SubmitCheckpoints
 from paiza_node.features.witness.upgrade_proofs import UpgradeProofs
 from paiza_node.features.workflows.backfill import BackfillFetch, BackfillServe
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
-from paiza_node.features.workflows.legality import WORKFLOWS, WorkflowStates, workflow_stage
+from paiza_node.features.workflows.legality import WorkflowStates, workflow_stage
 from paiza_node.features.workflows.service import BackfillService, WorkflowService
 from paiza_node.features.workflows.steps import Steps
-from paiza_node.ops.config import Config
 from paiza_node.ops.tables import KEPT_PROOFS, LIFECYCLES
-from paiza_register import RegisterReader
 from paiza_wire.tlog import fork_proofs
-from paiza_wire.tlog.cosignatures import WitnessSigner
-
-BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
-"""Runs as long as the node."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dependencies:
-    """The dependencies of all services. ``officers`` returns the present ones, by id."""
-
-    config: Config
-    core: Core
-    officers: Callable[[], dict[str, Officer]]
-    unit_directory: UnitDirectory
-    token_key: TokenKey
-    reader: RegisterReader
-    witness: WitnessSigner
-
-    @property
-    def reactions(self) -> tuple[Reaction, ...]:
-        """The reactions of capabilities to written messages, in any order."""
-        member, node_id = self.core.member, self.core.node_id
-        return (
-            READERS,
-            TASKS,
-            recall_reaction(node_id),
-            erasure_reaction(member, node_id),
-            attachment_reaction(member),
-            WORKFLOWS,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Attachments:
-    """The services of attachments."""
-
-    files: AttachmentFiles
-    upload: Upload
-    downloads: AttachmentDownloads
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """The services of the exchange between nodes, and of submission, approval and forwarding."""
-
-    submit: Submit
-    approve: Approve
-    forward: Forward
-    notify_new_holders: NotifyNewHolders
-    receive: Receive
-    log_answers: LogAnswers
-    deadlines: WorkflowDeadlines
-    backfill_serve: BackfillServe
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """The services of witnessing."""
-
-    checkpoint_exchange: CheckpointExchange
-    gossip: LargestKnown
-    answer_exchange: AnswerExchange
-    submit_checkpoints: SubmitCheckpoints
-    upgrade_proofs: UpgradeProofs
-    prune: Prune
-    monitor: ConsistencyMonitor
-    misbehaviour: MisbehaviourRecorder
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """Erasure, legal hold, reviews and log retention."""
-
-    erase: Erase
-    holds: Holds
-    reviews: Reviews
-    log_retention: LogRetention
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """RPC ``handlers``, ``background_tasks``, and the services that status and metrics read."""
-
-    handlers: tuple[Service, ...]
-    background_tasks: tuple[BackgroundTask, ...]
-    peers: PeerDirectory
-    blocks: PeerBlocks
-    queues: OutboundQueues
-    upload: Upload
-    downloads: AttachmentDownloads
-    witness: Witness
-    restore_from_peers: RestoreFromPeers
-    proposals: Proposals
 
 
 def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Services:

@@ -1,0 +1,248 @@
+"""Serves: builds the services of a node, listens, runs their background tasks, and stops without loss."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any, Final
+
+import structlog
+
+from paiza_node.app import gauges
+from paiza_node.app.services import Dependencies
+from paiza_node.app.wiring import build_services
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.denials import Denials
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.access.officers import load_officers, note_officers
+from paiza_node.core.access.operator import operator
+from paiza_node.core.api import metrics
+from paiza_node.core.api.authentication import Authenticator
+from paiza_node.core.api.server import admin_server, public_server
+from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.executors import Executors
+from paiza_node.core.executors.periodic import PeriodicTask
+from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.notifier import Notifier
+from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.core.peers import store as peers_store
+from paiza_node.core.peers.channels import ChannelKeys
+from paiza_node.core.peers.clocks import ClockLog
+from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.peers.log_views import PeerLogViews
+from paiza_node.core.peers.startup_comparison import StartupComparison
+from paiza_node.core.register.refresh import RegisterRefresh
+from paiza_node.core.register.sync import RegisterCache
+from paiza_node.core.storage import Store
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.version import VERSION
+from paiza_node.features.peer_audit.grants import AuditGrants
+from paiza_node.features.search.index import TokenKey
+from paiza_node.ops.admin.misbehaviour_service import MisbehaviourService
+from paiza_node.ops.admin.operate import Operate
+from paiza_node.ops.admin.register_service import RegisterAdminService
+from paiza_node.ops.admin.service import AdminService
+from paiza_node.ops.backup.record import note_backup, read_record
+from paiza_node.ops.config import Config
+from paiza_node.ops.keys import Keys, load_revocations_key
+from paiza_register import RegisterReader
+from paiza_register.publisher import Publisher
+from paiza_register.publishing import OpenSet
+from paiza_wire import log_entries
+from paiza_wire.identity import SpiffeId
+from paiza_wire.tlog.notes import SignerKey
+
+COLLECT_AFTER: Final = 10_000  # objects allocated before a collection of cycles
+DRAIN_SECONDS: Final = 10.0  # for calls in progress when the node is stopped
+CLOCK_SECONDS: Final = 10.0  # between two judgements of the clocks
+SETTING_CONFIG: Final = "config"
+SETTING_LOG_KEY: Final = "log_key"
+
+log = structlog.get_logger("paiza.node")
+
+
+def note_start(tx: LogTransaction, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
+    """Log changes since the last start: the log's key, the configuration, officers."""
+    vkey = log_key.verifier_key.to_vkey().encode()
+    if settings_store.setting(tx.conn, SETTING_LOG_KEY) != vkey:
+        tx.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
+        settings_store.put_setting(tx.conn, SETTING_LOG_KEY, vkey)
+    rules = config.policy.read_bytes() if config.policy is not None else b""
+    settings = sha256(config.path.read_bytes() + rules).digest()
+    if settings_store.setting(tx.conn, SETTING_CONFIG) != settings:
+        tx.append(log_entries.config_changed(actor=operator(), config_sha256=settings))
+        settings_store.put_setting(tx.conn, SETTING_CONFIG, settings)
+    note_officers(tx, officers)
+
+
+async def serve(
+    config: Config,
+    reader: RegisterReader,
+    register_cache: RegisterCache,
+    node_keys: Keys,
+    store: Store,
+    ledger: Ledger,
+    clock: Callable[[], datetime],
+) -> None:
+    """Build the services, listen, and run until a signal comes; then stop without loss."""
+    officers = load_officers(config.officers, config.member, config.federation)
+    await ledger.commit(register_cache.note)
+    await ledger.commit(lambda tx: note_start(tx, config, node_keys.log, officers))
+    await _note_backup(config, ledger)
+    with store.reads() as reads:
+        officers = access_store.officers(reads)
+        logs = PeerLogViews(
+            peers_store.known_logs(reads), clock, peers_store.findings(reads), register_cache.newest_origin
+        )
+    executors = Executors()
+    core = Core(
+        member=config.member,
+        node_id=str(SpiffeId(config.member, config.federation, "node")),
+        register_cache=register_cache,
+        ledger=ledger,
+        store=store,
+        logs=logs,
+        notifier=Notifier(),
+        executors=executors,
+        decryption_keys=DecryptionKeys(config.member, node_keys.decryption),
+        clock=clock,
+    )
+    unit_directory = UnitDirectory(config.member, config.duty_unit, lambda: officers)
+    channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
+    dependencies = Dependencies(
+        config, core, lambda: officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness
+    )
+    services = build_services(dependencies, channel_keys)
+    seen_certificates: dict[str, datetime] = {}
+    operate = Operate(
+        core,
+        version=VERSION,
+        peers=services.peers,
+        blocks=services.blocks,
+        queues=services.queues,
+        checkpoint_exchange=services.witness.checkpoint_exchange,
+        misbehaviour=services.witness.monitor.misbehaviour,
+        recovering_from=lambda: services.restore_from_peers.progress.members,
+        officer_certificates=seen_certificates,
+    )
+
+    comparison = StartupComparison(services.peers)
+
+    async def compared(member: str, method: str, request: Any) -> None:
+        await comparison.check_compared(member, method, request, ledger.checkpoint.size)
+
+    refresh = RegisterRefresh(
+        register_cache,
+        reader,
+        ledger,
+        sources=lambda: services.peers.register_files,
+        publisher=await asyncio.to_thread(_publisher, config, reader, node_keys, clock),
+        clock=clock,
+        revocations_key=partial(load_revocations_key, config),
+        changes=lambda: tuple(services.proposals.complete.values()),
+    )
+    server, health = public_server(
+        listen=config.listen,
+        authenticator=Authenticator(
+            config.member,
+            register_cache,
+            lambda: officers,
+            clock,
+            compared,
+            Denials(ledger, clock).note,
+            services.blocks,
+            seen_certificates,
+        ),
+        handlers=services.handlers,
+        certificate=node_keys.certificate,
+        private_key=node_keys.private_key,
+        member=config.member,
+        register=lambda: register_cache.last,
+        with_reflection=config.reflection,
+    )
+    admin = admin_server(
+        config.admin_socket,
+        (
+            AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
+            MisbehaviourService(services.witness.misbehaviour),
+            RegisterAdminService(config.member, register_cache, refresh),
+        ),
+    )
+    if config.metrics_listen:
+        metrics.serve(config.metrics_listen)
+    await server.start()
+    await admin.start()
+    await health.serve()
+    # Objects of the start live as long as the process, and those of a batch are freed with their last reference.
+    # Collecting cycles at every 700 objects, Python's default, would find nothing and cost a twentieth of the time.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
+    judge_clocks = partial(_judge_clocks, services.peers, ClockLog())
+    try:
+        running = [
+            *(task() for task in services.background_tasks),
+            refresh.run(),
+            PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
+            *gauges.tasks(core, services, operate, reader, node_keys.certificate, seen_certificates),
+        ]
+        await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
+    finally:
+        log.info("stopping")
+        await health.stop()
+        core.notifier.close()
+        await server.stop(DRAIN_SECONDS)
+        await admin.stop(1.0)
+        with suppress(OSError):  # a failed disk must not hide why the node stops
+            config.admin_socket.unlink(missing_ok=True)
+        executors.close()
+
+
+def _publisher(
+    config: Config, reader: RegisterReader, node_keys: Keys, clock: Callable[[], datetime]
+) -> Publisher | None:
+    """Return what decides when this node publishes; None without a key. A key that is not listed publishes nothing."""
+    last = reader.last
+    if node_keys.publisher is None or last is None:
+        log.warning("not_a_publisher", detail="there is no publisher.key")
+        return None
+    if last.publishers.get(config.member) != node_keys.publisher.public_key.keyid:
+        log.warning("not_a_publisher", detail="the register does not name publisher.key")
+    held = OpenSet.verify(reader.archived_files(last.version), reader.bootstrap_root, None)
+    publisher = Publisher(config.member, node_keys.publisher, held)
+    if (ahead := reader.ahead) is not None:  # of the root that people decided for after a fork
+        other = OpenSet.verify(reader.archived_files(ahead), reader.bootstrap_root, None)
+        publisher.could_not_accept(other, clock())
+    return publisher
+
+
+async def _note_backup(config: Config, ledger: Ledger) -> bool:
+    """Log the last backup, also one made while this node did not run; return whether it was logged now."""
+    record = await asyncio.to_thread(read_record, config.data)
+    return (await ledger.commit(lambda tx: note_backup(tx, record))).result
+
+
+async def _until_stopped(background_tasks: list[Any]) -> None:
+    """Run the background tasks until a signal comes; one that fails ends the node with its error."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(each) for each in background_tasks]
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, *tasks):
+        task.cancel()
+    await asyncio.gather(waiting, *tasks, return_exceptions=True)
+    for task in done:
+        if task is not waiting and (error := task.exception()) is not None:
+            raise error
+
+
+async def _judge_clocks(peers: PeerDirectory, clock_log: ClockLog) -> None:
+    clock_log.note(peers.clocks())
