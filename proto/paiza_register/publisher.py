@@ -8,10 +8,12 @@ those whose keys are disqualified. Nobody is asked beforehand: ranks only keep m
 - A set of other publishers that this node verified and could not accept is merged with its own after rank × 10 s.
 - The timestamp is renewed when a 24th of its life is over (1 h of 24), and for each rank another 144th (10 min).
 
-A node that hears no other member keeps no register fresh: it does not renew, and content that it publishes does not
-last longer than the timestamp before it. A node also waits, for a minute, while another announces a later timestamp
-than its own: after a restore it must not sign a version that it signed before. Each member can make it wait once an
-hour.
+A node that hears no other member keeps no register fresh: it does not renew, and what it publishes or merges does not
+last longer than the timestamp before it. A member is heard at the time at which it spoke, by its own clock: a word that
+was under way while both machines slept is old when it arrives.
+
+A node also waits, for a minute, while another announces a later timestamp than its own: after a restore it must not
+sign a version that it signed before. Each member can make it wait once an hour.
 """
 
 from collections.abc import Collection, Mapping
@@ -166,11 +168,15 @@ class Publisher:
             del self._others[next(iter(self._others))]
         self._others[other.register.version] = WaitingSet(other=other, since=now if known is None else known.since)
 
-    def hear(self, member: str, timestamp_version: int, now: datetime) -> None:
-        """Note that another member's node spoke, and the version of the timestamp that it announced."""
+    def hear(self, member: str, timestamp_version: int, announced: datetime, now: datetime) -> None:
+        """Note that another member's node spoke, and the version of the timestamp that it announced.
+
+        ``announced`` is when it spoke, by its own clock: its word may have been under way while both machines slept.
+        """
         if member == self.member or member not in self.held.register.active_ids:
             return
-        self._heard[member] = now
+        said = min(announced, now)
+        self._heard[member] = max(said, self._heard.get(member, said))
         self._first_heard = self._first_heard or now
         if timestamp_version <= self.held.timestamp.version:
             self._not_ahead.add(member)

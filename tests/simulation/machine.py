@@ -110,7 +110,7 @@ class RegisterCache:
     def __init__(self, register: Register) -> None:
         self.current = self.last = register
         self.version = register.version
-        self.state = state_of(register)
+        self.state = state_of(register, BEGIN)
 
     def note_state(self, _member: str, state: register_pb2.RegisterState) -> None:
         """Nobody has another one."""

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +83,9 @@ async def test_peer_that_floods_is_told_to_wait(federation: Federation, folder: 
     async with peer.channel:
         await peer.deliver(*batch)
     request = exchange_pb2.DeliverRequest(
-        consistency_claim=peer.consistency_claim(), register_state=state_of(register), dispatches=batch
+        consistency_claim=peer.consistency_claim(),
+        register_state=state_of(register, datetime.now(UTC)),
+        dispatches=batch,
     )
     async with _connections(federation, register, Mint(folder, register).node("tjk")) as channels:
         stubs = [exchange_pb2_grpc.ExchangeServiceStub(channel) for channel in channels]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -33,7 +34,7 @@ async def tell(peer: HostilePeer, *, reported: list[bytes], forks: list[fork_pro
     """Exchange checkpoints and tell something; RefusedError is not expected."""
     request = witness_pb2.ExchangeCheckpointsRequest(
         consistency_claim=peer.consistency_claim(),
-        register_state=state_of(peer.register),
+        register_state=state_of(peer.register, datetime.now(UTC)),
         reported=reported,
         fork_proofs=forks,
     )

@@ -164,7 +164,9 @@ class Node:
         state = self.cache.state
         if member in self.shows:
             with suppress(PaizaError):
-                state = state_of(load_set(self.shows[member], self._bootstrap, None), b"", self.reader.proven)
+                state = state_of(
+                    load_set(self.shows[member], self._bootstrap, None), self.network.clock(), b"", self.reader.proven
+                )
         if self.boast:
             state.timestamp_version = self.boast
         return state

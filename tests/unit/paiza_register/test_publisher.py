@@ -38,7 +38,7 @@ class Scene:
         if hear:
             for node in self.nodes.values():
                 for member, other in self.nodes.items():
-                    node.hear(member, other.held.timestamp.version, self.now)
+                    node.hear(member, other.held.timestamp.version, self.now, self.now)
 
     def publish(self, member: str) -> OpenSet | None:
         """Return what a node publishes now, which it then holds."""
@@ -74,7 +74,7 @@ def test_node_with_another_key_publishes_nothing(scene: Scene) -> None:
     """The register names another key for the member."""
     node = Publisher(MIDDLE, scene.signing.publishers[FIRST], scene.held)
     node.submit(scene.change(MIDDLE, "one"), NOW, own=True)
-    node.hear(FIRST, 0, NOW)
+    node.hear(FIRST, 0, NOW, NOW)
     assert node.rank is None
     assert node.publish(NOW + 30 * HOUR) is None
 
@@ -107,17 +107,50 @@ def test_node_that_is_cut_off_keeps_nothing_fresh(scene: Scene) -> None:
     assert made.register.member(FIRST).names["en"] == "one"
     assert made.timestamp.expires == scene.held.timestamp.expires
     assert scene.publish(FIRST) is None
-    scene[FIRST].hear(LAST, 0, scene.now)
+    scene[FIRST].hear(LAST, 0, scene.now, scene.now)
     made = scene.publish(FIRST)
     assert made is not None
     assert made.register.issued_time == scene.now
 
 
+def test_old_word_of_another_keeps_nothing_fresh(scene: Scene) -> None:
+    """A word was under way while all machines slept: it is as old as when it was spoken, also if newer ones came."""
+    scene.move(HOUR / 2)
+    spoken = scene.now
+    scene.move(2 * HOUR, hear=False)
+    scene[FIRST].hear(LAST, 0, spoken, scene.now)
+    assert scene.publish(FIRST) is None
+    scene[FIRST].hear(LAST, 0, scene.now + 9 * HOUR, scene.now)
+    scene[FIRST].hear(LAST, 0, spoken, scene.now)
+    assert scene.publish(FIRST) is not None
+    scene.move(2 * HOUR, hear=False)
+    assert scene.publish(FIRST) is None
+
+
+def test_merging_while_cut_off_keeps_the_former_expiry(scene: Scene) -> None:
+    """What another published waits to be merged when the line breaks: the merged set lasts no longer than the own."""
+    scene.move(SECOND)
+    others = {}
+    for member in (FIRST, LAST):
+        scene[member].submit(scene.change(member, f"by {member}"), scene.now, own=True)
+        others[member] = scene.publish(member)
+    other = others[LAST]
+    assert other is not None
+    scene[FIRST].could_not_accept(other, scene.now)
+    scene.move(2 * HOUR, hear=False)
+    before = scene[FIRST].held.timestamp.expires
+    made = scene.publish(FIRST)
+    assert made is not None
+    assert follows(made, other)
+    assert made.timestamp.expires == before
+    assert scene.publish(FIRST) is None
+
+
 def test_only_an_active_member_is_heard(scene: Scene) -> None:
     """The own node, and who is no member, connect nobody."""
     scene.move(2 * HOUR, hear=False)
-    scene[FIRST].hear(FIRST, 0, scene.now)
-    scene[FIRST].hear("zzz", 0, scene.now)
+    scene[FIRST].hear(FIRST, 0, scene.now, scene.now)
+    scene[FIRST].hear("zzz", 0, scene.now, scene.now)
     assert scene.publish(FIRST) is None
 
 
@@ -204,14 +237,14 @@ def test_node_waits_for_the_later_timestamp_of_another(scene: Scene) -> None:
     """
     node = scene[FIRST]
     scene.move(2 * HOUR)
-    node.hear(LAST, 1000, scene.now)
+    node.hear(LAST, 1000, scene.now, scene.now)
     assert scene.publish(FIRST) is None
-    node.hear(LAST, 1, scene.now)
-    node.hear(LAST, 1000, scene.now + BEHIND_WAIT)
+    node.hear(LAST, 1, scene.now, scene.now)
+    node.hear(LAST, 1000, scene.now + BEHIND_WAIT, scene.now + BEHIND_WAIT)
     scene.move(BEHIND_WAIT, hear=False)
     assert scene.publish(FIRST) is not None
     scene.move(HOUR + SECOND)
-    node.hear(LAST, 1000, scene.now)
+    node.hear(LAST, 1000, scene.now, scene.now)
     assert scene.publish(FIRST) is None
 
 

@@ -56,7 +56,7 @@ class Node:
     def hear(self, other: "Node") -> None:
         """Ask what another holds, and fetch it if it differs."""
         now, theirs = self.world.now, other.held
-        self.publisher.hear(other.member, theirs.timestamp.version, now)
+        self.publisher.hear(other.member, theirs.timestamp.version, now, now)
         if theirs.files["metadata/timestamp.json"] == self.held.files["metadata/timestamp.json"]:
             return
         if follows(theirs, self.held) and _is_fresh(theirs, now):

@@ -30,6 +30,7 @@ from paiza.core.v1 import register_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.register.state import announced_time
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Fetch, FetchMissing, RegisterReader
 from paiza_register.pair_key import PairSigner
@@ -206,7 +207,7 @@ class RegisterRefresh:
             self._member(member).heard = monotonic()
             self._heard[member] = state, self._clock()
             if self.publisher is not None and member in self._cache.last.members:  # one that is unusable counts as away
-                self.publisher.hear(member, state.timestamp_version, self._clock())
+                self.publisher.hear(member, state.timestamp_version, announced_time(state), self._clock())
         # 2.
         sources = self._sources()
         for member, (state, _time) in list(self._heard.items()):  # also one that was left alone when it announced this
@@ -232,12 +233,13 @@ class RegisterRefresh:
         )
 
     def _both(self, state: register_pb2.RegisterState) -> tuple[bytes, bytes]:
-        """Return what names both sides' registers, without their proposals."""
+        """Return what names both sides' registers, without their proposals and the time."""
         both = []
         for each in (state, self._cache.state):
             held = register_pb2.RegisterState()
             held.CopyFrom(each)
             held.ClearField("proposals_sha256")
+            held.ClearField("state_time")
             both.append(held.SerializeToString(deterministic=True))
         return both[0], both[1]
 

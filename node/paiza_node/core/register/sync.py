@@ -121,7 +121,7 @@ class RegisterCache:
     @property
     def state(self) -> register_pb2.RegisterState:
         """Return what this node announces to the others."""
-        return state_of(self._register, self.proposals_sha256, self._reader.proven)
+        return state_of(self._register, self._clock(), self.proposals_sha256, self._reader.proven)
 
     def announced_proposals(self, member: str) -> bytes:
         """Return the digest of the proposals that wait at a member's node; empty if none do, or it is not known."""

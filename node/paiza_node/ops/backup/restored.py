@@ -75,7 +75,7 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
         shown.take(own, note, "")
     asked = [each.id for each in register.active_members() if each.id not in {config.member, *without}]
     answers: Mapping[str, list[bytes] | PaizaError] = dict(
-        zip(asked, await asyncio.gather(*map(partial(_ask, register, keys), asked)), strict=True)
+        zip(asked, await asyncio.gather(*map(partial(_ask, register, keys, now), asked)), strict=True)
     )
     failures = {member: answer for member, answer in answers.items() if isinstance(answer, PaizaError)}
     for member in sorted(register.unusable.keys() & register.active_ids - {config.member, *without}):
@@ -109,10 +109,10 @@ def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
     return GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
 
 
-async def _ask(register: Register, keys: Keys, member: str) -> list[bytes] | PaizaError:
+async def _ask(register: Register, keys: Keys, now: datetime, member: str) -> list[bytes] | PaizaError:
     channel = _channel(register, keys, member)
     try:
-        request = recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register))
+        request = recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register, now))
         answer = await channel.call_any(LIST_HELD_CHECKPOINTS, request)
     except PaizaError as error:
         return error

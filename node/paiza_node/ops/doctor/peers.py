@@ -92,7 +92,7 @@ async def _ask(
     try:
         response = await channel.call_any(
             HANDSHAKE,
-            exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_state=state_of(register)),
+            exchange_pb2.HandshakeRequest(protocol_version=PROTOCOL_VERSION, register_state=state_of(register, sent)),
         )
     except PaizaError as error:
         if error.reason == BLOCKED:

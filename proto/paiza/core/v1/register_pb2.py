@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/core/v1/register.proto\x12\rpaiza.core.v1\x1a\x1apaiza/core/v1/access.proto\"\xa0\x01\n\rRegisterState\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x19\n\x11timestamp_version\x18\x02 \x01(\x04\x12\x14\n\x0croot_version\x18\x03 \x01(\x04\x12\x13\n\x0broot_sha256\x18\x04 \x01(\x0c\x12\x18\n\x10proposals_sha256\x18\x05 \x01(\x0c\x12\x15\n\rproofs_sha256\x18\x06 \x01(\x0c\"8\n\x0eGetFileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"\x1f\n\x0fGetFileResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\":\n\x11ListProofsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x12ListProofsResponse\x12,\n\x06proofs\x18\x01 \x03(\x0b\x32\x1c.paiza.core.v1.RegisterProof\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\rRegisterProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x0c\x12\x0e\n\x06second\x18\x02 \x01(\x0c\x32\xdc\x01\n\x0fRegisterService\x12_\n\x07GetFile\x12\x1d.paiza.core.v1.GetFileRequest\x1a\x1e.paiza.core.v1.GetFileResponse\"\x15\x8a\xb5\x18\x11\x08\x03\x12\rread_register\x12h\n\nListProofs\x12 .paiza.core.v1.ListProofsRequest\x1a!.paiza.core.v1.ListProofsResponse\"\x15\x8a\xb5\x18\x11\x08\x01\x12\rread_registerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/core/v1/register.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\"\xd0\x01\n\rRegisterState\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x19\n\x11timestamp_version\x18\x02 \x01(\x04\x12\x14\n\x0croot_version\x18\x03 \x01(\x04\x12\x13\n\x0broot_sha256\x18\x04 \x01(\x0c\x12\x18\n\x10proposals_sha256\x18\x05 \x01(\x0c\x12\x15\n\rproofs_sha256\x18\x06 \x01(\x0c\x12.\n\nstate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x0eGetFileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"\x1f\n\x0fGetFileResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\":\n\x11ListProofsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x12ListProofsResponse\x12,\n\x06proofs\x18\x01 \x03(\x0b\x32\x1c.paiza.core.v1.RegisterProof\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\rRegisterProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x0c\x12\x0e\n\x06second\x18\x02 \x01(\x0c\x32\xdc\x01\n\x0fRegisterService\x12_\n\x07GetFile\x12\x1d.paiza.core.v1.GetFileRequest\x1a\x1e.paiza.core.v1.GetFileResponse\"\x15\x8a\xb5\x18\x11\x08\x03\x12\rread_register\x12h\n\nListProofs\x12 .paiza.core.v1.ListProofsRequest\x1a!.paiza.core.v1.ListProofsResponse\"\x15\x8a\xb5\x18\x11\x08\x01\x12\rread_registerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,18 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERSERVICE'].methods_by_name['GetFile']._serialized_options = b'\212\265\030\021\010\003\022\rread_register'
   _globals['_REGISTERSERVICE'].methods_by_name['ListProofs']._loaded_options = None
   _globals['_REGISTERSERVICE'].methods_by_name['ListProofs']._serialized_options = b'\212\265\030\021\010\001\022\rread_register'
-  _globals['_REGISTERSTATE']._serialized_start=76
-  _globals['_REGISTERSTATE']._serialized_end=236
-  _globals['_GETFILEREQUEST']._serialized_start=238
-  _globals['_GETFILEREQUEST']._serialized_end=294
-  _globals['_GETFILERESPONSE']._serialized_start=296
-  _globals['_GETFILERESPONSE']._serialized_end=327
-  _globals['_LISTPROOFSREQUEST']._serialized_start=329
-  _globals['_LISTPROOFSREQUEST']._serialized_end=387
-  _globals['_LISTPROOFSRESPONSE']._serialized_start=389
-  _globals['_LISTPROOFSRESPONSE']._serialized_end=480
-  _globals['_REGISTERPROOF']._serialized_start=482
-  _globals['_REGISTERPROOF']._serialized_end=528
-  _globals['_REGISTERSERVICE']._serialized_start=531
-  _globals['_REGISTERSERVICE']._serialized_end=751
+  _globals['_REGISTERSTATE']._serialized_start=109
+  _globals['_REGISTERSTATE']._serialized_end=317
+  _globals['_GETFILEREQUEST']._serialized_start=319
+  _globals['_GETFILEREQUEST']._serialized_end=375
+  _globals['_GETFILERESPONSE']._serialized_start=377
+  _globals['_GETFILERESPONSE']._serialized_end=408
+  _globals['_LISTPROOFSREQUEST']._serialized_start=410
+  _globals['_LISTPROOFSREQUEST']._serialized_end=468
+  _globals['_LISTPROOFSRESPONSE']._serialized_start=470
+  _globals['_LISTPROOFSRESPONSE']._serialized_end=561
+  _globals['_REGISTERPROOF']._serialized_start=563
+  _globals['_REGISTERPROOF']._serialized_end=609
+  _globals['_REGISTERSERVICE']._serialized_start=612
+  _globals['_REGISTERSERVICE']._serialized_end=832
 # @@protoc_insertion_point(module_scope)

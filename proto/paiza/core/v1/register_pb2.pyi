@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -32,6 +33,7 @@ class RegisterState(_message.Message):
     ROOT_SHA256_FIELD_NUMBER: _builtins.int
     PROPOSALS_SHA256_FIELD_NUMBER: _builtins.int
     PROOFS_SHA256_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """The register version: SHA-256 of snapshot.json."""
     timestamp_version: _builtins.int
@@ -46,6 +48,12 @@ class RegisterState(_message.Message):
     """SHA-256 over what the node holds proofs of (ListProofs), a name a line: the id of each publisher's key that is not
     believed any more, and "root" if there are two roots of one version. Empty if there are none.
     """
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """When the node announced this, by its own clock. An announcement that was long on its way, or that waited while a
+        machine slept, connects nobody at the time of its arrival; one without a time connects nobody at all.
+        """
+
     def __init__(
         self,
         *,
@@ -55,10 +63,11 @@ class RegisterState(_message.Message):
         root_sha256: _builtins.bytes = ...,
         proposals_sha256: _builtins.bytes = ...,
         proofs_sha256: _builtins.bytes = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proofs_sha256", b"proofs_sha256", "proposals_sha256", b"proposals_sha256", "register_version", b"register_version", "root_sha256", b"root_sha256", "root_version", b"root_version", "timestamp_version", b"timestamp_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proofs_sha256", b"proofs_sha256", "proposals_sha256", b"proposals_sha256", "register_version", b"register_version", "root_sha256", b"root_sha256", "root_version", b"root_version", "state_time", b"state_time", "timestamp_version", b"timestamp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -363,7 +363,7 @@ async def test_no_revocation_is_lost_while_another_waits(scene: Scene) -> None:
     await scene.rounds(1)
     publisher = node.refresh.publisher
     assert publisher is not None
-    publisher.hear(FIRST, 1 << 20, scene.now)
+    publisher.hear(FIRST, 1 << 20, scene.now, scene.now)
     asked = [asyncio.create_task(node.refresh.revoke(entry)) for entry in entries]
     for _ in range(3):
         await asyncio.sleep(0.01)

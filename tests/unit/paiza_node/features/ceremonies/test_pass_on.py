@@ -99,7 +99,7 @@ def passing(room: CeremonyRoom, session: Session) -> tuple[PassOn, list[float]]:
 async def announced(room: CeremonyRoom, digest: bytes) -> None:
     """Let a room hear what tjk announces, and follow."""
     await room.follow()
-    state = state_of(room.register_cache.last, digest)
+    state = state_of(room.register_cache.last, room.register_cache.last.issued_time, digest)
     room.register_cache.note_state("tjk", state)
 
 

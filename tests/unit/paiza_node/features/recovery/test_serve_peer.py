@@ -211,7 +211,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
 
     async def asked(caller: str, **fields: Any) -> recovery_pb2.ListLostEntriesResponse | str:
         request = recovery_pb2.ListLostEntriesRequest(
-            **{"register_state": state_of(register), "side": RECEIVED, "origin": ORIGIN, **fields}
+            **{"register_state": state_of(register, fleet.clock()), "side": RECEIVED, "origin": ORIGIN, **fields}
         )
         try:
             return await verb(register.member(caller), request)
@@ -242,12 +242,13 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
 async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
     """To tell again writes and sends much: so often in a minute, and no more; to be told what is held costs little."""
     verb, register = ServePeer(fleet["tjk"].core), fleet.register_cache.current
-    request = recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register), tell_again=True)
+    request = recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register, fleet.clock()), tell_again=True)
     for _ in range(MAX_TOLD_AGAIN):
         await verb.held_checkpoints(register.member("kaz"), request)
     with pytest.raises(Unavailable, match="busy"):
         await verb.held_checkpoints(register.member("kaz"), request)
     await verb.held_checkpoints(register.member("uzb"), request)
     await verb.held_checkpoints(
-        register.member("kaz"), recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register))
+        register.member("kaz"),
+        recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register, fleet.clock())),
     )
