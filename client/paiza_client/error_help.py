@@ -29,6 +29,14 @@ UNKNOWN: Final = Remedy(N_("The request was refused for a reason this program do
 
 REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
     {
+        "administrator_missing": Remedy(
+            N_("An administrator did not sign your invitation."),
+            N_("Ask the administrator of your node for another invitation."),
+        ),
+        "already_issued": Remedy(
+            N_("Certificates for other keys than yours were issued for this invitation or request."),
+            N_("Telephone the administrator of your node at once: somebody else may have used it."),
+        ),
         "ambiguous_id": Remedy(
             N_("More than one message matches this id."),
             N_("Type more digits of the id; for a thread, type the id of one message."),
@@ -98,6 +106,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Write it as pkcs11:token=…;object=…?module-path=…; it never contains a PIN."),
         ),
         "busy": Remedy(N_("The node has too much work at present."), _TRY_LATER),
+        "ca_unknown": Remedy(
+            N_("The register names no valid CA with the key of your member's issuer."),
+            _ASK_OPERATOR,
+        ),
         "cannot_open": Remedy(
             N_("The key of the message does not open at the recipient."),
             N_("Wait: the sender's node is asked to wrap the key again."),
@@ -108,6 +120,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "certificate_revoked": Remedy(
             N_("A certificate was revoked by its member."), N_("Its holder must enrol again at the member's node.")
+        ),
+        "certificate_unproven": Remedy(
+            N_("The signer's certificate came without proof that its member's log holds it."),
+            _TRY_LATER,
         ),
         "checkpoint_unsaved": Remedy(
             N_("The node cannot write its checkpoint to disk and accepts no calls."), _ASK_OPERATOR
@@ -167,6 +183,18 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Correct the draft: content and annex must be as the kind requires."),
         ),
         "invalid_subject": Remedy(N_("The subject of the message does not match its content."), _TELL_AUDITOR),
+        "invitation_expired": Remedy(
+            N_("The invitation is over."),
+            N_("Ask the administrator of your node for another one."),
+        ),
+        "issuer_unreachable": Remedy(
+            N_("Your member's issuer of certificates does not answer."),
+            _ASK_OPERATOR,
+        ),
+        "journal_damaged": Remedy(
+            N_("Your member's issuer of certificates does not work."),
+            _ASK_OPERATOR,
+        ),
         "key_exposed": Remedy(
             N_("The key or passphrase file can be read or replaced by other users of this machine."),
             N_(
@@ -235,6 +263,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "not_signer": Remedy(
             N_("The message does not wait for your signature."),
             N_("See what waits for you with: paiza approve --list"),
+        ),
+        "not_witnessed": Remedy(
+            N_("No other member has cosigned the log entry yet."),
+            _TRY_LATER,
         ),
         "recalled": Remedy(
             N_("Its author recalled this message."),
@@ -425,6 +457,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "workflow_breach": Remedy(
             N_("The step breaks a rule of its workflow."),
             N_("Check the status of the workflow, obtain the missing documents, then send the step."),
+        ),
+        "wrong_entry": Remedy(
+            N_("The log entry does not allow these certificates."),
+            _ASK_OPERATOR,
         ),
         "wrong_member": Remedy(N_("A certificate is used for another member than its own."), _TELL_AUDITOR),
         "wrong_signers": Remedy(N_("The signatures are not exactly those the message requires."), _TELL_AUDITOR),

@@ -12,6 +12,8 @@ from typing import Final
 # ruff: noqa: E501 - one code a line, alphabetical, so that two changes at once do not meet on the same line
 # fmt: off
 REASONS: Final[Mapping[str, str]] = MappingProxyType({
+    "administrator_missing": "An administrator's signature over the invitation is missing or does not hold; invite the officer anew, with an administrator's key.",
+    "already_issued": "Certificates for this invitation or request were issued for other keys; find out who used it, then invite the officer anew.",
     "ambiguous_id": "More than one message matches this id; type more of its digits.",
     "approval_declined": "A second officer declined to sign the message; ask that officer why, and write it anew.",
     "approval_expired": "No second officer decided in time; send the message again if it still matters.",
@@ -33,9 +35,11 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "bad_signature": "A signature does not match the signed bytes and the signer's key; the signer must sign and send again.",
     "bad_token_uri": "The name of a key on a token is wrong; write pkcs11:token=…;object=…?module-path=… as in RFC 7512.",
     "busy": "The node has too much work at present; wait for the time in the answer and try again.",
+    "ca_unknown": "The register names no valid CA with the issuer's key; publish the CA, or give the issuer the key of the published one.",
     "cannot_open": "The wrapped key does not open with our decryption key; the sender must wrap it again for our current key.",
     "certificate_expired": "A certificate was not valid at the time that counts; the holder must renew it and sign again.",
     "certificate_revoked": "A certificate or its key was revoked by its member; the holder must enrol again.",
+    "certificate_unproven": "The signer's certificate came without proof that its member's log holds it; the sender's node attaches the proof to its next attempt.",
     "checkpoint_unsaved": "The node cannot write its checkpoint to disk and accepts no calls; the operator must check the disk.",
     "clock_skew": "The release time is further in the future than clocks may differ; the operators of both nodes must compare their clocks.",
     "conflict": "The same message id was used before for other content; the author must send it under a new id.",
@@ -61,6 +65,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "invalid_header": "The header lacks a required field or contradicts itself; the author must correct the named field and send a new message.",
     "invalid_parts": "The parts are not those that the kind of message has; the author must send content and annex as the kind requires.",
     "invalid_subject": "The subject is missing, too long, or does not match the content; the author must derive it from the content and send a new message.",
+    "invitation_expired": "The invitation is over; ask an administrator for another one.",
+    "issuer_unreachable": "The member's issuer does not answer; its operator must start it.",
+    "journal_damaged": "The issuer's journal is cut short or was altered; restore it before the issuer is started again.",
     "key_exposed": "A key or passphrase file can be read or replaced by others than its reader; restrict owner and permissions, and replace the key if others had access.",
     "key_unsealed": "The private key is not under a passphrase; seal it, or allow unsealed keys in the configuration of a machine that holds no secrets.",
     "legal_hold": "The message is under legal hold and is not erased; lift the hold first, or wait until it is lifted.",
@@ -81,6 +88,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "not_author": "Only its author recalls or corrects a message; write to the author.",
     "not_compared": "The node has not yet compared its log with the caller's copy; try again once the node has reached the caller's node.",
     "not_signer": "The message does not wait for this officer's signature; one of the officers it names must sign.",
+    "not_witnessed": "No other member has cosigned the log entry yet; try again when another member's node can be reached.",
     "opening_budget": "This officer opened too many messages together today; open the rest tomorrow, or one by one.",
     "opening_reason_missing": "The nominal annex is opened only with a stated reason; state it.",
     "own_member_suspended": "Your own member is suspended from the federation; call the custodians of the other members, who can reinstate it.",
@@ -141,6 +149,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "usage": "The command line is wrong; see the command's help.",
     "witness_held": "This witness was restored and has not yet recovered its cosignatures of that log; it cosigns again once it has.",
     "workflow_breach": "The step breaks a rule of its workflow; the result names the rules and what is missing.",
+    "wrong_entry": "The log entry does not allow these certificates; ask with the invitation or request that the entry names.",
     "wrong_member": "The certificate of the caller or signer belongs to another member; it must act under its own member's name.",
     "wrong_signers": "The signatures are not exactly those the header requires; every required signer must sign, once, and nobody else.",
 })

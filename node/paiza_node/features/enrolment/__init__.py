@@ -1,0 +1,1 @@
+"""Enrolment: officers and the node get certificates from the member's issuer."""

@@ -1,0 +1,1 @@
+"""The services of an issuer for the node of its member."""
