@@ -7,10 +7,13 @@ share only one of the languages, or none but an interpreter, compare the same fi
 from types import MappingProxyType
 from typing import Final
 
-from paiza_cli.language import Language
+from paiza_cli.language import LANGUAGES, Language
 
 WORDS: Final = 12
 """Words of a fingerprint, a byte each: finding other keys with the same words takes 2^96 attempts."""
+
+ENROLMENT_WORDS: Final = 6
+"""Words of an officer's new keys. Who wants others with the same words has a day, and must know them beforehand."""
 
 _PAIRS: Final = """\
 абрикос apricot, автобус bus, адрес address, айва quince, аист stork, алмаз diamond, антенна antenna,
@@ -60,3 +63,18 @@ def fingerprint_words(digest: bytes, language: Language) -> str:
     """Return the first `WORDS` bytes of a digest as words, in groups of four."""
     words = [LISTS[language][byte] for byte in digest[:WORDS]]
     return " · ".join(" ".join(words[at : at + 4]) for at in range(0, WORDS, 4))
+
+
+def enrolment_words(digest: bytes, language: Language) -> str:
+    """Return the first `ENROLMENT_WORDS` bytes of a digest as words; `are_enrolment_words` compares them."""
+    return " ".join(LISTS[language][byte] for byte in digest[:ENROLMENT_WORDS])
+
+
+def are_enrolment_words(text: str, digest: bytes) -> bool:
+    """Return whether a person typed the words of this digest, in either language; ё may be typed as е."""
+    said = _folded(text.replace("·", " ").replace(",", " "))
+    return any(said == _folded(enrolment_words(digest, language)) for language in LANGUAGES)
+
+
+def _folded(text: str) -> list[str]:
+    return text.lower().replace("ё", "е").split()

@@ -83,6 +83,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The file is not a complete, unaltered evidence file."),
             N_("Ask its maker for the file again; do not rely on this one."),
         ),
+        "bad_invitation": Remedy(
+            N_("The file is no whole invitation."),
+            N_("Ask the administrator of your node for the file again; copy all of its one line."),
+        ),
         "bad_key": Remedy(
             N_("The key or certificate of the profile cannot be used."),
             N_("Restore the key and the certificate of the profile, or enrol again."),

@@ -26,6 +26,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "bad_checkpoint": "A log checkpoint is not well formed or not signed by that log's key; ask the other node for its current checkpoint.",
     "bad_configuration": "A configuration file is missing, unreadable or wrong; correct the named setting.",
     "bad_evidence": "The evidence file is not a complete, unaltered evidence container; ask its maker for it again.",
+    "bad_invitation": "The text is no whole invitation; hand it over again as a file or a picture.",
     "bad_key": "A key is not of the required kind or encoding; use a key made by this software.",
     "bad_map": "The import map is wrong or does not fit the file; correct the named line.",
     "bad_note": "A signed note is not well formed, or no known key has signed it; ask its sender for it again.",
