@@ -7,8 +7,6 @@ counts as one over anything else. Keys are on P-256.
 from hashlib import sha256
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
-
 from paiza_wire.identity import keys
 
 INVITATION_TYPE: Final = b"application/vnd.paiza.invitation.v1+protobuf"
@@ -33,22 +31,22 @@ def signed_renewal(statement: bytes) -> bytes:
     return _encoded(RENEWAL_TYPE, statement)
 
 
-def sign_invitation(private_key: EllipticCurvePrivateKey, statement: bytes) -> bytes:
+def sign_invitation(private_key: keys.PrivateKey, statement: bytes) -> bytes:
     """Sign an InvitationStatement as an administrator."""
     return keys.sign(private_key, signed_invitation(statement))
 
 
-def verify_invitation(public_key: EllipticCurvePublicKey, signature: bytes, statement: bytes) -> None:
+def verify_invitation(public_key: keys.PublicKey, signature: bytes, statement: bytes) -> None:
     """Check an administrator's signature; ``Rejected("bad_signature")`` otherwise."""
     keys.verify(public_key, signature, signed_invitation(statement))
 
 
-def sign_renewal(private_key: EllipticCurvePrivateKey, statement: bytes) -> bytes:
+def sign_renewal(private_key: keys.PrivateKey, statement: bytes) -> bytes:
     """Sign a RenewalStatement with the officer's present signing key."""
     return keys.sign(private_key, signed_renewal(statement))
 
 
-def verify_renewal(public_key: EllipticCurvePublicKey, signature: bytes, statement: bytes) -> None:
+def verify_renewal(public_key: keys.PublicKey, signature: bytes, statement: bytes) -> None:
     """Check an officer's signature over a RenewalStatement; ``Rejected("bad_signature")`` otherwise."""
     keys.verify(public_key, signature, signed_renewal(statement))
 

@@ -1,0 +1,1 @@
+"""The issuer: certifies the member's officers and node, as another system user than the node's."""
