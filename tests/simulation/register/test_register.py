@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.register.hostile import Lie
 from tests.simulation.register.keys import stand_ins
-from tests.simulation.register.world import Outcome, live
+from tests.simulation.register.world import Outcome, World, live
 
 SEEDS = int(os.environ.get("PAIZA_SIMULATE_SEEDS", "16"))
 FIRST = int(os.environ.get("PAIZA_SIMULATE_SEED", "1"))
@@ -37,3 +37,11 @@ def test_all_readers_come_to_one_register(part: int, tmp_path: Path) -> None:
     if PARTS * len(Lie) <= SEEDS:
         lived = {outcome.lie for outcome in outcomes}
         assert lived == {each for at, each in enumerate(Lie) if at % PARTS == (FIRST + part) % PARTS}
+
+
+@pytest.mark.parametrize("seed", range(len(Lie), 4 * len(Lie), len(Lie)))
+def test_timestamp_is_renewed_while_publishers_are_away(seed: int, tmp_path: Path) -> None:
+    """For two days one node after the other is away, the first publisher most of all: no timestamp gets old."""
+    with stand_ins():
+        outcome = live(seed, tmp_path, World.run_quietly)
+    assert outcome.lie is Lie.NONE

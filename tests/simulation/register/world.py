@@ -4,7 +4,8 @@ import asyncio
 import copy
 import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from unittest import mock
 
-from tuf.api.metadata import Root
+from tuf.api.metadata import Root, Snapshot, Timestamp
 
 from paiza_node.core.register import refresh as refreshing
 from paiza_node.core.register import sync as syncing
@@ -42,6 +43,9 @@ CALM: Final = timedelta(minutes=30)  # in which all must agree after it
 CALM_STEP: Final = timedelta(seconds=5)
 BEGIN: Final = NOW + timedelta(hours=1)
 CLOCK_SLACK: Final = timedelta(minutes=11)
+QUIET: Final = timedelta(days=2)
+QUIET_STEP: Final = timedelta(minutes=5)
+AWAY: Final = timedelta(hours=3)  # until others are away
 
 
 @lru_cache(None)
@@ -126,6 +130,8 @@ class World:
         self.refused: dict[str, set[bytes]] = {member: set() for member in MEMBERS}
         self.complete: dict[tuple[str, int], Proposal] = {}
         self.cut_since: dict[str, datetime] = {}
+        self.published: dict[tuple[str, str, int], bytes] = {}
+        """SHA-256 of what an honest key signed, by key id, kind and version."""
         self.tasks: list[asyncio.Task[None]] = []
         self.count = 0
         self.step_seconds = self.rng.choice((2.0, 2.0, 10.0, 900.0))
@@ -142,6 +148,38 @@ class World:
 
     async def run(self) -> Outcome:
         """Live through it and check."""
+        self.network.most_delay = self.rng.choice((0.0, 5.0, 60.0))
+        self.network.loss = self.rng.choice((0.0, 0.05, 0.3))
+        for _ in range(STEPS):
+            if self.rng.random() < 0.4:
+                self.disturb()
+            await self.step(timedelta(seconds=self.step_seconds))
+        self.calm()
+        await self.agree()
+        self.check()
+        return self.outcome
+
+    async def run_quietly(self) -> Outcome:
+        """Live through two days in which nothing happens but that nodes are away, the first publisher most of all.
+
+        No register in use gets older than two renewals, and hardly more is published than needed.
+        """
+        for at in range(QUIET // QUIET_STEP):
+            since = at * QUIET_STEP % AWAY
+            if not since:
+                first, another = self.members[0], self.rng.choice(self.members)
+                self.network.away = {first, another} if self.rng.random() < 0.7 else set()
+            await self.step(QUIET_STEP)
+            for name in self.nodes.keys() - self.network.away:
+                age = self.clock.now - self.nodes[name].register.issued_time
+                assert since < LONGEST_LIFE / 24 or age < LONGEST_LIFE / 12, f"the register of {name} is {age} old"
+        timestamps = [version for _key, kind, version in self.published if kind == Timestamp.type]
+        assert len(timestamps) < 2 * (QUIET / (LONGEST_LIFE / 24))
+        return self.outcome
+
+    @contextmanager
+    def simulated(self) -> Iterator[None]:
+        """Replace the time of the nodes, and what they log."""
         with (
             mock.patch.object(refreshing, "monotonic", self.clock.monotonic),
             mock.patch.object(refreshing, "backoff", self._backoff),
@@ -149,16 +187,7 @@ class World:
             mock.patch.object(syncing, "log", mock.NonCallableMock()),
             mock.patch.object(syncing, "Policy", return_value=None),
         ):
-            self.network.most_delay = self.rng.choice((0.0, 5.0, 60.0))
-            self.network.loss = self.rng.choice((0.0, 0.05, 0.3))
-            for _ in range(STEPS):
-                if self.rng.random() < 0.4:
-                    self.disturb()
-                await self.step(timedelta(seconds=self.step_seconds))
-            self.calm()
-            await self.agree()
-            self.check()
-        return self.outcome
+            yield
 
     def _backoff(self, failures: int, first: float, longest: float) -> float:
         """Return a pause, as `paiza_node.core.executors.periodic.backoff` does, scattered by the seed."""
@@ -413,13 +442,24 @@ class World:
     # What must hold
 
     def _check_always(self) -> None:
-        """No honest key is disbelieved, no version decided twice, and a node that is cut off keeps nothing fresh."""
+        """Demand what holds at every step.
+
+        No honest key signs two sets of one version or is disbelieved, no version is decided twice, and a node that is
+        cut off keeps nothing fresh.
+        """
         now = self.clock.now
         keys = {self.parties[member].publisher.public_key.keyid: member for member in self.honest}
         for name in self.honest:
             node = self.nodes[name]
             found = sorted(keys[key] for key in node.reader.disqualified & keys.keys())
             assert not found, f"{name} believes {found} no more"
+            for kind, signed in (
+                (Timestamp.type, node.register.state.timestamp),
+                (Snapshot.type, node.register.state.snapshot),
+            ):
+                for key in signed.signers & keys.keys():
+                    known = self.published.setdefault((key, kind, signed.version), signed.sha256)
+                    assert known == signed.sha256, f"{keys[key]} signed two of {kind} {signed.version}"
             alone = not any(self.network.reaches(name, other) for other in self.nodes if other != name)
             if not alone:
                 self.cut_since.pop(name, None)
@@ -432,9 +472,9 @@ class World:
             for proposal in self.nodes[name].proposals.values():
                 if isinstance(proposal.act, Change) and proposal.is_complete:
                     main = proposal.draft.main_role
-                    key = main, proposal.draft.roles[main].version
-                    known = self.complete.setdefault(key, proposal)
-                    assert known.digest(main) == proposal.digest(main), f"there are two of {key}"
+                    named = main, proposal.draft.roles[main].version
+                    first = self.complete.setdefault(named, proposal)
+                    assert first.digest(main) == proposal.digest(main), f"there are two of {named}"
 
     async def agree(self) -> None:
         """Let time pass until all agree, and some more; they must."""
@@ -504,7 +544,7 @@ class World:
         self.outcome.versions = len(self.seen)
 
 
-def live(seed: int, folder: Path) -> Outcome:
+def live(seed: int, folder: Path, what: Callable[[World], Awaitable[Outcome]] = World.run) -> Outcome:
     """Live through one seed in a folder of its own."""
     place = folder / str(seed)
 
@@ -512,7 +552,8 @@ def live(seed: int, folder: Path) -> Outcome:
         asyncio.get_running_loop().set_default_executor(Here())
         world = World(seed, place)
         try:
-            return await world.run()
+            with world.simulated():
+                return await what(world)
         finally:
             for task in world.tasks:
                 task.cancel()
