@@ -12,7 +12,8 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Key
 
 from paiza_register.ceremony.proposal import Proposal
-from paiza_register.publishing import OpenSet, Versions, composed, described_roles, published
+from paiza_register.open_set import OpenSet, Versions
+from paiza_register.publishing import composed, described_roles, published
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
 from paiza_trust.apply import NodeFolder

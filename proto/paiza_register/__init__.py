@@ -4,9 +4,10 @@ The register is a TUF repository. `RegisterReader` keeps it up to date through a
 `load_set` verifies one whole set of files, for example from evidence. Both return a `Register`.
 """
 
+from paiza_register.fetch import Fetch, FetchMissing, files_fetch
 from paiza_register.model import EncryptionKey, LogKey, Member, Register
-from paiza_register.reader import Fetch, FetchMissing, RegisterReader, files_fetch
-from paiza_register.verified_set import load_set
+from paiza_register.open_set import load_set
+from paiza_register.reader import RegisterReader
 
 __all__ = [
     "EncryptionKey",

@@ -11,10 +11,10 @@ from typing import Final
 from paiza_register.archive import write_durably
 from paiza_register.misbehaviour import RootFork
 from paiza_register.model import Register
+from paiza_register.open_set import load_set
 from paiza_register.reader import RegisterReader
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
-from paiza_register.verified_set import load_set
 from paiza_wire.errors import Rejected
 
 DIGESTS: Final = "root-digests.json"

@@ -26,18 +26,9 @@ from securesystemslib.signer import Signer
 from tuf.api.metadata import Snapshot
 from typing_extensions import override
 
-from paiza_register.publishing import (
-    SIGN_AGAIN,
-    OpenSet,
-    Versions,
-    described_roles,
-    follows,
-    lacking,
-    merged,
-    published,
-    renewed,
-)
-from paiza_register.verified_set import MAX_LEAP_ABOVE
+from paiza_register.open_set import OpenSet, Versions
+from paiza_register.publishing import SIGN_AGAIN, described_roles, follows, lacking, merged, published, renewed
+from paiza_register.succession import MAX_LEAP_ABOVE
 from paiza_wire.errors import PaizaError, Rejected
 
 RANK_WAIT: Final = timedelta(seconds=10)

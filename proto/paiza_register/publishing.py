@@ -1,7 +1,7 @@
 """What publishers make: sets of the register from sets of the register. Pure functions.
 
-A set is a mapping of published paths to bytes, as `load_set` reads it. Every result is verified as each reader verifies
-it, and against the sets that it follows, before it is returned: no node would refuse it.
+Every result is verified as each reader verifies it, and against the sets that it follows, before it is returned: no
+node would refuse it.
 
 Publishers do not agree beforehand who publishes. Two of them may publish at one time: both sets are valid, and neither
 follows the other. `merged` makes the set that follows both.
@@ -10,11 +10,9 @@ follows the other. `merged` makes the set that follows both.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from typing import Any, Final
 
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
@@ -23,86 +21,16 @@ from paiza_register import roles
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.times import ROOT_LIFE, expiry
 from paiza_register.documents import Federation
-from paiza_register.model import Register
+from paiza_register.open_set import OpenSet, Versions, role_path, signers
+from paiza_register.succession import refuse_rollback
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
-from paiza_register.verified_set import FEDERATION, open_set, refuse_rollback, target_path
+from paiza_register.verified_set import FEDERATION, target_path
 from paiza_wire.errors import Rejected
 
 _ROOT_PATH: Final = re.compile(r"metadata/([1-9][0-9]{0,18})\.root\.json")
 
 SIGN_AGAIN: Final = timedelta(days=60)
 """Before the expiry of what lives a year and a node signs: its snapshot, and its member's revocations."""
-
-
-class Versions(NamedTuple):
-    """The highest versions that were seen, validly signed; a new set goes above both."""
-
-    timestamp: int
-    snapshot: int
-
-
-@dataclass(frozen=True)
-class OpenSet:
-    """A verified set, its metadata parsed. ``files`` are those that were verified, and no others.
-
-    ``bootstrap_root`` are the bytes of the root that it was verified from.
-    """
-
-    bootstrap_root: bytes = field(repr=False)
-    files: Mapping[str, bytes] = field(repr=False)
-    register: Register
-    root: Root
-    targets: Targets
-    snapshot: Snapshot
-    timestamp: Timestamp
-
-    @classmethod
-    def verify(cls, files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None) -> "OpenSet":
-        """Verify a set as of this time, or of its own; ``Rejected`` or ``Unavailable`` as from `load_set`."""
-        found = open_set(files, bootstrap_root, at)
-        return cls(
-            bootstrap_root=bootstrap_root,
-            files=found.files,
-            register=found.register,
-            root=found.root,
-            targets=found.targets,
-            snapshot=found.snapshot,
-            timestamp=found.timestamp,
-        )
-
-    @property
-    def versions(self) -> Versions:
-        """Return the versions of timestamp and snapshot."""
-        return Versions(self.timestamp.version, self.snapshot.version)
-
-    @property
-    def snapshot_bytes(self) -> bytes:
-        """Return snapshot.json; its SHA-256 is the register version."""
-        return self.files[_snapshot_path(self.timestamp)]
-
-    def publishers(self) -> frozenset[str]:
-        """Return the ids of the keys that signed the timestamp or the snapshot."""
-        return signers(self.root, Timestamp.type, self.files[TIMESTAMP_PATH]) | signers(
-            self.root, Snapshot.type, self.snapshot_bytes
-        )
-
-    def role(self, name: str) -> Targets:
-        """Return the metadata of a delegated role, which must be in the set."""
-        path = role_path(name, self.snapshot.meta[f"{name}.json"].version)
-        targets: Targets = Metadata[Targets].from_bytes(self.files[path]).signed
-        return targets
-
-
-def signers(root: Root, role: str, data: bytes) -> frozenset[str]:
-    """Return the ids of the keys of a top-level role that signed this metadata."""
-    metadata: Metadata[Any] = Metadata.from_bytes(data)
-    found = root.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
-    return frozenset(found.signed)
-
-
-def role_path(role: str, version: int) -> str:
-    """Return the published path of the metadata of a targets role."""
-    return f"metadata/{version}.{quote(role, '')}.json"
 
 
 def renewed(held: OpenSet, signer: Signer, now: datetime, above: Versions) -> OpenSet:
@@ -349,10 +277,6 @@ def described_roles(files: Mapping[str, bytes]) -> dict[str, MetaFile]:
         if role not in found or found[role].version < described.version:
             found[role] = described
     return found
-
-
-def _snapshot_path(timestamp: Timestamp) -> str:
-    return role_path(Snapshot.type, timestamp.snapshot_meta.version)
 
 
 def _signed(payload: Signed, signer: Signer) -> bytes:

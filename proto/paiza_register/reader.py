@@ -18,56 +18,37 @@ counts (`RegisterReader.settle_fork`).
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from tuf.api.metadata import Metadata, Root, Snapshot, Timestamp
 
 from paiza_register.archive import Archive, write_durably
+from paiza_register.contradictions import published_twice, root_fork, signed_version
+from paiza_register.fetch import Fetch, FetchMissing, Source, files_fetch, known_there
 from paiza_register.misbehaviour import ROOTS, Misbehaviour, RootFork
 from paiza_register.model import Register
+from paiza_register.succession import MAX_LEAP, MAX_LEAP_ABOVE, may_leap, refuse_rollback, signed_twice
 from paiza_register.tuf_workflow import (
     MAX_METADATA_BYTES,
-    METADATA_ERRORS,
     TIMESTAMP_PATH,
     FileMismatch,
     Repository,
-    SignedVersion,
     Verified,
     parse,
     root_path,
-    successor_of,
-    verified,
 )
-from paiza_register.verified_set import (
-    MAX_LEAP,
-    MAX_LEAP_ABOVE,
-    at_time,
-    check_published,
-    check_root,
-    may_leap,
-    refuse_rollback,
-    signed_twice,
-    translated,
-    verify,
-    when_accepted,
-)
+from paiza_register.validity import at_time, when_accepted
+from paiza_register.verified_set import check_published, check_root, translated, verify
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-
-Fetch: TypeAlias = Callable[[str, int], bytes]
-"""Fetches ``metadata/…`` or ``targets/…``, at most so many bytes; raises `FetchMissing` or `Unavailable`."""
 
 ARCHIVED_IN_MEMORY: Final = 16
 """Archived registers kept parsed: the versions that messages of one month name."""
-
-
-class FetchMissing(FileNotFoundError):  # noqa: N818 - it is an answer, not a failure: there is no such file
-    """The source of the register has no file at this path."""
 
 
 class RegisterReader:
@@ -118,19 +99,10 @@ class RegisterReader:
             if last is None:
                 return
             root: Root = translated(lambda: parse(Root, self._root(last.root_version))).signed
-            kinds: tuple[type[Timestamp | Snapshot], ...] = (Timestamp, Snapshot)
-            for kind in kinds:
-                try:
-                    one, other = (verified(kind, data, root, kind.type) for data in (first, second))
-                except METADATA_ERRORS:
-                    continue
-                check_published(one)
-                check_published(other)
-                twice = signed_twice(_signed_version(one), _signed_version(other))
+            for role, twice in published_twice(root, first, second).items():
                 for keyid in sorted(twice):
-                    self._misbehaviour.disqualify(keyid, kind.type, first, second)
-                if twice:
-                    return
+                    self._misbehaviour.disqualify(keyid, role, first, second)
+                return
             version = translated(lambda: parse(Root, first)).signed.version
             if self._first_root < version <= last.root_version + 1:
                 ours = first if version > last.root_version else self._root(version)
@@ -314,22 +286,9 @@ class RegisterReader:
         self, last: Register, version: int, ours: bytes, theirs: bytes, now: datetime
     ) -> RootFork | None:
         common: Root = translated(lambda: parse(Root, self._root(version - 1))).signed
-        their_root, their_before, their_own = translated(lambda: successor_of(common, theirs))
-        translated(lambda: check_root(their_root.signed, their_own))
-        our_root, our_before, _own = translated(lambda: successor_of(common, ours))
-        if our_root.signed_bytes == their_root.signed_bytes:
-            return None  # signed by others of the custodians, or in another order
-        if version in self._misbehaviour.settled:
-            return None  # only one of them is accepted here
-        both = their_before & our_before
-        fork = RootFork(
-            version=version,
-            first=sha256(ours).hexdigest(),
-            second=sha256(theirs).hexdigest(),
-            signers=tuple(sorted(both)),
-            members=tuple(sorted(member for member, key in last.custodians.items() if key.keyid in both)),
-            found_time=now.isoformat(),
-        )
+        fork = root_fork(common, ours, theirs, last.custodians, now)
+        if fork is None or version in self._misbehaviour.settled:
+            return None  # one root, or two of which only one is accepted here
         self._misbehaviour.keep_fork(fork, ours, theirs)
         self._archive.keep_roots(self._archive.verified_roots()[: fork.common - self._first_root + 1])
         self._accepted = None
@@ -350,12 +309,12 @@ class RegisterReader:
             known = () if last is None else self._archive.verified_roots()[: last.root_version - self._first_root + 1]
             newest = None if self.fork is None else self.fork.common
         if archived:
-            known = known[: _known_there(fetch, known, self._first_root)]
+            known = known[: known_there(fetch, known, self._first_root)]
         elif newest is not None:
             with suppress(FetchMissing):
                 fetch(root_path(newest + 1), MAX_METADATA_BYTES)
                 raise Rejected("register_forked", f"the set has root {newest + 1}, of which there are two")
-        return Repository(_Source(fetch, self._archive), self._bootstrap_root, known, self._check_root, newest)
+        return Repository(Source(fetch, self._archive), self._bootstrap_root, known, self._check_root, newest)
 
     def _take(self, repository: Repository, now: datetime, *, outdated: bool = False) -> Register:
         """Verify and accept a set if it is newer; return the register that is in force then."""
@@ -393,7 +352,7 @@ class RegisterReader:
         ``Rejected`` if it is older, or if only a key signed it that is not believed here. Two of one version by one key
         are kept as proof.
         """
-        new = _signed_version(found)
+        new = signed_version(found)
         if new.signers <= self.disqualified:
             raise Rejected("register_invalid", f"the one publisher of the {role} signed two sets of one version before")
         if last is None or not self._remembered(last, role) & set(root.roles[role].keyids):
@@ -488,51 +447,3 @@ class RegisterReader:
     def _first_root(self) -> int:
         first: Root = translated(lambda: parse(Root, self._bootstrap_root)).signed
         return first.version
-
-
-def _signed_version(found: Verified[Any]) -> SignedVersion:
-    return SignedVersion(found.signed.version, sha256(found.payload).digest(), found.signers)
-
-
-class _Source:
-    """Reads the files of a source; one that is archived under the SHA-256 that was named is not fetched."""
-
-    def __init__(self, fetch: Fetch, archive: Archive) -> None:
-        self._fetch = fetch
-        self._archive = archive
-
-    def __call__(self, path: str, most: int, digest: bytes | None) -> bytes | None:
-        """Return a file; None if the source has none."""
-        if digest is not None:
-            held = self._archive.blob(digest) or self._archive.verified_root(path, digest)
-            if held is not None:
-                return held
-        try:
-            return self._fetch(path, most)
-        except FetchMissing:
-            return None
-
-
-def files_fetch(files: Mapping[str, bytes]) -> Fetch:
-    """Fetch from the files of a set."""
-
-    def fetch(path: str, max_bytes: int) -> bytes:
-        if path not in files:
-            raise FetchMissing(path)
-        return files[path][: max_bytes + 1]
-
-    return fetch
-
-
-def _known_there(fetch: Fetch, known: Sequence[bytes], first: int) -> int:
-    """Return how many of the known roots an archived set has: it was published under one of them, not the newest."""
-    least, most = 0, len(known)
-    while least < most:
-        middle = (least + most + 1) // 2
-        try:
-            fetch(root_path(first + middle - 1), MAX_METADATA_BYTES)
-        except FetchMissing:
-            most = middle - 1
-        else:
-            least = middle
-    return least

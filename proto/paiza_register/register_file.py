@@ -14,7 +14,7 @@ from typing import Final
 from tuf.api.metadata import Metadata, Root
 
 from paiza_register import carried
-from paiza_register.reader import Fetch, files_fetch
+from paiza_register.fetch import Fetch, files_fetch
 from paiza_register.tuf_workflow import METADATA_ERRORS, root_path
 from paiza_register.verified_set import MAX_SET_BYTES
 from paiza_wire.errors import Rejected

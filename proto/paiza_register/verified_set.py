@@ -36,20 +36,20 @@ refuses the set, since any source could leave one out.
 Reference data (reference-*.json, profile.json, liaison.json) are carried as they are: they decide nothing about who may
 speak. Those of the federation are left out if they are too many or too large, or not that role's.
 
-All this depends on the set and the time alone: readers with and without a history agree. The caller ensures that the
-set is not older than the accepted one (`refuse_rollback`), and, for evidence, that the time is the relevant one.
+Steps 1-7 are here, step 8 is `validity`. All this depends on the set and the time alone: readers with and without a
+history agree. The caller ensures that the set is not older than the accepted one (`succession`), and, for evidence,
+that the time is the relevant one.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from tuf.api.exceptions import BadVersionNumberError
 from tuf.api.metadata import (
     TOP_LEVEL_ROLE_NAMES,
     DelegatedRole,
@@ -68,15 +68,10 @@ from paiza_register.model import Member, Register
 from paiza_register.pair_key import PairKey
 from paiza_register.tuf_workflow import (
     METADATA_ERRORS,
-    FileMismatch,
     Repository,
-    SignedVersion,
     Verified,
-    refuse_older,
-    refuse_older_roles,
-    root_path,
 )
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier
 
 MAX_SHARED_FILES: Final = 256
@@ -109,21 +104,6 @@ MAX_SNAPSHOT_BYTES: Final = 256 << 10
 MAX_VERSION: Final = (1 << 53) - 1
 """Every program can count so far; with the leaps that are allowed nobody comes there."""
 
-MAX_LIFE: Final = timedelta(days=366)
-"""From signing to expiry of everything but the timestamp."""
-
-CLOCK_TOLERANCE: Final = timedelta(minutes=10)
-"""By which the clock of a signer may be ahead."""
-
-MAX_LEAP: Final = 1 << 20
-"""By which a version may exceed the known one: a publisher that leaps further would use up the numbers."""
-
-MAX_LEAP_ABOVE: Final = MAX_LEAP // 2
-"""By which a version that was seen may exceed the known one if a publisher is to go above it.
-
-Half a leap: what it then publishes must be no leap to readers that are behind it.
-"""
-
 FEDERATION: Final = "federation.json"
 
 # Names become file names at every reader: a name from one member must not be invalid on another's disk.
@@ -139,18 +119,6 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class VerifiedSet:
-    """A verified set. ``files`` are those that were verified, by published path, and no others."""
-
-    register: Register
-    files: Mapping[str, bytes]
-    root: Root
-    timestamp: Timestamp
-    snapshot: Snapshot
-    targets: Targets
-
-
-@dataclass(frozen=True)
 class _Metadata:
     """The metadata of a set, after steps 1-5."""
 
@@ -160,121 +128,9 @@ class _Metadata:
     expiries: Mapping[str, datetime]
 
 
-def load_set(
-    files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None, *, outdated: bool = False
-) -> Register:
-    """Verify and parse a whole set; see the steps above. ``files``: path as published -> bytes.
-
-    With ``outdated`` the timestamp may have expired: the content counts, but a newer one may exist.
-    """
-    return open_set(files, bootstrap_root, at, outdated=outdated).register
-
-
-def open_set(
-    files: Mapping[str, bytes], bootstrap_root: bytes, at: datetime | None, *, outdated: bool = False
-) -> VerifiedSet:
-    """Verify a whole set as `load_set` does; return it with its metadata, without the files that nobody signed."""
-    repository = Repository(lambda path, _most, _sha256: files.get(path), bootstrap_root, check_root=check_root)
-    try:
-        register = verify(repository)
-    except FileMismatch as error:
-        raise Rejected("register_invalid", str(error)) from error
-    if at is not None:
-        register = when_accepted(register, at, outdated=outdated)
-    roots = {root_path(version): data for version, data in repository.roots.data.items()}
-    return VerifiedSet(
-        register=register,
-        files=MappingProxyType({**roots, **repository.files}),
-        root=repository.root,
-        timestamp=repository.timestamp.signed,
-        snapshot=repository.snapshot.signed,
-        targets=repository.targets.signed,
-    )
-
-
 def verify(repository: Repository) -> Register:
     """Run steps 1-7; `FileMismatch` if the source lacks a file of the set, or has another."""
     return translated(lambda: _verify(repository))
-
-
-def when_accepted(register: Register, at: datetime, *, outdated: bool = False) -> Register:
-    """Run step 8 for a set that is new here: no expiry may be later than the signers may write today."""
-    for role, life in (
-        (Root.type, MAX_LIFE),
-        (Targets.type, MAX_LIFE),
-        (Snapshot.type, MAX_LIFE),
-        (Timestamp.type, register.life),
-    ):
-        if register.role_expiries[role] - at > life + CLOCK_TOLERANCE:
-            raise Rejected("register_invalid", f"{role} expires later than it may")
-    return at_time(register, at, outdated=outdated)
-
-
-def at_time(register: Register, at: datetime, *, outdated: bool = False) -> Register:
-    """Run step 8 alone: return the register as of this time, or ``Unavailable("register_expired")``.
-
-    With ``outdated`` the timestamp may have expired: root, targets and snapshot must be valid.
-    """
-    content = (Root.type, Targets.type, Snapshot.type)
-    expiry = min(register.role_expiries[role] for role in content) if outdated else register.expiry_time
-    # A difference cannot overflow; the sum could, for an expiry in the year 9999.
-    if at - expiry > register.grace:
-        raise Unavailable("register_expired", f"it expired at {expiry.isoformat()} and the grace is over")
-    unusable = {member: fault for member, fault in register.faults.items() if member != roles.REFERENCE}
-    for member in register.described:
-        for role in (member, roles.revocations_of(member)):
-            if fault := _untimely(register, role, at):
-                unusable[member] = fault
-    return replace(
-        register,
-        members=MappingProxyType({name: each for name, each in register.described.items() if name not in unusable}),
-        untimely=MappingProxyType({name: each for name, each in register.described.items() if name in unusable}),
-        unusable=MappingProxyType(unusable),
-        late=at >= register.expiry_time,
-        reference_fault=register.faults.get(roles.REFERENCE) or _untimely(register, roles.REFERENCE, at),
-    )
-
-
-def may_leap(known: Register, at: datetime) -> bool:
-    """Return whether a reader accepts any higher version: it has had no register in force for a while.
-
-    A publisher that leaps again and again, and is followed, would otherwise shut out whoever slept meanwhile.
-    """
-    return at - known.expiry_time > known.grace
-
-
-def refuse_rollback(known: Register, new: Register, *, leaps: bool = False) -> None:
-    """Refuse a set that rolls back the one accepted before; ``Rejected("register_rolled_back")``.
-
-    No role's version may fall or vanish. Pins of keys and revocations may only be added to: dropping a key must not
-    hide a log that showed two histories, nor a witness that saw both, and the key of a node must not bring back an
-    officer who was shut out. Versions that leap are refused as ``register_invalid``, unless they may (``leaps``).
-    """
-    if new.federation != known.federation:
-        raise Rejected("register_invalid", "the register is another federation's")
-    before, after = known.state, new.state
-    # A publisher can invent the version of a role only while nobody signs the role.
-    signed = [role for role in before.named if role in new.role_expiries and role in known.role_expiries]
-    try:
-        refuse_older(before, after)
-        refuse_older_roles(before, after, signed)
-    except BadVersionNumberError as error:
-        raise Rejected("register_rolled_back", str(error)) from error
-    for role, (old, version) in _comparable(known, new).items():
-        if version - old > MAX_LEAP and not leaps:
-            raise Rejected("register_invalid", f"the version of {role} leaps from {old} to {version}")
-    if not known.key_pins <= new.key_pins:
-        raise Rejected("register_rolled_back", "a key of a log or a witness is no longer pinned")
-    for member, revoked in known.revocations.items():
-        if not revoked <= new.revocations.get(member, revoked):
-            raise Rejected("register_rolled_back", f"{member} has taken back a revocation")
-
-
-def signed_twice(known: SignedVersion, new: SignedVersion) -> frozenset[str]:
-    """Return the ids of the keys that signed two timestamps, or two snapshots, of one version."""
-    if known.version != new.version or known.sha256 == new.sha256:
-        return frozenset()
-    return known.signers & new.signers
 
 
 def check_root(root: Root, signers: frozenset[str]) -> None:
@@ -459,27 +315,6 @@ def _member_of(path: str) -> str:
     if path.startswith("targets/") or not name or name in {*TOP_LEVEL_ROLE_NAMES, "json", roles.REFERENCE}:
         return ""
     return name.partition(".")[0]
-
-
-def _untimely(register: Register, role: str, at: datetime) -> str:
-    """Return why a role that one key signs does not count at this time; empty if it does."""
-    expires = register.role_expiries[role]
-    if at - expires > register.grace:
-        return f"{role} expired at {expires.isoformat()} and the grace is over"
-    if expires - at > MAX_LIFE + CLOCK_TOLERANCE:
-        return f"{role} expires at {expires.isoformat()}, later than it may"
-    return ""
-
-
-def _comparable(known: Register, new: Register) -> dict[str, tuple[int, int]]:
-    """Return the versions of before and after of all that was not forgotten, by role."""
-    before, after = known.state, new.state
-    found = {role: (version, after.named[role]) for role, version in before.named.items() if role in after.named}
-    if before.timestamp.signers & after.timestamp_keys:
-        found[Timestamp.type] = before.timestamp.version, after.timestamp.version
-    if before.snapshot.signers & after.snapshot_keys:
-        found[Snapshot.type] = before.snapshot.version, after.snapshot.version
-    return found
 
 
 def _role_versions(repository: Repository) -> Mapping[str, int]:

@@ -21,7 +21,7 @@ from tuf.api.metadata import Metadata, Timestamp
 from paiza_node.__main__ import run as run_node
 from paiza_register import Register, RegisterReader, load_set
 from paiza_register.archive import Archive
-from paiza_register.publishing import OpenSet
+from paiza_register.open_set import OpenSet
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
 from paiza_trust.apply import NodeFolder

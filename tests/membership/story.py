@@ -16,7 +16,8 @@ from tuf.api.metadata import Root, Targets
 from paiza_client.evidence import evidence
 from paiza_register.ceremony import Base, Circumstances, Proposal
 from paiza_register.ceremony.change import RESIGN, change
-from paiza_register.publishing import OpenSet, published
+from paiza_register.open_set import OpenSet
+from paiza_register.publishing import published
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected
 from tests.membership.members import FOUNDERS, NEW_KEYS, NEWCOMER, Members, size, until

@@ -17,7 +17,8 @@ from tuf.api.metadata import Metadata, Timestamp
 from paiza_cli.exit_codes import ExitCode
 from paiza_register import RegisterReader
 from paiza_register.archive import Archive
-from paiza_register.publishing import OpenSet, published
+from paiza_register.open_set import OpenSet
+from paiza_register.publishing import published
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
 from paiza_trust.key_folder import KeyFolder

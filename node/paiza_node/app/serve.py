@@ -51,8 +51,8 @@ from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import Keys, load_revocations_key
 from paiza_register import RegisterReader
+from paiza_register.open_set import OpenSet
 from paiza_register.publisher import Publisher
-from paiza_register.publishing import OpenSet
 from paiza_wire import log_entries
 from paiza_wire.identity import SpiffeId
 from paiza_wire.tlog.notes import SignerKey

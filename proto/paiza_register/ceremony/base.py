@@ -15,10 +15,12 @@ from paiza_register.ceremony.metadata import signed_bytes
 from paiza_register.ceremony.times import ROOT_LIFE
 from paiza_register.documents import vkey_digest
 from paiza_register.model import Register
+from paiza_register.open_set import OpenSet
 from paiza_register.pair_key import PairKey
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
-from paiza_register.verified_set import FEDERATION, at_time, open_set, target_path
+from paiza_register.validity import at_time
+from paiza_register.verified_set import FEDERATION, target_path
 from paiza_wire.errors import Rejected
 
 _FIELDS: Final = ("register_version", "root_sha256", "root_version")
@@ -71,7 +73,7 @@ class Base:
 
         Of its files only those that were verified are kept.
         """
-        found = open_set(carried_file.files, carried_file.first_root, at)
+        found = OpenSet.verify(carried_file.files, carried_file.first_root, at)
         document = json.loads(found.files[target_path(found.targets.targets[FEDERATION])])
         return cls(RegisterFile(found.files), found.register, found.root, found.targets, found.snapshot, document)
 

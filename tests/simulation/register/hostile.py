@@ -10,9 +10,11 @@ from typing import Any, Final
 from tuf.api.metadata import Metadata, MetaFile, TargetFile, Targets, Timestamp
 
 from paiza_register import roles
-from paiza_register.publishing import OpenSet, composed, described_roles, role_path
+from paiza_register.open_set import OpenSet, role_path
+from paiza_register.publishing import composed, described_roles
+from paiza_register.succession import MAX_LEAP
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
-from paiza_register.verified_set import MAX_LEAP, target_path
+from paiza_register.verified_set import target_path
 from paiza_wire.errors import PaizaError
 from tests.simulation.register.nodes import Node
 

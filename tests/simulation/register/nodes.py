@@ -16,13 +16,14 @@ from typing import Any
 from typing_extensions import override
 
 from paiza.core.v1 import register_pb2
-from paiza_node.core.register.refresh import RegisterRefresh, RegisterSource
+from paiza_node.core.register.fetch import RegisterSource
+from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.state import state_of
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Fetch, FetchMissing, Register, RegisterReader, load_set
 from paiza_register.ceremony import Proposal
+from paiza_register.open_set import OpenSet
 from paiza_register.publisher import Publisher
-from paiza_register.publishing import OpenSet
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from tests.unit.paiza_register.ceremony.world import Applicant
 

@@ -24,7 +24,8 @@ from paiza_register.ceremony.change import ADMIT, LOG_ORIGIN, POLICY, RESIGN, SU
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.founding import found
 from paiza_register.ceremony.publication import publication
-from paiza_register.publishing import OpenSet, Versions, composed, described_roles
+from paiza_register.open_set import OpenSet, Versions
+from paiza_register.publishing import composed, described_roles
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import TIMESTAMP_PATH, root_path
 from paiza_wire.errors import Rejected, Unavailable

@@ -11,8 +11,8 @@ from typing import Any
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import TargetFile
 
+from paiza_register.open_set import OpenSet, role_path
 from paiza_register.pair_key import PairSigner
-from paiza_register.publishing import OpenSet, role_path
 from paiza_register.verified_set import target_path
 from paiza_trust.key_folder import KeyFolder
 from paiza_wire.identity.pair import PairPrivateKey

@@ -8,7 +8,7 @@ import pytest
 from tuf.api.metadata import Root
 
 from paiza_register import Register, RegisterReader, files_fetch
-from paiza_register.verified_set import MAX_LEAP, MAX_LEAP_ABOVE
+from paiza_register.succession import MAX_LEAP, MAX_LEAP_ABOVE
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
 from tests.unit.paiza_register.publishers import Signing

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from paiza_register.open_set import OpenSet, Versions
 from paiza_register.publisher import BEHIND_WAIT, RANK_WAIT, Publisher
-from paiza_register.publishing import OpenSet, Versions, follows, published, renewed
+from paiza_register.publishing import follows, published, renewed
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder
 from tests.unit.paiza_register.publishers import Signing

@@ -7,19 +7,10 @@ import pytest
 from tuf.api.metadata import Root
 
 from paiza_register import load_set
-from paiza_register.publishing import (
-    OpenSet,
-    Versions,
-    concurrent,
-    follows,
-    merged,
-    published,
-    renewed,
-    revocations_signed,
-    role_path,
-)
+from paiza_register.open_set import OpenSet, Versions, role_path
+from paiza_register.publishing import concurrent, follows, merged, published, renewed, revocations_signed
+from paiza_register.succession import refuse_rollback
 from paiza_register.tuf_workflow import root_path
-from paiza_register.verified_set import refuse_rollback
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.conftest import NOW, Holder
 from tests.unit.paiza_register.publishers import Signing

@@ -7,8 +7,9 @@ import pytest
 
 from paiza_register import RegisterReader, joining
 from paiza_register.misbehaviour import ROOTS
+from paiza_register.open_set import OpenSet, Versions
 from paiza_register.publisher import Publisher
-from paiza_register.publishing import OpenSet, Versions, published
+from paiza_register.publishing import published
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
 from paiza_wire.errors import Rejected, Unavailable

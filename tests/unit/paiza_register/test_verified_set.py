@@ -15,7 +15,8 @@ from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, Root, Targets
 from paiza_register import load_set, roles
 from paiza_register.ceremony.federation_file import pin
 from paiza_register.pair_key import PairSigner
-from paiza_register.verified_set import at_time, refuse_rollback
+from paiza_register.succession import refuse_rollback
+from paiza_register.validity import at_time
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.identity.pair import PairPrivateKey

@@ -18,9 +18,10 @@ from paiza_register.ceremony import Base
 from paiza_register.ceremony.change import SUSPEND
 from paiza_register.ceremony.change import change as propose_change
 from paiza_register.ceremony.proposal import Proposal
-from paiza_register.publishing import OpenSet, published, renewed
+from paiza_register.open_set import OpenSet
+from paiza_register.publishing import published, renewed
 from paiza_register.register_file import RegisterFile
-from paiza_register.verified_set import refuse_rollback
+from paiza_register.succession import refuse_rollback
 from paiza_trust import carried_files, signing
 from paiza_trust.apply import NodeFolder
 from paiza_trust.cli import deciding

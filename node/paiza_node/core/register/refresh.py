@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -30,21 +30,21 @@ from paiza.core.v1 import register_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.register.fetch import RegisterSource, fetcher, first_other_root
 from paiza_node.core.register.state import announced_time
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Fetch, FetchMissing, RegisterReader
+from paiza_register.open_set import OpenSet
 from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher, WaitingChange
-from paiza_register.publishing import SIGN_AGAIN, OpenSet, revocations_signed
+from paiza_register.publishing import SIGN_AGAIN, revocations_signed
 from paiza_register.roles import revocations_of
-from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH, root_path
+from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 ROUND_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 30.0  # then a member is asked what it holds
 LEAST_SECONDS: Final = 2.0  # between two fetches from one member, whatever it announces
-FETCH_SECONDS: Final = 15.0  # for a fetch, beside the time for its bytes
-LEAST_SPEED: Final = 20_000  # bytes a second; a member that sends less is left alone
 FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the own revocations anew
@@ -52,19 +52,6 @@ MAX_COMPARED: Final = 1000  # roots of others that are remembered as compared
 PUBLISHED_ROUNDS: Final = 10  # that a revocation waits for its publication
 
 log = structlog.get_logger("paiza.register")
-
-
-class RegisterSource(Protocol):
-    """One member's node, which serves files of the register."""
-
-    async def get(self, path: str, version: bytes) -> bytes:
-        """Return a file of the set in force there, or of an archived version; `FetchMissing` if there is none."""
-
-    async def proofs(self) -> list[tuple[bytes, bytes]]:
-        """Return the proofs held there: two sets of one version by one publisher, or two roots of one version."""
-
-    async def greet(self, state: register_pb2.RegisterState) -> register_pb2.RegisterState:
-        """Announce to the node what this one holds of the register; return what it holds."""
 
 
 @dataclass
@@ -330,20 +317,8 @@ class RegisterRefresh:
 
     def _find_fork(self, fetch: Fetch, newest: int) -> bool:
         """Show the reader the first root that differs from ours; return whether that proves a fork."""
-        least, most = 1, newest + 1
-        while least < most:  # all roots before `least` are the same, and that of `most` is not or is none
-            middle = (least + most) // 2
-            try:
-                same = fetch(root_path(middle), MAX_METADATA_BYTES) == self._reader.file(root_path(middle))
-            except FetchMissing:
-                same = False
-            least, most = (middle + 1, most) if same else (least, middle)
-        if least > newest:
-            return False
-        try:
-            fork = self._reader.note_fork(fetch(root_path(least), MAX_METADATA_BYTES), self._clock())
-        except FetchMissing:
-            return False
+        other = first_other_root(fetch, self._reader.file, newest)
+        fork = None if other is None else self._reader.note_fork(other, self._clock())
         if fork is not None:
             log.critical("register_forked", root=fork.version, signers=list(fork.members))
         return fork is not None
@@ -459,24 +434,3 @@ class RegisterRefresh:
 
     def _fetcher(self, source: RegisterSource, version: bytes = b"") -> Fetch:
         return fetcher(source, self._loop, version)
-
-
-def fetcher(source: RegisterSource, loop: asyncio.AbstractEventLoop, version: bytes = b"") -> Fetch:
-    """Return a function, for plain threads, that fetches the files of one set over a loop while they come fast enough.
-
-    Without a version it is the set in force there.
-    """
-    deadline = monotonic() + FETCH_SECONDS
-
-    def fetch(path: str, _most: int) -> bytes:
-        nonlocal deadline
-        future = asyncio.run_coroutine_threadsafe(source.get(path, version), loop)
-        try:
-            data = future.result(max(0.0, deadline - monotonic()))
-        except TimeoutError as error:
-            future.cancel()
-            raise Unavailable("register_unavailable", "the peer sends the register too slowly") from error
-        deadline += len(data) / LEAST_SPEED
-        return data
-
-    return fetch

@@ -19,7 +19,7 @@ from paiza_node.core.policy import Policy
 from paiza_node.core.register.state import is_well_formed, state_of
 from paiza_node.core.storage import settings as settings_store
 from paiza_register import Register, RegisterReader
-from paiza_register.verified_set import at_time
+from paiza_register.validity import at_time
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 

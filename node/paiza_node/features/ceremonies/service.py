@@ -10,8 +10,9 @@ from paiza.peer.v1 import proposal_pb2
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.paging import page_of
 from paiza_node.core.api.services import Service
+from paiza_node.features.ceremonies.held import is_recent, passed_on
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState
-from paiza_node.features.ceremonies.proposals import Proposals, is_recent, passed_on
+from paiza_node.features.ceremonies.proposals import Proposals
 
 PUBLICATION_SECONDS: Final = 8.0  # a custodian waits for it after the last signature; it usually takes one or two
 

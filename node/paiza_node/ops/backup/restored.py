@@ -15,7 +15,7 @@ from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.register_files import RegisterFiles
 from paiza_node.core.peers.rpcs import LIST_HELD_CHECKPOINTS
-from paiza_node.core.register.refresh import fetcher
+from paiza_node.core.register.fetch import fetcher
 from paiza_node.core.register.state import state_of
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader

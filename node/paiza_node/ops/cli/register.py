@@ -20,7 +20,7 @@ from paiza_node.ops.expiries import member_expiries, shared_expiries
 from paiza_node.ops.language import _, number_text
 from paiza_node.ops.terminal import HASH_DIGITS, iso, print_facts, print_json, print_table, shown_time, time_of
 from paiza_register import Register, RegisterReader
-from paiza_register.verified_set import at_time
+from paiza_register.validity import at_time
 from paiza_wire.errors import Rejected, Unavailable
 
 _CERTIFICATE_BEGINS: Final = b"-----BEGIN CERTIFICATE-----"

@@ -7,7 +7,8 @@ import pytest
 from paiza_register import load_set
 from paiza_register.ceremony import Base, Proposal
 from paiza_register.ceremony.change import LOG_ORIGIN, REMOVE, RESIGN, SUSPEND
-from paiza_register.publishing import OpenSet, concurrent, merged, published
+from paiza_register.open_set import OpenSet
+from paiza_register.publishing import concurrent, merged, published
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.ceremony.test_proposal import in_force

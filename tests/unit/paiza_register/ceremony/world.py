@@ -16,8 +16,9 @@ from paiza_register.ceremony.change import change
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.founding import found
 from paiza_register.documents import FORMAT
+from paiza_register.open_set import OpenSet, Versions
 from paiza_register.pair_key import PairSigner
-from paiza_register.publishing import OpenSet, Versions, composed, described_roles, published
+from paiza_register.publishing import composed, described_roles, published
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
 from paiza_wire.identity import certificates, keys

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from paiza.core.v1 import register_pb2
+from paiza_node.core.register import fetch as fetching
 from paiza_node.core.register import refresh as refreshing
 from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import RegisterReader
+from paiza_register.open_set import OpenSet, Versions
 from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher
-from paiza_register.publishing import OpenSet, Versions, published
+from paiza_register.publishing import published
 from paiza_wire.errors import Unavailable
 from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, holder, made
 from tests.unit.paiza_register.publishers import Signing
@@ -297,7 +299,7 @@ async def test_one_member_cannot_keep_a_register_from_another(
     scene: Scene, lies: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It announces what it does not serve, serves garbage, or nothing for long: the others are asked all the same."""
-    monkeypatch.setattr(refreshing, "FETCH_SECONDS", 0.2)
+    monkeypatch.setattr(fetching, "FETCH_SECONDS", 0.2)
     await scene.rounds(1)
     scene[LAST].reader.accept(scene.by(LAST, scene.held, scene.change("one")).files, scene.now)
     await scene[LAST].refresh._follow()

@@ -10,8 +10,9 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
 from paiza_node.features.ceremonies import store as ceremonies_store
+from paiza_node.features.ceremonies.held import digest_of
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState, Outcome
-from paiza_node.features.ceremonies.proposals import Proposals, digest_of
+from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_register.ceremony.change import LOG_ORIGIN, REMOVE, RESIGN, SUSPEND
 from paiza_register.ceremony.proposal import Proposal
 from paiza_register.publisher import Publisher
