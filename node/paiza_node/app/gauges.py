@@ -12,6 +12,7 @@ from paiza_node.app.services import Services
 from paiza_node.core.api import metrics
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.periodic import PeriodicTask
+from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
 from paiza_node.features.attachments.download import AttachmentDownloads
@@ -37,17 +38,17 @@ def tasks(
     services: Services,
     operate: Operate,
     reader: RegisterReader,
-    certificate: bytes,
+    identity: TlsIdentity,
     officers: Mapping[str, datetime],
 ) -> list[Coroutine[Any, Any, None]]:
     """Return the tasks that set the gauges as long as the node runs.
 
-    ``certificate`` is the node's own, PEM; ``officers`` the ends of the certificates with which officers called.
+    ``officers`` are the ends of the certificates with which officers called.
     """
     counted = {"uploaded": 0, "downloaded": 0}
     return [
         _metrics(partial(_note_status, core, operate)),
-        _metrics(partial(_note_register, core, certificate, officers)),
+        _metrics(partial(_note_register, core, identity, officers)),
         _metrics(partial(_note_publishers, core.register_cache, reader)),
         _metrics(partial(_count_attachments, services.upload, services.downloads, counted)),
     ]
@@ -77,14 +78,14 @@ async def _note_status(core: Core, operate: Operate) -> None:
             metrics.MISBEHAVIOUR.labels(peer.member, reason).set(reason in peer.misbehaviour)
 
 
-async def _note_register(core: Core, certificate: bytes, officers: Mapping[str, datetime]) -> None:
+async def _note_register(core: Core, identity: TlsIdentity, officers: Mapping[str, datetime]) -> None:
     """Set the gauges of the register, of what expires, and of the proposals that wait."""
     register, now = core.register_cache.last, core.clock()
     expiries = [
         *shared_expiries(register),
         *member_expiries(register, core.member),
         *of_others(register, core.member),
-        node_certificate(core.member, certificate),
+        node_certificate(core.member, identity.keys.certificate),
         *officer_certificates(officers),
     ]
     ends: dict[tuple[str, ...], float] = {

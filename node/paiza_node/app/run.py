@@ -2,9 +2,11 @@
 
 import asyncio
 import ctypes
-import logging
+import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ import structlog
 
 from paiza_node.app.start import run as run_node
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops import log_level
 from paiza_node.ops.cli.options import settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.passphrase import ask_passphrase
@@ -31,17 +34,20 @@ M_ARENA_MAX: Final = -8  # of mallopt(3)
 @shared
 def command(config_path: Path, log_level: str | None) -> None:
     """Serve."""
-    run(settings(config_path, log_level))
+    run(partial(settings, config_path, log_level))
 
 
-def run(config: Config) -> None:
-    """Set up logs (text on a terminal, JSON elsewhere) and run the node."""
+def run(read_config: Callable[[], Config]) -> None:
+    """Set up logs (text on a terminal, JSON elsewhere) and run the node; it reads its configuration again on SIGHUP."""
+    # Until the node serves, there is nothing to reload: without this the signal would end it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    config = read_config()
     set_up_logs(config.log_level)
     share_memory()
     if config.sealed:
         ask_passphrase(config)  # now: a standby that takes over at night finds nobody at its terminal
     try:
-        asyncio.run(run_node(config))
+        asyncio.run(run_node(config, read_config))
     except (NodeStopped, PaizaError):
         raise
     except Exception:
@@ -69,14 +75,15 @@ def set_up_logs(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ]
     )
+    log_level.LEVEL.use(level)
     structlog.configure(
         processors=[
+            log_level.LEVEL,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *renderers,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

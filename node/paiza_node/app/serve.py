@@ -31,11 +31,11 @@ from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.peers.channels import ChannelKeys
 from paiza_node.core.peers.clocks import ClockLog
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.startup_comparison import StartupComparison
+from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
@@ -50,6 +50,7 @@ from paiza_node.ops.admin.service import AdminService
 from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import Keys, load_revocations_key
+from paiza_node.ops.reload import Reload, config_digest, note_config
 from paiza_register import RegisterReader
 from paiza_register.open_set import OpenSet
 from paiza_register.publisher import Publisher
@@ -60,7 +61,6 @@ from paiza_wire.tlog.notes import SignerKey
 COLLECT_AFTER: Final = 10_000  # objects allocated before a collection of cycles
 DRAIN_SECONDS: Final = 10.0  # for calls in progress when the node is stopped
 CLOCK_SECONDS: Final = 10.0  # between two judgements of the clocks
-SETTING_CONFIG: Final = "config"
 SETTING_LOG_KEY: Final = "log_key"
 
 log = structlog.get_logger("paiza.node")
@@ -72,16 +72,13 @@ def note_start(tx: LogTransaction, config: Config, log_key: SignerKey, officers:
     if settings_store.setting(tx.conn, SETTING_LOG_KEY) != vkey:
         tx.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
         settings_store.put_setting(tx.conn, SETTING_LOG_KEY, vkey)
-    rules = config.policy.read_bytes() if config.policy is not None else b""
-    settings = sha256(config.path.read_bytes() + rules).digest()
-    if settings_store.setting(tx.conn, SETTING_CONFIG) != settings:
-        tx.append(log_entries.config_changed(actor=operator(), config_sha256=settings))
-        settings_store.put_setting(tx.conn, SETTING_CONFIG, settings)
+    note_config(tx, config_digest(config))
     note_officers(tx, officers)
 
 
 async def serve(
     config: Config,
+    read_config: Callable[[], Config],
     reader: RegisterReader,
     register_cache: RegisterCache,
     node_keys: Keys,
@@ -113,11 +110,11 @@ async def serve(
         clock=clock,
     )
     unit_directory = UnitDirectory(config.member, config.duty_unit, lambda: officers)
-    channel_keys = ChannelKeys(node_keys.certificate, node_keys.private_key)
+    identity = TlsIdentity(node_keys.tls)
     dependencies = Dependencies(
         config, core, lambda: officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness
     )
-    services = build_services(dependencies, channel_keys)
+    services = build_services(dependencies, identity)
     seen_certificates: dict[str, datetime] = {}
     operate = Operate(
         core,
@@ -159,8 +156,7 @@ async def serve(
             seen_certificates,
         ),
         handlers=services.handlers,
-        certificate=node_keys.certificate,
-        private_key=node_keys.private_key,
+        identity=identity,
         member=config.member,
         register=lambda: register_cache.last,
         with_reflection=config.reflection,
@@ -172,6 +168,15 @@ async def serve(
             MisbehaviourService(services.witness.misbehaviour),
             RegisterAdminService(config.member, register_cache, refresh),
         ),
+    )
+    reload = Reload(
+        config,
+        read_config,
+        identity=identity,
+        decryption_keys=core.decryption_keys,
+        register_cache=register_cache,
+        ledger=ledger,
+        clock=clock,
     )
     if config.metrics_listen:
         metrics.serve(config.metrics_listen)
@@ -189,9 +194,9 @@ async def serve(
             *(task() for task in services.background_tasks),
             refresh.run(),
             PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
-            *gauges.tasks(core, services, operate, reader, node_keys.certificate, seen_certificates),
+            *gauges.tasks(core, services, operate, reader, identity, seen_certificates),
         ]
-        await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)])
+        await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)], reload)
     finally:
         log.info("stopping")
         await health.stop()
@@ -227,12 +232,23 @@ async def _note_backup(config: Config, ledger: Ledger) -> bool:
     return (await ledger.commit(lambda tx: note_backup(tx, record))).result
 
 
-async def _until_stopped(background_tasks: list[Any]) -> None:
-    """Run the background tasks until a signal comes; one that fails ends the node with its error."""
+async def _until_stopped(background_tasks: list[Any], reload: Reload) -> None:
+    """Run the background tasks until a signal to stop comes; one that fails ends the node with its error.
+
+    SIGHUP reloads. A reload that fails is said in the log, and the node goes on as it was.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload_soon() -> None:
+        task = asyncio.create_task(reload.on_signal())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload_soon)
     tasks = [asyncio.ensure_future(each) for each in background_tasks]
     waiting = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,12 +12,12 @@ from paiza_node.app.serve import serve
 from paiza_node.core.errors import N_
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.policy import member_rules
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store, open_store
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader, prepare_data
 from paiza_node.ops.keys import Keys, bad_key, load_keys, log_key_path
+from paiza_node.ops.reload import own_rules
 from paiza_wire.errors import Unavailable
 
 STANDBY_SECONDS: Final = 1.0  # between two attempts of a standby to become the writer
@@ -25,8 +26,8 @@ STANDBY_TOLD: Final = 60  # one in so many attempts is logged
 log = structlog.get_logger("paiza.node")
 
 
-async def run(config: Config) -> None:
-    """Run the node until it receives SIGTERM or SIGINT.
+async def run(config: Config, read_config: Callable[[], Config]) -> None:
+    """Run the node until it receives SIGTERM or SIGINT; ``read_config`` reads its configuration again on SIGHUP.
 
     It verifies, signs and listens only once this process is the writer of the database: a standby takes over with the
     register of that moment.
@@ -35,7 +36,7 @@ async def run(config: Config) -> None:
     prepare_data(config)
     store = await _become_writer(config.database)
     try:
-        await _run_with(config, store)
+        await _run_with(config, read_config, store)
     finally:
         store.close()
     log.info("stopped")
@@ -60,11 +61,10 @@ async def _become_writer(database: str) -> Store:
         await asyncio.sleep(STANDBY_SECONDS)
 
 
-async def _run_with(config: Config, store: Store) -> None:
+async def _run_with(config: Config, read_config: Callable[[], Config], store: Store) -> None:
     reader = await asyncio.to_thread(open_reader, config)
-    own_rules = [member_rules.read(config.policy)] if config.policy is not None else []
     # Expired or not: with an expired one the node serves and fetches the register, and nothing else.
-    register_cache = await asyncio.to_thread(RegisterCache, reader, _now, own_rules)
+    register_cache = await asyncio.to_thread(RegisterCache, reader, _now, own_rules(config))
     own = register_cache.last.described_member(config.member)
     node_keys = load_keys(config, own)
     _check_keys(config, node_keys, register_cache)
@@ -72,7 +72,7 @@ async def _run_with(config: Config, store: Store) -> None:
     try:
         ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: register_cache.version)
         try:
-            await serve(config, reader, register_cache, node_keys, store, ledger, _now)
+            await serve(config, read_config, reader, register_cache, node_keys, store, ledger, _now)
         finally:
             await asyncio.to_thread(ledger.close)
     finally:

@@ -20,13 +20,14 @@ from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.exchange.stages import ReleaseStage
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.blocks import PeerBlocks
-from paiza_node.core.peers.channels import ATTACHMENT_OPTIONS, ChannelKeys, GrpcChannel
+from paiza_node.core.peers.channels import ATTACHMENT_OPTIONS, GrpcChannel
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.log_answers import LogAnswers
 from paiza_node.core.peers.model import FindingState
 from paiza_node.core.peers.rpcs import PROTOCOL_VERSION
 from paiza_node.core.peers.session import PeerSession
+from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.version import VERSION
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.pending import approval_stage, named_ciphertexts
@@ -104,13 +105,13 @@ from paiza_node.ops.tables import KEPT_PROOFS, LIFECYCLES
 from paiza_wire.tlog import fork_proofs
 
 
-def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Services:
+def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Services:
     """Build all services. Nothing runs yet."""
     core, config = dependencies.core, dependencies.config
 
     with core.store.reads() as reads:
         blocks = PeerBlocks(peers_store.peer_blocks(reads))
-    peers = _peers(core, channel_keys, blocks)
+    peers = _peers(core, identity, blocks)
     queues = OutboundQueues(core, peers)
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
@@ -194,14 +195,14 @@ def build_services(dependencies: Dependencies, channel_keys: ChannelKeys) -> Ser
     )
 
 
-def _peers(core: Core, keys: ChannelKeys, blocks: PeerBlocks) -> PeerDirectory:
+def _peers(core: Core, identity: TlsIdentity, blocks: PeerBlocks) -> PeerDirectory:
     register_cache = core.register_cache
 
     def open_session(member: str) -> PeerSession:
         endpoints = Endpoints()
         return PeerSession(
-            GrpcChannel(member, keys, lambda: register_cache.last, endpoints),
-            GrpcChannel(member, keys, lambda: register_cache.last, endpoints, ATTACHMENT_OPTIONS),
+            GrpcChannel(member, identity, lambda: register_cache.last, endpoints),
+            GrpcChannel(member, identity, lambda: register_cache.last, endpoints, ATTACHMENT_OPTIONS),
             own_member=core.member,
             register_cache=register_cache,
             ledger=core.ledger,

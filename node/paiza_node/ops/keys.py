@@ -3,18 +3,21 @@
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
 from typing import Final
 
 from securesystemslib.signer import CryptoSigner
 
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.peers.tls_identity import TlsKeys
 from paiza_node.ops.config import Config
 from paiza_node.ops.passphrase import node_sealer
 from paiza_register import Member
 from paiza_register.pair_key import PairSigner
 from paiza_register.pair_key import key_files as pair_files
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import key_files, keys, private_keys, sealing
+from paiza_wire.identity import key_files, keys, load_certificate, private_keys, sealing
+from paiza_wire.identity.certificate_profiles import p256_key
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.private_keys import ED25519, INDEX, MLDSA44, P256, X_WING, Key, KeyKind
 from paiza_wire.identity.sealing import Sealer
@@ -22,7 +25,13 @@ from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey
 
+TLS_CERTIFICATE: Final = "tls.crt"
+TLS_KEY: Final = "tls.key"
+NEXT_TLS_KEY: Final = "tls-next.key"
+"""The key whose certificate is awaited; in use as soon as `TLS_CERTIFICATE` certifies it."""
+
 _LOST: Final = N_("Restore the key. If it is lost, make a new one and ask the register's holders to publish it.")
+_WRONG_CERTIFICATE: Final = N_("Put the certificate of the node's own key there: `paiza-node rotate tls`.")
 _INDEX_LOST: Final = N_("Delete the file: a new key is made at the next start, and the index anew.")
 _REFUSALS: Final = {
     "bad_passphrase": (
@@ -42,13 +51,9 @@ _REFUSALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The node's own keys, as read from its key folder. ``private_key``, in PEM and not sealed, is for TLS.
+    """The node's own keys, as read from its key folder. ``publisher`` is None if it has no publisher.key."""
 
-    ``publisher`` is None if the folder has no publisher.key.
-    """
-
-    certificate: bytes
-    private_key: bytes
+    tls: TlsKeys
     log: SignerKey
     witness: WitnessSigner
     decryption: dict[bytes, key_wrapping.DecryptionKey]
@@ -61,19 +66,45 @@ def load_keys(config: Config, own: Member) -> Keys:
     folder, sealer = config.keys, node_sealer(config)
     origin, witness = own.log_keys[-1].origin, own.witness_keys[-1].name
     return Keys(
-        certificate=_certificate(folder / "tls.crt"),
-        private_key=sealing.unsealed(P256.write(_open(config, folder / "tls.key", P256, sealer))),
+        tls=load_tls_keys(config, sealer),
         log=SignerKey.from_ed25519(origin, _open(config, log_key_path(folder, origin), ED25519, sealer)),
         witness=WitnessSigner.from_private_key(witness, _open(config, folder / "witness.key", MLDSA44, sealer)),
-        decryption=_decryption_keys(config, sealer),
+        decryption=load_decryption_keys(config, sealer),
         publisher=_publisher(config, sealer),
         index=_index_key(config, sealer),
     )
 
 
+def load_tls_keys(config: Config, sealer: Sealer) -> TlsKeys:
+    """Read the node's certificate, and its key from the file that holds it.
+
+    During a rotation there are two keys; the certificate alone decides which one is in use, so that no crash between
+    two files leaves a node that cannot start.
+    """
+    path = config.keys / TLS_CERTIFICATE
+    certificate = _certificate(path)
+    named = certified_key(certificate, path)
+    for name in (TLS_KEY, NEXT_TLS_KEY):
+        if name == TLS_KEY or (config.keys / name).exists():
+            key = _open(config, config.keys / name, P256, sealer)
+            if keys.fingerprint(key.public_key()) == named:
+                return TlsKeys(certificate, sealing.unsealed(P256.write(key)))
+    raise bad_key(N_("The certificate is of another key than {key}."), path, _WRONG_CERTIFICATE, key=TLS_KEY)
+
+
+def certified_key(certificate: bytes, path: Path) -> bytes:
+    """Return SHA-256 of the key that a certificate (PEM) names; NodeStopped if it is no certificate of a P-256 key."""
+    try:
+        key = p256_key(load_certificate(PEM_cert_to_DER_cert(certificate.decode("ascii"))))
+    except (Rejected, ValueError) as error:
+        what = N_("The file is no certificate of a node: {error}.")
+        raise bad_key(what, path, _WRONG_CERTIFICATE, error=error) from error
+    return keys.fingerprint(key)
+
+
 def node_certificate_file(config: Config) -> bytes:
     """Return the node's certificate, PEM, without opening a key."""
-    return _certificate(config.keys / "tls.crt")
+    return _certificate(config.keys / TLS_CERTIFICATE)
 
 
 def load_revocations_key(config: Config) -> PairSigner:
@@ -128,7 +159,7 @@ def _index_key(config: Config, sealer: Sealer) -> bytes:
     return _open(config, path, INDEX, sealer, _INDEX_LOST)
 
 
-def _decryption_keys(config: Config, sealer: Sealer) -> dict[bytes, key_wrapping.DecryptionKey]:
+def load_decryption_keys(config: Config, sealer: Sealer) -> dict[bytes, key_wrapping.DecryptionKey]:
     """Read every encryption seed: the current one, and old ones that messages in flight may still be wrapped for."""
     paths = sorted(config.keys.glob("encryption*.seed"))
     found = [key_wrapping.private_key_from_seed(_open(config, path, X_WING, sealer)) for path in paths]

@@ -12,9 +12,10 @@ from paiza.core.v1 import delivery_pb2, log_pb2, register_pb2
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.log import store as log_store
-from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
+from paiza_node.core.peers.channels import GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import GET_FILE, HANDSHAKE
+from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.ops.config import load
 from paiza_wire.errors import PaizaError
@@ -73,7 +74,7 @@ async def state(officer: Officer, digest: bytes) -> list[tuple[str, int, str]]:
 async def call_kaz(federation: Federation) -> tuple[str, bytes]:
     """Call kaz's node as tjk's: return the reason of the refused handshake, and a file of the register."""
     folder, register = federation.node("tjk").folder / "keys", read_register(federation.folder)
-    keys = ChannelKeys((folder / "tls.crt").read_bytes(), (folder / "tls.key").read_bytes())
+    keys = TlsIdentity(TlsKeys((folder / "tls.crt").read_bytes(), (folder / "tls.key").read_bytes()))
     channel = GrpcChannel("kaz", keys, lambda: register, Endpoints())
     try:
         with pytest.raises(PaizaError) as refused:

@@ -25,6 +25,7 @@ from paiza_node.core.api.services import Service, method_name
 from paiza_node.core.api.status_codes import refuse
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
+from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -51,13 +52,12 @@ def public_server(
     listen: str,
     authenticator: Authenticator,
     handlers: Iterable[Service],
-    certificate: bytes,
-    private_key: bytes,
+    identity: TlsIdentity,
     member: str,
     register: Callable[[], Register],
     with_reflection: bool,
 ) -> tuple[grpc.aio.Server, Health]:
-    """Build the server for peers and officers. TLS roots follow the register without a restart.
+    """Build the server for peers and officers. Its certificate and TLS roots may change while it runs.
 
     Raises TypeError if an RPC has no handler or a handler no RPC: such a node must not start.
     """
@@ -77,15 +77,15 @@ def public_server(
         reflection.enable_server_reflection(
             (*(service.full_name for service in served), reflection.SERVICE_NAME), server
         )
-    roots_served: list[bytes] = []
+    served_with: list[tuple[TlsKeys, bytes]] = []
 
     def configuration() -> grpc.ServerCertificateConfiguration | None:
         """Return the certificates to serve with, or None if unchanged; called at every handshake."""
-        roots = _roots(register(), member)
-        if roots_served == [roots]:
+        keys, roots = identity.keys, _roots(register(), member)
+        if served_with == [(keys, roots)]:
             return None
-        roots_served[:] = [roots]
-        return grpc.ssl_server_certificate_configuration([(private_key, certificate)], root_certificates=roots)
+        served_with[:] = [(keys, roots)]
+        return grpc.ssl_server_certificate_configuration([(keys.private_key, keys.certificate)], roots)
 
     initial = configuration()
     assert initial is not None

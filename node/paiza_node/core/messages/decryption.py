@@ -32,9 +32,9 @@ class Unsealed:
     subject: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DecryptionKeys:
-    """The decryption keys of this node's member, by key id.
+    """The decryption keys of this node's member, by key id. Thread-safe: the mapping is replaced, never changed.
 
     Every method raises Rejected if decryption fails: "cannot_open" without a wrap for us, "part_missing" if the part
     was not sent with the message, "part_altered" if it does not match its key.
@@ -42,6 +42,10 @@ class DecryptionKeys:
 
     member: str
     by_id: Mapping[bytes, key_wrapping.DecryptionKey]
+
+    def add(self, by_id: Mapping[bytes, key_wrapping.DecryptionKey]) -> None:
+        """Open with these keys too from now on: what is wrapped for an older one must still open."""
+        self.by_id = {**self.by_id, **by_id}
 
     def part_key(self, message: VerifiedMessage | PendingMessage, number: int) -> bytes:
         """Open the key of one part."""

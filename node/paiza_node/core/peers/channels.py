@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import ABOUT_REGISTER, BATCH_SECONDS, RequestT, ResponseT, Rpc
+from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import node_dns_name
@@ -63,23 +64,25 @@ _NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEAD
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelKeys:
-    """This node's own certificate and key, PEM."""
+class _Dialled:
+    """What a connection depends on: the endpoint, the CA of the member (DER), and the own certificate and key."""
 
-    certificate: bytes
-    private_key: bytes
+    endpoint: str
+    node_ca: bytes
+    keys: TlsKeys
 
 
 class GrpcChannel:
     """The gRPC channel to one member's node.
 
-    It dials another endpoint when one fails, and anew when the register names other ones, or another CA.
+    It dials another endpoint when one fails, and anew when the register names other ones or another CA, or when the own
+    certificate was replaced. Calls in flight end on the connection on which they began.
     """
 
     def __init__(
         self,
         member: str,
-        keys: ChannelKeys,
+        identity: TlsIdentity,
         register: Callable[[], Register],
         endpoints: Endpoints,
         options: Options = CHANNEL_OPTIONS,
@@ -88,9 +91,9 @@ class GrpcChannel:
         self.member = member
         self._endpoints = endpoints
         self._options = options
-        self._keys = keys
+        self._identity = identity
         self._register = register
-        self._dialled: tuple[str, bytes] | None = None
+        self._dialled: _Dialled | None = None
         self._channel: grpc.aio.Channel | None = None
         self._draining: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -183,21 +186,21 @@ class GrpcChannel:
             member = register.active_member(self.member)
         if not member.endpoints:
             raise Unavailable("peer_unreachable", f"{self.member} has no endpoint in the register")
-        wanted = (self._endpoints.choose(member.endpoints), member.authority.node_ca)
+        wanted = _Dialled(self._endpoints.choose(member.endpoints), member.authority.node_ca, self._identity.keys)
         if self._channel is None or wanted != self._dialled:
             self._drain()
-            self._channel = self._dial(*wanted, node_dns_name(self.member, register.federation))
+            self._channel = self._dial(wanted, node_dns_name(self.member, register.federation))
             self._dialled = wanted
-        return self._channel, wanted[0]
+        return self._channel, wanted.endpoint
 
-    def _dial(self, endpoint: str, node_ca: bytes, name: str) -> grpc.aio.Channel:
+    def _dial(self, wanted: _Dialled, name: str) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
-            root_certificates=DER_cert_to_PEM_cert(node_ca).encode(),
-            private_key=self._keys.private_key,
-            certificate_chain=self._keys.certificate,
+            root_certificates=DER_cert_to_PEM_cert(wanted.node_ca).encode(),
+            private_key=wanted.keys.private_key,
+            certificate_chain=wanted.keys.certificate,
         )
         options = (*self._options, ("grpc.ssl_target_name_override", name), ("grpc.default_authority", name))
-        return grpc.aio.secure_channel(endpoint, credentials, options=options)
+        return grpc.aio.secure_channel(wanted.endpoint, credentials, options=options)
 
     def _drain(self) -> None:
         """Close the replaced channel once its calls in flight have ended."""

@@ -176,6 +176,14 @@ class RegisterCache:
         with suppress(Unavailable):  # it may have expired already: a newer one is looked for
             self.current  # noqa: B018 - judged now, so that `last` lacks who cannot be used
 
+    def policy_with(self, own_rules: Sequence[tuple[str, str]]) -> Policy:
+        """Return the policy under other rules of the member; NodeStopped if they do not fit the schema."""
+        return Policy(self._register.agreements, own_rules)
+
+    def use_rules(self, own_rules: Sequence[tuple[str, str]]) -> None:
+        """Put other rules of the member into force, under this and every later register; NodeStopped as above."""
+        self._policy, self._own_rules = self.policy_with(own_rules), tuple(own_rules)
+
     def note(self, tx: LogTransaction) -> None:
         """Log the register in force if it differs from the one logged last."""
         if settings_store.setting(tx.conn, SETTING_VERSION) == self._register.version:

@@ -11,10 +11,11 @@ from typing import Final
 
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.log.checkpoint_file import read_checkpoint
-from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
+from paiza_node.core.peers.channels import GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.register_files import RegisterFiles
 from paiza_node.core.peers.rpcs import LIST_HELD_CHECKPOINTS
+from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.register.fetch import fetcher
 from paiza_node.core.register.state import state_of
 from paiza_node.ops.config import Config
@@ -106,7 +107,7 @@ async def _newest(config: Config, reader: RegisterReader, now: datetime) -> Regi
 
 
 def _channel(register: Register, keys: Keys, member: str) -> GrpcChannel:
-    return GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
+    return GrpcChannel(member, TlsIdentity(keys.tls), lambda: register, Endpoints())
 
 
 async def _ask(register: Register, keys: Keys, now: datetime, member: str) -> list[bytes] | PaizaError:

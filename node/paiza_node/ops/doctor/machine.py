@@ -116,7 +116,7 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
             N_("Restore its seed as encryption*.seed. Without it no incoming message can be opened."),
             key=current.key_id.hex()[:16],
         )
-    der = PEM_cert_to_DER_cert(keys.certificate.decode())
+    der = PEM_cert_to_DER_cert(keys.tls.certificate.decode())
     register.certificate_verifier().node(der, expected_member=config.member, at=now)  # raises if others would refuse it
 
 

@@ -11,7 +11,7 @@ from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.blocks import REASON as BLOCKED
-from paiza_node.core.peers.channels import ChannelKeys, GrpcChannel
+from paiza_node.core.peers.channels import GrpcChannel
 from paiza_node.core.peers.clocks import (
     LEAST_SOURCES,
     OFF_WARNING,
@@ -25,6 +25,7 @@ from paiza_node.core.peers.clocks import (
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.model import PeerBlock
 from paiza_node.core.peers.rpcs import HANDSHAKE, PROTOCOL_VERSION
+from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.register.state import state_of
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.consistency_monitor import FORKED
@@ -87,7 +88,7 @@ async def _ask(
 ) -> Check:
     """Call a member's node; what it shows is added to ``answers``."""
     name = member
-    channel = GrpcChannel(member, ChannelKeys(keys.certificate, keys.private_key), lambda: register, Endpoints())
+    channel = GrpcChannel(member, TlsIdentity(keys.tls), lambda: register, Endpoints())
     sent, begun = datetime.now(UTC), time.monotonic()
     try:
         response = await channel.call_any(

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import ssl
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from paiza_node.ops.config import Config, load
 from paiza_node.ops.keys import load_keys, make_log_key, unsealed_keys
 from paiza_register import Member
 from paiza_trust import dev
-from paiza_wire.identity import sealing
-from paiza_wire.identity.private_keys import ED25519
+from paiza_wire.identity import SpiffeId, certificates, sealing
+from paiza_wire.identity.private_keys import ED25519, P256
 from paiza_wire.identity.sealing import Sealer
 from tests.registers import read_register
 
@@ -41,8 +43,20 @@ def made(federation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "phrase").chmod(0o600)
     init = ["init", "--member", "kaz", "--federation", "paiza.example", "--json", "--folder", str(folder / "kaz")]
     assert run([*init, "--passphrase-file", str(folder / "phrase")]) == 0
-    shutil.copy(federation / "nodes/kaz/keys/tls.crt", folder / "kaz/keys/tls.crt")
+    (folder / "kaz/keys/tls.crt").write_text(certified(federation, folder / "kaz/node.csr"))
     return folder
+
+
+def certified(federation: Path, request: Path) -> str:
+    """Return the certificate (PEM) that the member's node CA issues for a signing request."""
+    ca = ssl.PEM_cert_to_DER_cert((federation / "trust/kaz/node-ca.crt").read_text())
+    ca_key = P256.read(sealing.Sealer(lambda: b"").open((federation / "trust/kaz/node-ca.key").read_bytes()))
+    now = datetime.now(UTC)
+    csr = certificates.csr_from_pem(request.read_bytes())
+    spiffe_id = SpiffeId("kaz", "paiza.example", "node")
+    return ssl.DER_cert_to_PEM_cert(
+        certificates.issue_node(csr, ca, ca_key, spiffe_id=spiffe_id, not_before=now, not_after=now + timedelta(days=1))
+    )
 
 
 @pytest.fixture
@@ -89,7 +103,7 @@ def test_a_new_nodes_keys_are_sealed_under_one_salt(node: Path, own: Member, mon
     assert unsealed_keys(settings) == []
     assert len(list((node / "keys").glob("*"))) == 9
     keys = load_keys(settings, own)
-    assert keys.private_key.startswith(b"-----BEGIN PRIVATE KEY-----")
+    assert keys.tls.private_key.startswith(b"-----BEGIN PRIVATE KEY-----")
     assert keys.log.verifier_key.name == own.log_keys[-1].origin
     assert len(runs) == 1
 
@@ -203,8 +217,8 @@ def test_the_passphrase_is_changed(node: Path, own: Member, capsys: pytest.Captu
     assert refused(settings, own).reason == "bad_passphrase"
     (node / "new").replace(node.parent / "phrase")
     after = load_keys(settings, own)
-    assert (after.private_key, after.index, after.decryption.keys()) == (
-        before.private_key,
+    assert (after.tls.private_key, after.index, after.decryption.keys()) == (
+        before.tls.private_key,
         before.index,
         before.decryption.keys(),
     )

@@ -15,9 +15,10 @@ import pytest
 from typing_extensions import override
 
 from paiza.peer.v1 import exchange_pb2, peer_audit_pb2
-from paiza_node.core.peers.channels import CONNECT_MS, REASON_KEY, ChannelKeys, GrpcChannel
+from paiza_node.core.peers.channels import CONNECT_MS, REASON_KEY, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
+from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import MemberAuthority, SpiffeId, certificates, keys
 
@@ -35,6 +36,7 @@ class Node:
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.refusal = ""
+        self.callers: list[str] = []
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers([_Handlers(self)])
         credentials = grpc.ssl_server_credentials([(key_pem, certificate_pem)])
@@ -50,6 +52,7 @@ class Node:
 
     async def answer(self, _request: bytes, core: Any) -> bytes:
         """Answer a handshake with the port, or refuse."""
+        self.callers.append(core.peer())
         self.called.set()
         await self.go_on.wait()
         if self.refusal:
@@ -103,6 +106,7 @@ class Scene:
         self._register: Any = SimpleNamespace(
             federation=FEDERATION, active_member=self._active, described_member=lambda _member: self.member
         )
+        self.identity = TlsIdentity(TlsKeys(certificate_pem, key_pem))
         self.channel = self.new_channel()
 
     def _active(self, _member: str) -> Any:
@@ -112,8 +116,7 @@ class Scene:
 
     def new_channel(self) -> GrpcChannel:
         """Return a channel to tjk's nodes that has not dialled yet."""
-        keys_shown = ChannelKeys(self.pem[1], self.pem[0])
-        return GrpcChannel(MEMBER, keys_shown, lambda: self._register, Endpoints())
+        return GrpcChannel(MEMBER, self.identity, lambda: self._register, Endpoints())
 
     async def shake(self) -> str:
         """Shake hands; gives the endpoint that answered, or the reason why none did."""
@@ -315,6 +318,20 @@ async def test_calls_under_way_outlive_a_change_of_the_register(scene: Scene) ->
     assert await scene.shake() == scene.second.endpoint
     scene.first.go_on.set()
     assert await under_way == scene.first.endpoint
+
+
+async def test_calls_under_way_outlive_a_new_certificate_of_our_own(scene: Scene) -> None:
+    """The next call shows the new certificate on a connection of its own; the one under way ends on the former."""
+    assert await scene.shake() == scene.first.endpoint
+    scene.first.go_on.clear()
+    under_way = asyncio.create_task(scene.shake())
+    await scene.first.called.wait()
+    _ca, key, certificate = credentials_of("kaz")
+    scene.identity.replace(TlsKeys(certificate, key))
+    scene.first.go_on.set()
+    assert await scene.shake() == scene.first.endpoint
+    assert await under_way == scene.first.endpoint
+    assert len(set(scene.first.callers)) == 2
 
 
 async def test_calls_under_way_fail_when_the_channel_is_closed(scene: Scene) -> None:
