@@ -92,6 +92,10 @@ class Fields:
             raise Rejected("register_invalid", f"{path} has a format this version does not know")
         return fields
 
+    def has(self, name: str) -> bool:
+        """Return whether the object has this field."""
+        return name in self._values
+
     def refuse(self, name: str, why: str) -> Rejected:
         """Build the refusal of one field."""
         return Rejected("register_invalid", f"{self.where}: {name} {why}")
@@ -241,8 +245,9 @@ def parse_member(member_id: str, federation: Federation, data: bytes, revoked: f
     witness_keys = tuple(key for key in named_witnesses if (key.name, vkey_digest(key.vkey)) in pins)
     if not log_keys or not witness_keys:
         raise fields.refuse("log_keys or witness_keys", "hold no key that the members admitted")
-    if len({key.origin for key in log_keys}) != len(log_keys):
-        raise fields.refuse("log_keys", "name one origin twice")
+    if len({(key.origin, key.key.key_id) for key in log_keys}) != len(log_keys):
+        # Of two keys with one name and key id, the second would hide what the first one signed.
+        raise fields.refuse("log_keys", "name one key twice, or two with one key id")
     if list(log_keys) != sorted(log_keys, key=_log_number):  # the last is the one in use
         raise fields.refuse("log_keys", "do not stand in the order of their numbers")
     if len({key.name for key in witness_keys}) != len(witness_keys):
@@ -321,7 +326,7 @@ def _log_key(fields: Fields, trust_domain: str) -> LogKey:
         raise fields.refuse("vkey", f"is refused: {error.detail}") from error
     if key.name != origin:
         raise fields.refuse("vkey", "is another log's")
-    return LogKey(origin, vkey)
+    return LogKey(origin, vkey, _until(fields), key)
 
 
 def _witness_key(fields: Fields, trust_domain: str) -> WitnessKey:
@@ -333,7 +338,11 @@ def _witness_key(fields: Fields, trust_domain: str) -> WitnessKey:
         raise fields.refuse("vkey", f"is refused: {error.detail}") from error
     if key.name != name:
         raise fields.refuse("vkey", "is another witness's")
-    return WitnessKey(name, vkey, key)
+    return WitnessKey(name, vkey, _until(fields), key)
+
+
+def _until(fields: Fields) -> datetime | None:
+    return fields.time("until") if fields.has("until") else None
 
 
 def _revoked(fields: Fields) -> tuple[bytes, bytes]:

@@ -1,6 +1,6 @@
 """The model of the federation: one verified version of the register, as frozen data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -11,7 +11,11 @@ from paiza_register.tuf_workflow import State
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateVerifier, MemberAuthority
 from paiza_wire.message import key_wrapping
+from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import cosignatures
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
+from paiza_wire.tlog.cosignatures import Cosignature
+from paiza_wire.tlog.notes import VerifierKey
 
 _Value = TypeVar("_Value")
 
@@ -22,22 +26,36 @@ def _nothing() -> Mapping[str, _Value]:
 
 @dataclass(frozen=True, slots=True)
 class LogKey:
-    """The key that signs a log's checkpoints, as a C2SP vkey whose name is the log's origin."""
+    """A key that signs a log's checkpoints, as a C2SP vkey whose name is the log's origin.
+
+    The log has abandoned it from ``until`` on; None if it has not. ``key`` is the same key parsed.
+    """
 
     origin: str
     vkey: str
+    until: datetime | None
+    key: VerifierKey = field(repr=False, compare=False)
+
+    def is_abandoned(self, at: datetime) -> bool:
+        """Return whether the log signs nothing new with it at this time."""
+        return self.until is not None and at >= self.until
 
 
 @dataclass(frozen=True, slots=True)
 class WitnessKey:
     """The key with which a member's node cosigns logs, as a C2SP vkey named ``<member>.<federation>/witness/<n>``.
 
-    ``key`` is the same key parsed.
+    The witness has abandoned it from ``until`` on; None if it has not. ``key`` is the same key parsed.
     """
 
     name: str
     vkey: str
+    until: datetime | None
     key: cosignatures.WitnessKey = field(repr=False, compare=False)
+
+    def is_abandoned(self, at: datetime) -> bool:
+        """Return whether the witness cosigns nothing with it at this time."""
+        return self.until is not None and at >= self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +93,32 @@ class Member:
             raise Unavailable("encryption_key_expired", f"{self.id} has no encryption key valid at {at.isoformat()}")
         return max(valid, key=lambda key: (key.not_before, key.key_id))
 
-    def log_key(self, origin: str) -> LogKey:
-        """Return the key of this member's log; ``Rejected("unknown_log")`` if it has no such log."""
-        for key in self.log_keys:
-            if key.origin == origin:
-                return key
+    @property
+    def origin(self) -> str:
+        """Return the origin of the member's newest log, the one in use."""
+        return self.log_keys[-1].origin
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Return the origins of all logs of this member, in their order."""
+        return tuple(dict.fromkeys(key.origin for key in self.log_keys))
+
+    def keys_of_log(self, origin: str) -> tuple[VerifierKey, ...]:
+        """Return all keys that a log of this member ever had; ``Rejected("unknown_log")`` if it has no such log."""
+        if found := tuple(key.key for key in self.log_keys if key.origin == origin):
+            return found
         raise Rejected("unknown_log", f"{self.id} has no log {origin!r} in the register")
+
+    def checkpoint(self, note: bytes, origin: str, *, new_at: datetime | None = None) -> VerifiedCheckpoint:
+        """Verify a checkpoint of a log of this member by every key that the log ever had.
+
+        ``new_at`` is the time at which a note is accepted that was not known before: one that only keys signed that
+        the log has abandoned by then is refused. Without it the caller held the note before, or a quorum cosigned it.
+        ``Rejected("bad_checkpoint", "unknown_log")`` otherwise.
+        """
+        keys = self.keys_of_log(origin)
+        abandoned = [key.key for key in self.log_keys if new_at is not None and key.is_abandoned(new_at)]
+        return checkpoints.verify(note, keys, origin, abandoned=abandoned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +239,30 @@ class Register:
         if member.status != "active":
             raise Rejected("member_suspended", f"{member_id} is suspended")
         return member
+
+    def cosignatures(self, note: bytes) -> tuple[Cosignature, ...]:
+        """Return the cosignatures of a note by all keys of active members, the owner of the log among them.
+
+        One that does not hold is ``Rejected("bad_checkpoint")``. Use `witnesses` for those that count.
+        """
+        return cosignatures.cosignatures(
+            note, [key.key for member in self.active_members() for key in member.witness_keys]
+        )
+
+    def witnesses(self, found: Iterable[Cosignature], owner: str) -> Mapping[str, Cosignature]:
+        """Return the cosignature that counts of each active member but the owner of the log, by member.
+
+        Each counts once, whichever of its keys it used, by the earliest; a key counts until it was abandoned.
+        """
+        keys = {key.name: (member.id, key) for member in self.active_members() for key in member.witness_keys}
+        first: dict[str, Cosignature] = {}
+        for each in found:
+            member, key = keys[each.name]
+            if member == owner or key.is_abandoned(each.time):
+                continue
+            if member not in first or each.time < first[member].time:
+                first[member] = each
+        return first
 
     def certificate_verifier(self) -> CertificateVerifier:
         """Return the one verifier of this version, with its cache.

@@ -9,7 +9,6 @@ from paiza_client.evidence import members as evidence_members
 from paiza_client.verify.model import LogState
 from paiza_register import Register
 from paiza_wire.tlog import checkpoint
-from paiza_wire.tlog.notes import VerifierKey
 from tests.demo.desk import DemoFailedError
 from tests.federation import Federation
 from tests.registers import read_register
@@ -73,7 +72,6 @@ def _proofs(file: bytes) -> Sequence[log_pb2.LogProof]:
 def _verified(note: bytes, register: Register) -> tuple[str, checkpoint.VerifiedCheckpoint]:
     origin = note.split(b"\n", 1)[0].decode()
     for member in register.members.values():
-        for key in member.log_keys:
-            if key.origin == origin:
-                return member.id, checkpoint.verify(note, [VerifierKey.from_vkey(key.vkey)], origin)
+        if origin in member.origins:
+            return member.id, member.checkpoint(note, origin)
     raise DemoFailedError(f"no member has the log {origin}")

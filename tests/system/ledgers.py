@@ -29,7 +29,6 @@ from paiza_node.ops.config import load
 from paiza_register import Register
 from paiza_wire import receipts
 from paiza_wire.tlog import checkpoint, merkle
-from paiza_wire.tlog.notes import VerifierKey
 from tests.federation import NodeProcess
 
 RELEASED, RECEIVED = log_pb2.LOG_EVENT_RELEASED, log_pb2.LOG_EVENT_RECEIVED
@@ -255,5 +254,5 @@ def _hashes(joined: bytes) -> Iterator[bytes]:
 
 
 def _checkpoint(note: bytes, member: str, register: Register) -> checkpoint.VerifiedCheckpoint:
-    key = register.member(member).log_keys[-1]
-    return checkpoint.verify(note, [VerifierKey.from_vkey(key.vkey)], key.origin)
+    owner = register.member(member)
+    return owner.checkpoint(note, owner.origin)

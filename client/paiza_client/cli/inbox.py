@@ -156,7 +156,7 @@ def contacts() -> None:
                     "status": each.status,
                     "classification_ceiling": each.classification_ceiling,
                     "endpoints": list(each.endpoints),
-                    "logs": [key.origin for key in each.log_keys],
+                    "logs": list(each.origins),
                     "liaison": [liaison_object(officer) for officer in liaison.get(each.id, ())],
                 }
                 for _id, each in sorted(register.members.items())

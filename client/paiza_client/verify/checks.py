@@ -20,7 +20,6 @@ from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
 from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, parse_header, verify
 from paiza_wire.reasons import FINDINGS
-from paiza_wire.tlog.cosignatures import cosignatures
 
 MAX_PROOFS: Final = (
     256  # of one message: a release and an answer at each of at most 64 recipients, and room for repeats
@@ -263,11 +262,10 @@ def _witnessed(
     owner, verified = logs.checkpoint(note)
     if (owner.id, verified.origin) != (member, origin):
         raise NotProven("bad_checkpoint", verified.origin, "the witnessed checkpoint is of another log")
-    others = [each for each in registers.current.active_members() if each.id != member]
-    whose = {key.name: each.id for each in others for key in each.witness_keys}
+    current = registers.current
     with located(origin, NotProven):
-        found = cosignatures(note, [key.key for each in others for key in each.witness_keys])
-    return verified.size, tuple(sorted({whose[each.name] for each in found}))
+        found = current.witnesses(current.cosignatures(note), member)
+    return verified.size, tuple(sorted(found))
 
 
 def releases(

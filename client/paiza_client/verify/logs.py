@@ -46,9 +46,20 @@ class Registers:
         """
         for register in (self.current, *self._archived.values()):
             for member in register.described.values():
-                if any(key.origin == origin for key in member.log_keys):
+                if origin in member.origins:
                     return member
         raise NotProven("unknown_log", origin, "no member of the register has this log")
+
+    def keys_of_log(self, origin: str) -> tuple[VerifierKey, ...]:
+        """Return every key that this log ever had, by any set at hand: one of them may lack a later key."""
+        found = (
+            key.key
+            for register in (self.current, *self._archived.values())
+            for member in register.described.values()
+            for key in member.log_keys
+            if key.origin == origin
+        )
+        return tuple(dict.fromkeys(found))
 
 
 class LogReader:
@@ -59,13 +70,12 @@ class LogReader:
         self._verified: dict[bytes, tuple[Member, checkpoint.VerifiedCheckpoint]] = {}
 
     def checkpoint(self, note: bytes) -> tuple[Member, checkpoint.VerifiedCheckpoint]:
-        """Verify a checkpoint note by the key of the log it names; give whose log that is."""
+        """Verify a checkpoint note by the keys of the log it names, also abandoned ones; give whose log that is."""
         if note not in self._verified:
             origin = note.split(b"\n", 1)[0].decode(errors="replace")
             owner = self._registers.owner(origin)
             with located(origin, NotProven):
-                key = VerifierKey.from_vkey(owner.log_key(origin).vkey)
-                self._verified[note] = owner, checkpoint.verify(note, [key], origin)
+                self._verified[note] = owner, checkpoint.verify(note, self._registers.keys_of_log(origin), origin)
         return self._verified[note]
 
     def entry(self, proven: log_pb2.ProvenEntry, note: bytes) -> tuple[Proof, receipts.VerifiedEntry]:

@@ -12,7 +12,7 @@ from paiza_client.verify.logs import LogReader
 from paiza_officer.errors import NotProven, located
 from paiza_register import Register
 from paiza_wire import receipts
-from paiza_wire.tlog.cosignatures import cosignatures, quorum
+from paiza_wire.tlog.cosignatures import quorum
 from paiza_wire.tlog.merkle import verify_consistency
 from paiza_wire.tlog.tlog_proof import TlogProof
 from paiza_wire.tlog.witnessed_time import witnessed_time
@@ -88,15 +88,10 @@ def interval(
 
 def _witnessed(note: bytes, owner: str, judge: Register, where: str) -> tuple[datetime, tuple[str, ...], int]:
     """Return the median time of a quorum's cosignatures, whose they are, and how many there were to ask."""
-    active = judge.active_members()  # those whose keys can be used; the quorum is of all that are active
-    members = {key.name: each.id for each in active for key in each.witness_keys}
-    others = len(judge.active_ids - {owner})
+    others = len(judge.active_ids - {owner})  # all that are active, whether their keys can be used or not
     with located(where, NotProven):
         # The log's own member's signature must hold too, where it is there; it does not count.
-        found = cosignatures(note, [key.key for each in active for key in each.witness_keys])
-    # A member counts once, by the earliest of its cosignatures, whichever of its keys it used.
-    by_others = [each for each in found if members[each.name] != owner]
-    first = {members[each.name]: each for each in sorted(by_others, key=lambda each: each.time, reverse=True)}
+        first = judge.witnesses(judge.cosignatures(note), owner)
     time = witnessed_time(first.values(), quorum(others))
     if time is None:
         raise NotProven("bad_proof", where, f"only {len(first)} of {others} witnesses cosigned the checkpoint")

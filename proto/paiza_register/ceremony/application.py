@@ -39,7 +39,6 @@ from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, keys, load_certificate
 from paiza_wire.identity.certificate_profiles import p256_key
 from paiza_wire.identity.pair import PairPublicKey
-from paiza_wire.tlog.notes import VerifierKey
 
 KIND: Final = "application"
 
@@ -330,7 +329,7 @@ def _check_proofs(proofs: Mapping[str, Any], fingerprint: bytes, listed: Mapping
             if name in listed:
                 listed[name].verify_signature(Signature(listed[name].keyid, proof), message)
             elif name == "log":
-                VerifierKey.from_vkey(member.log_keys[-1].vkey).verify(message, bytes.fromhex(proof))
+                member.log_keys[-1].key.verify(message, bytes.fromhex(proof))
             elif name == "witness":
                 keys.verify_mldsa44(member.witness_keys[-1].key.handle, bytes.fromhex(proof), message)
             else:

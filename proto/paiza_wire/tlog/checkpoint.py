@@ -1,12 +1,13 @@
 """Checkpoints (C2SP tlog-checkpoint): size and root of a log's tree, in a note signed by the log's key.
 
-A log's key is named by the log's origin. Extension lines, which the specification allows and advises against,
-are refused: later kinds of signature do not cover them.
+A log's keys are named by the log's origin. It has one, or while one follows another several, all of which sign each
+note. Extension lines, which the specification allows and advises against, are refused: later kinds of signature do not
+cover them.
 """
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,24 +70,30 @@ class VerifiedCheckpoint:
     note: bytes
 
 
-def sign(checkpoint: Checkpoint, signer: SignerKey) -> bytes:
-    """Return the signed note. The caller ensures consistency with earlier checkpoints of this log."""
-    assert signer.verifier_key.name == checkpoint.origin, "a log's key is named by its origin"
+def sign(checkpoint: Checkpoint, *signers: SignerKey) -> bytes:
+    """Return the note, signed with each key. The caller ensures consistency with earlier checkpoints of this log."""
+    assert {signer.verifier_key.name for signer in signers} == {checkpoint.origin}, "a log's keys are named by it"
     text = checkpoint.format()
     assert Checkpoint.parse(text) == checkpoint
-    return sign_note(text, [signer])
+    return sign_note(text, signers)
 
 
-def verify(note: bytes, verifier_keys: Iterable[VerifierKey], origin: str) -> VerifiedCheckpoint:
+def verify(
+    note: bytes, verifier_keys: Iterable[VerifierKey], origin: str, *, abandoned: Container[VerifierKey] = ()
+) -> VerifiedCheckpoint:
     """Return the checkpoint if a key of this origin signed it; ``Rejected("bad_checkpoint")`` otherwise.
 
     Only keys named by the origin count; other keys among ``verifier_keys``, such as those of witnesses, are ignored.
-    Use `merkle.verify_consistency` to check consistency with other checkpoints of the log.
+    Of several keys that signed, each signature must hold. A note that only ``abandoned`` keys signed is refused: the
+    caller names them for a note that is new, and none for one that was accepted before, or that a quorum of witnesses
+    accepted. Use `merkle.verify_consistency` to check consistency with other checkpoints of the log.
     """
     try:
         verified = verify_note(note, [key for key in verifier_keys if key.name == origin])
     except Rejected as refused:
         raise Rejected("bad_checkpoint", refused.detail) from None
+    if all(signer in abandoned for signer in verified.signers):
+        raise Rejected("bad_checkpoint", "only keys that the log has abandoned signed it")
     checkpoint = Checkpoint.parse(verified.text)
     if checkpoint.origin != origin:
         raise Rejected("bad_checkpoint", "the checkpoint is of another log")

@@ -1,7 +1,8 @@
-"""Fork proofs: two checkpoints that one log's key signed and that cannot both be true.
+"""Fork proofs: two checkpoints that a log's keys signed and that cannot both be true.
 
 There are three kinds: one size with two roots; a checkpoint whose consistency proof leads to another root at a smaller
-size than the log signed for that size; two entries at one index. Checking needs only the log's public key.
+size than the log signed for that size; two entries at one index. Checking needs only the log's public keys: all that it
+ever had, since a log that changes its key stays answerable for what it signed with the former one.
 """
 
 import json
@@ -18,7 +19,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
-from paiza_wire.tlog.notes import NoteSignature, VerifierKey, format_note, parse_note, strict_base64
+from paiza_wire.tlog.notes import VerifierKey, format_note, parse_note, strict_base64
 
 FORMAT: Final = "paiza-fork-proof/1"
 MAX_PROOF_HASHES: Final = 128  # a proof between any two sizes, or of any entry, has fewer
@@ -98,39 +99,41 @@ def proof_origin(data: bytes) -> str:
     return read_origin(_parsed(data).first_note)
 
 
-def minimal_note(note: bytes, key: VerifierKey) -> bytes:
-    """Return a verified note with the signature of one key only, so that others cannot make it larger."""
+def minimal_note(note: bytes, *keys: VerifierKey) -> bytes:
+    """Return a verified note with one signature by each of these keys, so that others cannot make it larger."""
     parsed = parse_note(note)
-    own = [one for one in parsed.signatures if (one.name, one.key_id) == (key.name, key.key_id)]
-    return format_note(parsed.text, _first(own))
+    known = {(key.name, key.key_id) for key in keys}
+    own = {(one.name, one.key_id): one for one in reversed(parsed.signatures) if (one.name, one.key_id) in known}
+    assert own, "the note was verified by these keys"
+    return format_note(parsed.text, reversed(own.values()))
 
 
-def minimal_proof(data: bytes, key: VerifierKey) -> bytes:
+def minimal_proof(data: bytes, *keys: VerifierKey) -> bytes:
     """Return a proof without other signatures and unknown fields: it is stored, and sent to all members.
 
-    ``Rejected`` if the key has not signed both notes; nothing else is verified.
+    ``Rejected`` if no key of the log has signed each note; nothing else is verified.
     """
     proof = _parsed(data)
     proof.DiscardUnknownFields()
     for name in ("first_note", "second_note"):
-        verified = checkpoints.verify(getattr(proof, name), [key], key.name)
-        setattr(proof, name, minimal_note(verified.note, key))
+        verified = checkpoints.verify(getattr(proof, name), keys, keys[0].name)
+        setattr(proof, name, minimal_note(verified.note, *keys))
     return proof.SerializeToString(deterministic=True)
 
 
-def verify(data: bytes, key: VerifierKey) -> Fork:
-    """Check a proof against the public key of its log.
+def verify(data: bytes, *keys: VerifierKey) -> Fork:
+    """Check a proof against the public keys of its log, which are named by one origin.
 
-    1. Both notes are checkpoints of that log, signed by that key.
+    1. Both notes are checkpoints of that log, each signed by one of its keys, whether abandoned or not.
     2. They contradict each other in the way that the proof names.
 
-    ``Rejected("bad_proof")`` or ``Rejected("bad_checkpoint")`` otherwise. The caller ensures that the key is that of
+    ``Rejected("bad_proof")`` or ``Rejected("bad_checkpoint")`` otherwise. The caller ensures that the keys are those of
     the log.
     """
     proof = _parsed(data)
     # 1.
-    first = checkpoints.verify(proof.first_note, [key], key.name)
-    second = checkpoints.verify(proof.second_note, [key], key.name)
+    first = checkpoints.verify(proof.first_note, keys, keys[0].name)
+    second = checkpoints.verify(proof.second_note, keys, keys[0].name)
     # 2.
     return _checked(proof, first, second)
 
@@ -178,17 +181,12 @@ def _contradiction(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, s
     return first.size
 
 
-def _first(signatures: list[NoteSignature]) -> list[NoteSignature]:
-    assert signatures, "the note was verified by this key"
-    return signatures[:1]
-
-
-def format_file(fork: Fork, key: VerifierKey) -> bytes:
-    """Format a proof as a file: JSON with the text of both notes and the log's public key."""
+def format_file(fork: Fork, *keys: VerifierKey) -> bytes:
+    """Format a proof as a file: JSON with the text of both notes and the log's public keys."""
     proof = fork_proof_pb2.ForkProof.FromString(fork.proof)
     content: dict[str, Any] = {
         "format": FORMAT,
-        "log_key": key.to_vkey(),
+        "log_keys": [key.to_vkey() for key in keys],
         "first_note": fork.first.note.decode(),
         "second_note": fork.second.note.decode(),
     }
@@ -211,11 +209,11 @@ def format_file(fork: Fork, key: VerifierKey) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def verify_file(data: bytes) -> tuple[Fork, VerifierKey]:
-    """Check a file from `format_file`; return the fork and the key it was checked with.
+def verify_file(data: bytes) -> tuple[Fork, tuple[VerifierKey, ...]]:
+    """Check a file from `format_file`; return the fork and the keys it was checked with, all of one name.
 
-    The caller must compare the key with the register or with an archived set of it. ``Rejected("bad_evidence")`` if the
-    file has another format.
+    The caller must compare each key with the register or with an archived set of it. ``Rejected("bad_evidence")`` if
+    the file has another format.
     """
     if len(data) > MAX_FILE_BYTES:
         raise Rejected("bad_evidence", "the file is too large")
@@ -224,11 +222,13 @@ def verify_file(data: bytes) -> tuple[Fork, VerifierKey]:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise Rejected("bad_evidence", f"the file is not of the format {FORMAT}")
         proof = _read(content)
-        vkey = str(content["log_key"])
+        vkeys = [str(vkey) for vkey in content["log_keys"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Rejected("bad_evidence", f"the file is not of the format {FORMAT}") from None
-    key = VerifierKey.from_vkey(vkey)
-    return verify(proof.SerializeToString(deterministic=True), key), key
+    keys = tuple(map(VerifierKey.from_vkey, vkeys))
+    if len({key.name for key in keys}) != 1:
+        raise Rejected("bad_evidence", "the file names no key, or keys of several logs")
+    return verify(proof.SerializeToString(deterministic=True), *keys), keys
 
 
 def _read(content: dict[str, Any]) -> fork_proof_pb2.ForkProof:

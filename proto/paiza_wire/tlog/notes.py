@@ -139,18 +139,23 @@ def verify_note(note: bytes, verifier_keys: Iterable[VerifierKey]) -> VerifiedNo
     """Return the text of a note with a valid signature by one of these keys and no invalid one.
 
     ``Rejected("bad_note")`` if it is not a note, ``Rejected("bad_signature")`` if a signature by a known key is invalid
-    or there is none. The caller checks the signer's authority over the text.
+    or there is none, and if two known keys have one name and key id. The caller checks the signer's authority over the
+    text.
     """
     parsed = parse_note(note)
-    known = {(key.name, key.key_id): key for key in verifier_keys}
+    known: dict[tuple[str, bytes], VerifierKey] = {}
+    for key in verifier_keys:
+        # A second key of the same name and key id would otherwise hide what the first one signed.
+        if known.setdefault((key.name, key.key_id), key) != key:
+            raise Rejected("bad_signature", "two known keys have one name and key id")
     signers: dict[tuple[str, bytes], VerifierKey] = {}
     for signature in parsed.signatures:
         identity = (signature.name, signature.key_id)
-        key = known.get(identity)
-        if key is None:
+        signer = known.get(identity)
+        if signer is None:
             continue
-        key.verify(parsed.text, signature.signature)
-        signers[identity] = key
+        signer.verify(parsed.text, signature.signature)
+        signers[identity] = signer
     if not signers:
         raise Rejected("bad_signature", "no known key has signed the note")
     return VerifiedNote(parsed.text, tuple(signers.values()), note)

@@ -24,7 +24,7 @@ from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog import checkpoint
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.merkle import leaf_hash, node_hash
-from paiza_wire.tlog.notes import SignerKey, VerifierKey
+from paiza_wire.tlog.notes import SignerKey
 from tests.federation import NodeProcess
 from tests.log_entries import entry_of
 from tests.system.minting import Mint
@@ -189,10 +189,8 @@ class HostilePeer:
             response = await exchange_pb2_grpc.ExchangeServiceStub(self.channel).Deliver(request, timeout=30)
         except grpc.aio.AioRpcError as error:
             raise RefusedError(error) from error
-        key = self.register.member(self.target.member).log_keys[-1]
-        verified = checkpoint.verify(
-            response.consistency_claim.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin
-        )
+        target = self.register.member(self.target.member)
+        verified = target.checkpoint(response.consistency_claim.checkpoint, target.origin)
         if not response.consistency_mismatch and consistency_claim is None:
             self.known = max(self.known, len(self.log.entries))
         return Answer(response, verified)

@@ -14,8 +14,6 @@ from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
-from paiza_wire.tlog import checkpoint
-from paiza_wire.tlog.notes import VerifierKey
 from tests.integration.exchange.hostile import HostilePeer
 from tests.officer import Officer
 
@@ -77,8 +75,8 @@ async def test_only_what_was_addressed_to_the_caller_is_given(
     response = await stub.FetchMessages(asked, timeout=SECONDS)
     (dispatch,) = response.dispatches
     assert list(response.forwarded_digests) == []
-    key = register.member("kaz").log_keys[-1]
-    proven_to = checkpoint.verify(response.consistency_claim.checkpoint, [VerifierKey.from_vkey(key.vkey)], key.origin)
+    kaz = register.member("kaz")
+    proven_to = kaz.checkpoint(response.consistency_claim.checkpoint, kaz.origin)
     entry = receipts.verify_entry(dispatch.release.released, proven_to).entry
     assert (entry.event, entry.counterpart, entry.message_digest) == (log_pb2.LOG_EVENT_RELEASED, "tjk", ours)
     signed = wire.parse_strictly(message_pb2.SignedMessage, dispatch.release.message, "the message")

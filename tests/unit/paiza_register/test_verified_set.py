@@ -48,7 +48,7 @@ def test_a_whole_set_is_read(holder: Holder) -> None:
         (f"127.0.0.1:{port}",) for port in (7401, 7402, 7403)
     ]
     assert register.members["tjk"].log_keys[0].origin == "tjk.paiza.example/log/1"
-    assert register.members["tjk"].log_key("tjk.paiza.example/log/1").vkey.startswith("tjk.paiza.example/log/1+")
+    assert register.members["tjk"].log_keys[0].vkey.startswith("tjk.paiza.example/log/1+")
     assert register.agreements == (("agreement-base", "// forbids nothing\n"),)
     assert register.legal_bases["un-1988-art-9"]["ru"]
     assert register.expiry_time == NOW + register.life == NOW + timedelta(days=1)
@@ -100,7 +100,7 @@ def test_the_encryption_key_that_counts_is_the_newest_valid_one(holder: Holder) 
     assert key.key_id == sha256(key.public).digest() == key.key.key_id
     refused("encryption_key_expired", lambda: member.current_encryption_key(key.not_after + SECOND), Unavailable)
     refused("encryption_key_expired", lambda: member.current_encryption_key(key.not_before - SECOND), Unavailable)
-    refused("unknown_log", lambda: member.log_key("kaz.paiza.example/log/2"))
+    refused("unknown_log", lambda: member.keys_of_log("kaz.paiza.example/log/2"))
 
 
 def test_every_file_counts(made: Holder) -> None:

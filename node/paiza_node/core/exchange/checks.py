@@ -21,10 +21,9 @@ from paiza_register import Member, RegisterReader
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import split_hashes
-from paiza_wire.tlog.notes import VerifierKey, parse_note
+from paiza_wire.tlog.notes import parse_note
 
 CHECKPOINTS: Final = 65_536  # verified notes in the cache; a batch of proofs shares one
 
@@ -294,7 +293,7 @@ class Proofs(Check):
             member = self._reader.archived(register_version).member(of)
             self._members[of, register_version] = member
         origin = parse_note(note).text.split(b"\n", 1)[0].decode("utf-8", "replace")
-        checkpoint = checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
+        checkpoint = member.checkpoint(note, origin)
         self._checkpoints[key] = checkpoint
         if len(self._checkpoints) > CHECKPOINTS:
             self._checkpoints.popitem(last=False)

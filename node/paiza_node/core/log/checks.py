@@ -15,10 +15,8 @@ from paiza_register import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.receipts import check_text, parse_entry
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import EMPTY_ROOT
-from paiza_wire.tlog.notes import VerifierKey
 from paiza_wire.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
 
 _HASH: Final = 32
@@ -181,7 +179,7 @@ def check_head(
                 "log_damaged", N_("There is no signed checkpoint outside the database."), N_("the checkpoint file")
             )
             return None
-        signed = _signed(member, note, origin or member.log_keys[-1].origin)
+        signed = member.checkpoint(note, origin or member.origin)
         if signed.size > head.size:
             part.find(
                 "log_rolled_back",
@@ -201,10 +199,6 @@ def check_head(
         part.find(error.reason, "{detail}", N_("the checkpoint file"), detail=error.detail)
         return None
     return signed
-
-
-def _signed(member: Member, note: bytes, origin: str) -> VerifiedCheckpoint:
-    return checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
 
 
 def _parse(part: Part, index: int, raw: bytes) -> log_pb2.LogEntry | None:

@@ -27,10 +27,9 @@ from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECO
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.rpcs import DELIVER, EXCHANGE_CHECKPOINTS, HANDSHAKE, PROTOCOL_VERSION, PeerChannel
 from paiza_node.core.register.sync import RegisterCache
+from paiza_register.model import Member
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
-from paiza_wire.tlog.notes import VerifierKey
 
 MAX_CLAIM_ATTEMPTS: Final = 3  # attempts at one claim, each from the size that the peer named
 MAX_OVERTAKEN: Final = 3  # times in a row that a submitted checkpoint yields to batches it has overtaken
@@ -117,7 +116,7 @@ class LogAgreement:
         self._note_answer(sent, began, response)
         own = self._register_cache.current.active_member(self._own_member)
         if response.known_checkpoint:
-            known = _own_checkpoint(self._ledger, own.log_keys[-1].vkey, response.known_checkpoint)
+            known = _own_checkpoint(own, response.known_checkpoint)
             await asyncio.to_thread(self._check_not_rolled_back, known)
             self._assumed = known.size
         else:
@@ -230,9 +229,9 @@ class LogAgreement:
         )
 
 
-def _own_checkpoint(ledger: Ledger, vkey: str, note: bytes) -> VerifiedCheckpoint:
-    """Check that we signed the checkpoint that a peer presents as ours."""
+def _own_checkpoint(own: Member, note: bytes) -> VerifiedCheckpoint:
+    """Check that we signed the checkpoint that a peer presents as ours, with any key: it may hold an old one."""
     try:
-        return checkpoints.verify(note, [VerifierKey.from_vkey(vkey)], ledger.origin)
+        return own.checkpoint(note, own.origin)
     except Rejected as error:
         raise Unavailable("bad_checkpoint", f"what the peer shows as our checkpoint is not: {error.detail}") from error

@@ -16,7 +16,6 @@ from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
-from paiza_wire.tlog.notes import VerifierKey
 
 SHORT_CLAIM_BYTES: Final = 4096  # of a claim that is verified on the event loop: a note and a usual proof have 700
 
@@ -63,13 +62,15 @@ async def record_fork(ledger: Ledger, logs: PeerLogViews) -> None:
 def learn_fork(logs: PeerLogViews, member: Member, proof: bytes) -> bool:
     """Store a reported fork proof; return whether the fork is new here.
 
-    Rejected if it does not verify with the key that the register names for that log. The report itself counts for
+    Rejected if it does not verify with the keys that the register names for that log, abandoned ones among them: a log
+    does not rid itself of a fork by another key. The report itself counts for
     nothing.
     """
-    key = VerifierKey.from_vkey(member.log_key(fork_proofs.proof_origin(proof)).vkey)
-    if logs.forks.stand(key.name):
+    origin = fork_proofs.proof_origin(proof)
+    keys = member.keys_of_log(origin)
+    if logs.forks.stand(origin):
         return False
-    fork = fork_proofs.verify(fork_proofs.minimal_proof(proof, key), key)
+    fork = fork_proofs.verify(fork_proofs.minimal_proof(proof, *keys), *keys)
     if logs.forks.trust_restored_up_to(fork.origin, fork.size):
         return False
     logs.distrust(member.id, fork)

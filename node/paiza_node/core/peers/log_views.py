@@ -95,7 +95,8 @@ class PeerLogViews:
         """Check the checkpoint and the consistency proof in a claim, and accept it.
 
         0. No fork of that log is open.
-        1. The checkpoint is signed by a key of that member's log in the register; its size has no other known root.
+        1. The checkpoint is signed by the keys of that member's log in the register, and not by abandoned ones alone;
+           its size has no other known root.
         2. The claim begins at the size we know; ConsistencyMismatch states that size.
         3. A smaller or equal checkpoint is proven to be contained in the known one.
         4. A larger one is proven to contain the known one.
@@ -140,13 +141,13 @@ class PeerLogViews:
                 raise self.distrust(member, fork_proofs.same_size(other, checkpoint))
             return same is not None
 
-    def add_reported(self, member: Member, note: bytes, told_by: str) -> None:
+    def add_reported(self, member: Member, note: bytes, told_by: str, *, held: bool = False) -> None:
         """Note a checkpoint of a member's log that another member holds; it is unverified unless that log proved it.
 
-        Unavailable("bad_checkpoint") if that log did not sign it, Rejected("log_forked") if it contradicts another
-        signed checkpoint.
+        Unavailable("bad_checkpoint") if that log did not sign it, or only with keys it has abandoned and not ``held``
+        here before, Rejected("log_forked") if it contradicts another signed checkpoint.
         """
-        checkpoint = self.verify(member, note)
+        checkpoint = self.verify(member, note, held=held)
         with self._lock:
             if self.forked(member.id) or checkpoint.size == 0 or self.forks.trust_restored_for(checkpoint):
                 return
@@ -187,13 +188,18 @@ class PeerLogViews:
         """Return the largest size that the log of this origin signed, among those seen since the start."""
         return self._history.largest(origin).size
 
-    def verify(self, member: Member, note: bytes) -> VerifiedCheckpoint:
-        """Check that a checkpoint was signed by that member's newest log, and drop all other signatures."""
-        identity = note_identity(member, note)
+    def verify(self, member: Member, note: bytes, *, held: bool = False) -> VerifiedCheckpoint:
+        """Check that a checkpoint was signed by that member's newest log, and drop all other signatures.
+
+        A new one is refused if only keys signed it that the log has abandoned by now; one that was ``held`` before, or
+        that a quorum cosigned, is not.
+        """
+        new_at = None if held else self._clock()
+        identity = note_identity(member, note, new_at)
         with self._lock:
             if (verified := self._notes.find(identity)) is not None:
                 return verified
-        checkpoint = verify_note(member, note)
+        checkpoint = verify_note(member, note, new_at)
         with self._lock:
             self._newest[member.id] = checkpoint.origin
             self._notes.add(identity, checkpoint)

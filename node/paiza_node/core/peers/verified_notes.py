@@ -2,20 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Container, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
 from paiza_register.model import Member
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
-from paiza_wire.tlog.notes import VerifierKey
 
 MAX_CONSISTENCY_HASHES: Final = 128  # a consistency proof between any two sizes has fewer
 MAX_VERIFIED: Final = 1024  # notes in the cache
 
-NoteIdentity = tuple[str, bytes]
+NoteIdentity = tuple[str, bytes, bytes]
 
 
 class VerifiedNotes:
@@ -44,24 +43,33 @@ class VerifiedNotes:
             del self._verified[identity]
 
 
-def note_identity(member: Member, note: bytes) -> NoteIdentity:
-    """Return the cache key of a note of a member's newest log: the note may be large with signatures of others."""
-    return member.log_keys[-1].vkey, sha256(note).digest()
+def note_identity(member: Member, note: bytes, new_at: datetime | None) -> NoteIdentity:
+    """Return the cache key of a note of a member's newest log: the note may be large with signatures of others.
+
+    It names the keys that may have signed it alone: with the abandonment of one, its notes are verified anew.
+    """
+    origin = member.origin
+    counting = [
+        key.key.key_id
+        for key in member.log_keys
+        if key.origin == origin and not (new_at is not None and key.is_abandoned(new_at))
+    ]
+    return origin, b"".join(counting), sha256(note).digest()
 
 
-def verify_note(member: Member, note: bytes) -> VerifiedCheckpoint:
+def verify_note(member: Member, note: bytes, new_at: datetime | None) -> VerifiedCheckpoint:
     """Check that a checkpoint was signed by that member's newest log; Unavailable("bad_checkpoint") if it was not.
 
-    Other signatures on the note are dropped: they are not ours to pass on, and take space.
+    ``new_at`` as of `Member.checkpoint`. Other signatures on the note are dropped: they are not ours to pass on, and
+    take space.
     """
-    newest = member.log_keys[-1]
     try:
-        key = VerifierKey.from_vkey(newest.vkey)
-        checkpoint = checkpoints.verify(note, [key], newest.origin)
+        checkpoint = member.checkpoint(note, member.origin, new_at=new_at)
     except Rejected as error:
         detail = f"the checkpoint of {member.id} does not hold: {error.detail}"
         raise Unavailable("bad_checkpoint", detail) from error
-    return VerifiedCheckpoint(checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.minimal_note(note, key))
+    own = fork_proofs.minimal_note(note, *member.keys_of_log(member.origin))
+    return VerifiedCheckpoint(checkpoint.origin, checkpoint.size, checkpoint.root, own)
 
 
 def check_contains(

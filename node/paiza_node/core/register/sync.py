@@ -76,7 +76,7 @@ class RegisterCache:
     def newest_origin(self, member: str) -> str:
         """Return the origin of a member's newest log; empty if the register does not know the member."""
         found = self._register.members.get(member)
-        return "" if found is None else found.log_keys[-1].origin
+        return "" if found is None else found.origin
 
     @property
     def last(self) -> Register:

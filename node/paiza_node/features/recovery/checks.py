@@ -16,11 +16,9 @@ from paiza_node.features.recovery import store as recovery_store
 from paiza_register import Member
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import split_hashes
-from paiza_wire.tlog.notes import VerifierKey
 
 _WHERE: Final = N_("the earlier log {origin}")
 
@@ -122,4 +120,4 @@ def _root(leaves: Iterator[bytes]) -> bytes:
 
 
 def _signed(member: Member, origin: str, note: bytes) -> VerifiedCheckpoint:
-    return checkpoints.verify(note, [VerifierKey.from_vkey(member.log_key(origin).vkey)], origin)
+    return member.checkpoint(note, origin)

@@ -22,9 +22,7 @@ from paiza_register import Member
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message import MAX_PARENTS
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs
-from paiza_wire.tlog.notes import VerifierKey
 
 RESTORED_TEXT: Final = "Set after the backup, as the answer to a request to erase shows; who set it, and why, is lost."
 
@@ -36,8 +34,7 @@ def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.
 
     Rejected if it was not.
     """
-    key = VerifierKey.from_vkey(own.log_key(origin).vkey)
-    proven_to = checkpoints.verify(proof.checkpoint, [key], origin)
+    proven_to = own.checkpoint(proof.checkpoint, origin)
     entry = receipts.verify_entry(proof.proven, proven_to)
     if entry.entry.counterpart != peer or not entry.entry.message_digest or entry.index < own_size:
         raise Rejected("bad_proof", "the entry is of another member or of no message, or not lost")

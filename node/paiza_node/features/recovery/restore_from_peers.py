@@ -115,11 +115,11 @@ class RestoreFromPeers:
         """Step 1: fetch the checkpoints that a member holds of third logs."""
         response = await session.list_held_checkpoints()
         core, unproven = self._core, {member: list(notes) for member, notes in self.progress.unproven.items()}
-        owners = {each.log_keys[-1].origin: each for each in core.register_cache.current.members.values()}
+        owners = {each.origin: each for each in core.register_cache.current.members.values()}
         for note in response.other_checkpoints[:MAX_CHECKPOINTS]:
             try:
                 owner = owners[fork_proofs.read_origin(note)]
-                checkpoint = core.logs.verify(owner, note)
+                checkpoint = core.logs.verify(owner, note, held=True)
             except (PaizaError, KeyError):  # of a former log, or not signed by it: nobody cosigns that
                 continue
             if owner.id == core.member or checkpoint.size <= core.logs.size(owner.id):
@@ -135,7 +135,7 @@ class RestoreFromPeers:
         """Step 1: have a log prove consistency with every larger checkpoint others hold of it, one after the other."""
         core, owner = self._core, self._core.register_cache.current.active_member(session.member)
         for note in sorted(self.progress.unproven[session.member], key=fork_proofs.read_size):
-            checkpoint = core.logs.verify(owner, note)
+            checkpoint = core.logs.verify(owner, note, held=True)
             if checkpoint.size > core.logs.size(owner.id):
                 try:
                     await session.prove_history(checkpoint)

@@ -115,7 +115,7 @@ class ServePeer:
             raise Rejected("malformed", "the side is not set")
         if max(request.own_size, request.from_index) > MAX_TREE_SIZE:
             raise Rejected("malformed", "no log has so many entries")
-        if request.origin not in {key.origin for key in member.log_keys[:-1]}:
+        if request.origin not in member.origins[:-1]:
             raise Rejected("unknown_log", f"{request.origin!r} is no log that {member.id} has left behind")
         # 2.
         async with self._one:

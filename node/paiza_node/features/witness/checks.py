@@ -21,11 +21,9 @@ from paiza_node.features.witness.model import CosignedProof, CosignedSpan
 from paiza_node.features.witness.verify_cosignatures import JudgedNote, judge_note
 from paiza_register import Member, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Rejected
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.cosignatures import cosignatures
 from paiza_wire.tlog.merkle import split_hashes
-from paiza_wire.tlog.notes import VerifierKey
 from paiza_wire.tlog.tiles import TileTree
 
 _Entry = tuple[FindingKind, str, bytes]
@@ -92,8 +90,7 @@ class Witnesses(Check):
         part.counts = {"checkpoints": notes, "proofs": proofs}
 
     def _check_note(self, row: Any, own: Member, tree: TileTree) -> None:
-        key = VerifierKey.from_vkey(own.log_key(row.origin).vkey)
-        checkpoint = checkpoints.verify(row.note, [key], row.origin)
+        checkpoint = own.checkpoint(row.note, row.origin)
         if (checkpoint.size, checkpoint.root) != (row.size, row.root) or tree.root(row.size) != row.root:
             raise Rejected("bad_checkpoint", "the log had another root at this size")
         members = self._register.described.values()
@@ -189,8 +186,7 @@ class Misbehaviour(Check):
                         _find_recorded(part, begun, N_("The log does not record it."))
                     # 2.
                     if row.kind == FindingKind.FORK:
-                        key = self._register.member(row.member).log_key(row.origin)
-                        fork_proofs.verify(row.proof, VerifierKey.from_vkey(key.vkey))
+                        fork_proofs.verify(row.proof, *self._register.member(row.member).keys_of_log(row.origin))
                 except (PaizaError, ValueError) as error:
                     _find_recorded(part, begun, N_("The stored proof does not show it: {error}"), error=str(error))
             count += len(rows)

@@ -143,7 +143,7 @@ class ConsistencyMonitor:
         register: Register,
     ) -> None:
         """Evaluate a member's reports about third logs; invalid ones are ignored."""
-        owners = {member.log_keys[-1].origin: member for member in register.active_members()}
+        owners = {member.origin: member for member in register.active_members()}
         for note in notes:
             try:
                 owner = owners.get(fork_proofs.read_origin(note))
@@ -151,7 +151,7 @@ class ConsistencyMonitor:
                     self._logs.add_reported(owner, note, told_by=teller)
             except PaizaError as error:
                 self._passed_over(teller, error)
-        everyone = {key.origin: member for member in register.described.values() for key in member.log_keys}
+        everyone = {origin: member for member in register.described.values() for origin in member.origins}
         for proof in proofs:
             data = proof.SerializeToString(deterministic=True)
             try:
@@ -174,7 +174,7 @@ class ConsistencyMonitor:
                 continue
             self._restore_unverified(member)
             base = self._logs.link(member.id)
-            unverified = self._logs.unverified(member.id, member.log_keys[-1].origin)
+            unverified = self._logs.unverified(member.id, member.origin)
             if not unverified and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
                 self._attempts.pop(member.id, None)
                 continue
@@ -196,7 +196,7 @@ class ConsistencyMonitor:
         """Restore the unverified checkpoint for which a log is in default, also after a restart."""
         if (default := self.defaults.get(member.id)) is not None and default.unverified:
             try:
-                self._logs.add_reported(member, default.unverified, told_by=self._member)
+                self._logs.add_reported(member, default.unverified, told_by=self._member, held=True)
             except PaizaError as error:
                 self._passed_over(self._member, error)
 

@@ -10,7 +10,7 @@ nothing else, in particular not for the caller: two nodes that call each other a
 answers. (After a start a member is first asked what it holds of our log: by a call that waits for nothing.)
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -30,6 +30,7 @@ from paiza_wire.tlog.cosignatures import TIME_BYTES, WitnessSigner, add_signatur
 from paiza_wire.tlog.notes import parse_note
 
 SIGN_AGAIN: Final = timedelta(seconds=5)  # greatest age of the log's own ML-DSA-44 signature on an unchanged candidate
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 COSIGN_AGAIN: Final = timedelta(seconds=15)  # for a caller, an unchanged log is cosigned again no more often than this
 
 log = structlog.get_logger("paiza.witness")
@@ -54,6 +55,7 @@ class CheckpointExchange:
         self._grown: set[str] = set()  # members to which a cosignature of their logs' growth is to be sent
         self._register: Register | None = None
         self._witnesses: Witnesses = {}
+        self._next_end = NEVER  # the next time at which a witness abandons a key
 
     def candidate(self, at_least: int | None = None) -> VerifiedCheckpoint:
         """Return the candidate, and open its round; Unavailable("register_expired") if no witness can be verified.
@@ -74,9 +76,10 @@ class CheckpointExchange:
 
     def witnesses(self) -> Witnesses:
         """Return the other active members and the keys with which they cosign now."""
-        register = self._core.register_cache.current
-        if register is not self._register:
-            self._witnesses = cosigners(register, self._core.member)
+        register, now = self._core.register_cache.current, self._core.clock()
+        if register is not self._register or now >= self._next_end:
+            self._witnesses = cosigners(register, self._core.member, now)
+            self._next_end = next_end(register, now)
             self._register = register
         return self._witnesses
 
@@ -182,10 +185,19 @@ class CheckpointExchange:
         self.rounds.stored(notes)
 
 
-def cosigners(register: Register, owner: str) -> Witnesses:
-    """Return the witnesses of a member's log: the other active members, each with its newest key alone.
+def next_end(register: Register, now: datetime) -> datetime:
+    """Return the next time at which a member abandons a witness key; `NEVER` if none is announced."""
+    keys = (key for member in register.active_members() for key in member.witness_keys)
+    return min((key.until for key in keys if key.until is not None and key.until > now), default=NEVER)
+
+
+def cosigners(register: Register, owner: str, at: datetime) -> Witnesses:
+    """Return the witnesses of a member's log: the other active members, each with the keys not abandoned by then.
 
     A member whose own files cannot be used has no key that counts; the quorum stays.
     """
-    keys = {member.id: (member.witness_keys[-1].key,) for member in register.active_members()}
+    keys = {
+        member.id: tuple(key.key for key in member.witness_keys if not key.is_abandoned(at))
+        for member in register.active_members()
+    }
     return {member: keys.get(member, ()) for member in sorted(register.active_ids - {owner})}

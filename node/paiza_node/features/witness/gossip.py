@@ -67,7 +67,7 @@ class LargestKnown:
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
         """Return the proofs of all open forks except those of the receiver's logs."""
         told = self._register().members.get(to)
-        own = {key.origin for key in told.log_keys} if told is not None else set()
+        own = told.origins if told is not None else ()
         found = [proof for origin, proof in self._logs.fork_proofs().items() if origin not in own]
         return [fork_proof_pb2.ForkProof.FromString(proof) for proof in found[:MAX_FORK_PROOFS]]
 
@@ -79,7 +79,7 @@ class LargestKnown:
 
 def bare(note: bytes, member: Member) -> bytes:
     """Return a note with only that member's own signatures; other lines of the note are not passed on."""
-    names = {key.origin for key in member.log_keys} | {key.name for key in member.witness_keys}
+    names = {*member.origins, *(key.name for key in member.witness_keys)}
     try:
         parsed = parse_note(note)
     except PaizaError:

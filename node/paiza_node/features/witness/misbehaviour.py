@@ -98,7 +98,7 @@ class MisbehaviourRecorder:
         for _ in range(len(core.logs.unverified_checkpoints.entries)):
             told = core.logs.unverified_checkpoints.entries.popleft()
             member = register.members.get(told.member)
-            if member is None or told.checkpoint.origin != member.log_keys[-1].origin:
+            if member is None or told.checkpoint.origin != member.origin:
                 continue
             unverified = core.logs.unverified(told.member, told.checkpoint.origin)
             if not any(each.size == told.checkpoint.size for each in unverified):
@@ -108,9 +108,9 @@ class MisbehaviourRecorder:
                 continue
             with core.store.reads() as reads:
                 kept = exchange_store.proofs_at(reads, told.member, told.index)
-            key = VerifierKey.from_vkey(member.log_keys[-1].vkey)
+            keys = member.keys_of_log(member.origin)
             for proof in kept:
-                if (fork := contradiction(told, proof, key)) is not None:
+                if (fork := contradiction(told, proof, keys)) is not None:
                     core.logs.distrust(told.member, fork)
 
     async def _ask(self, question: Question) -> None:
@@ -188,14 +188,14 @@ def listed(findings: Sequence[Finding]) -> list[Finding]:
     return [each for each in findings if each.index not in left_out]
 
 
-def contradiction(told: ToldEntry, kept: ForeignProof, key: VerifierKey) -> Fork | None:
+def contradiction(told: ToldEntry, kept: ForeignProof, keys: Sequence[VerifierKey]) -> Fork | None:
     """Return the proof that a log put two entries at one index; None if the two proofs do not show it."""
     try:
-        checkpoint = checkpoints.verify(kept.checkpoint, [key], key.name)
+        checkpoint = checkpoints.verify(kept.checkpoint, keys, keys[0].name)
         bare = VerifiedCheckpoint(
-            checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.minimal_note(checkpoint.note, key)
+            checkpoint.origin, checkpoint.size, checkpoint.root, fork_proofs.minimal_note(checkpoint.note, *keys)
         )
-        told_note = fork_proofs.minimal_note(told.checkpoint.note, key)
+        told_note = fork_proofs.minimal_note(told.checkpoint.note, *keys)
         other = VerifiedCheckpoint(told.checkpoint.origin, told.checkpoint.size, told.checkpoint.root, told_note)
         shown = fork_proof_pb2.OtherEntry(
             index=told.index,

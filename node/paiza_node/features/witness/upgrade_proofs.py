@@ -171,7 +171,7 @@ class UpgradeProofs:
         return True
 
     def _waiting(self, owner: Member) -> list[Uncosigned]:
-        origin, after = owner.log_keys[-1].origin, self._after.get(owner.id, -1)
+        origin, after = owner.origin, self._after.get(owner.id, -1)
         with self._core.store.reads() as reads:
             return witness_store.uncosigned(reads, origin, MAX_INDICES, after=after)
 
@@ -188,8 +188,8 @@ class UpgradeProofs:
             try:
                 proofs, shown = await asyncio.to_thread(judge)
                 for each in shown:
-                    if each.origin == owner.log_keys[-1].origin:
-                        core.logs.compare(owner.id, core.logs.verify(owner, bare(each.note, owner)))
+                    if each.origin == owner.origin:
+                        core.logs.compare(owner.id, core.logs.verify(owner, bare(each.note, owner), held=True))
             except PaizaError as error:
                 await record_fork(core.ledger, core.logs)
                 log.warning("span_refused", peer=owner.id, reason=error.reason, detail=error.detail)

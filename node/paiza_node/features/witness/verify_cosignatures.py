@@ -1,7 +1,8 @@
 """Verification that a quorum cosigned a note of another member's log, and of received spans of it.
 
 Pure functions of notes, a register and the known state. The register determines whose cosignatures count: those of the
-other active members, each counted once, with any of its keys, by the earliest of its cosignatures.
+other active members, each counted once, with any of its keys up to the time when it was abandoned, by the earliest of
+its cosignatures.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from paiza_node.features.witness.model import CosignedProof, CosignedSpan, Uncos
 from paiza_register import Member, Register
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog import checkpoint as checkpoints
-from paiza_wire.tlog import merkle
+from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
-from paiza_wire.tlog.cosignatures import cosignatures, quorum
-from paiza_wire.tlog.notes import VerifierKey, format_note, parse_note
+from paiza_wire.tlog.cosignatures import quorum
+from paiza_wire.tlog.notes import format_note, parse_note
 from paiza_wire.tlog.witnessed_time import witnessed_time
 
 CLOCKS_DIFFER: Final = timedelta(minutes=10)  # greatest difference between the clocks of honest witnesses and ours
@@ -37,7 +38,7 @@ class JudgedNote:
 def judge_note(note: bytes, owner: Member, register: Register, now: datetime) -> JudgedNote:
     """Verify a witnessed note of a member's log.
 
-    1. It is a checkpoint of that log, signed by its key.
+    1. It is a checkpoint of that log, signed by its keys: also by those abandoned since, for its witnesses accepted it.
     2. Every signature by a witness key of an active member is valid, including that of the log's own member.
     3. A quorum of the others cosigned it.
     4. Their times are not in the future.
@@ -47,15 +48,11 @@ def judge_note(note: bytes, owner: Member, register: Register, now: datetime) ->
     # 1.
     parsed = parse_note(note)
     origin = checkpoints.Checkpoint.parse(parsed.text).origin
-    key = VerifierKey.from_vkey(owner.log_key(origin).vkey)
-    checkpoint = checkpoints.verify(note, [key], origin)
+    checkpoint = owner.checkpoint(note, origin)
     # 2.
-    names = {each.name: member.id for member in register.active_members() for each in member.witness_keys}
-    keys = [each.key for member in register.active_members() for each in member.witness_keys]
-    found = cosignatures(note, keys)
+    found = register.cosignatures(note)
     # 3.
-    others = [each for each in found if names[each.name] != owner.id]
-    first = {names[each.name]: each for each in sorted(others, key=lambda each: each.time, reverse=True)}
+    first = register.witnesses(found, owner.id)
     asked = len(register.active_ids - {owner.id})
     time = witnessed_time(first.values(), quorum(asked))
     if time is None:
@@ -63,7 +60,7 @@ def judge_note(note: bytes, owner: Member, register: Register, now: datetime) ->
     # 4.
     if time > now + CLOCKS_DIFFER:
         raise Rejected("bad_checkpoint", "its witnesses speak of a time that has not come")
-    own = [each for each in parsed.signatures if (each.name, each.key_id) == (key.name, key.key_id)][:1]
+    own = parse_note(fork_proofs.minimal_note(note, *owner.keys_of_log(origin))).signatures
     text = format_note(parsed.text, [*own, *(each.signature for each in found)])
     return JudgedNote(VerifiedCheckpoint(origin, checkpoint.size, checkpoint.root, text), time)
 

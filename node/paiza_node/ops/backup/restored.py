@@ -23,10 +23,8 @@ from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.keys import Keys, load_keys
 from paiza_register import Member, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Unavailable
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
-from paiza_wire.tlog.notes import VerifierKey
 
 MAX_NOTES: Final = 64  # of one answer; a member has at most 32 logs
 
@@ -41,7 +39,7 @@ class Shown:
         """Add a note, if one of our logs signed it."""
         try:
             origin = fork_proofs.read_origin(note)
-            checkpoint = checkpoints.verify(note, [VerifierKey.from_vkey(own.log_key(origin).vkey)], origin)
+            checkpoint = own.checkpoint(note, origin)
         except PaizaError:  # a log is not ended by a checkpoint that it did not sign
             return
         if origin not in self.largest or self.largest[origin][0].size < checkpoint.size:

@@ -116,7 +116,7 @@ def make_backup(
     with staging as folder:
         copy = Path(folder) / container.DATABASE
         kind = copy_out(config.database, copy)
-        origin = member.log_keys[-1].origin
+        origin = member.origin
         size, messages = check_copy(copy, member, note, origin)
         register_files = _register_files(config)
 

@@ -21,7 +21,6 @@ from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import iso, print_facts, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog import fork_proofs
-from paiza_wire.tlog.notes import VerifierKey
 
 
 @click.group("misbehaviour", help=N_("List misbehaviour of other members' logs, and restore trust in a forked log."))
@@ -150,9 +149,9 @@ def _proof_file(config: Config, each: admin_pb2.Misbehaviour) -> bytes:
             remedy=N_("Ask that member's operator why the log is not proven. The default ends when it is."),
         )
     _reader, register = known_register(config)
-    key = VerifierKey.from_vkey(register.member(each.member).log_key(each.origin).vkey)
-    fork = fork_proofs.verify(each.proof.SerializeToString(deterministic=True), key)
-    return fork_proofs.format_file(fork, key)
+    keys = register.member(each.member).keys_of_log(each.origin)
+    fork = fork_proofs.verify(each.proof.SerializeToString(deterministic=True), *keys)
+    return fork_proofs.format_file(fork, *keys)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -168,7 +168,7 @@ def _check_empty(config: Config) -> None:
 def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, now: datetime) -> Restored:
     """Decide under which name the log continues, and prepare the copy for it."""
     own, shown = compared.register.member(config.member), compared.shown.largest
-    newest = own.log_keys[-1].origin
+    newest = own.origin
     size = _size(copy)
     lost: list[tuple[str, int, int]] = []
     if (known := shown.get(manifest.origin)) is not None:
@@ -177,8 +177,8 @@ def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, n
             lost.append((manifest.origin, size, theirs.size))
         elif _root(copy, theirs.size) != theirs.root:  # the copy itself is of a second history
             lost.append((manifest.origin, 0, theirs.size))
-    numbers = [key.origin for key in own.log_keys]
-    for later in numbers[numbers.index(manifest.origin) + 1 :]:  # logs that continued after this backup was made
+    origins = own.origins
+    for later in origins[origins.index(manifest.origin) + 1 :]:  # logs that continued after this backup was made
         lost += [(later, 0, shown[later][0].size)] if later in shown else []
     if not lost and newest == manifest.origin:
         put_setting(copy, SETTING, Progress.begin(compared.answered).to_bytes())

@@ -37,8 +37,6 @@ from paiza_node.ops.language import number_text, span_text
 from paiza_node.ops.terminal import shown_time
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
-from paiza_wire.tlog import checkpoint as checkpoints
-from paiza_wire.tlog.notes import VerifierKey
 
 MAX_BEHIND: Final = 1  # versions of the timestamp; the newest may be on its way
 
@@ -139,9 +137,9 @@ async def _ask(
 
 
 def _known_size(register: Register, member: str, note: bytes) -> int:
-    newest = register.member(member).log_keys[-1]
+    own = register.member(member)
     try:
-        return checkpoints.verify(note, [VerifierKey.from_vkey(newest.vkey)], newest.origin).size if note else 0
+        return own.checkpoint(note, own.origin).size if note else 0
     except PaizaError:
         return 0
 

@@ -20,8 +20,6 @@ from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.receipts import VerifiedEntry
-from paiza_wire.tlog import checkpoint as checkpoints
-from paiza_wire.tlog.notes import VerifierKey
 
 
 class ReceiveForwarded:
@@ -100,8 +98,7 @@ class ReceiveForwarded:
         author = register.member(header.author)
         try:
             name = origin.checkpoint.split(b"\n", 1)[0].decode("utf-8", "replace")
-            key = VerifierKey.from_vkey(author.log_key(name).vkey)
-            checkpoint = checkpoints.verify(origin.checkpoint, [key], name)
+            checkpoint = author.checkpoint(origin.checkpoint, name)
         except Rejected as error:
             raise Rejected("bad_proof", f"the author's checkpoint does not hold: {error.detail}") from error
         released = receipts.verify_entry(origin.proven, checkpoint)
@@ -122,7 +119,7 @@ class ReceiveForwarded:
         if recipient not in {each.member for each in header.recipients}:
             raise Rejected("bad_proof", "the author's release is to nobody the message is addressed to")
         receipts.check_released(released.entry, message, recipient)
-        if name == author.log_keys[-1].origin and author.id != self._member:
+        if name == author.origin and author.id != self._member:
             note_told_entry(self._logs, author, released, origin.proven.inclusion_hashes, told_by=teller.id)
         return message, released
 

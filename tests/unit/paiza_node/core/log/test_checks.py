@@ -28,7 +28,7 @@ KAZ = Member(
     "active",
     MemberAuthority("kaz", "paiza.example", b"", b""),
     (),
-    (LogKey(SIGNER.verifier_key.name, SIGNER.verifier_key.to_vkey()),),
+    (LogKey(SIGNER.verifier_key.name, SIGNER.verifier_key.to_vkey(), None, SIGNER.verifier_key),),
     (),
     (),
     1,

@@ -26,12 +26,13 @@ from paiza_node.core.storage import open_store
 from paiza_node.features.audit.log_index import LogIndex
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_officer.errors import NotProven
+from paiza_register import LogKey, Member
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import keys
+from paiza_wire.identity import MemberAuthority, keys
 from paiza_wire.message import key_wrapping
-from paiza_wire.tlog.notes import SignerKey
+from paiza_wire.tlog.notes import SignerKey, VerifierKey
 from tests.log_entries import entry_of
 from tests.unit.paiza_node.room import Clock, NoFile
 
@@ -50,12 +51,13 @@ def officer(member: str, name: str = "coordinator") -> str:
     return f"spiffe://{member}.{FEDERATION}/officer/{name}"
 
 
-def member_of(member: str) -> Any:
-    """As much of a member in the register as is asked here: its id and its log."""
+def member_of(member: str) -> Member:
+    """A member in the register of whom nothing but its log matters."""
     if member not in MEMBERS:
         raise Rejected("unknown_member", member)
     key = SIGNERS[member].verifier_key
-    return SimpleNamespace(id=member, status="active", log_keys=(SimpleNamespace(origin=key.name, vkey=key.to_vkey()),))
+    authority = MemberAuthority(member, FEDERATION, b"", b"", frozenset())
+    return Member(member, {}, "active", authority, (), (LogKey(key.name, key.to_vkey(), None, key),), (), (), 1)
 
 
 class _Keys:
@@ -65,8 +67,10 @@ class _Keys:
         member = origin.split(".", 1)[0]
         if member not in SIGNERS or origin != SIGNERS[member].verifier_key.name:
             raise NotProven("unknown_log", origin, "no member has this log")
-        vkey = SIGNERS[member].verifier_key.to_vkey()
-        return SimpleNamespace(id=member, log_key=lambda _origin: SimpleNamespace(vkey=vkey))
+        return member_of(member)
+
+    def keys_of_log(self, origin: str) -> tuple[VerifierKey, ...]:
+        return (SIGNERS[origin.split(".", 1)[0]].verifier_key,)
 
 
 def log_reader() -> LogReader:

@@ -44,7 +44,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         described = made.register_cache.current.members
         kaz = described["kaz"]
         described["kaz"] = dataclasses.replace(  # type: ignore[index]
-            kaz, log_keys=(*kaz.log_keys, LogKey(second, key.verifier_key.to_vkey()))
+            kaz, log_keys=(*kaz.log_keys, LogKey(second, key.verifier_key.to_vkey(), None, key.verifier_key))
         )
         yield made
 

@@ -128,8 +128,8 @@ class Keys:
             status="active",
             authority=MemberAuthority(self.member, FEDERATION, b"", b""),
             endpoints=(),
-            log_keys=(LogKey(log.name, log.to_vkey()),),
-            witness_keys=(WitnessKey(witness.name, witness.to_vkey(), witness),),
+            log_keys=(LogKey(log.name, log.to_vkey(), None, log),),
+            witness_keys=(WitnessKey(witness.name, witness.to_vkey(), None, witness),),
             encryption_keys=(),
             classification_ceiling=1,
         )
