@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # the latter between clocks of states
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64
 MAX_LISTED, MAX_TIMESTAMP, MAX_SNAPSHOT, MAX_VERSION = 500, 32 << 10, 256 << 10, (1 << 53) - 1
+TIME, NEVER, KeyTable = "%Y-%m-%dT%H:%M:%SZ", "~", dict[tuple[str, bytes], tuple[str, bytes, str]]  # ~ is after 9
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
 MAX_OWN, MAX_SHARED, MAX_REVOKED = (2 << 20, 16), (16 << 20, 256), 5000  # bytes and files in the register
 FILE = re.compile("(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -45,9 +46,8 @@ SMALL_ORDER = {0, 1, FIELD - 1, ORDER_8, FIELD - ORDER_8}
 HALF_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 // 2
 POINT, PAIR_KEY, PAIR_SIGNATURE = 65, 65 + 1312, 64 + 2420
 # The events in evidence; the detail of each has its name, and its number plus 8.
-EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED"}
-EVENTS |= {18: "RECALLED", 19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED"}
-EVENTS |= {48: "SUBJECTS_SHOWN", 49: "OPENED_TOGETHER"}
+EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED", 18: "RECALLED"}
+EVENTS |= {19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED", 48: "SUBJECTS_SHOWN", 49: "OPENED_TOGETHER"}
 
 # Protocol Buffers messages: fields in the order of their numbers ("-": none here). b bytes, s text, i signed, u 32
 # bits, o 32 bits and optional, U 64 bits, t true; * repeated.
@@ -348,7 +348,7 @@ class Register:
         known = {"targets", "federation.reference", *ever, *(f"{each}.revoked" for each in ever)}
         need({f"{each}.json" for each in known} >= set(snapshot["meta"]), "the register: a role of nobody who belonged")
         self.officer_ca, self.revoked = dict[str, bytes](), dict[str, set[str]]()
-        self.log_keys, self.witness_keys = dict[str, tuple[str, bytes]](), dict[tuple[str, bytes], tuple[str, bytes]]()
+        self.log_keys, self.witness_keys = KeyTable(), KeyTable()
         for own in ["federation.reference"], *([f"{member}.revoked", member] for member in members):
             parts = {name: lists[name] for name in own}
             if within(parts, 0 if len(own) == 1 else sum(sizes[name] for name in own)):
@@ -363,16 +363,16 @@ class Register:
         need(len(gone["certificates"]) <= MAX_REVOKED, f"{member}: too many revocations")
         officer_ca, own = b64decode(found["officer_ca"], validate=True), f"{member}.{self.federation}/"
         revoked = {each[name] for each in gone["certificates"] for name in ("certificate_sha256", "key_sha256")}
-        admitted = list[list[tuple[str, bytes, bytes]]]()  # a key that is named and not pinned is not the member's yet
+        admitted = list[KeyTable]()  # a key that is named and not pinned is not the member's yet
         for label, all_of, kind in (("origin", "log_keys", 1), ("name", "witness_keys", 6)):
             pins = {(each[label], each["vkey_sha256"]) for each in federation[all_of] if each[label].startswith(own)}
-            texts = [each["vkey"] for each in found[all_of]]
-            keys = [(vkey(text, kind, f"{own}{all_of[:-5]}/"), sha256(text.encode()).hexdigest()) for text in texts]
-            admitted.append([key for key, digest in keys if (key[0], digest) in pins])
-            need(0 < len(admitted[-1]) == len(pins), f"{member}: other keys than the members admitted")
+            keys = [vkey(each, kind, f"{own}{all_of[:-5]}/") for each in found[all_of]]
+            mine = [(each[:2], (member, *each[3:])) for each in keys if (each[0], each[2]) in pins]
+            admitted.append(KeyTable(mine))
+            need(0 < len(admitted[-1]) == len(mine) == len(pins), f"{member}: other keys than the members admitted")
         self.officer_ca[member], self.revoked[member] = officer_ca, revoked
-        self.log_keys |= {name: (member, key) for name, _key_id, key in admitted[0]}
-        self.witness_keys |= {(name, key_id): (member, key) for name, key_id, key in admitted[1]}
+        self.log_keys |= admitted[0]
+        self.witness_keys |= admitted[1]
 
 
 def base64_of(text: str) -> bytes:
@@ -389,15 +389,16 @@ def hashes_of(lines: list[str]) -> list[bytes]:
     return hashes
 
 
-def vkey(text: str, kind: int, prefix: str) -> tuple[str, bytes, bytes]:
-    """Read a C2SP verifier key of one kind and owner: its name, key id and public key."""
-    name, key_id, encoded = text.split("+", 2)
-    data = base64_of(encoded)
+def vkey(named: dict, kind: int, prefix: str) -> tuple[str, bytes, str, bytes, str]:
+    """Read a C2SP verifier key of one kind and owner: name, key id, digest of its text, public key, until when."""
+    name, key_id, encoded = named["vkey"].split("+", 2)
+    data, until = base64_of(encoded), named.get("until", NEVER)
     computed = sha256(name.encode() + b"\n" + data).digest()[:4]
     need(data[0] == kind and key_id == computed.hex() and name.startswith(prefix), f"the key {name} is another")
     y = int.from_bytes(data[1:], "little") & (1 << 255) - 1
     need(kind != 1 or (len(data) == 1 + HASH and y < FIELD and y not in SMALL_ORDER), f"the key {name} is no point")
-    return name, computed, data[1:]
+    need("until" not in named or f"{datetime.fromisoformat(until):{TIME}}" == until, f"the key {name} ends at no time")
+    return name, computed, sha256(named["vkey"].encode()).hexdigest(), data[1:], until
 
 
 class Note:
@@ -417,17 +418,17 @@ class Note:
             need(dash == "\N{EM DASH}" and len(signature) > 4, "a signature line is not one")  # noqa: PLR2004
             need(0 < len(name) <= 255 and "+" not in name and not re.search(r"\s", name), "no key name")  # noqa: PLR2004
             self.signatures.append((name, signature[:4], signature[4:]))
-        self.owner, key = next(each.log_keys[self.origin] for each in registers if self.origin in each.log_keys)
-        key_id = sha256(self.origin.encode() + b"\n\x01" + key).digest()[:4]
-        mine = [each for *identity, each in self.signatures if identity == [self.origin, key_id]]
-        for signature in mine or [b""]:  # where the log has not signed: an empty one does not hold
-            Ed25519PublicKey.from_public_bytes(key).verify(signature, f"{body}\n".encode())
+        known = {of: key for each in registers for of, key in each.log_keys.items() if of[0] == self.origin}
+        mine = [(*known[of], made) for *names, made in self.signatures if (of := tuple(names)) in known]
+        need(mine, f"{self.origin}: a checkpoint that no key of this log has signed")
+        for self.owner, key, _until, made in mine:  # the log may have abandoned a key since
+            Ed25519PublicKey.from_public_bytes(key).verify(made, f"{body}\n".encode())
 
     def witnessed(self, register: Register) -> tuple[datetime, list[str], int]:
         """Return the median time at which a quorum of the others cosigned, their names, and the number of witnesses."""
         others, newest = register.active - {self.owner}, dict[tuple[str, bytes], int]()
         for name, key_id, signature in self.signatures:
-            witness, key = register.witness_keys.get((name, key_id), ("", b""))
+            witness, key, _until = register.witness_keys.get((name, key_id), ("", b"", ""))
             if witness not in register.active:
                 continue  # by the log itself, or by nobody who is known
             seconds = int.from_bytes(signature[:8], "big")
@@ -437,10 +438,9 @@ class Note:
             MLDSA44PublicKey.from_public_bytes(key).verify(signature[8:], b"".join([*head, self.root]))
             if seconds and witness in others:
                 newest[name, key_id] = max(seconds, newest.get((name, key_id), 0))
-        first: dict[str, int] = {}  # a member counts once, whichever of its keys it used
-        for identity, seconds in newest.items():
-            witness, _key = register.witness_keys[identity]
-            first[witness] = min(seconds, first.get(witness, seconds))
+        by = [(seconds, *register.witness_keys[identity]) for identity, seconds in newest.items()]
+        counted = [each for each in by if f"{EPOCH + timedelta(seconds=each[0]):{TIME}}" < each[3]]
+        first = {each[1]: each[0] for each in sorted(counted, reverse=True)}  # a member counts once, by its earliest
         need(len(first) > 2 * len(others) // 3, f"{self.origin}: only {len(first)} of {len(others)} cosigned")
         times = sorted(first.values())
         return EPOCH + timedelta(seconds=times[(len(times) - 1) // 2]), sorted(first), len(others)
