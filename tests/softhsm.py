@@ -72,9 +72,18 @@ def removed(token_label: str) -> Iterator[None]:
 
 
 def make_key(
-    library: Path, label: str, curve: str = "secp256r1", *, token_label: str = LABEL, signs: bool = True
+    library: Path,
+    label: str,
+    curve: str = "secp256r1",
+    *,
+    token_label: str = LABEL,
+    signs: bool = True,
+    asks_always: bool = False,
 ) -> None:
-    """Make a key pair on a token; one that does not sign may only agree on keys."""
+    """Make a key pair on a token; one that does not sign may only agree on keys.
+
+    With ``asks_always`` the token wants the PIN at every signature.
+    """
     import pkcs11  # noqa: PLC0415 - an extra
     from pkcs11.util.ec import encode_named_curve_parameters  # noqa: PLC0415
 
@@ -84,4 +93,5 @@ def make_key(
             pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}, local=True
         )
         capabilities = None if signs else pkcs11.MechanismFlag.DERIVE
-        parameters.generate_keypair(store=True, label=label, capabilities=capabilities)
+        private = {pkcs11.Attribute.ALWAYS_AUTHENTICATE: asks_always}
+        parameters.generate_keypair(store=True, label=label, capabilities=capabilities, private_template=private)

@@ -54,6 +54,7 @@ class Tokens:
     def __init__(self, ask_pin: Callable[[str], bytes]) -> None:
         self._ask_pin = ask_pin
         self._sessions: dict[tuple[str, str], pkcs11.Session] = {}
+        self._pins: dict[tuple[str, str], str] = {}  # for keys that ask at every signature
         self._refused: dict[tuple[str, str], Rejected] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="paiza-token")
         self._lock = Lock()
@@ -86,9 +87,10 @@ class Tokens:
             if found.name not in self._sessions:
                 self._sessions[found.name] = self._opened(uri, found)
             private_key, public_key = self._in_turn(_key_pair, self._sessions[found.name], uri)
+            pin = self._pins[found.name] if self._in_turn(_asks_always, private_key) else None
 
         def sign(data: bytes) -> bytes:
-            signature = self._in_turn(_sign, private_key, data)
+            signature = self._in_turn(_sign, private_key, data, pin)
             keys.verify(public_key, signature, data)  # that both halves on the token belong together
             return signature
 
@@ -107,10 +109,12 @@ class Tokens:
             raise Rejected(before.reason, before.detail) from before
         pin = self._ask_pin(found.label) if uri.pin_source is None else key_files.passphrase_from_file(uri.pin_source)
         try:
-            return self._in_turn(_open, found.token, pin)
+            session = self._in_turn(_open, found.token, pin)
         except Rejected as error:
             self._refused[found.name] = error
             raise
+        self._pins[found.name] = pin.decode()
+        return session
 
 
 def _found(uri: TokenUri) -> _Found:
@@ -189,12 +193,22 @@ def _only(session: "pkcs11.Session", uri: TokenUri, kind: "pkcs11.ObjectClass") 
     return found[0]
 
 
-def _sign(private_key: Any, data: bytes) -> bytes:
+def _asks_always(private_key: Any) -> bool:
+    """Return whether the token wants the PIN at every signature (CKA_ALWAYS_AUTHENTICATE), as cards of PIV do."""
+    import pkcs11  # noqa: PLC0415 - as in `_library`
+
+    try:
+        return bool(private_key[pkcs11.Attribute.ALWAYS_AUTHENTICATE])
+    except pkcs11.PKCS11Error:
+        return False  # a module that does not know the attribute has no such keys
+
+
+def _sign(private_key: Any, data: bytes, pin: str | None) -> bytes:
     import pkcs11  # noqa: PLC0415 - as in `_library`
 
     with _translated():
         # The digest is made here: every token has CKM_ECDSA, and some have nothing else.
-        raw: bytes = private_key.sign(sha256(data).digest(), mechanism=pkcs11.Mechanism.ECDSA)
+        raw: bytes = private_key.sign(sha256(data).digest(), mechanism=pkcs11.Mechanism.ECDSA, pin=pin)
     if len(raw) != SIGNATURE_BYTES:
         raise Rejected("bad_signature", "the token's signature has another length")
     half = SIGNATURE_BYTES // 2

@@ -73,6 +73,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         softhsm.make_key(library, label)
     softhsm.make_key(library, "p384", "secp384r1")
     softhsm.make_key(library, "agrees", signs=False)
+    softhsm.make_key(library, "careful", asks_always=True)
     softhsm.make_key(library, "custodian", token_label=softhsm.REMOVED)
     return library
 
@@ -101,6 +102,13 @@ def test_a_key_on_a_token_signs(library: Path, tokens: Tokens) -> None:
     """A token's signature verifies like that of any P-256 key."""
     signer = tokens.signer(named(library, "custodian"))
     keys.verify(signer.public_key(), keys.sign(signer, b"data"), b"data")
+
+
+def test_a_key_that_asks_always_signs_again_and_again(library: Path, tokens: Tokens) -> None:
+    """A card that wants the PIN at every signature gets the one that was typed once."""
+    signer = tokens.signer(named(library, "careful"))
+    for data in (b"first", b"second"):
+        keys.verify(signer.public_key(), keys.sign(signer, data), data)
 
 
 def test_certificates_of_a_ca_on_a_token_are_accepted(library: Path, tokens: Tokens) -> None:
@@ -156,7 +164,7 @@ def test_one_thread_speaks_to_the_modules(library: Path, tokens: Tokens, monkeyp
         speaking.add(current_thread().name)
         return load(module)
 
-    def sign(_private_key: object, data: bytes) -> bytes:
+    def sign(_private_key: object, data: bytes, _pin: object) -> bytes:
         speaking.add(current_thread().name)
         return data
 
