@@ -3,7 +3,7 @@
 `proven_entry`, for every request:
 
 1. The member is active in the issuer's own copy of the register (``member_suspended``).
-2. The note is signed by the key of the member's newest log (``bad_checkpoint``, ``unknown_log``).
+2. The note is signed by a key of the member's newest log that it has not abandoned (``bad_checkpoint``).
 3. That log has grown from the last note under which something was issued (``consistency_not_proven``).
 4. At least one other active member has cosigned the note (``not_witnessed``).
 5. The log holds the entry (``bad_proof``).
@@ -30,16 +30,14 @@ from paiza.core.v1 import enrolment_pb2, log_pb2
 from paiza.issuer.v1 import issuer_pb2
 from paiza_node.features.witness.exchange import cosigners
 from paiza_node.ops.issuer.journal import Issued, Journal, Kind, KnownLog
-from paiza_register import Member, Register
+from paiza_register import Register
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, certificates, keys, statements
 from paiza_wire.identity.keys import PublicKey
 from paiza_wire.message import parse_strictly
 from paiza_wire.receipts import VerifiedEntry, verify_entry
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.cosignatures import cosignatures
-from paiza_wire.tlog.notes import VerifierKey
 
 TLS_KEY: Final = "tls"
 """Kind of the key in a KEY_ANNOUNCED entry that a node certificate may be issued for."""
@@ -57,13 +55,13 @@ class Order:
 
 
 def proven_entry(
-    shown: issuer_pb2.WitnessedEntry, register: Register, member_id: str, known: KnownLog | None
+    shown: issuer_pb2.WitnessedEntry, register: Register, member_id: str, known: KnownLog | None, now: datetime
 ) -> VerifiedEntry:
     """Return the entry of a request: steps 1 to 5."""
     # 1.
     member = register.active_member(member_id)
     # 2.
-    checkpoint = checkpoints.verify(shown.note, _log_keys(member), member.log_keys[-1].origin)
+    checkpoint = member.checkpoint(shown.note, member.origin, new_at=now)
     # 3.
     if known is not None and known.origin == checkpoint.origin:
         try:
@@ -75,7 +73,7 @@ def proven_entry(
                 "consistency_not_proven", f"from {known.size} to {checkpoint.size}: {error.detail}"
             ) from error
     # 4.
-    others = [key for keys_of in cosigners(register, member_id).values() for key in keys_of]
+    others = [key for keys_of in cosigners(register, member_id, now).values() for key in keys_of]
     if not cosignatures(shown.note, others):
         raise Unavailable("not_witnessed", "the note has no cosignature of another active member")
     # 5.
@@ -162,11 +160,6 @@ def earlier(journal: Journal, entry: VerifiedEntry, order: Order) -> Issued | No
     if found is None and any(journal.of_key(key) for key in order.keys):
         raise Rejected("already_issued", "a key was certified for another entry")
     return found
-
-
-def _log_keys(member: Member) -> list[VerifierKey]:
-    origin = member.log_keys[-1].origin
-    return [VerifierKey.from_vkey(key.vkey) for key in member.log_keys if key.origin == origin]
 
 
 def _officers(

@@ -77,7 +77,7 @@ class Issuer:
         """Issue an officer's two certificates; errors as in `checks`."""
         with self._lock:
             register, now = self._register(), self._clock()
-            entry = checks.proven_entry(request.entry, register, self._member, self.journal.known)
+            entry = checks.proven_entry(request.entry, register, self._member, self.journal.known, now)
             match request.WhichOneof("authority"):
                 case "enrolment":
                     order = checks.enrolment(
@@ -93,7 +93,7 @@ class Issuer:
         """Issue a node certificate; errors as in `checks`."""
         with self._lock:
             register, now = self._register(), self._clock()
-            entry = checks.proven_entry(request.entry, register, self._member, self.journal.known)
+            entry = checks.proven_entry(request.entry, register, self._member, self.journal.known, now)
             order = checks.node(entry, request.request, register, self._member)
             return self._issued(entry, order, register, now)
 
