@@ -28,7 +28,7 @@ from typing_extensions import override
 
 from paiza_register.open_set import OpenSet, Versions
 from paiza_register.publishing import SIGN_AGAIN, described_roles, follows, lacking, merged, published, renewed
-from paiza_register.succession import MAX_LEAP_ABOVE
+from paiza_register.validity import check_versions
 from paiza_wire.errors import PaizaError, Rejected
 
 RANK_WAIT: Final = timedelta(seconds=10)
@@ -151,7 +151,11 @@ class Publisher:
 
     def could_not_accept(self, other: OpenSet, now: datetime) -> None:
         """Note a set that was verified at its own time, and that this node could not accept."""
-        if not _differs(self.held, other) or _leaps(self.held, other):
+        if not _differs(self.held, other):
+            return
+        try:
+            check_versions(other.register, now)
+        except Rejected:  # no reader would accept what goes above it
             return
         self._above = _highest(self._above, other.versions)
         known = self._others.get(other.register.version)
@@ -261,11 +265,6 @@ def can_follow(held: OpenSet, change: Mapping[str, bytes]) -> bool:
 def _differs(held: OpenSet, other: OpenSet) -> bool:
     """Return whether another set is of another register version, and is not followed by this one."""
     return other.snapshot_bytes != held.snapshot_bytes and not follows(held, other)
-
-
-def _leaps(held: OpenSet, other: OpenSet) -> bool:
-    """Return whether a set counts so far ahead that no reader would accept what goes above it."""
-    return any(theirs - ours > MAX_LEAP_ABOVE for ours, theirs in zip(held.versions, other.versions, strict=True))
 
 
 def _highest(one: Versions, other: Versions) -> Versions:

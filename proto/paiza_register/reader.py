@@ -33,7 +33,7 @@ from paiza_register.contradictions import published_twice, root_fork, signed_ver
 from paiza_register.fetch import Fetch, FetchMissing, Source, files_fetch, known_there
 from paiza_register.misbehaviour import ROOTS, Misbehaviour, RootFork
 from paiza_register.model import Register
-from paiza_register.succession import MAX_LEAP, MAX_LEAP_ABOVE, may_leap, refuse_rollback, signed_twice
+from paiza_register.succession import refuse_rollback, signed_twice
 from paiza_register.tuf_workflow import (
     MAX_METADATA_BYTES,
     TIMESTAMP_PATH,
@@ -43,7 +43,7 @@ from paiza_register.tuf_workflow import (
     parse,
     root_path,
 )
-from paiza_register.validity import at_time, when_accepted
+from paiza_register.validity import at_time, highest_version, when_accepted
 from paiza_register.verified_set import check_published, check_root, translated, verify
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -120,7 +120,7 @@ class RegisterReader:
     def highest_seen(self) -> int:
         """Return the highest timestamp version that a publisher signed and that was seen here; 0 if there was none.
 
-        A publisher must go above it. A version that leaps half as far as it may does not count.
+        A publisher must go above it.
         """
         with self._lock:
             last = self._last()
@@ -338,7 +338,7 @@ class RegisterReader:
             if last is not None:
                 if not all(self._is_news(last, role, found, repository.root, now) for role, found in parts.items()):
                     return at_time(last, now, outdated=outdated)  # another set was accepted meanwhile
-                refuse_rollback(last, register, leaps=may_leap(last, now))
+                refuse_rollback(last, register)
             if self.fork is not None and register.root_version > self.fork.common:
                 raise Rejected("register_forked", f"there are two roots {self.fork.version}")
             self._store(register, repository)
@@ -355,16 +355,15 @@ class RegisterReader:
         new = signed_version(found)
         if new.signers <= self.disqualified:
             raise Rejected("register_invalid", f"the one publisher of the {role} signed two sets of one version before")
+        if new.version > highest_version(now):
+            raise Rejected("register_invalid", f"the version of {role} is {new.version}, higher than it may be yet")
         if last is None or not self._remembered(last, role) & set(root.roles[role].keyids):
             self._note_highest(role, new.version)
             return True
         known = last.state.timestamp if role == Timestamp.type else last.state.snapshot
         if new.version < known.version:
             raise Rejected("register_rolled_back", f"{role} is older than the one known")
-        if new.version - known.version > MAX_LEAP and not may_leap(last, now):
-            raise Rejected("register_invalid", f"the version of {role} leaps from {known.version} to {new.version}")
-        if new.version - known.version <= MAX_LEAP_ABOVE:
-            self._note_highest(role, new.version)
+        self._note_highest(role, new.version)
         if twice := signed_twice(known, new):
             files = self._archive.files(last.version) or {}
             path = TIMESTAMP_PATH if role == Timestamp.type else f"metadata/{known.version}.snapshot.json"

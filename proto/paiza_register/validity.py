@@ -21,8 +21,28 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=10)
 """By which the clock of a signer may be ahead."""
 
 
+def highest_version(at: datetime) -> int:
+    """Return the highest version that anything in a set may have at a time: the milliseconds since 1970.
+
+    Whoever uses up all numbers leaves new ones a moment later: nobody can stop the others by counting far ahead. And
+    all readers agree about a version, those that know an older set and those that know none.
+    """
+    return int((at + CLOCK_TOLERANCE).timestamp() * 1000)
+
+
+def check_versions(register: Register, at: datetime) -> None:
+    """Refuse a set that counts higher than anything may at a time; ``Rejected("register_invalid")``."""
+    role, version = max({Timestamp.type: register.timestamp_version, **register.role_versions}.items(), key=_version)
+    if version > highest_version(at):
+        raise Rejected("register_invalid", f"the version of {role} is {version}, higher than it may be yet")
+
+
 def when_accepted(register: Register, at: datetime, *, outdated: bool = False) -> Register:
-    """Run step 8 for a set that is new here: no expiry may be later than the signers may write today."""
+    """Run step 8 for a set that is new here.
+
+    No expiry may be later than the signers may write today, and no version may be higher than `highest_version`.
+    """
+    check_versions(register, at)
     for role, life in (
         (Root.type, MAX_LIFE),
         (Targets.type, MAX_LIFE),
@@ -67,3 +87,7 @@ def _untimely(register: Register, role: str, at: datetime) -> str:
     if expires - at > MAX_LIFE + CLOCK_TOLERANCE:
         return f"{role} expires at {expires.isoformat()}, later than it may"
     return ""
+
+
+def _version(named: tuple[str, int]) -> int:
+    return named[1]

@@ -102,7 +102,7 @@ MAX_SNAPSHOT_BYTES: Final = 256 << 10
 """Bytes of a snapshot; 600 members, most of whom once belonged, have about that much."""
 
 MAX_VERSION: Final = (1 << 53) - 1
-"""Every program can count so far; with the leaps that are allowed nobody comes there."""
+"""Every program can count so far; readers refuse what they accept as new far below it (`validity`)."""
 
 FEDERATION: Final = "federation.json"
 

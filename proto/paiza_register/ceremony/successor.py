@@ -24,7 +24,7 @@ CUSTODIANS: Final = "custodians"
 PUBLISHERS: Final = "publishers"
 
 MAX_LEAP: Final = 1 << 10
-"""Versions of a member's role that may be skipped, since one was signed in vain; readers refuse far larger leaps."""
+"""Versions of a member's role that may be skipped, since one was signed in vain."""
 
 _ROLES: Final = {CUSTODIANS: (Root.type, Targets.type), PUBLISHERS: (Snapshot.type, Timestamp.type)}
 

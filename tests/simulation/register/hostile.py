@@ -12,8 +12,8 @@ from tuf.api.metadata import Metadata, MetaFile, TargetFile, Targets, Timestamp
 from paiza_register import roles
 from paiza_register.open_set import OpenSet, role_path
 from paiza_register.publishing import composed, described_roles
-from paiza_register.succession import MAX_LEAP
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
+from paiza_register.validity import highest_version
 from paiza_register.verified_set import target_path
 from paiza_wire.errors import PaizaError
 from tests.simulation.register.nodes import Node
@@ -47,7 +47,6 @@ class Hostile:
         self.node, self.rng, self.lie = node, rng, lie
         self.member = node.member
         self.count = 0
-        self.leapt = False
         self._acts: dict[Lie, list[Callable[[datetime, list[str]], None]]] = {
             Lie.AWAY: [self._leave],
             Lie.GARBLE: [self._garble],
@@ -223,11 +222,9 @@ class Hostile:
     def _leap(self, now: datetime, members: list[str]) -> None:
         """Publish under versions that leap."""
         held = self.held
-        # Not twice by half of what is allowed: a reader that was away meanwhile could not follow.
-        by = self.rng.choice((1000, MAX_LEAP + 10, 1000 if self.leapt else MAX_LEAP // 2))
-        self.leapt |= by == MAX_LEAP // 2
-        name = self.rng.choice(("timestamp", "snapshot"))
-        above = held.versions._replace(**{name: getattr(held.versions, name) + by})
+        highest = highest_version(now) - 1  # the set goes above it
+        version = self.rng.choice((held.timestamp.version + 1000, highest // 2, highest, highest + 10, 1 << 53))
+        above = held.versions._replace(**{self.rng.choice(("timestamp", "snapshot")): version})
         signer = self.node.party.publisher
         made = composed(held.files, held.snapshot.meta, held.bootstrap_root, signer, now, above)
         if self.rng.random() < 0.5:

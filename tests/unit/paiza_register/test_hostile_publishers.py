@@ -8,7 +8,7 @@ import pytest
 from tuf.api.metadata import Root
 
 from paiza_register import Register, RegisterReader, files_fetch
-from paiza_register.succession import MAX_LEAP, MAX_LEAP_ABOVE
+from paiza_register.validity import highest_version
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
 from tests.unit.paiza_register.publishers import Signing
@@ -122,42 +122,30 @@ def test_one_payload_in_two_files_proves_nothing(scene: Scene) -> None:
     assert scene.reader.file("metadata/timestamp.json") == data
 
 
-def test_a_version_that_leaps_is_refused(scene: Scene) -> None:
-    """It would leave no numbers for the others; it is not what a publisher must go above, either."""
-    scene.sign("tjk", timestamp=2 + MAX_LEAP)
-    scene.refused("leaps")
+def test_a_version_is_no_higher_than_the_clock(scene: Scene) -> None:
+    """Nobody uses up the numbers for good: there are new ones each millisecond, and all readers agree how many."""
+    highest = highest_version(NOW)
+    scene.sign("tjk", timestamp=1 + highest)
+    scene.refused("higher than it may be yet")
     assert scene.reader.highest_seen == 1
-    scene.sign("tjk", timestamp=2, snapshot=2 + MAX_LEAP)
-    scene.refused("leaps")
-    scene.holder.roles["kaz"].version = 2 + MAX_LEAP
+    scene.sign("tjk", timestamp=2, snapshot=1 + highest)
+    scene.refused("higher than it may be yet")
+    scene.holder.roles["kaz"].version = 1 + highest
     scene.sign("tjk", timestamp=3, snapshot=2)
-    scene.refused("version of kaz leaps")
-    scene.sign("tjk", timestamp=1 + MAX_LEAP)
-    assert scene.read().timestamp_version == 1 + MAX_LEAP
+    scene.refused("version of kaz is")
+    assert scene.reader.refresh(NOW + timedelta(milliseconds=1), scene.source).timestamp_version == 3
 
 
-def test_a_number_that_names_nothing_makes_nobody_leap(scene: Scene) -> None:
-    """A publisher goes above what was seen only so far that readers which are behind it accept what it publishes."""
-    for seen, counts in ((1 + MAX_LEAP, False), (2 + MAX_LEAP_ABOVE, False), (1 + MAX_LEAP_ABOVE, True)):
-        scene.sign("tjk", timestamp=seen, snapshot=2)
-        scene.lose("metadata/2.snapshot.json")
-        assert scene.read() == scene.register
-        assert scene.reader.highest_seen == (seen if counts else 1)
-    scene.sign("centre", timestamp=2 + MAX_LEAP_ABOVE, snapshot=2)
-    assert scene.read().timestamp_version == 2 + MAX_LEAP_ABOVE
-
-
-def test_a_reader_that_slept_through_leaps_wakes_up(scene: Scene) -> None:
-    """Others followed them one by one; once its own register has run out, it accepts any higher number."""
-    holder = scene.holder
-    holder.roles["kaz"].version = 3 * MAX_LEAP
-    scene.sign("tjk", timestamp=3 * MAX_LEAP, snapshot=3 * MAX_LEAP)
-    scene.refused("leaps")
-    later = NOW + timedelta(days=4)
-    holder.timestamp.version += 1
-    holder.timestamp.expires = later + timedelta(hours=24)
-    scene.source.files = holder.files()
-    assert scene.reader.refresh(later, scene.source).timestamp_version == 3 * MAX_LEAP + 1
+def test_all_readers_follow_who_counts_as_far_as_it_may(scene: Scene) -> None:
+    """Those whose register is in use, and those that know none; a moment later another publisher goes above it."""
+    highest, later = highest_version(NOW), NOW + timedelta(milliseconds=1)
+    scene.sign("kaz", timestamp=highest, snapshot=highest)
+    fresh = RegisterReader(scene.folder / "fresh", scene.holder.bootstrap)
+    for reader in (scene.reader, fresh):
+        assert reader.refresh(NOW, scene.source).timestamp_version == highest
+    scene.sign("tjk", timestamp=highest + 1, snapshot=highest + 1)
+    for reader in (scene.reader, fresh):
+        assert reader.refresh(later, scene.source).timestamp_version == highest + 1
 
 
 def test_a_publisher_goes_above_what_was_seen(scene: Scene) -> None:
@@ -188,7 +176,7 @@ def test_a_timestamp_that_names_nothing_poisons_nothing(scene: Scene) -> None:
 def test_the_numbers_of_a_key_that_may_not_publish_are_forgotten(scene: Scene) -> None:
     """A stolen key used up the numbers; the root takes it away, and others begin anew. Roles never go back."""
     scene.holder.roles["kaz"].version = 3
-    scene.sign("kaz", timestamp=MAX_LEAP, snapshot=MAX_LEAP)
+    scene.sign("kaz", timestamp=1 << 20, snapshot=1 << 20)
     scene.read()
     gone = scene.keyid("kaz")
 
