@@ -16,7 +16,7 @@ from tests.two_verifiers import second_verifier
 NAME = "kaz.paiza.example/log/1"
 SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410 §4, what stands before the 32 bytes
 FIELD = 2**255 - 19
-SECOND_VKEY: Callable[[str, int, str], object] = second_verifier().vkey
+SECOND_VKEY: Callable[[dict[str, str], int, str], object] = second_verifier().vkey
 
 SMALL_ORDER = [
     "0100000000000000000000000000000000000000000000000000000000000000",  # order 1
@@ -45,7 +45,7 @@ def read_everywhere(raw: bytes) -> list[str]:
         "SubjectPublicKeyInfo": lambda: keys.public_key_from_spki(SPKI + raw),
         "a log's name": lambda: VerifierKey.from_ed25519(NAME, raw),
         "vkey": lambda: VerifierKey.from_vkey(vkey),
-        "second verifier": lambda: SECOND_VKEY(vkey, ED25519, "kaz."),
+        "second verifier": lambda: SECOND_VKEY({"vkey": vkey}, ED25519, "kaz."),
     }
     taken = []
     for name, read in readers.items():
