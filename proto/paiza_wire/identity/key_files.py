@@ -53,11 +53,16 @@ def open_key(path: Path, kind: KeyKind[Key], sealer: Sealer, *, sealed: bool = T
 def write_key(path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer | None) -> None:
     """Write a key to a new file of mode 0600 and on to the disk: sealed, or unsealed without a sealer.
 
-    Raise OSError where the file exists or cannot be written; a crash may leave an unfinished file.
+    Raise OSError where the file exists or cannot be written. After a crash there is no such file, or a whole one.
     """
     pkcs8 = kind.write(key)
     pem = sealing.unsealed(pkcs8) if sealer is None else sealer.seal(pkcs8)
-    _write_new(path, pem)
+    side_file = _write_side_file(path, pem)
+    try:
+        os.link(side_file, path)  # unlike a replacement, it fails where the file exists
+    finally:
+        side_file.unlink()
+    _sync_folder(path.parent)
 
 
 def _write_new(path: Path, pem: bytes) -> None:
@@ -132,12 +137,17 @@ def _opened(sealer: Sealer, pem: bytes) -> bytes | None:
 
 def _replace(path: Path, pem: bytes) -> None:
     """Write a key file anew: after a crash it is the old one or the new one, and whole."""
-    side_file = path.with_name(f".{path.name}.new")
-    side_file.unlink(missing_ok=True)
-    _write_new(side_file, pem)
+    side_file = _write_side_file(path, pem)
     # A crash here leaves the old file, and a side file that no reader looks at and the next call replaces.
     side_file.replace(path)
     _sync_folder(path.parent)
+
+
+def _write_side_file(path: Path, pem: bytes) -> Path:
+    side_file = path.with_name(f".{path.name}.new")
+    side_file.unlink(missing_ok=True)
+    _write_new(side_file, pem)
+    return side_file
 
 
 def _sync_folder(folder: Path) -> None:
