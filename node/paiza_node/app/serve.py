@@ -46,6 +46,7 @@ from paiza_node.features.search.index import TokenKey
 from paiza_node.ops.admin.misbehaviour_service import MisbehaviourService
 from paiza_node.ops.admin.operate import Operate
 from paiza_node.ops.admin.register_service import RegisterAdminService
+from paiza_node.ops.admin.rotation_service import RotationService
 from paiza_node.ops.admin.service import AdminService
 from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
@@ -161,14 +162,6 @@ async def serve(
         register=lambda: register_cache.last,
         with_reflection=config.reflection,
     )
-    admin = admin_server(
-        config.admin_socket,
-        (
-            AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
-            MisbehaviourService(services.witness.misbehaviour),
-            RegisterAdminService(config.member, register_cache, refresh),
-        ),
-    )
     reload = Reload(
         config,
         read_config,
@@ -177,6 +170,15 @@ async def serve(
         register_cache=register_cache,
         ledger=ledger,
         clock=clock,
+    )
+    admin = admin_server(
+        config.admin_socket,
+        (
+            AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
+            MisbehaviourService(services.witness.misbehaviour),
+            RegisterAdminService(config.member, register_cache, refresh),
+            RotationService(reload, ledger, services.proposals),
+        ),
     )
     if config.metrics_listen:
         metrics.serve(config.metrics_listen)

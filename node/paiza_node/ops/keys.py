@@ -134,6 +134,16 @@ def make_log_key(config: Config, origin: str) -> SignerKey:
     return SignerKey.from_ed25519(origin, _open(config, path, ED25519, sealer))
 
 
+def make_key(config: Config, name: str, kind: KeyKind[Key], key: Key) -> None:
+    """Write a new key into the key folder, under the passphrase of the others."""
+    _write(config, config.keys / name, kind, key, node_sealer(config))
+
+
+def open_key(config: Config, name: str, kind: KeyKind[Key]) -> Key:
+    """Open one key of the key folder; NodeStopped if it is missing or refused."""
+    return _open(config, config.keys / name, kind, node_sealer(config))
+
+
 def change_passphrase(config: Config, old: Sealer, new: Sealer) -> int:
     """Seal the key files under another passphrase; return how many were not under it yet. See `key_files`."""
     try:
@@ -149,10 +159,7 @@ def unsealed_keys(config: Config) -> list[str]:
 
 
 def _index_key(config: Config, sealer: Sealer) -> bytes:
-    """Read the key of the search index, or make it: a new key only means a new index.
-
-    A crash while it is made leaves a file that is cut off; the next start reports it.
-    """
+    """Read the key of the search index, or make it: a new key only means a new index."""
     path = config.keys / "index.key"
     if not path.exists():
         _write(config, path, INDEX, secrets.token_bytes(private_keys.SEED_BYTES), sealer)

@@ -66,6 +66,11 @@ def create_csr(spiffe_id: SpiffeId, private_key: ec.EllipticCurvePrivateKey) -> 
     return builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
+def csr_to_pem(csr: bytes) -> bytes:
+    """Return a signing request (DER) as a PEM block."""
+    return x509.load_der_x509_csr(csr).public_bytes(Encoding.PEM)
+
+
 def csr_from_pem(pem: bytes) -> bytes:
     """Return a signing request in DER; ``Rejected("bad_certificate")`` if this is none in PEM."""
     if not 0 < len(pem) <= 2 * MAX_CERTIFICATE_BYTES:  # base64 takes four thirds

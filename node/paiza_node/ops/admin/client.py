@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import grpc
 
-from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
+from paiza.admin.v1 import admin_pb2, admin_pb2_grpc, rotation_pb2, rotation_pb2_grpc
 from paiza_node.core.api.paging import MAX_PAGE
 from paiza_node.core.api.status_codes import REASON_KEY
 from paiza_wire.errors import Rejected, Unavailable
@@ -26,6 +26,7 @@ class AdminClient:
         self._socket = socket
         self._channel = grpc.insecure_channel(f"unix:{socket}")
         self._stub = admin_pb2_grpc.AdminServiceStub(self._channel)
+        self._rotation = rotation_pb2_grpc.RotationServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +88,23 @@ class AdminClient:
         request = admin_pb2.RevokeCertificateRequest(certificate=certificate)
         response: admin_pb2.RevokeCertificateResponse = self._call(self._stub.RevokeCertificate, request)
         return response.register_version
+
+    def reload(self) -> rotation_pb2.ReloadResponse:
+        """Let the node read its configuration and key folder again; return what changed, or why nothing did."""
+        response: rotation_pb2.ReloadResponse = self._call(self._rotation.Reload, rotation_pb2.ReloadRequest())
+        return response
+
+    def announce_key(self, kind: str, key_sha256: bytes) -> int:
+        """Log a new key; return the index of its entry."""
+        request = rotation_pb2.AnnounceKeyRequest(kind=kind, key_sha256=key_sha256)
+        response: rotation_pb2.AnnounceKeyResponse = self._call(self._rotation.AnnounceKey, request)
+        return response.index
+
+    def submit_announcement(self, data: bytes) -> rotation_pb2.SubmitAnnouncementResponse:
+        """Hand a signed proposal to the node; return what became of it."""
+        request = rotation_pb2.SubmitAnnouncementRequest(data=data)
+        response: rotation_pb2.SubmitAnnouncementResponse = self._call(self._rotation.SubmitAnnouncement, request)
+        return response
 
     def misbehaviour(self) -> list[admin_pb2.Misbehaviour]:
         """Return the recorded misbehaviour of other members' logs."""

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "verify": "paiza_node.ops.cli.verify:command",
     "policy": "paiza_node.ops.cli.policy:command",
     "doctor": "paiza_node.ops.cli.doctor:command",
+    "rotate": "paiza_node.ops.cli.rotate:command",
     "passphrase": "paiza_node.ops.cli.passphrase:command",
     "backup": "paiza_node.ops.cli.backup:command",
     "restore": "paiza_node.ops.cli.restore:command",

@@ -1,0 +1,73 @@
+"""Requests to replace keys, on the operator's own socket."""
+
+from typing import Final
+
+from paiza.admin.v1 import rotation_pb2
+from paiza_node.core.access.operator import operator
+from paiza_node.core.api.services import Service
+from paiza_node.core.errors import NodeStopped
+from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.ceremonies.model import HeldState
+from paiza_node.features.ceremonies.proposals import Proposals
+from paiza_node.ops.reload import Reload
+from paiza_wire import log_entries
+from paiza_wire.errors import Rejected
+
+KINDS: Final = frozenset({"tls", "encryption", "log", "witness", "node-ca", "officer-ca"})
+PUBLICATION_SECONDS: Final = 20.0  # an operator waits for it; it usually takes one or two
+_SHA256_BYTES: Final = 32
+
+
+class RotationService(Service):
+    """Reloads the node, logs new keys, and publishes what the member announces of them."""
+
+    service = rotation_pb2.DESCRIPTOR.services_by_name["RotationService"]
+
+    def __init__(self, reload: Reload, ledger: Ledger, proposals: Proposals) -> None:
+        self._reload = reload
+        self._ledger = ledger
+        self._proposals = proposals
+
+    async def reload(self, _request: rotation_pb2.ReloadRequest) -> rotation_pb2.ReloadResponse:
+        try:
+            done = await self._reload()
+        except NodeStopped as error:
+            refusal = rotation_pb2.ReloadRefusal(
+                reason=error.reason, what=error.what, where=error.where, remedy=error.remedy
+            )
+            return rotation_pb2.ReloadResponse(refusal=refusal)
+        return rotation_pb2.ReloadResponse(
+            certificate=done.certificate,
+            encryption_keys=done.encryption_keys,
+            config=done.config,
+            ignored=done.ignored,
+        )
+
+    async def announce_key(self, request: rotation_pb2.AnnounceKeyRequest) -> rotation_pb2.AnnounceKeyResponse:
+        kind, key = request.kind, request.key_sha256
+        if kind not in KINDS or len(key) != _SHA256_BYTES:
+            raise Rejected("malformed", "a key is named by its kind and 32 bytes")
+        index = (await self._ledger.commit(lambda tx: _announce(tx, kind, key))).result
+        return rotation_pb2.AnnounceKeyResponse(index=index)
+
+    async def submit_announcement(
+        self, request: rotation_pb2.SubmitAnnouncementRequest
+    ) -> rotation_pb2.SubmitAnnouncementResponse:
+        _outcome, held = await self._proposals.submit(request.data, operator())
+        if held.state is HeldState.COMPLETE:
+            held = await self._proposals.published(held.fingerprint, PUBLICATION_SECONDS)
+        return rotation_pb2.SubmitAnnouncementResponse(
+            fingerprint=held.fingerprint, register_version=held.register_version, waits_for=held.waits_for
+        )
+
+
+def _announce(tx: LogTransaction, kind: str, key: bytes) -> int:
+    """Log a new key unless it is the one of its kind that was logged last; return the index of its entry."""
+    name = f"announced_{kind}"
+    known = settings_store.setting(tx.conn, name)
+    if known is not None and known[:_SHA256_BYTES] == key:
+        return int.from_bytes(known[_SHA256_BYTES:])
+    index = tx.append(log_entries.key_announced(actor=operator(), key_sha256=key, kind=kind)).index
+    settings_store.put_setting(tx.conn, name, key + index.to_bytes(8))
+    return index

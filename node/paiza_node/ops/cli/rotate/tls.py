@@ -1,0 +1,119 @@
+"""`paiza-node rotate tls`: another TLS key, or another certificate of the present one."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
+from typing import Any
+
+import click
+
+from paiza_cli.fingerprint_words import fingerprint_words
+from paiza_node.core.errors import N_
+from paiza_node.ops import tls_rotation
+from paiza_node.ops.admin.client import AdminClient
+from paiza_node.ops.cli.options import json_option, settings, shared
+from paiza_node.ops.cli.rotate.running import ask_node, reload_node
+from paiza_node.ops.config import Config
+from paiza_node.ops.data_folder import open_reader
+from paiza_node.ops.keys import NEXT_TLS_KEY, node_certificate_file
+from paiza_node.ops.language import _, language
+from paiza_node.ops.terminal import HASH_DIGITS, iso, print_facts, print_json, shown_time
+from paiza_register import Register
+from paiza_wire.errors import Unavailable
+from paiza_wire.identity import load_certificate
+
+
+@click.command(
+    "tls",
+    help=N_(
+        "Make the node's next TLS key and a signing request for it. With --certificate, put the certificate in place "
+        "that the member's node CA issued: the node shows it from the next connection on. Until then the present key "
+        "stays in use."
+    ),
+)
+@shared
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help=N_("The certificate, from `paiza-trust ca certify`, of the next key or of the present one."),
+)
+@click.option(
+    "--stolen",
+    is_flag=True,
+    help=N_("With --certificate: also revoke the former certificate and its key. This cannot be undone."),
+)
+@click.option("--status", is_flag=True, help=N_("Show the keys and what is missing; change nothing."))
+@json_option
+def command(
+    config_path: Path, log_level: str | None, certificate: Path | None, *, stolen: bool, status: bool, as_json: bool
+) -> None:
+    """Replace the TLS key."""
+    config = settings(config_path, log_level)
+    if status:
+        _show_status(config, as_json=as_json)
+    elif certificate is not None:
+        _install(config, certificate, stolen=stolen, as_json=as_json)
+    elif stolen:
+        raise click.UsageError(
+            _("--stolen revokes the former certificate once another one is in place: --certificate FILE.")
+        )
+    else:
+        _request(config, as_json=as_json)
+
+
+def _request(config: Config, *, as_json: bool) -> None:
+    made = tls_rotation.request(config)
+    ask_node(config, lambda client: client.announce_key("tls", made.key_sha256))
+    if as_json:
+        print_json({"request": str(made.file), "key_sha256": made.key_sha256.hex()})
+        return
+    click.echo(_("{file}: the signing request for the node's next TLS key.").format(file=made.file))
+    click.echo(_("Fingerprint of the key: {words}").format(words=fingerprint_words(made.key_sha256, language())))
+    click.echo(_("Next:"))
+    click.echo(
+        _("1. The holder of the node CA: paiza-trust ca certify {file} -o tls-next.crt").format(file=made.file.name)
+    )
+    click.echo(_("2. Here: paiza-node rotate tls --certificate tls-next.crt"))
+
+
+def _install(config: Config, file: Path, *, stolen: bool, as_json: bool) -> None:
+    installed = tls_rotation.install(config, file, _register(config), datetime.now(UTC))
+    runs = reload_node(config) is not None
+    tls_rotation.settle(config)
+    revoked = b""
+    if stolen and installed.former:
+        with AdminClient(config.admin_socket) as client:
+            revoked = client.revoke_certificate(installed.former)
+    if as_json:
+        print_json({"expiry_time": iso(installed.expiry_time), "runs": runs, "register_version": revoked.hex() or None})
+        return
+    until = shown_time(installed.expiry_time)
+    if runs:
+        click.echo(_("The node shows the certificate, which is valid until {time}.").format(time=until))
+    else:
+        click.echo(_("The certificate is in place, valid until {time}. The node does not run.").format(time=until))
+    if revoked:
+        version = revoked.hex()[:HASH_DIGITS]
+        click.echo(_("The former certificate is revoked, published in the register {version}.").format(version=version))
+
+
+def _show_status(config: Config, *, as_json: bool) -> None:
+    pem = node_certificate_file(config)
+    der = PEM_cert_to_DER_cert(pem.decode("ascii"))
+    until = load_certificate(der).not_valid_after_utc
+    waits = (config.keys / NEXT_TLS_KEY).exists()
+    request = config.path.parent / tls_rotation.REQUEST
+    if as_json:
+        values: dict[str, Any] = {"expiry_time": iso(until), "waits_for_certificate": waits, "request": str(request)}
+        print_json({**values, "request": str(request) if waits else None})
+        return
+    facts = [(_("certificate"), _("valid until {time}").format(time=shown_time(until)))]
+    next_key = _("waits for the certificate of {file}").format(file=request) if waits else _("none")
+    print_facts([*facts, (_("next key"), next_key)])
+
+
+def _register(config: Config) -> Register:
+    last = open_reader(config).last
+    if last is None:
+        raise Unavailable("register_unavailable", f"{config.data / 'register'}: nothing was verified yet")
+    return last

@@ -1,0 +1,123 @@
+"""The replacement of the node's TLS key, in steps each of which may be the last before a crash.
+
+1. `tls-next.key` is made, and a signing request for it. It is in use for nothing.
+2. Its certificate takes the place of `tls.crt`, whose former content is in `tls-old.crt` before. From here on the node
+   opens the key that the certificate names, at a start as at a reload.
+3. `tls-next.key` takes the place of `tls.key`.
+
+The same call goes on after a crash. A new certificate of the present key is put in place in the same way.
+"""
+
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.ops.config import Config
+from paiza_node.ops.keys import (
+    NEXT_TLS_KEY,
+    TLS_CERTIFICATE,
+    TLS_KEY,
+    certified_key,
+    make_key,
+    node_certificate_file,
+    open_key,
+)
+from paiza_register import Register
+from paiza_register.archive import write_durably
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate
+from paiza_wire.identity.private_keys import P256
+
+OLD_CERTIFICATE: Final = "tls-old.crt"
+"""The certificate before the present one; `paiza-node rotate tls --stolen` revokes it."""
+
+REQUEST: Final = "tls-next.csr"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A signing request (PEM file) for the next key, and SHA-256 of that key."""
+
+    file: Path
+    key_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The certificate (DER) that is in place now, until when it is valid, and the one before (DER)."""
+
+    certificate: bytes
+    expiry_time: datetime
+    former: bytes
+
+
+def request(config: Config) -> Request:
+    """Make the next key, or open the one that waits for its certificate; write a signing request for it: step 1."""
+    settle(config)
+    if not (config.keys / NEXT_TLS_KEY).exists():
+        make_key(config, NEXT_TLS_KEY, P256, keys.generate_p256())
+    key = open_key(config, NEXT_TLS_KEY, P256)
+    csr = certificates.create_csr(SpiffeId(config.member, config.federation, "node"), key)
+    file = config.path.parent / REQUEST
+    write_durably(file, certificates.csr_to_pem(csr))
+    return Request(file, keys.fingerprint(key.public_key()))
+
+
+def install(config: Config, file: Path, register: Register, now: datetime) -> Installed:
+    """Put a certificate in place that the member's node CA issued for the next key, or the present one: step 2.
+
+    NodeStopped, and nothing is changed, if it is of another key, or other members would refuse it.
+    """
+    try:
+        pem = file.read_bytes()
+    except OSError as error:
+        raise _refused(
+            "file_unreadable", N_("The file cannot be read: {error}."), file, error=error.strerror
+        ) from error
+    if certified_key(pem, file) not in _own(config):
+        raise _refused("bad_certificate", N_("The certificate is of none of the node's own keys."), file)
+    der = ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
+    try:
+        register.certificate_verifier().node(der, expected_member=config.member, at=now)
+    except Rejected as error:
+        what = N_("Other members would refuse the certificate: {error}.")
+        raise _refused(error.reason, what, file, error=error.detail) from error
+    former = node_certificate_file(config)
+    if former != pem:
+        # A crash after this leaves the present certificate twice.
+        write_durably(config.keys / OLD_CERTIFICATE, former)
+        write_durably(config.keys / TLS_CERTIFICATE, pem)
+    return Installed(der, load_certificate(der).not_valid_after_utc, former_certificate(config))
+
+
+def settle(config: Config) -> None:
+    """Let the next key take the place of the present one if the certificate in place names it: step 3."""
+    path = config.keys / NEXT_TLS_KEY
+    if not path.exists():
+        return
+    certified = certified_key(node_certificate_file(config), config.keys / TLS_CERTIFICATE)
+    if keys.fingerprint(open_key(config, NEXT_TLS_KEY, P256).public_key()) == certified:
+        path.replace(config.keys / TLS_KEY)
+        (config.path.parent / REQUEST).unlink(missing_ok=True)
+
+
+def former_certificate(config: Config) -> bytes:
+    """Return the certificate (DER) before the present one; empty if there was none."""
+    try:
+        return ssl.PEM_cert_to_DER_cert((config.keys / OLD_CERTIFICATE).read_text("ascii"))
+    except FileNotFoundError:
+        return b""
+
+
+def _own(config: Config) -> set[bytes]:
+    """Return SHA-256 of the present key and of the next one."""
+    names = [name for name in (TLS_KEY, NEXT_TLS_KEY) if (config.keys / name).exists()]
+    return {keys.fingerprint(open_key(config, name, P256).public_key()) for name in names}
+
+
+def _refused(reason: str, what: str, file: Path, **values: object) -> NodeStopped:
+    remedy = N_("Have {request} certified by a CA that the register names for this member.")
+    return NodeStopped(reason, what=what, where="{path}", remedy=remedy, path=file, request=REQUEST, **values)

@@ -1,0 +1,54 @@
+"""What a member announces of its own keys: its next member.json, with a time for each key to begin and to end.
+
+One announcement is enough: the dates in the file do the rest, at every member. A key that was stolen leaves at once.
+"""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from paiza_register.ceremony.base import Base
+from paiza_register.ceremony.federation_file import to_json
+from paiza_register.ceremony.times import read_time, time_text
+from paiza_wire.message import key_wrapping
+
+ENCRYPTION_LIFE: Final = timedelta(days=365)
+"""Life of an encryption key; a new one overlaps it."""
+
+BACKDATED: Final = timedelta(hours=1)
+"""A key that begins now begins this long before, for machines whose clocks are behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """When a new key begins, by default now, and when the others end, by default as they would; or they were stolen."""
+
+    begins: datetime | None = None
+    until: datetime | None = None
+    stolen: bool = False
+
+
+def encryption_key_announced(base: Base, member: str, public: bytes, now: datetime, dates: Dates) -> bytes:
+    """Return member.json with a new encryption key (1,216 bytes), which lives for a year.
+
+    Members encrypt for the key that began last. If the others were stolen, nobody encrypts for one of them again. Those
+    that have ended are left out.
+    """
+    document = base.document(member)
+    first = dates.begins or now - BACKDATED
+    until = dates.until or datetime.max.replace(tzinfo=UTC)
+    new = key_wrapping.public_key_from_bytes(public)
+    kept = [
+        {**key, "not_after": time_text(min(read_time(key["not_after"]), until))}
+        for key in document["encryption_keys"]
+        if not dates.stolen and key["key_id"] != new.key_id.hex() and read_time(key["not_after"]) >= now
+    ]
+    added: dict[str, Any] = {
+        "key_id": new.key_id.hex(),
+        "public_key": b64encode(public).decode(),
+        "not_before": time_text(first),
+        "not_after": time_text(first + ENCRYPTION_LIFE),
+    }
+    held = [key for key in kept if read_time(key["not_before"]) < read_time(key["not_after"])]
+    return to_json({**document, "encryption_keys": [*held, added]})
