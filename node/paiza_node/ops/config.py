@@ -7,11 +7,11 @@ Every setting, its default and its danger: "Configuration" in node/README.md. En
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
@@ -31,6 +31,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "passphrase_file": "",
     "officers": "officers.toml",
     "admin_socket": "data/admin.sock",
+    "issuer_socket": "",
     "metrics_listen": "",
     "policy": "",
     "reflection": False,
@@ -58,6 +59,7 @@ class Config:
     passphrase_file: Path | None
     officers: Path
     admin_socket: Path
+    issuer_socket: Path | None
     metrics_listen: str
     policy: Path | None
     reflection: bool
@@ -73,7 +75,11 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
 
     ``environment`` are environment variables by name, those of this process by default.
     """
-    environment = os.environ if environment is None else environment
+    return SettingsReader(path.resolve(), *read_toml(path), os.environ if environment is None else environment).config()
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the text of a configuration file and its values; NodeStopped("bad_configuration") if it is none."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -92,11 +98,14 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         values = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _bad(N_("The file is not TOML: {error}."), path, N_("Correct the named line."), error=error) from error
-    return _Reader(path.resolve(), text, values, environment).config()
+    return text, values
 
 
-class _Reader:
-    """Checks one setting after the other, and reports the place of each."""
+class SettingsReader:
+    """Checks one setting of a configuration file after the other, and reports the place of each."""
+
+    required: ClassVar[Collection[str]] = REQUIRED
+    defaults: ClassVar[Mapping[str, Any]] = DEFAULTS
 
     def __init__(self, path: Path, text: str, values: dict[str, Any], environment: Mapping[str, str]) -> None:
         self._path = path
@@ -105,9 +114,8 @@ class _Reader:
         self._environment = environment
 
     def config(self) -> Config:
-        for name in self._values:
-            if name not in REQUIRED and name not in DEFAULTS:
-                raise self._bad(name, N_("There is no such setting."), N_("Remove the line, or correct its name."))
+        """Return the content of a node.toml."""
+        self._check_names()
         data = self._file("data")
         return Config(
             path=self._path,
@@ -121,7 +129,8 @@ class _Reader:
             sealed=self._switch("sealed"),
             passphrase_file=self._unresolved("passphrase_file") if self._text("passphrase_file") else None,
             officers=self._file("officers"),
-            admin_socket=self._socket(),
+            admin_socket=self._socket("admin_socket"),
+            issuer_socket=self._socket("issuer_socket") if self._text("issuer_socket") else None,
             metrics_listen=self._address("metrics_listen") if self._text("metrics_listen") else "",
             policy=self._file("policy") if self._text("policy") else None,
             reflection=self._switch("reflection"),
@@ -132,14 +141,19 @@ class _Reader:
             log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),
         )
 
+    def _check_names(self) -> None:
+        for name in self._values:
+            if name not in self.required and name not in self.defaults:
+                raise self._bad(name, N_("There is no such setting."), N_("Remove the line, or correct its name."))
+
     def _value(self, name: str) -> Any:
         variable = f"{VARIABLE_PREFIX}{name.upper()}"
         if variable in self._environment:
             return self._environment[variable]
         if name in self._values:
             return self._values[name]
-        if name in DEFAULTS:
-            return DEFAULTS[name]
+        if name in self.defaults:
+            return self.defaults[name]
         raise _bad(
             N_("The setting {setting} is missing."), self._path, N_('Add a line: {setting} = "…".'), setting=name
         )
@@ -175,11 +189,11 @@ class _Reader:
             )
         return self._path.parent / value
 
-    def _socket(self) -> Path:
-        path = self._file("admin_socket")
+    def _socket(self, name: str) -> Path:
+        path = self._file(name)
         if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             raise self._bad(
-                "admin_socket",
+                name,
                 N_("The path is over {most} bytes long."),
                 N_("Choose a shorter one."),
                 most=MAX_SOCKET_PATH,

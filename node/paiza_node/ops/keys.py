@@ -150,7 +150,7 @@ def change_passphrase(config: Config, old: Sealer, new: Sealer) -> int:
         return key_files.change_passphrase(config.keys, old, new, sealed=config.sealed)
     except Rejected as error:
         path = error.path if isinstance(error, key_files.KeyFileRejected) else config.keys
-        raise _refused(error, path, _LOST) from error
+        raise refused_key(error, path, _LOST) from error
 
 
 def unsealed_keys(config: Config) -> list[str]:
@@ -179,10 +179,11 @@ def _open(config: Config, path: Path, kind: KeyKind[Key], sealer: Sealer, remedy
     try:
         return key_files.open_key(path, kind, sealer, sealed=config.sealed)
     except Rejected as error:
-        raise _refused(error, path, remedy) from error
+        raise refused_key(error, path, remedy) from error
 
 
-def _refused(error: Rejected, path: Path, remedy: str) -> NodeStopped:
+def refused_key(error: Rejected, path: Path, remedy: str) -> NodeStopped:
+    """Return the error for a refused key file; ``remedy`` is that of a file that is lost or damaged."""
     if error.reason not in _REFUSALS:
         return bad_key(N_("The key cannot be read: {error}."), path, remedy, error=error.detail)
     what, how = _REFUSALS[error.reason]

@@ -20,10 +20,23 @@ from paiza_wire.identity.sealing import Sealer
 CREDENTIAL: Final = "paiza-node.passphrase"
 """Name of the credential that a service manager hands to the node (systemd.exec(5), LoadCredentialEncrypted=)."""
 
+ISSUER_CREDENTIAL: Final = "paiza-issuer.passphrase"
+"""Name of the same for an issuer."""
+
 
 def node_sealer(config: Config) -> Sealer:
     """Return what opens and seals this node's keys; the passphrase is read or asked for when it is first needed."""
     return Sealer(partial(_passphrase, config.passphrase_file))
+
+
+def issuer_sealer(file: Path | None) -> Sealer:
+    """Return what opens the keys of an issuer, whose configuration names this passphrase file or none."""
+    return Sealer(partial(_passphrase, file, ISSUER_CREDENTIAL, N_("Passphrase of the issuer's keys")))
+
+
+def administrator_sealer(file: Path | None) -> Sealer:
+    """Return what seals an administrator's new key: under the passphrase of this file, else one asked for twice."""
+    return _new_sealer(file, N_("Passphrase of the administrator's key"))
 
 
 def ask_passphrase(config: Config) -> None:
@@ -55,14 +68,16 @@ def _new_sealer(file: Path | None, prompt: str) -> Sealer:
     return Sealer(partial(_from_file, file) if file is not None else partial(_asked, prompt, new=True))
 
 
-def _passphrase(file: Path | None) -> bytes:
+def _passphrase(
+    file: Path | None, credential: str = CREDENTIAL, prompt: str = N_("Passphrase of the node's keys")
+) -> bytes:
     if file is not None:
         return _from_file(file)
     try:
-        handed = key_files.passphrase_from_credential(CREDENTIAL)
+        handed = key_files.passphrase_from_credential(credential)
     except Rejected as error:
-        raise _unreadable(error, CREDENTIAL) from error
-    return _asked(N_("Passphrase of the node's keys"), new=False) if handed is None else handed
+        raise _unreadable(error, credential) from error
+    return _asked(prompt, credential, new=False) if handed is None else handed
 
 
 def _from_file(file: Path) -> bytes:
@@ -73,14 +88,14 @@ def _from_file(file: Path) -> bytes:
 
 
 @cache  # one command may open the keys more than once
-def _asked(prompt: str, *, new: bool) -> bytes:
+def _asked(prompt: str, credential: str = CREDENTIAL, *, new: bool) -> bytes:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NodeStopped(
             "passphrase_missing",
             what=N_("The keys are under a passphrase, and there is no terminal to ask for it."),
             where="passphrase_file",
             remedy=N_("Name a file as passphrase_file, or hand the credential {credential} to the service."),
-            credential=CREDENTIAL,
+            credential=credential,
         )
     return str(click.prompt(_(prompt), hide_input=True, err=True, confirmation_prompt=new)).encode()
 
