@@ -45,6 +45,10 @@ bootstrap_root = "root.json"
 # The operator's socket. Anyone who can open it is the operator.
 admin_socket = {admin_socket}
 
+# The socket of the member's issuer, which certifies officers and this node. Without it officers are certified with
+# `paiza-trust ca certify` and admitted with `paiza-node officer admit`. Default: none.
+# issuer_socket = ""
+
 # host:port for Prometheus, without encryption or password: loopback or a management network. Default: none.
 # metrics_listen = ""
 

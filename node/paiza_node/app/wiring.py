@@ -10,6 +10,7 @@ from paiza_node.app.services import Attachments, Dependencies, Exchange, Retenti
 from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api.exchange_service import ExchangeService
+from paiza_node.core.api.issuer_server import IssuerChannel
 from paiza_node.core.api.register_service import RegisterService
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
@@ -46,6 +47,7 @@ from paiza_node.features.audit.trail import Audit
 from paiza_node.features.ceremonies.pass_on import PassOn
 from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_node.features.ceremonies.service import CeremonyService, ProposalService
+from paiza_node.features.enrolment.ask_issuer import AskIssuer
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import Export
 from paiza_node.features.forwarding.forward import Forward
@@ -192,7 +194,17 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         witness=witness,
         restore_from_peers=restore_from_peers,
         proposals=proposals,
+        issuer=_issuer(dependencies, witness),
     )
+
+
+def _issuer(dependencies: Dependencies, witness: Witness) -> AskIssuer | None:
+    """Return the member's issuer, if the configuration names its socket."""
+    socket = dependencies.config.issuer_socket
+    if socket is None:
+        return None
+    rounds = witness.checkpoint_exchange.rounds
+    return AskIssuer(dependencies.core, IssuerChannel(socket), dependencies.reader, rounds)
 
 
 def _peers(core: Core, identity: TlsIdentity, blocks: PeerBlocks) -> PeerDirectory:

@@ -114,7 +114,7 @@ def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
     server = grpc.aio.server()
     found = services.handlers_of(handlers, services.for_operator())
     for service in services.for_operator():
-        plain = {method.name: _plain(method, found[method_name(method)]) for method in service.methods}
+        plain = {method.name: plain_handler(method, found[method_name(method)]) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, plain),))
     path.unlink(missing_ok=True)  # left by a killed process; the store's lock shows that none runs
     previous = os.umask(0o177)
@@ -207,7 +207,10 @@ async def _arrivals(
         yield _parse(request_type, data)
 
 
-def _plain(method: MethodDescriptor, handler: Callable[[Any], Awaitable[Message]]) -> "grpc.RpcMethodHandler[Any, Any]":
+def plain_handler(
+    method: MethodDescriptor, handler: Callable[[Any], Awaitable[Message]]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """Return the handler of an RPC on a socket, all of whose callers may call it."""
     request_type = message_factory.GetMessageClass(method.input_type)
 
     async def unary(data: bytes, context: Any) -> bytes | None:

@@ -86,6 +86,11 @@ class Round:
         self.cosigned[member] = newest
         return True
 
+    @property
+    def note(self) -> bytes:
+        """The candidate's note with every cosignature, of a quorum or not."""
+        return add_signatures(self.candidate.note, [each.signature for each in self.cosigned.values()])
+
     def witnessed(self) -> WitnessedNote:
         """Return the witnessed note of a complete round."""
         time = witnessed_time(self.cosigned.values(), self.needed)
@@ -94,7 +99,7 @@ class Round:
             origin=self.candidate.origin,
             size=self.candidate.size,
             root=self.candidate.root,
-            note=add_signatures(self.candidate.note, [each.signature for each in self.cosigned.values()]),
+            note=self.note,
             time=time,
             witnesses=tuple(sorted(self.cosigned)),
             again=self.again,
@@ -121,6 +126,15 @@ class Rounds:
     def witnessed_size(self) -> int:
         """Return the size of the largest witnessed note; -1 if there is none."""
         return self._last_size
+
+    def cosigned_size(self) -> int:
+        """Return the size of the largest open candidate that at least one member cosigned; -1 if there is none."""
+        return max((each.candidate.size for each in self._open if each.cosigned), default=-1)
+
+    def cosigned_note(self, size: int) -> bytes | None:
+        """Return an open candidate of this size that at least one member cosigned, with its cosignatures."""
+        found = [each for each in self._open if each.cosigned and each.candidate.size == size]
+        return found[-1].note if found else None
 
     def begin(self, candidate: VerifiedCheckpoint, witnesses: Witnesses) -> Round:
         """Begin a round, or continue the newest if the log has not grown and it may still be added to."""
