@@ -46,6 +46,7 @@ PLACEHOLDERS: Final = (
     N_("COUNT"),
     N_("EVENT"),
     N_("FILE"),
+    N_("KEYFILE"),
     N_("MEMBER"),
     N_("MESSAGE"),
     N_("NUMBER"),

@@ -61,13 +61,14 @@ def test_settings_in_the_guide_exist(root: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
-def test_the_unit_is_in_order(root: Path, tmp_path: Path) -> None:
-    """The unit has no line that systemd does not know; only the program's place is another here."""
-    text = (root / "deploy/systemd/paiza-node.service").read_text()
-    unit = tmp_path / "paiza-node.service"
+@pytest.mark.parametrize("name", ["paiza-node", "paiza-issuer"])
+def test_the_unit_is_in_order(root: Path, tmp_path: Path, name: str) -> None:
+    """Each unit has no line that systemd does not know; only the program's place is another here."""
+    text = (root / f"deploy/systemd/{name}.service").read_text()
+    unit = tmp_path / f"{name}.service"
     unit.write_text(text.replace("/opt/paiza/venv/bin/paiza-node", sys.executable))
     ran = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
-    ours = [line for line in ran.stderr.splitlines() if "paiza-node" in line]
+    ours = [line for line in ran.stderr.splitlines() if name in line]
     assert ours == []

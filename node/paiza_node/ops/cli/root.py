@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "passphrase": "paiza_node.ops.cli.passphrase:command",
     "backup": "paiza_node.ops.cli.backup:command",
     "restore": "paiza_node.ops.cli.restore:command",
+    "issuer": "paiza_node.ops.cli.issuer.group:command",
 }
 """Module and name of each command."""
 

@@ -17,7 +17,7 @@ The memory of the last note is the last line: what is signed next must have grow
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -87,13 +87,13 @@ class Issued:
 class Journal:
     """The journal in one file, of which one process at a time writes.
 
-    ``Unavailable("journal_damaged")`` at the opening if a line was altered or lines are missing.
+    ``Unavailable("journal_damaged")`` at the opening if a line was altered or lines are missing, or if there is no
+    journal: it is begun once, with the issuer (`begin_journal`).
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the file; a journal that does not exist is begun."""
+        """Read the file."""
         self._path = path
-        self._head = path.with_name(f"{path.name}.head")
         self._read()
 
     def _read(self) -> None:
@@ -102,32 +102,11 @@ class Journal:
         self._by_key: dict[bytes, Issued] = {}
         self._by_certificate: dict[bytes, Issued] = {}
         self._broken = False
-        data = self._path.read_bytes() if self._path.exists() else b""
-        whole = data.rpartition(b"\n")[0] + b"\n" if b"\n" in data else b""
-        digests = [NOTHING]
-        for line in whole.splitlines(keepends=True):
-            self._add(_parsed(line, digests[-1]))
-            digests.append(sha256(line).digest())
-        self._check_head(digests, new=not data)
-        if whole != data:  # the last line was not finished, and nothing of it was handed out
-            _cut(self._path, len(whole))
-        self._size = len(whole)
-        self._last = digests[-1]
-
-    def _check_head(self, digests: Sequence[bytes], *, new: bool) -> None:
-        if not self._head.exists():
-            if not new:
-                raise _damaged(f"{self._head} is missing")
-            self._write_head(0, NOTHING)
-        try:
-            count, digest = self._head.read_text("ascii").split()
-            named = int(count), bytes.fromhex(digest)
-        except ValueError as error:
-            raise _damaged(f"{self._head} cannot be read") from error
-        if not 0 <= named[0] < len(digests):
-            raise _damaged(f"{named[0]} lines were written, {len(digests) - 1} are there")
-        if digests[named[0]] != named[1]:
-            raise _damaged(f"line {named[0]} is another one than was written")
+        lines, self._last, self._size = _read(self._path)
+        for issued in lines:
+            self._add(issued)
+        if self._path.exists() and self._path.stat().st_size != self._size:
+            _cut(self._path, self._size)  # the last line was not finished, and nothing of it was handed out
 
     @property
     def known(self) -> KnownLog | None:
@@ -163,7 +142,7 @@ class Journal:
             # 1.
             self._write(line)
             # 2.
-            self._write_head(len(self.lines) + 1, sha256(line).digest())
+            _write_head(self._path, len(self.lines) + 1, sha256(line).digest())
         except OSError as error:
             self._broken = True
             raise Unavailable("disk_full", f"{self._path}: {error.strerror}") from error
@@ -182,14 +161,56 @@ class Journal:
         finally:
             os.close(handle)
 
-    def _write_head(self, count: int, digest: bytes) -> None:
-        write_durably(self._head, f"{count} {digest.hex()}\n".encode())
-
     def _add(self, issued: Issued) -> None:
         self.lines.append(issued)
         self._by_entry[issued.log.origin, issued.index] = issued
         self._by_key.update(dict.fromkeys(issued.keys, issued))
         self._by_certificate.update((sha256(each).digest(), issued) for each in issued.certificates)
+
+
+def begin_journal(path: Path) -> None:
+    """Begin a journal without a line."""
+    _write_head(path, 0, NOTHING)
+
+
+def read_journal(path: Path) -> list[Issued]:
+    """Return the lines of a journal that another process may write; errors as of `Journal`."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[list[Issued], bytes, int]:
+    """Return the whole lines of a journal, the SHA-256 of the last one, and their length in bytes."""
+    # The head before the lines: a line that is written meanwhile is one more than it names.
+    head = _head_of(path)
+    data = path.read_bytes() if path.exists() else b""
+    whole = data[: data.rfind(b"\n") + 1]
+    lines, digests = list[Issued](), [NOTHING]
+    for line in whole.splitlines(keepends=True):
+        lines.append(_parsed(line, digests[-1]))
+        digests.append(sha256(line).digest())
+    count, digest = head
+    if not 0 <= count < len(digests):
+        raise _damaged(f"{count} lines were written, {len(lines)} are there")
+    if digests[count] != digest:
+        raise _damaged(f"line {count} is another one than was written")
+    return lines, digests[-1], len(whole)
+
+
+def _head_of(path: Path) -> tuple[int, bytes]:
+    head = _head_file(path)
+    try:
+        count, digest = head.read_text("ascii").split()
+        return int(count), bytes.fromhex(digest)
+    except (FileNotFoundError, ValueError) as error:
+        raise _damaged(f"{head} is missing or cannot be read") from error
+
+
+def _write_head(path: Path, count: int, digest: bytes) -> None:
+    write_durably(_head_file(path), f"{count} {digest.hex()}\n".encode())
+
+
+def _head_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.head")
 
 
 def _parsed(line: bytes, previous: bytes) -> Issued:

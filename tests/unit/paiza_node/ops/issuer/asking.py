@@ -17,7 +17,7 @@ from typing import Any, Final
 from paiza.core.v1 import enrolment_pb2, log_pb2
 from paiza.issuer.v1 import issuer_pb2
 from paiza_node.ops.issuer.issue import Issuer
-from paiza_node.ops.issuer.journal import Journal
+from paiza_node.ops.issuer.journal import Journal, begin_journal
 from paiza_register import RegisterReader, roles
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.publication import publication
@@ -92,6 +92,7 @@ class Asking:
 
     def __init__(self, folder: Path, administrators: Sequence[Any] = (), world: World | None = None) -> None:
         folder.mkdir(exist_ok=True)
+        begin_journal(folder / "journal.jsonl")
         self.folder = folder
         self.world = world or World(MEMBER, WITNESS, "uzb")
         self.now = self.world.now + timedelta(minutes=1)

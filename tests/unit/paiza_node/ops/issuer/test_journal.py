@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from paiza_node.ops.issuer import journal as journals
-from paiza_node.ops.issuer.journal import Issued, Journal, KnownLog
+from paiza_node.ops.issuer.journal import Issued, Journal, KnownLog, begin_journal
 from paiza_wire.errors import Unavailable
 
 FIRST = Issued(
@@ -31,6 +31,7 @@ THIRD = replace(FIRST, index=5, keys=(b"e" * 32, b"f" * 32), certificates=(b"fiv
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return the path of a journal of two lines."""
+    begin_journal(tmp_path / "journal.jsonl")
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append(FIRST)
     journal.append(SECOND)
@@ -125,6 +126,11 @@ def _not_json(path: Path) -> None:
     path.write_bytes(b"{}\n" + path.read_bytes())
 
 
+def _lost(path: Path) -> None:
+    path.unlink()
+    head(path).unlink()
+
+
 def _without_head(path: Path) -> None:
     head(path).unlink()
 
@@ -146,6 +152,7 @@ def _strange_head(path: Path) -> None:
         _replaced,
         _not_json,
         _without_head,
+        _lost,
         _strange_head,
     ],
 )

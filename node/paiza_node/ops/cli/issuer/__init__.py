@@ -1,0 +1,1 @@
+"""`paiza-node issuer`: the process that holds the CAs of the member."""
