@@ -205,6 +205,8 @@ async def serve(
         core.notifier.close()
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
+        if services.issuer is not None:
+            await services.issuer.close()
         with suppress(OSError):  # a failed disk must not hide why the node stops
             config.admin_socket.unlink(missing_ok=True)
         executors.close()
