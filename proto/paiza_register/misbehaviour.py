@@ -1,8 +1,8 @@
 """The proofs of misbehaviour that a reader keeps: of publishers that signed two sets of one version, of two roots.
 
 Both are proofs that anybody can check: two files under signatures of one key. They are written durably, and no later
-set undoes them. People decide which of two roots counts (`Misbehaviour.settle`): the proof stays, and the other root is
-refused for ever.
+set undoes them. People decide which of two roots counts (`Misbehaviour.settle`), or the refusals that are known here
+of one of them do (`Misbehaviour.settle_by`): the proof stays, and the other root is refused for ever.
 """
 
 import json
@@ -22,13 +22,18 @@ ROOTS: Final = "root"
 """The proof that there are two roots of one version; other proofs are under the id of a publisher's key."""
 
 
+MAX_REFUSED: Final = 64
+"""Refused roots of which the refusals are kept; there is hardly ever one."""
+
+
 @dataclass(frozen=True)
 class RootFork:
     """Two roots of one version, both signed as the root before demands.
 
     ``first`` and ``second`` are the SHA-256 of the two files, in hex: the one that was accepted here, and the other.
     ``signers`` are the ids of the custodians' keys that signed both, and ``members`` whose they are. ``found_time`` is
-    in ISO 8601.
+    in ISO 8601. ``broke`` are the members whose custodians signed what they had refused: the other root counts, and
+    nothing freezes.
     """
 
     version: int
@@ -37,6 +42,7 @@ class RootFork:
     signers: tuple[str, ...]
     members: tuple[str, ...]
     found_time: str
+    broke: tuple[str, ...] = ()
 
     @property
     def common(self) -> int:
@@ -47,24 +53,26 @@ class RootFork:
 class Misbehaviour:
     """The proofs below one folder: ``proofs/<key id>-<role>/`` and ``fork/``, two files in each.
 
-    A fork that people have settled is in ``settled/<version>/``, and ``settled/<version>.sha256`` names the root that
-    counts.
+    A settled fork is in ``settled/<version>/``, and ``settled/<version>.sha256`` names the root that counts. The
+    refusals of a root that can never count are in ``refused/<version>-<SHA-256>.json``.
     """
 
     def __init__(self, folder: Path) -> None:
         self._proofs = folder / "proofs"
         self._fork = folder / "fork"
         self._settled = folder / "settled"
+        self._refused = folder / "refused"
         self.disqualified = frozenset(path.parent.name.partition("-")[0] for path in self._proofs.glob(f"*/{_SECOND}"))
         """The ids of the publishers' keys that signed two timestamps, or two snapshots, of one version."""
         self.settled: dict[int, bytes] = {
             int(path.stem): bytes.fromhex(path.read_text("ascii")) for path in self._settled.glob("*.sha256")
         }
-        """The roots that people decided for, by version: SHA-256 of what their signatures are over."""
+        """The roots that count where there were two, by version: SHA-256 of what their signatures are over."""
         self.fork: RootFork | None = None
         with suppress(FileNotFoundError):
             values = json.loads((self._fork / "fork.json").read_bytes())
-            self.fork = RootFork(**{**values, "signers": tuple(values["signers"]), "members": tuple(values["members"])})
+            several = {name: tuple(values[name]) for name in ("signers", "members", "broke")}
+            self.fork = RootFork(**{**values, **several})
 
     def proofs(self) -> Mapping[str, tuple[bytes, bytes]]:
         """Return the two files of each proof: by the id of the key that signed both, or under `ROOTS`."""
@@ -90,6 +98,30 @@ class Misbehaviour:
         write_durably(self._fork / _SECOND, second)
         write_durably(self._fork / "fork.json", json.dumps(asdict(fork), indent=1).encode() + b"\n")
         self.fork = fork
+
+    def keep_refusals(self, version: int, root_sha256: bytes, refusals: Mapping[str, str]) -> None:
+        """Keep the refusals of a root; beyond `MAX_REFUSED` those of the oldest versions go."""
+        kept = sorted(self._refused.glob("*.json"), key=lambda path: int(path.name.partition("-")[0]))
+        for path in kept[: max(0, len(kept) - MAX_REFUSED + 1)]:
+            path.unlink()
+        data = json.dumps(dict(refusals), indent=1, sort_keys=True).encode()
+        write_durably(self._refused / f"{version}-{root_sha256.hex()}.json", data)
+
+    def refusals(self, version: int, root_sha256: bytes) -> Mapping[str, str]:
+        """Return the refusals of a root that are kept: key id -> signature, in hex."""
+        with suppress(FileNotFoundError):
+            found: dict[str, str] = json.loads((self._refused / f"{version}-{root_sha256.hex()}.json").read_bytes())
+            return found
+        return {}
+
+    def settle_by(self, fork: RootFork, root_sha256: bytes, first: bytes, second: bytes) -> None:
+        """Keep two roots of which this one counts. What is written last makes the decision."""
+        folder = self._settled / str(fork.version)
+        write_durably(folder / _FIRST, first)
+        write_durably(folder / _SECOND, second)
+        write_durably(folder / "fork.json", json.dumps(asdict(fork), indent=1).encode() + b"\n")
+        write_durably(self._settled / f"{fork.version}.sha256", root_sha256.hex().encode())
+        self.settled[fork.version] = root_sha256
 
     def settle(self, root_sha256: bytes) -> None:
         """End the freeze: of the two roots this one counts, and the other is refused from now on.

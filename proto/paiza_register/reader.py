@@ -13,13 +13,14 @@ after that there is no register.
 Two sets of one version number, of one publisher's key, disqualify that key here: sets that no other publisher signed
 too are refused. Two publishers may publish one version number at one time: the set that came first stays. Two roots of
 one version (`RegisterReader.note_fork`) freeze the membership at the root before, until people decide which of them
-counts (`RegisterReader.settle_fork`).
+counts (`RegisterReader.settle_fork`), unless the custodians' refusals of one of them are known here.
 """
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -29,7 +30,7 @@ from typing import Any, Final
 from tuf.api.metadata import Metadata, Root, Snapshot, Timestamp
 
 from paiza_register.archive import Archive, write_durably
-from paiza_register.contradictions import published_twice, root_fork, signed_version
+from paiza_register.contradictions import broken_by, published_twice, refusing, root_fork, signed_version
 from paiza_register.fetch import Fetch, FetchMissing, Source, files_fetch, known_there
 from paiza_register.misbehaviour import ROOTS, Misbehaviour, RootFork
 from paiza_register.model import Register
@@ -235,7 +236,8 @@ class RegisterReader:
 
         The other root must follow the newest root that both have: of two chains of roots, hand over the first that
         differs. ``Rejected("register_invalid")`` if it does not. A proven fork is kept for ever; the membership freezes
-        at the root before, and the newest archived set of that root or of an older one is in force, if there is one.
+        at the root before, and the newest archived set of that root or of an older one is in force, if there is one. If
+        enough refusals of one of the two are known here (`note_refusals`), the other one counts, and nothing freezes.
         None if it is the same root, one that was not accepted here, or one of two between which people decided.
         """
         with self._lock:
@@ -244,6 +246,19 @@ class RegisterReader:
             if last is None or not self._first_root < other.version <= last.root_version:
                 return None
             return self._note_two_roots(last, other.version, self._root(other.version), root_file, now)
+
+    def note_refusals(self, version: int, root_sha256: bytes, refusals: Mapping[str, str]) -> None:
+        """Keep the refusals of a root of this version, if there are so many that it can never count.
+
+        ``root_sha256``: of what its signatures would be over. ``refusals``: key id -> signature, in hex.
+        """
+        with self._lock:
+            last = self._last()
+            if last is None or not self._first_root < version <= last.root_version + 1:
+                return
+            common: Root = translated(lambda: parse(Root, self._root(version - 1))).signed
+            if refusing(common, root_sha256, refusals) and not self._misbehaviour.refusals(version, root_sha256):
+                self._misbehaviour.keep_refusals(version, root_sha256, refusals)
 
     def settle_fork(self, root_file: bytes) -> None:
         """End the freeze, since people decided that of the two roots this one counts; the other is refused for ever.
@@ -280,7 +295,7 @@ class RegisterReader:
         check_root(root, signers)
         chosen = self._misbehaviour.settled.get(root.version)
         if chosen is not None and sha256(Metadata(root).signed_bytes).digest() != chosen:
-            raise Rejected("register_forked", f"people decided for another root {root.version}")
+            raise Rejected("register_forked", f"another root {root.version} counts")
 
     def _note_two_roots(
         self, last: Register, version: int, ours: bytes, theirs: bytes, now: datetime
@@ -289,8 +304,19 @@ class RegisterReader:
         fork = root_fork(common, ours, theirs, last.custodians, now)
         if fork is None or version in self._misbehaviour.settled:
             return None  # one root, or two of which only one is accepted here
-        self._misbehaviour.keep_fork(fork, ours, theirs)
+        broken = {data: broken_by(common, data, self._misbehaviour.refusals) for data in (ours, theirs)}
+        if sum(map(bool, broken.values())) == 1:  # those who signed the other one were free to do so
+            liars, counts = (broken[theirs], ours) if broken[theirs] else (broken[ours], theirs)
+            fork = replace(
+                fork, broke=tuple(sorted(member for member, key in last.custodians.items() if key.keyid in liars))
+            )
+            self._misbehaviour.settle_by(fork, sha256(parse(Root, counts).signed_bytes).digest(), ours, theirs)
+            if counts == ours:
+                return fork
+        else:
+            self._misbehaviour.keep_fork(fork, ours, theirs)
         self._archive.keep_roots(self._archive.verified_roots()[: fork.common - self._first_root + 1])
+        self._archived.clear()
         self._accepted = None
         self._last()
         return fork
@@ -397,7 +423,7 @@ class RegisterReader:
         In place of one that is damaged or follows a root of which there are two, the newest intact one counts.
         """
         if self._accepted is None and (version := self._archive.current()) is not None:
-            with suppress(Unavailable):
+            with suppress(Rejected, Unavailable):
                 found = self._load(version)
                 if self.fork is None or found.root_version <= self.fork.common:
                     self._accepted = found

@@ -101,6 +101,8 @@ def show_signatures(proposal: Proposal) -> None:
         click.echo(_("Not signed by: {members}").format(members=", ".join(missing)))
     if refusing := proposal.refused_by():
         click.echo(_("Refused by: {members}").format(members=", ".join(refusing)))
+    if contradicting := proposal.contradicting():
+        click.echo(_("Refused and signed by: {members}").format(members=", ".join(contradicting)))
     if proposal.is_dead:
         click.echo(_("So many refuse that this can never count: its version may be signed with another content."))
     elif proposal.is_complete:

@@ -25,6 +25,7 @@ from paiza_register.ceremony.base import Base, BaseName
 from paiza_register.ceremony.draft import Act, Draft
 from paiza_register.ceremony.metadata import metadata_with, signed_bytes
 from paiza_register.ceremony.record import DECISIONS, REFUSED, SIGNED, Circumstances, Record, message
+from paiza_register.contradictions import REFUSAL_LABEL
 from paiza_register.pair_key import PairKey, PairSigner
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected
@@ -33,9 +34,6 @@ KIND: Final = "proposal"
 
 MAX_BYTES: Final = register_file.MAX_BYTES + (16 << 20)
 """A file holds the register that its act builds on, with all roots since the first, and applications or files."""
-
-REFUSAL_LABEL: Final = b"paiza/v1/refusal\n"
-"""Stands before the digest of a root that is refused, so that it is taken for no other signature."""
 
 ACTS: Final[Mapping[str, Callable[[dict[str, Any], Base], Act]]] = {
     change.KIND: change.Change.read,
@@ -196,6 +194,11 @@ class Proposal:
     def refused_by(self) -> list[str]:
         """Return the members whose custodians refuse it."""
         return [member for keyid, (_key, member) in self.draft.deciders.items() if keyid in self.refusals]
+
+    def contradicting(self) -> list[str]:
+        """Return the members whose custodians have both refused and signed it, whichever came first."""
+        made = self._made()
+        return [member for keyid, (_key, member) in self.draft.deciders.items() if keyid in made.keys() & self.refusals]
 
     def signed_by(self) -> list[str]:
         """Return the members whose keys have signed any role, sorted."""

@@ -1,11 +1,16 @@
 """Two roots of one version, both signed as the root before demands: the membership freezes at that root."""
 
+import json
+from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import Metadata, Root
 
 from paiza_register import RegisterReader, joining
+from paiza_register.contradictions import REFUSAL_LABEL
 from paiza_register.misbehaviour import ROOTS
 from paiza_register.open_set import OpenSet, Versions
 from paiza_register.publisher import Publisher
@@ -209,3 +214,98 @@ def test_what_went_on_meanwhile_is_merged(scene: Scene) -> None:
     assert accepted.root_version == 2
     assert accepted.members["kaz"].names["en"] == "three"
     assert scene.reader.ahead is None
+
+
+class Refusing:
+    """Two roots after the first: custodians who refused one of them signed the other, and one then signed both."""
+
+    def __init__(self, holder: Holder, folder: Path) -> None:
+        self.folder, self.bootstrap = folder, holder.bootstrap
+        self.signers = {each.public_key.keyid: each for each in holder.signers["root"]}
+        custodians = json.loads(holder.documents["federation.json"])["custodians"]
+        self.of = {each["member"]: self.signers[each["key"]] for each in custodians}
+        self.before = holder.files()
+        refused, counts = holder.copy(), holder
+        refused.rotate_root(
+            lambda root: setattr(root, "expires", root.expires.replace(hour=1)), [self.of["kaz"], self.of["tjk"]]
+        )
+        counts.rotate_root(signers=[self.of["kaz"], self.of["centre"]])
+        self.refused_root, self.root = (each.old_roots[root_path(2)] for each in (refused, counts))
+        self.refused, self.counts = refused.advance().files(), counts.advance().files()
+
+    def reader(self, files: Mapping[str, bytes]) -> RegisterReader:
+        """Return a reader that followed a root."""
+        reader = RegisterReader(self.folder, self.bootstrap)
+        reader.accept(self.before, NOW)
+        assert reader.accept(files, NOW).root_version == 2
+        return reader
+
+    def note(self, reader: RegisterReader, root_file: bytes, *members: str) -> None:
+        """Hand the refusals of members to a reader."""
+        digest = sha256(Metadata.from_bytes(root_file).signed_bytes).digest()
+        made = [self.of[member].sign(REFUSAL_LABEL + digest) for member in members]
+        reader.note_refusals(2, digest, {each.keyid: each.signature for each in made})
+
+
+@pytest.fixture
+def refusing(holder: Holder, tmp_path: Path) -> Refusing:
+    """Return two roots, one of which two of three custodians refused."""
+    return Refusing(holder, tmp_path / "reader")
+
+
+def test_a_refused_root_that_is_signed_later_does_not_count(refusing: Refusing) -> None:
+    """The custodian who broke the promise is named, nothing freezes, and the refused root is never accepted."""
+    reader = refusing.reader(refusing.counts)
+    refusing.note(reader, refusing.refused_root, "tjk", "centre")
+    fork = reader.note_fork(refusing.refused_root, NOW)
+    assert fork is not None
+    assert fork.broke == ("tjk",)
+    for each in (reader, RegisterReader(refusing.folder, refusing.bootstrap)):
+        assert each.fork is None
+        assert each.last is not None
+        assert each.last.root_version == 2
+        assert each.note_fork(refusing.refused_root, NOW) is None
+        with pytest.raises(Rejected, match="another root 2 counts"):
+            each._check_root(Metadata[Root].from_bytes(refusing.refused_root).signed, frozenset())
+
+
+def test_a_reader_that_followed_the_refused_root_turns_round(refusing: Refusing) -> None:
+    """It goes back to the root before, and follows the one that counts."""
+    reader = refusing.reader(refusing.refused)
+    refusing.note(reader, refusing.refused_root, "tjk", "centre")
+    assert reader.note_fork(refusing.root, NOW) is not None
+    assert reader.fork is None
+    last = reader.current(NOW)
+    assert last is not None
+    assert last.root_version == 1
+    register = reader.refresh(NOW, Source(refusing.counts))
+    assert register.root_sha256 == sha256(Metadata.from_bytes(refusing.root).signed_bytes).digest()
+    with pytest.raises((Rejected, Unavailable)):
+        reader.accept(refusing.refused, NOW)
+
+
+@pytest.mark.parametrize("members", [(), ("tjk",), ("centre",)])
+def test_too_few_refusals_settle_nothing(refusing: Refusing, members: tuple[str, ...]) -> None:
+    """A root that could still count is one of two, and the membership freezes."""
+    reader = refusing.reader(refusing.counts)
+    refusing.note(reader, refusing.refused_root, *members)
+    assert reader.note_fork(refusing.refused_root, NOW) is not None
+    assert reader.fork is not None
+
+
+def test_refusals_of_both_roots_settle_nothing(refusing: Refusing) -> None:
+    """Nobody can tell which of the two was signed in good faith."""
+    reader = refusing.reader(refusing.counts)
+    refusing.note(reader, refusing.refused_root, "tjk", "centre")
+    refusing.note(reader, refusing.root, "tjk", "centre")
+    assert reader.note_fork(refusing.refused_root, NOW) is not None
+    assert reader.fork is not None
+
+
+def test_refusals_that_do_not_hold_are_not_kept(refusing: Refusing) -> None:
+    """A signature over something else refuses nothing, and no root of long ago or far ahead is refused."""
+    reader, digest = refusing.reader(refusing.counts), bytes(32)
+    made = {keyid: each.sign(b"other").signature for keyid, each in refusing.signers.items()}
+    for version in (2, 1, 7):
+        reader.note_refusals(version, digest, made)
+    assert not (refusing.folder / "refused").exists()

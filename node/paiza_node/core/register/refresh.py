@@ -319,7 +319,9 @@ class RegisterRefresh:
         """Show the reader the first root that differs from ours; return whether that proves a fork."""
         other = first_other_root(fetch, self._reader.file, newest)
         fork = None if other is None else self._reader.note_fork(other, self._clock())
-        if fork is not None:
+        if fork is not None and fork.broke:
+            log.critical("refused_root_was_signed", root=fork.version, by=list(fork.broke))
+        elif fork is not None:
             log.critical("register_forked", root=fork.version, signers=list(fork.members))
         return fork is not None
 

@@ -94,6 +94,7 @@ class Proposals:
         self._changed = True
         self._seen: tuple[bytes, int] | None = None  # the register at the last round: version, and that of its root
         self._complete: Mapping[bytes, Mapping[str, bytes]] = {}
+        self._refused: set[bytes] = set()  # whose refusals the register's reader has
         self._closed = asyncio.Event()
         self._cleaned = datetime.min.replace(tzinfo=UTC)
         self.task = PeriodicTask(self._round, period=ROUND_SECONDS, failed="proposals_not_followed")
@@ -253,6 +254,10 @@ class Proposals:
         self._cleaned = now
         self._core.register_cache.proposals_sha256 = digest_of(rows)
         await self._load_complete([each for each in rows if each.state is HeldState.COMPLETE])
+        for each in rows:
+            if each.state is HeldState.DEAD and each.size and each.fingerprint not in self._refused:
+                await asyncio.to_thread(self._note_refusals, each.fingerprint)
+                self._refused.add(each.fingerprint)
         self._seen = seen
 
     def _ends(self, register: Register) -> list[tuple[HeldProposal, HeldState]]:
@@ -339,6 +344,13 @@ class Proposals:
         """Return what a proposal adds to the register; nothing if it is not accepted any more."""
         proposal = self._proposal(fingerprint)
         return {} if proposal is None else proposal.files()
+
+    def _note_refusals(self, fingerprint: bytes) -> None:
+        """Hand the refusals of a dead proposal to the reader: its root must not count, whoever signs it afterwards."""
+        proposal = self._proposal(fingerprint)
+        if proposal is not None and proposal.draft.main_role == Root.type:
+            version = proposal.draft.roles[Root.type].version
+            self._register_files.note_refusals(version, proposal.digest(Root.type), proposal.refusals)
 
     def _proposal(self, fingerprint: bytes) -> Proposal | None:
         """Return a proposal that waits; None if it is not accepted any more: another program may have stored it."""

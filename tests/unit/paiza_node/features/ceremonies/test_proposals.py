@@ -117,6 +117,9 @@ async def test_refusals_end_a_proposal(room: CeremonyRoom) -> None:
     _, held = await room.proposals.submit(sent(second), OFFICER)
     assert (held.state, held.refused_by, held.waits_for) == (HeldState.DEAD, ("tjk", "uzb"), ())
     assert events(room) == [("SIGNED", "kaz"), ("REFUSED", "tjk"), ("REFUSED", "uzb"), ("DROPPED", "")]
+    await room.follow()
+    version, digest = proposal.draft.roles["root"].version, proposal.digest("root")
+    assert room.reader._misbehaviour.refusals(version, digest) == second.refusals, "its root does not count any more"
     room.ahead = timedelta(days=1, minutes=1)
     await room.follow()
     (held,) = await room.proposals.all_held()
@@ -241,7 +244,7 @@ async def test_what_one_key_alone_proposes_is_bounded(room: CeremonyRoom) -> Non
 async def test_all_that_waits_is_bounded(room: CeremonyRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     """In number, in size, and in the size of one."""
     proposal = room.propose("kaz")
-    monkeypatch.setattr("paiza_node.features.ceremonies.proposals.MAX_OPEN_BYTES", len(sent(proposal)) - 1)
+    monkeypatch.setattr("paiza_node.features.ceremonies.held.MAX_OPEN_BYTES", len(sent(proposal)) - 1)
     with pytest.raises(Rejected, match="proposals_full"):
         await room.proposals.submit(sent(proposal), OFFICER)
     with pytest.raises(Rejected, match="too_large"):
