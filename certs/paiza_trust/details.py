@@ -196,7 +196,7 @@ DETAILS: Final = (
     N_("{place} lack a key of {name} that the members admitted"),
     N_("{place} lack {member}, which is active"),
     N_("{place} name one member twice"),
-    N_("{place} name one origin twice"),
+    N_("{place} name one key twice, or two with one key id"),
     N_("{place} name what is no member"),
     N_("{place} pin one key twice"),
     N_("{role} has the version {version}"),
