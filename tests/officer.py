@@ -1,4 +1,4 @@
-"""An officer of a development federation as the protocol sees one: key, certificate, channel, messages made by hand.
+"""An officer of a development federation as the protocol sees one: keys, certificates, channel, messages made by hand.
 
 For tests and the benchmark that speak to a node directly; what an officer really uses is `paiza_client`.
 """
@@ -38,18 +38,18 @@ class Officer:
         self.id = str(settings["id"])
         self.member = str(settings["member"])
         self.node = str(settings["node"])
-        self.key_pem = (self.folder / str(settings["key"])).read_bytes()
-        self.certificate_pem = (self.folder / str(settings["certificate"])).read_bytes()
-        key = keys.private_key_from_pem(self.key_pem)
-        certificate = ssl.PEM_cert_to_DER_cert(self.certificate_pem.decode())
+        self.key_pem = (self.folder / str(settings["authentication_key"])).read_bytes()
+        self.certificate_pem = (self.folder / str(settings["authentication_certificate"])).read_bytes()
+        key = keys.private_key_from_pem((self.folder / str(settings["signing_key"])).read_bytes())
+        certificate = ssl.PEM_cert_to_DER_cert((self.folder / str(settings["signing_certificate"])).read_text())
         self.signer = message.OfficerSigner(self.id, certificate, lambda data: keys.sign(key, data))
 
     def channel(self, *options: tuple[str, int]) -> grpc.aio.Channel:
-        """Dial the officer's own node, believing nothing but its member's node CA; ``options`` as gRPC names them."""
-        node_ca = ssl.DER_cert_to_PEM_cert(self.register.member(self.member).authority.node_ca).encode()
+        """Dial the officer's own node, believing nothing but its member's node CAs; ``options`` as gRPC names them."""
+        roots = node_roots(self.register, self.member)
         return grpc.aio.secure_channel(
             self.node,
-            grpc.ssl_channel_credentials(node_ca, self.key_pem, self.certificate_pem),
+            grpc.ssl_channel_credentials(roots, self.key_pem, self.certificate_pem),
             options=[
                 ("grpc.ssl_target_name_override", node_dns_name(self.member, self.register.federation)),
                 ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
@@ -116,6 +116,12 @@ class Officer:
     def recipient_key(self, member: str, at: datetime) -> message.RecipientKey:
         """Return the key that a member's parts are wrapped for now."""
         return message.RecipientKey(member, self.register.member(member).current_encryption_key(at).key)
+
+
+def node_roots(register: Register, member: str) -> bytes:
+    """Return a member's node CAs in PEM: what a caller of its node believes."""
+    cas = register.member(member).authority.node_cas
+    return "".join(ssl.DER_cert_to_PEM_cert(ca.certificate) for ca in cas).encode()
 
 
 def subject_of(header: pb.Header, content: bytes) -> bytes:

@@ -10,7 +10,6 @@ import json
 import re
 import ssl
 import tomllib
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from paiza_register.ceremony.application import PAIRS, Application, Known
 from paiza_register.ceremony.application import apply as application_of
 from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import to_json
+from paiza_register.ceremony.member_file import ca_entry
 from paiza_register.ceremony.times import read_time
 from paiza_register.documents import FORMAT
 from paiza_register.node_folder import BACKDATED
@@ -36,7 +36,15 @@ from paiza_trust.files import replace_private, write_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError, Rejected
-from paiza_wire.identity import MemberAuthority, Role, SpiffeId, certificates, check_authority, keys
+from paiza_wire.identity import (
+    CertificateAuthority,
+    MemberAuthority,
+    Role,
+    SpiffeId,
+    certificates,
+    check_authority,
+    keys,
+)
 from paiza_wire.identity.certificates import AuthorityKey
 from paiza_wire.identity.private_keys import ED25519, MLDSA44, X_WING
 from paiza_wire.message import key_wrapping
@@ -117,14 +125,15 @@ def apply(
     publisher = CryptoSigner(node.keys.key("publisher.key", MLDSA44))
     authorities = {role: own.make_authority(f"{role}-ca") for role in _ROLES}
     certified = {role: _authority(own.folder, node, role, authorities[role], time) for role in _ROLES}
-    check_authority(MemberAuthority(member, node.federation, certified["node"], certified["officer"]))
+    announced = {role: (CertificateAuthority.of(ca),) for role, ca in certified.items()}
+    check_authority(MemberAuthority(member, node.federation, announced["node"], announced["officer"]))
     document = {
         **node.document,
         "format": FORMAT,
         "id": member,
         "names": dict(names),
-        "node_ca": b64encode(certified["node"]).decode(),
-        "officer_ca": b64encode(certified["officer"]).decode(),
+        "node_cas": [ca_entry(ca) for ca in announced["node"]],
+        "officer_cas": [ca_entry(ca) for ca in announced["officer"]],
         "classification_ceiling": ceiling,
     }
     known = _known(node)

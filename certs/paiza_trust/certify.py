@@ -2,19 +2,22 @@
 
 In order:
 
-1. The request is signed with its own key and asks for an id; nothing else in it is looked at.
+1. Each request is signed with its own key and asks for an id; nothing else in it is looked at. A node has one request,
+   an officer one for each use, with different keys.
 2. The folder's CA for that role is of the member and federation that the id names, and has not expired.
-3. People compare the fingerprint of the key with its holder: nothing in a request proves who sent it.
-4. The certificate is issued by the CA's key and passes the checks of every node, `identity.verification`.
-5. It is recorded in `ceremonies.jsonl` before it leaves: a crash leaves a record without a certificate, never the
+3. People compare the fingerprint of each key with its holder: nothing in a request proves who sent it.
+4. The certificates are issued by the CA's key and pass the checks of every node, `identity.verification`.
+5. They are recorded in `ceremonies.jsonl` before they leave: a crash leaves a record without certificates, never the
    reverse.
 """
 
 import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_register.node_folder import BACKDATED
@@ -25,23 +28,33 @@ from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import (
+    CertificateAuthority,
+    CertificateUse,
     CertificateVerifier,
     MemberAuthority,
     SpiffeId,
     certificates,
     check_authority,
     keys,
-    load_certificate,
 )
+from paiza_wire.identity.certificates import AuthorityKey
+
+
+@dataclass(frozen=True)
+class Request:
+    """A signing request: the use of the certificate that it asks for, its key's SHA-256, and the request (DER)."""
+
+    use: CertificateUse
+    key_sha256: bytes
+    csr: bytes
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be certified: the id and the key of a request, from when until when, by which CAs."""
+    """What is to be certified: an id and the keys of its requests, from when until when, by which CAs."""
 
     id: SpiffeId
-    key_sha256: bytes
-    csr: bytes
+    requests: tuple[Request, ...]
     authority: MemberAuthority
     not_before: datetime
     not_after: datetime
@@ -52,34 +65,33 @@ class Plan:
         return f"{self.id.role}-ca"
 
 
-def plan(folder: KeyFolder, request: Path, now: datetime) -> Plan:
-    """Read a signing request (PEM) and the CA that may certify it: steps 1 and 2."""
-    with carried_files.located(request):
-        csr = certificates.csr_from_pem(carried_files.read_bytes(request))
-        identity, key = certificates.read_csr(csr)
+def plan(folder: KeyFolder, requests: Sequence[Path], now: datetime) -> Plan:
+    """Read signing requests (PEM) and the CA that may certify them: steps 1 and 2.
+
+    A node has one request. An officer has two: for authentication, then for signing.
+    """
+    found = [_read(path, use) for path, use in zip(requests, get_args(CertificateUse), strict=False)]
+    identities = {identity for identity, _request in found}
+    (identity, _request), read = found[0], tuple(request for _identity, request in found)
+    wanted = 1 if identity.role == "node" else len(get_args(CertificateUse))
+    if len(identities) > 1 or len({request.key_sha256 for request in read}) < wanted or len(requests) != wanted:
+        what = N_("These are not the requests of one node, nor the two requests of one officer with two keys")
+        remedy = N_("Name one request for a node; for an officer, that for authentication, then that for signing.")
+        raise TrustError("bad_certificate", what, str(requests[-1]), remedy)
     authority = _authority(folder.folder, identity)
-    ends = load_certificate(authority.ca(identity.role)).not_valid_after_utc
+    ends = authority.cas(identity.role)[0].expiry_time
     begin = now.astimezone(UTC).replace(microsecond=0) - BACKDATED
     if ends <= now:
         what, remedy = N_("The CA has expired"), N_("Make the next one, and have it published.")
         raise TrustError("certificate_expired", what, str(folder.folder / f"{identity.role}-ca.crt"), remedy)
-    return Plan(identity, keys.fingerprint(key), csr, authority, begin, min(begin + CERTIFICATE_LIFE, ends))
+    return Plan(identity, read, authority, begin, min(begin + CERTIFICATE_LIFE, ends))
 
 
-def certify(folder: KeyFolder, certified: Plan, now: datetime) -> bytes:
-    """Return the certificate (DER), which is recorded: steps 4 and 5."""
-    issue = certificates.issue_node if certified.id.role == "node" else certificates.issue_officer
-    ca = certified.authority.ca(certified.id.role)
+def certify(folder: KeyFolder, certified: Plan, now: datetime) -> Mapping[CertificateUse, bytes]:
+    """Return the certificates (DER) by use, which are recorded: steps 4 and 5."""
     key = folder.authority(certified.ca)
     with carried_files.located(folder.folder / f"{certified.ca}.crt"):
-        made = issue(
-            certified.csr,
-            ca,
-            key,
-            spiffe_id=certified.id,
-            not_before=certified.not_before,
-            not_after=certified.not_after,
-        )
+        made = {request.use: _issue(certified, request, key) for request in certified.requests}
         _check(made, certified, now)
     records.append(
         folder.folder,
@@ -96,19 +108,43 @@ def certify(folder: KeyFolder, certified: Plan, now: datetime) -> bytes:
             ],
             "certified": {
                 "id": str(certified.id),
-                "key_sha256": certified.key_sha256.hex(),
-                "certificate_sha256": sha256(made).hexdigest(),
+                "certificates": [
+                    {
+                        "use": request.use,
+                        "key_sha256": request.key_sha256.hex(),
+                        "certificate_sha256": sha256(made[request.use]).hexdigest(),
+                    }
+                    for request in certified.requests
+                ],
             },
         },
     )
     return made
 
 
+def _read(path: Path, use: CertificateUse) -> tuple[SpiffeId, Request]:
+    with carried_files.located(path):
+        csr = certificates.csr_from_pem(carried_files.read_bytes(path))
+        identity, key = certificates.read_csr(csr)
+    return identity, Request(use, keys.fingerprint(key), csr)
+
+
+def _issue(certified: Plan, request: Request, key: AuthorityKey) -> bytes:
+    ca = certified.authority.cas(certified.id.role)[0].certificate
+    begins, ends = certified.not_before, certified.not_after
+    if certified.id.role == "node":
+        return certificates.issue_node(request.csr, ca, key, spiffe_id=certified.id, not_before=begins, not_after=ends)
+    return certificates.issue_officer(
+        request.csr, ca, key, spiffe_id=certified.id, use=request.use, not_before=begins, not_after=ends
+    )
+
+
 def _authority(folder: Path, identity: SpiffeId) -> MemberAuthority:
     """Return the CAs of the folder, which must be those of the id's member."""
     node_ca, officer_ca = (_certificate(folder / f"{role}-ca.crt") for role in ("node", "officer"))
-    authority = MemberAuthority(identity.member, identity.federation, node_ca, officer_ca)
     try:
+        own = (CertificateAuthority.of(node_ca),), (CertificateAuthority.of(officer_ca),)
+        authority = MemberAuthority(identity.member, identity.federation, *own)
         check_authority(authority)
     except Rejected as error:
         what = N_("The request is for {id}; the CAs in this folder are not those of that member ({detail})")
@@ -130,10 +166,11 @@ def _certificate(path: Path) -> bytes:
         raise TrustError("bad_certificate", what, str(path), remedy) from error
 
 
-def _check(made: bytes, certified: Plan, now: datetime) -> None:
-    """Check a certificate as every node will."""
+def _check(made: Mapping[CertificateUse, bytes], certified: Plan, now: datetime) -> None:
+    """Check certificates as every node will."""
     verifier = CertificateVerifier({certified.id.member: certified.authority})
     if certified.id.role == "node":
-        verifier.node(made, expected_member=certified.id.member, at=now)
-    else:
-        verifier.officer(made, expected_id=str(certified.id), at=now)
+        verifier.node(made["authentication"], expected_member=certified.id.member, at=now)
+        return
+    verifier.authentication(made["authentication"], expected_id=str(certified.id), at=now)
+    verifier.signing(made["signing"], expected_id=str(certified.id), at=now)

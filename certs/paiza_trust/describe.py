@@ -7,7 +7,7 @@ shown by its fingerprint in words, or as it stands.
 import difflib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -25,6 +25,7 @@ from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.times import ROOT_LIFE, expiry, time_text
 from paiza_register.documents import Federation, parse_member
 from paiza_trust.language import N_
+from paiza_wire.identity import CertificateAuthority
 from paiza_wire.tlog.cosignatures import quorum
 
 Translate = Callable[[str], str]
@@ -375,8 +376,8 @@ def _member_values(member: Member, language: Language, translate: Translate) -> 
         translate(N_("name in English")): member.names["en"],
         translate(N_("address of its node")): ", ".join(member.endpoints),
         translate(N_("highest classification that it receives")): str(member.classification_ceiling),
-        translate(N_("CA that certifies its nodes")): _words(member.authority.node_ca, language),
-        translate(N_("CA that certifies its officers")): _words(member.authority.officer_ca, language),
+        translate(N_("CA that certifies its nodes")): _cas(member.authority.node_cas, language),
+        translate(N_("CA that certifies its officers")): _cas(member.authority.officer_cas, language),
     }
 
 
@@ -392,6 +393,11 @@ def _member_keys(member: Member, translate: Translate) -> set[str]:
 def _own_file(base: Base, member: str, data: bytes) -> Member:
     """Return what a member.json says, whose keys the register knows."""
     return parse_member(member, Federation(to_json(base.federation)), data, frozenset())
+
+
+def _cas(cas: Sequence[CertificateAuthority], language: Language) -> str:
+    """Return the fingerprint of each CA, with the days from and until which it is announced."""
+    return "; ".join(f"{_words(ca.certificate, language)} ({ca.begins:%Y-%m-%d} … {ca.ends:%Y-%m-%d})" for ca in cas)
 
 
 def _words(data: bytes, language: Language) -> str:

@@ -1,4 +1,4 @@
-"""Makes the officers of a development federation: key, certificate, profile, and the entry in officers.toml."""
+"""Makes the officers of a development federation: keys, certificates, profile, and the entry in officers.toml."""
 
 import json
 import ssl
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from paiza_register.node_folder import BACKDATED
 from paiza_trust.apply import CERTIFICATE_LIFE
 from paiza_trust.files import write_key, write_private
 from paiza_trust.key_folder import KeyFolder
-from paiza_wire.identity import MemberAuthority, SpiffeId, certificates, keys
+from paiza_wire.identity import CertificateUse, MemberAuthority, SpiffeId, certificates, keys
 from paiza_wire.identity.private_keys import P256
 from paiza_wire.identity.sealing import Sealer
 
@@ -28,7 +28,7 @@ OFFICERS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 """The officers of every member of a development federation: name -> roles and unit."""
 
 _UNSEALED: Final = """\
-# The key of this exercise officer is under no passphrase. A copy of the folder is enough to act in their name.
+# The keys of this exercise officer are under no passphrase. A copy of the folder is enough to act in their name.
 sealed = false
 """
 
@@ -58,27 +58,15 @@ def _create(issuer: Issuer, name: str, profile: Path, now: datetime) -> str:
     """Write an officer's profile and return their entry in officers.toml."""
     member, federation = issuer.authority.member, issuer.authority.federation
     officer_id = SpiffeId(member, federation, "officer", name)
-    key = keys.generate_p256()
-    begin = (now.astimezone(UTC) - BACKDATED).replace(microsecond=0)
-    certificate = certificates.issue_officer(
-        certificates.create_csr(officer_id, key),
-        issuer.authority.officer_ca,
-        issuer.keys.authority("officer-ca"),
-        spiffe_id=officer_id,
-        not_before=begin,
-        not_after=begin + CERTIFICATE_LIFE,
-    )
-    passphrase = issuer.passphrase
-    write_key(profile / "officer.key", P256, key, None if passphrase is None else Sealer(lambda: passphrase))
-    write_private(profile / "officer.crt", ssl.DER_cert_to_PEM_cert(certificate).encode())
+    made = {use: _certify(issuer, officer_id, use, profile, now) for use in get_args(CertificateUse)}
     write_private(profile / "root.json", issuer.root)
+    passphrase = issuer.passphrase
     values = {
         "id": str(officer_id),
         "member": member,
         "federation": federation,
         "node": issuer.address,
-        "key": "officer.key",
-        "certificate": "officer.crt",
+        **{f"{use}_{kind}": f"{use}.{end}" for use in made for kind, end in (("key", "key"), ("certificate", "crt"))},
         "root": "root.json",
     }
     write_private(profile / "profile.toml", (("" if passphrase else _UNSEALED) + _toml(values)).encode())
@@ -89,9 +77,28 @@ def _create(issuer: Issuer, name: str, profile: Path, now: datetime) -> str:
             "id": str(officer_id),
             "roles": list(roles),
             "unit": unit,
-            "certificate_sha256": sha256(certificate).hexdigest(),
+            **{f"{use}_certificate_sha256": sha256(certificate).hexdigest() for use, certificate in made.items()},
         }
     )
+
+
+def _certify(issuer: Issuer, officer_id: SpiffeId, use: CertificateUse, profile: Path, now: datetime) -> bytes:
+    """Write an officer's key and certificate (DER) for a use into their profile; return the certificate."""
+    key = keys.generate_p256()
+    begin = (now.astimezone(UTC) - BACKDATED).replace(microsecond=0)
+    certificate = certificates.issue_officer(
+        certificates.create_csr(officer_id, key),
+        issuer.authority.officer_cas[0].certificate,
+        issuer.keys.authority("officer-ca"),
+        spiffe_id=officer_id,
+        use=use,
+        not_before=begin,
+        not_after=begin + CERTIFICATE_LIFE,
+    )
+    passphrase = issuer.passphrase
+    write_key(profile / f"{use}.key", P256, key, None if passphrase is None else Sealer(lambda: passphrase))
+    write_private(profile / f"{use}.crt", ssl.DER_cert_to_PEM_cert(certificate).encode())
+    return certificate
 
 
 def _toml(values: Mapping[str, object]) -> str:

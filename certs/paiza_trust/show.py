@@ -1,13 +1,13 @@
 """Puts a verified register, or an application, into plain values, and into lines for a person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from paiza_cli.language import LANGUAGES
 from paiza_register import Member
 from paiza_register.ceremony import Application, Base
 from paiza_trust.language import _, current
-from paiza_wire.identity import load_certificate
+from paiza_wire.identity import CertificateAuthority
 
 _HOUR = timedelta(hours=1)
 
@@ -61,8 +61,8 @@ def describe_application(application: Application) -> Mapping[str, object]:
         "encryption_keys": [
             {"key_id": key.key_id.hex(), "not_after": key.not_after.isoformat()} for key in member.encryption_keys
         ],
-        "node_ca_expiry_time": _ca_expiry(member.authority.node_ca).isoformat(),
-        "officer_ca_expiry_time": _ca_expiry(member.authority.officer_ca).isoformat(),
+        "node_ca_expiry_time": _ca_expiry(member.authority.node_cas).isoformat(),
+        "officer_ca_expiry_time": _ca_expiry(member.authority.officer_cas).isoformat(),
         "classification_ceiling": member.classification_ceiling,
     }
 
@@ -80,13 +80,13 @@ def application_lines(application: Application) -> list[str]:
             f"{_('encryption key')} {key.key_id.hex()[:16]}…, {key.not_after:%Y-%m-%d}"
             for key in member.encryption_keys
         ),
-        _("CA of nodes: until {day}").format(day=f"{_ca_expiry(member.authority.node_ca):%Y-%m-%d}"),
-        _("CA of officers: until {day}").format(day=f"{_ca_expiry(member.authority.officer_ca):%Y-%m-%d}"),
+        _("CA of nodes: until {day}").format(day=f"{_ca_expiry(member.authority.node_cas):%Y-%m-%d}"),
+        _("CA of officers: until {day}").format(day=f"{_ca_expiry(member.authority.officer_cas):%Y-%m-%d}"),
     ]
 
 
-def _ca_expiry(certificate: bytes) -> datetime:
-    return load_certificate(certificate).not_valid_after_utc
+def _ca_expiry(cas: Sequence[CertificateAuthority]) -> datetime:
+    return max(ca.expiry_time for ca in cas)
 
 
 def lines(base: Base, now: datetime) -> list[str]:

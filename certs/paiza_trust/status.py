@@ -95,7 +95,7 @@ def expiries(base: Base, member: str, certificate: bytes | None) -> list[Expiry]
     """
     found = list(_of_keys(base, member))
     if certificate is not None:
-        command = "paiza-trust ca certify officer.csr"
+        command = "paiza-trust ca certify authentication.csr signing.csr"
         found.append(Expiry("officer_certificate", load_certificate(certificate).not_valid_after_utc, command))
     for role, time in base.register.role_expiries.items():
         if role in {Root.type, Targets.type}:
@@ -111,12 +111,12 @@ def expiries(base: Base, member: str, certificate: bytes | None) -> list[Expiry]
 
 
 def _of_keys(base: Base, member: str) -> Iterator[Expiry]:
-    """Yield the expiries of a member's CAs, and of that of its encryption keys which lasts longest."""
+    """Yield the expiries of those of a member's CAs and encryption keys that last longest."""
     known = base.register.described.get(member)
     if known is None:
         return
-    for what, ca in (("node_ca", known.authority.node_ca), ("officer_ca", known.authority.officer_ca)):
-        yield Expiry(what, load_certificate(ca).not_valid_after_utc, _NEW_KEYS)
+    for what, cas in (("node_ca", known.authority.node_cas), ("officer_ca", known.authority.officer_cas)):
+        yield Expiry(what, max(ca.expiry_time for ca in cas), _NEW_KEYS)
     if known.encryption_keys:
         yield Expiry("encryption_key", max(key.not_after for key in known.encryption_keys), _NEW_KEYS)
 

@@ -209,7 +209,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "key_unsealed": Remedy(
             N_("The private key is not under a passphrase."),
             N_(
-                "Seal it: openssl pkcs8 -topk8 -scrypt -in officer.key -out sealed.key. On a machine that holds no "
+                "Seal it: openssl pkcs8 -topk8 -scrypt -in signing.key -out sealed.key. On a machine that holds no "
                 "secrets allow it in profile.toml: sealed = false."
             ),
         ),

@@ -1,6 +1,6 @@
-"""The connection to the own node: key, certificate, register, and only then the channel.
+"""The connection to the own node: authentication key, certificate, register, and only then the channel.
 
-The node is believed to be our member's node because its certificate chains to the node CA that the register names.
+The node is believed to be our member's node because its certificate is from a node CA that the register names.
 Until there is a verified register, a connection to whatever certificate is shown serves for nothing but fetching
 one: the register is verified against the profile's bootstrap root, from any source.
 """
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -18,40 +19,50 @@ from paiza.core.v1 import register_pb2, register_pb2_grpc
 from paiza_officer import channel, register_cache
 from paiza_officer.channel import Channel
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
-from paiza_officer.profiles import Credentials, Profile, open_credentials
+from paiza_officer.profiles import Credentials, Profile, check_validity, open_credentials, open_signer
 from paiza_register import FetchMissing, Register
 from paiza_wire.errors import PaizaError, Unavailable
-from paiza_wire.identity import load_certificate
+from paiza_wire.identity.tokens import Tokens
+from paiza_wire.message import OfficerSigner
 
 FETCH_SECONDS: Final = 10.0  # one file of the register
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An open channel to the own node, and the register in force at its start."""
+    """An open channel to the own node, and the register in force at its start.
+
+    ``signer`` opens the signing key when it is first called.
+    """
 
     profile: Profile
     credentials: Credentials
+    signer: Callable[[], OfficerSigner]
     channel: Channel
     register: Register
 
 
 @asynccontextmanager
 async def connect(profile: Profile, passphrase: Callable[[], bytes] | None = None) -> AsyncIterator[Connection]:
-    """Connect to the profile's node; ``passphrase`` is called at most once, where the key is encrypted.
+    """Connect to the profile's node; ``passphrase`` is called at most once for each key that is encrypted.
+
+    It also returns the PIN of the token that holds the signing key.
 
     The register is renewed from the node first.
 
     ProfileProblem: the key, the passphrase or the certificate. Unreachable: the node or the register, for now.
     """
-    credentials = await asyncio.to_thread(open_credentials, profile, passphrase or no_passphrase)
-    check_validity(profile, credentials, datetime.now(UTC))
+    ask = passphrase or no_passphrase
+    credentials = await asyncio.to_thread(open_credentials, profile, ask)
+    check_validity(profile.authentication_certificate, credentials.certificate_der, datetime.now(UTC))
     current, roots = await _believed_register(profile, credentials)
     opened = channel.open_channel(profile, credentials, roots)
-    try:
-        yield Connection(profile, credentials, opened, current)
-    finally:
-        await opened.close()
+    with Tokens(lambda _token: ask()) as tokens:
+        signer = cache(lambda: open_signer(profile, ask, tokens, datetime.now(UTC)))
+        try:
+            yield Connection(profile, credentials, signer, opened, current)
+        finally:
+            await opened.close()
 
 
 def no_passphrase() -> bytes:
@@ -59,23 +70,14 @@ def no_passphrase() -> bytes:
     raise ProfileProblem("passphrase_missing")
 
 
-def check_validity(profile: Profile, credentials: Credentials, now: datetime) -> None:
-    """Refuse an expired certificate here: a node would only break the handshake off, which tells nobody anything."""
-    with located(str(profile.certificate), ProfileProblem):
-        certificate = load_certificate(credentials.certificate_der)
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            until = certificate.not_valid_after_utc.isoformat(timespec="minutes")
-            raise ProfileProblem("certificate_expired", str(profile.certificate), f"valid until {until}")
-
-
 async def _believed_register(profile: Profile, credentials: Credentials) -> tuple[Register, bytes]:
-    """Return the register in force and the node CA it names: from the cache to begin with, then from the node."""
+    """Return the register in force and the node CAs it names: from the cache to begin with, then from the node."""
     try:
         known = await asyncio.to_thread(register_cache.cached, profile)
     except Unavailable:
         known = None  # Expired beyond its grace: fetch it as if there were none.
     if known is not None:
-        roots = _node_ca(known, profile)
+        roots = _node_cas(known, profile)
         try:
             refreshed = await _refresh(profile, credentials, roots)
         except Unreachable as error:
@@ -86,7 +88,7 @@ async def _believed_register(profile: Profile, credentials: Credentials) -> tupl
     else:
         refreshed = await _refresh(profile, credentials, await channel.shown_certificate(profile.node))
     _check_own_certificate(refreshed, profile, credentials)
-    return refreshed, _node_ca(refreshed, profile)
+    return refreshed, _node_cas(refreshed, profile)
 
 
 async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> Register:
@@ -146,18 +148,19 @@ def _unreachable(profile: Profile, error: PaizaError) -> PaizaError:
     return error if isinstance(error, Unreachable) else Unreachable(error.reason, profile.node, error.detail)
 
 
-def _node_ca(known: Register, profile: Profile) -> bytes:
+def _node_cas(known: Register, profile: Profile) -> bytes:
     with located(str(profile.folder), ProfileProblem):
-        return channel.pem_certificate(known.member(profile.member).authority.node_ca)
+        cas = known.member(profile.member).authority.node_cas
+        return b"".join(channel.pem_certificate(ca.certificate) for ca in cas)
 
 
 def _check_own_certificate(known: Register, profile: Profile, credentials: Credentials) -> None:
     """Find out here, with the reason, what the node would only answer by closing the connection."""
     if profile.member in known.suspended_ids:
         raise ProfileProblem("own_member_suspended", profile.member, ", ".join(sorted(known.custodians)))
-    with located(str(profile.certificate), ProfileProblem):
+    with located(str(profile.authentication_certificate), ProfileProblem):
         known.active_member(profile.member)
-        known.certificate_verifier().officer(
+        known.certificate_verifier().authentication(
             credentials.certificate_der, expected_id=str(profile.id), at=datetime.now(UTC)
         )
 

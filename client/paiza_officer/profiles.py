@@ -1,8 +1,10 @@
-"""Profiles: who the officer is, at which node, with which key. One folder each under PAIZA_HOME.
+"""Profiles: who the officer is, at which node, with which keys. One folder each under PAIZA_HOME.
 
-profile.toml names the officer (`id`), the `member`, the `federation`, the `node` ("host:port"), and the files `key`,
-`certificate` and `root` (the bootstrap root of the register), relative to the folder; `lang` may be "ru" or "en".
-`sealed = false` accepts a key that is under no passphrase, for exercises.
+profile.toml names the officer (`id`), the `member`, the `federation`, the `node` ("host:port"), and files, relative to
+the folder: `authentication_key` and `authentication_certificate` for TLS alone, `signing_key` and `signing_certificate`
+for signatures alone, and `root` (the bootstrap root of the register). The signing key may be on a token: its PKCS #11
+URI stands in place of a file. `lang` may be "ru" or "en". `sealed = false` accepts keys that are under no passphrase,
+for exercises.
 The folder also holds what the client writes: the outbox, and the cache of the verified register.
 """
 
@@ -16,23 +18,40 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from gettext import gettext as _  # these texts are in the catalogue of paiza_cli
 from pathlib import Path
 from typing import Final
 
 from paiza_officer.errors import FieldProblem, Misused, ProfileProblem, located
-from paiza_wire.identity import SpiffeId, key_files, keys
+from paiza_wire.identity import SpiffeId, key_files, keys, load_certificate
+from paiza_wire.identity.certificate_profiles import p256_key
 from paiza_wire.identity.key_files import open_key
 from paiza_wire.identity.private_keys import P256
 from paiza_wire.identity.sealing import Sealer
+from paiza_wire.identity.token_uri import TokenUri
+from paiza_wire.identity.tokens import Tokens
+from paiza_wire.message import OfficerSigner
 
 PROFILE_FILE: Final = "profile.toml"
 ROLES_FILE: Final = "roles.json"
 MAX_PROFILE_BYTES: Final = 64 * 1024  # a profile is ten lines
 MAX_CREDENTIAL_BYTES: Final = 1024 * 1024  # a key or certificate is a few kilobytes, a root a few hundred
 
-_REQUIRED: Final = ("id", "member", "federation", "node", "key", "certificate", "root")
+_REQUIRED: Final = (
+    "id",
+    "member",
+    "federation",
+    "node",
+    "authentication_key",
+    "authentication_certificate",
+    "signing_key",
+    "signing_certificate",
+    "root",
+)
 _OPTIONAL: Final = ("lang", "sealed")
+_URI_SCHEME: Final = "pkcs11:"  # of a key on a token
 _ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9.:\[\]-]+):(?P<port>[0-9]{1,5})\Z")
 
 
@@ -44,8 +63,10 @@ class Profile:
     folder: Path
     id: SpiffeId
     node: str
-    key: Path
-    certificate: Path
+    authentication_key: Path
+    authentication_certificate: Path
+    signing_key: Path | TokenUri
+    signing_certificate: Path
     root: Path
     lang: str | None = None
     sealed: bool = True
@@ -68,9 +89,11 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An officer's opened key with its certificate. ``key_pem``, not encrypted, is for TLS and never written."""
+    """An officer's opened authentication key with its certificate: TLS alone.
 
-    key: keys.PrivateKey
+    ``key_pem`` is not encrypted and never written.
+    """
+
     key_pem: bytes
     certificate_der: bytes
     certificate_pem: bytes
@@ -142,13 +165,19 @@ def load(folder: Path) -> Profile:
         raise ProfileProblem("bad_configuration", f"{source}: id", "not an officer of this member and federation")
     if not _ADDRESS.match(settings["node"]):
         raise ProfileProblem("bad_configuration", f"{source}: node", "not HOST:PORT")
+    signing_key: Path | TokenUri = folder / settings["signing_key"]
+    if settings["signing_key"].startswith(_URI_SCHEME):
+        with located(f"{source}: signing_key", ProfileProblem):
+            signing_key = TokenUri.parse(settings["signing_key"])
     return Profile(
         name=folder.name,
         folder=folder,
         id=officer,
         node=settings["node"],
-        key=folder / settings["key"],
-        certificate=folder / settings["certificate"],
+        authentication_key=folder / settings["authentication_key"],
+        authentication_certificate=folder / settings["authentication_certificate"],
+        signing_key=signing_key,
+        signing_certificate=folder / settings["signing_certificate"],
         root=folder / settings["root"],
         lang=settings.get("lang") if settings.get("lang") in {"ru", "en"} else None,
         sealed=settings.get("sealed", True) is not False,
@@ -156,15 +185,41 @@ def load(folder: Path) -> Profile:
 
 
 def open_credentials(profile: Profile, passphrase: Callable[[], bytes]) -> Credentials:
-    """Read certificate and key; ``passphrase`` is called at most once, and only where the key is encrypted."""
-    certificate_pem = _read(profile.certificate, MAX_CREDENTIAL_BYTES)
-    try:
-        certificate_der = ssl.PEM_cert_to_DER_cert(certificate_pem.decode("ascii"))
-    except ValueError as error:
-        raise ProfileProblem("bad_key", str(profile.certificate), "not a certificate in PEM") from error
-    with located(str(profile.key), ProfileProblem):
-        key = open_key(profile.key, P256, Sealer(passphrase), sealed=profile.sealed)
-    return Credentials(key, keys.private_key_to_pem(key), certificate_der, certificate_pem)
+    """Read what TLS needs; ``passphrase`` is called at most once, and only where the key is encrypted."""
+    certificate_pem, certificate_der = _certificate(profile.authentication_certificate)
+    with located(str(profile.authentication_key), ProfileProblem):
+        key = open_key(profile.authentication_key, P256, Sealer(passphrase), sealed=profile.sealed)
+    return Credentials(keys.private_key_to_pem(key), certificate_der, certificate_pem)
+
+
+def open_signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Tokens, now: datetime) -> OfficerSigner:
+    """Return what signs as the officer, until ``tokens`` is closed if a token holds the key.
+
+    ``passphrase`` is called at most once, and only where a file holds the key encrypted.
+
+    ProfileProblem names the key or the certificate, which has expired, or does not belong to the key.
+    """
+    _certificate_pem, certificate = _certificate(profile.signing_certificate)
+    check_validity(profile.signing_certificate, certificate, now)
+    with located(str(profile.signing_key), ProfileProblem):
+        key = (
+            tokens.signer(profile.signing_key)
+            if isinstance(profile.signing_key, TokenUri)
+            else open_key(profile.signing_key, P256, Sealer(passphrase), sealed=profile.sealed)
+        )
+    with located(str(profile.signing_certificate), ProfileProblem):
+        if p256_key(load_certificate(certificate)) != key.public_key():
+            raise ProfileProblem("bad_key", str(profile.signing_certificate), "the certificate is of another key")
+    return OfficerSigner(str(profile.id), certificate, partial(keys.sign, key))
+
+
+def check_validity(file: Path, certificate: bytes, now: datetime) -> None:
+    """Refuse an expired certificate (DER) here: a node would only close the connection, without a reason."""
+    with located(str(file), ProfileProblem):
+        parsed = load_certificate(certificate)
+        if not parsed.not_valid_before_utc <= now <= parsed.not_valid_after_utc:
+            until = parsed.not_valid_after_utc.isoformat(timespec="minutes")
+            raise ProfileProblem("certificate_expired", str(file), f"valid until {until}")
 
 
 def remember_roles(profile: Profile, roles: Sequence[str]) -> None:
@@ -195,6 +250,15 @@ def passphrase_from_file(path: Path) -> bytes:
     """Read a passphrase file: its first line, without the line end. It must be as private as a key."""
     with located(str(path), ProfileProblem):
         return key_files.passphrase_from_file(path)
+
+
+def _certificate(path: Path) -> tuple[bytes, bytes]:
+    """Return a certificate of the profile, in PEM and in DER."""
+    pem = _read(path, MAX_CREDENTIAL_BYTES)
+    try:
+        return pem, ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
+    except ValueError as error:
+        raise ProfileProblem("bad_key", str(path), "not a certificate in PEM") from error
 
 
 def _read(path: Path, limit: int) -> bytes:

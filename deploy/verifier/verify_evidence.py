@@ -21,6 +21,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.cobblestone import Cobblestone256Decryptor
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
@@ -33,7 +34,9 @@ MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512
 MAX_LISTED, MAX_TIMESTAMP, MAX_SNAPSHOT, MAX_VERSION = 500, 32 << 10, 256 << 10, (1 << 53) - 1
 TIME, NEVER, KeyTable = "%Y-%m-%dT%H:%M:%SZ", "~", dict[tuple[str, bytes], tuple[str, bytes, str]]  # ~ is after 9
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
-MAX_OWN, MAX_SHARED, MAX_REVOKED = (2 << 20, 16), (16 << 20, 256), 5000  # bytes and files in the register
+MAX_OWN, MAX_SHARED, MAX_REVOKED, MAX_CAS = (2 << 20, 16), (16 << 20, 256), 5000, 4  # bytes and files in the register
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+SIGNING_USAGE = bytes.fromhex("03020640")  # content commitment alone, in DER
 FILE = re.compile("(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PLACES = re.compile(
     r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth|list)|keys/(?:0|[1-9][0-9]?)\.key"
@@ -302,6 +305,27 @@ def last_root(files: dict[str, bytes], bootstrap: bytes) -> dict:
     return root
 
 
+def moment(text: str) -> datetime:
+    """Read a time in UTC, to the second, in its one spelling."""
+    found = datetime.strptime(text, TIME).replace(tzinfo=UTC)
+    need(found.strftime(TIME) == text, "a time in another spelling")
+    return found
+
+
+class Authority:
+    """A CA that a member announces: its certificate, and the time for which it is announced and valid."""
+
+    def __init__(self, entry: dict) -> None:
+        self.certificate = x509.load_der_x509_certificate(b64decode(entry["certificate"], validate=True))
+        self.certificate.verify_directly_issued_by(self.certificate)
+        extensions = self.certificate.extensions
+        need(extensions.get_extension_for_class(x509.BasicConstraints).value.ca, "a CA that is none")
+        begins, ends = (moment(entry[name]) for name in ("from", "until"))
+        need(begins < ends, "a CA that ends before it begins")
+        self.begins = max(begins, self.certificate.not_valid_before_utc)
+        self.ends = min(ends, self.certificate.not_valid_after_utc)
+
+
 class Register:
     """One verified set of the register, a TUF repository: the members at that time, and their keys."""
 
@@ -347,7 +371,7 @@ class Register:
         ever = {*members, *(each["origin"].partition(".")[0] for each in federation["log_keys"])}  # who has a log
         known = {"targets", "federation.reference", *ever, *(f"{each}.revoked" for each in ever)}
         need({f"{each}.json" for each in known} >= set(snapshot["meta"]), "the register: a role of nobody who belonged")
-        self.officer_ca, self.revoked = dict[str, bytes](), dict[str, set[str]]()
+        self.officer_cas, self.revoked = dict[str, list[Authority]](), dict[str, set[str]]()
         self.log_keys, self.witness_keys = KeyTable(), KeyTable()
         for own in ["federation.reference"], *([f"{member}.revoked", member] for member in members):
             parts = {name: lists[name] for name in own}
@@ -361,7 +385,11 @@ class Register:
         found, gone = (json.loads(documents[f"members/{member}/{each}.json"]) for each in ("member", "revoked"))
         need(found["id"] == member and found["format"] == gone["format"] == 1, f"{member}: not its document")
         need(len(gone["certificates"]) <= MAX_REVOKED, f"{member}: too many revocations")
-        officer_ca, own = b64decode(found["officer_ca"], validate=True), f"{member}.{self.federation}/"
+        own = f"{member}.{self.federation}/"
+        node_cas, officer_cas = ([Authority(each) for each in found[name]] for name in ("node_cas", "officer_cas"))
+        need(all(0 < len(each) <= MAX_CAS for each in (node_cas, officer_cas)), f"{member}: no CAs, or too many")
+        keys = {each.certificate.public_key().public_numbers() for each in (*node_cas, *officer_cas)}
+        need(len(keys) == len(node_cas) + len(officer_cas), f"{member}: two CAs of one key")
         revoked = {each[name] for each in gone["certificates"] for name in ("certificate_sha256", "key_sha256")}
         admitted = list[KeyTable]()  # a key that is named and not pinned is not the member's yet
         for label, all_of, kind in (("origin", "log_keys", 1), ("name", "witness_keys", 6)):
@@ -370,7 +398,7 @@ class Register:
             mine = [(each[:2], (member, *each[3:])) for each in keys if (each[0], each[2]) in pins]
             admitted.append(KeyTable(mine))
             need(0 < len(admitted[-1]) == len(mine) == len(pins), f"{member}: other keys than the members admitted")
-        self.officer_ca[member], self.revoked[member] = officer_ca, revoked
+        self.officer_cas[member], self.revoked[member] = officer_cas, revoked
         self.log_keys |= admitted[0]
         self.witness_keys |= admitted[1]
 
@@ -557,20 +585,28 @@ def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed:
     need(allowed.get(entry.event), f"{entry.where}: {entry.event} that is not of this message, or not of this log")
 
 
+def issuer(found: x509.Certificate, cas: list[Authority]) -> Authority | None:
+    """Return the CA that issued a certificate."""
+    for ca in cas:
+        with suppress(ValueError, TypeError, InvalidSignature):
+            found.verify_directly_issued_by(ca.certificate)
+            return ca
+    return None
+
+
 def certificate(der: bytes, officer: str, member: str, register: Register) -> tuple:
-    """Check an officer's certificate; return its key, its validity, and the ids it may be revoked by."""
-    found, ca = x509.load_der_x509_certificate(der), x509.load_der_x509_certificate(register.officer_ca[member])
-    for each, is_ca in ((found, False), (ca, True)):
-        each.verify_directly_issued_by(ca)
-        need(each.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is is_ca, f"{officer}: no officer")
+    """Check an officer's signing certificate; return its key, its validity, and the ids it may be revoked by."""
+    found = x509.load_der_x509_certificate(der)
+    ca = issuer(found, register.officer_cas[member])
+    need(ca is not None, f"{officer}: of no CA of {member}")
+    need(not found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca, f"{officer}: no officer")
     kinds = (x509.ExtendedKeyUsage, x509.SubjectAlternativeName, x509.KeyUsage)
     uses, names, usage = (found.extensions.get_extension_for_class(kind).value for kind in kinds)
-    used = usage.digital_signature and list(uses) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]
+    used = list(uses) == [DOCUMENT_SIGNING] and usage.public_bytes() == SIGNING_USAGE
     need(used and list(names) == [x509.UniformResourceIdentifier(officer)], f"{officer}: another's, or for another use")
     need(officer.startswith(f"spiffe://{member}.{register.federation}/officer/"), f"{officer}: another member's")
     spki = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    begins = max(each.not_valid_before_utc for each in (found, ca))
-    ends = min(each.not_valid_after_utc for each in (found, ca))
+    begins, ends = max(found.not_valid_before_utc, ca.begins), min(found.not_valid_after_utc, ca.ends)
     return found.public_key(), begins, ends, {sha256(der).hexdigest(), sha256(spki).hexdigest()}
 
 

@@ -17,7 +17,13 @@ from typing import Any, Final, Literal, TypeVar
 
 from paiza_register.model import EncryptionKey, LogKey, Member, WitnessKey
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID, MemberAuthority, check_authority
+from paiza_wire.identity import (
+    FEDERATION_NAME,
+    MEMBER_ID,
+    CertificateAuthority,
+    MemberAuthority,
+    check_authority,
+)
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog import cosignatures
 from paiza_wire.tlog.notes import VerifierKey
@@ -57,6 +63,9 @@ MAX_VKEY: Final = 2100
 
 MAX_CA_BYTES: Final = 2048
 """A CA certificate of our profile has about 600 bytes."""
+
+MAX_CAS: Final = 4
+"""CAs of one member for one role: the present and the next one, twice."""
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Controls, marks of direction, halves of characters, breaks: no name has them, and few programs can write them."""
@@ -230,14 +239,14 @@ def parse_member(member_id: str, federation: Federation, data: bytes, revoked: f
     authority = MemberAuthority(
         member=member_id,
         federation=federation.name,
-        node_ca=fields.base64("node_ca", MAX_CA_BYTES),
-        officer_ca=fields.base64("officer_ca", MAX_CA_BYTES),
+        node_cas=fields.each("node_cas", 1, MAX_CAS, _certificate_authority),
+        officer_cas=fields.each("officer_cas", 1, MAX_CAS, _certificate_authority),
         revoked=revoked,
     )
     try:
         check_authority(authority)
     except Rejected as error:
-        raise fields.refuse("node_ca or officer_ca", f"is refused: {error.detail}") from error
+        raise fields.refuse("node_cas or officer_cas", f"is refused: {error.detail}") from error
     pins = federation.key_pins
     named_logs = fields.each("log_keys", 1, None, lambda key: _log_key(key, trust_domain))
     named_witnesses = fields.each("witness_keys", 1, None, lambda key: _witness_key(key, trust_domain))
@@ -349,6 +358,13 @@ def _revoked(fields: Fields) -> tuple[bytes, bytes]:
     certificate = fields.text("certificate_sha256", _HEX_SHA256)
     key = fields.text("key_sha256", _HEX_SHA256)
     return bytes.fromhex(certificate), bytes.fromhex(key)
+
+
+def _certificate_authority(fields: Fields) -> CertificateAuthority:
+    begins, ends = fields.time("from"), fields.time("until")
+    if begins >= ends:
+        raise fields.refuse("until", "is not after from")
+    return CertificateAuthority(fields.base64("certificate", MAX_CA_BYTES), begins, ends)
 
 
 def _encryption_key(fields: Fields) -> EncryptionKey:

@@ -32,13 +32,14 @@ KEY_LIFE: Final = timedelta(days=365)
 BACKDATED: Final = timedelta(hours=1)
 """Validity begins this long before the folder is made, for machines whose clocks are behind."""
 
-OFFICERS: Final = """# The officers this node knows. Each is issued a certificate by this member's officer CA.
+OFFICERS: Final = """# The officers this node knows. Each is issued two certificates by this member's officer CA.
 #
 # [[officer]]
 # id = "spiffe://MEMBER.FEDERATION/officer/NAME"
 # roles = ["liaison"]                # liaison, duty, authoriser, coordinator, auditor, custodian
 # unit = "border-service"
-# certificate_sha256 = "…"           # 64 hex digits: openssl x509 -in officer.crt -outform DER | sha256sum
+# authentication_certificate_sha256 = "…"   # 64 hex digits: openssl x509 -in FILE -outform DER | sha256sum
+# signing_certificate_sha256 = "…"
 # suspended = false
 """
 

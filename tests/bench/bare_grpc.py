@@ -94,7 +94,8 @@ async def _answer(request: bytes, _context: "grpc.aio.ServicerContext[bytes, byt
 
 async def _serve(federation: Path, port: int) -> None:
     keys = federation / "nodes" / SENDER / "keys"
-    officer_ca = DER_cert_to_PEM_cert(read_register(federation).member(SENDER).authority.officer_ca).encode()
+    (ca,) = read_register(federation).member(SENDER).authority.officer_cas
+    officer_ca = DER_cert_to_PEM_cert(ca.certificate).encode()
     pair = ((keys / "tls.key").read_bytes(), (keys / "tls.crt").read_bytes())
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((_Echo(),))

@@ -28,15 +28,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from paiza_register import RegisterReader
-from paiza_wire.identity import SpiffeId, certificates, keys
+from paiza_wire.identity import SpiffeId
 from tests.calendar import node as hurried
 from tests.calendar.clock import Clock
 from tests.federation import Federation, NodeProcess
+from tests.profiles import USES, make_requests
 
 MEMBERS: Final = ("kaz", "tjk", "uzb")
 OFFICERS: Final = {"liaison": ("liaison",), "custodian": ("custodian",)}
@@ -283,14 +281,11 @@ class Calendar:
             for name, roles in OFFICERS.items():
                 profile = self.federation.home / f"{member}-{name}"
                 identity = SpiffeId(member, "paiza.example", "officer", name)
-                key = keys.private_key_from_pem((profile / "officer.key").read_bytes())
-                assert isinstance(key, EllipticCurvePrivateKey)
-                request, made = self.file("csr"), self.file("crt")
-                csr = x509.load_der_x509_csr(certificates.create_csr(identity, key))
-                request.write_bytes(csr.public_bytes(Encoding.PEM))
+                for use in USES:
+                    (profile / f"{use}.crt").unlink()
+                requests = make_requests(profile, identity)
                 chosen = [part for role in roles for part in ("--role", role)]
-                told = self.trust("ca", "certify", request, *chosen, "--keys", trust, "-o", made, "--yes")
-                made.replace(profile / "officer.crt")
+                told = self.trust("ca", "certify", *requests, *chosen, "--keys", trust, "-o", profile, "--yes")
                 lines += f"{told['officers_toml']}\n"
             (node.folder / "officers.toml").write_text(lines)
             assert node.stop() == 0

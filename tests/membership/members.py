@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Timestamp
 
@@ -26,11 +24,12 @@ from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
 from paiza_trust.apply import NodeFolder
 from paiza_trust.key_folder import KeyFolder
-from paiza_wire.identity import SpiffeId, certificates, keys
+from paiza_wire.identity import SpiffeId
 from paiza_wire.identity.private_keys import MLDSA44
 from tests import attaching
 from tests.federation import NodeProcess, free_ports
 from tests.officer import Officer
+from tests.profiles import FILES, make_requests
 from tests.unit.paiza_trust.ceremony import FEDERATION, found, prepare, trust
 
 T = TypeVar("T")
@@ -67,19 +66,16 @@ class Members:
         for officer, unit in OFFICERS.items():
             profile = self.folder / "home" / f"{member}-{officer}"
             profile.mkdir(parents=True)
-            identity, key = SpiffeId(member, FEDERATION, "officer", officer), keys.generate_p256()
-            request = x509.load_der_x509_csr(certificates.create_csr(identity, key))
-            (profile / "officer.csr").write_bytes(request.public_bytes(Encoding.PEM))
-            (profile / "officer.key").write_bytes(keys.private_key_to_pem(key))
-            (profile / "officer.key").chmod(0o600)
+            identity = SpiffeId(member, FEDERATION, "officer", officer)
+            requests = make_requests(profile, identity)
             (profile / "root.json").write_bytes(self.root)
             settings = {"id": str(identity), "member": member, "federation": FEDERATION}
             settings |= {"node": self.endpoints[member], "root": "root.json"}
-            settings |= {"key": "officer.key", "certificate": "officer.crt"}
+            settings |= FILES
             lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
             (profile / "profile.toml").write_text(lines + "sealed = false\n")
-            certify = ("ca", "certify", profile / "officer.csr", "--role", officer, "--unit", unit)
-            made = ("-o", profile / "officer.crt", "--yes", "--json")
+            certify = ("ca", "certify", *requests, "--role", officer, "--unit", unit)
+            made = ("-o", profile, "--yes", "--json")
             listed.append(json.loads(trust(*certify, "--keys", self.folder / member / "trust", *made))["officers_toml"])
         (self.folder / member / "node/officers.toml").write_text("\n".join(listed))
 
@@ -148,8 +144,8 @@ class Members:
             assert run_node(["join", str(register), "--config", config, "--yes"]) == 0
 
     def revoke(self, member: str, officer: str) -> None:
-        """Revoke an officer's certificate at their node."""
-        certificate = self.folder / "home" / f"{member}-{officer}" / "officer.crt"
+        """Revoke an officer's signing certificate at their node."""
+        certificate = self.folder / "home" / f"{member}-{officer}" / "signing.crt"
         config = str(self.nodes[member].config)
         with contextlib.redirect_stdout(io.StringIO()):
             assert run_node(["register", "revoke", str(certificate), "--yes", "--config", config]) == 0

@@ -87,7 +87,7 @@ class Identity:
         """Make a member with fresh keys."""
         log = SignerKey.from_ed25519(f"{name}.{FEDERATION}/log/1", keys.generate_ed25519())
         witness = WitnessSigner.from_seed(f"{name}.{FEDERATION}/witness/1", name.encode().ljust(32, b"."))
-        authority = MemberAuthority(name, FEDERATION, b"", b"", frozenset())
+        authority = MemberAuthority(name, FEDERATION, (), ())
         log_key = LogKey(log.verifier_key.name, log.verifier_key.to_vkey(), None, log.verifier_key)
         witness_key = WitnessKey(witness.witness_key.name, witness.witness_key.to_vkey(), None, witness.witness_key)
         return cls(Member(name, {}, "active", authority, (), (log_key,), (witness_key,), (), 1), log, witness)

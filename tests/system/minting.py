@@ -11,8 +11,9 @@ from typing import Final
 import grpc
 
 from paiza_register import Register
-from paiza_wire.identity import Role, SpiffeId, certificates, keys, load_certificate, node_dns_name
+from paiza_wire.identity import CertificateUse, Role, SpiffeId, certificates, keys, load_certificate, node_dns_name
 from paiza_wire.message import OfficerSigner
+from tests.officer import node_roots
 
 LIFE: Final = timedelta(days=30)
 
@@ -31,7 +32,7 @@ class Identity:
 
     @property
     def certificate_sha256(self) -> str:
-        """The certificate's entry in officers.toml."""
+        """The certificate as officers.toml names it."""
         return sha256(self.certificate).hexdigest()
 
     def signer(self, officer_id: str) -> OfficerSigner:
@@ -41,11 +42,10 @@ class Identity:
 
     def channel(self, address: str, member: str, register: Register) -> grpc.aio.Channel:
         """Dial a member's node as an honest program would, showing this identity."""
-        node_ca = ssl.DER_cert_to_PEM_cert(register.member(member).authority.node_ca).encode()
         shown = (self.key_pem, self.certificate_pem) if self.certificate else (None, None)
         return grpc.aio.secure_channel(
             address,
-            grpc.ssl_channel_credentials(node_ca, *shown),
+            grpc.ssl_channel_credentials(node_roots(register, member), *shown),
             options=[
                 ("grpc.ssl_target_name_override", node_dns_name(member, register.federation)),
                 ("grpc.use_local_subchannel_pool", 1),
@@ -74,37 +74,44 @@ class Mint:
 
     def officer(self, profile: str) -> Identity:
         """Return the identity of an officer that the federation was made with, such as "kaz-duty"."""
-        return self._file(self.folder / "home" / profile, "officer.key", "officer.crt")
+        return self._file(self.folder / "home" / profile, "authentication.key", "authentication.crt")
 
     def issue(
-        self, authority: str, kind: Role, claimed: SpiffeId, *, begins: datetime | None = None, life: timedelta = LIFE
+        self,
+        authority: str,
+        kind: Role,
+        claimed: SpiffeId,
+        *,
+        use: CertificateUse = "authentication",
+        begins: datetime | None = None,
+        life: timedelta = LIFE,
     ) -> Identity:
         """Certify any claim with a member's CA of this kind, without checks."""
-        member = self.register.member(authority).authority
-        ca = load_certificate(member.node_ca if kind == "node" else member.officer_ca)
+        ca = load_certificate(self.register.member(authority).authority.cas(kind)[0].certificate)
         ca_key = keys.private_key_from_pem((self.folder / f"trust/{authority}/{kind}-ca.key").read_bytes())
         key = keys.generate_p256()
         first = begins or datetime.now(UTC) - timedelta(minutes=5)
-        issued = certificates.issue(key.public_key(), ca, ca_key, claimed, first, first + life)  # type: ignore[arg-type]
+        issued = certificates.issue(key.public_key(), ca, ca_key, claimed, use, first, first + life)  # type: ignore[arg-type]
         return Identity(keys.private_key_to_pem(key), issued)
 
-    def stranger(self, claimed: SpiffeId) -> Identity:
+    def stranger(self, claimed: SpiffeId, use: CertificateUse = "authentication") -> Identity:
         """Certify a claim by a CA that calls itself the member's but that no register names."""
         first = datetime.now(UTC) - timedelta(minutes=5)
         ca_key, key = keys.generate_p256(), keys.generate_p256()
         ca = certificates.issue_ca(
             claimed.member, claimed.federation, claimed.role, ca_key, not_before=first, not_after=first + LIFE
         )
-        issued = certificates.issue(key.public_key(), load_certificate(ca), ca_key, claimed, first, first + LIFE)
+        issued = certificates.issue(key.public_key(), load_certificate(ca), ca_key, claimed, use, first, first + LIFE)
         return Identity(keys.private_key_to_pem(key), issued)
 
     def admit(self, member: str, name: str, identity: Identity, *, suspended: bool = False) -> None:
-        """Put an officer on a node's list, as its operator would before a start."""
+        """Put an officer who signs nothing on a node's list, as its operator would before a start."""
         path = self.folder / "nodes" / member / "officers.toml"
         officer_id = SpiffeId(member, self.register.federation, "officer", name)
         entry = (
             f'\n[[officer]]\nname = "{name}"\nid = "{officer_id}"\nroles = ["liaison"]\nunit = "exercise"\n'
-            f'certificate_sha256 = "{identity.certificate_sha256}"\nsuspended = {str(suspended).lower()}\n'
+            f'authentication_certificate_sha256 = "{identity.certificate_sha256}"\n'
+            f'signing_certificate_sha256 = "{bytes(32).hex()}"\nsuspended = {str(suspended).lower()}\n'
         )
         path.write_text(path.read_text() + entry)
         tomllib.loads(path.read_text())

@@ -9,13 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from paiza_node.__main__ import run as run_node
 from paiza_register.register_file import RegisterFile
-from paiza_wire.identity import SpiffeId, certificates, keys
+from paiza_wire.identity import SpiffeId
 from tests.federation import NodeProcess, free_ports
+from tests.profiles import FILES, make_requests
 from tests.unit.paiza_trust.ceremony import FEDERATION, found, prepare, trust
 from tests.unit.paiza_trust.test_commands import run
 
@@ -26,21 +25,17 @@ PAUSE_SECONDS = 1
 
 def appoint(folder: Path, member: str, address: str, root: bytes) -> None:
     """Certify a custodian with the member's own CA, list them at the node, and write their profile."""
-    identity, key = SpiffeId(member, FEDERATION, "officer", "custodian"), keys.generate_p256()
+    identity = SpiffeId(member, FEDERATION, "officer", "custodian")
     profile = folder / "home" / member
     profile.mkdir(parents=True)
-    request = x509.load_der_x509_csr(certificates.create_csr(identity, key))
-    (profile / "officer.csr").write_bytes(request.public_bytes(Encoding.PEM))
-    (profile / "officer.key").write_bytes(keys.private_key_to_pem(key))
-    (profile / "officer.key").chmod(0o600)
+    requests = make_requests(profile, identity)
     (profile / "root.json").write_bytes(root)
     settings = {"id": str(identity), "member": member, "federation": FEDERATION, "node": address}
-    settings |= {"key": "officer.key", "certificate": "officer.crt", "root": "root.json"}
+    settings |= {**FILES, "root": "root.json"}
     lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
     (profile / "profile.toml").write_text("".join(lines) + "sealed = false\n")
-    certify = ("ca", "certify", profile / "officer.csr", "--role", "custodian", "--unit", "custodians")
-    certificate = profile / "officer.crt"
-    told = trust(*certify, "--keys", folder / member / "trust", "-o", certificate, "--yes", "--json")
+    certify = ("ca", "certify", *requests, "--role", "custodian", "--unit", "custodians")
+    told = trust(*certify, "--keys", folder / member / "trust", "-o", profile, "--yes", "--json")
     (folder / member / "node/officers.toml").write_text(json.loads(told)["officers_toml"])
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_register import Register, load_set
 from paiza_register.register_file import RegisterFile
-from paiza_wire.identity import SpiffeId, certificates, keys
+from paiza_wire.identity import SpiffeId
 from tests import attaching
 from tests.federation import NodeProcess, free_ports
 from tests.officer import Officer
+from tests.profiles import FILES, make_requests
 from tests.unit.paiza_trust.ceremony import FEDERATION, found, trust
 
 MEMBERS = ("kaz", "tjk", "uzb")
@@ -25,19 +24,17 @@ MEMBERS = ("kaz", "tjk", "uzb")
 
 def appoint(folder: Path, member: str, address: str, register: Register) -> Officer:
     """Certify a liaison officer with the member's own CA, list them at the node, and return them."""
-    identity, key = SpiffeId(member, FEDERATION, "officer", "liaison"), keys.generate_p256()
+    identity = SpiffeId(member, FEDERATION, "officer", "liaison")
     profile = folder / "home" / f"{member}-liaison"
     profile.mkdir(parents=True)
-    request = x509.load_der_x509_csr(certificates.create_csr(identity, key))
-    (profile / "officer.csr").write_bytes(request.public_bytes(Encoding.PEM))
-    (profile / "officer.key").write_bytes(keys.private_key_to_pem(key))
+    requests = make_requests(profile, identity)
     (profile / "profile.toml").write_text(
         f'id = "{identity}"\nmember = "{member}"\nnode = "{address}"\n'
-        'key = "officer.key"\ncertificate = "officer.crt"\n'
+        + "".join(f'{name} = "{file}"\n' for name, file in FILES.items())
     )
-    own, certificate = folder / member / "trust", profile / "officer.crt"
-    certify = ("ca", "certify", profile / "officer.csr", "--role", "liaison", "--unit", "liaison-bureau")
-    told = trust(*certify, "--keys", own, "-o", certificate, "--yes", "--json")
+    own = folder / member / "trust"
+    certify = ("ca", "certify", *requests, "--role", "liaison", "--unit", "liaison-bureau")
+    told = trust(*certify, "--keys", own, "-o", profile, "--yes", "--json")
     (folder / member / "node/officers.toml").write_text(json.loads(told)["officers_toml"])
     return Officer(folder, f"{member}-liaison", register)
 

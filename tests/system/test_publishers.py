@@ -76,7 +76,7 @@ def test_revocation_is_everywhere_within_a_minute(federation: Federation) -> Non
     """The last in order revokes an officer's certificate: all have it, and nothing else changed."""
     federation.start()
     before = held(federation, "kaz").register
-    certificate = federation.home / "uzb-duty/officer.crt"
+    certificate = federation.home / "uzb-duty/signing.crt"
     done = operate(federation, "uzb", "revoke", "--yes", str(certificate))
     seconds = until(
         federation, lambda sets: {each.register.version.hex() for each in sets} == {done["register_version"]}

@@ -99,14 +99,14 @@ def _expired(desk: Desk) -> list[str]:
     ca = certificates.issue_ca("kaz", dev.FEDERATION, "officer", ca_key, **span)  # type: ignore[arg-type]
     key = keys.generate_p256()
     request = certificates.create_csr(officer, key)
-    certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=officer, **span)  # type: ignore[arg-type]
-    (folder / "officer.crt").write_bytes(pem_certificate(certificate))
-    (folder / "officer.key").write_bytes(keys.private_key_to_pem(key))
+    certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=officer, use="authentication", **span)  # type: ignore[arg-type]
+    (folder / "authentication.crt").write_bytes(pem_certificate(certificate))
+    (folder / "authentication.key").write_bytes(keys.private_key_to_pem(key))
     return ["inbox"]
 
 
 def _encrypted(desk: Desk, phrase: bytes | None) -> list[str]:
-    file = desk.home / "kaz-liaison/officer.key"
+    file = desk.home / "kaz-liaison/authentication.key"
     file.write_bytes(keys.private_key_to_pem(keys.private_key_from_pem(file.read_bytes()), PASSPHRASE))
     if phrase is not None:
         desk.patch.setenv("PAIZA_PASSPHRASE_FILE", desk.write("phrase", phrase.decode()))
@@ -114,7 +114,7 @@ def _encrypted(desk: Desk, phrase: bytes | None) -> list[str]:
 
 
 def _exposed(desk: Desk) -> list[str]:
-    (desk.home / "kaz-liaison/officer.key").chmod(0o644)
+    (desk.home / "kaz-liaison/authentication.key").chmod(0o644)
     return ["inbox"]
 
 
@@ -200,10 +200,10 @@ TABLE = (
     Row("a profile that is no TOML", _no_toml, "bad_configuration", 6, "profile.toml"),
     Row("an unknown profile", lambda _: ["inbox"], "unknown_profile", 6, "nobody", profile="nobody"),
     Row("no profile chosen", _home_without_choice, "profile_ambiguous", 2, "home", profile=""),
-    Row("a wrong passphrase", lambda d: _encrypted(d, b"wrong"), "bad_passphrase", 6, "officer.key"),
+    Row("a wrong passphrase", lambda d: _encrypted(d, b"wrong"), "bad_passphrase", 6, "authentication.key"),
     Row("no passphrase", lambda d: _encrypted(d, None), "passphrase_missing", 6, ""),
-    Row("an exposed key", _exposed, "key_exposed", 6, "officer.key"),
-    Row("an expired certificate", _expired, "certificate_expired", 6, "officer.crt"),
+    Row("an exposed key", _exposed, "key_exposed", 6, "authentication.key"),
+    Row("an expired certificate", _expired, "certificate_expired", 6, "authentication.crt"),
     Row("another federation's root", _foreign_root, "register_invalid", 5, "127.0.0.1"),
     Row("node down, sending", _node_down, "node_unreachable", 4, "127.0.0.1", waiting=1, profile="uzb-liaison"),
     Row("node down, reading", lambda _: ["inbox"], "node_unreachable", 4, "127.0.0.1", profile="uzb-liaison"),

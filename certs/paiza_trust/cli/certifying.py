@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -21,9 +21,12 @@ from paiza_trust.cli.options import JSON, KEY_FOLDER, OUTPUT, check_new
 from paiza_trust.files import write_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
+from paiza_wire.identity import CertificateUse
 
 OFFICER_ROLES: Final = ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian")
 """The roles that a node's officers may have."""
+
+_FILES: Final = (("key", "key"), ("certificate", "crt"))
 
 
 @click.group("ca", help=N_("Use the CAs of the member: they certify its nodes and officers."))
@@ -33,11 +36,13 @@ def ca_group() -> None:
 
 @ca_group.command(
     help=N_(
-        "Show what the signing request CSR asks for, ask, and certify it with the member's own CA, in a file or on a "
-        "token. For an officer, print the lines for the node's officers.toml and the officer's profile.toml."
+        "Show what the signing requests ask for, ask, and certify them with the member's own CA, in a file or on a "
+        "token. A node has one request; OUTPUT is its certificate. An officer has two, for authentication and for "
+        "signing, in this order; OUTPUT is the folder for both certificates, and the lines for the node's "
+        "officers.toml and the officer's profile.toml are printed."
     )
 )
-@click.argument("csr", type=click.Path(path_type=Path))
+@click.argument("requests", metavar="CSR [SIGNING_CSR]", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--role",
     "roles",
@@ -51,29 +56,45 @@ def ca_group() -> None:
 @OUTPUT
 @JSON
 def certify(
-    csr: Path, roles: tuple[str, ...], unit: str, key_folder: Path, output: Path, *, yes: bool, as_json: bool
+    requests: tuple[Path, ...],
+    roles: tuple[str, ...],
+    unit: str,
+    key_folder: Path,
+    output: Path,
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Certify a node or an officer."""
-    check_new(output)
     folder, now = KeyFolder(key_folder), datetime.now(UTC)
-    plan = certifying.plan(folder, csr, now)
+    plan = certifying.plan(folder, requests, now)
+    files = _files(plan, output)
+    for file in files.values():
+        check_new(file)
     _check_roles(plan, roles, unit)
     if not as_json:
         _show(plan, folder, roles, unit)
     if not yes:
         confirm(_("Certify this?"), abort=True)
     made = certifying.certify(folder, plan, now)
-    write_private(output, ssl.DER_cert_to_PEM_cert(made).encode())
+    for use, file in files.items():
+        write_private(file, ssl.DER_cert_to_PEM_cert(made[use]).encode())
     officer = plan.id.role == "officer"
     lines = officer_lines(plan, made, roles, unit) if officer else ""
-    profile = profile_lines(plan, output) if officer else ""
+    profile = profile_lines(plan) if officer else ""
     if as_json:
         show_json(
             {
-                "file": str(output),
                 "id": str(plan.id),
-                "key_sha256": plan.key_sha256.hex(),
-                "certificate_sha256": sha256(made).hexdigest(),
+                "certificates": [
+                    {
+                        "use": request.use,
+                        "file": str(files[request.use]),
+                        "key_sha256": request.key_sha256.hex(),
+                        "certificate_sha256": sha256(made[request.use]).hexdigest(),
+                    }
+                    for request in plan.requests
+                ],
                 "not_before": time_text(plan.not_before),
                 "not_after": time_text(plan.not_after),
                 "officers_toml": lines or None,
@@ -81,7 +102,8 @@ def certify(
             }
         )
         return
-    click.echo(_("{file}: the certificate of {id}").format(file=output, id=plan.id))
+    for file in files.values():
+        click.echo(_("{file}: a certificate of {id}").format(file=file, id=plan.id))
     if lines:
         click.echo(_("Add these lines to officers.toml of the node, then restart it:"))
         click.echo(f"\n{lines}")
@@ -89,35 +111,40 @@ def certify(
         click.echo(f"\n{profile}", nl=False)
 
 
-def officer_lines(plan: Plan, certificate: bytes, roles: Sequence[str], unit: str) -> str:
+def officer_lines(plan: Plan, made: Mapping[CertificateUse, bytes], roles: Sequence[str], unit: str) -> str:
     """Return an officer's entry in officers.toml; JSON's strings and lists are TOML's."""
     entry = {
         "name": plan.id.name,
         "id": str(plan.id),
         "roles": list(roles),
         **({"unit": unit} if unit else {}),
-        "certificate_sha256": sha256(certificate).hexdigest(),
+        **{f"{use}_certificate_sha256": sha256(made[use]).hexdigest() for use in made},
     }
     return "[[officer]]\n" + "".join(f"{key} = {json.dumps(entry[key], ensure_ascii=False)}\n" for key in entry)
 
 
-def profile_lines(plan: Plan, certificate: Path) -> str:
+def profile_lines(plan: Plan) -> str:
     """Return an officer's profile.toml. Its ``node`` is left to be filled in: a request does not name the address."""
     values = {
         "id": str(plan.id),
         "member": plan.id.member,
         "federation": plan.id.federation,
         "node": "HOST:PORT",
-        "key": "officer.key",
-        "certificate": certificate.name,
+        **{f"{request.use}_{kind}": f"{request.use}.{end}" for request in plan.requests for kind, end in _FILES},
         "root": "root.json",
     }
     return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
 
 
+def _files(plan: Plan, output: Path) -> Mapping[CertificateUse, Path]:
+    if plan.id.role == "node":
+        return {"authentication": output}
+    return {request.use: output / f"{request.use}.crt" for request in plan.requests}
+
+
 def _check_roles(plan: Plan, roles: Sequence[str], unit: str) -> None:
     if plan.id.role == "officer" and not roles:
-        raise click.UsageError(_("The request is an officer's: name their roles with --role."))
+        raise click.UsageError(_("The requests are an officer's: name their roles with --role."))
     if plan.id.role == "node" and (roles or unit):
         raise click.UsageError(_("The request is a node's, which has neither roles nor a unit."))
 
@@ -140,7 +167,10 @@ def _show(plan: Plan, folder: KeyFolder, roles: Sequence[str], unit: str) -> Non
         lines.append(told.format(roles=", ".join(roles), unit=unit or "-"))
     for line in lines:
         click.echo(f"  {plain_line(line)}")
-    click.echo(_("Fingerprint of the key, to be compared with its holder:"))
-    for language in ("ru", "en"):
-        click.echo(f"  {fingerprint_words(plan.key_sha256, language)}")
-    click.echo(f"  {plan.key_sha256.hex()}")
+    names = {"authentication": _("authentication"), "signing": _("signing")}
+    for request in plan.requests:
+        told = _("Fingerprint of the key for {use}, to be compared with its holder:")
+        click.echo(told.format(use=names[request.use]))
+        for language in ("ru", "en"):
+            click.echo(f"  {fingerprint_words(request.key_sha256, language)}")
+        click.echo(f"  {request.key_sha256.hex()}")

@@ -4,7 +4,7 @@
 that `Composer.seal` takes: header and parts are made once, and what was validated is what is sealed and signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,9 +21,8 @@ from paiza_domain.schema.field_checks import nearest
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import FieldProblem, Refused, located
-from paiza_officer.profiles import Credentials, Profile
+from paiza_officer.profiles import Profile
 from paiza_register import Register
-from paiza_wire.identity import keys
 from paiza_wire.message import (
     OfficerSigner,
     PlainPart,
@@ -90,13 +89,14 @@ class Sealed:
 class Composer:
     """Validates, seals and signs for one officer under one version of the register."""
 
-    def __init__(self, profile: Profile, credentials: Credentials, register: Register, roles: Sequence[str]) -> None:
+    def __init__(
+        self, profile: Profile, signer: Callable[[], OfficerSigner], register: Register, roles: Sequence[str]
+    ) -> None:
+        """Store what composes; ``signer`` is called when a message is signed."""
         self._profile = profile
         self._register = register
         self._roles = tuple(roles)
-        self._signer = OfficerSigner(
-            str(profile.id), credentials.certificate_der, lambda data: keys.sign(credentials.key, data)
-        )
+        self._signer = signer
 
     def validate(
         self, kind: Kind, content: Message, annex: Message | None, envelope: Envelope, now: datetime
@@ -144,7 +144,7 @@ class Composer:
         ]
         with located(message.header.message_id.hex()):
             unsigned = seal(message.header, message.parts, message.keys, attached, subject=message.subject)
-            data = sign(unsigned, [self._signer])
+            data = sign(unsigned, [self._signer()])
         return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
 
     def _unknown_bases(self, envelope: Envelope) -> list[FieldError]:

@@ -1,6 +1,7 @@
 """Second officers: who there is, what waits for a signature, and signing or declining it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,8 @@ from paiza_client.verify.model import Outcome, Proof
 from paiza_domain.schema.kind import Kind
 from paiza_officer import channel
 from paiza_officer.errors import FieldProblem, Refused, located, misused
-from paiza_officer.profiles import Credentials, Profile
-from paiza_wire.identity import SpiffeId, keys
+from paiza_officer.profiles import Profile
+from paiza_wire.identity import SpiffeId
 from paiza_wire.message import (
     OfficerSigner,
     add_signature,
@@ -109,7 +110,7 @@ class Approvals:
         connection: grpc.aio.Channel,
         call: channel.Call,
         profile: Profile,
-        credentials: Credentials,
+        signer: Callable[[], OfficerSigner],
         registers: Registers,
         attachments: Attachments,
         outbox: Outbox,
@@ -117,7 +118,7 @@ class Approvals:
         self._stub = approval_pb2_grpc.ApprovalServiceStub(connection)
         self._call = call
         self._profile = profile
-        self._credentials = credentials
+        self._signer = signer
         self._registers = registers
         self._attachments = attachments
         self._outbox = outbox
@@ -236,12 +237,7 @@ class Approvals:
         the answer does not hold.
         """
         approval_checks.check_read(waiting)
-        signer = OfficerSigner(
-            str(self._profile.id),
-            self._credentials.certificate_der,
-            lambda data: keys.sign(self._credentials.key, data),
-        )
-        signature = countersign(waiting.message.signed.header, signer)
+        signature = countersign(waiting.message.signed.header, await asyncio.to_thread(self._signer))
         request = approval_pb2.ApproveRequest(message_digest=waiting.message.digest, signature=signature)
         answer: approval_pb2.ApproveResponse = await self._call(
             lambda: self._stub.Approve(request, timeout=channel.SUBMIT_SECONDS)

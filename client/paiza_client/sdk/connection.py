@@ -10,14 +10,14 @@ from paiza_officer.profiles import Profile, remembered_roles
 
 @asynccontextmanager
 async def connect(profile: Profile, passphrase: Callable[[], bytes] | None = None) -> AsyncIterator[Session]:
-    """Connect to the profile's node; ``passphrase`` is called at most once, where the key is encrypted.
+    """Connect to the profile's node; ``passphrase`` is called at most once for each key that is encrypted.
 
     Nothing is sent: what waits in the outbox goes with `Session.flush`. The register is renewed from the node first.
 
     ProfileProblem: the key, the passphrase or the certificate. Unreachable: the node or the register, for now.
     """
     async with connection.connect(profile, passphrase) as connected:
-        session = Session(profile, connected.credentials, connected.channel, connected.register)
+        session = Session(profile, connected.signer, connected.channel, connected.register)
         if not remembered_roles(profile):
             # Without its roles, an officer's message could not be made while the node is away.
             await session.whoami()

@@ -15,7 +15,8 @@ from paiza_client.verify.model import Outcome
 from paiza_officer import register_cache
 from paiza_officer.connection import no_passphrase
 from paiza_officer.errors import Refused, Unreachable
-from paiza_officer.profiles import Profile, open_credentials, remembered_roles
+from paiza_officer.profiles import Profile, open_signer, remembered_roles
+from paiza_wire.identity.tokens import Tokens
 from paiza_wire.reasons import REASONS
 
 
@@ -101,18 +102,20 @@ def seal_offline(
 
     Return False, with nothing done, where that needs the node: no register or roles are known, or the message answers
     others or names a second officer that were not resolved. ``passphrase`` is called at most once, for an encrypted
-    key. With ``dry_run`` the message is only checked. Refused and ProfileProblem as `send` and `connect` raise them.
+    signing key. With ``dry_run`` the message is only checked. Refused and ProfileProblem as `send` and `connect` raise
+    them.
     """
     known = register_cache.cached(profile)
     roles = remembered_roles(profile)
     if known is None or not roles or prepared.parents or prepared.second:
         return False
     now = now or drafts.writing_time()
-    composer = Composer(profile, open_credentials(profile, passphrase), known, roles)
-    if dry_run:
-        composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
-    else:
-        Outbox(profile.outbox).put([_seal(composer, prepared, now, on_sealing).item()])
+    with Tokens(lambda _token: passphrase()) as tokens:
+        composer = Composer(profile, lambda: open_signer(profile, passphrase, tokens, now), known, roles)
+        if dry_run:
+            composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+        else:
+            Outbox(profile.outbox).put([_seal(composer, prepared, now, on_sealing).item()])
     return True
 
 

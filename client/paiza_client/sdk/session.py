@@ -44,10 +44,11 @@ from paiza_client.verify.logs import Registers
 from paiza_client.verify.model import LogState, OpenedPart, Outcome, Trail
 from paiza_officer import channel, register_cache
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, located
-from paiza_officer.profiles import Credentials, Profile, remember_roles
+from paiza_officer.profiles import Profile, remember_roles
 from paiza_register import Register, load_set
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message import (
+    OfficerSigner,
     PendingMessage,
     VerifiedMessage,
     attachment,
@@ -103,11 +104,16 @@ class Session:
     profile: Profile
 
     def __init__(
-        self, profile: Profile, credentials: Credentials, connection: grpc.aio.Channel, current: Register
+        self,
+        profile: Profile,
+        signer: Callable[[], OfficerSigner],
+        connection: grpc.aio.Channel,
+        current: Register,
     ) -> None:
+        """Store the parts of a session; ``signer`` is called when something is signed."""
         self.profile = profile
         self.outbox = Outbox(profile.outbox)
-        self._credentials = credentials
+        self._signer = signer
         self._registers = Registers(current)
         self._roots: dict[str, bytes] = {}
         self._officer = officer_pb2_grpc.OfficerServiceStub(connection)
@@ -125,7 +131,7 @@ class Session:
             connection, self._call, profile, self.exports, self.attachments, self.archived_set, self._open
         )
         self.approvals = Approvals(
-            connection, self._call, profile, credentials, self._registers, self.attachments, self.outbox
+            connection, self._call, profile, signer, self._registers, self.attachments, self.outbox
         )
         self._session: Whoami | None = None
 
@@ -158,7 +164,7 @@ class Session:
 
     async def composer(self) -> Composer:
         """Return what makes messages for this officer under the register in force; `sending.send` uses it."""
-        return Composer(self.profile, self._credentials, self.register(), (await self.whoami()).roles)
+        return Composer(self.profile, self._signer, self.register(), (await self.whoami()).roles)
 
     async def submit(self, messages: Sequence[Sealed]) -> list[Outcome]:
         """Send sealed messages: into the outbox first, then to the node; one checked outcome each, in order.

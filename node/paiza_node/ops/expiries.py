@@ -79,7 +79,7 @@ def shared_expiries(register: Register) -> Iterator[Expiry]:
 
 
 def member_expiries(register: Register, member: str) -> Iterator[Expiry]:
-    """Yield the expiries of what a member publishes: its roles, CAs, and the encryption key that lasts longest."""
+    """Yield the expiries of what a member publishes: its roles, and the CAs and encryption key that last longest."""
     for role, kind in ((member, Kind.ROLE), (revocations_of(member), Kind.REVOCATIONS)):
         if role in register.role_expiries:
             yield Expiry(kind, member, register.role_expiries[role])
@@ -89,8 +89,8 @@ def member_expiries(register: Register, member: str) -> Iterator[Expiry]:
 
 
 def _keys(member: Member) -> Iterator[Expiry]:
-    for kind, ca in ((Kind.NODE_CA, member.authority.node_ca), (Kind.OFFICER_CA, member.authority.officer_ca)):
-        yield Expiry(kind, member.id, load_certificate(ca).not_valid_after_utc)
+    for kind, cas in ((Kind.NODE_CA, member.authority.node_cas), (Kind.OFFICER_CA, member.authority.officer_cas)):
+        yield Expiry(kind, member.id, max(ca.expiry_time for ca in cas))
     if member.encryption_keys:
         last = max(key.not_after for key in member.encryption_keys)
         yield Expiry(Kind.ENCRYPTION_KEY, member.id, last)

@@ -319,7 +319,7 @@ def _member(federation: str, member: str, files: Mapping[str, bytes], keys_: Map
 
 
 def _check_proofs(proofs: Mapping[str, Any], fingerprint: bytes, listed: Mapping[str, Key], member: Member) -> None:
-    """Check that each key signed the digest of the application; of logs and witnesses the one in use, the last."""
+    """Check that each key signed the digest of the application; of logs, witnesses and CAs the last one."""
     for name in PROOFS:
         proof = carried.text(proofs, name)
         if not _HEX.fullmatch(proof):
@@ -333,7 +333,7 @@ def _check_proofs(proofs: Mapping[str, Any], fingerprint: bytes, listed: Mapping
             elif name == "witness":
                 keys.verify_mldsa44(member.witness_keys[-1].key.handle, bytes.fromhex(proof), message)
             else:
-                ca = member.authority.node_ca if name == "node_ca" else member.authority.officer_ca
-                keys.verify(p256_key(load_certificate(ca)), bytes.fromhex(proof), message)
+                ca = (member.authority.node_cas if name == "node_ca" else member.authority.officer_cas)[-1]
+                keys.verify(p256_key(load_certificate(ca.certificate)), bytes.fromhex(proof), message)
         except (UnverifiedSignatureError, Rejected, ValueError) as error:
             raise Rejected("bad_signature", f"nothing proves that the applicant holds the key {name}") from error

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from paiza_wire.errors import Rejected
-from paiza_wire.identity.spiffe import Role, SpiffeId, node_dns_name
+from paiza_wire.identity.spiffe import CertificateUse, Role, SpiffeId, node_dns_name
 
 MAX_CERTIFICATE_BYTES: Final = 4096
 """Largest certificate or signing request looked at; those of our profiles have well under a thousand."""
@@ -50,9 +50,11 @@ _CA_EXTENSIONS: Final = frozenset(
         ExtensionOID.SUBJECT_KEY_IDENTIFIER,
     }
 )
-_EXTENDED_USES: Final[Mapping[Role, frozenset[x509.ObjectIdentifier]]] = {
-    "node": frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}),
-    "officer": frozenset({ExtendedKeyUsageOID.CLIENT_AUTH}),
+_DOCUMENT_SIGNING: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
+_EXTENDED_USES: Final[Mapping[tuple[Role, CertificateUse], tuple[x509.ObjectIdentifier, ...]]] = {
+    ("node", "authentication"): (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+    ("officer", "authentication"): (ExtendedKeyUsageOID.CLIENT_AUTH,),
+    ("officer", "signing"): (_DOCUMENT_SIGNING,),
 }
 
 
@@ -117,29 +119,40 @@ def check_ca_profile(ca: x509.Certificate, trust_domain: str) -> None:
     basic = _critical(extensions, x509.BasicConstraints)
     if basic != x509.BasicConstraints(ca=True, path_length=0):
         raise Rejected("bad_certificate", "the CA is not a CA of path length 0")
-    if _critical(extensions, x509.KeyUsage) != key_usage(ca=True):
+    if _critical(extensions, x509.KeyUsage) != ca_key_usage():
         raise Rejected("bad_certificate", "the CA's key usage is not exactly signing certificates and CRLs")
     if _critical(extensions, x509.NameConstraints) != name_constraints(trust_domain):
         raise Rejected("bad_certificate", "the CA is not constrained to its member's name")
     p256_key(ca)
-    check_issued_by(ca, ca)
+    if not is_issued_by(ca, ca):
+        raise Rejected("bad_certificate", "the CA has not signed itself")
 
 
-def check_leaf_profile(certificate: x509.Certificate, spiffe_id: SpiffeId) -> ec.EllipticCurvePublicKey:
-    """Check the profile of a node's or officer's certificate with this id; return its public key."""
+def check_leaf_profile(
+    certificate: x509.Certificate, spiffe_id: SpiffeId, use: CertificateUse
+) -> ec.EllipticCurvePublicKey:
+    """Check the profile of a node's or officer's certificate with this id, for this use; return its public key."""
     extensions = certificate.extensions
     _check_extension_set(certificate, _LEAF_EXTENSIONS)
     if _critical(extensions, x509.BasicConstraints) != x509.BasicConstraints(ca=False, path_length=None):
         raise Rejected("bad_certificate", "the certificate is a CA's")
-    if _critical(extensions, x509.KeyUsage) != key_usage(ca=False):
-        raise Rejected("bad_certificate", "the key usage is not exactly digital signature")
-    uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    if len(list(uses)) != len(_EXTENDED_USES[spiffe_id.role]) or set(uses) != _EXTENDED_USES[spiffe_id.role]:
-        raise Rejected("bad_certificate", f"the extended key usage is not that of the role {spiffe_id.role}")
+    if _critical(extensions, x509.KeyUsage) != key_usage(use):
+        raise Rejected("bad_certificate", "the key usage is not the one for this use")
+    if extensions.get_extension_for_class(x509.ExtendedKeyUsage).value != extended_uses(spiffe_id.role, use):
+        raise Rejected("bad_certificate", "the extended key usage is not the one for this use")
     names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     if list(names) != list(subject_names(spiffe_id)):
         raise Rejected("bad_certificate", f"the alternative names are not those of the role {spiffe_id.role}")
     return p256_key(certificate)
+
+
+def use_of(certificate: x509.Certificate) -> CertificateUse:
+    """Return the use that the key usage of a parsed certificate names; its profile is not checked."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except X509_ERRORS as error:
+        raise Rejected("bad_certificate", "there is no key usage") from error
+    return "signing" if usage.content_commitment else "authentication"
 
 
 def subject_names(spiffe_id: SpiffeId) -> x509.SubjectAlternativeName:
@@ -150,21 +163,36 @@ def subject_names(spiffe_id: SpiffeId) -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName(names)
 
 
-def extended_uses(role: Role) -> x509.ExtendedKeyUsage:
-    """Return the extended key usage of a role, in a fixed order."""
-    return x509.ExtendedKeyUsage(sorted(_EXTENDED_USES[role], key=lambda use: use.dotted_string))
+def extended_uses(role: Role, use: CertificateUse) -> x509.ExtendedKeyUsage:
+    """Return the extended key usage of a role for a use, in a fixed order."""
+    return x509.ExtendedKeyUsage(_EXTENDED_USES[role, use])
 
 
-def key_usage(*, ca: bool) -> x509.KeyUsage:
-    """Return the key usage of a CA (certificates and CRLs) or of a certificate (digital signature)."""
+def key_usage(use: CertificateUse) -> x509.KeyUsage:
+    """Return the key usage for a use: digital signature for authentication, content commitment for signing."""
+    return _key_usage(digital_signature=use == "authentication", content_commitment=use == "signing")
+
+
+def ca_key_usage() -> x509.KeyUsage:
+    """Return the key usage of a CA: certificates and CRLs."""
+    return _key_usage(key_cert_sign=True, crl_sign=True)
+
+
+def _key_usage(
+    *,
+    digital_signature: bool = False,
+    content_commitment: bool = False,
+    key_cert_sign: bool = False,
+    crl_sign: bool = False,
+) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
+        digital_signature=digital_signature,
+        content_commitment=content_commitment,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
         encipher_only=False,
         decipher_only=False,
     )
@@ -190,9 +218,10 @@ def _critical(extensions: x509.Extensions, kind: type[_Kind]) -> _Kind:
     return extension.value
 
 
-def check_issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> None:
-    """Check that this CA issued the certificate directly, by name and by signature."""
+def is_issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
+    """Return whether this CA issued the certificate directly, by name and by signature."""
     try:
         certificate.verify_directly_issued_by(ca)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
-        raise Rejected("bad_certificate", "the certificate was not issued by its member's CA") from error
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True

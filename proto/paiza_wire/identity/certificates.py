@@ -18,6 +18,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity.certificate_profiles import (
     MAX_CERTIFICATE_BYTES,
     X509_ERRORS,
+    ca_key_usage,
     check_ca_profile,
     extended_uses,
     key_usage,
@@ -27,7 +28,7 @@ from paiza_wire.identity.certificate_profiles import (
     subject_names,
     uri_san,
 )
-from paiza_wire.identity.spiffe import Role, SpiffeId
+from paiza_wire.identity.spiffe import CertificateUse, Role, SpiffeId
 
 AuthorityKey: TypeAlias = ec.EllipticCurvePrivateKey
 """The private key of a CA."""
@@ -50,7 +51,7 @@ def issue_ca(
     builder = (
         _builder(name, name, public_key, not_before, not_after)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(key_usage(ca=True), critical=True)
+        .add_extension(ca_key_usage(), critical=True)
         .add_extension(name_constraints(f"{member}.{federation}"), critical=True)
     )
     return builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.DER)
@@ -112,7 +113,7 @@ def issue_node(
     """Issue a node certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
     if spiffe_id.role != "node":
         raise Rejected("bad_certificate", "a node CA issues certificates to nodes only")
-    return _issue_checked(csr, ca, ca_key, spiffe_id, not_before, not_after)
+    return _issue_checked(csr, ca, ca_key, spiffe_id, "authentication", not_before, not_after)
 
 
 def issue_officer(
@@ -121,13 +122,14 @@ def issue_officer(
     ca_key: AuthorityKey,
     *,
     spiffe_id: SpiffeId,
+    use: CertificateUse,
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
     """Issue an officer certificate (DER) for this request; ``Rejected("bad_certificate")`` if it is for another."""
     if spiffe_id.role != "officer":
         raise Rejected("bad_certificate", "an officer CA issues certificates to officers only")
-    return _issue_checked(csr, ca, ca_key, spiffe_id, not_before, not_after)
+    return _issue_checked(csr, ca, ca_key, spiffe_id, use, not_before, not_after)
 
 
 def _issue_checked(
@@ -135,6 +137,7 @@ def _issue_checked(
     ca: bytes,
     ca_key: AuthorityKey,
     spiffe_id: SpiffeId,
+    use: CertificateUse,
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
@@ -144,7 +147,7 @@ def _issue_checked(
         raise Rejected("bad_certificate", f"this is not the CA for the role {spiffe_id.role}")
     if p256_key(issuer) != ca_key.public_key():
         raise Rejected("bad_certificate", "the CA's key is not the one in its certificate")
-    return issue(_requested_key(csr, spiffe_id), issuer, ca_key, spiffe_id, not_before, not_after)
+    return issue(_requested_key(csr, spiffe_id), issuer, ca_key, spiffe_id, use, not_before, not_after)
 
 
 def issue(
@@ -152,18 +155,19 @@ def issue(
     issuer: x509.Certificate,
     issuer_key: AuthorityKey,
     spiffe_id: SpiffeId,
+    use: CertificateUse,
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
-    """Issue a certificate (DER) of the id's profile without checking the issuer's right to do so.
+    """Issue a certificate (DER) of the id's profile for this use without checking the issuer's right to do so.
 
     Only for `issue_node` and `issue_officer`, which check it, and for tests that need certificates to be refused.
     """
     builder = (
         _builder(_name(spiffe_id, _common_name(spiffe_id)), issuer.subject, public_key, not_before, not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(key_usage(ca=False), critical=True)
-        .add_extension(extended_uses(spiffe_id.role), critical=False)
+        .add_extension(key_usage(use), critical=True)
+        .add_extension(extended_uses(spiffe_id.role, use), critical=False)
         .add_extension(subject_names(spiffe_id), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )

@@ -11,6 +11,9 @@ from paiza_wire.errors import Rejected
 Role = Literal["node", "officer"]
 """Whom a certificate names: a member's node or one of its officers."""
 
+CertificateUse = Literal["authentication", "signing"]
+"""What a certificate is for: TLS alone, or signatures of messages and acts alone. A node has no signing certificate."""
+
 MEMBER_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,15}")
 """A member: lower-case ISO 3166-1 alpha-3 for a state, a short name for an organisation. Use with ``fullmatch``."""
 

@@ -2,8 +2,8 @@
 
 Names are defined in `paiza_wire.identity.spiffe`, profiles in `paiza_wire.identity.certificate_profiles`; certificates
 are made in `paiza_wire.identity.certificates`. Trust is never shared between members: a certificate is checked against
-the node CA or the officer CA of the member its own name claims, and against nothing else. There are no intermediate
-certificates and no system roots.
+the node CAs or the officer CAs of the member its own name claims, and against nothing else. There are no intermediate
+certificates and no system roots. A certificate serves one use: authentication in TLS, or signing; never both.
 
 `CertificateVerifier` checks, in this order; each step refuses by itself:
 
@@ -11,12 +11,13 @@ certificates and no system roots.
 2. It carries exactly one URI SAN, a SPIFFE ID in its only spelling (``bad_certificate``).
 3. The id is of the role asked for: a node, or an officer (``bad_certificate``).
 4. The id's member is in the register, under this federation's name (``wrong_member``).
-5. That member's CA for this role has the CA profile, that member's name and its own signature (``bad_certificate``).
-6. That CA issued the certificate directly, by name and by signature (``bad_certificate``).
-7. The certificate has the profile of its role: the exact set of extensions, with exact values (``bad_certificate``).
+5. That member's CAs for this role have the CA profile, its name and their own signatures (``bad_certificate``).
+6. One of these CAs issued the certificate directly, by name and by signature (``bad_certificate``).
+7. The certificate has the profile of its role and use: exact extensions with exact values (``bad_certificate``).
 8. Its member has not revoked it, nor its key (``certificate_revoked``).
 9. The id is exactly the expected one (officer), or of the expected member (node) (``wrong_member``).
-10. The time asked for lies in the validity of both the certificate and its CA (``certificate_expired``).
+10. The time asked for lies in the validity of the certificate and of its CA, and in the time for which its member
+    announced that CA (``certificate_expired``).
 
 The caller ensures that this is the relevant time, that the member is active, and that the holder has the private key
 (a TLS handshake or a signature proves it).
@@ -35,19 +36,28 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from paiza_wire.errors import Rejected
 from paiza_wire.identity.certificate_profiles import (
     check_ca_profile,
-    check_issued_by,
     check_leaf_profile,
+    is_issued_by,
     load_certificate,
     p256_key,
     uri_san,
 )
 from paiza_wire.identity.keys import fingerprint as key_fingerprint
-from paiza_wire.identity.spiffe import FEDERATION_NAME, MEMBER_ID, Role, SpiffeId, node_dns_name
+from paiza_wire.identity.spiffe import (
+    FEDERATION_NAME,
+    MEMBER_ID,
+    CertificateUse,
+    Role,
+    SpiffeId,
+    node_dns_name,
+)
 
 __all__ = [
     "FEDERATION_NAME",
     "MEMBER_ID",
     "VERIFIED_CERTIFICATES",
+    "CertificateAuthority",
+    "CertificateUse",
     "CertificateVerifier",
     "MemberAuthority",
     "Role",
@@ -65,7 +75,7 @@ VERIFIED_CERTIFICATES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCertificate:
-    """A certificate that passed every step; its validity is the intersection with that of its CA."""
+    """A certificate that passed every step; its validity is the intersection with that of its CA as announced."""
 
     id: SpiffeId
     public_key: ec.EllipticCurvePublicKey
@@ -76,8 +86,28 @@ class VerifiedCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateAuthority:
+    """A CA certificate (DER), with the time for which its member announced it: both ends are included."""
+
+    certificate: bytes
+    begins: datetime
+    ends: datetime
+
+    @classmethod
+    def of(cls, certificate: bytes) -> "CertificateAuthority":
+        """Return a CA announced for its whole X.509 validity."""
+        ca = load_certificate(certificate)
+        return cls(certificate, ca.not_valid_before_utc, ca.not_valid_after_utc)
+
+    @property
+    def expiry_time(self) -> datetime:
+        """Return the last time at which it certifies: the announced end, or the earlier X.509 one."""
+        return min(self.ends, load_certificate(self.certificate).not_valid_after_utc)
+
+
+@dataclass(frozen=True, slots=True)
 class MemberAuthority:
-    """The CAs of a member and its revocations.
+    """The CAs of a member and its revocations. Several CAs of a role are valid at once while one replaces another.
 
     ``revoked`` holds SHA-256 of certificates (DER) and of their public keys (SubjectPublicKeyInfo). The
     certificate's hash alone is not enough: anybody can derive another ECDSA signature, and so the same certificate
@@ -86,19 +116,19 @@ class MemberAuthority:
 
     member: str
     federation: str
-    node_ca: bytes
-    officer_ca: bytes
+    node_cas: tuple[CertificateAuthority, ...]
+    officer_cas: tuple[CertificateAuthority, ...]
     revoked: frozenset[bytes] = frozenset()
 
-    def ca(self, role: Role) -> bytes:
-        """Return the CA (DER) that issues certificates of this role."""
-        return self.node_ca if role == "node" else self.officer_ca
+    def cas(self, role: Role) -> tuple[CertificateAuthority, ...]:
+        """Return the CAs that issue certificates of this role."""
+        return self.node_cas if role == "node" else self.officer_cas
 
 
 class CertificateVerifier:
     """The verifier of certificates against one version of the register; each certificate is verified once.
 
-    Verified certificates are cached for the life of the verifier; the CA and the revocations never change within it. A
+    Verified certificates are cached for the life of the verifier; the CAs and the revocations never change within it. A
     new version of the register needs a new verifier. Refusals are not cached. Thread-safe.
     """
 
@@ -106,21 +136,28 @@ class CertificateVerifier:
         self._authorities = dict(authorities)
         self._remembered = lru_cache(maxsize=VERIFIED_CERTIFICATES)(self._verify)
 
-    def officer(self, der: bytes, *, expected_id: str, at: datetime) -> VerifiedCertificate:
-        """Check an officer's certificate: steps 1-10, for exactly this id."""
-        certificate = self._remembered(der, "officer")
-        if str(certificate.id) != expected_id:  # 9.
-            raise Rejected("wrong_member", "the certificate names another officer")
-        return _valid_at(certificate, at)
+    def authentication(self, der: bytes, *, expected_id: str, at: datetime) -> VerifiedCertificate:
+        """Check an officer's certificate for TLS: steps 1-10, for exactly this id."""
+        return self._officer(der, "authentication", expected_id, at)
+
+    def signing(self, der: bytes, *, expected_id: str, at: datetime) -> VerifiedCertificate:
+        """Check an officer's certificate for signatures: steps 1-10, for exactly this id."""
+        return self._officer(der, "signing", expected_id, at)
 
     def node(self, der: bytes, *, expected_member: str | None, at: datetime) -> VerifiedCertificate:
         """Check a node's certificate: steps 1-10; with ``expected_member`` None, any member's."""
-        certificate = self._remembered(der, "node")
+        certificate = self._remembered(der, "node", "authentication")
         if expected_member is not None and certificate.id.member != expected_member:  # 9.
             raise Rejected("wrong_member", "the certificate is another member's")
         return _valid_at(certificate, at)
 
-    def _verify(self, der: bytes, role: Role) -> VerifiedCertificate:
+    def _officer(self, der: bytes, use: CertificateUse, expected_id: str, at: datetime) -> VerifiedCertificate:
+        certificate = self._remembered(der, "officer", use)
+        if str(certificate.id) != expected_id:  # 9.
+            raise Rejected("wrong_member", "the certificate names another officer")
+        return _valid_at(certificate, at)
+
+    def _verify(self, der: bytes, role: Role, use: CertificateUse) -> VerifiedCertificate:
         """Run every step that depends neither on the time nor on the expected id."""
         # 1.-3.
         certificate = load_certificate(der)
@@ -133,12 +170,10 @@ class CertificateVerifier:
             raise Rejected("wrong_member", "the certificate claims a member that is not in the register")
         if authority.federation != spiffe_id.federation:
             raise Rejected("wrong_member", "the certificate claims another federation")
-        # 5.
-        ca = _checked_ca(authority, role)
-        # 6.
-        check_issued_by(certificate, ca)
+        # 5.-6.
+        announced, ca = _issuer(certificate, authority, role)
         # 7.
-        public_key = check_leaf_profile(certificate, spiffe_id)
+        public_key = check_leaf_profile(certificate, spiffe_id, use)
         # 8.
         fingerprint = sha256(der).digest()
         if fingerprint in authority.revoked:
@@ -149,8 +184,8 @@ class CertificateVerifier:
             id=spiffe_id,
             public_key=public_key,
             fingerprint=fingerprint,
-            not_before=max(certificate.not_valid_before_utc, ca.not_valid_before_utc),
-            not_after=min(certificate.not_valid_after_utc, ca.not_valid_after_utc),
+            not_before=max(certificate.not_valid_before_utc, ca.not_valid_before_utc, announced.begins),
+            not_after=min(certificate.not_valid_after_utc, ca.not_valid_after_utc, announced.ends),
             der=der,
         )
 
@@ -165,12 +200,29 @@ def _valid_at(certificate: VerifiedCertificate, at: datetime) -> VerifiedCertifi
 
 
 def check_authority(authority: MemberAuthority) -> None:
-    """Check both CAs of a member (step 5) before use; they must have different keys."""
-    if p256_key(_checked_ca(authority, "node")) == p256_key(_checked_ca(authority, "officer")):
-        raise Rejected("bad_certificate", "the node CA and the officer CA have the same key")
+    """Check all CAs of a member (step 5) before use: one or more of each role, each with a key of its own."""
+    if not authority.node_cas or not authority.officer_cas:
+        raise Rejected("bad_certificate", "there is no node CA or no officer CA")
+    announced = (*authority.node_cas, *authority.officer_cas)
+    if any(each.begins >= each.ends for each in announced):
+        raise Rejected("bad_certificate", "a CA is announced to end before it begins")
+    keys = {key_fingerprint(p256_key(_checked_ca(authority, each))) for each in announced}
+    if len(keys) != len(announced):
+        raise Rejected("bad_certificate", "two CAs have the same key")
 
 
-def _checked_ca(authority: MemberAuthority, role: Role) -> x509.Certificate:
-    ca = load_certificate(authority.ca(role))
+def _issuer(
+    certificate: x509.Certificate, authority: MemberAuthority, role: Role
+) -> tuple[CertificateAuthority, x509.Certificate]:
+    """Return the one CA that issued a certificate, as announced and parsed."""
+    for announced in authority.cas(role):
+        ca = _checked_ca(authority, announced)
+        if is_issued_by(certificate, ca):
+            return announced, ca
+    raise Rejected("bad_certificate", "the certificate was not issued by its member's CA")
+
+
+def _checked_ca(authority: MemberAuthority, announced: CertificateAuthority) -> x509.Certificate:
+    ca = load_certificate(announced.certificate)
     check_ca_profile(ca, f"{authority.member}.{authority.federation}")
     return ca

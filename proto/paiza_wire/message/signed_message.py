@@ -272,7 +272,7 @@ def _check_signatures(
     signed: pb.SignedMessage, certificates: CertificateVerifier, at: datetime
 ) -> tuple[VerifiedCertificate, ...]:
     signers = tuple(
-        certificates.officer(signature.certificate, expected_id=signature.signer_id, at=at)
+        certificates.signing(signature.certificate, expected_id=signature.signer_id, at=at)
         for signature in signed.signatures
     )
     payload = pre_authentication_encoding(signed.header)

@@ -7,6 +7,7 @@ from pathlib import Path
 from paiza_wire.identity import SpiffeId
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
+from tests.profiles import USES
 from tests.registers import read_register
 from tests.system.minting import Mint
 
@@ -15,14 +16,16 @@ def test_an_officer_whom_the_node_does_not_list_is_named(federation: Federation,
     """The first connection of a fresh profile, without a cached register, names the officer and not the network."""
     register = read_register(federation.folder)
     officer = SpiffeId("kaz", register.federation, "officer", "new")
-    identity = Mint(federation.folder, register).issue("kaz", "officer", officer)
+    mint = Mint(federation.folder, register)
     known, fresh = federation.home / "kaz-liaison", federation.home / "kaz-new"
     fresh.mkdir(mode=0o700)
     settings = (known / "profile.toml").read_text().replace("/officer/liaison", "/officer/new")
     (fresh / "profile.toml").write_text(settings)
     shutil.copy(known / "root.json", fresh)
-    _write(fresh / "officer.key", identity.key_pem)
-    _write(fresh / "officer.crt", identity.certificate_pem)
+    for use in USES:
+        identity = mint.issue("kaz", "officer", officer, use=use)
+        _write(fresh / f"{use}.key", identity.key_pem)
+        _write(fresh / f"{use}.crt", identity.certificate_pem)
     try:
         for _first_and_again in range(2):
             ran = paiza("kaz-new", "inbox", "--json", "--lang", "en")

@@ -147,7 +147,7 @@ async def test_signer_whom_only_a_newer_register_may_know(
     peer: HostilePeer, folder: Path, register: Register, author: Officer, version: bytes, outcome: tuple[str, str]
 ) -> None:
     """A signer of an unknown CA is final under a register we know, and a matter of time under one we do not."""
-    certified = Mint(folder, register).stranger(SpiffeId.parse(author.id))
+    certified = Mint(folder, register).stranger(SpiffeId.parse(author.id), "signing")
     newcomer = Officer(folder, "tjk-liaison", register)
     newcomer.signer = certified.signer(author.id)
     header = newcomer.header(["kaz"])

@@ -16,7 +16,7 @@ ORIGIN: Final = "tjk.paiza.example/log/1"
 
 def member_of(signer: SignerKey) -> Member:
     """Return the member of tjk as the register describes it."""
-    authority = MemberAuthority("tjk", "paiza.example", b"", b"", frozenset())
+    authority = MemberAuthority("tjk", "paiza.example", (), ())
     key = LogKey(ORIGIN, signer.verifier_key.to_vkey(), None, signer.verifier_key)
     return Member("tjk", {}, "active", authority, (), (key,), (), (), 1)
 

@@ -10,35 +10,42 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_officer import profiles
 from paiza_officer.channel import pem_certificate
 from paiza_officer.errors import Misused, ProfileProblem
-from paiza_wire.identity import SpiffeId, certificates, keys
+from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate
+from paiza_wire.identity.certificate_profiles import p256_key
+from paiza_wire.identity.token_uri import TokenUri
+from paiza_wire.identity.tokens import Tokens
+from tests import softhsm
+from tests.profiles import FILES, USES
 
 PASSPHRASE = b"correct horse battery staple"
 OFFICER = SpiffeId("kaz", "paiza.example", "officer", "liaison")
+NO_TOKENS = Tokens(lambda _token: never())
 
 
 def make(
     home: Path, name: str = "kaz-liaison", *, passphrase: bytes | None = None, settings: Mapping[str, str] | None = None
 ) -> Path:
-    """Write a profile with a fresh key and certificate; settings replace, an empty one leaves out."""
+    """Write a profile with fresh keys and certificates; settings replace, an empty one leaves out."""
     folder = home / name
     folder.mkdir(parents=True)
     now = datetime.now(UTC)
     lifetime = {"not_before": now - timedelta(hours=1), "not_after": now + timedelta(days=1)}
-    ca_key, key = keys.generate_p256(), keys.generate_p256()
+    ca_key = keys.generate_p256()
     ca = certificates.issue_ca("kaz", "paiza.example", "officer", ca_key, **lifetime)
-    request = certificates.create_csr(OFFICER, key)
-    certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=OFFICER, **lifetime)
-    (folder / "officer.crt").write_bytes(pem_certificate(certificate))
-    (folder / "officer.key").write_bytes(keys.private_key_to_pem(key, passphrase))
-    (folder / "officer.key").chmod(0o600)
+    for use in USES:
+        key = keys.generate_p256()
+        request = certificates.create_csr(OFFICER, key)
+        certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=OFFICER, use=use, **lifetime)
+        (folder / f"{use}.crt").write_bytes(pem_certificate(certificate))
+        (folder / f"{use}.key").write_bytes(keys.private_key_to_pem(key, passphrase))
+        (folder / f"{use}.key").chmod(0o600)
     (folder / "root.json").write_text("{}")
     values = {
         "id": str(OFFICER),
         "member": "kaz",
         "federation": "paiza.example",
         "node": "127.0.0.1:7401",
-        "key": "officer.key",
-        "certificate": "officer.crt",
+        **FILES,
         "root": "root.json",
         **(settings or {}),
     }
@@ -126,7 +133,56 @@ def test_an_encrypted_key_opens_with_its_passphrase_only(home: Path) -> None:
     assert profiles.open_credentials(profile, lambda: PASSPHRASE).certificate_der
     with pytest.raises(ProfileProblem, match="bad_passphrase") as caught:
         profiles.open_credentials(profile, lambda: b"wrong")
-    assert caught.value.where == str(profile.key)
+    assert caught.value.where == str(profile.authentication_key)
+
+
+def test_the_signing_key_opens_alone(home: Path) -> None:
+    """What signs opens without the authentication key, names the officer, and belongs to its certificate."""
+    folder = make(home, passphrase=PASSPHRASE)
+    (folder / "authentication.key").unlink()
+    signer = profiles.open_signer(profiles.find(None), lambda: PASSPHRASE, NO_TOKENS, datetime.now(UTC))
+    assert signer.id == str(OFFICER)
+    keys.verify(p256_key(load_certificate(signer.certificate)), signer.sign(b"an act"), b"an act")
+
+
+def test_a_signing_key_of_another_certificate_is_refused(home: Path) -> None:
+    """A signing certificate in whose place that for authentication lies is named."""
+    folder = make(home)
+    (folder / "signing.crt").write_bytes((folder / "authentication.crt").read_bytes())
+    with pytest.raises(ProfileProblem, match="bad_key") as caught:
+        profiles.open_signer(profiles.find(None), never, NO_TOKENS, datetime.now(UTC))
+    assert caught.value.where == str(folder / "signing.crt")
+
+
+def test_nothing_is_signed_with_an_expired_certificate(home: Path) -> None:
+    """An expired signing certificate is named before its key is opened."""
+    folder = make(home, passphrase=PASSPHRASE)
+    with pytest.raises(ProfileProblem, match="certificate_expired") as caught:
+        profiles.open_signer(profiles.find(None), never, NO_TOKENS, datetime.now(UTC) + timedelta(days=2))
+    assert caught.value.where == str(folder / "signing.crt")
+
+
+def test_a_signing_key_may_be_on_a_token(home: Path, tmp_path: Path) -> None:
+    """A PKCS #11 URI in place of the signing key's file leads to the token's key; a wrong URI is named."""
+    library = softhsm.make_token(tmp_path)
+    softhsm.make_key(library, "petrov")
+    uri = TokenUri(library, token=softhsm.LABEL, label="petrov")
+    folder = make(home, settings={"signing_key": str(uri)})
+    issuer = keys.generate_p256()
+    now = datetime.now(UTC)
+    lifetime = {"not_before": now - timedelta(hours=1), "not_after": now + timedelta(days=1)}
+    ca = certificates.issue_ca("kaz", "paiza.example", "officer", issuer, **lifetime)
+    with Tokens(lambda _token: softhsm.PIN.encode()) as tokens:
+        key = tokens.signer(uri)
+        request = certificates.create_csr(OFFICER, key)
+        made = certificates.issue_officer(request, ca, issuer, spiffe_id=OFFICER, use="signing", **lifetime)
+        (folder / "signing.crt").write_bytes(pem_certificate(made))
+        signer = profiles.open_signer(profiles.load(folder), never, tokens, now)
+        keys.verify(key.public_key(), signer.sign(b"an act"), b"an act")
+    make(home, "kaz-wrong", settings={"signing_key": "pkcs11:token"})
+    with pytest.raises(ProfileProblem, match="bad_token_uri") as caught:
+        profiles.load(home / "kaz-wrong")
+    assert caught.value.where.endswith("profile.toml: signing_key")
 
 
 def test_an_unsealed_key_needs_words(home: Path) -> None:
@@ -137,7 +193,7 @@ def test_an_unsealed_key_needs_words(home: Path) -> None:
         profile.write_text(profile.read_text().replace("sealed = false\n", words))
         with pytest.raises(ProfileProblem, match="key_unsealed") as caught:
             profiles.open_credentials(profiles.load(folder), never)
-        assert caught.value.where == str(folder / "officer.key")
+        assert caught.value.where == str(folder / "authentication.key")
         profile.write_text(profile.read_text().replace(words or "\0", "") + "sealed = false\n")
 
 
@@ -145,12 +201,12 @@ def test_an_unsealed_key_needs_words(home: Path) -> None:
 def test_a_key_that_others_can_read_is_refused(home: Path, mode: int) -> None:
     """A key file open to group or others is not used."""
     folder = make(home)
-    (folder / "officer.key").chmod(mode)
+    (folder / "authentication.key").chmod(mode)
     with pytest.raises(ProfileProblem, match="key_exposed"):
         profiles.open_credentials(profiles.find(None), never)
 
 
-@pytest.mark.parametrize(("file", "reason"), [("officer.key", "bad_key"), ("officer.crt", "bad_key")])
+@pytest.mark.parametrize(("file", "reason"), [("authentication.key", "bad_key"), ("authentication.crt", "bad_key")])
 def test_what_is_no_key_or_certificate_is_refused(home: Path, file: str, reason: str) -> None:
     """Rubbish in place of a key or certificate is named with its file."""
     folder = make(home)
@@ -163,10 +219,10 @@ def test_what_is_no_key_or_certificate_is_refused(home: Path, file: str, reason:
 def test_a_missing_file_is_named(home: Path) -> None:
     """A key that is not there is `file_unreadable` with its name."""
     folder = make(home)
-    (folder / "officer.key").unlink()
+    (folder / "authentication.key").unlink()
     with pytest.raises(ProfileProblem, match="file_unreadable") as caught:
         profiles.open_credentials(profiles.find(None), never)
-    assert caught.value.where == str(folder / "officer.key")
+    assert caught.value.where == str(folder / "authentication.key")
 
 
 def test_a_passphrase_file_gives_its_first_line(tmp_path: Path) -> None:

@@ -64,22 +64,22 @@ def test_the_register_verifies_certificates(holder: Holder) -> None:
         == "spiffe://kaz.paiza.example/node"
     )
     officer = str(SpiffeId("tjk", "paiza.example", "officer", "duty"))
-    pem = (holder.folder / "home/tjk-duty/officer.crt").read_text()
-    assert str(verifier.officer(PEM_cert_to_DER_cert(pem), expected_id=officer, at=NOW).id) == officer
+    pem = (holder.folder / "home/tjk-duty/signing.crt").read_text()
+    assert str(verifier.signing(PEM_cert_to_DER_cert(pem), expected_id=officer, at=NOW).id) == officer
 
 
 def test_a_published_revocation_counts(holder: Holder) -> None:
     """A certificate in revoked.json is refused by the register's verifier, that of another officer is not."""
-    der = PEM_cert_to_DER_cert((holder.folder / "home/tjk-duty/officer.crt").read_text())
+    der = PEM_cert_to_DER_cert((holder.folder / "home/tjk-duty/signing.crt").read_text())
     entry = {"certificate_sha256": sha256(der).hexdigest(), "key_sha256": "0" * 64, "reason": "lost card"}
     holder.edit("members/tjk/revoked.json", lambda document: document["certificates"].append(entry))
     verifier = holder.load().certificate_verifier()
     refused(
         "certificate_revoked",
-        lambda: verifier.officer(der, expected_id="spiffe://tjk.paiza.example/officer/duty", at=NOW),
+        lambda: verifier.signing(der, expected_id="spiffe://tjk.paiza.example/officer/duty", at=NOW),
     )
-    other = PEM_cert_to_DER_cert((holder.folder / "home/tjk-liaison/officer.crt").read_text())
-    verifier.officer(other, expected_id="spiffe://tjk.paiza.example/officer/liaison", at=NOW)
+    other = PEM_cert_to_DER_cert((holder.folder / "home/tjk-liaison/signing.crt").read_text())
+    verifier.signing(other, expected_id="spiffe://tjk.paiza.example/officer/liaison", at=NOW)
 
 
 def test_a_suspended_member_stays_known(holder: Holder) -> None:
@@ -507,9 +507,9 @@ MEMBER_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a name that steers a terminal": lambda d: d["names"].update(en="x\x9b2J"),
     "a name that turns the direction": lambda d: d["names"].update(en="x\u202ey"),
     "half of a character in a name": lambda d: d["names"].update(en="\ud800"),
-    "a CA that is none": lambda d: d.update(node_ca=b64(b"no")),
-    "a CA in wrong base64": lambda d: d.update(node_ca="!!!!"),
-    "the officer CA as node CA": lambda d: d.update(node_ca=d["officer_ca"]),
+    "a CA that is none": lambda d: d["node_cas"][0].update(certificate=b64(b"no")),
+    "a CA in wrong base64": lambda d: d["node_cas"][0].update(certificate="!!!!"),
+    "the officer CA as node CA": lambda d: d.update(node_cas=d["officer_cas"]),
     "no endpoints": lambda d: d.update(endpoints=[]),
     "an endpoint without port": lambda d: d.update(endpoints=[{"address": "127.0.0.1"}]),
     "an endpoint with port 0": lambda d: d.update(endpoints=[{"address": "127.0.0.1:0"}]),
@@ -683,7 +683,7 @@ def test_a_key_that_is_not_admitted_does_not_count(holder: Holder, kind: str) ->
     holder.edit("members/kaz/member.json", lambda d: d[f"{kind}_keys"].append(entry))
     register = holder.load()
     theirs = second_verifier().Register(holder.files(), holder.bootstrap)
-    assert set(theirs.officer_ca) == set(register.members) == set(MEMBERS)
+    assert set(theirs.officer_cas) == set(register.members) == set(MEMBERS)
     assert len(register.member("kaz").log_keys) == len(register.member("kaz").witness_keys) == 1
     assert len(theirs.log_keys) == len(theirs.witness_keys) == len(MEMBERS)
     holder.edit("federation.json", lambda d: d[f"{kind}_keys"].append(pin("origin" if kind == "log" else "name", vkey)))
@@ -695,7 +695,7 @@ def test_no_pins_leave_nobody_to_speak(holder: Holder) -> None:
     """The lists of pins must be there, and one that is empty leaves no member whose keys count."""
     holder.edit("federation.json", lambda d: d.update(witness_keys=[]))
     assert set(holder.load().unusable) == set(MEMBERS)
-    assert not second_verifier().Register(holder.files(), holder.bootstrap).officer_ca
+    assert not second_verifier().Register(holder.files(), holder.bootstrap).officer_cas
     holder.edit("federation.json", lambda d: d.pop("log_keys"))
     refused("register_invalid", holder.load)
 

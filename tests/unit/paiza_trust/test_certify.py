@@ -4,7 +4,7 @@ import json
 import shutil
 import ssl
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -20,15 +20,23 @@ from paiza_officer.errors import ProfileProblem
 from paiza_trust import certify, key_folder
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
-from paiza_wire.identity import CertificateVerifier, MemberAuthority, SpiffeId, certificates, keys
+from paiza_wire.identity import (
+    CertificateAuthority,
+    CertificateVerifier,
+    MemberAuthority,
+    SpiffeId,
+    certificates,
+    keys,
+)
 from paiza_wire.identity.certificate_profiles import load_certificate, p256_key
 from paiza_wire.identity.token_uri import TokenUri
 from tests import softhsm
+from tests.profiles import USES
 from tests.unit.paiza_trust.ceremony import FEDERATION, prepare
 from tests.unit.paiza_trust.test_commands import run
 
 OFFICER = SpiffeId("kaz", FEDERATION, "officer", "petrov")
-KEY = keys.generate_p256()
+KEYS = {use: keys.generate_p256() for use in USES}
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +62,22 @@ def no_open_token() -> Iterator[None]:
     key_folder._tokens.cache_clear()
 
 
-def request(folder: Path, identity: SpiffeId = OFFICER) -> Path:
-    """Write a signing request for this id."""
-    csr = x509.load_der_x509_csr(certificates.create_csr(identity, KEY))
-    path = folder / "officer.csr"
-    path.write_bytes(csr.public_bytes(Encoding.PEM))
-    return path
+def request(folder: Path, identity: SpiffeId = OFFICER) -> list[Path]:
+    """Write the signing requests for this id: one of a node, two of an officer."""
+    paths = []
+    for use in USES if identity.role == "officer" else USES[:1]:
+        csr = x509.load_der_x509_csr(certificates.create_csr(identity, KEYS[use]))
+        paths.append(folder / f"{use}.csr")
+        paths[-1].write_bytes(csr.public_bytes(Encoding.PEM))
+    return paths
 
 
-def certified(capsys: pytest.CaptureFixture[str], member: Path, csr: Path, *more: object) -> tuple[int, dict[str, Any]]:
+def certified(
+    capsys: pytest.CaptureFixture[str], member: Path, csrs: Sequence[Path], *more: object
+) -> tuple[int, dict[str, Any]]:
     """Run `ca certify` without asking; return the exit code and what it printed, or the error."""
-    arguments = (csr, "--keys", member / "trust", "-o", member / "made.crt", *more)
+    output = member / ("made.crt" if len(csrs) == 1 else "made")
+    arguments = (*csrs, "--keys", member / "trust", "-o", output, *more)
     code, out, err = run(capsys, "ca", "certify", *arguments, "--yes", "--json")
     return code, json.loads(out or err)
 
@@ -72,7 +85,8 @@ def certified(capsys: pytest.CaptureFixture[str], member: Path, csr: Path, *more
 def verifier(member: Path) -> CertificateVerifier:
     """Return the verifier of every node for the member's CAs."""
     node_ca, officer_ca = (read(member / f"trust/{role}-ca.crt") for role in ("node", "officer"))
-    return CertificateVerifier({"kaz": MemberAuthority("kaz", FEDERATION, node_ca, officer_ca)})
+    own = (CertificateAuthority.of(node_ca),), (CertificateAuthority.of(officer_ca),)
+    return CertificateVerifier({"kaz": MemberAuthority("kaz", FEDERATION, *own)})
 
 
 def read(path: Path) -> bytes:
@@ -81,17 +95,19 @@ def read(path: Path) -> bytes:
 
 
 def test_an_officer_is_certified(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The certificate is the request's key and id under the officer CA, and the node reads the lines for it."""
+    """Each certificate is its request's key and id under the officer CA, and the node reads the lines for both."""
     code, told = certified(capsys, member, request(member), "--role", "liaison", "--role", "duty", "--unit", "бюро")
     assert code == 0
-    made = read(member / "made.crt")
-    found = verifier(member).officer(made, expected_id=str(OFFICER), at=datetime.now(UTC))
-    assert found.public_key == KEY.public_key()
-    assert timedelta(days=364) < found.not_after - datetime.now(UTC) < timedelta(days=365)
+    made = {use: read(member / f"made/{use}.crt") for use in USES}
+    for use, verify in zip(USES, (verifier(member).authentication, verifier(member).signing), strict=True):
+        found = verify(made[use], expected_id=str(OFFICER), at=datetime.now(UTC))
+        assert found.public_key == KEYS[use].public_key()
+        assert timedelta(days=364) < found.not_after - datetime.now(UTC) < timedelta(days=365)
     (member / "officers.toml").write_text(told["officers_toml"])
     (officer,) = load_officers(member / "officers.toml", "kaz", FEDERATION).values()
     assert (officer.id, officer.roles, officer.unit) == (str(OFFICER), frozenset({"liaison", "duty"}), "бюро")
-    assert officer.certificate_sha256 == sha256(made).digest()
+    assert officer.authentication_certificate_sha256 == sha256(made["authentication"]).digest()
+    assert officer.signing_certificate_sha256 == sha256(made["signing"]).digest()
     assert tomllib.loads(told["officers_toml"])["officer"][0]["name"] == "petrov"
 
 
@@ -105,12 +121,12 @@ def test_the_profile_of_an_officer_is_printed(member: Path, capsys: pytest.Captu
     assert caught.value.where.endswith("profile.toml: node")
     (member / "profile.toml").write_text(told["profile_toml"].replace("HOST:PORT", "127.0.0.1:7401"))
     profile = profiles.load(member)
-    assert (profile.id, profile.certificate) == (OFFICER, member / "made.crt")
+    assert (profile.id, profile.signing_certificate) == (OFFICER, member / "signing.crt")
 
 
 def test_an_officers_lines_are_shown_with_what_to_do(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each file of the officer follows the sentence that names its place."""
-    arguments = (request(member), "--role", "duty", "--keys", member / "trust", "-o", member / "made.crt", "--yes")
+    arguments = (*request(member), "--role", "duty", "--keys", member / "trust", "-o", member / "made", "--yes")
     code, out, _err = run(capsys, "ca", "certify", *arguments, "--lang", "en")
     assert code == 0
     assert out.index("restart it:") < out.index("[[officer]]") < out.index("profile.toml;") < out.index('HOST:PORT"')
@@ -118,7 +134,7 @@ def test_an_officers_lines_are_shown_with_what_to_do(member: Path, capsys: pytes
 
 def test_a_node_is_certified(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The request that `init` made is certified by the node CA; a node has no lines in officers.toml."""
-    code, told = certified(capsys, member, member / "node/node.csr")
+    code, told = certified(capsys, member, [member / "node/node.csr"])
     assert (code, told["officers_toml"], told["profile_toml"]) == (0, None, None)
     found = verifier(member).node(read(member / "made.crt"), expected_member="kaz", at=datetime.now(UTC))
     own = verifier(member).node(read(member / "node/keys/tls.crt"), expected_member="kaz", at=datetime.now(UTC))
@@ -127,16 +143,23 @@ def test_a_node_is_certified(member: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_what_was_certified_is_recorded(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The records beside the keys name the id, the certified key, the CA's key and the certificate."""
+    """The records beside the keys name the id, the certified keys, the CA's key and the certificates."""
     code, told = certified(capsys, member, request(member), "--role", "auditor")
     assert code == 0
     record = json.loads((member / "trust/ceremonies.jsonl").read_text().splitlines()[-1])
     assert record["certified"] == {
         "id": str(OFFICER),
-        "key_sha256": keys.fingerprint(KEY.public_key()).hex(),
-        "certificate_sha256": sha256(read(member / "made.crt")).hexdigest(),
+        "certificates": [
+            {
+                "use": use,
+                "key_sha256": keys.fingerprint(KEYS[use].public_key()).hex(),
+                "certificate_sha256": sha256(read(member / f"made/{use}.crt")).hexdigest(),
+            }
+            for use in USES
+        ],
     }
-    assert record["certified"]["certificate_sha256"] == told["certificate_sha256"]
+    printed = [{name: each[name] for name in each if name != "file"} for each in told["certificates"]]
+    assert record["certified"]["certificates"] == printed
     assert (record["member"], record["federation"], record["time_source"]) == ("kaz", FEDERATION, "system clock")
     (ca,) = record["keys"]
     ca_key = p256_key(load_certificate(read(member / "trust/officer-ca.crt")))
@@ -160,7 +183,7 @@ def test_a_ca_on_a_token_certifies(
     assert run(capsys, *prepare_again, "-o", member / "second.application")[0] == 0
     code, _told = certified(capsys, member, request(member), "--role", "liaison")
     assert code == 0
-    verifier(member).officer(read(member / "made.crt"), expected_id=str(OFFICER), at=datetime.now(UTC))
+    verifier(member).signing(read(member / "made/signing.crt"), expected_id=str(OFFICER), at=datetime.now(UTC))
     record = json.loads((trust / "ceremonies.jsonl").read_text().splitlines()[-1])
     assert record["keys"][0]["token"] == str(uri)
 
@@ -181,33 +204,47 @@ def test_nobody_elses_request_is_certified(
     code, error = certified(capsys, member, request(member, identity), *more)
     assert (code, error["reason"]) == (3, reason)
     assert str(identity) in error["what"]
-    assert not (member / "made.crt").exists()
+    assert not list(member.glob("made*"))
     assert not (member / "trust/ceremonies.jsonl").exists()
 
 
 def test_a_request_that_does_not_hold_is_refused(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A request that another key signed, that is malformed, or that is not there is refused by name."""
-    csr = request(member)
+    csrs = request(member)
+    csr = csrs[-1]
     der = bytearray(certificates.csr_from_pem(csr.read_bytes()))
     der[-1] ^= 1
     changed = ssl.DER_cert_to_PEM_cert(bytes(der)).replace("CERTIFICATE", "CERTIFICATE REQUEST")
     for data in (changed, "", "-----BEGIN CERTIFICATE REQUEST-----\n", "x" * 9000):
         csr.write_text(data)
-        code, error = certified(capsys, member, csr, "--role", "liaison")
+        code, error = certified(capsys, member, csrs, "--role", "liaison")
         assert (code, error["reason"], error["where"]) == (3, "bad_certificate", str(csr))
-    code, error = certified(capsys, member, member / "none.csr", "--role", "liaison")
+    code, error = certified(capsys, member, [csrs[0], member / "none.csr"], "--role", "liaison")
     assert (code, error["reason"]) == (4, "file_unreadable")
+
+
+def test_an_officer_has_two_keys(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One request, one key for both uses, requests of two ids, and a third request are refused."""
+    first, second = request(member)
+    other = member / "other"
+    other.mkdir()
+    (_, another) = request(other, SpiffeId("kaz", FEDERATION, "officer", "ivanov"))
+    for csrs in ([first], [first, first], [first, another], [first, second, second], [member / "node/node.csr"] * 2):
+        code, error = certified(capsys, member, csrs, "--role", "liaison")
+        assert (code, error["reason"]) == (3, "bad_certificate")
+    assert not list(member.glob("made*"))
 
 
 def test_roles_belong_to_officers(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An officer's roles must be named, and are of those there are; a node has none, and nothing is overwritten."""
-    csr = request(member)
-    assert certified(capsys, member, csr)[0] == 2
-    assert certified(capsys, member, csr, "--role", "king")[0] == 2
-    assert certified(capsys, member, member / "node/node.csr", "--role", "liaison")[0] == 2
-    assert not (member / "made.crt").exists()
-    (member / "made.crt").write_text("there")
-    code, error = certified(capsys, member, csr, "--role", "liaison")
+    csrs = request(member)
+    assert certified(capsys, member, csrs)[0] == 2
+    assert certified(capsys, member, csrs, "--role", "king")[0] == 2
+    assert certified(capsys, member, [member / "node/node.csr"], "--role", "liaison")[0] == 2
+    assert not list(member.glob("made*"))
+    (member / "made").mkdir()
+    (member / "made/signing.crt").write_text("there")
+    code, error = certified(capsys, member, csrs, "--role", "liaison")
     assert (code, error["reason"]) == (4, "file_unwritable")
 
 
@@ -215,7 +252,7 @@ def test_roles_belong_to_officers(member: Path, capsys: pytest.CaptureFixture[st
 def test_it_is_shown_and_asked(
     member: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lang: str, asks: str
 ) -> None:
-    """The id, the validity, the CA and the key's fingerprint are shown before the question; a no certifies nothing."""
+    """The id, the validity, the CA and each key's fingerprint are shown before the question; a no certifies nothing."""
     asked = []
 
     def confirm(text: str, **_more: object) -> None:
@@ -223,12 +260,13 @@ def test_it_is_shown_and_asked(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("paiza_trust.cli.certifying.confirm", confirm)
-    arguments = (request(member), "--role", "liaison", "--keys", member / "trust", "-o", member / "made.crt")
+    arguments = (*request(member), "--role", "liaison", "--keys", member / "trust", "-o", member / "made")
     code, out, _err = run(capsys, "ca", "certify", *arguments, "--lang", lang)
     assert (code, asked) == (130, [asks])
-    for shown in ("petrov", "kaz", FEDERATION, "officer-ca", "liaison", keys.fingerprint(KEY.public_key()).hex()):
+    fingerprints = (keys.fingerprint(key.public_key()).hex() for key in KEYS.values())
+    for shown in ("petrov", "kaz", FEDERATION, "officer-ca", "liaison", *fingerprints):
         assert shown in out
-    assert not (member / "made.crt").exists()
+    assert not list(member.glob("made*"))
     assert not (member / "trust/ceremonies.jsonl").exists()
 
 

@@ -56,7 +56,7 @@ def test_a_passphrase_comes_from_a_file(tmp_path: Path, capsys: pytest.CaptureFi
     secret.chmod(0o600)
     code, _, _ = run(capsys, "dev", tmp_path / "a", "--members", "kaz", "--passphrase-file", secret)
     assert code == 0
-    assert b"ENCRYPTED" in (tmp_path / "a/home/kaz-duty/officer.key").read_bytes()
+    assert b"ENCRYPTED" in (tmp_path / "a/home/kaz-duty/signing.key").read_bytes()
     secret.write_text("\n")
     code, _, err = run(capsys, "dev", tmp_path / "b", "--members", "kaz", "--passphrase-file", secret, "--json")
     assert (code, json.loads(err)["reason"]) == (3, "passphrase_missing")

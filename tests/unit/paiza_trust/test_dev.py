@@ -90,9 +90,9 @@ def test_a_node_has_the_keys_that_the_register_names(folder: Path) -> None:
     assert member.witness_keys[0].key == witness.witness_key
     seed = X_WING.read(sealer.open((own / "encryption.seed").read_bytes()))
     assert key_wrapping.private_key_from_seed(seed).public_key.key_id == member.encryption_keys[0].key_id
-    for role, ca in (("node", member.authority.node_ca), ("officer", member.authority.officer_ca)):
+    for role, (ca,) in (("node", member.authority.node_cas), ("officer", member.authority.officer_cas)):
         key = keys.private_key_from_pem((folder / f"trust/kaz/{role}-ca.key").read_bytes())
-        assert load_certificate(ca).public_key() == key.public_key()
+        assert load_certificate(ca.certificate).public_key() == key.public_key()
 
 
 def test_a_node_is_ready_to_run(folder: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_node_is_ready_to_run(folder: Path) -> None:
 
 
 def test_an_officer_is_ready_to_work(folder: Path) -> None:
-    """A profile's certificate verifies, is the one in officers.toml, and its key opens."""
+    """A profile's certificates verify, each for its use, are those in officers.toml, and their keys open."""
     verifier = read(folder).certificate_verifier()
     officers = {
         officer["id"]: officer for officer in tomllib.loads((folder / "nodes/tjk/officers.toml").read_text())["officer"]
@@ -126,23 +126,25 @@ def test_an_officer_is_ready_to_work(folder: Path) -> None:
         profile = tomllib.loads((home / "profile.toml").read_text())
         assert profile["id"] == f"spiffe://tjk.paiza.example/officer/{name}"
         assert profile["node"] == "127.0.0.1:7402"
-        der = PEM_cert_to_DER_cert((home / profile["certificate"]).read_text())
-        verified = verifier.officer(der, expected_id=profile["id"], at=NOW)
-        assert verified.public_key == keys.private_key_from_pem((home / profile["key"]).read_bytes()).public_key()
-        assert officers[profile["id"]]["certificate_sha256"] == sha256(der).hexdigest()
+        for use, verify in (("authentication", verifier.authentication), ("signing", verifier.signing)):
+            der = PEM_cert_to_DER_cert((home / profile[f"{use}_certificate"]).read_text())
+            verified = verify(der, expected_id=profile["id"], at=NOW)
+            key = keys.private_key_from_pem((home / profile[f"{use}_key"]).read_bytes())
+            assert verified.public_key == key.public_key()
+            assert officers[profile["id"]][f"{use}_certificate_sha256"] == sha256(der).hexdigest()
         assert (home / profile["root"]).read_bytes() == (folder / "root.json").read_bytes()
 
 
 def test_no_two_keys_are_the_same(folder: Path) -> None:
     """Every private key of the federation is one of a kind."""
     private = [path.read_bytes() for pattern in ("*.key", "*.seed", "*.pem") for path in folder.rglob(pattern)]
-    assert len(private) == len(set(private)) == 2 * (8 + 8 + 6)
+    assert len(private) == len(set(private)) == 2 * (8 + 8 + 6 * 2)
 
 
 def test_a_passphrase_encrypts_every_officers_key(tmp_path: Path) -> None:
     """With a passphrase no officer's key opens without it."""
     dev.create(tmp_path / "federation", ("kaz",), now=NOW, passphrase=b"correct horse")
-    for path in (tmp_path / "federation/home").glob("*/officer.key"):
+    for path in (tmp_path / "federation/home").glob("*/*.key"):
         with pytest.raises(Rejected) as caught:
             keys.private_key_from_pem(path.read_bytes())
         assert caught.value.reason == "bad_passphrase"
@@ -153,8 +155,8 @@ def test_expiries_are_as_stated(folder: Path) -> None:
     """The timestamp ends the register after a day; a certificate is good for a year."""
     register = read(folder)
     assert register.expiry_time == NOW + timedelta(hours=24)
-    der = PEM_cert_to_DER_cert((folder / "home/kaz-duty/officer.crt").read_text())
-    verified = register.certificate_verifier().officer(
+    der = PEM_cert_to_DER_cert((folder / "home/kaz-duty/signing.crt").read_text())
+    verified = register.certificate_verifier().signing(
         der, expected_id="spiffe://kaz.paiza.example/officer/duty", at=NOW
     )
     assert verified.not_after - verified.not_before == timedelta(days=365)

@@ -25,6 +25,7 @@ from paiza_register.ceremony import Base, BaseName, Proposal
 from paiza_register.register_file import RegisterFile
 from paiza_trust import own_node, publishing
 from paiza_trust.apply import NodeFolder
+from tests.profiles import FILES
 from tests.unit.paiza_officer.test_profiles import PASSPHRASE, make
 from tests.unit.paiza_trust.ceremony import FEDERATION, FOUNDERS, trust
 from tests.unit.paiza_trust.test_commands import run
@@ -130,8 +131,8 @@ def node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         register = await refresh(profile, None)
         # Its own CA's certificate in place of the officer's: only the expiry is read from it.
         certificate = ssl.PEM_cert_to_DER_cert((folder / profile.member / "trust/officer-ca.crt").read_text())
-        credentials = Credentials(cast("Any", None), b"", certificate, b"")
-        yield Connection(profile, credentials, cast("Any", None), register)
+        credentials = Credentials(b"", certificate, b"")
+        yield Connection(profile, credentials, cast("Any", None), cast("Any", None), register)
 
     monkeypatch.setattr(connection, "refresh", refresh)
     monkeypatch.setattr(connection, "connect", connect)
@@ -150,7 +151,7 @@ def node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         (home / "root.json").write_bytes(node.file.first_root)
         officer = f"spiffe://{member}.{FEDERATION}/officer/custodian"
         settings = {"id": officer, "member": member, "federation": FEDERATION, "node": "127.0.0.1:7401"}
-        settings |= {"key": "officer.key", "certificate": "officer.crt", "root": "root.json"}
+        settings |= {**FILES, "root": "root.json"}
         (home / "profile.toml").write_text("".join(f"{name} = {json.dumps(each)}\n" for name, each in settings.items()))
     return node
 
@@ -278,7 +279,7 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
         "node_ca": "paiza-trust propose member-key APPLICATION",
         "officer_ca": "paiza-trust propose member-key APPLICATION",
         "encryption_key": "paiza-trust propose member-key APPLICATION",
-        "officer_certificate": "paiza-trust ca certify officer.csr",
+        "officer_certificate": "paiza-trust ca certify authentication.csr signing.csr",
     }
 
 
@@ -384,7 +385,7 @@ def test_the_key_of_the_officer_is_opened(
     (tmp_path / "home/kaz-broken").mkdir()
     (tmp_path / "home/kaz-broken/profile.toml").write_text('colour = "blue"\n')
     code, _, err = run(capsys, "pending", "--profile", "kaz-broken", "--lang", "ru", "--json")
-    assert (code, len(json.loads(err)["problems"])) == (6, 8)
+    assert (code, len(json.loads(err)["problems"])) == (6, 10)
     where = str(tmp_path / "home/kaz-broken/profile.toml: colour")
     wrong = {"where": where, "what": "Такой настройки нет.", "code": "unknown_setting"}
     assert json.loads(err)["problems"][0] == wrong

@@ -8,7 +8,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_wire import message, receipts
-from paiza_wire.identity import CertificateVerifier, MemberAuthority, Role, SpiffeId, certificates, keys
+from paiza_wire.identity import (
+    CertificateAuthority,
+    CertificateUse,
+    CertificateVerifier,
+    MemberAuthority,
+    Role,
+    SpiffeId,
+    certificates,
+    keys,
+    load_certificate,
+)
 from paiza_wire.message import OfficerSigner, PlainPart, RecipientKey, key_wrapping
 from paiza_wire.tlog import checkpoint, merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
@@ -22,7 +32,7 @@ REGISTER_VERSION = bytes(range(32))
 
 @dataclass(frozen=True)
 class Officer:
-    """An officer with key and certificate."""
+    """An officer with key and certificate: for signing, where no other use is named."""
 
     id: SpiffeId
     key: EllipticCurvePrivateKey
@@ -64,19 +74,21 @@ class Member:
         name: str,
         *,
         role: Role = "officer",
+        use: CertificateUse = "signing",
         not_before: datetime = NOW - timedelta(days=1),
         not_after: datetime = NOW + timedelta(days=1),
     ) -> Officer:
         """Mint a key and certificate for one officer of this name (or for the node)."""
         spiffe_id = SpiffeId(self.id, FEDERATION, role, name)
         key = keys.generate_p256()
-        certificate = (certificates.issue_node if role == "node" else certificates.issue_officer)(
-            certificates.create_csr(spiffe_id, key),
-            self.authority.ca(role),
+        certificate = certificates.issue(
+            key.public_key(),
+            load_certificate(self.authority.cas(role)[0].certificate),
             self.ca_keys[role],
-            spiffe_id=spiffe_id,
-            not_before=not_before,
-            not_after=not_after,
+            spiffe_id,
+            "authentication" if role == "node" else use,
+            not_before,
+            not_after,
         )
         return Officer(spiffe_id, key, certificate)
 
@@ -92,11 +104,14 @@ def mint_member(member: str) -> Member:
     """Mint a member with one officer of each role the tests need."""
     ca_keys: dict[Role, EllipticCurvePrivateKey] = {"node": keys.generate_p256(), "officer": keys.generate_p256()}
     life = {"not_before": NOW - timedelta(days=400), "not_after": NOW + timedelta(days=400)}
-    cas = {role: certificates.issue_ca(member, FEDERATION, role, key, **life) for role, key in ca_keys.items()}
+    cas = {
+        role: CertificateAuthority.of(certificates.issue_ca(member, FEDERATION, role, key, **life))
+        for role, key in ca_keys.items()
+    }
     minted = Member(
         id=member,
         ca_keys=ca_keys,
-        authority=MemberAuthority(member, FEDERATION, cas["node"], cas["officer"]),
+        authority=MemberAuthority(member, FEDERATION, (cas["node"],), (cas["officer"],)),
         decryption_key=key_wrapping.private_key_from_seed(key_wrapping.generate_seed()),
         log_key=SignerKey.from_ed25519(f"{member}.{FEDERATION}/log/1", keys.generate_ed25519()),
     )

@@ -11,7 +11,8 @@ class Officer:
     id: str
     roles: frozenset[str]
     unit: str
-    certificate_sha256: bytes
+    authentication_certificate_sha256: bytes
+    signing_certificate_sha256: bytes
     suspended: bool = False
 
 

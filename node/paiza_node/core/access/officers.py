@@ -1,6 +1,7 @@
 """The officers of the own member: read from officers.toml, kept in the store, every change logged."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from paiza.core.v1 import log_pb2
@@ -15,7 +16,7 @@ from paiza_wire.identity import SpiffeId
 
 
 def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer]:
-    """Return the officers in officers.toml, with roles, unit and certificate."""
+    """Return the officers in officers.toml, with roles, unit and certificates."""
     try:
         rows = tomllib.loads(path.read_text()).get("officer", [])
         officers = [
@@ -23,7 +24,8 @@ def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer
                 id=str(SpiffeId.parse(row["id"])),
                 roles=frozenset(str(role) for role in row["roles"]),
                 unit=str(row.get("unit", "")),
-                certificate_sha256=bytes.fromhex(row["certificate_sha256"]),
+                authentication_certificate_sha256=bytes.fromhex(row["authentication_certificate_sha256"]),
+                signing_certificate_sha256=bytes.fromhex(row["signing_certificate_sha256"]),
                 suspended=bool(row.get("suspended", False)),
             )
             for row in rows
@@ -33,7 +35,10 @@ def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer
             "bad_configuration",
             what=N_("The list of officers cannot be read: {error}."),
             where="{path}",
-            remedy=N_("Correct the file: each [[officer]] has id, roles, unit and certificate_sha256."),
+            remedy=N_(
+                "Correct the file: each [[officer]] has id, roles, unit, authentication_certificate_sha256 and "
+                "signing_certificate_sha256."
+            ),
             error=error,
             path=path,
         ) from error
@@ -68,17 +73,19 @@ def note_officers(tx: LogTransaction, officers: dict[str, Officer]) -> None:
         if not known[gone].suspended:
             suspended = log_entries.officer_suspended(actor=operator(), signing_certificate_sha256=b"")
             tx.append(suspended, text=gone)
-            access_store.put_officer(
-                tx.conn,
-                Officer(gone, known[gone].roles, known[gone].unit, known[gone].certificate_sha256, suspended=True),
-            )
+            access_store.put_officer(tx.conn, replace(known[gone], suspended=True))
 
 
 def _entry(before: Officer | None, officer: Officer) -> log_pb2.LogEntry:
-    fingerprint = officer.certificate_sha256
-    if before is None or before.certificate_sha256 != fingerprint:
+    if before is None or _certificates(before) != _certificates(officer):
         return log_entries.officer_certified(
-            actor=operator(), signing_certificate_sha256=fingerprint, authentication_certificate_sha256=fingerprint
+            actor=operator(),
+            signing_certificate_sha256=officer.signing_certificate_sha256,
+            authentication_certificate_sha256=officer.authentication_certificate_sha256,
         )
     build = log_entries.officer_suspended if officer.suspended else log_entries.officer_changed
-    return build(actor=operator(), signing_certificate_sha256=fingerprint)
+    return build(actor=operator(), signing_certificate_sha256=officer.signing_certificate_sha256)
+
+
+def _certificates(officer: Officer) -> tuple[bytes, bytes]:
+    return officer.authentication_certificate_sha256, officer.signing_certificate_sha256

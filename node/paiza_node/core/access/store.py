@@ -35,7 +35,8 @@ officer_table = Table(
     Column("id", Text, primary_key=True),
     Column("roles", Text, nullable=False),
     Column("unit", Text, nullable=False),
-    Column("certificate_sha256", LargeBinary, nullable=False),
+    Column("authentication_certificate_sha256", LargeBinary, nullable=False),
+    Column("signing_certificate_sha256", LargeBinary, nullable=False),
     Column("suspended", Boolean, nullable=False),
 )
 

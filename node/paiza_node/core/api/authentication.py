@@ -195,14 +195,14 @@ class Authenticator:
 
     def _officer(self, claimed: SpiffeId, der: bytes, action: str, register: Register) -> Caller:
         # 4.
-        certificate = register.certificate_verifier().officer(der, expected_id=str(claimed), at=self._clock())
+        certificate = register.certificate_verifier().authentication(der, expected_id=str(claimed), at=self._clock())
         # 5.
         if claimed.member != self._member:
             raise Rejected("wrong_member", "officers call their own member's node")
         officer = self._officers().get(str(claimed))
         if officer is None:
             raise Rejected("unknown_officer", "this officer is not known to the node")
-        if certificate.fingerprint != officer.certificate_sha256:
+        if certificate.fingerprint != officer.authentication_certificate_sha256:
             raise Rejected("unknown_officer", "this is not the certificate on record for the officer")
         self._officer_certificates[officer.id] = certificate.not_after
         # 6.

@@ -126,10 +126,10 @@ def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
 
 
 def _roots(register: Register, member: str) -> bytes:
-    """Return the CAs that a caller's certificate may be from: every member's node CA, and our own officer CA."""
-    ders = [other.authority.node_ca for _, other in sorted(register.described.items())]
-    ders.append(register.described_member(member).authority.officer_ca)
-    return "".join(DER_cert_to_PEM_cert(der) for der in ders).encode()
+    """Return the CAs that a caller's certificate may be from: every member's node CAs, and our own officer CAs."""
+    cas = [ca for _, other in sorted(register.described.items()) for ca in other.authority.node_cas]
+    cas += register.described_member(member).authority.officer_cas
+    return "".join(DER_cert_to_PEM_cert(ca.certificate) for ca in cas).encode()
 
 
 def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: Any) -> "grpc.RpcMethodHandler[Any, Any]":

@@ -65,17 +65,17 @@ _NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEAD
 
 @dataclass(frozen=True, slots=True)
 class _Dialled:
-    """What a connection depends on: the endpoint, the CA of the member (DER), and the own certificate and key."""
+    """What a connection depends on: the endpoint, the node CAs of the member (DER), and the own certificate and key."""
 
     endpoint: str
-    node_ca: bytes
+    node_cas: tuple[bytes, ...]
     keys: TlsKeys
 
 
 class GrpcChannel:
     """The gRPC channel to one member's node.
 
-    It dials another endpoint when one fails, and anew when the register names other ones or another CA, or when the own
+    It dials another endpoint when one fails, and anew when the register names other ones or other CAs, or when the own
     certificate was replaced. Calls in flight end on the connection on which they began.
     """
 
@@ -186,7 +186,8 @@ class GrpcChannel:
             member = register.active_member(self.member)
         if not member.endpoints:
             raise Unavailable("peer_unreachable", f"{self.member} has no endpoint in the register")
-        wanted = _Dialled(self._endpoints.choose(member.endpoints), member.authority.node_ca, self._identity.keys)
+        roots = tuple(ca.certificate for ca in member.authority.node_cas)
+        wanted = _Dialled(self._endpoints.choose(member.endpoints), roots, self._identity.keys)
         if self._channel is None or wanted != self._dialled:
             self._drain()
             self._channel = self._dial(wanted, node_dns_name(self.member, register.federation))
@@ -195,7 +196,7 @@ class GrpcChannel:
 
     def _dial(self, wanted: _Dialled, name: str) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
-            root_certificates=DER_cert_to_PEM_cert(wanted.node_ca).encode(),
+            root_certificates="".join(DER_cert_to_PEM_cert(each) for each in wanted.node_cas).encode(),
             private_key=wanted.keys.private_key,
             certificate_chain=wanted.keys.certificate,
         )

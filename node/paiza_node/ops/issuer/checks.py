@@ -126,7 +126,7 @@ def renewal(
     held = journal.of_certificate(shown.signing_certificate)
     if held is None or held.kind == "node" or held.certificates[-1] != shown.signing_certificate:
         raise Rejected("bad_certificate", "the journal holds no such signing certificate")
-    certificate = register.certificate_verifier().officer(
+    certificate = register.certificate_verifier().signing(
         shown.signing_certificate, expected_id=statement.officer_id, at=now
     )
     statements.verify_renewal(certificate.public_key, shown.signature, shown.statement)

@@ -133,24 +133,24 @@ class Issuer:
         ca, ends = _announced(authority, role, key, now)
         begins = now.astimezone(UTC).replace(microsecond=0) - BACKDATED
         until = min(begins + (NODE_LIFE if role == "node" else OFFICER_LIFE), ends)
-        issue = certificates.issue_node if role == "node" else certificates.issue_officer
-        made = tuple(
-            issue(request, ca, key, spiffe_id=order.id, not_before=begins, not_after=until)
-            for request in order.requests
-        )
+        life = {"not_before": begins, "not_after": until}
         verifier = CertificateVerifier({self._member: authority})
-        for each in made:
-            if role == "node":
-                verifier.node(each, expected_member=self._member, at=now)
-            else:
-                verifier.officer(each, expected_id=str(order.id), at=now)
-        return made
+        if role == "node":
+            (request,) = order.requests
+            made = certificates.issue_node(request, ca, key, spiffe_id=order.id, **life)
+            verifier.node(made, expected_member=self._member, at=now)
+            return (made,)
+        first, second = order.requests
+        authentication = certificates.issue_officer(first, ca, key, spiffe_id=order.id, use="authentication", **life)
+        signing = certificates.issue_officer(second, ca, key, spiffe_id=order.id, use="signing", **life)
+        verifier.authentication(authentication, expected_id=str(order.id), at=now)
+        verifier.signing(signing, expected_id=str(order.id), at=now)
+        return authentication, signing
 
 
 def _announced(authority: MemberAuthority, role: Role, key: AuthorityKey, now: datetime) -> tuple[bytes, datetime]:
-    """Return the CA (DER) with this key that the register names, and its end."""
-    ca = authority.ca(role)
-    certificate = load_certificate(ca)
-    if p256_key(certificate) != key.public_key() or not now < certificate.not_valid_after_utc:
-        raise Unavailable("ca_unknown", f"the register names no valid {role} CA with this key")
-    return ca, certificate.not_valid_after_utc
+    """Return the CA (DER) with this key that the register announces for this time, and its end."""
+    for ca in authority.cas(role):
+        if p256_key(load_certificate(ca.certificate)) == key.public_key() and ca.begins <= now < ca.expiry_time:
+            return ca.certificate, ca.expiry_time
+    raise Unavailable("ca_unknown", f"the register names no valid {role} CA with this key")

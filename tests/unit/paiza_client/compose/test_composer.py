@@ -1,6 +1,7 @@
 """Composing: what every receiver would refuse is refused before it is sealed, and what was validated is sealed."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +13,10 @@ from paiza_client.sdk.drafts import Overrides, Prepared, prepare
 from paiza_domain import validation
 from paiza_domain.drafts import drafts
 from paiza_officer.errors import Refused
-from paiza_officer.profiles import Credentials, Profile
+from paiza_officer.profiles import Profile
 from paiza_register import EncryptionKey, Member, Register
 from paiza_wire.identity import MemberAuthority, SpiffeId, keys
-from paiza_wire.message import key_wrapping
+from paiza_wire.message import OfficerSigner, key_wrapping
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DRAFT = """
@@ -34,7 +35,7 @@ def member(name: str) -> Member:
     """Make a member that can be written to."""
     key = key_wrapping.private_key_from_seed(name.encode().ljust(32, b".")).public_key
     published = EncryptionKey(key.key_id, key.public_key_bytes, NOW - timedelta(days=1), NOW + timedelta(days=1), key)
-    authority = MemberAuthority(name, "east.example", b"", b"", frozenset())
+    authority = MemberAuthority(name, "east.example", (), ())
     return Member(name, {}, "active", authority, (), (), (), (published,), 1)
 
 
@@ -42,7 +43,7 @@ def member(name: str) -> Member:
 def composer(tmp_path: Path) -> Composer:
     """Return what composes for an officer of kaz; tjk is the other member."""
     officer = SpiffeId.parse("spiffe://kaz.east.example/officer/liaison")
-    profile = Profile("kaz-liaison", tmp_path, officer, "", Path(), Path(), Path())
+    profile = Profile("kaz-liaison", tmp_path, officer, "", Path(), Path(), Path(), Path(), Path())
     key = keys.generate_p256()
     members = {each: member(each) for each in ("kaz", "tjk")}
     register = Register(
@@ -59,7 +60,8 @@ def composer(tmp_path: Path) -> Composer:
         key_pins=frozenset(),
         _verifier=cast("Any", None),
     )
-    return Composer(profile, Credentials(key, b"", b"", b""), register, ("liaison",))
+    signer = OfficerSigner(str(profile.id), b"", partial(keys.sign, key))
+    return Composer(profile, lambda: signer, register, ("liaison",))
 
 
 def prepared(text: str = DRAFT, attach: tuple[str, ...] = ()) -> Prepared:

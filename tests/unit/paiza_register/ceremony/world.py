@@ -15,13 +15,14 @@ from paiza_register.ceremony.application import Known
 from paiza_register.ceremony.change import change
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.founding import found
+from paiza_register.ceremony.member_file import ca_entry
 from paiza_register.documents import FORMAT
 from paiza_register.open_set import OpenSet, Versions
 from paiza_register.pair_key import PairSigner
 from paiza_register.publishing import composed, described_roles, published
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
-from paiza_wire.identity import certificates, keys
+from paiza_wire.identity import CertificateAuthority, certificates, keys
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
@@ -97,8 +98,8 @@ class Applicant:
             "format": FORMAT,
             "id": self.member,
             "names": {"ru": self.member, "en": self.member},
-            "node_ca": b64encode(certified["node"]).decode(),
-            "officer_ca": b64encode(certified["officer"]).decode(),
+            "node_cas": [ca_entry(CertificateAuthority.of(certified["node"]))],
+            "officer_cas": [ca_entry(CertificateAuthority.of(certified["officer"]))],
             "endpoints": [{"address": "127.0.0.1:7401"}],
             "log_keys": [{"origin": vkey.partition("+")[0], "vkey": vkey}],
             "witness_keys": [{"name": witness_vkey.partition("+")[0], "vkey": witness_vkey}],

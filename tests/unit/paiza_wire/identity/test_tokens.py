@@ -17,7 +17,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
-from paiza_wire.identity import CertificateVerifier, MemberAuthority, SpiffeId, certificates, check_authority, keys
+from paiza_wire.identity import (
+    CertificateAuthority,
+    CertificateVerifier,
+    MemberAuthority,
+    SpiffeId,
+    certificates,
+    check_authority,
+    keys,
+)
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.identity.signer import Signer
 from paiza_wire.identity.token_uri import TokenUri
@@ -116,7 +124,9 @@ def test_certificates_of_a_ca_on_a_token_are_accepted(library: Path, tokens: Tok
     node_key, officer_key = tokens.signer(named(library, "node-ca")), tokens.signer(named(library, "officer-ca"))
     node_ca = certificates.issue_ca("kaz", FEDERATION, "node", node_key, **LIFE)
     officer_ca = certificates.issue_ca("kaz", FEDERATION, "officer", officer_key, **LIFE)
-    authority = MemberAuthority("kaz", FEDERATION, node_ca, officer_ca)
+    authority = MemberAuthority(
+        "kaz", FEDERATION, (CertificateAuthority.of(node_ca),), (CertificateAuthority.of(officer_ca),)
+    )
     check_authority(authority)
     verifier = CertificateVerifier({"kaz": authority})
     request = certificates.create_csr(NODE, keys.generate_p256())
@@ -124,9 +134,9 @@ def test_certificates_of_a_ca_on_a_token_are_accepted(library: Path, tokens: Tok
     assert verifier.node(node, expected_member="kaz", at=NOW).id == NODE
     own = tokens.signer(named(library, "custodian"))
     officer = certificates.issue_officer(
-        certificates.create_csr(OFFICER, own), officer_ca, officer_key, spiffe_id=OFFICER, **LIFE
+        certificates.create_csr(OFFICER, own), officer_ca, officer_key, spiffe_id=OFFICER, use="signing", **LIFE
     )
-    assert verifier.officer(officer, expected_id=str(OFFICER), at=NOW).public_key == own.public_key()
+    assert verifier.signing(officer, expected_id=str(OFFICER), at=NOW).public_key == own.public_key()
 
 
 def test_a_token_holds_the_first_half_of_a_pair(library: Path, tokens: Tokens) -> None:

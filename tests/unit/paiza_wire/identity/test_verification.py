@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import (
+    CertificateAuthority,
+    CertificateUse,
     CertificateVerifier,
     MemberAuthority,
     Role,
@@ -28,6 +30,7 @@ from paiza_wire.identity import (
 )
 from paiza_wire.identity.certificate_profiles import (
     MAX_CERTIFICATE_BYTES,
+    ca_key_usage,
     extended_uses,
     key_usage,
     load_certificate,
@@ -42,6 +45,11 @@ YEAR = 365 * DAY
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
+def use_for(spiffe_id: SpiffeId) -> CertificateUse:
+    """Return the use of a node's certificate, or of an officer's for signing."""
+    return "authentication" if spiffe_id.role == "node" else "signing"
+
+
 @dataclass(frozen=True)
 class Member:
     """A member's two CAs with their keys."""
@@ -50,12 +58,20 @@ class Member:
     keys: dict[Role, ec.EllipticCurvePrivateKey]
     authority: MemberAuthority
 
-    def issue(self, spiffe_id: SpiffeId, *, by: Role | None = None, at: datetime = NOW) -> bytes:
-        """Make a certificate with one of the CAs, whether or not it may."""
+    def issue(
+        self,
+        spiffe_id: SpiffeId,
+        *,
+        by: Role | None = None,
+        at: datetime = NOW,
+        use: CertificateUse | None = None,
+    ) -> bytes:
+        """Make a certificate with one of the CAs, whether or not it may; an officer's is for signing."""
         role = by or spiffe_id.role
-        ca = load_certificate(self.authority.ca(role))
+        ca = load_certificate(self.authority.cas(role)[0].certificate)
+        use = use or use_for(spiffe_id)
         return certificates.issue(
-            keys.generate_p256().public_key(), ca, self.keys[role], spiffe_id, at - DAY, at + YEAR
+            keys.generate_p256().public_key(), ca, self.keys[role], spiffe_id, use, at - DAY, at + YEAR
         )
 
 
@@ -63,16 +79,22 @@ def make_member(member: str, federation: str = FEDERATION) -> Member:
     """Make both CAs of a member."""
     roles: tuple[Role, ...] = ("node", "officer")
     private_keys: dict[Role, ec.EllipticCurvePrivateKey] = {role: keys.generate_p256() for role in roles}
-    cas = {
-        role: certificates.issue_ca(
-            member, federation, role, private_keys[role], not_before=NOW - 2 * DAY, not_after=NOW + 3 * YEAR
-        )
-        for role in roles
-    }
-    return Member(member, private_keys, MemberAuthority(member, federation, cas["node"], cas["officer"]))
+    cas = {role: make_ca(member, role, private_keys[role], federation) for role in roles}
+    return Member(member, private_keys, MemberAuthority(member, federation, (cas["node"],), (cas["officer"],)))
+
+
+def make_ca(
+    member: str, role: Role, key: ec.EllipticCurvePrivateKey, federation: str = FEDERATION
+) -> CertificateAuthority:
+    """Make a CA that is announced for its whole validity."""
+    certificate = certificates.issue_ca(
+        member, federation, role, key, not_before=NOW - 2 * DAY, not_after=NOW + 3 * YEAR
+    )
+    return CertificateAuthority.of(certificate)
 
 
 KAZ = make_member("kaz")
+NODE_CA = KAZ.authority.node_cas[0].certificate
 TJK = make_member("tjk")
 NODE = SpiffeId("kaz", FEDERATION, "node")
 OFFICER = SpiffeId("kaz", FEDERATION, "officer", "liaison")
@@ -150,23 +172,24 @@ def test_an_id_is_refused_or_has_one_spelling(text: str) -> None:
 
 
 def test_certificates_of_the_profiles_pass(verifier: CertificateVerifier) -> None:
-    """A node's and an officer's certificate, issued through a signing request, verify with all their particulars."""
-    for spiffe_id in (NODE, OFFICER):
+    """A node's and an officer's certificates, issued through signing requests, verify with all their particulars."""
+    uses: tuple[tuple[SpiffeId, CertificateUse | None], ...] = (
+        (NODE, None),
+        (OFFICER, "authentication"),
+        (OFFICER, "signing"),
+    )
+    for spiffe_id, use in uses:
         key = keys.generate_p256()
-        issue = certificates.issue_node if spiffe_id.role == "node" else certificates.issue_officer
-        der = issue(
-            certificates.create_csr(spiffe_id, key),
-            KAZ.authority.ca(spiffe_id.role),
-            KAZ.keys[spiffe_id.role],
-            spiffe_id=spiffe_id,
-            not_before=NOW - DAY,
-            not_after=NOW + YEAR,
-        )
-        if spiffe_id.role == "node":
+        csr, ca = certificates.create_csr(spiffe_id, key), KAZ.authority.cas(spiffe_id.role)[0].certificate
+        ca_key, life = KAZ.keys[spiffe_id.role], {"not_before": NOW - DAY, "not_after": NOW + YEAR}
+        if use is None:
+            der = certificates.issue_node(csr, ca, ca_key, spiffe_id=spiffe_id, **life)
             verified = verifier.node(der, expected_member="kaz", at=NOW)
             assert verifier.node(der, expected_member=None, at=NOW) is verified
         else:
-            verified = verifier.officer(der, expected_id=str(spiffe_id), at=NOW)
+            der = certificates.issue_officer(csr, ca, ca_key, spiffe_id=spiffe_id, use=use, **life)
+            verify = verifier.signing if use == "signing" else verifier.authentication
+            verified = verify(der, expected_id=str(spiffe_id), at=NOW)
         assert verified.id == spiffe_id
         assert verified.public_key == key.public_key()
         assert verified.fingerprint == sha256(der).digest()
@@ -187,7 +210,9 @@ def test_a_node_certificate_carries_its_dns_name() -> None:
 
 def test_serial_numbers_are_random() -> None:
     """Certificates and CAs have distinct serial numbers."""
-    ders = [KAZ.issue(OFFICER) for _ in range(5)] + [KAZ.authority.node_ca, KAZ.authority.officer_ca]
+    ders = [KAZ.issue(OFFICER) for _ in range(5)] + [
+        ca.certificate for role in KAZ.keys for ca in KAZ.authority.cas(role)
+    ]
     numbers = {load_certificate(der).serial_number for der in ders}
     assert len(numbers) == len(ders)
     assert min(numbers) > 1 << 64
@@ -199,7 +224,7 @@ def test_a_ca_never_speaks_for_another_member(verifier: CertificateVerifier) -> 
     refused("bad_certificate", lambda: verifier.node(node, expected_member=None, at=NOW))
     officer = KAZ.issue(replace(OFFICER, member="tjk"))
     refused(
-        "bad_certificate", lambda: verifier.officer(officer, expected_id=str(replace(OFFICER, member="tjk")), at=NOW)
+        "bad_certificate", lambda: verifier.signing(officer, expected_id=str(replace(OFFICER, member="tjk")), at=NOW)
     )
 
 
@@ -210,19 +235,19 @@ def test_a_ca_never_issues_for_the_other_role(verifier: CertificateVerifier, spi
     if spiffe_id.role == "node":
         refused("bad_certificate", lambda: verifier.node(der, expected_member=None, at=NOW))
     else:
-        refused("bad_certificate", lambda: verifier.officer(der, expected_id=str(spiffe_id), at=NOW))
+        refused("bad_certificate", lambda: verifier.signing(der, expected_id=str(spiffe_id), at=NOW))
 
 
 def test_a_certificate_of_the_other_role_is_refused(verifier: CertificateVerifier) -> None:
     """An officer's certificate is not taken for a node's, nor the other way round."""
     refused("bad_certificate", lambda: verifier.node(KAZ.issue(OFFICER), expected_member="kaz", at=NOW))
-    refused("bad_certificate", lambda: verifier.officer(KAZ.issue(NODE), expected_id=str(NODE), at=NOW))
+    refused("bad_certificate", lambda: verifier.signing(KAZ.issue(NODE), expected_id=str(NODE), at=NOW))
 
 
 def test_an_unexpected_holder_is_refused(verifier: CertificateVerifier) -> None:
     """Another officer, another member, an unknown member and another federation are all the wrong one."""
     officer = KAZ.issue(OFFICER)
-    refused("wrong_member", lambda: verifier.officer(officer, expected_id=str(replace(OFFICER, name="duty")), at=NOW))
+    refused("wrong_member", lambda: verifier.signing(officer, expected_id=str(replace(OFFICER, name="duty")), at=NOW))
     refused("wrong_member", lambda: verifier.node(KAZ.issue(NODE), expected_member="tjk", at=NOW))
     stranger = make_member("uzb").issue(replace(NODE, member="uzb"))
     refused("wrong_member", lambda: verifier.node(stranger, expected_member=None, at=NOW))
@@ -239,23 +264,58 @@ def test_validity_counts_at_the_given_time(verifier: CertificateVerifier) -> Non
     """Before the first and after the last second a certificate is refused, on its edges it is not."""
     der = KAZ.issue(OFFICER)
     for at in (NOW - DAY, NOW + YEAR):
-        verifier.officer(der, expected_id=str(OFFICER), at=at)
+        verifier.signing(der, expected_id=str(OFFICER), at=at)
     for at in (NOW - DAY - timedelta(seconds=1), NOW + YEAR + timedelta(seconds=1)):
-        refused("certificate_expired", lambda at=at: verifier.officer(der, expected_id=str(OFFICER), at=at))  # type: ignore[misc]
+        refused("certificate_expired", lambda at=at: verifier.signing(der, expected_id=str(OFFICER), at=at))  # type: ignore[misc]
 
 
 def test_a_certificate_does_not_outlive_its_ca(verifier: CertificateVerifier) -> None:
     """A certificate is expired after the end of its CA, despite its own dates."""
     der = KAZ.issue(OFFICER, at=NOW + 2.5 * YEAR)
-    refused("certificate_expired", lambda: verifier.officer(der, expected_id=str(OFFICER), at=NOW + 3 * YEAR + DAY))
+    refused("certificate_expired", lambda: verifier.signing(der, expected_id=str(OFFICER), at=NOW + 3 * YEAR + DAY))
+
+
+def test_a_certificate_serves_one_use(verifier: CertificateVerifier) -> None:
+    """An authentication certificate signs nothing, and a signing certificate is not accepted in TLS."""
+    der = KAZ.issue(OFFICER, use="authentication")
+    assert verifier.authentication(der, expected_id=str(OFFICER), at=NOW).id == OFFICER
+    refused("bad_certificate", lambda: verifier.signing(der, expected_id=str(OFFICER), at=NOW))
+    der = KAZ.issue(OFFICER, use="signing")
+    refused("bad_certificate", lambda: verifier.authentication(der, expected_id=str(OFFICER), at=NOW))
+
+
+def test_a_certificate_counts_while_its_ca_is_announced(verifier: CertificateVerifier) -> None:
+    """Outside the time for which the member announced the CA, a certificate that is valid by itself is refused."""
+    der = KAZ.issue(OFFICER)
+    (ca,) = KAZ.authority.officer_cas
+    announced = replace(ca, begins=NOW - timedelta(hours=1), ends=NOW + timedelta(hours=1))
+    verifier = CertificateVerifier({"kaz": replace(KAZ.authority, officer_cas=(announced,))})
+    found = verifier.signing(der, expected_id=str(OFFICER), at=NOW)
+    assert (found.not_before, found.not_after) == (announced.begins, announced.ends)
+    for at in (announced.begins - timedelta(seconds=1), announced.ends + timedelta(seconds=1)):
+        refused("certificate_expired", lambda at=at: verifier.signing(der, expected_id=str(OFFICER), at=at))  # type: ignore[misc]
+
+
+def test_two_cas_of_a_role_are_valid_at_once() -> None:
+    """While a CA replaces another one, certificates of both pass, each within the time of its own CA."""
+    key = keys.generate_p256()
+    following = replace(make_ca("kaz", "officer", key), begins=NOW - timedelta(hours=1))
+    (present,) = KAZ.authority.officer_cas
+    leaving = replace(present, ends=NOW + timedelta(hours=1))
+    authority = replace(KAZ.authority, officer_cas=(leaving, following))
+    check_authority(authority)
+    verifier, renewed = CertificateVerifier({"kaz": authority}), replace(KAZ, keys={**KAZ.keys, "officer": key})
+    renewed = replace(renewed, authority=replace(KAZ.authority, officer_cas=(following,)))
+    assert verifier.signing(KAZ.issue(OFFICER), expected_id=str(OFFICER), at=NOW).not_after == leaving.ends
+    assert verifier.signing(renewed.issue(OFFICER), expected_id=str(OFFICER), at=NOW).not_before == following.begins
 
 
 def test_a_revoked_certificate_is_refused() -> None:
     """A certificate whose hash its member published as revoked is refused; others are not."""
     der, other = KAZ.issue(OFFICER), KAZ.issue(OFFICER)
     verifier = CertificateVerifier({"kaz": replace(KAZ.authority, revoked=frozenset({sha256(der).digest()}))})
-    refused("certificate_revoked", lambda: verifier.officer(der, expected_id=str(OFFICER), at=NOW))
-    assert verifier.officer(other, expected_id=str(OFFICER), at=NOW).id == OFFICER
+    refused("certificate_revoked", lambda: verifier.signing(der, expected_id=str(OFFICER), at=NOW))
+    assert verifier.signing(other, expected_id=str(OFFICER), at=NOW).id == OFFICER
 
 
 def test_a_revoked_certificate_does_not_return_under_another_hash() -> None:
@@ -268,12 +328,12 @@ def test_a_revoked_certificate_does_not_return_under_another_hash() -> None:
         certificate.tbs_certificate_bytes + ECDSA_SHA256 + b"\x03" + der_length(len(mirrored) + 1) + b"\0" + mirrored
     )
     assert twin != der
-    assert CertificateVerifier({"kaz": KAZ.authority}).officer(twin, expected_id=str(OFFICER), at=NOW).id == OFFICER
+    assert CertificateVerifier({"kaz": KAZ.authority}).signing(twin, expected_id=str(OFFICER), at=NOW).id == OFFICER
     key = certificate.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     revoked = frozenset({sha256(der).digest(), keys.fingerprint(key)})
     verifier = CertificateVerifier({"kaz": replace(KAZ.authority, revoked=revoked)})
-    refused("certificate_revoked", lambda: verifier.officer(twin, expected_id=str(OFFICER), at=NOW))
+    refused("certificate_revoked", lambda: verifier.signing(twin, expected_id=str(OFFICER), at=NOW))
 
 
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
@@ -295,7 +355,7 @@ class Odd:
 
     spiffe_id: SpiffeId = OFFICER
     names: tuple[x509.GeneralName, ...] | None = None
-    usage: x509.KeyUsage = field(default_factory=lambda: key_usage(ca=False))
+    usage: x509.KeyUsage | None = None
     usage_critical: bool = True
     uses: x509.ExtendedKeyUsage | None = None
     basic: x509.BasicConstraints = field(default_factory=lambda: x509.BasicConstraints(ca=False, path_length=None))
@@ -307,13 +367,13 @@ class Odd:
 
     def der(self) -> bytes:
         """Sign it."""
-        ca_key = KAZ.keys[self.spiffe_id.role]
-        ca = load_certificate(KAZ.authority.ca(self.spiffe_id.role))
+        ca_key, use = KAZ.keys[self.spiffe_id.role], use_for(self.spiffe_id)
+        ca = load_certificate(KAZ.authority.cas(self.spiffe_id.role)[0].certificate)
         names = subject_names(self.spiffe_id) if self.names is None else x509.SubjectAlternativeName(self.names)
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (self.basic, True),
-            (self.usage, self.usage_critical),
-            (self.uses or extended_uses(self.spiffe_id.role), False),
+            (self.usage or key_usage(use), self.usage_critical),
+            (self.uses or extended_uses(self.spiffe_id.role, use), False),
             (names, False),
             (x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False),
             (x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False),
@@ -332,6 +392,21 @@ class Odd:
             if self.without is None or not isinstance(extension, self.without):
                 builder = builder.add_extension(extension, critical)
         return builder.sign(ca_key, self.digest).public_bytes(serialization.Encoding.DER)
+
+
+def both_usages() -> x509.KeyUsage:
+    """Return the key usage of both uses at once."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def uri(spiffe_id: SpiffeId) -> x509.UniformResourceIdentifier:
@@ -353,13 +428,19 @@ ODD = {
     "a node with another DNS name": Odd(NODE, names=(uri(NODE), x509.DNSName("node.tjk.paiza.example"))),
     "a node with a wildcard": Odd(NODE, names=(uri(NODE), x509.DNSName("*.kaz.paiza.example"))),
     "no alternative name": Odd(without=x509.SubjectAlternativeName),
-    "an officer with server use": Odd(uses=extended_uses("node")),
-    "a node without server use": Odd(NODE, uses=extended_uses("officer")),
+    "an officer with server use": Odd(uses=extended_uses("node", "authentication")),
+    "a node without server use": Odd(NODE, uses=extended_uses("officer", "authentication")),
+    "both key usages": Odd(usage=both_usages()),
+    "both extended uses": Odd(
+        uses=x509.ExtendedKeyUsage([*extended_uses("officer", "authentication"), *extended_uses("officer", "signing")])
+    ),
+    "the key usage of authentication": Odd(usage=key_usage("authentication")),
+    "the extended use of authentication": Odd(uses=extended_uses("officer", "authentication")),
     "any extended use": Odd(uses=x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])),
     "no extended use": Odd(without=x509.ExtendedKeyUsage),
     "a CA": Odd(basic=x509.BasicConstraints(ca=True, path_length=0)),
     "no basic constraints": Odd(without=x509.BasicConstraints),
-    "CA key usage": Odd(usage=key_usage(ca=True)),
+    "CA key usage": Odd(usage=ca_key_usage()),
     "key usage not critical": Odd(usage_critical=False),
     "no key usage": Odd(without=x509.KeyUsage),
     "no authority key id": Odd(without=x509.AuthorityKeyIdentifier),
@@ -376,12 +457,12 @@ def test_a_certificate_off_its_profile_is_refused(verifier: CertificateVerifier,
     if odd.spiffe_id.role == "node":
         refused("bad_certificate", lambda: verifier.node(odd.der(), expected_member="kaz", at=NOW))
     else:
-        refused("bad_certificate", lambda: verifier.officer(odd.der(), expected_id=str(OFFICER), at=NOW))
+        refused("bad_certificate", lambda: verifier.signing(odd.der(), expected_id=str(OFFICER), at=NOW))
 
 
 def test_the_odd_ones_differ_only_where_they_say(verifier: CertificateVerifier) -> None:
     """The same builder makes valid certificates if nothing deviates."""
-    assert verifier.officer(Odd().der(), expected_id=str(OFFICER), at=NOW).id == OFFICER
+    assert verifier.signing(Odd().der(), expected_id=str(OFFICER), at=NOW).id == OFFICER
     assert verifier.node(Odd(NODE).der(), expected_member="kaz", at=NOW).id == NODE
 
 
@@ -391,27 +472,27 @@ def test_every_changed_byte_of_a_certificate_is_refused(verifier: CertificateVer
     for at in range(len(der)):
         changed = der[:at] + bytes([der[at] ^ 0x21]) + der[at + 1 :]
         with pytest.raises(Rejected):
-            verifier.officer(changed, expected_id=str(OFFICER), at=NOW)
+            verifier.signing(changed, expected_id=str(OFFICER), at=NOW)
 
 
 def test_every_cut_certificate_is_refused(verifier: CertificateVerifier) -> None:
     """A certificate cut anywhere, extended, or larger than the limit is refused."""
     der = KAZ.issue(OFFICER)
     for wrong in [*(der[:at] for at in range(0, len(der), 7)), der + b"\0", der + bytes(MAX_CERTIFICATE_BYTES)]:
-        refused("bad_certificate", lambda wrong=wrong: verifier.officer(wrong, expected_id=str(OFFICER), at=NOW))  # type: ignore[misc]
+        refused("bad_certificate", lambda wrong=wrong: verifier.signing(wrong, expected_id=str(OFFICER), at=NOW))  # type: ignore[misc]
 
 
 @settings(max_examples=300)
 @given(st.data())
 def test_nothing_but_rejected_leaves_the_verifier(data: st.DataObject) -> None:
     """Certificates with random splices of bytes are Rejected, never anything else."""
-    der = KAZ.authority.node_ca if data.draw(st.booleans()) else LEAF
+    der = NODE_CA if data.draw(st.booleans()) else LEAF
     start = data.draw(st.integers(0, len(der)))
     wrong = der[:start] + data.draw(st.binary(max_size=40)) + der[data.draw(st.integers(start, len(der))) :]
     verifier = CertificateVerifier({"kaz": KAZ.authority})
     if wrong != LEAF:
         with pytest.raises(Rejected):
-            verifier.officer(wrong, expected_id=str(OFFICER), at=NOW)
+            verifier.signing(wrong, expected_id=str(OFFICER), at=NOW)
 
 
 LEAF = KAZ.issue(OFFICER)
@@ -428,7 +509,7 @@ def wrong_cas() -> Iterator[tuple[str, x509.CertificateBuilder, ec.EllipticCurve
         "constraints not critical": (0, True, "kaz.paiza.example", False),
     }.items():
         key = keys.generate_p256()
-        subject = load_certificate(KAZ.authority.node_ca).subject
+        subject = load_certificate(NODE_CA).subject
         yield (
             name,
             x509.CertificateBuilder()
@@ -439,11 +520,16 @@ def wrong_cas() -> Iterator[tuple[str, x509.CertificateBuilder, ec.EllipticCurve
             .not_valid_before(NOW - DAY)
             .not_valid_after(NOW + YEAR)
             .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-            .add_extension(key_usage(ca=ca_usage), critical=True)
+            .add_extension(ca_key_usage() if ca_usage else key_usage("authentication"), critical=True)
             .add_extension(name_constraints(domain), critical=critical)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False),
             key,
         )
+
+
+def with_node_ca(der: bytes) -> MemberAuthority:
+    """Return kaz with another node CA."""
+    return replace(KAZ.authority, node_cas=(CertificateAuthority.of(der),))
 
 
 @pytest.mark.parametrize(
@@ -454,7 +540,7 @@ def test_a_ca_off_its_profile_is_refused(
 ) -> None:
     """A CA certificate that deviates in one point is refused before anything is checked against it."""
     der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
-    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, node_ca=der)))
+    refused("bad_certificate", lambda: check_authority(with_node_ca(der)))
     assert name
 
 
@@ -462,23 +548,26 @@ def test_a_ca_signed_by_another_key_is_refused() -> None:
     """A CA must have signed itself."""
     _, builder, _ = next(wrong_cas())
     der = builder.sign(keys.generate_p256(), hashes.SHA256()).public_bytes(serialization.Encoding.DER)
-    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, node_ca=der)))
+    refused("bad_certificate", lambda: check_authority(with_node_ca(der)))
 
 
 def test_a_member_has_two_different_authorities() -> None:
-    """One CA, or one key, for both roles is refused."""
+    """One CA, or one key, for both roles or twice for one is refused, and so is a member without a CA."""
     check_authority(KAZ.authority)
-    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, officer_ca=KAZ.authority.node_ca)))
-    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, officer_ca=TJK.authority.officer_ca)))
+    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, node_cas=())))
+    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, node_cas=KAZ.authority.node_cas * 2)))
+    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, officer_cas=KAZ.authority.node_cas)))
+    refused("bad_certificate", lambda: check_authority(replace(KAZ.authority, officer_cas=TJK.authority.officer_cas)))
 
 
 def issue_to(spiffe_id: SpiffeId, csr: bytes, issuer: Member = KAZ, by: Role = "officer") -> bytes:
     """Ask for an officer certificate."""
     return certificates.issue_officer(
         csr,
-        issuer.authority.ca(by),
+        issuer.authority.cas(by)[0].certificate,
         issuer.keys[by],
         spiffe_id=spiffe_id,
+        use="signing",
         not_before=NOW - DAY,
         not_after=NOW + YEAR,
     )

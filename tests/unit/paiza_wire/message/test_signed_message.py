@@ -393,7 +393,7 @@ def test_the_certificate_must_be_the_listed_officers_own(
         (author.officers["duty"].certificate, "wrong_member"),
         (stranger.certificate, "wrong_member"),
         (author.certify("", role="node").certificate, "bad_certificate"),
-        (author.authority.officer_ca, "bad_certificate"),
+        (author.authority.officer_cas[0].certificate, "bad_certificate"),
         (b"", "bad_certificate"),
     ):
         signers = [replace(liaison.signer, certificate=certificate), authoriser.signer]

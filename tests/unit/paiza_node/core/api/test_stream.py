@@ -31,11 +31,11 @@ class Situation:
 
     def __init__(self, folder: Path) -> None:
         register = read_register(folder)
-        pem = (folder / "home/kaz-liaison/officer.crt").read_text()
+        pem = (folder / "home/kaz-liaison/authentication.crt").read_text()
         officer_id = f"spiffe://kaz.{register.federation}/officer/liaison"
         fingerprint = sha256(PEM_cert_to_DER_cert(pem)).digest()
         self.now = datetime.now(UTC)
-        self.officer = Officer(officer_id, frozenset({"liaison"}), "exercise", fingerprint)
+        self.officer = Officer(officer_id, frozenset({"liaison"}), "exercise", fingerprint, bytes(32))
         self.reason = ""
         register_cache: Any = SimpleNamespace(current=register, policy=Policy(register.agreements))
         self.authenticator = Authenticator(

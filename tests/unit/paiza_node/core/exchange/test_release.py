@@ -25,7 +25,7 @@ from tests.log_entries import entry_of
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"")
+OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"", b"")
 DAY = timedelta(days=1)
 
 

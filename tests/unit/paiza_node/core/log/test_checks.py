@@ -26,7 +26,7 @@ KAZ = Member(
     "kaz",
     {},
     "active",
-    MemberAuthority("kaz", "paiza.example", b"", b""),
+    MemberAuthority("kaz", "paiza.example", (), ()),
     (),
     (LogKey(SIGNER.verifier_key.name, SIGNER.verifier_key.to_vkey(), None, SIGNER.verifier_key),),
     (),

@@ -20,7 +20,7 @@ from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.identity import MemberAuthority, SpiffeId, certificates, keys
+from paiza_wire.identity import CertificateAuthority, MemberAuthority, SpiffeId, certificates, keys
 
 FEDERATION: Final = "paiza.example"
 MEMBER: Final = "tjk"
@@ -100,7 +100,7 @@ class Scene:
         self.first, self.second = Node(*pem), Node(*pem)
         self.member = SimpleNamespace(
             endpoints=(self.first.endpoint, self.second.endpoint),
-            authority=MemberAuthority(MEMBER, FEDERATION, ca, b""),
+            authority=MemberAuthority(MEMBER, FEDERATION, (CertificateAuthority.of(ca),), ()),
         )
         self.expired = False
         self._register: Any = SimpleNamespace(

@@ -24,7 +24,7 @@ from tests.unit.paiza_node.core.log.test_ledger import ORIGIN, SIGNER, Checkpoin
 
 VERSION = b"v" * 32
 STATE = register_pb2.RegisterState(register_version=VERSION)
-TJK = Member("tjk", {}, "active", MemberAuthority("tjk", "paiza.example", b"", b"", frozenset()), (), (), (), (), 1)
+TJK = Member("tjk", {}, "active", MemberAuthority("tjk", "paiza.example", (), ()), (), (), (), (), 1)
 
 
 class Scene:

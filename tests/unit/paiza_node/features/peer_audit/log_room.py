@@ -56,7 +56,7 @@ def member_of(member: str) -> Member:
     if member not in MEMBERS:
         raise Rejected("unknown_member", member)
     key = SIGNERS[member].verifier_key
-    authority = MemberAuthority(member, FEDERATION, b"", b"", frozenset())
+    authority = MemberAuthority(member, FEDERATION, (), ())
     return Member(member, {}, "active", authority, (), (LogKey(key.name, key.to_vkey(), None, key),), (), (), 1)
 
 

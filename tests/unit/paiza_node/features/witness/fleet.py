@@ -126,7 +126,7 @@ class Keys:
             id=self.member,
             names={},
             status="active",
-            authority=MemberAuthority(self.member, FEDERATION, b"", b""),
+            authority=MemberAuthority(self.member, FEDERATION, (), ()),
             endpoints=(),
             log_keys=(LogKey(log.name, log.to_vkey(), None, log),),
             witness_keys=(WitnessKey(witness.name, witness.to_vkey(), None, witness),),

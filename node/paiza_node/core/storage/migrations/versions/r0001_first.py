@@ -307,7 +307,8 @@ def _create_access() -> None:
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("roles", sa.Text, nullable=False),
         sa.Column("unit", sa.Text, nullable=False),
-        sa.Column("certificate_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("authentication_certificate_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("signing_certificate_sha256", sa.LargeBinary, nullable=False),
         sa.Column("suspended", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_officer"),
     )
