@@ -77,6 +77,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("The register changed since this was proposed"),
         N_("Propose it anew, on the register in force."),
     ),
+    "policy_invalid": (
+        N_("No node can apply the agreement"),
+        N_("Correct the rules, and try them before they are proposed: paiza-node policy."),
+    ),
     "proposal_unsigned": (N_("Nobody who decides about this has signed it"), N_("Sign it first.")),
     "proposals_full": (
         N_("Too many proposals wait already"),

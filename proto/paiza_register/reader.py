@@ -18,7 +18,7 @@ counts (`RegisterReader.settle_fork`), unless the custodians' refusals of one of
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -434,13 +434,18 @@ class RegisterReader:
 
     def _newest(self) -> Register | None:
         """Return the newest intact set of the archive; None if there is none."""
+        return next(iter(self.newest_first()), None)
+
+    def newest_first(self) -> Sequence[Register]:
+        """Return all intact sets of the archive that may be in force, the newest first; each is verified for it."""
         found: list[Register] = []
-        for version in self._archive.versions():
-            with suppress(Rejected, Unavailable):
-                register = self._load(version)
-                if self.fork is None or register.root_version <= self.fork.common:
-                    found.append(register)
-        return max(found, key=lambda register: register.timestamp_version, default=None)
+        with self._lock:
+            for version in self._archive.versions():
+                with suppress(Rejected, Unavailable):
+                    register = self._load(version)
+                    if self.fork is None or register.root_version <= self.fork.common:
+                        found.append(register)
+        return sorted(found, key=lambda register: register.timestamp_version, reverse=True)
 
     def _load(self, version: bytes) -> Register:
         """Verify an archived set at its own time, from the newest of its roots that was verified before.

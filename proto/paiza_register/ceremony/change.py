@@ -24,6 +24,7 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import Metadata, Root, Targets
 
 from paiza_register import carried, roles
+from paiza_register.agreements import check_agreements
 from paiza_register.ceremony.application import Application
 from paiza_register.ceremony.base import Base, custodians
 from paiza_register.ceremony.draft import Draft
@@ -336,6 +337,7 @@ def _policy(change: Change, successor: Successor) -> None:
         _set(document["legal_bases"], code, dict(titles))
     if not all(AGREEMENT.fullmatch(name) for name in policy.agreements):
         raise Rejected("malformed", "an agreement's name is agreement-…, of letters, digits and -, and ends in .cedar")
+    check_agreements({name: text for name, text in policy.agreements.items() if text})
     for name, text in policy.agreements.items():
         if not text and name not in successor.targets.targets:
             raise Rejected("conflict", f"there is no {name}")

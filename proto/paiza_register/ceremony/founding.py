@@ -14,6 +14,7 @@ from typing import Any, Final
 from tuf.api.metadata import DelegatedRole, Delegations, Key, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from paiza_register import carried, roles
+from paiza_register.agreements import check_agreements
 from paiza_register.ceremony.application import Application
 from paiza_register.ceremony.draft import Draft, Quorum
 from paiza_register.ceremony.federation_file import GRACE, LIFE, federation_file
@@ -68,6 +69,11 @@ class Founding:
             raise Rejected("clock_skew", "an application is of a later time than the founding")
         if any(roles.role_of(path) != roles.REFERENCE and not AGREEMENT.fullmatch(path) for path in self.documents):
             raise Rejected("malformed", "a founding publishes reference data and agreements, and nothing else")
+        agreements = {path: data for path, data in self.documents.items() if AGREEMENT.fullmatch(path)}
+        try:
+            check_agreements({path: data.decode() for path, data in agreements.items()})
+        except UnicodeDecodeError as error:
+            raise Rejected("malformed", "an agreement is not text") from error
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Founding":

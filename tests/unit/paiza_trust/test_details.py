@@ -14,6 +14,7 @@ from paiza_wire.errors import Rejected
 
 READ = (
     "proto/paiza_register/ceremony/*.py",
+    "proto/paiza_register/agreements.py",
     "proto/paiza_register/carried.py",
     "proto/paiza_register/documents.py",
     "proto/paiza_register/register_file.py",

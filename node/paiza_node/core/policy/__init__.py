@@ -18,6 +18,7 @@ from typing_extensions import override
 from paiza.core.v1 import message_pb2
 from paiza_domain import handling
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_register.agreements import faults, schema
 from paiza_wire.errors import Rejected
 
 REMEMBERED: Final = 4096  # cached decisions; they depend only on their arguments
@@ -163,12 +164,9 @@ class Policy:
 
         NodeStopped names rules that do not fit the schema.
         """
-        folder = files(__package__)
-        schema = (folder / "paiza.cedarschema").read_text()
         texts = [("base.cedar", self.base()), *agreements, *own]
         for name, text in texts:
-            result = cedarpy.validate_policies(text, schema)
-            if not result.validation_passed:
+            if errors := faults(text):
                 raise NodeStopped(
                     "policy_invalid",
                     what="{errors}",
@@ -176,11 +174,11 @@ class Policy:
                     remedy=N_(
                         "Correct the policy; agreements come from the register and are corrected by its holders."
                     ),
-                    errors="; ".join(str(error) for error in result.errors)[:1000],
+                    errors=errors,
                     name=name,
                 )
         self._policies = cedarpy.PolicySet.from_str("\n".join(text for _, text in texts))
-        self._schema = cedarpy.Schema.from_str(schema)
+        self._schema = cedarpy.Schema.from_str(schema())
         self._decide = lru_cache(maxsize=REMEMBERED)(self._ask)
 
     @staticmethod

@@ -8,23 +8,24 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
 from paiza.core.v1 import register_pb2
-from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.policy import Policy
 from paiza_node.core.register.state import is_well_formed, state_of
 from paiza_node.core.storage import settings as settings_store
 from paiza_register import Register, RegisterReader
+from paiza_register.agreements import check_agreements
 from paiza_register.validity import at_time
 from paiza_wire import log_entries
-from paiza_wire.errors import Unavailable
+from paiza_wire.errors import Rejected, Unavailable
 
 MAX_WANTED: Final = 16  # versions fetched at a time; messages of two weeks name about as many
 SETTING_VERSION: Final = "register_version"
+Agreements: TypeAlias = tuple[tuple[str, str], ...]
 JUDGED_AGAIN: Final = timedelta(hours=1)  # whose files can be used depends on the time
 
 log = structlog.get_logger("paiza.register")
@@ -41,7 +42,9 @@ class RegisterCache:
     ) -> None:
         """Begin with the register verified last, expired or not; Unavailable("register_unavailable") if there is none.
 
-        ``own_rules`` are the member's own, which apply under every register.
+        ``own_rules`` are the member's own, which apply under every register. Agreements that do not fit the schema are
+        not applied: those of the newest archived register that do are, and `policy_fault` says why. NodeStopped if
+        there are none.
         """
         found = reader.last
         if found is None:
@@ -53,7 +56,11 @@ class RegisterCache:
         self._announced_proposals: dict[str, bytes] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own_rules = tuple(own_rules)
-        self._policy = Policy(found.agreements, self._own_rules)
+        self.policy_fault = ""
+        """Why the agreements of the register in force are not applied; empty if they are."""
+        agreements = self._applicable(found.agreements)
+        self._agreements = self._archived_agreements(found) if agreements is None else agreements
+        self._policy = Policy(self._agreements, self._own_rules)
         self._verified = self._register = found
         self._judged_until = datetime.min.replace(tzinfo=UTC)
         self.asked = asyncio.Event()
@@ -163,26 +170,50 @@ class RegisterCache:
     def follow(self, register: Register) -> None:
         """Put a newer register into force.
 
-        Unavailable("policy_invalid"), and nothing is changed, if an agreement does not fit the schema.
+        If an agreement does not fit the schema, those of before stay, and `policy_fault` says why: members, keys and
+        revocations must be in force all the same.
         """
-        try:
-            policy = Policy(register.agreements, self._own_rules)
-        except NodeStopped as error:
-            raise Unavailable("policy_invalid", str(error)) from error
+        agreements = self._applicable(register.agreements)
+        if agreements is not None and agreements != self._agreements:
+            self._policy, self._agreements = Policy(agreements, self._own_rules), agreements
         if register.version != self._register.version:
             log.info("register_updated", version=register.version.hex())
-        self._policy, self._verified, self._register = policy, register, register
+        self._verified = self._register = register
         self._judged_until = datetime.min.replace(tzinfo=UTC)
         with suppress(Unavailable):  # it may have expired already: a newer one is looked for
             self.current  # noqa: B018 - judged now, so that `last` lacks who cannot be used
 
     def policy_with(self, own_rules: Sequence[tuple[str, str]]) -> Policy:
         """Return the policy under other rules of the member; NodeStopped if they do not fit the schema."""
-        return Policy(self._register.agreements, own_rules)
+        return Policy(self._agreements, own_rules)
 
     def use_rules(self, own_rules: Sequence[tuple[str, str]]) -> None:
         """Put other rules of the member into force, under this and every later register; NodeStopped as above."""
         self._policy, self._own_rules = self.policy_with(own_rules), tuple(own_rules)
+
+    def _applicable(self, agreements: Agreements) -> Agreements | None:
+        """Return agreements that fit the schema; None, and an alarm, if one does not."""
+        try:
+            check_agreements(dict(agreements))
+        except Rejected as error:
+            self.policy_fault = error.detail
+            log.critical("agreements_not_applied", detail=error.detail)
+            return None
+        self.policy_fault = ""
+        return agreements
+
+    def _archived_agreements(self, newest: Register) -> Agreements:
+        """Return the agreements of the newest archived register that can be applied; those of the newest if none can.
+
+        Nothing is decided without them: they may forbid what the rules of the node permit.
+        """
+        for register in self._reader.newest_first():
+            try:
+                check_agreements(dict(register.agreements))
+            except Rejected:
+                continue
+            return register.agreements
+        return newest.agreements
 
     def note(self, tx: LogTransaction) -> None:
         """Log the register in force if it differs from the one logged last."""

@@ -14,6 +14,7 @@ from paiza_node.ops.expiries import Expiry, Kind, Urgency, member_expiries, node
 from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.terminal import HASH_DIGITS, shown_time
 from paiza_register import Register, RegisterReader
+from paiza_register.agreements import faults
 
 LONG_WAITING: Final = timedelta(days=3)  # a proposal; custodians sign it in minutes when they are on call
 MAX_SHOWN: Final = 10  # proposals of one run
@@ -151,6 +152,15 @@ def check_register(register: Register, now: datetime) -> Iterator[Check]:
         signer=", ".join(register.published_by) or "-",
         publishers=", ".join(register.publishers),
     )
+    for agreement, text in register.agreements:
+        if errors := faults(text):
+            yield fail(
+                N_("agreements"),
+                N_("{agreement} does not fit the schema of the rules: {errors}. The agreements of before apply."),
+                N_("Tell the custodians: they correct it (`paiza-trust propose policy`)."),
+                agreement=agreement,
+                errors=errors,
+            )
 
 
 def check_publishers(config: Config, reader: RegisterReader, register: Register) -> Iterator[Check]:

@@ -53,6 +53,9 @@ def world() -> World:
     return World(*ALL)
 
 
+UNKNOWN_ACTION = 'forbid (principal, action == Paiza::Action::"fly", resource);\n'
+
+
 def refused(call: Callable[[], object]) -> str:
     """Return why something is refused."""
     with pytest.raises(Rejected) as caught:
@@ -296,6 +299,11 @@ def test_rules_change(world: World) -> None:
         (Policy(721, 24, {}, {}), "malformed"),
         (Policy(12, 169, {}, {}), "malformed"),
         (Policy(12, 24, {"agreement-y.cedar": ""}, {}), "conflict"),
+        (Policy(12, 24, {"agreement-y.cedar": "permit (principal"}, {}), "policy_invalid"),
+        (
+            Policy(12, 24, {"agreement-y.cedar": 'forbid (principal, action == Paiza::Action::"fly", resource);'}, {}),
+            "policy_invalid",
+        ),
         (Policy(12, 24, {"federation.json": "x"}, {}), "malformed"),
         (Policy(12, 24, {"members/kaz/member.json": "x"}, {}), "malformed"),
         (Policy(12, 24, {"agreement-../x.cedar": "x"}, {}), "malformed"),

@@ -26,6 +26,7 @@ from paiza_node.core.policy import (
     member_rules,
 )
 from paiza_node.core.policy.explanations import SENTENCES
+from paiza_register.agreements import schema
 from paiza_wire.errors import Rejected
 
 POLICY: Final = Policy()
@@ -269,8 +270,7 @@ def test_remembered_decisions_are_bounded() -> None:
 
 def test_schema_is_valid_and_base_rules_fit_it() -> None:
     """The rules that ship with the node are what the schema allows, without a warning."""
-    schema = (Path(member_rules.__file__).parent / "paiza.cedarschema").read_text()
-    result = cedarpy.validate_policies(Policy.base(), schema)
+    result = cedarpy.validate_policies(Policy.base(), schema())
     assert result.validation_passed
     assert list(result.errors) == []
 
