@@ -164,9 +164,13 @@ def connect(name: str | None) -> Iterator[OwnNode]:
         remedy = N_("Use a terminal, or name a file with PAIZA_PASSPHRASE_FILE.")
         return ask(_("Passphrase of the key of {profile}").format(profile=profile.name), remedy=remedy)
 
+    def pin(token: str) -> bytes:
+        remedy = N_("Use a terminal, or name a file with pin-source in the key's URI.")
+        return ask(_("PIN of the token {token}").format(token=token), remedy=remedy)
+
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()
-        connected = runner.run(opened.enter_async_context(connection.connect(profile, passphrase)))
+        connected = runner.run(opened.enter_async_context(connection.connect(profile, passphrase, pin)))
         try:
             yield OwnNode(runner.run, connected)
         finally:

@@ -33,6 +33,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("An administrator did not sign your invitation."),
             N_("Ask the administrator of your node for another invitation."),
         ),
+        "agent_unavailable": Remedy(
+            N_("The program that is to hold your opened keys did not start."),
+            N_("Repeat the command. If it fails again, work without it: each command then asks for your passphrase."),
+        ),
         "already_issued": Remedy(
             N_("Certificates for other keys than yours were issued for this invitation or request."),
             N_("Telephone the administrator of your node at once: somebody else may have used it."),

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from paiza.core.v1 import register_pb2, register_pb2_grpc
-from paiza_officer import channel, register_cache
+from paiza_officer import channel, register_cache, unlocked
 from paiza_officer.channel import Channel
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
-from paiza_officer.profiles import Credentials, Profile, check_validity, open_credentials, open_signer
+from paiza_officer.profiles import Credentials, Profile, check_validity
 from paiza_register import FetchMissing, Register
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.identity.tokens import Tokens
@@ -43,22 +43,25 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(profile: Profile, passphrase: Callable[[], bytes] | None = None) -> AsyncIterator[Connection]:
+async def connect(
+    profile: Profile,
+    passphrase: Callable[[], bytes] | None = None,
+    pin: Callable[[str], bytes] | None = None,
+) -> AsyncIterator[Connection]:
     """Connect to the profile's node; ``passphrase`` is called at most once for each key that is encrypted.
 
-    It also returns the PIN of the token that holds the signing key.
-
-    The register is renewed from the node first.
+    ``pin`` is called with the label of the token that holds the signing key. Neither is called while an agent holds the
+    keys. The register is renewed from the node first.
 
     ProfileProblem: the key, the passphrase or the certificate. Unreachable: the node or the register, for now.
     """
     ask = passphrase or no_passphrase
-    credentials = await asyncio.to_thread(open_credentials, profile, ask)
+    credentials = await asyncio.to_thread(unlocked.authentication, profile, ask)
     check_validity(profile.authentication_certificate, credentials.certificate_der, datetime.now(UTC))
     current, roots = await _believed_register(profile, credentials)
     opened = channel.open_channel(profile, credentials, roots)
-    with Tokens(lambda _token: ask()) as tokens:
-        signer = cache(lambda: open_signer(profile, ask, tokens, datetime.now(UTC)))
+    with Tokens(pin or no_pin) as tokens:
+        signer = cache(lambda: unlocked.signer(profile, ask, tokens, datetime.now(UTC)))
         try:
             yield Connection(profile, credentials, signer, opened, current)
         finally:
@@ -68,6 +71,11 @@ async def connect(profile: Profile, passphrase: Callable[[], bytes] | None = Non
 def no_passphrase() -> bytes:
     """Refuse to open an encrypted key where nobody can be asked."""
     raise ProfileProblem("passphrase_missing")
+
+
+def no_pin(token: str) -> bytes:
+    """Refuse to open a token where nobody can be asked."""
+    raise ProfileProblem("passphrase_missing", token, "nobody can be asked for the PIN")
 
 
 async def _believed_register(profile: Profile, credentials: Credentials) -> tuple[Register, bytes]:
@@ -130,9 +138,10 @@ async def refresh(profile: Profile, opened: Channel) -> Register:
     def read() -> Register:
         with _one_writer(profile.register_cache), located(profile.node, NotProven):
             try:
-                return register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
+                found = register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
             except OSError as error:
                 raise disk_problem(error, str(profile.register_cache)) from error
+        return found
 
     try:
         refreshed = await asyncio.to_thread(read)

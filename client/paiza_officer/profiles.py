@@ -186,7 +186,7 @@ def load(folder: Path) -> Profile:
 
 def open_credentials(profile: Profile, passphrase: Callable[[], bytes]) -> Credentials:
     """Read what TLS needs; ``passphrase`` is called at most once, and only where the key is encrypted."""
-    certificate_pem, certificate_der = _certificate(profile.authentication_certificate)
+    certificate_pem, certificate_der = read_certificate(profile.authentication_certificate)
     with located(str(profile.authentication_key), ProfileProblem):
         key = open_key(profile.authentication_key, P256, Sealer(passphrase), sealed=profile.sealed)
     return Credentials(keys.private_key_to_pem(key), certificate_der, certificate_pem)
@@ -199,7 +199,7 @@ def open_signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Token
 
     ProfileProblem names the key or the certificate, which has expired, or does not belong to the key.
     """
-    _certificate_pem, certificate = _certificate(profile.signing_certificate)
+    _certificate_pem, certificate = read_certificate(profile.signing_certificate)
     check_validity(profile.signing_certificate, certificate, now)
     with located(str(profile.signing_key), ProfileProblem):
         key = (
@@ -252,8 +252,8 @@ def passphrase_from_file(path: Path) -> bytes:
         return key_files.passphrase_from_file(path)
 
 
-def _certificate(path: Path) -> tuple[bytes, bytes]:
-    """Return a certificate of the profile, in PEM and in DER."""
+def read_certificate(path: Path) -> tuple[bytes, bytes]:
+    """Return a certificate of the profile, in PEM and in DER; ProfileProblem names the file."""
     pem = _read(path, MAX_CREDENTIAL_BYTES)
     try:
         return pem, ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))

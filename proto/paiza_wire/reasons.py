@@ -13,6 +13,7 @@ from typing import Final
 # fmt: off
 REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "administrator_missing": "An administrator's signature over the invitation is missing or does not hold; invite the officer anew, with an administrator's key.",
+    "agent_unavailable": "The program that is to hold the opened keys did not start; check the folder of temporary files, or work without it.",
     "already_issued": "Certificates for this invitation or request were issued for other keys; find out who used it, then invite the officer anew.",
     "ambiguous_id": "More than one message matches this id; type more of its digits.",
     "approval_declined": "A second officer declined to sign the message; ask that officer why, and write it anew.",

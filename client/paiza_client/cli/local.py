@@ -58,7 +58,7 @@ def flush() -> None:
     async def work() -> list[Outcome]:
         from paiza_client.sdk import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
-        async with connect(profile, terminal.passphrase) as session:
+        async with connect(profile, terminal.passphrase, terminal.pin) as session:
             return await session.flush()
 
     kept = Outbox(profile.outbox)

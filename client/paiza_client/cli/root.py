@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "law": "paiza_client.cli.laws:law",
     "links": "paiza_client.cli.search:links",
     "open": "paiza_client.cli.inbox:open_",
+    "lock": "paiza_client.cli.unlocking:lock",
     "operation": "paiza_client.cli.operations:operation",
     "outbox": "paiza_client.cli.local:outbox",
     "profile": "paiza_client.cli.laws:profile",
@@ -46,6 +47,7 @@ COMMANDS: Final = {
     "substance": "paiza_client.cli.substances:substance",
     "tasks": "paiza_client.cli.tasks:tasks",
     "thread": "paiza_client.cli.inbox:thread",
+    "unlock": "paiza_client.cli.unlocking:unlock",
     "watch": "paiza_client.cli.watching:watch",
 }
 """Module and name of each command."""

@@ -198,6 +198,7 @@ async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_ru
                 terminal.profile(),
                 prepared,
                 passphrase=terminal.passphrase,
+                pin=terminal.pin,
                 now=now,
                 dry_run=dry_run,
                 on_sealing=bar(_("Sealing")),

@@ -72,12 +72,25 @@ class Terminal:
                 raise ProfileProblem("passphrase_missing", self.profile_name or "")
         return self._passphrase
 
+    def pin(self, token: str) -> bytes:
+        """Return the PIN of a token, asked on the terminal; a URI with ``pin-source`` names a file instead."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise ProfileProblem("passphrase_missing", token)
+        asked = click.prompt(
+            _("PIN of the token {token}").format(token=plain(token)),
+            hide_input=True,
+            err=True,
+            default="",
+            show_default=False,
+        )
+        return str(asked).encode()
+
     @asynccontextmanager
     async def session(self, profile: Profile | None = None) -> AsyncIterator["Session"]:
         """Connect, send what waits in the outbox, and say what became of it."""
         from paiza_client.sdk import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
-        async with connect(profile or self.profile(), self.passphrase) as session:
+        async with connect(profile or self.profile(), self.passphrase, self.pin) as session:
             await self._send_waiting(session)
             yield session
 

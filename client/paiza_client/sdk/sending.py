@@ -12,10 +12,10 @@ from paiza_client.sdk import breaches, drafts
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
-from paiza_officer import register_cache
-from paiza_officer.connection import no_passphrase
+from paiza_officer import register_cache, unlocked
+from paiza_officer.connection import no_passphrase, no_pin
 from paiza_officer.errors import Refused, Unreachable
-from paiza_officer.profiles import Profile, open_signer, remembered_roles
+from paiza_officer.profiles import Profile, remembered_roles
 from paiza_wire.identity.tokens import Tokens
 from paiza_wire.reasons import REASONS
 
@@ -94,6 +94,7 @@ def seal_offline(
     prepared: Prepared,
     *,
     passphrase: Callable[[], bytes] = no_passphrase,
+    pin: Callable[[str], bytes] = no_pin,
     now: datetime | None = None,
     dry_run: bool = False,
     on_sealing: Progress | None = None,
@@ -101,17 +102,17 @@ def seal_offline(
     """Seal and sign a message into the outbox while the node is away, by the register and roles last known.
 
     Return False, with nothing done, where that needs the node: no register or roles are known, or the message answers
-    others or names a second officer that were not resolved. ``passphrase`` is called at most once, for an encrypted
-    signing key. With ``dry_run`` the message is only checked. Refused and ProfileProblem as `send` and `connect` raise
-    them.
+    others or names a second officer that were not resolved. ``passphrase`` and ``pin`` are called as
+    `connect` calls them, for the signing key. With ``dry_run`` the message is only checked. Refused and ProfileProblem
+    as `send` and `connect` raise them.
     """
     known = register_cache.cached(profile)
     roles = remembered_roles(profile)
     if known is None or not roles or prepared.parents or prepared.second:
         return False
     now = now or drafts.writing_time()
-    with Tokens(lambda _token: passphrase()) as tokens:
-        composer = Composer(profile, lambda: open_signer(profile, passphrase, tokens, now), known, roles)
+    with Tokens(pin) as tokens:
+        composer = Composer(profile, lambda: unlocked.signer(profile, passphrase, tokens, now), known, roles)
         if dry_run:
             composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
         else:

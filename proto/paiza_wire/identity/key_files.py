@@ -14,7 +14,7 @@ Where modes mean nothing (Windows) step 3 is left out. The caller adds the file'
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
@@ -63,6 +63,16 @@ def write_key(path: Path, kind: KeyKind[Key], key: Key, sealer: Sealer | None) -
     finally:
         side_file.unlink()
     _sync_folder(path.parent)
+
+
+def open_or_make(path: Path, kind: KeyKind[Key], generate: Callable[[], Key], sealer: Sealer | None) -> Key:
+    """Return the key in this file; where there is no file, a new key that is in it and on the disk.
+
+    Without a sealer the file is unsealed. Raise as `open_key` and `write_key`.
+    """
+    if not path.exists():
+        write_key(path, kind, generate(), sealer)
+    return open_key(path, kind, sealer or Sealer(bytes), sealed=sealer is not None)
 
 
 def _write_new(path: Path, pem: bytes) -> None:

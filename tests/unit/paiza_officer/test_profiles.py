@@ -12,6 +12,7 @@ from paiza_officer.channel import pem_certificate
 from paiza_officer.errors import Misused, ProfileProblem
 from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate
 from paiza_wire.identity.certificate_profiles import p256_key
+from paiza_wire.identity.signer import Signer
 from paiza_wire.identity.token_uri import TokenUri
 from paiza_wire.identity.tokens import Tokens
 from tests import softhsm
@@ -23,9 +24,18 @@ NO_TOKENS = Tokens(lambda _token: never())
 
 
 def make(
-    home: Path, name: str = "kaz-liaison", *, passphrase: bytes | None = None, settings: Mapping[str, str] | None = None
+    home: Path,
+    name: str = "kaz-liaison",
+    *,
+    passphrase: bytes | None = None,
+    settings: Mapping[str, str] | None = None,
+    signing_key: Signer | None = None,
+    uri: str = "",
 ) -> Path:
-    """Write a profile with fresh keys and certificates; settings replace, an empty one leaves out."""
+    """Write a profile with fresh keys and certificates; settings replace, an empty one leaves out.
+
+    A ``signing_key`` is on a token, and ``uri`` is its name.
+    """
     folder = home / name
     folder.mkdir(parents=True)
     now = datetime.now(UTC)
@@ -33,10 +43,12 @@ def make(
     ca_key = keys.generate_p256()
     ca = certificates.issue_ca("kaz", "paiza.example", "officer", ca_key, **lifetime)
     for use in USES:
-        key = keys.generate_p256()
+        key = signing_key if use == "signing" and signing_key else keys.generate_p256()
         request = certificates.create_csr(OFFICER, key)
         certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=OFFICER, use=use, **lifetime)
         (folder / f"{use}.crt").write_bytes(pem_certificate(certificate))
+        if key is signing_key:
+            continue
         (folder / f"{use}.key").write_bytes(keys.private_key_to_pem(key, passphrase))
         (folder / f"{use}.key").chmod(0o600)
     (folder / "root.json").write_text("{}")
@@ -47,6 +59,7 @@ def make(
         "node": "127.0.0.1:7401",
         **FILES,
         "root": "root.json",
+        **({"signing_key": uri} if uri else {}),
         **(settings or {}),
     }
     text = "".join(f'{key} = "{value}"\n' for key, value in values.items() if value)

@@ -127,7 +127,9 @@ def node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         return await asyncio.to_thread(reader.refresh, datetime.now(UTC), node.file.fetch())
 
     @asynccontextmanager
-    async def connect(profile: Profile, _passphrase: Callable[[], bytes]) -> AsyncIterator[Connection]:
+    async def connect(
+        profile: Profile, _passphrase: Callable[[], bytes], _pin: Callable[[str], bytes]
+    ) -> AsyncIterator[Connection]:
         register = await refresh(profile, None)
         # Its own CA's certificate in place of the officer's: only the expiry is read from it.
         certificate = ssl.PEM_cert_to_DER_cert((folder / profile.member / "trust/officer-ca.crt").read_text())
