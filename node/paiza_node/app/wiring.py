@@ -213,8 +213,8 @@ def _peers(core: Core, identity: TlsIdentity, blocks: PeerBlocks) -> PeerDirecto
     def open_session(member: str) -> PeerSession:
         endpoints = Endpoints()
         return PeerSession(
-            GrpcChannel(member, identity, lambda: register_cache.last, endpoints),
-            GrpcChannel(member, identity, lambda: register_cache.last, endpoints, ATTACHMENT_OPTIONS),
+            GrpcChannel(member, identity, lambda: register_cache.last, endpoints, clock=core.clock),
+            GrpcChannel(member, identity, lambda: register_cache.last, endpoints, ATTACHMENT_OPTIONS, clock=core.clock),
             own_member=core.member,
             register_cache=register_cache,
             ledger=core.ledger,

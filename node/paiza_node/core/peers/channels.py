@@ -1,12 +1,19 @@
-"""Channels to other members' nodes: gRPC over TLS 1.3, each with that one member's node CA as its only root.
+"""Channels to other members' nodes: gRPC over TLS 1.3, each to the holder of one certificate.
 
-Python gRPC does not show the server's certificate to a client. The CA is therefore the pin: a holder of a certificate
-of that member's node CA for that member's DNS name is that member's node, and no other CA is trusted on the channel.
+1. The certificate that the node shows is looked at (`shown_certificate`).
+2. It is verified as a caller's is: issued by a node CA of that member, of the exact profile, not revoked, valid now.
+3. The channel believes this certificate and no other: its holder is that member's node.
+4. With every answer it is verified again: a newer register may have revoked it, or ended its CA.
+
+A node whose certificate is refused is still asked for the register's files, which prove themselves: its member may have
+replaced its CA while this node was off. Nothing else is sent to it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from ssl import DER_cert_to_PEM_cert
 from typing import Any, Final
 
@@ -14,7 +21,8 @@ import grpc
 from google.protobuf.message import Message
 
 from paiza_node.core.peers.endpoints import Endpoints
-from paiza_node.core.peers.rpcs import ABOUT_REGISTER, BATCH_SECONDS, RequestT, ResponseT, Rpc
+from paiza_node.core.peers.rpcs import ABOUT_REGISTER, BATCH_SECONDS, FILES, RequestT, ResponseT, Rpc
+from paiza_node.core.peers.shown_certificate import shown_certificate
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
 from paiza_wire.errors import Rejected, Unavailable
@@ -62,21 +70,36 @@ _FINAL: Final = frozenset({
 # Statuses that gRPC itself sets if no node answers at an endpoint; a node that answers adds a reason to them.
 _NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 
+# Reasons for which the certificate of a node is refused.
+_REFUSED_CERTIFICATE: Final = frozenset({
+    "bad_certificate",
+    "wrong_member",
+    "certificate_revoked",
+    "certificate_expired",
+})  # fmt: skip
 
-@dataclass(frozen=True, slots=True)
-class _Dialled:
-    """What a connection depends on: the endpoint, the node CAs of the member (DER), and the own certificate and key."""
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Connection:
+    """A channel, and what it depends on: the endpoint, the own keys, the certificate (DER) that it believes.
+
+    ``until`` is the end of its validity as known when it was dialled; ``register_version`` is of the register then.
+    """
+
+    channel: grpc.aio.Channel
     endpoint: str
-    node_cas: tuple[bytes, ...]
     keys: TlsKeys
+    certificate: bytes
+    until: datetime | None
+    register_version: bytes
 
 
 class GrpcChannel:
     """The gRPC channel to one member's node.
 
-    It dials another endpoint when one fails, and anew when the register names other ones or other CAs, or when the own
-    certificate was replaced. Calls in flight end on the connection on which they began.
+    It dials another endpoint when one fails, and anew when the register names other ones, when the own certificate was
+    replaced, or when that of the node has ended. Calls in flight end on the connection on which they began; they are
+    cut if the certificate of the node was revoked or its CA ended before its time.
     """
 
     def __init__(
@@ -86,42 +109,49 @@ class GrpcChannel:
         register: Callable[[], Register],
         endpoints: Endpoints,
         options: Options = CHANNEL_OPTIONS,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        look: Callable[[str, float], Awaitable[bytes]] = shown_certificate,
     ) -> None:
-        """Connect with the first call; ``register`` returns the register with the member's endpoints and CA."""
+        """Connect with the first call; ``register`` returns the register with the member's endpoints and CAs."""
         self.member = member
         self._endpoints = endpoints
         self._options = options
         self._identity = identity
         self._register = register
-        self._dialled: _Dialled | None = None
-        self._channel: grpc.aio.Channel | None = None
+        self._clock = clock
+        self._look = look
+        self._trusted: _Connection | None = None
+        self._unverified: _Connection | None = None  # for files of the register alone
+        self._dialling = asyncio.Lock()
         self._draining: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
         """Call once and wait for the answer."""
-        channel, endpoint = self._open(rpc.path)
-        method: Any = channel.unary_unary(
+        connection = await self._open(rpc.path)
+        method: Any = connection.channel.unary_unary(
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
         answer: ResponseT | None
         try:
             answer = await method(request, timeout=rpc.seconds)
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error, endpoint, refusal_is_answer=rpc.refusal_is_answer) from error
+            raise self._failure(error, connection, refusal_is_answer=rpc.refusal_is_answer) from error
         except asyncio.CancelledError:
             if _task_is_cancelled():
                 raise
             raise self._cut_off() from None
-        self._endpoints.answered(endpoint)
+        self._check_trusted(connection)
+        self._endpoints.answered(connection.endpoint)
         if answer is None:  # gRPC's status for bytes that do not parse
             raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
         return answer
 
     async def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
         """Yield the responses of a stream; Unavailable if it breaks off or stalls."""
-        channel, endpoint = self._open(rpc.path)
-        method: Any = channel.unary_stream(
+        connection = await self._open(rpc.path)
+        method: Any = connection.channel.unary_stream(
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
         call: Any = method(request)
@@ -133,15 +163,16 @@ class GrpcChannel:
                     return
                 if response is None:
                     raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
+                self._check_trusted(connection)
                 yield response
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error, endpoint) from error
+            raise self._failure(error, connection) from error
         except asyncio.CancelledError:
             if _task_is_cancelled():
                 raise
             raise self._cut_off() from None
         except TimeoutError:
-            self._endpoints.failed(endpoint)
+            self._endpoints.failed(connection.endpoint)
             raise Unavailable("peer_unreachable", f"{self.member}: nothing came for {rpc.seconds:.0f} s") from None
         finally:
             call.cancel()
@@ -153,7 +184,7 @@ class GrpcChannel:
             try:
                 return await self.call(rpc, request)
             except Unavailable as error:
-                if error.reason != "peer_unreachable":
+                if error.reason not in {"peer_unreachable", *_REFUSED_CERTIFICATE}:
                     raise
         return await self.call(rpc, request)
 
@@ -168,17 +199,53 @@ class GrpcChannel:
         for task in self._draining:
             task.cancel()
         await asyncio.gather(*self._draining, return_exceptions=True)
-        if self._channel is not None:
-            await self._channel.close()
-            self._channel = None
+        for connection in (self._trusted, self._unverified):
+            if connection is not None:
+                await connection.channel.close()
+        self._trusted = self._unverified = None
 
-    def _open(self, method: str) -> tuple[grpc.aio.Channel, str]:
-        """Return the channel for a method and the endpoint it leads to.
+    async def _open(self, method: str) -> _Connection:
+        """Return the connection for a method.
+
+        Unavailable with the reason of the refusal if the certificate of the node is refused.
+        """
+        endpoint = self._endpoint(method)
+        if (current := self._current(method, endpoint)) is not None:
+            return current
+        async with self._dialling:
+            endpoint = self._endpoint(method)
+            if (current := self._current(method, endpoint)) is not None:  # dialled while this call waited
+                return current
+            # 1.
+            try:
+                certificate = await self._look(endpoint, CONNECT_MS / 1000)
+            except Unavailable:
+                self._endpoints.failed(endpoint)
+                raise
+            self._check_open()
+            # 2.
+            try:
+                until = self._verify(certificate)
+            except Rejected as error:
+                if method in FILES:
+                    self._give_up(self._unverified)
+                    self._unverified = self._dial(endpoint, certificate, None)
+                    return self._unverified
+                self._endpoints.failed(endpoint)
+                detail = f"{self.member}: the certificate of its node is refused: {error.detail}"
+                raise Unavailable(error.reason, detail) from error
+            # 3.
+            self._give_up(self._trusted)
+            self._give_up(self._unverified)
+            self._trusted = self._dial(endpoint, certificate, until)
+            return self._trusted
+
+    def _endpoint(self, method: str) -> str:
+        """Return the endpoint to dial for a method.
 
         A member whose role has expired is called about the register alone: it may hold the role renewed.
         """
-        if self._closed:
-            raise Unavailable("peer_unreachable", f"the channel to {self.member} is closed")
+        self._check_open()
         register = self._register()
         if method in ABOUT_REGISTER:
             member = register.described_member(self.member)
@@ -186,45 +253,87 @@ class GrpcChannel:
             member = register.active_member(self.member)
         if not member.endpoints:
             raise Unavailable("peer_unreachable", f"{self.member} has no endpoint in the register")
-        roots = tuple(ca.certificate for ca in member.authority.node_cas)
-        wanted = _Dialled(self._endpoints.choose(member.endpoints), roots, self._identity.keys)
-        if self._channel is None or wanted != self._dialled:
-            self._drain()
-            self._channel = self._dial(wanted, node_dns_name(self.member, register.federation))
-            self._dialled = wanted
-        return self._channel, wanted.endpoint
+        return self._endpoints.choose(member.endpoints)
 
-    def _dial(self, wanted: _Dialled, name: str) -> grpc.aio.Channel:
+    def _current(self, method: str, endpoint: str) -> _Connection | None:
+        """Return the connection if it may be used as it is."""
+        trusted, keys = self._trusted, self._identity.keys
+        if trusted is not None:
+            with suppress(Unavailable):
+                self._check_trusted(trusted)
+                if (trusted.endpoint, trusted.keys) == (endpoint, keys):
+                    return trusted
+        unverified = self._unverified
+        if method in FILES and unverified is not None:
+            made_of = (unverified.endpoint, unverified.keys, unverified.register_version)
+            if made_of == (endpoint, keys, self._register().version):
+                return unverified
+        return None
+
+    def _check_trusted(self, connection: _Connection) -> None:
+        """Raise Unavailable, and give the connection up, if its certificate is refused now (4.)."""
+        if connection.until is None:
+            return
+        try:
+            self._verify(connection.certificate)
+        except Rejected as error:
+            # Calls on one that ended as it was announced may end: its node has shown another one for long.
+            self._give_up(connection, cut=self._clock() <= connection.until)
+            raise Unavailable(error.reason, f"{self.member}: {error.detail}") from error
+
+    def _verify(self, certificate: bytes) -> datetime:
+        """Return until when the certificate of the member's node is valid; Rejected if it is refused."""
+        verifier = self._register().certificate_verifier()
+        return verifier.node(certificate, expected_member=self.member, at=self._clock()).not_after
+
+    def _dial(self, endpoint: str, certificate: bytes, until: datetime | None) -> _Connection:
+        keys, register = self._identity.keys, self._register()
         credentials = grpc.ssl_channel_credentials(
-            root_certificates="".join(DER_cert_to_PEM_cert(each) for each in wanted.node_cas).encode(),
-            private_key=wanted.keys.private_key,
-            certificate_chain=wanted.keys.certificate,
+            root_certificates=DER_cert_to_PEM_cert(certificate).encode(),
+            private_key=keys.private_key,
+            certificate_chain=keys.certificate,
         )
+        name = node_dns_name(self.member, register.federation)
         options = (*self._options, ("grpc.ssl_target_name_override", name), ("grpc.default_authority", name))
-        return grpc.aio.secure_channel(wanted.endpoint, credentials, options=options)
+        channel = grpc.aio.secure_channel(endpoint, credentials, options=options)
+        return _Connection(channel, endpoint, keys, certificate, until, register.version)
 
-    def _drain(self) -> None:
-        """Close the replaced channel once its calls in flight have ended."""
-        if self._channel is not None:
-            task = asyncio.create_task(self._channel.close(DRAIN_SECONDS))
+    def _give_up(self, connection: _Connection | None, *, cut: bool = False) -> None:
+        """Close a connection if it is in use: once its calls in flight have ended, or at once."""
+        if connection is None:
+            return
+        if connection is self._trusted:
+            self._trusted = None
+        elif connection is self._unverified:
+            self._unverified = None
+        elif not cut:  # it is being closed already
+            return
+        if not self._closed:
+            task = asyncio.create_task(connection.channel.close(None if cut else DRAIN_SECONDS))
             self._draining.add(task)
             task.add_done_callback(self._draining.discard)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("peer_unreachable", f"the channel to {self.member} is closed")
 
     def _cut_off(self) -> Unavailable:
         return Unavailable("peer_unreachable", f"the channel to {self.member} was closed")
 
     def _failure(
-        self, error: grpc.aio.AioRpcError, endpoint: str, *, refusal_is_answer: bool = False
+        self, error: grpc.aio.AioRpcError, connection: _Connection, *, refusal_is_answer: bool = False
     ) -> Rejected | Unavailable:
-        """Return the error for a failed call at an endpoint. The call is retried unless the refusal is the answer."""
+        """Return the error for a failed call. The call is retried unless the refusal is the answer."""
         reason = dict(error.trailing_metadata() or ()).get(REASON_KEY, "")
         if isinstance(reason, bytes):
             reason = reason.decode("ascii", "replace")
         detail = f"{self.member}: {error.code().name}: {error.details()}"
         if not reason and error.code() in _NO_ANSWER:
-            self._endpoints.failed(endpoint)
+            self._endpoints.failed(connection.endpoint)
+            # The node may show another certificate now: the next call looks.
+            self._give_up(connection)
         else:
-            self._endpoints.answered(endpoint)
+            self._endpoints.answered(connection.endpoint)
         if reason not in REASONS or reason == "peer_unreachable":
             return Unavailable("peer_unreachable", detail)
         return Rejected(reason, detail) if refusal_is_answer and error.code() in _FINAL else Unavailable(reason, detail)

@@ -6,7 +6,9 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
@@ -14,13 +16,15 @@ import grpc
 import pytest
 from typing_extensions import override
 
+from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2, peer_audit_pb2
 from paiza_node.core.peers.channels import CONNECT_MS, REASON_KEY, GrpcChannel
 from paiza_node.core.peers.endpoints import Endpoints
-from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, HANDSHAKE, LIST_GRANTED_ENTRIES
+from paiza_node.core.peers.rpcs import FETCH_ATTACHMENT, GET_FILE, HANDSHAKE, LIST_GRANTED_ENTRIES
+from paiza_node.core.peers.shown_certificate import shown_certificate
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.identity import CertificateAuthority, MemberAuthority, SpiffeId, certificates, keys
+from paiza_wire.identity import CertificateAuthority, CertificateVerifier, MemberAuthority, SpiffeId, certificates, keys
 
 FEDERATION: Final = "paiza.example"
 MEMBER: Final = "tjk"
@@ -31,7 +35,7 @@ REQUEST: Final = exchange_pb2.HandshakeRequest(protocol_version=1)
 class Node:
     """The node of tjk on a port of its own: its handshakes wait until a test lets them go on."""
 
-    def __init__(self, key_pem: bytes, certificate_pem: bytes, host: str = "127.0.0.1") -> None:
+    def __init__(self, key_pem: bytes, certificate_pem: bytes, host: str = "127.0.0.1", port: str = "0") -> None:
         self.called = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
@@ -40,7 +44,7 @@ class Node:
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers([_Handlers(self)])
         credentials = grpc.ssl_server_credentials([(key_pem, certificate_pem)])
-        self.endpoint = f"{host}:{self._server.add_secure_port(f'{host}:0', credentials)}"
+        self.endpoint = f"{host}:{self._server.add_secure_port(f'{host}:{port}', credentials)}"
 
     async def start(self) -> None:
         """Listen."""
@@ -78,35 +82,44 @@ class _Handlers(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(cast("Any", self._node.answer))
 
 
-def credentials_of(member: str) -> tuple[bytes, bytes, bytes]:
-    """Return a member's node CA (DER), and the key and certificate (PEM) of its node."""
-    now = datetime.now(UTC)
-    life: Any = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
-    spiffe_id = SpiffeId(member, FEDERATION, "node")
-    ca_key, key = keys.generate_p256(), keys.generate_p256()
-    ca = certificates.issue_ca(member, FEDERATION, "node", ca_key, **life)
-    certificate = certificates.issue_node(
-        certificates.create_csr(spiffe_id, key), ca, ca_key, spiffe_id=spiffe_id, **life
-    )
-    return ca, keys.private_key_to_pem(key), ssl.DER_cert_to_PEM_cert(certificate).encode()
+class Authority:
+    """A member's node CA: its certificate (DER)."""
+
+    def __init__(self, member: str) -> None:
+        now = datetime.now(UTC)
+        self._id = SpiffeId(member, FEDERATION, "node")
+        self._life: Any = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
+        self._key = keys.generate_p256()
+        self.certificate = certificates.issue_ca(member, FEDERATION, "node", self._key, **self._life)
+
+    def node(self) -> tuple[bytes, bytes]:
+        """Return a new key and its certificate, PEM."""
+        key = keys.generate_p256()
+        csr = certificates.create_csr(self._id, key)
+        made = certificates.issue_node(csr, self.certificate, self._key, spiffe_id=self._id, **self._life)
+        return keys.private_key_to_pem(key), ssl.DER_cert_to_PEM_cert(made).encode()
 
 
 class Scene:
     """Two nodes of tjk, and the register that lists their endpoints."""
 
     def __init__(self) -> None:
-        ca, key_pem, certificate_pem = credentials_of(MEMBER)
-        pem = self.pem = key_pem, certificate_pem
+        self.authority = Authority(MEMBER)
+        pem = self.pem = self.authority.node()
         self.first, self.second = Node(*pem), Node(*pem)
         self.member = SimpleNamespace(
             endpoints=(self.first.endpoint, self.second.endpoint),
-            authority=MemberAuthority(MEMBER, FEDERATION, (CertificateAuthority.of(ca),), ()),
+            authority=MemberAuthority(MEMBER, FEDERATION, (CertificateAuthority.of(self.authority.certificate),), ()),
         )
         self.expired = False
         self._register: Any = SimpleNamespace(
-            federation=FEDERATION, active_member=self._active, described_member=lambda _member: self.member
+            federation=FEDERATION,
+            version=b"first",
+            active_member=self._active,
+            described_member=lambda _member: self.member,
+            certificate_verifier=lambda: CertificateVerifier({MEMBER: self.member.authority}),
         )
-        self.identity = TlsIdentity(TlsKeys(certificate_pem, key_pem))
+        self.identity = TlsIdentity(TlsKeys(pem[1], pem[0]))
         self.channel = self.new_channel()
 
     def _active(self, _member: str) -> Any:
@@ -114,9 +127,14 @@ class Scene:
             raise Rejected("member_unusable", "its role has expired")
         return self.member
 
-    def new_channel(self) -> GrpcChannel:
+    def revoke(self) -> None:
+        """Revoke the certificate of the nodes."""
+        digest = sha256(ssl.PEM_cert_to_DER_cert(self.pem[1].decode())).digest()
+        self.member.authority = replace(self.member.authority, revoked=frozenset({digest}))
+
+    def new_channel(self, look: Any = shown_certificate) -> GrpcChannel:
         """Return a channel to tjk's nodes that has not dialled yet."""
-        return GrpcChannel(MEMBER, self.identity, lambda: self._register, Endpoints())
+        return GrpcChannel(MEMBER, self.identity, lambda: self._register, Endpoints(), look=look)
 
     async def shake(self) -> str:
         """Shake hands; gives the endpoint that answered, or the reason why none did."""
@@ -198,12 +216,12 @@ async def test_an_endpoint_that_accepts_and_is_silent_is_left(scene: Scene) -> N
 
 async def test_an_endpoint_with_the_certificate_of_another_member_is_left(scene: Scene) -> None:
     """Nothing is sent to it, not even where it bears the name of the member that is called."""
-    for _ca, *pem in (credentials_of("uzb"), credentials_of(MEMBER)):
+    for pem in (Authority("uzb").node(), Authority(MEMBER).node()):
         other = Node(pem[0], pem[1])
         await other.start()
         scene.member.endpoints = (other.endpoint, scene.second.endpoint)
         channel = scene.new_channel()
-        with pytest.raises(Unavailable, match="peer_unreachable"):
+        with pytest.raises(Unavailable, match=r"bad_certificate|wrong_member"):
             await channel.call(HANDSHAKE, REQUEST)
         assert (await channel.call(HANDSHAKE, REQUEST)).own_checkpoint.decode() == scene.second.endpoint
         assert not other.called.is_set()
@@ -293,8 +311,9 @@ async def test_every_address_of_a_name_is_dialled(scene: Scene) -> None:
     server = transport.get_extra_info("sockname")[1]
     async with listening(stay_silent, "127.0.0.2", port), asyncio.timeout(2 * CONNECT_MS / 1000):
         scene.member.endpoints = (f"dns://127.0.0.1:{server}/node.example:{port}",)
-        assert await scene.shake() == scene.first.endpoint
-        await scene.channel.close()
+        channel = scene.new_channel(look=lambda _endpoint, seconds: shown_certificate(scene.first.endpoint, seconds))
+        assert (await channel.call(HANDSHAKE, REQUEST)).own_checkpoint.decode() == scene.first.endpoint
+        await channel.close()
     transport.close()
 
 
@@ -326,12 +345,48 @@ async def test_calls_under_way_outlive_a_new_certificate_of_our_own(scene: Scene
     scene.first.go_on.clear()
     under_way = asyncio.create_task(scene.shake())
     await scene.first.called.wait()
-    _ca, key, certificate = credentials_of("kaz")
+    key, certificate = Authority("kaz").node()
     scene.identity.replace(TlsKeys(certificate, key))
     scene.first.go_on.set()
     assert await scene.shake() == scene.first.endpoint
     assert await under_way == scene.first.endpoint
     assert len(set(scene.first.callers)) == 2
+
+
+async def test_a_revoked_certificate_cuts_the_calls_under_way(scene: Scene) -> None:
+    """Its answers count no more, nothing further is sent to its holder, and files of the register are still fetched."""
+    scene.first.go_on.clear()
+    scene.member.endpoints = (scene.first.endpoint,)
+    under_way = asyncio.create_task(scene.shake())
+    await scene.first.called.wait()
+    scene.revoke()
+    assert await scene.shake() == "certificate_revoked"
+    assert await under_way in {"peer_unreachable", "certificate_revoked"}
+    scene.first.go_on.set()
+    assert len(scene.first.callers) == 1
+    await scene.channel.call(GET_FILE, register_pb2.GetFileRequest(path="metadata/timestamp.json"))
+    assert len(scene.first.callers) == 2
+
+
+async def test_an_answer_that_comes_after_the_revocation_counts_no_more(scene: Scene) -> None:
+    """It is judged by the register of the moment at which it comes."""
+    scene.first.go_on.clear()
+    under_way = asyncio.create_task(scene.shake())
+    await scene.first.called.wait()
+    scene.revoke()
+    scene.first.go_on.set()
+    assert await under_way == "certificate_revoked"
+
+
+async def test_a_node_that_shows_another_certificate_is_looked_at_again(scene: Scene) -> None:
+    """Its connection broke, as at a restart; one call fails, and the next one reaches it."""
+    scene.member.endpoints = (scene.first.endpoint,)
+    assert await scene.shake() == scene.first.endpoint
+    await scene.first.stop()
+    again = Node(*scene.authority.node(), port=scene.first.endpoint.rpartition(":")[2])
+    await again.start()
+    assert {await scene.shake() for _ in range(2)} >= {again.endpoint}
+    await again.stop()
 
 
 async def test_calls_under_way_fail_when_the_channel_is_closed(scene: Scene) -> None:
