@@ -35,7 +35,7 @@ MAX_LISTED, MAX_TIMESTAMP, MAX_SNAPSHOT, MAX_VERSION = 500, 32 << 10, 256 << 10,
 TIME, NEVER, KeyTable = "%Y-%m-%dT%H:%M:%SZ", "~", dict[tuple[str, bytes], tuple[str, bytes, str]]  # ~ is after 9
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
 MAX_OWN, MAX_SHARED, MAX_REVOKED, MAX_CAS = (2 << 20, 16), (16 << 20, 256), 5000, 4  # bytes and files in the register
-DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+DOCUMENT_SIGNING, OWN = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"), ("*", ("revoked.json", "liaison.json"))
 SIGNING_USAGE = bytes.fromhex("03020640")  # content commitment alone, in DER
 FILE = re.compile("(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PLACES = re.compile(
@@ -250,7 +250,7 @@ def role_of(path: str) -> str:
         return "federation.reference"
     place = re.fullmatch("members/([a-z0-9-]+)/([^/]+)", path)
     need(place or not path.startswith("members/"), f"the register: {path} is nobody's")
-    return "targets" if place is None else place[1] + ".revoked" * (place[2] == "revoked.json")
+    return "targets" if place is None else place[1] + ".revoked" * (place[2] in OWN[1])
 
 
 def check_holders(federation: dict, active: set[str], roles: dict, delegated: list[dict]) -> None:
@@ -356,7 +356,7 @@ class Register:
         need(all(each not in order[: order.index(f"{each}.revoked")] for each in order if "." not in each), "its order")
         for role in delegated["roles"]:
             name, (member, _, kind) = role["name"], role["name"].partition(".")
-            own = ["reference-*.json" if kind == "reference" else f"members/{member}/{'revoked.json' if kind else '*'}"]
+            own = ["reference-*.json"] if kind == "reference" else [f"members/{member}/{n}" for n in OWN[bool(kind)]]
             need(role["paths"] == own and role["terminating"] is True, f"the register: role {name}")
             lists[name] = targets(name, delegated["keys"], role)
             of_kind(delegated["keys"], role["keyids"], "paiza-pair")

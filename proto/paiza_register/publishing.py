@@ -30,7 +30,7 @@ from paiza_wire.errors import Rejected
 _ROOT_PATH: Final = re.compile(r"metadata/([1-9][0-9]{0,18})\.root\.json")
 
 SIGN_AGAIN: Final = timedelta(days=60)
-"""Before the expiry of what lives a year and a node signs: its snapshot, and its member's revocations."""
+"""Before the expiry of what lives a year and a node signs: its snapshot, its member's revocations and directory."""
 
 
 def renewed(held: OpenSet, signer: Signer, now: datetime, above: Versions) -> OpenSet:
@@ -96,17 +96,23 @@ def _content(data: bytes) -> Signed:
     return signed
 
 
-def revocations_signed(
-    held: OpenSet, member: str, signer: Signer, now: datetime, added: Iterable[tuple[bytes, bytes]] = ()
+def node_role_signed(
+    held: OpenSet,
+    member: str,
+    signer: Signer,
+    now: datetime,
+    revoked: Iterable[tuple[bytes, bytes]] = (),
+    directory: bytes | None = None,
 ) -> dict[str, bytes]:
-    """Return the change that signs a member's revocations anew, with entries added.
+    """Return the change that signs the role of a member's node anew, with revocations added and another directory.
 
-    ``added``: SHA-256 of each certificate (DER), and of its key (SubjectPublicKeyInfo).
+    ``revoked``: SHA-256 of each certificate (DER), and of its key (SubjectPublicKeyInfo). ``directory``: liaison.json;
+    without it the known one stays.
     """
     role, path = roles.revocations_of(member), f"members/{member}/revoked.json"
     targets = held.role(role)
     document = json.loads(held.files[target_path(targets.targets[path])])
-    for certificate, key in added:
+    for certificate, key in revoked:
         entry = {"certificate_sha256": certificate.hex(), "key_sha256": key.hex()}
         if entry not in document["certificates"]:
             document["certificates"].append(entry)
@@ -114,7 +120,12 @@ def revocations_signed(
     targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
     targets.version += 1
     targets.expires = expiry(now, ROOT_LIFE)
-    return {role_path(role, targets.version): _signed(targets, signer), target_path(targets.targets[path]): data}
+    files = {target_path(targets.targets[path]): data}
+    if directory is not None:
+        path = f"members/{member}/liaison.json"
+        targets.targets[path] = TargetFile.from_data(path, directory, ["sha256"])
+        files[target_path(targets.targets[path])] = directory
+    return {role_path(role, targets.version): _signed(targets, signer), **files}
 
 
 def merged(

@@ -4,14 +4,14 @@
 role                  signs                                       keys
 ====================  ==========================================  ====================================================
 root, targets         who the others are; the federation's files  custodians' pairs, one of each member
-``<id>``              ``members/<id>/*`` but what is revoked      the member's pair
-``<id>.revoked``      ``members/<id>/revoked.json``               a pair of the member's node
+``<id>``              ``members/<id>/*`` but the next two         the member's pair
+``<id>.revoked``      ``members/<id>/revoked.json, liaison.json`` a pair of the member's node
 federation.reference  ``reference-*.json``                        pairs of the members that federation.json names
 snapshot, timestamp   that all of it belongs together, now        ML-DSA-44 keys of the members' nodes: the publishers
 ====================  ==========================================  ====================================================
 
 No member has a name with a full stop in it, so no role is taken for another. TUF asks the delegated roles in their
-order: `<id>.revoked` stands before `<id>`, whose paths cover its file too.
+order: `<id>.revoked` stands before `<id>`, whose paths cover its files too.
 """
 
 import re
@@ -33,12 +33,13 @@ PUBLISHER_SCHEME: Final = MLDSA_44_1
 """Signature scheme of publishers (TAP 21)."""
 
 _REVOKED: Final = ".revoked"
+_NODE_FILES: Final = ("revoked.json", "liaison.json")  # what must change at once, also at night
 _REFERENCE_FILE: Final = re.compile(r"reference-[^/]*\.json")
 _MEMBERS_FILE: Final = re.compile(r"members/([^/]*)/([^/]*)")
 
 
 def revocations_of(member: str) -> str:
-    """Return the role of a member's revocations."""
+    """Return the role of a member's revocations, and of its directory of liaison officers: its node signs both."""
     return member + _REVOKED
 
 
@@ -55,12 +56,12 @@ def member_of(role: str) -> str | None:
     return member
 
 
-def paths_of(role: str) -> str:
-    """Return the one pattern of paths that is delegated to a role."""
+def paths_of(role: str) -> list[str]:
+    """Return the patterns of paths that are delegated to a role."""
     member = member_of(role)
     if member is None:
-        return "reference-*.json"
-    return f"members/{member}/*" if role == member else f"members/{member}/revoked.json"
+        return ["reference-*.json"]
+    return [f"members/{member}/*"] if role == member else [f"members/{member}/{name}" for name in _NODE_FILES]
 
 
 def example_of(role: str) -> str:
@@ -81,7 +82,7 @@ def role_of(path: str) -> str | None:
     if found is None:
         return None
     member, name = found.groups()
-    return revocations_of(member) if name == "revoked.json" else member
+    return revocations_of(member) if name in _NODE_FILES else member
 
 
 def publisher_bytes(key: Key | None) -> bytes:

@@ -33,8 +33,9 @@ in a member's own role, is that member's alone: only its own key can bring it ab
 then: it may not speak and counts as away, and everyone else goes on. A file that is missing or is another than named
 refuses the set, since any source could leave one out.
 
-Reference data (reference-*.json, profile.json, liaison.json) are carried as they are: they decide nothing about who may
-speak. Those of the federation are left out if they are too many or too large, or not that role's.
+Reference data (reference-*.json, profile.json) and directories of liaison officers (liaison.json) are carried as they
+are: they decide nothing about who may speak, and one that is malformed is its readers' matter. Those of the federation
+are left out if they are too many or too large, or not that role's.
 
 Steps 1-7 are here, step 8 is `validity`. All this depends on the set and the time alone: readers with and without a
 history agree. The caller ensures that the set is not older than the accepted one (`succession`), and, for evidence,
@@ -207,6 +208,7 @@ def _verify(repository: Repository) -> Register:
         revocations[member] = frozenset()
         with _fault_of(member, faults):
             files = budget.read(repository, role, metadata.delegated[role])
+            reference |= {path: data for path, data in files.items() if _REFERENCE.fullmatch(path)}
             revocations[member] = parse_revoked(member, _named(files, f"{path}revoked.json"))
         budget.each = MAX_MEMBER_BYTES
         with _fault_of(member, faults):
@@ -341,7 +343,7 @@ def _delegations(root: Root, top: Targets) -> Mapping[str, DelegatedRole]:
     keys_seen: set[str] = set()
     names_seen: set[str | None] = set()
     for name, role in top.delegations.roles.items():
-        if role.paths != [roles.paths_of(name)]:
+        if role.paths != roles.paths_of(name):
             raise Rejected("register_invalid", f"the delegation to {name} is not over its own files")
         if roles.member_of(name) in names_seen:
             raise Rejected("register_invalid", f"{name} stands behind a role that would be asked for its file first")

@@ -186,7 +186,7 @@ class Founding:
         for each in self.applications:
             signers |= {roles.revocations_of(each.member): each.revocations, each.member: each.key}
         delegated = {
-            name: DelegatedRole(name, [key.keyid], 1, terminating=True, paths=[roles.paths_of(name)])
+            name: DelegatedRole(name, [key.keyid], 1, terminating=True, paths=roles.paths_of(name))
             for name, key in signers.items()
         }
         return Delegations({key.keyid: key for key in signers.values()}, delegated)

@@ -1,8 +1,8 @@
 """A publication: the next version of one delegated role, decided by the holder of its key alone.
 
-A member says what is true of itself (member.json, profile.json, liaison.json), a data officer what the reference data
-are, a node which certificates count no more. No custodian is asked. A publication that changes no file signs the role
-anew, for another year.
+A member says what is true of itself (member.json, profile.json), a data officer what the reference data are, a node
+which certificates count no more and who the liaison officers are. No custodian is asked. A publication that changes no
+file signs the role anew, for another year.
 
 One publication of a role is open at a time, since each is of one version. One that was signed and given to nobody is
 replaced by one of a later version: versions may leap.
@@ -30,7 +30,7 @@ from paiza_wire.errors import Rejected
 KIND: Final = "publication"
 
 _FIELDS: Final = ("kind", "role", "version", "files", "time", "base")
-_OWN: Final = ("member", "profile", "liaison")
+_OWN: Final = ("member", "profile")
 
 
 @dataclass(frozen=True)

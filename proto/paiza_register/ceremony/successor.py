@@ -83,7 +83,7 @@ class Successor:
                 del self.delegations.keys[keyid]
             self.delegated[role].keyids = list(own)
         else:
-            self.delegated[role] = DelegatedRole(role, list(own), 1, terminating=True, paths=[roles.paths_of(role)])
+            self.delegated[role] = DelegatedRole(role, list(own), 1, terminating=True, paths=roles.paths_of(role))
         self.delegations.keys.update(own)
 
     def undelegate(self, member: str) -> None:

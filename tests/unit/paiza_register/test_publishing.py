@@ -8,7 +8,7 @@ from tuf.api.metadata import Root
 
 from paiza_register import load_set
 from paiza_register.open_set import OpenSet, Versions, role_path
-from paiza_register.publishing import concurrent, follows, merged, published, renewed, revocations_signed
+from paiza_register.publishing import concurrent, follows, merged, node_role_signed, published, renewed
 from paiza_register.succession import refuse_rollback
 from paiza_register.tuf_workflow import root_path
 from paiza_wire.errors import Rejected
@@ -202,19 +202,33 @@ def test_version_of_a_key_that_was_replaced(scene: Scene) -> None:
         merged(by_old, by_new, scene.kaz, NOW, NONE)
 
 
+def test_a_directory_is_signed_with_the_revocations(scene: Scene) -> None:
+    """The node's key replaces the directory, and keeps it with the next revocation; the content is nobody's fault."""
+    (signer,) = scene.holder.signers["kaz.revoked"]
+    held = renewed(scene.held, scene.kaz, NOW, NONE)
+    path, entry = "members/kaz/liaison.json", (bytes(range(32)), bytes(range(1, 33)))
+    assert path in held.register.reference
+    new = published(held, node_role_signed(held, "kaz", signer, NOW, directory=b"broken"), scene.kaz, NOW, NONE)
+    assert new.register.reference[path] == b"broken"
+    assert not new.register.unusable
+    after = published(new, node_role_signed(new, "kaz", signer, NOW, [entry]), scene.kaz, NOW, NONE)
+    assert after.register.reference[path] == b"broken"
+    assert set(entry) <= after.register.revocations["kaz"]
+
+
 def test_revocations_are_signed_anew(scene: Scene) -> None:
     """The node's key adds an entry, once; without one the same list lasts another year."""
     (signer,) = scene.holder.signers["kaz.revoked"]
     entry = (bytes(range(32)), bytes(range(1, 33)))
     later = NOW + 300 * 24 * HOUR
     held = renewed(scene.held, scene.kaz, NOW, NONE)
-    change = revocations_signed(held, "kaz", signer, NOW, [entry, entry])
+    change = node_role_signed(held, "kaz", signer, NOW, [entry, entry])
     new = published(held, change, scene.kaz, NOW, NONE)
     assert new.register.member("kaz").authority.revoked == {*held.register.member("kaz").authority.revoked, *entry}
-    again = revocations_signed(new, "kaz", signer, later)
+    again = node_role_signed(new, "kaz", signer, later)
     with pytest.raises(Rejected, match="later than it may"):
         published(new, again, scene.kaz, NOW, NONE)
-    again = revocations_signed(new, "kaz", signer, later := NOW + HOUR)
+    again = node_role_signed(new, "kaz", signer, later := NOW + HOUR)
     signed = published(new, again, scene.kaz, NOW, NONE)
     assert signed.register.members == new.register.members
     assert signed.register.role_expiries["kaz.revoked"] == later + 365 * 24 * HOUR

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from paiza_domain import reference
+from paiza_domain import directory, reference
 from paiza_register import RegisterReader, load_set
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.conftest import NOW, Holder, Source
@@ -15,17 +15,29 @@ from tests.unit.paiza_register.conftest import NOW, Holder, Source
 def test_a_broken_reference_file_stops_nobody(holder: Holder, data: bytes) -> None:
     """The register with a file that means nothing is believed; who reads the file is told, and has all others."""
     holder.put("reference-controls.json", data)
-    holder.put("members/kaz/liaison.json", data)
     register = holder.load()
     assert register.reference["reference-controls.json"] == data
     found = reference.read(register.reference)
-    assert {each.path.split(":")[0] for each in found.problems} == {
-        "reference-controls.json",
-        "members/kaz/liaison.json",
-    }
+    assert {each.path.split(":")[0] for each in found.problems} == {"reference-controls.json"}
     assert "heroin" in found.substances
-    assert "tjk" in found.liaison
     assert "kaz" in found.profiles
+
+
+@pytest.mark.parametrize("data", [b"", b"not JSON", b"{}", b"\xff" * 10, b"[" * 300_000])
+def test_a_broken_directory_stops_nobody(holder: Holder, data: bytes) -> None:
+    """A member whose directory is malformed stays usable, and so do the directories of the others."""
+    holder.put("members/kaz/liaison.json", data)
+    register = holder.load()
+    assert "kaz" in register.members
+    assert directory.published(register.reference, "kaz").state is directory.State.UNUSABLE
+    assert directory.published(register.reference, "tjk").state is directory.State.PUBLISHED
+
+
+def test_a_directory_is_of_the_role_of_the_node(holder: Holder) -> None:
+    """With its own key the member publishes no directory: two of them could contradict each other."""
+    holder.drop("members/kaz/liaison.json")
+    holder.put("members/kaz/liaison.json", b"{}", role="kaz")
+    assert "another role's" in holder.load().unusable["kaz"]
 
 
 def test_only_what_is_vouched_for_is_reference_data(holder: Holder) -> None:
@@ -51,7 +63,10 @@ def test_the_register_commits_to_the_reference_data(holder: Holder) -> None:
 
 def test_what_dev_publishes_is_sound(holder: Holder) -> None:
     """The data that come with the program are read without a complaint."""
-    found = reference.read(holder.load().reference)
+    register = holder.load()
+    directories = [directory.published(register.reference, each) for each in register.members]
+    assert {each.state for each in directories} == {directory.State.PUBLISHED}
+    found = reference.read(register.reference)
     assert found.problems == ()
     assert {"kaz", "tjk"} <= set(found.profiles)
     assert "centre" not in found.profiles

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from time import monotonic
 from typing import Final
 
@@ -37,7 +38,7 @@ from paiza_register import Fetch, FetchMissing, RegisterReader
 from paiza_register.open_set import OpenSet
 from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher, WaitingChange
-from paiza_register.publishing import SIGN_AGAIN, revocations_signed
+from paiza_register.publishing import SIGN_AGAIN, node_role_signed
 from paiza_register.roles import revocations_of
 from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -47,11 +48,27 @@ SILENT_SECONDS: Final = 30.0  # then a member is asked what it holds
 LEAST_SECONDS: Final = 2.0  # between two fetches from one member, whatever it announces
 FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
-REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the own revocations anew
+REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the node's role anew because it expires
 MAX_COMPARED: Final = 1000  # roots of others that are remembered as compared
 PUBLISHED_ROUNDS: Final = 10  # that a revocation waits for its publication
 
 log = structlog.get_logger("paiza.register")
+
+
+@dataclass(frozen=True, slots=True)
+class NewDirectory:
+    """A directory of the own member to be published, liaison.json, in place of the one with this SHA-256.
+
+    ``base_sha256`` is empty if it is the first one.
+    """
+
+    data: bytes
+    base_sha256: bytes
+
+    def is_due(self, published: bytes | None) -> bool:
+        """Return whether it is to take the place of what is published: not after a restore, if others came since."""
+        base = b"" if published is None else sha256(published).digest()
+        return published != self.data and base == self.base_sha256
 
 
 @dataclass
@@ -78,13 +95,15 @@ class RegisterRefresh:
         publisher: Publisher | None,
         clock: Callable[[], datetime],
         revocations_key: Callable[[], PairSigner],
+        directory: Callable[[], NewDirectory | None] = lambda: None,
         changes: Callable[[], Iterable[Mapping[str, bytes]]] = tuple,
     ) -> None:
         """Store the collaborators.
 
         ``sources`` returns the members that can be asked, by id; ``publisher`` is None if the node has no key to
-        publish with. ``revocations_key`` opens the pair that signs the own member's revocations. ``changes`` returns
-        the changes that are signed completely and known to others too.
+        publish with. ``revocations_key`` opens the pair that signs the role of the own node: its member's revocations
+        and directory. ``directory`` returns the last directory that an officer published. ``changes`` returns the
+        changes that are signed completely and known to others too.
         """
         self.publisher = publisher
         self._cache = cache
@@ -94,6 +113,7 @@ class RegisterRefresh:
         self._clock = clock
         self._changes = changes
         self._revocations_key = revocations_key
+        self._directory = directory
         self._revocations_from = float("-inf")
         self._revoking: list[tuple[bytes, bytes]] = []
         self._loop = asyncio.get_running_loop()
@@ -373,7 +393,7 @@ class RegisterRefresh:
         publisher, now = self.publisher, self._clock()
         if publisher is None or monotonic() < self._publishes_from:
             return
-        await self._sign_revocations(publisher, now)
+        await self._sign_node_role(publisher, now)
         submitted, self._submitted = self._submitted, []
         for changes, own in ((submitted, True), (self._changes(), False)):
             for change in changes:
@@ -391,8 +411,8 @@ class RegisterRefresh:
         await self._follow(made)
         log.info("register_published", version=made.register.version.hex(), timestamp=made.timestamp.version)
 
-    async def _sign_revocations(self, publisher: Publisher, now: datetime) -> None:
-        """Sign the own member's revocations with what was asked to be added, or before they expire.
+    async def _sign_node_role(self, publisher: Publisher, now: datetime) -> None:
+        """Sign the role of this node with revocations that were asked for, with a new directory, or before it expires.
 
         One content of a version at a time: a second one would be refused, and what it adds lost.
         """
@@ -402,7 +422,12 @@ class RegisterRefresh:
         waits = (each for each in publisher.waiting if isinstance(each, WaitingChange) and each.own)
         if any(role in each.roles and each.reason is None for each in waits):
             return
-        if not self._revoking:
+        directory = self._directory()
+        if directory is not None and not directory.is_due(
+            held.register.reference.get(f"members/{member}/liaison.json")
+        ):
+            directory = None
+        if not self._revoking and directory is None:
             expiry = held.register.role_expiries.get(role)
             if expiry is None or expiry - now > SIGN_AGAIN or monotonic() < self._revocations_from:
                 return
@@ -410,9 +435,12 @@ class RegisterRefresh:
         try:
             signer = await asyncio.to_thread(self._revocations_key)
         except NodeStopped as error:
-            log.warning("revocations_not_signed", reason=error.reason)
+            log.warning("node_role_not_signed", reason=error.reason)
             return
-        self.submit(await asyncio.to_thread(revocations_signed, held, member, signer, now, tuple(self._revoking)))
+        content = None if directory is None else directory.data
+        self.submit(
+            await asyncio.to_thread(node_role_signed, held, member, signer, now, tuple(self._revoking), content)
+        )
 
     def _is_silent(self, member: str) -> bool:
         known, now = self._member(member), monotonic()

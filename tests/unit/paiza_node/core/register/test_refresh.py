@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from paiza.core.v1 import register_pb2
 from paiza_node.core.register import fetch as fetching
 from paiza_node.core.register import refresh as refreshing
-from paiza_node.core.register.refresh import RegisterRefresh
+from paiza_node.core.register.refresh import NewDirectory, RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import RegisterReader
 from paiza_register.open_set import OpenSet, Versions
@@ -59,6 +60,7 @@ class Node:
         last = self.reader.last
         assert last is not None
         held = OpenSet.verify(self.reader.archived_files(last.version), self.reader.bootstrap_root, None)
+        self.directory: NewDirectory | None = None
         self.refresh = RegisterRefresh(
             self.cache,
             self.reader,
@@ -67,6 +69,7 @@ class Node:
             publisher=Publisher(self.member, self.scene.signing.publishers[self.member], held),
             clock=clock,
             revocations_key=self.revocations_key,
+            directory=lambda: self.directory,
         )
 
     def revocations_key(self) -> PairSigner:
@@ -377,6 +380,23 @@ async def test_no_revocation_is_lost_while_another_waits(scene: Scene) -> None:
     await scene.rounds(8, 10)
     assert len(scene.versions()) == 1
     assert {each for entry in entries for each in entry} <= scene[FIRST].cache.last.revocations[LAST]
+
+
+async def test_a_directory_is_published_once(scene: Scene) -> None:
+    """A new one takes the place of the one that it was made from, and no other's; all have it soon."""
+    node, path = scene[LAST], f"members/{LAST}/liaison.json"
+    await scene.rounds(1)
+    base = sha256(node.cache.last.reference[path]).digest()
+    node.directory = NewDirectory(b"{}", base)
+    await scene.rounds(8, 10)
+    versions = scene.versions()
+    assert len(versions) == 1
+    assert scene[FIRST].cache.last.reference[path] == b"{}"
+    await scene.rounds(4, 10)
+    assert scene.versions() == versions
+    node.directory = NewDirectory(b"[]", base)  # of an older database
+    await scene.rounds(4, 10)
+    assert scene[FIRST].cache.last.reference[path] == b"{}"
 
 
 async def test_revocations_are_signed_anew_before_they_expire(scene: Scene) -> None:
