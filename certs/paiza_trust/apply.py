@@ -114,9 +114,9 @@ def apply(
 ) -> Application:
     """Make the keys that are missing and return the application; the node's certificate is written into its folder.
 
-    ``documents`` are what the member publishes of its practice and its liaison officers, by target path. An application
-    continues what the newest register in the node's archive knows of the member, if there is one. ``TrustError`` names
-    the file of a key that the application would publish and that the node's folder does not hold.
+    ``documents`` are what the member publishes of its practice, by target path. An application continues what the
+    newest register in the node's archive knows of the member, if there is one, its liaison officers included.
+    ``TrustError`` names the file of a key that the application would publish and that the node's folder does not hold.
     """
     member, time = node.member, now.astimezone(UTC).replace(microsecond=0)
     _check_halves(node, time)

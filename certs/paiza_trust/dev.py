@@ -25,6 +25,7 @@ from paiza_register.register_file import RegisterFile
 from paiza_trust import signing
 from paiza_trust.apply import CLASSIFICATION_CEILING, NodeFolder, apply
 from paiza_trust.errors import TrustError
+from paiza_trust.exercise_directory import exercise_directory
 from paiza_trust.exercise_officers import OFFICERS, Issuer, create_officers
 from paiza_trust.files import make_private_folder, write_private
 from paiza_trust.key_folder import SETTINGS, UNSEALED, KeyFolder
@@ -92,7 +93,7 @@ def create(
     make_private_folder(folder.absolute().parent)
     building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=folder.absolute().parent))
     try:
-        made = [_create_member(building, folder, member, federation, port, moment) for member, port in ports.items()]
+        made = [_create_member(building, folder, member, federation, ports, moment) for member in ports]
         act = _founding([each.application for each in made], agreements or {}, moment)
         proposal = Proposal(act)
         for each in made:
@@ -132,16 +133,19 @@ class _Member:
     application: Application
 
 
-def _create_member(building: Path, home: Path, member: str, federation: str, port: int, now: datetime) -> _Member:
+def _create_member(
+    building: Path, home: Path, member: str, federation: str, ports: Mapping[str, int], now: datetime
+) -> _Member:
     """Make a member's node folder below ``building``, which will be moved to ``home``, and its keys and application."""
-    folder, address = building / "nodes" / member, f"127.0.0.1:{port}"
+    folder, address = building / "nodes" / member, f"127.0.0.1:{ports[member]}"
     make_private_folder(folder)
     socket = _admin_socket(home, member)
     make_node_folder(folder, NewNode(member, federation, address, [address], socket), None, now)
     trust = building / "trust" / member
     write_private(trust / SETTINGS, UNSEALED.encode())
     node, keys = NodeFolder.open(folder), KeyFolder(trust)
-    application = apply(node, keys, names_of(member), CLASSIFICATION_CEILING, now, member_documents(OURS, member))
+    documents = {**member_documents(OURS, member), **exercise_directory(member, list(ports), now)}
+    application = apply(node, keys, names_of(member), CLASSIFICATION_CEILING, now, documents)
     return _Member(address, node, keys, application)
 
 

@@ -24,6 +24,7 @@ OFFICERS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "coordinator": (("coordinator",), "coordination"),
     "auditor": (("auditor",), "inspection"),
     "custodian": (("custodian",), "legal-department"),
+    "data": (("data",), "data-office"),
 }
 """The officers of every member of a development federation: name -> roles and unit."""
 

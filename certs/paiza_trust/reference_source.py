@@ -53,7 +53,7 @@ def shared_documents(folder: Path) -> dict[str, bytes]:
 
 
 def member_documents(folder: Path, member: str) -> dict[str, bytes]:
-    """Return what one member publishes about its practice and its liaison officers; nothing where it says nothing."""
+    """Return what one member publishes about its practice; nothing where it says nothing."""
     source = folder / "members" / f"{member}.toml"
     if not _MEMBER.fullmatch(member) or not source.is_file():
         return {}
@@ -62,13 +62,7 @@ def member_documents(folder: Path, member: str) -> dict[str, bytes]:
 
 def member_profile(source: Path, member: str) -> dict[str, bytes]:
     """Return the same of one file, wherever it is."""
-    values = _toml(source)
-    officers = _tables(source, values, "liaison")
-    profile = {key: value for key, value in values.items() if key != "liaison"}
-    documents = {f"members/{member}/profile.json": _document(**profile)}
-    if officers:
-        documents[f"members/{member}/liaison.json"] = _document(officers=officers)
-    return documents
+    return {f"members/{member}/profile.json": _document(**_toml(source))}
 
 
 def all_documents(folder: Path) -> dict[str, bytes]:

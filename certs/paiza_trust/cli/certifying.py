@@ -23,7 +23,7 @@ from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
 from paiza_wire.identity import CertificateUse
 
-OFFICER_ROLES: Final = ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian")
+OFFICER_ROLES: Final = ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data")
 """The roles that a node's officers may have."""
 
 _FILES: Final = (("key", "key"), ("certificate", "crt"))

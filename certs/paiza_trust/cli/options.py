@@ -59,7 +59,7 @@ AGREEMENTS: Final = click.option(
 MEMBER_PROFILE: Final = click.option(
     "--member-profile",
     type=click.Path(path_type=Path),
-    help=N_("TOML file with the member's practice and liaison officers, as in certs/paiza_trust/reference/members."),
+    help=N_("TOML file with the member's practice, as in certs/paiza_trust/reference/members."),
 )
 THRESHOLD: Final = click.option(
     "--threshold", type=int, help=N_("How many custodians must sign a change; default: as before.")

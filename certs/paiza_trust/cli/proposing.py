@@ -299,9 +299,7 @@ def member(
             changes["endpoints"] = [{"address": each} for each in endpoints]
         if ceiling is not None:
             changes["classification_ceiling"] = ceiling
-        made, liaison = dict(own), f"members/{member}/liaison.json"
-        if own and liaison not in own and base.target(member, liaison) is not None:
-            made[liaison] = b""
+        made = dict(own)
         if changes:
             made[f"members/{member}/member.json"] = publication.member_file(base, member, changes, _now())
         return made

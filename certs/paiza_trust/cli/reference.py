@@ -71,5 +71,4 @@ def _counts(found: reference.Reference) -> dict[str, int]:
         "border points": len(found.border_points),
         "legal bases": len(found.legal_bases),
         "profiles": len(found.profiles),
-        "liaison officers": sum(map(len, found.liaison.values())),
     }

@@ -12,7 +12,6 @@ from paiza_domain.reference.mentions import NAMING_FIELDS, Mention, mentions, me
 from paiza_domain.reference.model import (
     BorderPoint,
     LegalBasis,
-    LiaisonOfficer,
     Profile,
     Reference,
     Substance,
@@ -27,7 +26,6 @@ __all__ = [
     "Difference",
     "Finding",
     "LegalBasis",
-    "LiaisonOfficer",
     "Listing",
     "Mention",
     "NameIndex",

@@ -5,7 +5,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -16,7 +15,6 @@ from paiza_domain.reference.model import (
     BorderPoint,
     InternationalControl,
     LegalBasis,
-    LiaisonOfficer,
     NationalControl,
     NationalList,
     Profile,
@@ -26,7 +24,7 @@ from paiza_domain.reference.model import (
     Substance,
     Threshold,
 )
-from paiza_domain.reference.records import MAX_NOTE, MEMBER, SLUG, STATE, File, Record, RecordError
+from paiza_domain.reference.records import MAX_NOTE, MEMBER, STATE, File, Record
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.identifiers import cas_problem
 
@@ -35,7 +33,7 @@ CONTROLS: Final = "reference-controls.json"
 BORDER_POINTS: Final = "reference-border-points.json"
 LEGAL_BASES: Final = "reference-legal-bases.json"
 SHARED_FILES: Final = (SUBSTANCES, CONTROLS, BORDER_POINTS, LEGAL_BASES)
-"""The files that the federation publishes; each member adds its own profile and liaison officers."""
+"""The files that the federation publishes; each member adds its own profile."""
 
 MAX_PARTIES: Final = 250
 """Parties of a treaty."""
@@ -43,10 +41,6 @@ MAX_PROVISIONS: Final = 60
 """Provisions of a treaty that are of use here."""
 MAX_THRESHOLDS: Final = 6
 """Scales that a law tells apart."""
-MAX_OFFICERS: Final = 200
-"""Liaison officers of one member."""
-MAX_CONTACTS: Final = 12
-"""Ways to reach one officer."""
 MAX_LEVELS: Final = 10
 """Levels of classification."""
 MAX_NOTICE_HOURS: Final = 8_760
@@ -54,9 +48,8 @@ MAX_NOTICE_HOURS: Final = 8_760
 MAX_MILLIGRAMS: Final = 10**15
 """A million tonnes."""
 
-_MEMBER_FILE: Final = re.compile(r"members/([a-z][a-z0-9-]{1,15})/(profile|liaison)\.json", re.ASCII)
+_MEMBER_FILE: Final = re.compile(r"members/([a-z][a-z0-9-]{1,15})/profile\.json", re.ASCII)
 _HS: Final = re.compile(r"\d{4}(\.\d\d){0,3}( \(indicative\))?", re.ASCII)
-_CONTACT: Final = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _LIST_ID: Final = re.compile(r"[a-z0-9]+(-[a-zA-Z0-9]+){0,15}", re.ASCII)
 _SUBSTITUTION: Final = ("lawful", "unlawful", "case-by-case", "unknown")
 
@@ -78,14 +71,11 @@ def read(files: Mapping[str, bytes]) -> Reference:
     acts = once(controls_file.records("acts", _act), CONTROLS)
     lists = once(controls_file.records("lists", _listed(acts)), CONTROLS)
     profiles: dict[str, Profile] = {}
-    liaison: dict[str, tuple[LiaisonOfficer, ...]] = {}
     for path in sorted(files):
         found = _MEMBER_FILE.fullmatch(path)
-        if found and found[2] == "profile":
+        if found:
             profile = opened(path).whole(_profile(found[1]))
             profiles |= {} if profile is None else {found[1]: profile}
-        elif found:
-            liaison[found[1]] = opened(path).records("officers", _officer(found[1]))
     return Reference(
         substances=substances,
         international=substances_file.records("international", _international(substances)),
@@ -95,7 +85,6 @@ def read(files: Mapping[str, bytes]) -> Reference:
         border_points=tuple(once(opened(BORDER_POINTS).records("points", _border_point), BORDER_POINTS).values()),
         legal_bases=tuple(once(opened(LEGAL_BASES).records("bases", _legal_basis), LEGAL_BASES).values()),
         profiles=MappingProxyType(profiles),
-        liaison=MappingProxyType(liaison),
         problems=tuple(problems),
     )
 
@@ -246,26 +235,6 @@ def _profile(member: str) -> Callable[[Record], Profile]:
                 }
             ),
             evidence=record.evidence(),
-        )
-
-    return parse
-
-
-def _officer(member: str) -> Callable[[Record], LiaisonOfficer]:
-    def parse(record: Record) -> LiaisonOfficer:
-        text = record.text("expires")
-        try:
-            expiry = date.fromisoformat(text)
-        except ValueError:
-            raise RecordError(f"{record.where}.expires", ("date_malformed", {})) from None
-        return LiaisonOfficer(
-            member=member,
-            name=record.text("name"),
-            posting=record.text("posting"),
-            coverage=record.words("coverage", _formed(MEMBER, "kaz")),
-            languages=record.words("languages", _formed(SLUG, "ru")),
-            contacts=record.pairs("contacts", _CONTACT, MAX_CONTACTS),
-            expiry=expiry,
         )
 
     return parse

@@ -1,4 +1,4 @@
-"""Reference data as frozen records: substances, their control, border points, legal bases, profiles, liaison officers.
+"""Reference data as frozen records: substances, their control, border points, legal bases, profiles.
 
 Every record of law carries its source and whether somebody verified it. It has two periods: ``valid`` is when the law
 is in force, ``recorded`` is when the federation's data contained the record.
@@ -229,23 +229,6 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class LiaisonOfficer:
-    """A liaison officer of a member: posting, coverage, contacts, and the expiry of the record."""
-
-    member: str
-    name: str
-    posting: str
-    coverage: tuple[str, ...]
-    languages: tuple[str, ...]
-    contacts: Mapping[str, str]
-    expiry: date
-
-    def is_expired(self, on: date) -> bool:
-        """Whether the record has expired on a day; on the day of its expiry it has not."""
-        return self.expiry < on
-
-
-@dataclass(frozen=True, slots=True)
 class Reference:
     """All reference data of one version of the register, and the problems of unusable records."""
 
@@ -257,7 +240,6 @@ class Reference:
     border_points: tuple[BorderPoint, ...] = ()
     legal_bases: tuple[LegalBasis, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
-    liaison: Mapping[str, tuple[LiaisonOfficer, ...]] = field(default_factory=dict)
     problems: tuple[FieldError, ...] = ()
 
     def states(self) -> tuple[str, ...]:

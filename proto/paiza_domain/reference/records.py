@@ -159,17 +159,6 @@ class Record:
             raise self.wrong(name, "too_many", most=most)
         return tuple(Record(f"{self.where}.{name}[{at}]", value) for at, value in enumerate(values))
 
-    def pairs(self, name: str, key: re.Pattern[str], most: int) -> Mapping[str, str]:
-        """Read an object of lines by key."""
-        values = self._values.get(name, {})
-        if not isinstance(values, dict) or len(values) > most:
-            raise self.wrong(name, "too_many", most=most)
-        inner = Record(f"{self.where}.{name}", values)
-        for each in values:
-            if not key.fullmatch(each):
-                raise self.wrong(name, "code_malformed", expected="kaz, telephone")
-        return MappingProxyType({each: inner.text(each, needed=False) for each in values})
-
 
 class File:
     """One reference file; its errors are collected in ``problems``."""

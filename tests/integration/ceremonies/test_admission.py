@@ -34,7 +34,7 @@ async def test_a_fourth_member_joins_by_signatures_at_desks(federation: Federati
         desks = [await stack.enter_async_context(Desk(folder, each, register)) for each in MEMBERS]
         # apply
         applied = dev._create_member(
-            folder, folder, "kgz", register.federation, free_ports(1), datetime.now(UTC)
+            folder, folder, "kgz", register.federation, {"kgz": free_ports(1)}, datetime.now(UTC)
         ).application
         # propose, which signs
         act = change(ADMIT, base_of(folder), datetime.now(UTC), applications=[applied], threshold=3)

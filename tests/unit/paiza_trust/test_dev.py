@@ -44,7 +44,7 @@ def test_a_whole_federation_is_made_in_seconds(tmp_path: Path) -> None:
     """Eight members stand in well under ten seconds, and their register verifies."""
     created = dev.create(tmp_path / "federation", ALL)
     assert created.seconds < 10
-    assert len(created.profiles) == 8 * 6
+    assert len(created.profiles) == 8 * 7
     register = read(tmp_path / "federation", datetime.now(UTC))
     assert [member.id for member in register.active_members()] == sorted(ALL)
     assert {member.names["ru"].split(" (", maxsplit=1)[0] for member in register.members.values()} >= {
@@ -111,7 +111,7 @@ def test_a_node_is_ready_to_run(folder: Path) -> None:
         assert (node / "keys/tls.key").is_file()
         officers = tomllib.loads((node / "officers.toml").read_text())["officer"]
         assert {role for officer in officers for role in officer["roles"]} == {
-            "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian",
+            "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data",
         }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_an_officer_is_ready_to_work(folder: Path) -> None:
     officers = {
         officer["id"]: officer for officer in tomllib.loads((folder / "nodes/tjk/officers.toml").read_text())["officer"]
     }
-    for name in ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian"):
+    for name in ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data"):
         home = folder / "home" / f"tjk-{name}"
         profile = tomllib.loads((home / "profile.toml").read_text())
         assert profile["id"] == f"spiffe://tjk.paiza.example/officer/{name}"
@@ -138,7 +138,7 @@ def test_an_officer_is_ready_to_work(folder: Path) -> None:
 def test_no_two_keys_are_the_same(folder: Path) -> None:
     """Every private key of the federation is one of a kind."""
     private = [path.read_bytes() for pattern in ("*.key", "*.seed", "*.pem") for path in folder.rglob(pattern)]
-    assert len(private) == len(set(private)) == 2 * (8 + 8 + 6 * 2)
+    assert len(private) == len(set(private)) == 2 * (8 + 8 + 7 * 2)
 
 
 def test_a_passphrase_encrypts_every_officers_key(tmp_path: Path) -> None:

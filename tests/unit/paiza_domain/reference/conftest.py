@@ -89,11 +89,6 @@ FILES: dict[str, Any] = {
         "controlled_delivery": {"authorised_by": titled("the director"), "substitution": "lawful", "notice_hours": 24},
         "classification": [{"level": 1, "names": {"ru": "ДСП", "en": "restricted"}}],
     },
-    "members/kaz/liaison.json": {
-        "format": 1,
-        "officers": [{"name": "An Invented Officer", "posting": "centre", "coverage": ["centre", "tjk"],
-                      "languages": ["ru"], "contacts": {"telephone": "+00 000"}, "expires": "2027-12-31"}],
-    },
 }  # fmt: skip
 
 

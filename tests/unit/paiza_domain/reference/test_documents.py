@@ -86,11 +86,10 @@ def test_problems_are_counted_up_to_a_limit() -> None:
 
 
 def test_members_speak_for_themselves() -> None:
-    """Profile and liaison officers belong to the member whose folder holds them; other files are passed over."""
+    """A profile belongs to the member whose folder holds it; other files are passed over."""
     found = reference.read({**encoded(FILES), "members/kaz/member.json": b"not ours", "federation.json": b"nor this"})
     assert found.problems == ()
     assert found.profiles["kaz"].classification[1]["ru"] == "ДСП"
-    assert found.liaison["kaz"][0].contacts == {"telephone": "+00 000"}
 
 
 _json = st.recursive(
