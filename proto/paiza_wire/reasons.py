@@ -49,6 +49,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "database_unavailable": "The node's database cannot be read or written now; try again later, or have the operator check it.",
     "delivery_dropped": "An operator of the sending node dropped the delivery; ask that operator why.",
     "delivery_expired": "The message could not be delivered within its lifetime; the author should send it again if it still matters.",
+    "directory_conflict": "Another directory of liaison officers was published since the draft was written; make a draft of that one.",
+    "directory_invalid": "The directory of liaison officers could not be used by its readers; correct the named fields.",
     "disk_full": "The disk has no room left; free some and try again.",
     "encryption_key_expired": "A member has no encryption key that is valid now; that member must publish a new one.",
     "erased": "The content was erased; its header, signatures and proofs remain.",

@@ -142,6 +142,7 @@ async def serve(
         publisher=await asyncio.to_thread(_publisher, config, reader, node_keys, clock),
         clock=clock,
         revocations_key=partial(load_revocations_key, config),
+        directory=lambda: services.directory.last,
         changes=lambda: tuple(services.proposals.complete.values()),
     )
     server, health = public_server(

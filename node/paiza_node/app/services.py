@@ -22,6 +22,7 @@ from paiza_node.features.attachments.download import AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.upload import Upload
 from paiza_node.features.ceremonies.proposals import Proposals
+from paiza_node.features.directory.publish import PublishDirectory
 from paiza_node.features.enrolment.ask_issuer import AskIssuer
 from paiza_node.features.forwarding.forward import Forward
 from paiza_node.features.forwarding.notify_new_holders import NotifyNewHolders
@@ -141,3 +142,4 @@ class Services:
     restore_from_peers: RestoreFromPeers
     proposals: Proposals
     issuer: AskIssuer | None
+    directory: PublishDirectory

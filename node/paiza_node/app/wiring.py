@@ -47,6 +47,8 @@ from paiza_node.features.audit.trail import Audit
 from paiza_node.features.ceremonies.pass_on import PassOn
 from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_node.features.ceremonies.service import CeremonyService, ProposalService
+from paiza_node.features.directory.publish import PublishDirectory
+from paiza_node.features.directory.service import DirectoryService
 from paiza_node.features.enrolment.ask_issuer import AskIssuer
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import Export
@@ -143,6 +145,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     consult = Consult(core, log_index.catch_up)
     proposals = Proposals(core, dependencies.reader)
     pass_on = PassOn(core, proposals, peers)
+    directory = PublishDirectory(core)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     core.ledger.changes.subscribe([
         queues,
@@ -162,6 +165,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
             *_peer_audit_handlers(core, consult, peers),
             CeremonyService(proposals),
             ProposalService(proposals),
+            DirectoryService(directory),
         ),
         background_tasks=(
             peers.run,
@@ -195,6 +199,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         restore_from_peers=restore_from_peers,
         proposals=proposals,
         issuer=_issuer(dependencies, witness),
+        directory=directory,
     )
 
 

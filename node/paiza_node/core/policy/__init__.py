@@ -29,7 +29,7 @@ REMEMBERED_FACTS: Final = 2048  # cached attributes of similar messages
 NEEDS_GRANT: Final = "-needs-grant"
 """The suffix of the ids of rules that forbid only what the originator did not consent to."""
 
-ABOUT_REGISTER: Final = frozenset({"read_register", "ceremony"})
+ABOUT_REGISTER: Final = frozenset({"read_register", "ceremony", "publish_directory"})
 
 CONTEXTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "forward": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),

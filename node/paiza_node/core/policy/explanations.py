@@ -21,6 +21,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "officer-holds": N_("Duty, authorising and coordinating officers place messages under legal hold."),
     "officer-reviews": N_("Liaison, duty and authorising officers decide on messages whose review date has come."),
     "coordinator-oversees": N_("Coordinators see the log entries that other members granted."),
+    "data-officer-publishes": N_("Data officers publish the directory of liaison officers."),
     "custodian-signs": N_("Custodians propose and sign changes of the register."),
     "member-suspended": N_("Nothing is exchanged with a suspended member."),
     "member-exchanges": N_("Active members exchange messages."),

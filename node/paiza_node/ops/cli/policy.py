@@ -40,7 +40,10 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
 
 ABOUT_MESSAGES: Final = ("open", "open_annex", "submit", "deliver", "forward", "take_forwarded", "export", "derive")
-OTHERS: Final = ("session", "list", "watch", "trail", "evidence", "read_log", "read_register", "ceremony", "exchange")
+OTHERS: Final = (
+    "session", "list", "watch", "trail", "evidence", "read_log", "read_register", "ceremony", "publish_directory",
+    "exchange",
+)  # fmt: skip
 
 
 @click.group("policy", help=N_("Check rules, and explain why an act is allowed or denied."))
@@ -78,7 +81,7 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
         " of ours or a member. MESSAGE: an id, a digest or its beginning; none for actions "
         "without a message. Exits with 3 if denied. Actions: open, open_annex, submit, deliver, forward, "
         "take_forwarded, export, derive, session, list, watch, trail, evidence, read_log, read_register, ceremony, "
-        "exchange."
+        "publish_directory, exchange."
     ),
 )
 @shared

@@ -7,11 +7,12 @@ from paiza_wire.errors import Rejected
 
 WORKING = {"liaison", "duty", "authoriser", "coordinator"}
 CASES = (*sorted(WORKING), "auditor")
-ROLES = (*CASES, "custodian")
+ROLES = (*CASES, "custodian", "data")
 ALLOWED = {
     "session": set(ROLES),
     "read_register": set(ROLES),
     "ceremony": {"custodian"},
+    "publish_directory": {"data"},
     "list": set(CASES),
     "watch": WORKING,
     "open": WORKING,
