@@ -152,6 +152,14 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "delivery_expired": Remedy(
             N_("The message could not be delivered within its lifetime."), N_("Send it again if it still matters.")
         ),
+        "directory_conflict": Remedy(
+            N_("Another directory was published since this draft was written."),
+            N_("Write a new draft with `paiza directory edit`, and make your changes in it."),
+        ),
+        "directory_invalid": Remedy(
+            N_("The node refuses the directory: its readers could not use it."),
+            N_("Check the draft with `paiza directory check`; if it finds nothing, ask the operator of your node."),
+        ),
         "disk_full": Remedy(N_("The disk has no room left."), N_("Free some room and repeat the command.")),
         "encryption_key_expired": Remedy(
             N_("A member has no encryption key that is valid now."),

@@ -1,4 +1,4 @@
-"""Commands that read: inbox, open, thread, watch, contacts."""
+"""Commands that read: inbox, open, thread, watch."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +9,9 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import attachments, display, request_statuses, substance_notes, tasks
-from paiza_client.cli.liaison import liaison_object, tell_liaison
 from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
-from paiza_client.local import reference_data
 from paiza_client.sdk import as_json, messages, substances, threads
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.substances import Notes
@@ -133,52 +131,6 @@ def thread(*, message: str, open_too: bool) -> None:
         request_statuses.tell(terminal, standings, {each.digest: each.id for each in found}, now)
         if any(threads.in_workflow(each.header) for each in found):
             terminal.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
-
-
-@click.command(help=N_("List the members of the federation, by the verified register."))
-@shared
-def contacts() -> None:
-    """List members."""
-    terminal = current_terminal()
-
-    async def work() -> Any:
-        async with terminal.session() as session:
-            return session.register()
-
-    register = run(work())
-    liaison = reference_data.of(register).reference.liaison
-    if terminal.wants_json:
-        terminal.json(
-            [
-                {
-                    "member": each.id,
-                    "names": dict(each.names),
-                    "status": each.status,
-                    "classification_ceiling": each.classification_ceiling,
-                    "endpoints": list(each.endpoints),
-                    "logs": list(each.origins),
-                    "liaison": [liaison_object(officer) for officer in liaison.get(each.id, ())],
-                }
-                for _id, each in sorted(register.members.items())
-            ]
-            + [{"member": each, "status": "unusable", "reason": why} for each, why in sorted(register.unusable.items())]
-        )
-        return
-    if register.late:
-        terminal.warn(
-            _("The register should have been renewed by {time}.").format(time=display.when(register.expiry_time))
-        )
-    rows = [
-        (each.id, each.names.get(lang(), each.id), _(_STATUSES[each.status]), str(each.classification_ceiling))
-        for _id, each in sorted(register.members.items())
-    ]
-    unusable = _STATUSES["unusable"]
-    rows += [(each, each, _(unusable), "") for each in sorted(register.unusable)]
-    terminal.table((_("Member"), _("Name"), _("Status"), _("Highest level")), rows)
-    tell_liaison(terminal, [officer for _id, officers in sorted(liaison.items()) for officer in officers])
-
-
-_STATUSES: Final = {"active": N_("active"), "suspended": N_("suspended"), "unusable": N_("data unusable")}
 
 
 def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:

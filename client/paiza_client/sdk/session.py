@@ -30,6 +30,7 @@ from paiza_client.sdk.approvals import Approvals
 from paiza_client.sdk.archived_sets import ArchivedFiles
 from paiza_client.sdk.attachments import Attachments, SavedAttachment
 from paiza_client.sdk.audit_query import AuditQuery
+from paiza_client.sdk.directories import DirectoryCalls
 from paiza_client.sdk.evidence_files import EvidenceFiles
 from paiza_client.sdk.exports import Exports
 from paiza_client.sdk.forwarding import Forwarding
@@ -85,6 +86,7 @@ class Session:
     evidence_files  evidence files of messages, with openings and disclosed parts
     exports         the node's permission to write contents to a file
     workflows       the state of controlled deliveries and joint operations
+    directory       publish the own member's directory of liaison officers
     attachments     transfers of attachments; `save_attachment` and `sending.send` use it
     outbox          the signed messages on this machine that wait to be sent; `listing` shows their headers
     profile         the officer, the member, the node and the folder on this machine
@@ -99,6 +101,7 @@ class Session:
     evidence_files: EvidenceFiles
     exports: Exports
     workflows: Workflows
+    directory: DirectoryCalls
     attachments: Attachments
     outbox: Outbox
     profile: Profile
@@ -126,6 +129,7 @@ class Session:
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
         self.tasks = Tasks(connection, self._call)
+        self.directory = DirectoryCalls(connection, self._call)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
         self.evidence_files = EvidenceFiles(
             connection, self._call, profile, self.exports, self.attachments, self.archived_set, self._open

@@ -27,6 +27,7 @@ _ROLES: Final = {
     "coordinator": N_("coordinator"),
     "auditor": N_("auditor"),
     "custodian": N_("register custodian"),
+    "data": N_("data officer"),
 }
 _UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {

@@ -4,9 +4,9 @@ A member publishes it in the register, as ``members/<id>/liaison.json`` under it
 about messages: it tells people whom to call.
 """
 
-from paiza_domain.directory.accreditation import Accreditation, accreditations
+from paiza_domain.directory.accreditation import Accreditation, accreditations, unmatched
 from paiza_domain.directory.coverage import Hole, holes, on_duty, roster_gaps
-from paiza_domain.directory.differences import differences
+from paiza_domain.directory.differences import differences, hours_text, moment_text, shift_text
 from paiza_domain.directory.documents import DirectoryError, Published, State, path_of, published, read, to_bytes
 from paiza_domain.directory.draft import read_draft
 from paiza_domain.directory.model import (
@@ -38,12 +38,16 @@ __all__ = [
     "accreditations",
     "differences",
     "holes",
+    "hours_text",
+    "moment_text",
     "on_duty",
     "path_of",
     "published",
     "read",
     "read_draft",
     "roster_gaps",
+    "shift_text",
     "to_bytes",
+    "unmatched",
     "write_draft",
 ]

@@ -93,6 +93,11 @@ def moment_text(time: datetime, zone: str, lang: str) -> str:
     return f"{time_text(local, lang)} {local:%z}"
 
 
+def hours_text(hours: WorkingHours) -> str:
+    """Return working hours as one line."""
+    return f"{', '.join(hours.days)} {times.clock_text(hours.begin)}–{times.clock_text(hours.end)} {hours.time_zone}"
+
+
 def _key(shift: Shift) -> tuple[Any, ...]:
     return shift.interval, shift.officer, shift.name, tuple(sorted(shift.contacts.items()))
 
@@ -107,8 +112,7 @@ def _change(label: str, was: str, now: str, lang: str) -> str:
 
 def _text(value: object, lang: str) -> str:
     if isinstance(value, WorkingHours):
-        begin, end = times.clock_text(value.begin), times.clock_text(value.end)
-        return f"{', '.join(value.days)} {begin}–{end} {value.time_zone}"
+        return hours_text(value)
     if isinstance(value, date):
         return date_text(value, lang)
     if isinstance(value, Mapping):
