@@ -29,7 +29,7 @@ from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.member_file import ca_entry
 from paiza_register.ceremony.times import read_time
 from paiza_register.documents import FORMAT
-from paiza_register.node_folder import BACKDATED
+from paiza_register.node_folder import BACKDATED, log_key_file, log_key_files, witness_key_file
 from paiza_register.register_file import RegisterFile
 from paiza_trust.errors import TrustError, from_wire
 from paiza_trust.files import replace_private, write_private
@@ -119,7 +119,8 @@ def apply(
     ``TrustError`` names the file of a key that the application would publish and that the node's folder does not hold.
     """
     member, time = node.member, now.astimezone(UTC).replace(microsecond=0)
-    _check_halves(node, time)
+    known = _known(node)
+    log_key, witness_key = _check_halves(node, known, time)
     pairs = {name: own.make_pair(f"{name}-{member}") for name in PAIRS if name != "revocations"}
     pairs["revocations"] = node.keys.pair("revocations")
     publisher = CryptoSigner(node.keys.key("publisher.key", MLDSA44))
@@ -136,17 +137,15 @@ def apply(
         "officer_cas": [ca_entry(ca) for ca in announced["officer"]],
         "classification_ceiling": ceiling,
     }
-    known = _known(node)
     files = {
         **({f"members/{member}/revoked.json": _NOTHING_REVOKED} if known is None else known.files),
         f"members/{member}/member.json": to_json(document if known is None else known.joined(document, time)),
         **documents,
     }
-    log_key, witness_key = node.keys.key("log.key", ED25519), node.keys.key("witness.key", MLDSA44)
     provers = {
         **{f"{role}_ca": partial(keys.sign, key) for role, key in authorities.items()},
-        "log": partial(keys.sign, log_key),
-        "witness": partial(keys.sign_mldsa44, witness_key),
+        "log": partial(keys.sign, log_key.private_key),
+        "witness": partial(keys.sign_mldsa44, witness_key.private_key),
     }
     application = application_of(
         node.federation, member, time, files, {**pairs, "publisher": publisher}, provers, known
@@ -155,32 +154,35 @@ def apply(
     return application
 
 
-def _check_halves(node: NodeFolder, time: datetime) -> None:
-    """Refuse to publish a key whose private half the node's folder lacks: what others seal for it would be lost."""
+def _check_halves(node: NodeFolder, known: Known | None, time: datetime) -> tuple[SignerKey, WitnessSigner]:
+    """Refuse to publish a key whose private half the node's folder lacks: what others seal for it would be lost.
+
+    Return the newest key of the log and that of the witness, as the register knows them.
+    """
     folder = node.keys.folder
-    for name in ("log.key", "witness.key", "publisher.key"):
-        if not (folder / name).exists():
-            raise _lacking(folder / name)
+    if not (folder / "publisher.key").exists():
+        raise _lacking(folder / "publisher.key")
     seeds = [node.keys.key(path.name, X_WING) for path in sorted(folder.glob("encryption*.seed"))]
     held = {key_wrapping.private_key_from_seed(seed).public_key.key_id.hex() for seed in seeds}
     try:
-        log, witness = node.document["log_keys"][-1], node.document["witness_keys"][-1]
-        log_key = SignerKey.from_ed25519(log["origin"], node.keys.key("log.key", ED25519))
-        witness_key = WitnessSigner.from_private_key(witness["name"], node.keys.key("witness.key", MLDSA44))
-        halves = {
-            "log.key": log_key.verifier_key.to_vkey() == log["vkey"],
-            "witness.key": witness_key.witness_key.to_vkey() == witness["vkey"],
-            "encryption.seed": all(
-                each["key_id"] in held
-                for each in node.document["encryption_keys"]
-                if read_time(each["not_after"]) >= time
-            ),
-        }
+        listed = node.document if known is None else known.joined(node.document, time)
+        log, witness = listed["log_keys"][-1], listed["witness_keys"][-1]
+        files, witness_file = log_key_files(folder, log["origin"]), witness_key_file(folder, witness["name"])
+        wanted = [each["key_id"] for each in node.document["encryption_keys"] if read_time(each["not_after"]) >= time]
     except (LookupError, TypeError, AttributeError, ValueError, Rejected) as error:
         raise _no_node(node.folder) from error
-    for name, is_held in halves.items():
-        if not is_held:
-            raise _lacking(folder / name)
+    if not held.issuperset(wanted):
+        raise _lacking(folder / "encryption.seed")
+    if not witness_file.exists():
+        raise _lacking(witness_file)
+    witness_key = WitnessSigner.from_private_key(witness["name"], node.keys.key(witness_file.name, MLDSA44))
+    if witness_key.witness_key.to_vkey() != witness["vkey"]:
+        raise _lacking(witness_file)
+    for path in files:
+        log_key = SignerKey.from_ed25519(log["origin"], node.keys.key(path.name, ED25519))
+        if log_key.verifier_key.to_vkey() == log["vkey"]:
+            return log_key, witness_key
+    raise _lacking(log_key_file(folder, log["origin"]))
 
 
 def _lacking(file: Path) -> TrustError:

@@ -41,6 +41,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     changes.MEMBER_KEY: N_("{title} ({member}) will sign with another key what it says about itself"),
     changes.PUBLISHER: N_("The node of {title} ({member}) will publish and revoke with other keys"),
     changes.REFERENCE_HOLDER: N_("The data officer of {title} ({member}) will sign the reference data"),
+    changes.LOG_KEY: N_("{title} ({member}) will sign its log {name} with another key too"),
     changes.LOG_ORIGIN: N_("{title} ({member}) will have the log {name}; nothing more is added to the one before it"),
     changes.WITNESS: N_("{title} ({member}) will have the witness {name}, beside those before it"),
 }
@@ -270,7 +271,11 @@ def _log_origin(act: Change, language: Language, translate: Translate) -> list[s
 
 def _new_key(act: Change, language: Language, translate: Translate) -> list[str]:
     words = _words(act.vkey.encode(), language)
-    return ["    " + translate(N_("fingerprint of the new key: {words}")).format(words=words)]
+    told = ["    " + translate(N_("fingerprint of the new key: {words}")).format(words=words)]
+    if act.until is not None:
+        ends = N_("What the former key alone signs from {time} on is refused; what it signed before stays proven")
+        told.append("    " + translate(ends).format(time=time_text(act.until)))
+    return told
 
 
 def _member_key(act: Change, language: Language, translate: Translate) -> list[str]:
@@ -333,6 +338,7 @@ def _policy(act: Change, language: Language, translate: Translate) -> list[str]:
 
 _DETAILS: Final[Mapping[str, Callable[[Change, Language, Translate], list[str]]]] = {
     changes.MEMBER_KEY: _member_key,
+    changes.LOG_KEY: _new_key,
     changes.LOG_ORIGIN: _log_origin,
     changes.WITNESS: _new_key,
     changes.REFERENCE_HOLDER: _reference_holders,

@@ -44,6 +44,29 @@ OFFICERS: Final = """# The officers this node knows. Each is issued two certific
 """
 
 
+def log_key_file(folder: Path, origin: str) -> Path:
+    """Return the file of a log's first key: `log.key`, or for a later log of the member `log-<n>.key` if it exists."""
+    own = folder / f"log-{number_of(origin)}.key"
+    return own if own.exists() else folder / "log.key"
+
+
+def log_key_files(folder: Path, origin: str) -> list[Path]:
+    """Return the key files of a log: its first key's, if it is there, and `log-<n>-<key id>.key` of those after it."""
+    first, later = log_key_file(folder, origin), sorted(folder.glob(f"log-{number_of(origin)}-*.key"))
+    return [first, *later] if first.exists() else later
+
+
+def witness_key_file(folder: Path, name: str) -> Path:
+    """Return the file of a witness key: `witness-<n>.key` if it exists, else that of the first one, `witness.key`."""
+    own = folder / f"witness-{number_of(name)}.key"
+    return own if own.exists() else folder / "witness.key"
+
+
+def number_of(name: str) -> int:
+    """Return the number of a log or a witness, at the end of its name."""
+    return int(name.rpartition("/")[2])
+
+
 @dataclass(frozen=True)
 class NewNode:
     """A node to be made: ``listen`` is where it serves, ``endpoints`` where others reach it, each "host:port".

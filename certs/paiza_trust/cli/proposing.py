@@ -24,6 +24,7 @@ _APPLICATION: Final = click.argument("application", type=click.Path(path_type=Pa
 _APPLICATIONS: Final = click.argument("applications", type=click.Path(path_type=Path), nargs=-1, required=True)
 _MEMBER: Final = click.argument("member")
 _VKEY: Final = click.argument("vkey")
+TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _REGISTER: Final = click.option(
     "--register",
     type=click.Path(path_type=Path),
@@ -163,6 +164,26 @@ def publisher(given: _Given, application: Path) -> None:
     _change(given, change.PUBLISHER, [application])
 
 
+_UNTIL: Final = click.option(
+    "--until",
+    type=click.DateTime([TIME_FORMAT]),
+    help=N_("When the former key is abandoned, as 2027-01-31T00:00:00Z. Default: it stays beside the new one."),
+)
+_STOLEN: Final = click.option(
+    "--stolen", is_flag=True, help=N_("Abandon the former key now: somebody else may hold it.")
+)
+
+
+@propose.command("log-key", help=N_("Admit VKEY, another key of a member's log, as `paiza-node rotate log` shows it."))
+@_VKEY
+@_UNTIL
+@_STOLEN
+@_common
+def log_key(given: _Given, vkey: str, until: datetime | None, *, stolen: bool) -> None:
+    """Propose another key of a member's log."""
+    _change(given, change.LOG_KEY, member=vkey.partition(".")[0], vkey=vkey, until=until, stolen=stolen)
+
+
 @propose.command("log-origin", help=N_("Admit VKEY, the key of a member's next log, as `paiza-node restore` shows it."))
 @_VKEY
 @_common
@@ -171,12 +192,14 @@ def log_origin(given: _Given, vkey: str) -> None:
     _change(given, change.LOG_ORIGIN, member=vkey.partition(".")[0], vkey=vkey)
 
 
-@propose.command(help=N_("Admit VKEY, the key of a member's next witness, as the node publishes it."))
+@propose.command(help=N_("Admit VKEY, the key of a member's next witness, as `paiza-node rotate witness` shows it."))
 @_VKEY
+@_UNTIL
+@_STOLEN
 @_common
-def witness(given: _Given, vkey: str) -> None:
+def witness(given: _Given, vkey: str, until: datetime | None, *, stolen: bool) -> None:
     """Propose the next witness of a member."""
-    _change(given, change.WITNESS, member=vkey.partition(".")[0], vkey=vkey)
+    _change(given, change.WITNESS, member=vkey.partition(".")[0], vkey=vkey, until=until, stolen=stolen)
 
 
 @propose.command(
@@ -314,13 +337,17 @@ def _change(
     *,
     member: str = "",
     vkey: str = "",
+    until: datetime | None = None,
+    stolen: bool = False,
     threshold: int | None = None,
 ) -> None:
     read = [carried_files.application(path) for path in applications]
+    now = _now()
+    ends = now if stolen else until and until.replace(tzinfo=UTC)
     _propose(
         given,
         lambda base: change.change(
-            what, base, _now(), member=member, applications=read, vkey=vkey, threshold=threshold
+            what, base, now, member=member, applications=read, vkey=vkey, until=ends, threshold=threshold
         ),
     )
 

@@ -244,8 +244,16 @@ class Known:
         known["encryption_keys"] = [key for key in known["encryption_keys"] if read_time(key["not_after"]) >= time]
         endpoints = document["endpoints"]
         endpoints = [*endpoints, *(each for each in self.document["endpoints"] if each not in endpoints)]
-        lists = {name: [*kept, *(key for key in document[name] if key not in kept)] for name, kept in known.items()}
+        lists = {
+            name: [*kept, *(key for key in document[name] if _key(key) not in map(_key, kept))]
+            for name, kept in known.items()
+        }
         return {**document, **lists, "endpoints": endpoints[:MAX_LIST]}
+
+
+def _key(listed: Mapping[str, Any]) -> str:
+    """Return which key an entry of member.json is about; what else it says of the key may have changed."""
+    return str(listed["vkey" if "vkey" in listed else "key_id"])
 
 
 def _member_path(member: str) -> str:

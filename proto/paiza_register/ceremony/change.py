@@ -45,6 +45,7 @@ THRESHOLD: Final = "threshold"
 MEMBER_KEY: Final = "member-key"
 PUBLISHER: Final = "publisher"
 REFERENCE_HOLDER: Final = "reference-holder"
+LOG_KEY: Final = "log-key"
 LOG_ORIGIN: Final = "log-origin"
 WITNESS: Final = "witness"
 POLICY: Final = "policy"
@@ -53,7 +54,7 @@ RESIGN: Final = "resign"
 ATTENDANCE: Final = timedelta(days=395)
 """A custodian who signed nothing for so long, 13 months, may have lost the key."""
 
-_FIELDS: Final = ("kind", "what", "member", "applications", "vkey", "policy", "threshold", "time", "base")
+_FIELDS: Final = ("kind", "what", "member", "applications", "vkey", "until", "policy", "threshold", "time", "base")
 _POLICY: Final = ("timestamp_life_hours", "grace_hours", "agreements", "legal_bases")
 
 
@@ -98,14 +99,16 @@ class Policy:
 class Change:
     """The act of changing a register. What is not needed is empty: "" or (), of the policy None.
 
-    ``member`` is the one that is suspended, removed, or has another key ``vkey`` of a log or a witness. Every other
-    change of members is by their ``applications``. ``threshold`` is the one that holds afterwards.
+    ``member`` is the one that is suspended, removed, or has another key ``vkey`` of a log or a witness, whose former
+    keys are abandoned from ``until`` on; None if they are not. Every other change of members is by their
+    ``applications``. ``threshold`` is the one that holds afterwards.
     """
 
     what: str
     member: str
     applications: Sequence[Application]
     vkey: str
+    until: datetime | None
     policy: Policy | None
     threshold: int
     time: datetime
@@ -123,6 +126,7 @@ class Change:
             member=carried.text(values, "member"),
             applications=tuple(Application.read(each.encode()) for each in applications),
             vkey=carried.text(values, "vkey"),
+            until=read_time(until) if (until := carried.text(values, "until")) else None,
             policy=None if values["policy"] is None else Policy.read(values["policy"]),
             threshold=carried.number(values, "threshold"),
             time=read_time(carried.text(values, "time")),
@@ -137,6 +141,7 @@ class Change:
             "member": self.member,
             "applications": [each.data.decode() for each in self.applications],
             "vkey": self.vkey,
+            "until": "" if self.until is None else time_text(self.until),
             "policy": None if self.policy is None else self.policy.values(),
             "threshold": self.threshold,
             "time": time_text(self.time),
@@ -175,6 +180,10 @@ class Change:
         given = (bool(self.member), bool(self.applications), bool(self.vkey), self.policy is not None)
         if given != (form.member, form.applications, form.vkey, form.policy):
             raise Rejected("malformed", f"a change {self.what} states more, or less, than it needs")
+        if self.until is not None and not form.until:
+            raise Rejected("malformed", f"a change {self.what} ends no key")
+        if self.until is not None and self.until < self.time:
+            raise Rejected("clock_skew", "a key is abandoned at an earlier time than that of the change")
         if len(self.applications) > 1 and not form.several:
             raise Rejected("malformed", f"a change {self.what} is of one application")
         if len(set(self.members)) != len(self.members):
@@ -214,6 +223,7 @@ def change(
     member: str = "",
     applications: Sequence[Application] = (),
     vkey: str = "",
+    until: datetime | None = None,
     policy: Policy | None = None,
     threshold: int | None = None,
 ) -> Change:
@@ -224,7 +234,8 @@ def change(
     if what != RESIGN:
         base.check_valid(now)
     time = now.astimezone(UTC).replace(microsecond=0)
-    proposed = Change(what, member, tuple(applications), vkey, policy, threshold or base.threshold, time, base)
+    ends = None if until is None else until.astimezone(UTC).replace(microsecond=0)
+    proposed = Change(what, member, tuple(applications), vkey, ends, policy, threshold or base.threshold, time, base)
     proposed.draft  # noqa: B018 - refused here, not by the first who reads it
     return proposed
 
@@ -318,6 +329,11 @@ def _reference_holder(change: Change, successor: Successor) -> None:
     successor.sign_anew(roles.REFERENCE)
 
 
+def _log_key(change: Change, successor: Successor) -> None:
+    _demand_status(successor, change.member, "active", "suspended")
+    successor.add_key(change.member, "log_keys", "origin", change.vkey, same_name=True, until=change.until)
+
+
 def _log_origin(change: Change, successor: Successor) -> None:
     _demand_status(successor, change.member, "active", "suspended")
     successor.add_key(change.member, "log_keys", "origin", change.vkey)
@@ -325,7 +341,7 @@ def _log_origin(change: Change, successor: Successor) -> None:
 
 def _witness(change: Change, successor: Successor) -> None:
     _demand_status(successor, change.member, "active", "suspended")
-    successor.add_key(change.member, "witness_keys", "name", change.vkey)
+    successor.add_key(change.member, "witness_keys", "name", change.vkey, until=change.until)
 
 
 def _policy(change: Change, successor: Successor) -> None:
@@ -360,6 +376,7 @@ class _Form:
     applications: bool = False
     several: bool = False
     vkey: bool = False
+    until: bool = False  # it may state one
     policy: bool = False
 
 
@@ -373,8 +390,9 @@ _CHANGES: Final[Mapping[str, _Form]] = {
     MEMBER_KEY: _Form(_member_key, applications=True),
     PUBLISHER: _Form(_publisher, applications=True),
     REFERENCE_HOLDER: _Form(_reference_holder, applications=True, several=True),
+    LOG_KEY: _Form(_log_key, member=True, vkey=True, until=True),
     LOG_ORIGIN: _Form(_log_origin, member=True, vkey=True),
-    WITNESS: _Form(_witness, member=True, vkey=True),
+    WITNESS: _Form(_witness, member=True, vkey=True, until=True),
     POLICY: _Form(_policy, policy=True),
     RESIGN: _Form(_resign),
 }

@@ -14,7 +14,7 @@ from paiza_register.ceremony.base import Base, custodians, publishers
 from paiza_register.ceremony.draft import Draft, Quorum, Signers
 from paiza_register.ceremony.federation_file import holders, pin, to_json
 from paiza_register.ceremony.metadata import described
-from paiza_register.ceremony.times import ROOT_LIFE, expiry
+from paiza_register.ceremony.times import ROOT_LIFE, expiry, time_text
 from paiza_register.documents import Federation, parse_member, parse_revoked
 from paiza_register.pair_key import PairKey
 from paiza_register.verified_set import FEDERATION, target_path
@@ -126,14 +126,32 @@ class Successor:
                     raise Rejected("conflict", f"{name} is no newer than the keys that are known")
                 self.document[listed].append(entry)
 
-    def add_key(self, member: str, listed: str, label: str, vkey: str) -> None:
-        """Pin the next key of a member's logs or witnesses, and name it in member.json, which is signed anew."""
+    def add_key(
+        self,
+        member: str,
+        listed: str,
+        label: str,
+        vkey: str,
+        *,
+        same_name: bool = False,
+        until: datetime | None = None,
+    ) -> None:
+        """Pin the next key of a member's logs or witnesses, and name it in member.json, which is signed anew.
+
+        It has the next name, or with ``same_name`` that of the newest one, which it follows. The keys before it end at
+        ``until``, if they do not end earlier: of a log those of the same name, of witnesses all.
+        """
         path = f"members/{member}/member.json"
         own, entry = self.base.document(member), pin(label, vkey)
         kind = _of(own[listed][0][label])
-        next_number = 1 + max(_number(name) for name, _ in self.base.pins_of(member) if _of(name) == kind)
-        if entry[label] != f"{kind}/{next_number}":
-            raise Rejected("unknown_log", f"the key is of {entry[label]}; the next one is {kind}/{next_number}")
+        newest = max(_number(name) for name, _ in self.base.pins_of(member) if _of(name) == kind)
+        wanted = f"{kind}/{newest if same_name else newest + 1}"
+        if entry[label] != wanted:
+            raise Rejected("unknown_log", f"the key is of {entry[label]}; the next one is of {wanted}")
+        if until is not None:
+            for key in own[listed]:
+                if not same_name or key[label] == wanted:
+                    key["until"] = min(time_text(until), key.get("until", time_text(until)))
         self.document[listed].append(entry)
         own[listed].append({label: entry[label], "vkey": vkey})
         changed = to_json(own)

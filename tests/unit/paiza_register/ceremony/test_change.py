@@ -14,6 +14,7 @@ from paiza_register.ceremony.application import Known
 from paiza_register.ceremony.change import (
     ADMIT,
     CUSTODIAN,
+    LOG_KEY,
     LOG_ORIGIN,
     MEMBER_KEY,
     POLICY,
@@ -265,6 +266,66 @@ def test_a_member_gets_the_next_log_or_witness(world: World, what: str, make: An
         assert reason in {"unknown_log", "malformed"}
     assert refused(lambda: world.change(what, member="kgz", vkey=make("kgz", 1)[1])) == "unknown_member"
     assert refused(lambda: world.change(what, member="uzb", vkey="no key")) in {"unknown_log", "malformed"}
+
+
+@pytest.mark.parametrize("until", [None, timedelta(0), timedelta(days=30)])
+def test_a_log_gets_another_key_of_its_own(world: World, until: timedelta | None) -> None:
+    """The log goes on under its origin; the key before it ends when the act says, and stays in the register."""
+    ends = None if until is None else world.now + until
+    (_, vkey), before = new_log("uzb", 1), world.base.register.member("uzb").log_keys
+    act = world.change(LOG_KEY, member="uzb", vkey=vkey, until=ends)
+    base = world.decide(act, ("kaz", "uzb"))
+    own = base.register.member("uzb")
+    assert [(key.origin, key.vkey, key.until) for key in own.log_keys] == [
+        (before[0].origin, before[0].vkey, None if ends is None else ends.replace(microsecond=0)),
+        (before[0].origin, vkey, None),
+    ]
+    assert own.origin == before[0].origin
+    assert refused(lambda: world.change(LOG_KEY, member="kgz", vkey=new_log("kgz", 1)[1])) == "unknown_member"
+
+
+def test_what_a_further_key_may_not_be(world: World) -> None:
+    """Another log's key, another member's, one that is named already, an end in the past or of what ends nothing."""
+    first = world.base.register.member("uzb").log_keys[0].vkey
+    soon = world.now + timedelta(days=1)
+    for what, about, reason in (
+        (LOG_KEY, {"member": "uzb", "vkey": new_log("uzb", 2)[1]}, "unknown_log"),
+        (LOG_KEY, {"member": "uzb", "vkey": new_log("tjk", 1)[1]}, "unknown_log"),
+        (LOG_KEY, {"member": "uzb", "vkey": first}, "malformed"),
+        (LOG_KEY, {"member": "uzb", "vkey": new_witness("uzb", 1)[1]}, "unknown_log"),
+        (
+            LOG_KEY,
+            {"member": "uzb", "vkey": new_log("uzb", 1)[1], "until": world.now - timedelta(hours=1)},
+            "clock_skew",
+        ),
+        (WITNESS, {"member": "uzb", "vkey": new_witness("uzb", 1)[1], "until": soon}, "unknown_log"),
+        (LOG_ORIGIN, {"member": "uzb", "vkey": new_log("uzb", 2)[1], "until": soon}, "malformed"),
+        (SUSPEND, {"member": "uzb", "until": soon}, "malformed"),
+    ):
+        assert refused(partial(world.change, what, **about)) == reason
+
+
+def test_a_witness_gets_its_next_key_and_ends_the_one_before(world: World) -> None:
+    """Earlier ends stay as they are: nothing that was abandoned counts again."""
+    soon, later = (world.now + timedelta(days=days) for days in (1, 9))
+    for number, until in ((2, soon), (3, later)):
+        _, vkey = new_witness("uzb", number)
+        world.decide(world.change(WITNESS, member="uzb", vkey=vkey, until=until), ("kaz", "uzb"))
+    ends = [key.until for key in world.base.register.member("uzb").witness_keys]
+    assert ends == [soon.replace(microsecond=0), later.replace(microsecond=0), None]
+
+
+def test_a_member_applies_again_after_its_log_changed_its_key(world: World) -> None:
+    """An application keeps every key of the log with its end, though the node's folder names only the first."""
+    key, vkey = new_log("uzb", 1)
+    act = world.change(LOG_KEY, member="uzb", vkey=vkey, until=world.now + timedelta(days=1))
+    world.decide(act, ("kaz", "uzb"))
+    member = world.members["uzb"]
+    member.log, known = key, world.known("uzb")
+    first = {"origin": "uzb.pilot.example/log/1", "vkey": world.base.register.member("uzb").log_keys[0].vkey}
+    joined = known.joined({**known.document, "log_keys": [first]}, world.now)
+    assert joined["log_keys"] == known.document["log_keys"]
+    assert "until" in joined["log_keys"][0]
 
 
 def test_the_reference_data_get_another_holder(world: World) -> None:
