@@ -65,8 +65,8 @@ class Log:
     def note(self, size: int | None = None) -> bytes:
         """Return the checkpoint of this size, signed by the log."""
         wanted = self.tree.size if size is None else size
-        head = checkpoint.Checkpoint(self.keys.log.verifier_key.name, wanted, self.tree.root(wanted))
-        return checkpoint.sign(head, self.keys.log)
+        head = checkpoint.Checkpoint(self.keys.log[-1].verifier_key.name, wanted, self.tree.root(wanted))
+        return checkpoint.sign(head, *self.keys.log)
 
     def proof(self, index: int) -> log_pb2.LogProof:
         """Prove an entry to the newest checkpoint."""
@@ -124,7 +124,7 @@ class Court:
     def cosigned(self, log: Log, size: int, by: Sequence[str], at: datetime) -> bytes:
         """Return a checkpoint with the cosignatures of these members, and that of the log's own as nodes make it."""
         note = log.note(size)
-        key = log.keys.log.verifier_key
+        key = log.keys.log[-1].verifier_key
         verified = checkpoint.verify(note, [key], key.name)
         return cosignatures.add_signatures(
             note, [cosignatures.cosign(verified, self.logs[member].keys.witness, at) for member in (*by, log.member)]

@@ -5,7 +5,7 @@ The register is a TUF repository. `RegisterReader` keeps it up to date through a
 """
 
 from paiza_register.fetch import Fetch, FetchMissing, files_fetch
-from paiza_register.model import EncryptionKey, LogKey, Member, Register
+from paiza_register.model import EncryptionKey, LogKey, Member, Register, WitnessKey
 from paiza_register.open_set import load_set
 from paiza_register.reader import RegisterReader
 
@@ -17,6 +17,7 @@ __all__ = [
     "Member",
     "Register",
     "RegisterReader",
+    "WitnessKey",
     "files_fetch",
     "load_set",
 ]

@@ -21,6 +21,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import open_store
@@ -92,8 +93,8 @@ def _ledger(node: NodeProcess, officer: Officer) -> Iterator[Ledger]:
         closing.callback(store.close)
         slots = CheckpointSlots(settings.data / "checkpoint")
         closing.callback(slots.close)
-        log_key = keys.load_keys(settings, own).log
-        ledger = Ledger(store, log_key, slots, lambda: officer.register.version)
+        log_keys = keys.load_keys(settings, own).log
+        ledger = Ledger(store, LogSigner(log_keys), slots, lambda: officer.register.version)
         closing.callback(ledger.close)
         yield ledger
 

@@ -30,6 +30,7 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.attachments.files import AttachmentFiles
@@ -75,7 +76,7 @@ class Bench:
         self.config = config.load(federation / "nodes" / "kaz" / "node.toml")
         register = read_register(federation)
         self.version = register.version
-        self.log_key = keys.load_keys(self.config, register.member("kaz")).log
+        self.log_keys = keys.load_keys(self.config, register.member("kaz")).log
         self.data = self.config.data
         self.before = folder / "before"
         self.image = folder / "image"
@@ -113,7 +114,7 @@ def work(bench: Bench, tell: Tell) -> None:
             driver.execute("PRAGMA synchronous = OFF")
         slots = CheckpointSlots(bench.data / "checkpoint")
         closing.callback(slots.close)
-        ledger = Ledger(store, bench.log_key, slots, lambda: bench.version)
+        ledger = Ledger(store, LogSigner(bench.log_keys), slots, lambda: bench.version)
         closing.callback(ledger.close)
         archive = Archive(bench.data / "sets")
         files = AttachmentFiles(bench.data / "attachments")
@@ -319,7 +320,7 @@ def prepare(bench: Bench) -> dict[str, list[tuple[str, str]]]:
 def _begun(bench: Bench, tell: Tell) -> None:
     store = open_store(bench.config.database)
     slots = CheckpointSlots(bench.data / "checkpoint")
-    ledger = Ledger(store, bench.log_key, slots, lambda: bench.version)
+    ledger = Ledger(store, LogSigner(bench.log_keys), slots, lambda: bench.version)
     tell({"done": "before", "answer": _item(ledger, b"before")})
     ledger.close()
     slots.close()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from typing import Any, Final
 
 import structlog
@@ -20,7 +19,6 @@ from paiza_node.core.access.denials import Denials
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import load_officers, note_officers
-from paiza_node.core.access.operator import operator
 from paiza_node.core.api import metrics
 from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.api.server import admin_server, public_server
@@ -29,6 +27,7 @@ from paiza_node.core.executors.executors import Executors
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import Notifier
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.clocks import ClockLog
@@ -39,7 +38,6 @@ from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
-from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.version import VERSION
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.features.search.index import TokenKey
@@ -52,27 +50,22 @@ from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import Keys, load_revocations_key
 from paiza_node.ops.reload import Reload, config_digest, note_config
+from paiza_node.ops.signing_keys import SigningKeys, note_log_keys
 from paiza_register import RegisterReader
 from paiza_register.open_set import OpenSet
 from paiza_register.publisher import Publisher
-from paiza_wire import log_entries
 from paiza_wire.identity import SpiffeId
-from paiza_wire.tlog.notes import SignerKey
 
 COLLECT_AFTER: Final = 10_000  # objects allocated before a collection of cycles
 DRAIN_SECONDS: Final = 10.0  # for calls in progress when the node is stopped
 CLOCK_SECONDS: Final = 10.0  # between two judgements of the clocks
-SETTING_LOG_KEY: Final = "log_key"
 
 log = structlog.get_logger("paiza.node")
 
 
-def note_start(tx: LogTransaction, config: Config, log_key: SignerKey, officers: dict[str, Officer]) -> None:
-    """Log changes since the last start: the log's key, the configuration, officers."""
-    vkey = log_key.verifier_key.to_vkey().encode()
-    if settings_store.setting(tx.conn, SETTING_LOG_KEY) != vkey:
-        tx.append(log_entries.key_added(actor=operator(), vkey_sha256=sha256(vkey).digest()))
-        settings_store.put_setting(tx.conn, SETTING_LOG_KEY, vkey)
+def note_start(tx: LogTransaction, config: Config, signer: LogSigner, officers: dict[str, Officer]) -> None:
+    """Log changes since the last start: the log's keys, the configuration, officers."""
+    note_log_keys(tx, signer.signers)
     note_config(tx, config_digest(config))
     note_officers(tx, officers)
 
@@ -85,12 +78,13 @@ async def serve(
     node_keys: Keys,
     store: Store,
     ledger: Ledger,
+    signer: LogSigner,
     clock: Callable[[], datetime],
 ) -> None:
     """Build the services, listen, and run until a signal comes; then stop without loss."""
     officers = load_officers(config.officers, config.member, config.federation)
     await ledger.commit(register_cache.note)
-    await ledger.commit(lambda tx: note_start(tx, config, node_keys.log, officers))
+    await ledger.commit(lambda tx: note_start(tx, config, signer, officers))
     await _note_backup(config, ledger)
     with store.reads() as reads:
         officers = access_store.officers(reads)
@@ -163,6 +157,7 @@ async def serve(
         register=lambda: register_cache.last,
         with_reflection=config.reflection,
     )
+    signing_keys = SigningKeys(config, register_cache, ledger, signer, services.witness.checkpoint_exchange.use)
     reload = Reload(
         config,
         read_config,
@@ -171,6 +166,7 @@ async def serve(
         register_cache=register_cache,
         ledger=ledger,
         clock=clock,
+        signing_keys=signing_keys,
     )
     admin = admin_server(
         config.admin_socket,
@@ -196,6 +192,7 @@ async def serve(
         running = [
             *(task() for task in services.background_tasks),
             refresh.run(),
+            signing_keys.task.run(),
             PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
             *gauges.tasks(core, services, operate, reader, identity, seen_certificates),
         ]

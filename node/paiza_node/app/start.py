@@ -12,11 +12,12 @@ from paiza_node.app.serve import serve
 from paiza_node.core.errors import N_
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store, open_store
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader, prepare_data
-from paiza_node.ops.keys import Keys, bad_key, load_keys, log_key_path
+from paiza_node.ops.keys import Keys, bad_key, load_keys
 from paiza_node.ops.reload import own_rules
 from paiza_wire.errors import Unavailable
 
@@ -70,9 +71,10 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
     _check_keys(config, node_keys, register_cache)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
     try:
-        ledger = await asyncio.to_thread(Ledger, store, node_keys.log, checkpoint_file, lambda: register_cache.version)
+        signer = LogSigner(node_keys.log, own.log_keys)
+        ledger = await asyncio.to_thread(Ledger, store, signer, checkpoint_file, lambda: register_cache.version)
         try:
-            await serve(config, read_config, reader, register_cache, node_keys, store, ledger, _now)
+            await serve(config, read_config, reader, register_cache, node_keys, store, ledger, signer, _now)
         finally:
             await asyncio.to_thread(ledger.close)
     finally:
@@ -82,11 +84,6 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
 def _check_keys(config: Config, node_keys: Keys, register_cache: RegisterCache) -> None:
     """Raise NodeStopped if the register does not name these keys: nobody could verify or reach us."""
     member = register_cache.last.described_member(config.member)
-    if node_keys.log.verifier_key.to_vkey() != member.log_keys[-1].vkey:
-        path = log_key_path(config.keys, member.log_keys[-1].origin)
-        raise bad_key(N_("The register names another log key for this member."), path)
-    if node_keys.witness.witness_key.to_vkey() != member.witness_keys[-1].vkey:
-        raise bad_key(N_("The register names another witness key for this member."), config.keys / "witness.key")
     published = {key.key_id for key in member.encryption_keys}
     if not published & set(node_keys.decryption):
         raise bad_key(N_("The register names another encryption key for this member."), config.keys / "encryption.seed")

@@ -13,6 +13,7 @@ from paiza_node.core.peers.tls_identity import TlsKeys
 from paiza_node.ops.config import Config
 from paiza_node.ops.passphrase import node_sealer
 from paiza_register import Member
+from paiza_register.node_folder import log_key_file, log_key_files, number_of, witness_key_file
 from paiza_register.pair_key import PairSigner
 from paiza_register.pair_key import key_files as pair_files
 from paiza_wire.errors import Rejected
@@ -51,10 +52,13 @@ _REFUSALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The node's own keys, as read from its key folder. ``publisher`` is None if it has no publisher.key."""
+    """The node's own keys, as read from its key folder. ``publisher`` is None if it has no publisher.key.
+
+    ``log`` are those of the log in use, the newest one last.
+    """
 
     tls: TlsKeys
-    log: SignerKey
+    log: tuple[SignerKey, ...]
     witness: WitnessSigner
     decryption: dict[bytes, key_wrapping.DecryptionKey]
     publisher: CryptoSigner | None
@@ -63,12 +67,11 @@ class Keys:
 
 def load_keys(config: Config, own: Member) -> Keys:
     """Read the key files under the names of the register; NodeStopped if one is missing or refused."""
-    folder, sealer = config.keys, node_sealer(config)
-    origin, witness = own.log_keys[-1].origin, own.witness_keys[-1].name
+    sealer = node_sealer(config)
     return Keys(
         tls=load_tls_keys(config, sealer),
-        log=SignerKey.from_ed25519(origin, _open(config, log_key_path(folder, origin), ED25519, sealer)),
-        witness=WitnessSigner.from_private_key(witness, _open(config, folder / "witness.key", MLDSA44, sealer)),
+        log=load_log_signers(config, own, own.origin, sealer),
+        witness=load_witness_signer(config, own, sealer),
         decryption=load_decryption_keys(config, sealer),
         publisher=_publisher(config, sealer),
         index=_index_key(config, sealer),
@@ -120,15 +123,34 @@ def _publisher(config: Config, sealer: Sealer) -> CryptoSigner | None:
     return CryptoSigner(_open(config, path, MLDSA44, sealer)) if path.exists() else None
 
 
-def log_key_path(folder: Path, origin: str) -> Path:
-    """Return the file of a log's key: `log.key`, or for a later log of the member `log-<n>.key` if it exists."""
-    own = folder / f"log-{origin.rpartition('/')[2]}.key"
-    return own if own.exists() else folder / "log.key"
+def load_log_signers(config: Config, own: Member, origin: str, sealer: Sealer) -> tuple[SignerKey, ...]:
+    """Read the keys of a log that the register names, in its order; NodeStopped without the newest one.
+
+    The file of one that is abandoned may be gone.
+    """
+    found = {}
+    for path in log_key_files(config.keys, origin) or [log_key_file(config.keys, origin)]:
+        signer = SignerKey.from_ed25519(origin, _open(config, path, ED25519, sealer))
+        found[signer.verifier_key.to_vkey()] = signer
+    named = [key.vkey for key in own.log_keys if key.origin == origin]
+    if named[-1] not in found:
+        raise bad_key(N_("The register names another log key for this member."), log_key_file(config.keys, origin))
+    return tuple(found[vkey] for vkey in named if vkey in found)
+
+
+def load_witness_signer(config: Config, own: Member, sealer: Sealer) -> WitnessSigner:
+    """Read the newest witness key that the register names; NodeStopped if it is not the one in its file."""
+    newest = own.witness_keys[-1]
+    path = witness_key_file(config.keys, newest.name)
+    signer = WitnessSigner.from_private_key(newest.name, _open(config, path, MLDSA44, sealer))
+    if signer.witness_key != newest.key:
+        raise bad_key(N_("The register names another witness key for this member."), path)
+    return signer
 
 
 def make_log_key(config: Config, origin: str) -> SignerKey:
     """Make the key of the next log, or read it if it exists."""
-    path, sealer = config.keys / f"log-{origin.rpartition('/')[2]}.key", node_sealer(config)
+    path, sealer = config.keys / f"log-{number_of(origin)}.key", node_sealer(config)
     if not path.exists():
         _write(config, path, ED25519, keys.generate_ed25519(), sealer)
     return SignerKey.from_ed25519(origin, _open(config, path, ED25519, sealer))
@@ -142,6 +164,31 @@ def make_key(config: Config, name: str, kind: KeyKind[Key], key: Key) -> None:
 def open_key(config: Config, name: str, kind: KeyKind[Key]) -> Key:
     """Open one key of the key folder; NodeStopped if it is missing or refused."""
     return _open(config, config.keys / name, kind, node_sealer(config))
+
+
+def make_next_log_key(config: Config, own: Member) -> SignerKey:
+    """Make the key that is to follow in the log in use, or read it if it was made before and is not named yet."""
+    origin, sealer = own.origin, node_sealer(config)
+    named = {key.vkey for key in own.log_keys}
+    for path in log_key_files(config.keys, origin):
+        made = SignerKey.from_ed25519(origin, _open(config, path, ED25519, sealer))
+        if made.verifier_key.to_vkey() not in named:
+            return made
+    key = keys.generate_ed25519()
+    signer = SignerKey.from_ed25519(origin, key)
+    path = config.keys / f"log-{number_of(origin)}-{signer.verifier_key.key_id.hex()}.key"
+    _write(config, path, ED25519, key, sealer)
+    return signer
+
+
+def make_next_witness_key(config: Config, own: Member) -> WitnessSigner:
+    """Make the key of the next witness, or read it if it was made before."""
+    name, sealer = own.witness_keys[-1].name, node_sealer(config)
+    following = f"{name.rpartition('/')[0]}/{number_of(name) + 1}"
+    path = config.keys / f"witness-{number_of(following)}.key"
+    if not path.exists():
+        _write(config, path, MLDSA44, keys.generate_mldsa44(), sealer)
+    return WitnessSigner.from_private_key(following, _open(config, path, MLDSA44, sealer))
 
 
 def change_passphrase(config: Config, old: Sealer, new: Sealer) -> int:

@@ -7,7 +7,7 @@ A reload takes these steps. One that fails leaves everything as it was.
    every member. No seed in use is missing: a message may still be wrapped for it.
 3. The member's own rules fit the policy.
 4. The configuration is logged (CONFIG_CHANGED). A crash here leaves an entry about what the next start does.
-5. All of it is put into force together.
+5. All of it is put into force together. Keys of log and witness are opened next: they count as the register names them.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ from paiza_node.ops import log_level
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import TLS_CERTIFICATE, bad_key, load_decryption_keys, load_tls_keys
 from paiza_node.ops.passphrase import node_sealer
+from paiza_node.ops.signing_keys import SigningKeys
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message.key_wrapping import DecryptionKey
@@ -96,6 +97,7 @@ class Reload:
         register_cache: RegisterCache,
         ledger: Ledger,
         clock: Callable[[], datetime],
+        signing_keys: SigningKeys,
     ) -> None:
         """Store what changes; ``config`` is what the node runs with, and ``read_config`` reads it again."""
         self._config = config
@@ -105,6 +107,7 @@ class Reload:
         self._register_cache = register_cache
         self._ledger = ledger
         self._clock = clock
+        self._signing_keys = signing_keys
         self._lock = asyncio.Lock()
 
     async def on_signal(self) -> None:
@@ -133,6 +136,7 @@ class Reload:
             self._register_cache.use_rules(read.rules)
             self._identity.replace(read.tls)
             self._decryption_keys.add(read.decryption)
+            self._signing_keys.look_again()
             log_level.LEVEL.use(read.config.log_level)
             self._config = read.config
         log.warning(

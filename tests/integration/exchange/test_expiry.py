@@ -23,6 +23,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import Notifier
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -71,7 +72,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
     file = CheckpointSlots(tmp_path / "checkpoint")
     signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
-    ledger = Ledger(store, signer, file, lambda: bytes(32), clock)
+    ledger = Ledger(store, LogSigner([signer]), file, lambda: bytes(32), clock)
     member = SimpleNamespace(id="tjk")
     register: Any = SimpleNamespace(
         federation="paiza.example",

@@ -21,6 +21,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.notifier import Notifier
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.log_views import PeerLogViews
@@ -93,7 +94,7 @@ def stopped_node(config: Config, register: Register) -> Iterator[Core]:
     store = open_store(config.database)
     keys = load_keys(config, register.member(config.member))
     slots = CheckpointSlots(config.data / "checkpoint")
-    ledger = Ledger(store, keys.log, slots, lambda: register.version)
+    ledger = Ledger(store, LogSigner(keys.log), slots, lambda: register.version)
     later = datetime.now(UTC) + YEARS
     try:
         yield Core(

@@ -23,6 +23,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import WorkflowsMoved
 from paiza_node.core.log.ledger import Committed, Ledger, LogTransaction, Work
 from paiza_node.core.log.notifier import Notifier, Subscription
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -97,7 +98,7 @@ class Room(AbstractContextManager["Room"]):
         self._threads = 0
         self.store = open_store(url)
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
-        self.ledger = Ledger(self.store, signer, NoFile(), lambda: bytes(32), self.clock)
+        self.ledger = Ledger(self.store, LogSigner([signer]), NoFile(), lambda: bytes(32), self.clock)
         self.key = key_wrapping.private_key_from_seed(secrets.token_bytes(key_wrapping.SEED_BYTES))
         self.notifier = Notifier()
         self.asked: list[tuple[str, tuple[bytes, ...]]] = []

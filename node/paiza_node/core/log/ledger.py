@@ -36,13 +36,12 @@ from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.model import Head, LogText, StoredEntry
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Unavailable
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle, tiles
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
-from paiza_wire.tlog.notes import SignerKey
 
 MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
 MAX_WAITING: Final = 1024  # pieces of work that may wait; beyond that "busy" is returned
@@ -166,7 +165,7 @@ class Ledger:
     def __init__(
         self,
         store: Store,
-        signer: SignerKey,
+        signer: LogSigner,
         file: CheckpointFile,
         register_version: Callable[[], bytes],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -196,7 +195,7 @@ class Ledger:
     @property
     def origin(self) -> str:
         """Return the name of the log."""
-        return self._signer.verifier_key.name
+        return self._signer.origin
 
     @property
     def checkpoint(self) -> VerifiedCheckpoint:
@@ -351,7 +350,7 @@ class Ledger:
 
         A crash before `save` returns leaves the old checkpoint in the file; the next start signs the head again.
         """
-        note = checkpoints.sign(Checkpoint(self.origin, self._head.size, self._head.root), self._signer)
+        note = self._signer.sign(Checkpoint(self.origin, self._head.size, self._head.root), self._clock())
         self._file.save(note)
         return VerifiedCheckpoint(self.origin, self._head.size, self._head.root, note)
 
@@ -361,7 +360,7 @@ class Ledger:
         note = self._file.load()
         if note is None or self._is_former(note):
             return
-        last = checkpoints.verify(note, [self._signer.verifier_key], self.origin)
+        last = self._signer.verify(note)
         if last.size > self._head.size:
             raise NodeStopped(
                 "log_rolled_back",

@@ -57,6 +57,11 @@ class CheckpointExchange:
         self._witnesses: Witnesses = {}
         self._next_end = NEVER  # the next time at which a witness abandons a key
 
+    def use(self, signer: WitnessSigner) -> None:
+        """Cosign with another key of ours from now on, and sign the next candidate with it."""
+        self._signer = signer
+        self._candidate = None
+
     def candidate(self, at_least: int | None = None) -> VerifiedCheckpoint:
         """Return the candidate, and open its round; Unavailable("register_expired") if no witness can be verified.
 

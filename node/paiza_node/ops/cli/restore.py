@@ -22,6 +22,7 @@ from paiza_node.core.access.operator import operator
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.recovery.progress import SETTING, Progress
 from paiza_node.ops.backup import container
@@ -37,7 +38,6 @@ from paiza_node.ops.keys import make_log_key
 from paiza_node.ops.language import _, ngettext, number_text
 from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import iso, print_json, shown_time
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.tiles import TileTree
 
@@ -150,7 +150,7 @@ def restore(config: Config, file: Path, without: Collection[str], now: datetime)
         restored = _go_on(config, manifest, copy, compared, now)
         # 5.
         copy_in(copy, config.database)
-        _save_checkpoint(config, restored, compared, copy)
+        _save_checkpoint(config, restored, compared, copy, now)
     return restored
 
 
@@ -214,7 +214,7 @@ def _must_be_admitted(config: Config, newest: str, lost: list[tuple[str, int, in
     )
 
 
-def _save_checkpoint(config: Config, restored: Restored, compared: Compared, copy: Path) -> None:
+def _save_checkpoint(config: Config, restored: Restored, compared: Compared, copy: Path, now: datetime) -> None:
     """Save a signed checkpoint beside the database: that of the beginning of the log that continues."""
     file = CheckpointSlots(config.data / "checkpoint")
     try:
@@ -223,7 +223,8 @@ def _save_checkpoint(config: Config, restored: Restored, compared: Compared, cop
                 file.save(restored.manifest.checkpoint)
             return
         signed = Checkpoint(restored.origin, restored.size, _root(copy, restored.size))
-        file.save(checkpoints.sign(signed, compared.keys.log))
+        known = compared.register.member(config.member).log_keys
+        file.save(LogSigner(compared.keys.log, known).sign(signed, now))
     finally:
         file.close()
 

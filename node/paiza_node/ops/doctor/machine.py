@@ -84,18 +84,10 @@ def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Ch
     """Check key files, certificate and encryption key."""
     name = N_("keys")
     own = register.described_member(config.member)
-    keys = load_keys(config, own)  # raises if others can read a key
+    keys = load_keys(config, own)  # raises if others can read a key, or the register names another
     mode = stat.S_IMODE(config.keys.stat().st_mode)
     if mode & 0o077:
         yield warn(name, N_("Other users can list the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
-    elif keys.log.verifier_key.to_vkey() != own.log_keys[-1].vkey:
-        yield fail(name, N_("The register names another log key for this member."), N_("Restore the right log.key."))
-    elif keys.witness.witness_key.to_vkey() != own.witness_keys[-1].vkey:
-        yield fail(
-            name,
-            N_("The register names another witness key for this member."),
-            N_("Restore the right witness.key."),
-        )
     else:
         yield ok(name, N_("Only the node's own user can read them, and the register names them."))
     if unsealed := unsealed_keys(config):

@@ -4,6 +4,7 @@ import json
 import shutil
 import ssl
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,21 @@ from paiza_node.__main__ import run
 from paiza_node.core.errors import NodeStopped
 from paiza_node.ops import passphrase
 from paiza_node.ops.config import Config, load
-from paiza_node.ops.keys import load_keys, make_log_key, unsealed_keys
-from paiza_register import Member
+from paiza_node.ops.keys import load_keys, make_log_key, make_next_log_key, make_next_witness_key, unsealed_keys
+from paiza_register import LogKey, Member, WitnessKey
 from paiza_trust import dev
-from paiza_wire.identity import SpiffeId, certificates, sealing
+from paiza_wire.identity import SpiffeId, certificates, keys, sealing
 from paiza_wire.identity.private_keys import ED25519, P256
 from paiza_wire.identity.sealing import Sealer
+from paiza_wire.tlog import cosignatures
+from paiza_wire.tlog.notes import SignerKey, VerifierKey
 from tests.registers import read_register
 
 PASSPHRASE = b"correct horse battery staple"
+STRANGE_LOG = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519()).verifier_key.to_vkey()
+STRANGE_WITNESS = cosignatures.WitnessSigner.from_private_key(
+    "kaz.paiza.example/witness/1", keys.generate_mldsa44()
+).witness_key.to_vkey()
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +74,21 @@ def node(made: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own(federation: Path) -> Member:
-    """Return what the register says of the member."""
-    return read_register(federation).member("kaz")
+def own(federation: Path, made: Path) -> Member:
+    """Return what a register says of the member that names the keys of the folder."""
+    published = json.loads((made / "kaz/member.json").read_bytes())
+    log, witness = (published[listed][0]["vkey"] for listed in ("log_keys", "witness_keys"))
+    return with_keys(read_register(federation).member("kaz"), [log], [witness])
+
+
+def with_keys(own: Member, logs: list[str], witnesses: list[str]) -> Member:
+    """Return a member whose register names these keys of log and witness."""
+    cosigning = [cosignatures.WitnessKey.from_vkey(vkey) for vkey in witnesses]
+    return replace(
+        own,
+        log_keys=tuple(LogKey(vkey.partition("+")[0], vkey, None, VerifierKey.from_vkey(vkey)) for vkey in logs),
+        witness_keys=tuple(WitnessKey(key.name, key.to_vkey(), None, key) for key in cosigning),
+    )
 
 
 def config(node: Path, **settings: object) -> Config:
@@ -102,9 +121,9 @@ def test_a_new_nodes_keys_are_sealed_under_one_salt(node: Path, own: Member, mon
     settings = load(node / "node.toml", {})
     assert unsealed_keys(settings) == []
     assert len(list((node / "keys").glob("*"))) == 9
-    keys = load_keys(settings, own)
-    assert keys.tls.private_key.startswith(b"-----BEGIN PRIVATE KEY-----")
-    assert keys.log.verifier_key.name == own.log_keys[-1].origin
+    found = load_keys(settings, own)
+    assert found.tls.private_key.startswith(b"-----BEGIN PRIVATE KEY-----")
+    assert found.log[-1].verifier_key.name == own.log_keys[-1].origin
     assert len(runs) == 1
 
 
@@ -196,6 +215,40 @@ def test_later_keys_are_sealed_too(node: Path, own: Member) -> None:
     assert load_keys(settings, own).index
     assert unsealed_keys(settings) == []
     ED25519.read(Sealer(lambda: PASSPHRASE).open((node / "keys/log-2.key").read_bytes()))
+
+
+def test_keys_that_follow_lie_beside_the_first(node: Path, own: Member) -> None:
+    """Each is made once until the register names it; from then on log and witness are opened under it."""
+    settings, (first,), (witness,) = config(node), own.log_keys, own.witness_keys
+    following, cosigning = make_next_log_key(settings, own), make_next_witness_key(settings, own)
+    vkeys = following.verifier_key.to_vkey(), cosigning.witness_key.to_vkey()
+    again = make_next_log_key(settings, own), make_next_witness_key(settings, own)
+    assert (again[0].verifier_key.to_vkey(), again[1].witness_key.to_vkey()) == vkeys
+    assert (following.verifier_key.name, cosigning.witness_key.name) == (first.origin, "kaz.paiza.example/witness/2")
+    assert unsealed_keys(settings) == []
+    assert [each.verifier_key.to_vkey() for each in load_keys(settings, own).log] == [first.vkey]
+    later = with_keys(own, [first.vkey, vkeys[0]], [witness.vkey, vkeys[1]])
+    found = load_keys(settings, later)
+    assert [each.verifier_key.to_vkey() for each in found.log] == [first.vkey, vkeys[0]]
+    assert found.witness.witness_key.to_vkey() == vkeys[1]
+    third = make_next_log_key(settings, later)
+    assert third.verifier_key.to_vkey() not in (first.vkey, vkeys[0])
+    (node / "keys/log.key").unlink()
+    assert [each.verifier_key.to_vkey() for each in load_keys(settings, later).log] == [vkeys[0]]
+    (node / f"keys/log-1-{following.verifier_key.key_id.hex()}.key").unlink()
+    assert refused(settings, later).reason == "bad_key"
+
+
+def test_the_register_names_the_keys_of_the_folder(node: Path, own: Member) -> None:
+    """A node whose log or witness has another key than the register says does not start: nobody could verify it."""
+    settings = config(node)
+    (log,), (witness,) = own.log_keys, own.witness_keys
+    for logs, witnesses, file in (
+        ([STRANGE_LOG], [witness.vkey], "log.key"),
+        ([log.vkey], [STRANGE_WITNESS], "witness.key"),
+    ):
+        error = refused(settings, with_keys(own, logs, witnesses))
+        assert (error.reason, error.where) == ("bad_key", str(settings.keys / file))
 
 
 def test_the_passphrase_is_changed(node: Path, own: Member, capsys: pytest.CaptureFixture[str]) -> None:

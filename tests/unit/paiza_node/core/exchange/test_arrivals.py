@@ -18,6 +18,7 @@ from paiza_node.core.exchange.receive.arrivals import Answer, Arrival, Arrivals,
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import Store, open_store
@@ -80,7 +81,7 @@ class Scene:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
+        self.ledger = Ledger(store, LogSigner([SIGNER]), CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
         self.reacted: list[list[tuple[bytes, str]]] = []
         reaction = Reaction(on_received=self._react)
         self.arrivals = Arrivals(node_id="node", unit_directory=UnitDirectory("kaz", "", dict), reactions=(reaction,))

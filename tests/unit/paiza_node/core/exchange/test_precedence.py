@@ -11,6 +11,7 @@ from paiza.officer.v1 import notice_pb2
 from paiza_node.core.exchange.precedence import MAX_FIRST_CALLS, SHARE_SECONDS, Share
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import MAX_PENDING, Notifier
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import open_store
 from paiza_wire import log_entries
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
@@ -20,7 +21,7 @@ from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemor
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger on an empty database."""
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
-    opened = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32))
+    opened = Ledger(store, LogSigner([SIGNER]), CheckpointInMemory(), lambda: bytes(32))
     yield opened
     opened.close()
     store.close()

@@ -15,6 +15,7 @@ from paiza_node.core.exchange.send.release import MAX_DENIALS, Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseSession, ReleaseStage, Submission, prepare
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store, open_store
@@ -87,7 +88,7 @@ class Scene:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
+        self.ledger = Ledger(store, LogSigner([SIGNER]), CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
         self.seen: list[str] = []
         self.reacted: list[list[tuple[int, str]]] = []
         self.first, self.last = Probe("first", self.seen), Probe("last", self.seen)

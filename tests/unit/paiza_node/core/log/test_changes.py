@@ -24,6 +24,7 @@ from paiza_node.core.log import changes as module
 from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import Notifier
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
@@ -117,7 +118,7 @@ class Books:
         self.events: list[str] = []
         self.store = FailingStore(f"sqlite:///{folder / 'paiza.db'}")
         self.file = GatedFile(self.events)
-        self.ledger = Ledger(self.store, SIGNER, self.file, lambda: bytes(32))
+        self.ledger = Ledger(self.store, LogSigner([SIGNER]), self.file, lambda: bytes(32))
         self.events.clear()  # what the start signed
         self.file.begun.clear()
         self.listener = Listener(self.events)
@@ -279,7 +280,7 @@ class Sender:
         )
         self.store = FailingStore(f"sqlite:///{folder / 'paiza.db'}")
         self.file = GatedFile()
-        self.ledger = Ledger(self.store, SIGNER, self.file, lambda: register.version)
+        self.ledger = Ledger(self.store, LogSigner([SIGNER]), self.file, lambda: register.version)
         self.file.begun.clear()
         self.executors = Executors()
         self.notifier = Notifier()

@@ -11,6 +11,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checks import verify_log
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage.findings import Part
 from paiza_node.core.storage.scanning import open_scan
@@ -39,7 +40,7 @@ def found(folder: Path, entry: log_pb2.LogEntry, damage: str = "") -> list[tuple
     """Commit an entry with a text, do ``damage`` to the database, and verify the log."""
     url = f"sqlite:///{folder / 'paiza.db'}"
     store = open_store(url)
-    ledger = Ledger(store, SIGNER, NoFile(), lambda: bytes(32), lambda: NOW)
+    ledger = Ledger(store, LogSigner([SIGNER]), NoFile(), lambda: bytes(32), lambda: NOW)
     note = ledger.commit_now(lambda tx: tx.append(entry, text="because")).checkpoint.note
     ledger.close()
     store.close()
@@ -100,7 +101,7 @@ def test_the_messages_beside_an_entry_are_those_it_commits_to(tmp_path: Path, da
     digests = [bytes([number]) * 32 for number in range(3)]
     url = f"sqlite:///{tmp_path / 'paiza.db'}"
     store = open_store(url)
-    ledger = Ledger(store, SIGNER, NoFile(), lambda: bytes(32), lambda: NOW)
+    ledger = Ledger(store, LogSigner([SIGNER]), NoFile(), lambda: bytes(32), lambda: NOW)
 
     def work(tx: LogTransaction) -> None:
         entry = tx.append(log_entries.opened_together(actor="x", digests=digests), text="because")

@@ -9,6 +9,7 @@ import pytest
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import Store, open_store
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
@@ -40,7 +41,7 @@ def node(disk: Path) -> Iterator[tuple[Store, Ledger]]:
     """A store and ledger on that disk."""
     store = open_store(f"sqlite:///{disk / 'paiza.db'}")
     slots = CheckpointSlots(disk / "checkpoint")
-    ledger = Ledger(store, SIGNER, slots, lambda: bytes(32))
+    ledger = Ledger(store, LogSigner([SIGNER]), slots, lambda: bytes(32))
     yield store, ledger
     ledger.close()
     slots.close()

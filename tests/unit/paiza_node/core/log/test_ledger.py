@@ -13,6 +13,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.engine import READ_CONNECTIONS
@@ -92,7 +93,7 @@ def file() -> CheckpointInMemory:
 @contextmanager
 def opened(store: FailingStore, file: CheckpointInMemory) -> Iterator[Ledger]:
     """Run a ledger over a store."""
-    ledger = Ledger(store, SIGNER, file, lambda: bytes(32))
+    ledger = Ledger(store, LogSigner([SIGNER]), file, lambda: bytes(32))
     try:
         yield ledger
     finally:
@@ -249,7 +250,7 @@ def test_database_older_than_the_checkpoint_is_refused(store: FailingStore, file
         log_store.set_head(conn, type(head)(1, merkle.EMPTY_ROOT, 0, 0, head.last_time, b"old"))
     file.notes.append(newest)
     with pytest.raises(NodeStopped) as stopped:
-        Ledger(store, SIGNER, file, lambda: bytes(32))
+        Ledger(store, LogSigner([SIGNER]), file, lambda: bytes(32))
     assert stopped.value.reason in {"log_rolled_back", "log_damaged"}
     assert file.notes[-1] == newest
 

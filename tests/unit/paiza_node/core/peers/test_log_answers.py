@@ -10,6 +10,7 @@ import pytest
 from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.peers.log_answers import MAX_SIZES, LogAnswers
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.rpcs import PROTOCOL_VERSION
@@ -32,7 +33,7 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         self.store = open_store(f"sqlite:///{folder / 'paiza.db'}")
-        self.ledger = Ledger(self.store, SIGNER, CheckpointInMemory(), lambda: VERSION)
+        self.ledger = Ledger(self.store, LogSigner([SIGNER]), CheckpointInMemory(), lambda: VERSION)
         for _ in range(3):
             self.ledger.commit_now(lambda tx: tx.append(log_entries.searched(actor="officer")))
         self.suspected: list[str] = []

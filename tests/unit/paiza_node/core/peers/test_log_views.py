@@ -3,7 +3,9 @@
 import sys
 import threading
 import tracemalloc
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 
@@ -11,7 +13,7 @@ from paiza.core.v1 import fork_proof_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.peers.claims import learn_fork
 from paiza_node.core.peers.log_views import ConsistencyMismatch, PeerLogViews
-from paiza_register import Member
+from paiza_register import LogKey, Member
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import fork_proofs
@@ -19,6 +21,8 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.cosignatures import add_signatures
 from paiza_wire.tlog.notes import NoteSignature, SignerKey
 from tests.unit.paiza_node.other_log import ORIGIN, OtherLog, member_of
+
+NOW: Final = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def member(signer: SignerKey) -> Member:
 @pytest.fixture
 def logs() -> PeerLogViews:
     """The view before any checkpoint."""
-    return PeerLogViews({}, lambda: datetime(2026, 11, 23, tzinfo=UTC), newest_origin=lambda _member: ORIGIN)
+    return PeerLogViews({}, lambda: NOW, newest_origin=lambda _member: ORIGIN)
 
 
 def test_honest_growth_is_chained(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
@@ -286,3 +290,87 @@ def test_doubts_are_read_in_one_thread_while_another_adds_some(logs: PeerLogView
         reader.join()
         sys.setswitchinterval(before)
     assert not failed
+
+
+class TwoKeys:
+    """A log whose first key was abandoned at a time, in favour of a second one."""
+
+    def __init__(self, signer: SignerKey) -> None:
+        self.second = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
+        self.log = OtherLog(signer)
+        self.following = OtherLog(self.second)
+        self.now = NOW
+        first, second = signer.verifier_key, self.second.verifier_key
+        self.member = replace(
+            member_of(signer),
+            log_keys=(
+                LogKey(ORIGIN, first.to_vkey(), NOW + timedelta(hours=1), first),
+                LogKey(ORIGIN, second.to_vkey(), None, second),
+            ),
+        )
+        self.logs = PeerLogViews({}, lambda: self.now, newest_origin=lambda _member: ORIGIN)
+
+
+@pytest.fixture
+def two_keys(signer: SignerKey) -> TwoKeys:
+    """A log that changes its key."""
+    return TwoKeys(signer)
+
+
+def test_a_log_goes_on_with_its_next_key(two_keys: TwoKeys) -> None:
+    """What the former key signed is the beginning from which the new one proves that it grows."""
+    logs, member = two_keys.logs, two_keys.member
+    logs.accept(member, two_keys.log.consistency_claim(0, 9))
+    two_keys.now += timedelta(days=1)
+    logs.accept(member, two_keys.following.consistency_claim(9, 20))
+    assert (logs.size("tjk"), logs.note("tjk")) == (20, two_keys.following.note(20))
+
+
+def test_an_abandoned_key_alone_shows_nothing_new(two_keys: TwoKeys) -> None:
+    """Neither its owner nor anybody who tells of it is believed, also where the same note was verified before."""
+    logs, member, note = two_keys.logs, two_keys.member, two_keys.log.note(12)
+    assert logs.verify(member, note).size == 12
+    two_keys.now += timedelta(hours=1)
+    with pytest.raises(Unavailable, match="abandoned"):
+        logs.verify(member, note)
+    with pytest.raises(Unavailable, match="bad_checkpoint"):
+        logs.accept(member, two_keys.log.consistency_claim(0, 12))
+    with pytest.raises(Unavailable, match="bad_checkpoint"):
+        logs.add_reported(member, note, told_by="uzb")
+    assert not logs.unverified("tjk", ORIGIN)
+    logs.add_reported(member, note, told_by="kaz", held=True)
+    assert [each.size for each in logs.unverified("tjk", ORIGIN)] == [12]
+
+
+def test_two_keys_of_one_log_prove_a_fork(two_keys: TwoKeys, signer: SignerKey) -> None:
+    """A log does not rid itself of its first history by another key: what was held of it counts for ever."""
+    logs, member = two_keys.logs, two_keys.member
+    logs.accept(member, two_keys.log.consistency_claim(0, 9))
+    two_keys.now += timedelta(days=1)
+    other = OtherLog(two_keys.second, b"other")
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.accept(member, other.consistency_claim(9, 20))
+    proof = logs.fork_proofs()[ORIGIN]
+    known = (signer.verifier_key, two_keys.second.verifier_key)
+    fork = fork_proofs.verify(proof, *known)
+    assert (fork.first.note, fork.second.note) == (two_keys.log.note(9), other.note(20))
+    for alone in known:
+        with pytest.raises(Rejected):
+            fork_proofs.verify(proof, alone)
+    read, listed = fork_proofs.verify_file(fork_proofs.format_file(fork, *known))
+    assert (read, listed) == (fork, known)
+    elsewhere = PeerLogViews({}, lambda: two_keys.now, newest_origin=lambda _member: ORIGIN)
+    assert learn_fork(elsewhere, member, proof)
+    assert elsewhere.forked("tjk")
+
+
+def test_a_fork_by_an_abandoned_key_is_seen(two_keys: TwoKeys) -> None:
+    """Who stole the former key can still sign two notes that contradict each other: that is a proof, for all to see."""
+    proof = fork_proofs.same_size(
+        *(
+            VerifiedCheckpoint(ORIGIN, 9, each.tree.root(9), each.note(9))
+            for each in (two_keys.following, OtherLog(two_keys.log.signer, b"thief"))
+        )
+    ).proof
+    two_keys.now += timedelta(days=400)
+    assert learn_fork(two_keys.logs, two_keys.member, proof)

@@ -17,6 +17,7 @@ from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
@@ -244,7 +245,7 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
     """Backends ended by force at random points of commits: what was answered is there, once, and the log goes on."""
     url = postgresql.create_database("lost")
     store = open_store(url)
-    ledger = Ledger(store, SIGNER, NoFile(), lambda: bytes(32))
+    ledger = Ledger(store, LogSigner([SIGNER]), NoFile(), lambda: bytes(32))
     killer = create_engine(parse_url(url), isolation_level="AUTOCOMMIT")
     chosen = random.Random(7)
     answered: list[str] = []
@@ -297,5 +298,5 @@ def test_lost_connections_lose_and_double_nothing(postgresql: PostgreSQL) -> Non
         store.close()
         killer.dispose()
     again = opened(url)
-    Ledger(again, SIGNER, NoFile(), lambda: bytes(32)).close()
+    Ledger(again, LogSigner([SIGNER]), NoFile(), lambda: bytes(32)).close()
     again.close()

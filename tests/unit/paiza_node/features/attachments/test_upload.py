@@ -12,6 +12,7 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import attachment_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
@@ -47,7 +48,7 @@ class Desk:
     def __init__(self, store: Store, folder: Path) -> None:
         self.now = NOW
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
-        self.ledger = Ledger(store, signer, NoFile(), lambda: bytes(32), lambda: self.now)
+        self.ledger = Ledger(store, LogSigner([signer]), NoFile(), lambda: bytes(32), lambda: self.now)
         self.files = AttachmentFiles(folder)
         self.upload = Upload(
             ledger=self.ledger, store=store, files=self.files, clock=lambda: self.now, unreleased=named_ciphertexts

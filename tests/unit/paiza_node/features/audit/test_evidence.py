@@ -15,6 +15,7 @@ from paiza_client.verify.proven_time import Before, interval
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.audit.evidence import spans_of
@@ -86,7 +87,7 @@ def room(database_url: str, tmp_path: Path) -> Iterator[Room]:
     registers = registers_of(court, RegisterReader(tmp_path / "cache", court.root))
     store = open_store(database_url)
     signer = court.logs["kaz"].keys.log
-    ledger = Ledger(store, signer, NoFile(), lambda: court.register.version, court.tick)
+    ledger = Ledger(store, LogSigner(signer), NoFile(), lambda: court.register.version, court.tick)
     yield Room(court, store, ledger, registers)
     ledger.close()
     store.close()

@@ -13,6 +13,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import open_store
 from paiza_node.features.ceremonies.proposals import Proposals
@@ -41,7 +42,7 @@ class CeremonyRoom(AbstractContextManager["CeremonyRoom"]):
         self.reader.refresh(self.clock(), self._fetch)
         self.register_cache = RegisterCache(self.reader, self.clock)
         signer = SignerKey.from_ed25519("kaz.pilot.example/log/1", keys.generate_ed25519())
-        self.ledger = Ledger(self.store, signer, NoFile(), lambda: self.register_cache.version, self.clock)
+        self.ledger = Ledger(self.store, LogSigner([signer]), NoFile(), lambda: self.register_cache.version, self.clock)
         self.core = Core(
             member="kaz",
             node_id="spiffe://kaz.pilot.example/node",

@@ -15,6 +15,7 @@ from paiza.core.v1 import log_pb2
 from paiza.issuer.v1 import issuer_pb2
 from paiza_node.core.api.issuer_server import IssuerChannel, issuer_server
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import open_store
 from paiza_node.features.enrolment import ask_issuer
 from paiza_node.features.enrolment.ask_issuer import AskIssuer
@@ -39,7 +40,7 @@ class Between:
         self.asking = Asking(folder / "issuer")
         self.store = open_store(f"sqlite:///{folder / 'paiza.db'}")
         signer = SignerKey.from_ed25519(self.asking.log.origin, self.asking.applicant.log)
-        self.ledger = Ledger(self.store, signer, NoFile(), lambda: bytes(32), lambda: self.asking.now)
+        self.ledger = Ledger(self.store, LogSigner([signer]), NoFile(), lambda: bytes(32), lambda: self.asking.now)
         self.rounds = Rounds(None)
         cache = SimpleNamespace(last=self.asking.reader.last)
         self.core: Any = SimpleNamespace(store=self.store, ledger=self.ledger, register_cache=cache)

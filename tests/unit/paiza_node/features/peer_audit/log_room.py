@@ -17,6 +17,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.notifier import Notifier
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.peers.log_views import PeerLogViews
@@ -86,7 +87,7 @@ class LogRoom(AbstractContextManager["LogRoom"]):
         self.clock = Clock()
         self.clock.now = BEGIN
         self.store = open_store(f"sqlite:///{folder / member}.db")
-        self.ledger = Ledger(self.store, SIGNERS[member], NoFile(), lambda: bytes(32), self.clock)
+        self.ledger = Ledger(self.store, LogSigner([SIGNERS[member]]), NoFile(), lambda: bytes(32), self.clock)
         current = SimpleNamespace(
             federation=FEDERATION,
             members={each: member_of(each) for each in MEMBERS},

@@ -14,6 +14,7 @@ from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
@@ -147,7 +148,7 @@ def logged(store: Store, rows: list[MessageRow]) -> list[tuple[str, str, bytes, 
         recalls.note_received(tx, "node", received)
 
     async def take() -> None:
-        ledger = Ledger(store, SIGNER, CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
+        ledger = Ledger(store, LogSigner([SIGNER]), CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
         try:
             await ledger.commit(work)
         finally:

@@ -12,6 +12,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Opened
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import open_store, scanning
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.scanning import open_scan
@@ -69,7 +70,7 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
     url = f"sqlite:///{tmp_path / 'paiza.db'}"
     signers = [SignerKey.from_ed25519(origin, keys.generate_ed25519()) for origin in ORIGINS]
     store = open_store(url)
-    ledger = Ledger(store, signers[0], NoFile(), lambda: bytes(32), lambda: NOW)
+    ledger = Ledger(store, LogSigner([signers[0]]), NoFile(), lambda: bytes(32), lambda: NOW)
     ledger.commit_now(lambda tx: _write(tx, entries))
     kept = [ledger.checkpoint]
     ledger.close()
@@ -78,7 +79,7 @@ def test_log_goes_on_twice(tmp_path: Path, entries: int) -> None:
         ended = Ended(ORIGINS[number - 1], kept[-1].note, kept[-1].note, kept[-1].size + 7, "tjk")
         size, root = continue_log(tmp_path / "paiza.db", ended, "os-user:op", bytes(32), NOW)
         store = open_store(url)
-        ledger = Ledger(store, signers[number], NoFile(), lambda: bytes(32), lambda: NOW)
+        ledger = Ledger(store, LogSigner([signers[number]]), NoFile(), lambda: bytes(32), lambda: NOW)
         assert (ledger.checkpoint.size, ledger.checkpoint.root) == (size, root)
         ledger.commit_now(lambda tx: _write(tx, 2))
         kept.append(ledger.checkpoint)

@@ -24,6 +24,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import Notifier
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
@@ -202,7 +203,7 @@ class Node(AbstractContextManager["Node"]):
         self.clock = clock
         self.store = open_store(url)
         self.keys = own
-        self.ledger = Ledger(self.store, own.log, NoFile(), lambda: register_cache.version, clock)
+        self.ledger = Ledger(self.store, LogSigner([own.log]), NoFile(), lambda: register_cache.version, clock)
         self.executors = Executors()
         self._register_cache = register_cache
         self.lines: dict[str, Line] = {}

@@ -16,6 +16,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.claims import learn_fork, note_told_entry, record_fork
 from paiza_node.core.peers.log_views import PeerLogViews
@@ -147,7 +148,7 @@ class Room:
 def room(database_url: str) -> Iterator[Room]:
     """A room on an empty database of each kind."""
     store = open_store(database_url)
-    ledger = Ledger(store, OWN, NoFile(), lambda: bytes(32), lambda: NOW)
+    ledger = Ledger(store, LogSigner([OWN]), NoFile(), lambda: bytes(32), lambda: NOW)
     yield Room(store, ledger)
     ledger.close()
     store.close()

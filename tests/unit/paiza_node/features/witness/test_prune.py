@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import open_store
 from paiza_node.features.witness import prune
 from paiza_node.features.witness import store as witness_store
@@ -45,7 +46,7 @@ async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch:
     clock.now = BEGIN
     store = open_store(database_url)
     signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
-    ledger = Ledger(store, signer, NoFile(), lambda: bytes(32), clock)
+    ledger = Ledger(store, LogSigner([signer]), NoFile(), lambda: bytes(32), clock)
     try:
         count = 3 * 360  # every ten seconds for three hours
 
