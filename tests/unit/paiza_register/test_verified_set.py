@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ssl import PEM_cert_to_DER_cert
 from typing import Any
@@ -21,8 +21,10 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, keys
 from paiza_wire.identity.pair import PairPrivateKey
 from paiza_wire.tlog import cosignatures, notes
+from paiza_wire.tlog.notes import SignerKey, VerifierKey
 from tests.two_verifiers import second_verifier
 from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, refused_by_both, unusable_for_both
+from tests.unit.paiza_wire.tlog.twins import TWINS
 
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(hours=48)
@@ -494,6 +496,13 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+# The neutral point, under which everything is signed.
+SMALL_ORDER_VKEY = notes.format_vkey(
+    "kaz.paiza.example/log/1",
+    notes.key_id("kaz.paiza.example/log/1", notes.ED25519, (1).to_bytes(32, "little")),
+    notes.ED25519,
+    (1).to_bytes(32, "little"),
+)
 MEMBER_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "another id": lambda d: d.update(id="tjk"),
     "no id": lambda d: d.pop("id"),
@@ -521,7 +530,15 @@ MEMBER_EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "another member's log": lambda d: d["log_keys"][0].update(origin="tjk.paiza.example/log/1"),
     "another origin in the vkey": lambda d: d["log_keys"][0].update(origin="kaz.paiza.example/log/2"),
     "a vkey that is none": lambda d: d["log_keys"][0].update(vkey="kaz.paiza.example/log/1+00000000+AAAA"),
-    "one origin twice": lambda d: d.update(log_keys=d["log_keys"] * 2),
+    "one log key twice": lambda d: d.update(log_keys=d["log_keys"] * 2),
+    "a log key that ends at no time": lambda d: d["log_keys"][0].update(until="2027-02-30T00:00:00Z"),
+    "a log key that ends without zone": lambda d: d["log_keys"][0].update(until="2027-02-03T00:00:00"),
+    "a log key that ends at nothing": lambda d: d["log_keys"][0].update(until=None),
+    "a witness key that ends in words": lambda d: d["witness_keys"][0].update(until="~"),
+    "a witness key that ends in a fraction": lambda d: d["witness_keys"][0].update(until="2027-02-03T00:00:00.5Z"),
+    "a second key of small order": lambda d: d["log_keys"].append(
+        {"origin": "kaz.paiza.example/log/1", "vkey": SMALL_ORDER_VKEY}
+    ),
     "no encryption key": lambda d: d.update(encryption_keys=[]),
     "another key id": lambda d: d["encryption_keys"][0].update(key_id="0" * 64),
     "a key id in capitals": lambda d: d["encryption_keys"][0].update(key_id=d["encryption_keys"][0]["key_id"].upper()),
@@ -763,3 +780,37 @@ def test_no_pin_is_ever_taken_back(holder: Holder) -> None:
     new = holder.advance().load()
     assert "no longer pinned" in refused("register_rolled_back", lambda: refuse_rollback(known, new))
     refuse_rollback(new, replace(new, key_pins=known.key_pins))
+
+
+def test_one_log_has_several_keys(holder: Holder) -> None:
+    """Each is pinned; the log in use is that of the last, and both verifiers know all of them, with their ends."""
+    origin, second = "kaz.paiza.example/log/1", new_log("kaz.paiza.example/log/1")
+    holder.edit("members/kaz/member.json", lambda d: d["log_keys"][0].update(until="2027-01-31T00:00:00Z"))
+    holder.edit("members/kaz/member.json", lambda d: d["log_keys"].append({"origin": origin, "vkey": second}))
+    holder.edit("federation.json", lambda d: d["log_keys"].append(pin("origin", second)))
+    kaz = holder.load().member("kaz")
+    end = datetime(2027, 1, 31, tzinfo=UTC)
+    assert (kaz.origin, kaz.origins) == (origin, (origin,))
+    assert [(key.vkey == second, key.until) for key in kaz.log_keys] == [(False, end), (True, None)]
+    assert kaz.keys_of_log(origin) == tuple(VerifierKey.from_vkey(key.vkey) for key in kaz.log_keys)
+    assert [kaz.log_keys[0].is_abandoned(end + off) for off in (-SECOND, timedelta(0), SECOND)] == [False, True, True]
+    assert not kaz.log_keys[1].is_abandoned(datetime.max.replace(tzinfo=UTC))
+    theirs = second_verifier().Register(holder.files(), holder.bootstrap)
+    assert {until for (name, _), (_, _, until) in theirs.log_keys.items() if name == origin} == {
+        "2027-01-31T00:00:00Z",
+        "~",
+    }
+
+
+def test_two_keys_of_a_log_with_one_key_id_are_their_members_fault(holder: Holder) -> None:
+    """The second key would hide what the first one signed, so a member that names both may not speak."""
+    origin = "kaz.paiza.example/log/1"
+    vkeys = [SignerKey.from_ed25519(origin, key).verifier_key.to_vkey() for key in TWINS]
+    holder.edit("members/kaz/member.json", lambda d: d.update(log_keys=[{"origin": origin, "vkey": v} for v in vkeys]))
+
+    def admit(document: dict[str, Any]) -> None:
+        others = [each for each in document["log_keys"] if each["origin"] != origin]
+        document["log_keys"] = [*others, *(pin("origin", vkey) for vkey in vkeys)]
+
+    holder.edit("federation.json", admit)
+    assert "one key id" in unusable_for_both(holder, "kaz")

@@ -1,6 +1,7 @@
 """Checkpoints: the specification's example, our own, every change of them, and arbitrary input."""
 
 import base64
+import itertools
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +11,8 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
 from paiza_wire.tlog import checkpoint, merkle, notes
 from paiza_wire.tlog.checkpoint import Checkpoint
-from paiza_wire.tlog.notes import SignerKey
+from paiza_wire.tlog.notes import SignerKey, VerifierKey
+from tests.unit.paiza_wire.tlog.twins import TWINS
 
 # The example of C2SP tlog-checkpoint; the specification publishes no key for it.
 EXAMPLE = (
@@ -132,3 +134,56 @@ def test_arbitrary_bytes_are_no_signed_checkpoint(note: bytes) -> None:
     """The verification raises only the refusal."""
     with pytest.raises(Rejected, match="bad_checkpoint"):
         checkpoint.verify(note, [LOG.verifier_key], ORIGIN)
+
+
+KEYS = [SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519()) for _ in range(3)]
+
+
+@pytest.mark.parametrize("signed", list(itertools.product(("not", "well", "badly"), repeat=3)))
+def test_what_counts_for_each_combination_of_keys(signed: tuple[str, ...]) -> None:
+    """Every known key that signed must hold, and one of them must not be abandoned; unknown keys change nothing."""
+    lines = [
+        key.sign(HEAD.format() if how == "well" else b"another text\n")
+        for key, how in zip(KEYS, signed, strict=True)
+        if how != "not"
+    ]
+    stranger = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
+    note = notes.format_note(HEAD.format(), [*lines, stranger.sign(HEAD.format())])
+    for roles in itertools.product(("unknown", "known", "abandoned"), repeat=3):
+        known = [key.verifier_key for key, role in zip(KEYS, roles, strict=True) if role != "unknown"]
+        abandoned = [key.verifier_key for key, role in zip(KEYS, roles, strict=True) if role == "abandoned"]
+        hows = [how for how, role in zip(signed, roles, strict=True) if role != "unknown"]
+        fresh = [how for how, role in zip(signed, roles, strict=True) if role == "known"]
+        held = "well" in hows and "badly" not in hows
+        assert accepts(note, known, []) == held
+        assert accepts(note, known, abandoned) == (held and "well" in fresh)
+
+
+def accepts(note: bytes, known: list[VerifierKey], abandoned: list[VerifierKey]) -> bool:
+    """Return whether a checkpoint is accepted."""
+    try:
+        verified = checkpoint.verify(note, known, ORIGIN, abandoned=abandoned)
+    except Rejected:
+        return False
+    return (verified.size, verified.root, verified.note) == (HEAD.size, HEAD.root, note)
+
+
+def test_both_keys_of_an_overlap_sign_one_note() -> None:
+    """Who knows either key alone accepts the note, and so does a reader of both; the text is the same."""
+    note = checkpoint.sign(HEAD, *KEYS[:2])
+    assert len(notes.parse_note(note).signatures) == 2
+    for known in ([KEYS[0]], [KEYS[1]], KEYS[:2], KEYS):
+        assert accepts(note, [key.verifier_key for key in known], [])
+
+
+def test_two_keys_with_one_key_id_are_not_known_together() -> None:
+    """Four bytes tell keys apart: whoever makes a second key with the same ones could hide what the first signed."""
+    twins = [SignerKey.from_ed25519("kaz.paiza.example/log/1", key) for key in TWINS]
+    first, second = (key.verifier_key for key in twins)
+    assert (first.key_id, first.name) == (second.key_id, second.name)
+    assert first != second
+    note = checkpoint.sign(Checkpoint(first.name, 5, HEAD.root), twins[0])
+    assert checkpoint.verify(note, [first, first], first.name).size == 5
+    for known in ([first, second], [second, first], [second]):
+        with pytest.raises(Rejected, match="bad_checkpoint"):
+            checkpoint.verify(note, known, first.name)
