@@ -4,6 +4,7 @@ One announcement is enough: the dates in the file do the rest, at every member. 
 """
 
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -52,3 +53,13 @@ def encryption_key_announced(base: Base, member: str, public: bytes, now: dateti
     }
     held = [key for key in kept if read_time(key["not_before"]) < read_time(key["not_after"])]
     return to_json({**document, "encryption_keys": [*held, added]})
+
+
+def keys_ended(base: Base, member: str, listed: str, vkeys: Collection[str], until: datetime) -> bytes:
+    """Return member.json in which these keys of logs (``log_keys``) or witnesses (``witness_keys``) end at a time.
+
+    The member alone says so; a key that follows was admitted before. An end that was announced may be moved.
+    """
+    document = base.document(member)
+    ended = [{**key, "until": time_text(until)} if key["vkey"] in vkeys else key for key in document[listed]]
+    return to_json({**document, listed: ended})

@@ -12,6 +12,8 @@ from paiza_node.ops.language import _
 COMMANDS: Final = {
     "tls": "paiza_node.ops.cli.rotate.tls:command",
     "encryption": "paiza_node.ops.cli.rotate.encryption:command",
+    "log": "paiza_node.ops.cli.rotate.signing:log",
+    "witness": "paiza_node.ops.cli.rotate.signing:witness",
     "announce": "paiza_node.ops.cli.rotate.announce:command",
 }
 """Module and name of each command."""
