@@ -15,6 +15,12 @@ from paiza_wire.errors import Rejected
 FORMAT: Final = 1
 """The version of all carried files."""
 
+BYTES_A_VALUE: Final = 16
+"""Bytes for each value of a JSON file, on the average; the densest file of a register has 22."""
+
+FEW_VALUES: Final = 4096
+"""Values that any file may have."""
+
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 # Of the fields that files have, this one is the last in the order of names.
@@ -48,6 +54,8 @@ def read(kind: str, data: bytes, fields: Collection[str], limit: int) -> dict[st
     """Return the values of a file of this type, which has exactly these fields; ``Rejected("malformed")`` otherwise."""
     if len(data) > limit:
         raise Rejected("malformed", f"the file has over {limit} bytes")
+    if is_crowded(data):
+        raise Rejected("malformed", "the file has too many values for its size")
     try:
         values = json.loads(data)
         same = canonical(values) == data
@@ -60,6 +68,15 @@ def read(kind: str, data: bytes, fields: Collection[str], limit: int) -> dict[st
     if values["format"] != FORMAT:
         raise Rejected("malformed", "the file has a format that this version does not know")
     return only(values, {"format", "type", *fields})
+
+
+def is_crowded(data: bytes) -> bool:
+    """Return whether a file holds so many values for its size that parsing it would take too long.
+
+    Who sends 6 MiB of `[],` would stop a node for a second, since nothing else runs while JSON is parsed. Commas in
+    texts are counted too.
+    """
+    return sum(map(data.count, (b"[", b"{", b","))) > FEW_VALUES + len(data) // BYTES_A_VALUE
 
 
 def only(values: object, fields: Collection[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
+from paiza_register import carried
 from paiza_register.model import EncryptionKey, LogKey, Member, WitnessKey
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import (
@@ -93,6 +94,8 @@ class Fields:
     @classmethod
     def load(cls, path: str, data: bytes) -> "Fields":
         """Parse a file; duplicate keys, non-numbers and other formats are refused."""
+        if carried.is_crowded(data):
+            raise Rejected("register_invalid", f"{path} has too many values for its size")
         try:
             fields = cls(path, json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant))
         except (ValueError, RecursionError) as error:
