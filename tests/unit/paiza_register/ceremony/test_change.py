@@ -227,6 +227,20 @@ def test_a_member_gets_other_keys(world: World) -> None:
     assert refused(lambda: world.change(MEMBER_KEY, applications=[more])) == "conflict"
 
 
+def test_a_directory_outlives_the_keys_that_signed_it(world: World) -> None:
+    """An application carries the directory of its member on, and needs none where none is published."""
+    member, path = world.members["uzb"], "members/uzb/liaison.json"
+    assert path not in world.known("uzb").files
+    world.decide(publication(roles.revocations_of("uzb"), {path: b"{}"}, world.base, world.now), ("uzb",))
+    known = world.known("uzb")
+    assert known.files[path] == b"{}"
+    member.key, member.revocations = new_pair(), new_pair()
+    applied = member.apply(world.now, known, files={path: known.files[path]})
+    base = world.decide(world.change(MEMBER_KEY, applications=[applied]), ("kaz", "tjk"))
+    assert base.target(roles.revocations_of("uzb"), path) == b"{}"
+    assert base.register.reference[path] == b"{}"
+
+
 def test_a_node_gets_other_keys(world: World) -> None:
     """Another publisher's key changes the root, another key of revocations the targets; both need the member's key."""
     member = world.members["uzb"]
