@@ -43,14 +43,20 @@ def snapshot_version(files: Mapping[str, bytes]) -> int:
 
 def decided(folder: Path, act: Act) -> RegisterFile:
     """Sign an act with every key of every member that may, and publish it with the first publisher's node."""
-    proposal, now = Proposal(act), datetime.now(UTC)
+    proposal = signed_by_all(folder, Proposal(act))
+    first = next(iter(proposal.draft.publishers))
+    return publish(proposal, NodeFolder.open(folder / "nodes" / first), datetime.now(UTC))
+
+
+def signed_by_all(folder: Path, proposal: Proposal) -> Proposal:
+    """Sign a proposal with every key of every member that may."""
+    now = datetime.now(UTC)
     for own in (folder / "trust").iterdir():
         member, node = own.name, KeyFolder(folder / "nodes" / own.name / "keys", {"sealed": False})
         pairs = [KeyFolder(own).pair(f"{name}-{member}") for name in ("custodian", "member", "reference")]
         for pair in (*pairs, node.pair("revocations")):
             proposal = proposal.signed_with(pair, Circumstances(now, "clock of the test"))
-    first = next(iter(proposal.draft.publishers))
-    return publish(proposal, NodeFolder.open(folder / "nodes" / first), now)
+    return proposal
 
 
 def base_of(folder: Path) -> Base:
