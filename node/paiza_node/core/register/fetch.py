@@ -1,17 +1,53 @@
 """What another member's node serves of the register, fetched by plain threads."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, Protocol
+
+import structlog
 
 from paiza.core.v1 import register_pb2
 from paiza_register import Fetch, FetchMissing
 from paiza_register.tuf_workflow import MAX_METADATA_BYTES, root_path
 from paiza_wire.errors import Unavailable
 
+HOUR_SECONDS: Final = 3600.0
 FETCH_SECONDS: Final = 15.0  # for a fetch, beside the time for its bytes
 LEAST_SPEED: Final = 20_000  # bytes a second; a member that sends less is left alone
+SETS_AN_HOUR: Final = 60  # new register versions from others; a federation makes a few in a day
+PAUSE_SECONDS: Final = 60.0  # before the next one, once so many came
+
+log = structlog.get_logger("paiza.register")
+
+
+class Allowance:
+    """How many sets of the register may be taken from others: `SETS_AN_HOUR`, and beyond them one a minute.
+
+    A hostile publisher makes sets as fast as it can sign, each with new content of its own. All of them verify, and
+    refusing some would part the nodes. So nodes take the newest one less often: those between never reach a disk.
+    """
+
+    def __init__(self) -> None:
+        self._spent: deque[float] = deque(maxlen=SETS_AN_HOUR)
+
+    def is_left(self, now: float) -> bool:
+        """Return whether a set may be taken now, by a monotonic clock."""
+        spent = self._spent
+        if len(spent) < SETS_AN_HOUR:
+            return True
+        return now - spent[0] >= HOUR_SECONDS or now - spent[-1] >= PAUSE_SECONDS
+
+    def spend(self, now: float) -> None:
+        """Note that a set was taken."""
+        self._spent.append(now)
+        if len(self._spent) == SETS_AN_HOUR and now - self._spent[0] < HOUR_SECONDS:
+            log.warning("register_changes_too_often", sets=SETS_AN_HOUR, pause_seconds=PAUSE_SECONDS)
+
+    def reset(self) -> None:
+        """Take at once what there is."""
+        self._spent.clear()
 
 
 class RegisterSource(Protocol):

@@ -11,8 +11,9 @@ In rounds, one a second, and one at once when a member announces another registe
 5. A member that was silent for a while is asked what it holds: so all have a new version within a minute, also while no
    register is in force.
 
-A member that answers slowly, or with what does not verify, is left alone for a while. A crash loses nothing: a set is
-stored before it is in force, and what waits to be published is submitted again by whom it came from.
+Sets with new content are taken from others within an `Allowance`, those that are put into force and those that only
+messages name. A member that answers slowly, or with what does not verify, is left alone for a while. A crash loses
+nothing: a set is stored before it is in force, and what waits to be published is submitted again by whom it came from.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ from paiza.core.v1 import register_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.register.fetch import RegisterSource, fetcher, first_other_root
+from paiza_node.core.register.fetch import Allowance, RegisterSource, fetcher, first_other_root
 from paiza_node.core.register.state import announced_time
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Fetch, FetchMissing, RegisterReader
@@ -122,6 +123,7 @@ class RegisterRefresh:
         self._compared_roots: set[bytes] = set()
         self._logged = b""
         self._heard: dict[str, tuple[register_pb2.RegisterState, datetime]] = {}
+        self._taken, self._learnt = Allowance(), Allowance()
         self._rounds = 0
         self._ended = asyncio.Event()
         self._publishes_from = float("-inf")
@@ -179,6 +181,7 @@ class RegisterRefresh:
         reasons: dict[str, str] = {}
         for known in self._members.values():
             known.left_alone_until, known.handled = float("-inf"), None
+        self._taken.reset()
         sources = self._sources()
         greeted = await asyncio.gather(*(self._greet(member, source) for member, source in sources.items()))
         for member, error in zip(sources, greeted, strict=True):
@@ -222,7 +225,8 @@ class RegisterRefresh:
                 await self._take_from(member, sources[member], state)
         # 3.
         for version in self._cache.take_wanted():
-            await self._learn(version, sources)
+            if self._learnt.is_left(monotonic()):  # the others are wanted again when their messages are
+                await self._learn(version, sources)
         await self._follow()  # changes nothing unless an earlier change could not be put into force or logged
         # 4.
         await self._publish()
@@ -234,6 +238,8 @@ class RegisterRefresh:
         return self._members.setdefault(member, _Member())
 
     def _is_to_be_asked(self, member: str, state: register_pb2.RegisterState) -> bool:
+        if state.register_version != self._cache.version and not self._taken.is_left(monotonic()):
+            return False
         known = self._member(member)
         return (
             self._cache.differs(state) and monotonic() >= known.left_alone_until and known.handled != self._both(state)
@@ -311,6 +317,7 @@ class RegisterRefresh:
                 files = self._reader.archived_files(version)
             except Unavailable:
                 self._reader.import_set(version, fetch)
+                self._taken.spend(monotonic())
                 files = self._reader.archived_files(version)
             with suppress(FetchMissing):  # it may have gone on meanwhile
                 files = {**files, TIMESTAMP_PATH: fetch(TIMESTAMP_PATH, MAX_METADATA_BYTES)}
@@ -358,6 +365,8 @@ class RegisterRefresh:
         """Put the set that the reader accepted last into force; ``made`` is that set if it was made here."""
         register = await asyncio.to_thread(lambda: self._reader.last)
         assert register is not None, "a node starts with a register"
+        if made is None and register.version != self._cache.version:
+            self._taken.spend(monotonic())
         if self.publisher is not None:
             for key_id in self._reader.disqualified:
                 self.publisher.disqualify(key_id, self._clock())
@@ -385,6 +394,7 @@ class RegisterRefresh:
             except PaizaError as error:
                 failure = error
             else:
+                self._learnt.spend(monotonic())
                 log.info("register_learnt", version=version.hex())
                 return
         log.warning("register_not_learnt", version=version.hex(), reason=failure.reason, detail=failure.detail)

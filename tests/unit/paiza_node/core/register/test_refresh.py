@@ -417,3 +417,34 @@ async def test_revocations_are_signed_anew_before_they_expire(scene: Scene) -> N
     after = scene[FIRST].cache.last
     assert all(after.role_expiries[f"{each}.revoked"] > before[f"{each}.revoked"] for each in MEMBERS)
     assert set(entry) <= after.revocations[LAST]
+
+
+async def test_a_flood_of_sets_reaches_no_disk(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publisher makes a set every ten seconds; the others take some, then the newest one each minute."""
+
+    def seconds() -> float:
+        return (scene.now - NOW).total_seconds()
+
+    monkeypatch.setattr(refreshing, "monotonic", seconds)
+    monkeypatch.setattr(fetching, "SETS_AN_HOUR", 5)
+    node = scene[FIRST]
+    node.refresh._taken, node.refresh._learnt = fetching.Allowance(), fetching.Allowance()
+    scene[MIDDLE].away = True
+    before = len(node.reader._archive.versions())
+    for at in range(60):
+        held = scene[LAST].refresh.publisher.held  # type: ignore[union-attr]
+        made = published(held, {}, scene.signing.publishers[LAST], scene.now, NONE)
+        scene[LAST].reader.accept(made.files, scene.now)
+        await scene[LAST].refresh._follow(made)
+        await scene.rounds(1, 10.0)
+        if at == 4:
+            assert len(node.reader._archive.versions()) == before + 5
+    taken = len(node.reader._archive.versions()) - before
+    assert 5 + 9 <= taken <= 5 + 10
+    newest = scene[LAST].cache.last
+    assert newest.snapshot_version - node.cache.last.snapshot_version <= 6, "it is a minute behind, and not more"
+    asked = asyncio.create_task(node.refresh.ask_all())
+    running = asyncio.create_task(node.refresh.run())
+    await asked
+    running.cancel()
+    assert node.cache.version == newest.version, "whoever asks has the newest at once"
