@@ -203,6 +203,14 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The invitation is over."),
             N_("Ask the administrator of your node for another one."),
         ),
+        "invitation_used": Remedy(
+            N_("The invitation was used before, is void, or its time is over."),
+            N_("Ask the administrator of your node for a new one; tell them at once if you did not use it."),
+        ),
+        "issuer_missing": Remedy(
+            N_("Your node has no issuer: nobody can enrol there."),
+            N_("Ask the administrator of your node, and quote the reason code."),
+        ),
         "issuer_unreachable": Remedy(
             N_("Your member's issuer of certificates does not answer."),
             _ASK_OPERATOR,
@@ -283,6 +291,25 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "not_witnessed": Remedy(
             N_("No other member has cosigned the log entry yet."),
             _TRY_LATER,
+        ),
+        "officer_not_enrolled": Remedy(
+            N_("Your node does not know this certificate."),
+            N_("Ask the administrator of your node for an invitation, and run: paiza enrol FILE"),
+        ),
+        "officer_removed": Remedy(
+            N_("You are no longer an officer at your node."),
+            N_("If this is a mistake, ask the administrator of your node to invite you again."),
+        ),
+        "officer_suspended": Remedy(
+            N_("Your powers at the node are suspended."),
+            N_(
+                "Ask the administrator of your node why. Nothing is possible until they lift the suspension; "
+                "unsent messages wait in your outbox."
+            ),
+        ),
+        "officer_unconfirmed": Remedy(
+            N_("Your new keys are not confirmed yet."),
+            N_("Telephone the administrator of your node and read them the words that `paiza enrol` showed."),
         ),
         "recalled": Remedy(
             N_("Its author recalled this message."),
@@ -422,6 +449,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The node does not know your certificate."), N_("Use the certificate issued by your own member's node.")
         ),
         "unexpected_answer": Remedy(N_("The node's answer is not allowed by the protocol."), _ASK_OPERATOR),
+        "unit_missing": Remedy(
+            N_("Every officer of your member belongs to a unit."),
+            N_("Ask the administrator of your node to name yours."),
+        ),
         "unknown_field": Remedy(
             N_("The message holds a field unknown to this version."),
             N_("Install the version of the program that the other side uses."),
@@ -439,8 +470,8 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("This member is not in the register."), N_("Check the member id with: paiza contacts")
         ),
         "unknown_officer": Remedy(
-            N_("Your node does not know you as its officer."),
-            N_("Ask your operator to list you in officers.toml, with this certificate, and to restart the node."),
+            N_("Your member has no such officer."),
+            N_("Correct the name, or ask the administrator of your node."),
         ),
         "unknown_profile": Remedy(N_("There is no such profile."), N_("See which there are with: paiza profiles")),
         "unknown_proposal": Remedy(
@@ -470,9 +501,23 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "witness_held": Remedy(
             N_("A witness was restored and has not yet recovered its cosignatures of that log."), _TRY_LATER
         ),
+        "words_differ": Remedy(
+            N_("The words are not those of the keys that wait."),
+            N_(
+                "Compare them again with the administrator of your node; if they differ still, somebody else may "
+                "have used the invitation."
+            ),
+        ),
         "workflow_breach": Remedy(
             N_("The step breaks a rule of its workflow."),
             N_("Check the status of the workflow, obtain the missing documents, then send the step."),
+        ),
+        "wrong_certificate": Remedy(
+            N_("This certificate is not for this use, or was replaced by a newer one."),
+            N_(
+                "Use the profile that `paiza enrol` or the last renewal wrote: authentication_certificate is for "
+                "the node, signing_certificate for signatures."
+            ),
         ),
         "wrong_entry": Remedy(
             N_("The log entry does not allow these certificates."),
@@ -480,6 +525,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "wrong_member": Remedy(N_("A certificate is used for another member than its own."), _TELL_AUDITOR),
         "wrong_signers": Remedy(N_("The signatures are not exactly those the message requires."), _TELL_AUDITOR),
+        "wrong_state": Remedy(
+            N_("The officer is not in a state in which this is possible."),
+            N_("Ask the administrator of your node."),
+        ),
     }
 )
 
