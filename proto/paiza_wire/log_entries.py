@@ -238,9 +238,16 @@ def officer_changed(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogE
     return _entry(pb.LOG_EVENT_OFFICER_CHANGED, actor, signing_certificate_sha256=signing_certificate_sha256)
 
 
-def officer_suspended(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogEntry:
+def officer_suspended(
+    *, actor: str, signing_certificate_sha256: bytes, certificates_revoked: bool = False
+) -> pb.LogEntry:
     """Build the entry of a suspended officer; the certificate is their newest."""
-    return _entry(pb.LOG_EVENT_OFFICER_SUSPENDED, actor, signing_certificate_sha256=signing_certificate_sha256)
+    return _entry(
+        pb.LOG_EVENT_OFFICER_SUSPENDED,
+        actor,
+        signing_certificate_sha256=signing_certificate_sha256,
+        certificates_revoked=certificates_revoked,
+    )
 
 
 def officer_reinstated(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogEntry:

@@ -62,7 +62,7 @@ class GetStatusResponse(_message.Message):
     RECOVERING_FROM_FIELD_NUMBER: _builtins.int
     CLOCK_OFFSET_FIELD_NUMBER: _builtins.int
     CLOCK_SOURCES_FIELD_NUMBER: _builtins.int
-    OFFICER_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    OFFICERS_FIELD_NUMBER: _builtins.int
     PROPOSALS_WAITING_FIELD_NUMBER: _builtins.int
     PROPOSALS_FOR_OWN_FIELD_NUMBER: _builtins.int
     member: _builtins.str
@@ -116,8 +116,8 @@ class GetStatusResponse(_message.Message):
         """How far the node's clock is ahead of the median of its peers' clocks; unset with fewer than three of them."""
 
     @_builtins.property
-    def officer_certificates(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeenCertificate]:
-        """The certificates with which officers called since the node's start."""
+    def officers(self) -> Global___OfficerCounts:
+        """The officers of the own member."""
 
     def __init__(
         self,
@@ -138,45 +138,51 @@ class GetStatusResponse(_message.Message):
         recovering_from: _abc.Iterable[_builtins.str] | None = ...,
         clock_offset: _duration_pb2.Duration | None = ...,
         clock_sources: _builtins.int = ...,
-        officer_certificates: _abc.Iterable[Global___SeenCertificate] | None = ...,
+        officers: Global___OfficerCounts | None = ...,
         proposals_waiting: _builtins.int = ...,
         proposals_for_own: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "officers", b"officers", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "database", b"database", "member", b"member", "messages", b"messages", "officer_certificates", b"officer_certificates", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "database", b"database", "member", b"member", "messages", b"messages", "officers", b"officers", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
 
 @_typing.final
-class SeenCertificate(_message.Message):
-    """A certificate with which an officer called."""
+class OfficerCounts(_message.Message):
+    """How many officers are in each state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    OFFICER_FIELD_NUMBER: _builtins.int
-    EXPIRY_TIME_FIELD_NUMBER: _builtins.int
-    officer: _builtins.str
-    """SPIFFE id of the officer."""
-    @_builtins.property
-    def expiry_time(self) -> _timestamp_pb2.Timestamp:
-        """When it expires."""
-
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FIELD_NUMBER: _builtins.int
+    INVITED_FIELD_NUMBER: _builtins.int
+    active: _builtins.int
+    """May act."""
+    unconfirmed: _builtins.int
+    """Enrolled, and wait for an operator's confirmation."""
+    suspended: _builtins.int
+    """Suspended."""
+    invited: _builtins.int
+    """Invitations that can still be used."""
     def __init__(
         self,
         *,
-        officer: _builtins.str = ...,
-        expiry_time: _timestamp_pb2.Timestamp | None = ...,
+        active: _builtins.int = ...,
+        unconfirmed: _builtins.int = ...,
+        suspended: _builtins.int = ...,
+        invited: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expiry_time", b"expiry_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry_time", b"expiry_time", "officer", b"officer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "invited", b"invited", "suspended", b"suspended", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SeenCertificate: _TypeAlias = SeenCertificate  # noqa: Y015
+Global___OfficerCounts: _TypeAlias = OfficerCounts  # noqa: Y015
 
 @_typing.final
 class PeerStatus(_message.Message):

@@ -1524,16 +1524,20 @@ class OfficerSuspendedDetail(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_REVOKED_FIELD_NUMBER: _builtins.int
     signing_certificate_sha256: _builtins.bytes
     """SHA-256 of the officer's newest signing certificate, DER."""
+    certificates_revoked: _builtins.bool
+    """True if their keys may be in other hands: all their certificates end, and are revoked."""
     def __init__(
         self,
         *,
         signing_certificate_sha256: _builtins.bytes = ...,
+        certificates_revoked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates_revoked", b"certificates_revoked", "signing_certificate_sha256", b"signing_certificate_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2117,7 +2121,7 @@ class OfficerRemovedDetail(_message.Message):
 
     SIGNING_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
     signing_certificate_sha256: _builtins.bytes
-    """SHA-256 of the officer's newest signing certificate, DER."""
+    """SHA-256 of the officer's newest signing certificate, DER; empty where only an invitation was withdrawn."""
     def __init__(
         self,
         *,
