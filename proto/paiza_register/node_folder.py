@@ -32,17 +32,6 @@ KEY_LIFE: Final = timedelta(days=365)
 BACKDATED: Final = timedelta(hours=1)
 """Validity begins this long before the folder is made, for machines whose clocks are behind."""
 
-OFFICERS: Final = """# The officers this node knows. Each is issued two certificates by this member's officer CA.
-#
-# [[officer]]
-# id = "spiffe://MEMBER.FEDERATION/officer/NAME"
-# roles = ["liaison"]                # liaison, duty, authoriser, coordinator, auditor, custodian
-# unit = "border-service"
-# authentication_certificate_sha256 = "…"   # 64 hex digits: openssl x509 -in FILE -outform DER | sha256sum
-# signing_certificate_sha256 = "…"
-# suspended = false
-"""
-
 
 def log_key_file(folder: Path, origin: str) -> Path:
     """Return the file of a log's first key: `log.key`, or for a later log of the member `log-<n>.key` if it exists."""
@@ -129,7 +118,6 @@ def make_node_folder(folder: Path, node: NewNode, sealer: Sealer | None, now: da
         sealed=sealer is not None,
     )
     _write(folder / "node.toml", settings.encode())
-    _write(folder / "officers.toml", OFFICERS.encode())
     _write(folder / "member.json", json.dumps(published, indent=1, ensure_ascii=False).encode() + b"\n")
     return published
 

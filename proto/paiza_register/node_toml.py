@@ -39,10 +39,7 @@ bootstrap_root = "root.json"
 # signs and opens in this member's name. For machines that hold no secrets only.
 {sealed}
 
-# The officers this node knows. Anyone who can write it decides who speaks for this member.
-# officers = "officers.toml"
-
-# The operator's socket. Anyone who can open it is the operator.
+# The operator's socket. Anyone who can open it is the operator, and decides who speaks for this member.
 admin_socket = {admin_socket}
 
 # The socket of the member's issuer, which certifies officers and this node. Without it officers are certified with

@@ -2,13 +2,14 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.app.services import Services
+from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api import metrics
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -39,12 +40,9 @@ def tasks(
     operate: Operate,
     reader: RegisterReader,
     identity: TlsIdentity,
-    officers: Mapping[str, datetime],
+    officers: OfficerDirectory,
 ) -> list[Coroutine[Any, Any, None]]:
-    """Return the tasks that set the gauges as long as the node runs.
-
-    ``officers`` are the ends of the certificates with which officers called.
-    """
+    """Return the tasks that set the gauges as long as the node runs."""
     counted = {"uploaded": 0, "downloaded": 0}
     return [
         _metrics(partial(_note_status, core, operate)),
@@ -78,7 +76,7 @@ async def _note_status(core: Core, operate: Operate) -> None:
             metrics.MISBEHAVIOUR.labels(peer.member, reason).set(reason in peer.misbehaviour)
 
 
-async def _note_register(core: Core, identity: TlsIdentity, officers: Mapping[str, datetime]) -> None:
+async def _note_register(core: Core, identity: TlsIdentity, officers: OfficerDirectory) -> None:
     """Set the gauges of the register, of what expires, and of the proposals that wait."""
     register, now = core.register_cache.last, core.clock()
     expiries = [
@@ -86,7 +84,7 @@ async def _note_register(core: Core, identity: TlsIdentity, officers: Mapping[st
         *member_expiries(register, core.member),
         *of_others(register, core.member),
         node_certificate(core.member, identity.keys.certificate),
-        *officer_certificates(officers),
+        *officer_certificates(officers.officers(), officers.certificates().values()),
     ]
     ends: dict[tuple[str, ...], float] = {
         (kind.value, owner): time.timestamp() for (kind, owner), time in earliest(expiries).items()

@@ -14,11 +14,9 @@ import structlog
 from paiza_node.app import gauges
 from paiza_node.app.services import Dependencies
 from paiza_node.app.wiring import build_services
-from paiza_node.core.access import store as access_store
 from paiza_node.core.access.denials import Denials
-from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
-from paiza_node.core.access.officers import load_officers, note_officers
+from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api import metrics
 from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.api.server import admin_server, public_server
@@ -39,9 +37,11 @@ from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
 from paiza_node.core.version import VERSION
+from paiza_node.features.officers.revoke import Revocations
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.features.search.index import TokenKey
 from paiza_node.ops.admin.misbehaviour_service import MisbehaviourService
+from paiza_node.ops.admin.officer_service import OfficerAdminService
 from paiza_node.ops.admin.operate import Operate
 from paiza_node.ops.admin.register_service import RegisterAdminService
 from paiza_node.ops.admin.rotation_service import RotationService
@@ -63,11 +63,10 @@ CLOCK_SECONDS: Final = 10.0  # between two judgements of the clocks
 log = structlog.get_logger("paiza.node")
 
 
-def note_start(tx: LogTransaction, config: Config, signer: LogSigner, officers: dict[str, Officer]) -> None:
-    """Log changes since the last start: the log's keys, the configuration, officers."""
+def note_start(tx: LogTransaction, config: Config, signer: LogSigner) -> None:
+    """Log changes since the last start: the log's keys and the configuration."""
     note_log_keys(tx, signer.signers)
     note_config(tx, config_digest(config))
-    note_officers(tx, officers)
 
 
 async def serve(
@@ -82,12 +81,11 @@ async def serve(
     clock: Callable[[], datetime],
 ) -> None:
     """Build the services, listen, and run until a signal comes; then stop without loss."""
-    officers = load_officers(config.officers, config.member, config.federation)
     await ledger.commit(register_cache.note)
-    await ledger.commit(lambda tx: note_start(tx, config, signer, officers))
+    await ledger.commit(lambda tx: note_start(tx, config, signer))
     await _note_backup(config, ledger)
+    officers = OfficerDirectory(store)
     with store.reads() as reads:
-        officers = access_store.officers(reads)
         logs = PeerLogViews(
             peers_store.known_logs(reads), clock, peers_store.findings(reads), register_cache.newest_origin
         )
@@ -104,13 +102,12 @@ async def serve(
         decryption_keys=DecryptionKeys(config.member, node_keys.decryption),
         clock=clock,
     )
-    unit_directory = UnitDirectory(config.member, config.duty_unit, lambda: officers)
+    unit_directory = UnitDirectory(config.member, config.duty_unit, officers.officers)
     identity = TlsIdentity(node_keys.tls)
     dependencies = Dependencies(
-        config, core, lambda: officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness
+        config, core, officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness
     )
     services = build_services(dependencies, identity)
-    seen_certificates: dict[str, datetime] = {}
     operate = Operate(
         core,
         version=VERSION,
@@ -120,7 +117,6 @@ async def serve(
         checkpoint_exchange=services.witness.checkpoint_exchange,
         misbehaviour=services.witness.monitor.misbehaviour,
         recovering_from=lambda: services.restore_from_peers.progress.members,
-        officer_certificates=seen_certificates,
     )
 
     comparison = StartupComparison(services.peers)
@@ -139,17 +135,22 @@ async def serve(
         directory=lambda: services.directory.last,
         changes=lambda: tuple(services.proposals.complete.values()),
     )
+    revocations = Revocations(
+        officers,
+        refresh.revoke,
+        lambda: register_cache.last.revocations.get(config.member, frozenset()),
+        clock,
+    )
     server, health = public_server(
         listen=config.listen,
         authenticator=Authenticator(
             config.member,
             register_cache,
-            lambda: officers,
+            officers,
             clock,
             compared,
             Denials(ledger, clock).note,
             services.blocks,
-            seen_certificates,
         ),
         handlers=services.handlers,
         identity=identity,
@@ -174,6 +175,7 @@ async def serve(
             AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
             MisbehaviourService(services.witness.misbehaviour),
             RegisterAdminService(config.member, register_cache, refresh),
+            OfficerAdminService(core, officers, revocations, federation=config.federation, duty_unit=config.duty_unit),
             RotationService(reload, ledger, services.proposals),
         ),
     )
@@ -193,8 +195,9 @@ async def serve(
             *(task() for task in services.background_tasks),
             refresh.run(),
             signing_keys.task.run(),
+            revocations.task.run(),
             PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
-            *gauges.tasks(core, services, operate, reader, identity, seen_certificates),
+            *gauges.tasks(core, services, operate, reader, identity, officers),
         ]
         await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)], reload)
     finally:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.reactions import Reaction
@@ -56,11 +56,11 @@ BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """The dependencies of all services. ``officers`` returns the present ones, by id."""
+    """The dependencies of all services."""
 
     config: Config
     core: Core
-    officers: Callable[[], dict[str, Officer]]
+    officers: OfficerDirectory
     unit_directory: UnitDirectory
     token_key: TokenKey
     reader: RegisterReader

@@ -135,7 +135,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         clock=core.clock,
     )
     index = Index(core, token_key=dependencies.token_key)
-    log_index = LogIndex(core, dependencies.unit_directory, dependencies.officers)
+    log_index = LogIndex(core, dependencies.unit_directory, dependencies.officers.officers)
     retention = Retention(
         Erase(core, files, lifecycles=LIFECYCLES, peers=peers, forget=attachments.downloads.forget),
         Holds(core),
@@ -148,6 +148,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     directory = PublishDirectory(core)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     core.ledger.changes.subscribe([
+        dependencies.officers,
         queues,
         core.notifier,
         exchange.approve,
@@ -168,6 +169,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
             DirectoryService(directory),
         ),
         background_tasks=(
+            dependencies.officers.task.run,
             peers.run,
             queues.run,
             attachments.downloads.run,
@@ -236,7 +238,7 @@ def _recovery(
 ) -> RestoreFromPeers:
     recovered_messages = RecoveredMessages(
         dependencies.core,
-        officers=dependencies.officers,
+        officers=dependencies.officers.officers,
         unit_directory=dependencies.unit_directory,
         reactions=dependencies.reactions,
         files=files,
@@ -294,7 +296,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         delivery_life=config.delivery_life,
         unit_directory=dependencies.unit_directory,
     )
-    approve = Approve(core, submit=submit, officers=dependencies.officers)
+    approve = Approve(core, submit=submit, officers=dependencies.officers.officers)
     forward = Forward(core, delivery_life=config.delivery_life)
     notify_new_holders = NotifyNewHolders(
         node_id=core.node_id, register_cache=core.register_cache, store=core.store, share=forward.share

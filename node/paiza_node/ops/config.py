@@ -29,7 +29,6 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "keys": "keys",
     "sealed": True,
     "passphrase_file": "",
-    "officers": "officers.toml",
     "admin_socket": "data/admin.sock",
     "issuer_socket": "",
     "metrics_listen": "",
@@ -57,7 +56,6 @@ class Config:
     keys: Path
     sealed: bool
     passphrase_file: Path | None
-    officers: Path
     admin_socket: Path
     issuer_socket: Path | None
     metrics_listen: str
@@ -128,7 +126,6 @@ class SettingsReader:
             keys=self._file("keys"),
             sealed=self._switch("sealed"),
             passphrase_file=self._unresolved("passphrase_file") if self._text("passphrase_file") else None,
-            officers=self._file("officers"),
             admin_socket=self._socket("admin_socket"),
             issuer_socket=self._socket("issuer_socket") if self._text("issuer_socket") else None,
             metrics_listen=self._address("metrics_listen") if self._text("metrics_listen") else "",

@@ -7,9 +7,10 @@ from enum import Enum, IntEnum
 from ssl import PEM_cert_to_DER_cert
 from typing import Final
 
+from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate
 from paiza_register import Member, Register
 from paiza_register.roles import REFERENCE, revocations_of
-from paiza_wire.identity import load_certificate
+from paiza_wire.identity import CertificateUse, load_certificate
 
 WARNING: Final = timedelta(days=30)  # an act of custodians or a visit to an issuer takes days
 FAILURE: Final = timedelta(days=7)
@@ -102,10 +103,17 @@ def node_certificate(member: str, certificate_pem: bytes) -> Expiry:
     return Expiry(Kind.NODE_CERTIFICATE, member, load_certificate(der).not_valid_after_utc)
 
 
-def officer_certificates(seen: Mapping[str, datetime]) -> Iterator[Expiry]:
-    """Yield the expiries of the officers' certificates that the node has seen, by the officer's id."""
-    for officer, time in sorted(seen.items()):
-        yield Expiry(Kind.OFFICER_CERTIFICATE, officer, time)
+def officer_certificates(
+    officers: Mapping[str, Officer], certificates: Iterable[OfficerCertificate]
+) -> Iterator[Expiry]:
+    """Yield when each active officer can act no longer: the newest certificate of one of the two uses has expired."""
+    ends: dict[str, dict[CertificateUse, datetime]] = {}
+    for each in certificates:
+        if each.state is CertificateState.ACTIVE and officers[each.officer].is_active:
+            uses = ends.setdefault(each.officer, {})
+            uses[each.use] = max(each.not_after, uses.get(each.use, each.not_after))
+    for officer, uses in sorted(ends.items()):
+        yield Expiry(Kind.OFFICER_CERTIFICATE, officer, min(uses.values()))
 
 
 def of_others(register: Register, own: str) -> Iterator[Expiry]:

@@ -1,11 +1,18 @@
-"""Verification of openings: they are exactly those the log records."""
+"""Verification of openings and officers: they are exactly those the log records."""
+
+from collections.abc import Mapping
+from hashlib import sha256
 
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import CertificateState, OfficerState, described
+from paiza_node.core.errors import N_
+from paiza_node.core.log import store as log_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_wire.identity import CertificateUse
 
 
 class Openings(Check):
@@ -31,3 +38,155 @@ class Openings(Check):
             step(len(rows))
         part.counts |= {"openings": opened.count}
         part.compare("OPENED / opened", self._logged, opened)
+
+
+class Officers(Check):
+    """Verifies the officers, their certificates and the invitations: each row stands behind its entries."""
+
+    events = (
+        log_pb2.LOG_EVENT_OFFICER_INVITED,
+        log_pb2.LOG_EVENT_OFFICER_CERTIFIED,
+        log_pb2.LOG_EVENT_OFFICER_CONFIRMED,
+        log_pb2.LOG_EVENT_OFFICER_CHANGED,
+        log_pb2.LOG_EVENT_OFFICER_SUSPENDED,
+        log_pb2.LOG_EVENT_OFFICER_REINSTATED,
+        log_pb2.LOG_EVENT_OFFICER_REMOVED,
+    )
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._invited: dict[bytes, int] = {}
+        self._entries: list[tuple[int, log_pb2.LogEntry]] = []  # hundreds in ten years
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        if entry.event == log_pb2.LOG_EVENT_OFFICER_INVITED:
+            self._invited[entry.officer_invited.invitation_sha256] = index
+        else:
+            self._entries.append((index, entry))
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check officers, certificates and invitations.
+
+        1. Each invitation has its OFFICER_INVITED entry, over exactly its statement; and each such entry its row.
+        2. Each certificate is named by its OFFICER_CERTIFIED entry, and counts or not as the entries since then say.
+        3. Each officer is in the state that the entries about their certificates leave, the last of them behind it.
+        4. The text beside that entry, if it is not erased, names the officer with these roles and this unit.
+        """
+        officers = access_store.officers(self._scan)
+        certificates = {each.certificate_sha256: each for each in access_store.officer_certificates(self._scan)}
+        invitations = access_store.all_invitations(self._scan)
+        step(len(officers) + len(certificates) + len(invitations))
+        # 1.
+        stored = {each.invitation_sha256: each.log_index for each in invitations}
+        if stored != self._invited or any(
+            sha256(each.statement).digest() != each.invitation_sha256 for each in invitations
+        ):
+            part.find("log_damaged", N_("The invitations are not those that the log records."), "invitation")
+        # 2. and 3.
+        replay = OfficerReplay({sha: (each.officer, each.use) for sha, each in certificates.items()})
+        for index, entry in self._entries:
+            if not replay.follow(index, entry):
+                part.find(
+                    "log_damaged",
+                    N_("Entry {index} is about a certificate that is not stored."),
+                    "officer_certificate",
+                    index=index,
+                )
+        if replay.certificates != {sha: (each.state, each.log_index) for sha, each in certificates.items()}:
+            part.find(
+                "log_damaged", N_("The officers' certificates are not as the log records."), "officer_certificate"
+            )
+        if replay.officers != {each.id: (each.state, each.log_index) for each in officers.values()}:
+            part.find("log_damaged", N_("The officers are not as the log records."), "officer")
+        # 4.
+        texts = log_store.texts(self._scan, [each.log_index for each in officers.values()])
+        for each in officers.values():
+            text = texts.get(each.log_index)
+            if text is not None and text.text.partition("\n")[0] != described(each):
+                part.find(
+                    "log_damaged",
+                    N_("The text beside entry {index} names another officer, other roles or another unit."),
+                    "{officer}",
+                    index=each.log_index,
+                    officer=each.id,
+                )
+        part.counts = {
+            "officers": len(officers),
+            "certificates": len(certificates),
+            "invitations": len(invitations),
+        }
+
+
+class OfficerReplay:
+    """The officers and certificates as the entries about them leave them.
+
+    Entries name no officer, for names are erased: ``owners`` says whose each certificate is, and for which use.
+    """
+
+    def __init__(self, owners: Mapping[bytes, tuple[str, CertificateUse]]) -> None:
+        self._owners = owners
+        self.officers: dict[str, tuple[OfficerState, int]] = {}
+        """State, and the index of the entry behind it, by id."""
+        self.certificates: dict[bytes, tuple[CertificateState, int]] = {}
+        """State, and the index of the OFFICER_CERTIFIED entry, by SHA-256."""
+
+    def follow(self, index: int, entry: log_pb2.LogEntry) -> bool:
+        """Follow the next entry; return False if it names a certificate that has no owner."""
+        detail = getattr(entry, entry.WhichOneof("detail") or "")
+        if entry.event == log_pb2.LOG_EVENT_OFFICER_REMOVED and not detail.signing_certificate_sha256:
+            return True  # an invitation was withdrawn
+        owner = self._owners.get(detail.signing_certificate_sha256)
+        if owner is None or owner[1] != "signing":
+            return False
+        officer = owner[0]
+        if entry.event == log_pb2.LOG_EVENT_OFFICER_CERTIFIED:
+            return self._certified(index, officer, detail)
+        state, _ = self.officers.get(officer, (OfficerState.UNCONFIRMED, -1))
+        if entry.event == log_pb2.LOG_EVENT_OFFICER_CONFIRMED:
+            self._end(officer)
+            self._wake(detail)
+            state = OfficerState.ACTIVE
+        elif entry.event == log_pb2.LOG_EVENT_OFFICER_SUSPENDED:
+            state = OfficerState.SUSPENDED
+            if detail.certificates_revoked:
+                self._end(officer)
+        elif entry.event == log_pb2.LOG_EVENT_OFFICER_REINSTATED:
+            counts = any(self._is_active(sha) for sha, owner in self._owners.items() if owner[0] == officer)
+            state = OfficerState.ACTIVE if counts else OfficerState.UNCONFIRMED
+        elif entry.event == log_pb2.LOG_EVENT_OFFICER_REMOVED:
+            state = OfficerState.REMOVED
+            self._end(officer)
+        self.officers[officer] = state, index
+        return True
+
+    def _certified(self, index: int, officer: str, detail: log_pb2.OfficerCertifiedDetail) -> bool:
+        pair = detail.signing_certificate_sha256, detail.authentication_certificate_sha256
+        if self._owners.get(pair[1]) != (officer, "authentication"):
+            return False
+        state = CertificateState.ACTIVE
+        before = self.officers.get(officer)
+        if detail.invitation_sha256:
+            state = CertificateState.ASLEEP
+            self._end(officer, only=CertificateState.ASLEEP)
+            if before is None or before[0] is OfficerState.REMOVED:
+                self.officers[officer] = OfficerState.UNCONFIRMED, index
+        elif not detail.renewal_sha256:
+            self._end(officer)
+            self.officers[officer] = OfficerState.ACTIVE, index
+        self.certificates.update(dict.fromkeys(pair, (state, index)))
+        return True
+
+    def _wake(self, detail: log_pb2.OfficerConfirmedDetail) -> None:
+        for sha in (detail.signing_certificate_sha256, detail.authentication_certificate_sha256):
+            if sha in self.certificates:
+                self.certificates[sha] = CertificateState.ACTIVE, self.certificates[sha][1]
+
+    def _end(self, officer: str, *, only: CertificateState | None = None) -> None:
+        for sha, (state, index) in self.certificates.items():
+            if self._owners[sha][0] == officer and (only is None or state is only):
+                self.certificates[sha] = CertificateState.ENDED, index
+
+    def _is_active(self, sha: bytes) -> bool:
+        return sha in self.certificates and self.certificates[sha][0] is CertificateState.ACTIVE

@@ -1,4 +1,4 @@
-"""Denials: calls that the policy forbids an officer altogether are logged, as every denial is.
+"""Denials: calls that an officer may not make at all are logged, as every denial is.
 
 A denial that concerns a particular message is logged by its handler. This module limits the number of entries: a few
 denials a minute for each officer; the others are written only to the program's log.
@@ -13,7 +13,7 @@ import structlog
 
 from paiza_node.core.log.ledger import Ledger
 from paiza_wire import log_entries
-from paiza_wire.errors import Unavailable
+from paiza_wire.errors import Rejected, Unavailable
 
 MAX_DENIALS: Final = 10  # per minute, of one officer
 MAX_OFFICERS: Final = 1000  # officers remembered; a member has fewer
@@ -31,16 +31,20 @@ class Denials:
         self._clock = clock
         self._recent: dict[str, deque[datetime]] = {}
 
-    async def note(self, officer: str, method: str, detail: str) -> None:
+    async def note(self, officer: str, method: str, refusal: Rejected) -> None:
         """Log that an officer was denied a call. The denial takes effect even if nothing can be logged now."""
+        told = {"officer": officer, "method": method, "reason": refusal.reason, "detail": refusal.detail}
         if not self._in_share(officer):
-            log.warning("denied", officer=officer, method=method, detail=detail, logged=False)
+            log.warning("denied", **told, logged=False)
             return
-        entry = log_entries.denied(actor=officer, reason="policy_denied")
+        entry = log_entries.denied(actor=officer, reason=refusal.reason)
+        text = f"{method.rpartition('/')[2]}: {refusal.detail}"
         try:
-            await self._ledger.commit(lambda tx: tx.append(entry, text=f"{method.rpartition('/')[2]}: {detail}"))
+            await self._ledger.commit(lambda tx: tx.append(entry, text=text))
         except Unavailable as error:
-            log.warning("denied", officer=officer, method=method, detail=detail, logged=False, reason=error.reason)
+            log.warning("denied", **told, logged=False, error=error.reason)
+        else:
+            log.warning("denied", **told, logged=True)
 
     def _in_share(self, officer: str) -> bool:
         now = self._clock()

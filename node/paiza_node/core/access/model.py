@@ -2,18 +2,98 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+from paiza_wire.identity import CertificateUse
+
+
+class OfficerState(StrEnum):
+    """What an officer may do at their node."""
+
+    UNCONFIRMED = "unconfirmed"
+    """Enrolled; an operator has yet to compare their keys with them."""
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REMOVED = "removed"
+
+
+class CertificateState(StrEnum):
+    """What an officer's certificate is good for at the own node."""
+
+    ASLEEP = "asleep"
+    """Waits to be confirmed."""
+    ACTIVE = "active"
+    ENDED = "ended"
+    """Replaced, or its officer was removed."""
+
+
+class InvitationState(StrEnum):
+    """What became of an invitation."""
+
+    OPEN = "open"
+    USED = "used"
+    VOID = "void"
+    """Replaced by a newer one, or spent by wrong guesses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """An officer of the own member, as recorded at this node."""
+    """An officer of the own member. ``log_index`` is of the entry behind roles, unit and state."""
 
     id: str
     roles: frozenset[str]
     unit: str
-    authentication_certificate_sha256: bytes
-    signing_certificate_sha256: bytes
-    suspended: bool = False
+    state: OfficerState = OfficerState.ACTIVE
+    log_index: int = 0
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether the officer may act."""
+        return self.state is OfficerState.ACTIVE
+
+
+def described(officer: Officer, reason_text: str = "") -> str:
+    """Return the text beside an entry about an officer: id, roles and unit on a line of their own, then the reason."""
+    line = " ".join([officer.id, ",".join(sorted(officer.roles)), officer.unit]).rstrip()
+    return f"{line}\n{reason_text}" if reason_text else line
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerCertificate:
+    """A certificate of an officer. ``log_index`` is of its OFFICER_CERTIFIED entry.
+
+    ``invitation_sha256`` is empty if the officer was admitted from a file, or renewed it. ``to_revoke``: the register
+    is to list it as revoked.
+    """
+
+    certificate_sha256: bytes
+    officer: str
+    use: CertificateUse
+    der: bytes
+    not_before: datetime
+    not_after: datetime
+    state: CertificateState
+    log_index: int
+    invitation_sha256: bytes = b""
+    to_revoke: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation to enrol. ``statement`` holds its bytes; ``log_index`` is of its OFFICER_INVITED entry.
+
+    ``keys_sha256`` identifies the public keys that used it; ``guesses`` counts wrong secrets.
+    """
+
+    invitation_sha256: bytes
+    officer: str
+    statement: bytes
+    secret_sha256: bytes
+    expiry_time: datetime
+    state: InvitationState
+    log_index: int
+    keys_sha256: bytes = b""
+    guesses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import Officer, Viewer
+from paiza_node.core.access.model import Officer, OfficerState, Viewer
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
@@ -68,7 +68,7 @@ def denied(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
 class UnitDirectory:
     """The units of the member, and the unit and officer that each message is assigned to."""
 
-    def __init__(self, member: str, duty_unit: str, officers: Callable[[], dict[str, Officer]]) -> None:
+    def __init__(self, member: str, duty_unit: str, officers: Callable[[], Mapping[str, Officer]]) -> None:
         """Store the officers and the name of the duty unit (empty: one common unit)."""
         self._member = member
         self.duty_unit = duty_unit
@@ -76,11 +76,12 @@ class UnitDirectory:
 
     def units(self) -> frozenset[str]:
         """Return the units of the member: those of its officers."""
-        return frozenset(each.unit for each in self._officers().values() if each.unit) | ({self.duty_unit} - {""})
+        present = (each.unit for each in self._officers().values() if each.state is not OfficerState.REMOVED)
+        return frozenset({*present, self.duty_unit} - {""})
 
     def on_duty(self) -> list[Officer]:
         """Return the officers on duty, in the order in which they are called."""
-        found = [each for each in self._officers().values() if "duty" in each.roles and not each.suspended]
+        found = [each for each in self._officers().values() if "duty" in each.roles and each.is_active]
         return sorted(found, key=lambda each: each.id)
 
     def viewer_of(self, officer: Officer) -> Viewer:
@@ -94,7 +95,7 @@ class UnitDirectory:
             (
                 each
                 for each in self._officers().values()
-                if not each.suspended and named and (each.id == named or each.id.rpartition("/")[2] == named)
+                if each.is_active and named and (each.id == named or each.id.rpartition("/")[2] == named)
             ),
             None,
         )

@@ -1,91 +1,159 @@
-"""The officers of the own member: read from officers.toml, kept in the store, every change logged."""
+"""The directory of the own member's officers: their rows in memory, for every call and every signature.
 
-import tomllib
-from dataclasses import replace
-from pathlib import Path
+The rows are the truth. A change of them is announced (`OfficersChanged`) and read anew; `commit` returns once it is
+read, so that a caller who was answered finds it in force. A suspension or removal is in force even before it is
+committed (`barred`): nothing of that officer comes after it in the log, and their calls under way are cut. What a crash
+leaves: the committed rows, which the next start reads.
+"""
 
-from paiza.core.v1 import log_pb2
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+import structlog
+
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import Officer
-from paiza_node.core.access.operator import operator
-from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.core.log.ledger import LogTransaction
-from paiza_wire import log_entries
-from paiza_wire.errors import PaizaError
-from paiza_wire.identity import SpiffeId
+from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
+from paiza_node.core.executors.periodic import PeriodicTask
+from paiza_node.core.log.changes import Change
+from paiza_node.core.log.ledger import Committed, Ledger, Work
+from paiza_node.core.storage import Store
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import CertificateUse
+
+READ_SECONDS: Final = 300.0  # between two readings without an announced change
+
+_REFUSED: Final[Mapping[OfficerState, tuple[str, str]]] = MappingProxyType({
+    OfficerState.REMOVED: ("officer_removed", "was removed"),
+    OfficerState.SUSPENDED: ("officer_suspended", "is suspended"),
+    OfficerState.UNCONFIRMED: ("officer_unconfirmed", "is not confirmed"),
+})  # fmt: skip
+
+T = TypeVar("T")
+log = structlog.get_logger("paiza.access")
 
 
-def load_officers(path: Path, member: str, federation: str) -> dict[str, Officer]:
-    """Return the officers in officers.toml, with roles, unit and certificates."""
-    try:
-        rows = tomllib.loads(path.read_text()).get("officer", [])
-        officers = [
-            Officer(
-                id=str(SpiffeId.parse(row["id"])),
-                roles=frozenset(str(role) for role in row["roles"]),
-                unit=str(row.get("unit", "")),
-                authentication_certificate_sha256=bytes.fromhex(row["authentication_certificate_sha256"]),
-                signing_certificate_sha256=bytes.fromhex(row["signing_certificate_sha256"]),
-                suspended=bool(row.get("suspended", False)),
-            )
-            for row in rows
-        ]
-    except (OSError, KeyError, TypeError, ValueError, PaizaError) as error:
-        raise NodeStopped(
-            "bad_configuration",
-            what=N_("The list of officers cannot be read: {error}."),
-            where="{path}",
-            remedy=N_(
-                "Correct the file: each [[officer]] has id, roles, unit, authentication_certificate_sha256 and "
-                "signing_certificate_sha256."
-            ),
-            error=error,
-            path=path,
-        ) from error
-    for officer in officers:
-        identity = SpiffeId.parse(officer.id)
-        if (identity.member, identity.federation, identity.role) != (member, federation, "officer"):
-            raise NodeStopped(
-                "bad_configuration",
-                what=N_("{officer} is not an officer of {member}."),
-                where="{path}",
-                remedy=N_("Remove the entry; every member knows only its own officers."),
-                officer=officer.id,
-                member=member,
-                path=path,
-            )
-    return {officer.id: officer for officer in officers}
+@dataclass(frozen=True, slots=True)
+class OfficersChanged(Change):
+    """Officers of the own member, their certificates or invitations were stored anew."""
 
 
-def note_officers(tx: LogTransaction, officers: dict[str, Officer]) -> None:
-    """Log the officers that are new, changed or removed since the last start, and store the present ones."""
-    known = access_store.officers(tx.conn)
-    for officer in officers.values():
-        before = known.get(officer.id)
-        if before == officer:
-            continue
-        tx.append(
-            _entry(before, officer),
-            text=f"{officer.id} {' '.join(sorted(officer.roles))} {officer.unit}",
-        )
-        access_store.put_officer(tx.conn, officer)
-    for gone in set(known) - set(officers):
-        if not known[gone].suspended:
-            suspended = log_entries.officer_suspended(actor=operator(), signing_certificate_sha256=b"")
-            tx.append(suspended, text=gone)
-            access_store.put_officer(tx.conn, replace(known[gone], suspended=True))
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The rows at one moment, by id and by SHA-256; replaced, never changed."""
+
+    officers: Mapping[str, Officer]
+    certificates: Mapping[bytes, OfficerCertificate]
 
 
-def _entry(before: Officer | None, officer: Officer) -> log_pb2.LogEntry:
-    if before is None or _certificates(before) != _certificates(officer):
-        return log_entries.officer_certified(
-            actor=operator(),
-            signing_certificate_sha256=officer.signing_certificate_sha256,
-            authentication_certificate_sha256=officer.authentication_certificate_sha256,
-        )
-    build = log_entries.officer_suspended if officer.suspended else log_entries.officer_changed
-    return build(actor=operator(), signing_certificate_sha256=officer.signing_certificate_sha256)
+class OfficerDirectory:
+    """The officers of the own member. Changes belong to one event loop; any thread may ask."""
+
+    def __init__(self, store: Store) -> None:
+        """Read the rows."""
+        self._store = store
+        self._stored = self._known = self._read()
+        self._barred: frozenset[str] = frozenset()
+        self._followers: list[Callable[[], None]] = []
+        self._one = asyncio.Lock()
+        self._commits: set[asyncio.Task[object]] = set()
+        self.task = PeriodicTask(self._reload, period=READ_SECONDS, failed="officers_not_read")
+
+    def officers(self) -> Mapping[str, Officer]:
+        """Return every officer by id, also those who may not act (`Officer.is_active`)."""
+        return self._known.officers
+
+    def certificates(self) -> Mapping[bytes, OfficerCertificate]:
+        """Return every certificate of an officer, by its SHA-256."""
+        return self._known.certificates
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` at once whenever an officer or certificate changed."""
+        self._followers.append(changed)
+
+    def check(self, officer_id: str, certificate_sha256: bytes, use: CertificateUse) -> Officer:
+        """Return the officer if this certificate lets them act in this use; Rejected says exactly why not.
+
+        The first that applies: ``officer_removed``, ``officer_not_enrolled``, ``wrong_certificate``,
+        ``officer_suspended``, ``officer_unconfirmed``.
+        """
+        known = self._known
+        officer, certificate = known.officers.get(officer_id), known.certificates.get(certificate_sha256)
+        if certificate is None or certificate.officer != officer_id:
+            if officer is not None:
+                _check_state(officer, {OfficerState.REMOVED})
+            raise Rejected("officer_not_enrolled", f"the node knows no such certificate of {officer_id}")
+        if certificate.use != use:
+            raise Rejected("wrong_certificate", f"{officer_id} used the {certificate.use} certificate")
+        officer = self.active(officer_id)
+        if certificate.state is CertificateState.ASLEEP:
+            raise Rejected("officer_unconfirmed", f"the keys of {officer_id} are not confirmed")
+        if certificate.state is CertificateState.ENDED:
+            raise Rejected("wrong_certificate", f"{officer_id} used a certificate that was replaced")
+        return officer
+
+    def active(self, officer_id: str) -> Officer:
+        """Return an officer who may act; Rejected as by `check`."""
+        officer = self._known.officers.get(officer_id)
+        if officer is None:
+            raise Rejected("officer_not_enrolled", f"the node knows no officer {officer_id}")
+        _check_state(officer, _REFUSED.keys())
+        return officer
+
+    async def commit(self, ledger: Ledger, work: Work[T], *, bar: str = "") -> Committed[T]:
+        """Commit a change of officers and put it in force; ``bar`` is the officer who may do nothing from now on.
+
+        A caller who hangs up does not stop it.
+        """
+        task = asyncio.ensure_future(self._commit(ledger, work, bar))
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+        return await asyncio.shield(task)
+
+    def notify(self, changes: Sequence[Change]) -> None:
+        """Wake the reading of the rows if officers changed."""
+        if any(isinstance(change, OfficersChanged) for change in changes):
+            self.task.wake()
+
+    def catch_up(self) -> None:
+        """Wake the reading of the rows."""
+        self.task.wake()
+
+    async def _commit(self, ledger: Ledger, work: Work[T], bar: str) -> Committed[T]:
+        async with self._one:
+            if bar:
+                self._put(self._stored, self._barred | {bar})
+            try:
+                return await ledger.commit(work)
+            finally:
+                # If the database cannot be read now, the bar remains until it can: `task` tries again.
+                self._put(await asyncio.to_thread(self._read), frozenset())
+
+    async def _reload(self) -> None:
+        async with self._one:
+            self._put(await asyncio.to_thread(self._read), frozenset())
+
+    def _read(self) -> _Known:
+        with self._store.reads() as reads:
+            certificates = access_store.officer_certificates(reads)
+            return _Known(access_store.officers(reads), {each.certificate_sha256: each for each in certificates})
+
+    def _put(self, stored: _Known, barred: frozenset[str]) -> None:
+        before, self._stored, self._barred = self._known, stored, barred
+        officers = {
+            each.id: replace(each, state=OfficerState.SUSPENDED) if each.id in barred and each.is_active else each
+            for each in stored.officers.values()
+        }
+        self._known = _Known(officers, stored.certificates)
+        if self._known == before:
+            return
+        for changed in self._followers:
+            changed()
 
 
-def _certificates(officer: Officer) -> tuple[bytes, bytes]:
-    return officer.authentication_certificate_sha256, officer.signing_certificate_sha256
+def _check_state(officer: Officer, refused: Collection[OfficerState]) -> None:
+    if officer.state in refused:
+        reason, text = _REFUSED[officer.state]
+        raise Rejected(reason, f"{officer.id} {text}")

@@ -6,4 +6,4 @@ from paiza_node.core.policy import Principal
 
 def principal_of(officer: Officer) -> Principal:
     """Return an officer as a principal for the policy."""
-    return Principal(officer.id, officer.roles, officer.unit, officer.suspended)
+    return Principal(officer.id, officer.roles, officer.unit, suspended=not officer.is_active)

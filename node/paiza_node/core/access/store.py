@@ -1,9 +1,10 @@
-"""Officers of the own member, the messages they may see, and the parts they opened."""
+"""Officers of the own member with their certificates and invitations, what they may see, and what they opened."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
@@ -19,12 +20,22 @@ from sqlalchemy import (
     union_all,
 )
 
-from paiza_node.core.access.model import MessageQuery, Officer, Opened, Viewer
+from paiza_node.core.access.model import (
+    CertificateState,
+    Invitation,
+    InvitationState,
+    MessageQuery,
+    Officer,
+    OfficerCertificate,
+    OfficerState,
+    Opened,
+    Viewer,
+)
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.messages.store import message_row, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
-from paiza_node.core.storage.records import Kept, Records
+from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import blocks, insertion, replacement
 from paiza_node.core.storage.times import to_micros
@@ -35,10 +46,42 @@ officer_table = Table(
     Column("id", Text, primary_key=True),
     Column("roles", Text, nullable=False),
     Column("unit", Text, nullable=False),
-    Column("authentication_certificate_sha256", LargeBinary, nullable=False),
-    Column("signing_certificate_sha256", LargeBinary, nullable=False),
-    Column("suspended", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
 )
+
+# All certificates ever issued to the officers: a member has hundreds of them after ten years.
+officer_certificate_table = Table(
+    "officer_certificate",
+    METADATA,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("officer", Text, nullable=False),
+    Column("use", Text, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("not_after", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("invitation_sha256", LargeBinary, nullable=False),
+    Column("to_revoke", Boolean, nullable=False),
+)
+Index("ix_officer_certificate_officer", officer_certificate_table.c.officer)
+
+invitation_table = Table(
+    "invitation",
+    METADATA,
+    Column("invitation_sha256", LargeBinary, primary_key=True),
+    Column("officer", Text, nullable=False),
+    Column("statement", LargeBinary, nullable=False),
+    Column("secret_sha256", LargeBinary, nullable=False),
+    Column("expiry_time", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("keys_sha256", LargeBinary, nullable=False),
+    Column("guesses", Integer, nullable=False),
+)
+Index("ix_invitation_officer", invitation_table.c.officer)
+Index("ix_invitation_state", invitation_table.c.state)
 
 opened_table = Table(
     "opened",
@@ -74,9 +117,56 @@ def officers(conn: ReadConnection) -> dict[str, Officer]:
     return {officer.id: officer for officer in _OFFICERS.find(conn, select(officer_table))}
 
 
+def officer(conn: ReadConnection, officer_id: str) -> Officer | None:
+    """Return an officer of the own member."""
+    return _OFFICERS.first(conn, select(officer_table).where(officer_table.c.id == officer_id))
+
+
 def put_officer(conn: WriteConnection, officer: Officer) -> None:
     """Store an officer of the own member."""
     _OFFICERS.put(conn, [officer])
+
+
+def officer_certificates(conn: ReadConnection, officer_id: str | None = None) -> list[OfficerCertificate]:
+    """Return the certificates of one officer, or of all, in the order of their entries."""
+    c = officer_certificate_table.c
+    found = select(officer_certificate_table).order_by(c.log_index, c.use)
+    return _CERTIFICATES.find(conn, found if officer_id is None else found.where(c.officer == officer_id))
+
+
+def put_officer_certificates(conn: WriteConnection, certificates: Collection[OfficerCertificate]) -> None:
+    """Store certificates of officers."""
+    _CERTIFICATES.put(conn, certificates)
+
+
+def invitation(conn: ReadConnection, invitation_sha256: bytes) -> Invitation | None:
+    """Return an invitation."""
+    c = invitation_table.c
+    return _INVITATIONS.first(conn, select(invitation_table).where(c.invitation_sha256 == invitation_sha256))
+
+
+def invitations(conn: ReadConnection, officer_id: str) -> list[Invitation]:
+    """Return every invitation of a person, in the order of their entries."""
+    c = invitation_table.c
+    found = select(invitation_table).where(c.officer == officer_id).order_by(c.log_index)
+    return _INVITATIONS.find(conn, found)
+
+
+def all_invitations(conn: ReadConnection) -> list[Invitation]:
+    """Return every invitation ever made, in the order of their entries."""
+    return _INVITATIONS.find(conn, select(invitation_table).order_by(invitation_table.c.log_index))
+
+
+def open_invitations(conn: ReadConnection) -> list[Invitation]:
+    """Return the invitations that are neither used nor void, also those whose time is over."""
+    c = invitation_table.c
+    found = select(invitation_table).where(c.state == InvitationState.OPEN.value).order_by(c.log_index)
+    return _INVITATIONS.find(conn, found)
+
+
+def put_invitation(conn: WriteConnection, invitation: Invitation) -> None:
+    """Store an invitation."""
+    _INVITATIONS.put(conn, [invitation])
 
 
 def openers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, set[str]]:
@@ -97,8 +187,20 @@ def add_opened(conn: WriteConnection, opened: Opened) -> None:
 
 
 _OFFICERS: Final = Records(
-    officer_table, Officer, roles=Kept(lambda roles: " ".join(sorted(roles)), lambda text: frozenset(text.split()))
+    officer_table,
+    Officer,
+    roles=Kept(lambda roles: " ".join(sorted(roles)), lambda text: frozenset(text.split())),
+    state=Kept(str, OfficerState),
 )
+_CERTIFICATES: Final = Records(
+    officer_certificate_table,
+    OfficerCertificate,
+    not_before=TIME,
+    not_after=TIME,
+    state=Kept(str, CertificateState),
+    to_revoke=Kept(bool, bool),
+)
+_INVITATIONS: Final = Records(invitation_table, Invitation, expiry_time=TIME, state=Kept(str, InvitationState))
 _OPENED: Final = Records(opened_table, Opened)
 
 
@@ -222,6 +324,8 @@ _PUT_OPENED_TOGETHER: Final = replacement(opened_together_table)
 
 LIFECYCLES: Final = (
     Lifecycle(officer_table),
+    Lifecycle(officer_certificate_table),
+    Lifecycle(invitation_table),
     Lifecycle(opened_together_table),
     Lifecycle(opened_table, Key.DIGEST, opened_table.c.digest),
     Lifecycle(reader_table, Key.MESSAGE, reader_table.c.seq),

@@ -6,7 +6,8 @@
 3. The caller presented a certificate. It is verified again here, since TLS accepts the union of all CAs.
 4. It is of the kind that the RPC requires, issued by the CA of the one member it names, valid now, not revoked.
 5. The member of a calling node is active, not our own and not blocked; files of the register are also answered to one
-   that is suspended or whose role has expired: it verifies them. An officer is our own, with the certificate on record.
+   that is suspended or whose role has expired: it verifies them. An officer is our own, and the directory of officers
+   lets them act with this certificate.
 6. The policy permits the action.
 7. The caller does not exceed its share of concurrent calls.
 8. Responses to another member's node are signed only after that member was asked what it holds of our log
@@ -22,7 +23,10 @@ from datetime import datetime
 from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
 
-from paiza_node.core.access.model import Officer
+import structlog
+
+from paiza_node.core.access.model import Officer, OfficerState
+from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
 from paiza_node.core.peers.blocks import PeerBlocks
@@ -35,6 +39,11 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
+KNOWN_BY_CA: Final = frozenset({"certificate_expired", "certificate_revoked"})
+"""Refusals of a certificate after it was found to be of its member's CA."""
+
+
+log = structlog.get_logger("paiza.access")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +68,38 @@ def member_of(caller: Caller) -> Member:
 
 
 @dataclass(eq=False, slots=True)
-class _MemberCall:
-    """A call of another member's node under way: cut if that member is blocked."""
+class Call:
+    """A call under way: cut if its caller would no longer be admitted.
 
-    member: str
+    ``sends`` while a response is on its way: the library's own code would meet the end of the task then, and the caller
+    would learn no reason. `check` is called when it is sent.
+    """
+
+    caller: Caller
     method: str
+    context: Any
     task: asyncio.Task[Any] | None
+    sends: bool = False
     refusal: Rejected | None = None
+
+    def cut(self, refusal: Rejected) -> None:
+        """End the call with a refusal, as if its caller had cancelled it."""
+        if self.refusal is None:
+            self.refusal = refusal
+            if self.task is not None and not self.sends:
+                self.task.cancel()
+
+    def check(self) -> None:
+        """Raise the refusal if the call was cut."""
+        if self.refusal is not None:
+            raise self.refusal
 
 
 class _Denied(Rejected):
-    """Raised if the policy denies a call to a known officer."""
+    """Raised if a call is denied to an officer whose certificate is of the own officer CA."""
 
-    def __init__(self, officer: str, detail: str) -> None:
-        super().__init__("policy_denied", detail)
+    def __init__(self, officer: str, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
         self.officer = officer
 
 
@@ -83,18 +110,16 @@ class Authenticator:
         self,
         member: str,
         register_cache: RegisterCache,
-        officers: Callable[[], dict[str, Officer]],
+        officers: OfficerDirectory,
         clock: Callable[[], datetime],
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
-        denied: Callable[[str, str, str], Awaitable[None]] | None = None,
+        denied: Callable[[str, str, Rejected], Awaitable[None]] | None = None,
         blocks: PeerBlocks | None = None,
-        officer_certificates: dict[str, datetime] | None = None,
     ) -> None:
         """Store the own member, the register in force, the known officers and the blocked members.
 
-        ``denied`` is called with the officer, the call and the rule that denied it. ``compared`` is called with a
-        member, a method and a request; it returns when signed data may be sent to that member. The end of an officer's
-        certificate is put into ``officer_certificates`` as the officer calls.
+        ``denied`` is called with the officer, the call and the refusal. ``compared`` is called with a
+        member, a method and a request; it returns when signed data may be sent to that member.
         """
         self._access = services.accesses()
         self._compared = compared
@@ -103,40 +128,37 @@ class Authenticator:
         self._register_cache = register_cache
         self._officers = officers
         self._clock = clock
-        self._officer_certificates = {} if officer_certificates is None else officer_certificates
         self._under_way: Counter[str] = Counter()
         self._blocks = blocks or PeerBlocks()
-        self._member_calls: set[_MemberCall] = set()
-        self._blocks.follow(self._cut)
+        self._calls: set[Call] = set()
+        self._blocks.follow(self.cut)
+        self._officers.follow(self.cut)
 
     @asynccontextmanager
-    async def admit(self, method: str, context: Any) -> AsyncIterator[Caller]:
+    async def admit(self, method: str, context: Any) -> AsyncIterator[Call]:
         """Check a call and count it as concurrent while the block runs."""
         # 1.-6.
         try:
             caller = self._identify(method, context)
         except _Denied as error:
             if self._denied is not None:
-                await self._denied(error.officer, method, error.detail)
+                await self._denied(error.officer, method, error)
             raise
         # 7.
         if self._under_way[caller.id] >= CALLS_PER_CALLER:
             raise Unavailable("busy", f"{CALLS_PER_CALLER} calls of this caller are under way already", BUSY_SECONDS)
         self._under_way[caller.id] += 1
-        call = None
-        if caller.member is not None:
-            call = _MemberCall(caller.member.id, method, asyncio.current_task())
-            self._member_calls.add(call)
+        call = Call(caller, method, context, asyncio.current_task())
+        self._calls.add(call)
         try:
-            yield caller
+            yield call
         except asyncio.CancelledError:
-            if call is None or call.task is None or call.refusal is None:
+            if call.task is None or call.refusal is None:
                 raise
             call.task.uncancel()
             raise call.refusal from None
         finally:
-            if call is not None:
-                self._member_calls.discard(call)
+            self._calls.discard(call)
             self._under_way[caller.id] -= 1
             if not self._under_way[caller.id]:
                 del self._under_way[caller.id]
@@ -150,15 +172,16 @@ class Authenticator:
         """Raise if the caller of a stream would no longer be admitted: revoked, suspended, expired."""
         self._identify(method, context)
 
-    def _cut(self) -> None:
-        """End the calls under way of members that are blocked now, as if they were cancelled by their callers."""
-        for call in self._member_calls:
+    def cut(self) -> None:
+        """End the calls under way whose callers would no longer be admitted, as if those had cancelled them."""
+        for call in self._calls:
             try:
-                self._blocks.check_caller(call.member, call.method)
+                self._identify(call.method, call.context)
             except Rejected as refusal:
-                if call.refusal is None and call.task is not None:
-                    call.refusal = refusal
-                    call.task.cancel()
+                log.warning("call_cut", method=call.method, reason=refusal.reason, detail=refusal.detail)
+                call.cut(refusal)
+            except Unavailable:  # nothing is known against the caller
+                continue
 
     def _identify(self, method: str, context: Any) -> Caller:
         # 1.
@@ -194,23 +217,38 @@ class Authenticator:
         return Caller(str(claimed), member=member)
 
     def _officer(self, claimed: SpiffeId, der: bytes, action: str, register: Register) -> Caller:
+        officer_id = str(claimed)
+        verifier = register.certificate_verifier()
         # 4.
-        certificate = register.certificate_verifier().authentication(der, expected_id=str(claimed), at=self._clock())
+        try:
+            certificate = verifier.authentication(der, expected_id=officer_id, at=self._clock())
+        except Rejected as error:
+            if claimed.member != self._member:
+                raise
+            raise self._explained(error, officer_id) from error
         # 5.
         if claimed.member != self._member:
             raise Rejected("wrong_member", "officers call their own member's node")
-        officer = self._officers().get(str(claimed))
-        if officer is None:
-            raise Rejected("unknown_officer", "this officer is not known to the node")
-        if certificate.fingerprint != officer.authentication_certificate_sha256:
-            raise Rejected("unknown_officer", "this is not the certificate on record for the officer")
-        self._officer_certificates[officer.id] = certificate.not_after
+        try:
+            officer = self._officers.check(officer_id, certificate.fingerprint, "authentication")
+        except Rejected as error:
+            raise _Denied(officer_id, error.reason, error.detail) from error
         # 6.
-        if officer.suspended:
-            raise _Denied(officer.id, "officer-suspended")
         try:
             if action:
                 self._register_cache.policy.check(principal_of(officer), action)
         except Rejected as error:
-            raise _Denied(officer.id, error.detail) from error
-        return Caller(officer.id, officer=officer)
+            raise _Denied(officer_id, error.reason, error.detail) from error
+        return Caller(officer_id, officer=officer)
+
+    def _explained(self, error: Rejected, officer_id: str) -> Rejected:
+        """Return the refusal of an own officer's certificate as the officer is to be told it.
+
+        It is a denial to that officer only if the certificate is of the officer CA: else its id is a mere claim.
+        """
+        if error.reason not in KNOWN_BY_CA:
+            return error
+        officer = self._officers.officers().get(officer_id)
+        if officer is not None and officer.state is OfficerState.REMOVED:
+            return _Denied(officer_id, "officer_removed", f"{officer_id} was removed")
+        return _Denied(officer_id, error.reason, error.detail)

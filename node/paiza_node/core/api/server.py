@@ -141,13 +141,13 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
         reason = "ok"
         asked: Any = None
         try:
-            async with authenticator.admit(name, context) as caller:
+            async with authenticator.admit(name, context) as call:
                 if method.client_streaming:
                     asked = _arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
                 else:
                     asked = _parse(request_type, await _arrival(requests))
-                    await authenticator.check_compared(name, caller, asked)
-                response: Message = await handler(caller, asked)
+                    await authenticator.check_compared(name, call.caller, asked)
+                response: Message = await handler(call.caller, asked)
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             asked = None  # not kept with the exception that ends the call
@@ -161,10 +161,13 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
     async def stream(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         reason = "ok"
         try:
-            async with authenticator.admit(name, context) as caller:
-                async for response in handler(caller, _parse(request_type, await _arrival(requests))):
+            async with authenticator.admit(name, context) as call:
+                async for response in handler(call.caller, _parse(request_type, await _arrival(requests))):
                     authenticator.check_again(name, context)
+                    call.sends = True
                     yield response.SerializeToString()
+                    call.sends = False
+                    call.check()
         except Exception as error:  # noqa: BLE001 - as above
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
             await refuse(context, error)

@@ -76,7 +76,7 @@ class Approve:
         core: Core,
         *,
         submit: Submit,
-        officers: Callable[[], dict[str, Officer]],
+        officers: Callable[[], Mapping[str, Officer]],
     ) -> None:
         self._node_id = core.node_id
         self._ledger = core.ledger
@@ -89,7 +89,7 @@ class Approve:
 
     def officers(self) -> list[Officer]:
         """Return the officers who can be a second officer."""
-        return sorted((each for each in self._officers().values() if not each.suspended), key=lambda each: each.id)
+        return sorted((each for each in self._officers().values() if each.is_active), key=lambda each: each.id)
 
     async def listed(self, officer: Officer) -> list[ApprovalRow]:
         """Return the messages pending for an officer, and those they submitted that are pending, oldest first."""

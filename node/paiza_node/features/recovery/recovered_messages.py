@@ -5,7 +5,7 @@ since the releases to others are lost too. For the member that returned them the
 others they are delivered, and recipients that had them before answer with their earlier entry.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -102,7 +102,7 @@ class RecoveredMessages:
         self,
         core: Core,
         *,
-        officers: Callable[[], dict[str, Officer]],
+        officers: Callable[[], Mapping[str, Officer]],
         unit_directory: UnitDirectory,
         reactions: Sequence[Reaction],
         files: AttachmentFiles,

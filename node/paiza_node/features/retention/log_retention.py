@@ -33,6 +33,13 @@ ROUND_SECONDS: Final = 24 * 3600.0  # between rounds
 PAUSE_SECONDS: Final = 1.0  # between batches: traffic goes first
 
 STANDING: Final = frozenset({
+    log_pb2.LOG_EVENT_OFFICER_INVITED,
+    log_pb2.LOG_EVENT_OFFICER_CERTIFIED,
+    log_pb2.LOG_EVENT_OFFICER_CONFIRMED,
+    log_pb2.LOG_EVENT_OFFICER_CHANGED,
+    log_pb2.LOG_EVENT_OFFICER_SUSPENDED,
+    log_pb2.LOG_EVENT_OFFICER_REINSTATED,
+    log_pb2.LOG_EVENT_OFFICER_REMOVED,
     log_pb2.LOG_EVENT_KEY_ADDED,
     log_pb2.LOG_EVENT_REGISTER_UPDATED,
     log_pb2.LOG_EVENT_FORK_FOUND,

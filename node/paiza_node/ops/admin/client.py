@@ -1,13 +1,13 @@
-"""The client of the admin socket: used by `paiza-node status`, `queue` and `peers`."""
+"""The client of the admin socket: used by `paiza-node status`, `queue`, `peers` and `officer`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import grpc
 
-from paiza.admin.v1 import admin_pb2, admin_pb2_grpc, rotation_pb2, rotation_pb2_grpc
+from paiza.admin.v1 import admin_pb2, admin_pb2_grpc, officer_pb2, officer_pb2_grpc, rotation_pb2, rotation_pb2_grpc
 from paiza_node.core.api.paging import MAX_PAGE
 from paiza_node.core.api.status_codes import REASON_KEY
 from paiza_wire.errors import Rejected, Unavailable
@@ -27,6 +27,7 @@ class AdminClient:
         self._channel = grpc.insecure_channel(f"unix:{socket}")
         self._stub = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._rotation = rotation_pb2_grpc.RotationServiceStub(self._channel)
+        self._officers = officer_pb2_grpc.OfficerAdminServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +138,51 @@ class AdminClient:
         request = admin_pb2.WithdrawAuditRequest(grant_id=grant_id)
         response: admin_pb2.WithdrawAuditResponse = self._call(self._stub.WithdrawAudit, request)
         return response.grant
+
+    def invite_officer(self, request: officer_pb2.InviteOfficerRequest) -> officer_pb2.InviteOfficerResponse:
+        """Invite a person to enrol."""
+        response: officer_pb2.InviteOfficerResponse = self._call(self._officers.InviteOfficer, request)
+        return response
+
+    def confirm_officer(self, officer: str, enrolment_sha256: bytes) -> officer_pb2.OfficerRecord:
+        """Confirm the keys of an officer that have this digest."""
+        request = officer_pb2.ConfirmOfficerRequest(officer=officer, enrolment_sha256=enrolment_sha256)
+        response: officer_pb2.ConfirmOfficerResponse = self._call(self._officers.ConfirmOfficer, request)
+        return response.officer
+
+    def admit_officers(self, officers: Sequence[officer_pb2.AdmittedOfficer]) -> officer_pb2.AdmitOfficersResponse:
+        """Admit officers whose certificates were made apart from the node."""
+        request = officer_pb2.AdmitOfficersRequest(officers=officers)
+        response: officer_pb2.AdmitOfficersResponse = self._call(self._officers.AdmitOfficers, request)
+        return response
+
+    def officers(self) -> list[officer_pb2.OfficerRecord]:
+        """Return every officer and every invited person, by id."""
+        request = officer_pb2.ListOfficersRequest(page_size=MAX_PAGE)
+        return [each for page in self._pages(self._officers.ListOfficers, request) for each in page.officers]
+
+    def suspend_officer(self, officer: str, reason: str, *, stolen: bool) -> officer_pb2.OfficerRecord:
+        """Suspend an officer."""
+        request = officer_pb2.SuspendOfficerRequest(officer=officer, reason_text=reason, stolen=stolen)
+        response: officer_pb2.SuspendOfficerResponse = self._call(self._officers.SuspendOfficer, request)
+        return response.officer
+
+    def reinstate_officer(self, officer: str, reason: str) -> officer_pb2.OfficerRecord:
+        """End the suspension of an officer."""
+        request = officer_pb2.ReinstateOfficerRequest(officer=officer, reason_text=reason)
+        response: officer_pb2.ReinstateOfficerResponse = self._call(self._officers.ReinstateOfficer, request)
+        return response.officer
+
+    def change_officer(self, request: officer_pb2.ChangeOfficerRequest) -> officer_pb2.OfficerRecord:
+        """Change the roles or the unit of an officer."""
+        response: officer_pb2.ChangeOfficerResponse = self._call(self._officers.ChangeOfficer, request)
+        return response.officer
+
+    def remove_officer(self, officer: str, reason: str) -> officer_pb2.OfficerRecord:
+        """Remove an officer."""
+        request = officer_pb2.RemoveOfficerRequest(officer=officer, reason_text=reason)
+        response: officer_pb2.RemoveOfficerResponse = self._call(self._officers.RemoveOfficer, request)
+        return response.officer
 
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
         """Yield the items of all pages."""

@@ -2,15 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final
 
 import structlog
 
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import OfficerState
 from paiza_node.core.access.operator import operator
 from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
@@ -24,6 +26,7 @@ from paiza_node.core.log.model import MAX_REASON, Head
 from paiza_node.core.peers.blocks import REASON, PeerBlocks
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.model import PeerBlock
+from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import attachment_status
 from paiza_node.features.attachments.model import AttachmentRow
@@ -57,16 +60,14 @@ class Operate:
         checkpoint_exchange: CheckpointExchange,
         misbehaviour: Callable[[str], list[str]],
         recovering_from: Callable[[], Collection[str]] = tuple,
-        officer_certificates: Mapping[str, datetime] = MappingProxyType({}),
     ) -> None:
         """Store the collaborators.
 
-        ``misbehaviour`` returns the reason codes recorded against a member's log, ``recovering_from`` the members from
-        which lost entries are still expected, and ``officer_certificates`` the ends of those that officers showed.
+        ``misbehaviour`` returns the reason codes recorded against a member's log, and ``recovering_from`` the members
+        from which lost entries are still expected.
         """
         self._misbehaviour = misbehaviour
         self._recovering_from = recovering_from
-        self._officer_certificates = officer_certificates
         self._member = core.member
         self._version = version
         self._register_cache = core.register_cache
@@ -82,7 +83,7 @@ class Operate:
 
     async def status(self, _request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """Return the node's status."""
-        head, queue, uncosigned, proposals, witnessed, since = await asyncio.to_thread(self._standing)
+        head, queue, uncosigned, proposals, officers, witnessed, since = await asyncio.to_thread(self._standing)
         response = admin_pb2.GetStatusResponse(
             member=self._member,
             version=self._version,
@@ -92,6 +93,7 @@ class Operate:
             waiting=sum(summary.waiting for summary in queue.values()),
             database=self._store.describe(),
             recovering_from=sorted(self._recovering_from()),
+            officers=officers,
         )
         response.proposals_waiting, response.proposals_for_own = proposals
         response.started_time.FromDatetime(self._started)
@@ -105,8 +107,6 @@ class Operate:
         response.clock_sources = len(clocks.ahead)
         if clocks.own is not None:
             response.clock_offset.FromTimedelta(clocks.own)
-        for officer, time in sorted(self._officer_certificates.items()):
-            response.officer_certificates.add(officer=officer).expiry_time.FromDatetime(time)
         for member in sorted(sessions.keys() | blocks.keys()):
             peer = response.peers.add(
                 member=member,
@@ -137,7 +137,15 @@ class Operate:
 
     def _standing(
         self,
-    ) -> tuple[Head, dict[str, QueueSummary], dict[str, int], tuple[int, int], WitnessedNote | None, datetime | None]:
+    ) -> tuple[
+        Head,
+        dict[str, QueueSummary],
+        dict[str, int],
+        tuple[int, int],
+        admin_pb2.OfficerCounts,
+        WitnessedNote | None,
+        datetime | None,
+    ]:
         with self._store.reads() as reads:
             queue = {summary.recipient: summary for summary in deliveries_store.queue_summary(reads)}
             return (
@@ -145,6 +153,7 @@ class Operate:
                 queue,
                 witness_store.uncosigned_counts(reads),
                 waiting_for(ceremonies_store.proposals(reads), self._member),
+                officer_counts(reads, self._clock()),
                 *unwitnessed(reads, self._ledger.checkpoint.size),
             )
 
@@ -233,6 +242,17 @@ class Operate:
         if row is None or row.state != delivery_pb2.DELIVERY_STATE_WAITING:
             raise Rejected("unknown_id", f"no delivery {delivery_id} waits")
         return row
+
+
+def officer_counts(reads: ReadConnection, now: datetime) -> admin_pb2.OfficerCounts:
+    """Return how many officers are in each state."""
+    states = Counter(each.state for each in access_store.officers(reads).values())
+    return admin_pb2.OfficerCounts(
+        active=states[OfficerState.ACTIVE],
+        unconfirmed=states[OfficerState.UNCONFIRMED],
+        suspended=states[OfficerState.SUSPENDED],
+        invited=sum(each.expiry_time > now for each in access_store.open_invitations(reads)),
+    )
 
 
 def shown_block(block: PeerBlock) -> admin_pb2.PeerBlock:

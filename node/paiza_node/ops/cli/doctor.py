@@ -10,7 +10,6 @@ import click
 from paiza.admin.v1 import admin_pb2
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.terminal import plain_line
-from paiza_node.core.access.officers import load_officers
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.ops.admin.client import AdminClient
@@ -24,7 +23,7 @@ from paiza_node.ops.doctor.peers import check_blocks, check_misbehaviour, check_
 from paiza_node.ops.doctor.register import (
     check_expiries,
     check_members,
-    check_officer_certificates,
+    check_officers,
     check_proposals,
     check_publishers,
     check_register,
@@ -78,7 +77,6 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("publishers"), lambda: check_publishers(config, reader, register))
     yield from _guarded(N_("members"), lambda: check_members(register, config.member))
     yield from _guarded(N_("expiries"), lambda: check_expiries(config, register, node_certificate_file(config), now))
-    yield from _guarded(N_("officers"), lambda: _officers(config, status, now))
     yield from _guarded(N_("keys"), lambda: machine.check_keys(config, register, now))
     yield from _stored(config, register, now)
     yield from _guarded(N_("peers"), lambda: _peers(config, register))
@@ -93,6 +91,7 @@ def _stored(config: Config, register: Register, now: datetime) -> Iterator[Check
     if lacking:
         yield from _guarded(N_("database"), lambda: machine.check_missing_database(config))
         return
+    yield from _guarded(N_("officers"), lambda: check_officers(config, now))
     yield from _guarded(N_("proposals"), lambda: check_proposals(config, now))
     yield from _guarded(N_("database"), lambda: machine.check_database_settings(config))
     yield from _guarded(N_("disk"), lambda: machine.check_disk(config, now))
@@ -117,13 +116,6 @@ def _running(config: Config, status: admin_pb2.GetStatusResponse | None) -> Iter
         yield warn(N_("node"), N_("It does not run."), N_("Start it: paiza-node run --config {path}"), path=config.path)
     else:
         yield ok(N_("node"), N_("Version {version} runs."), version=status.version)
-
-
-def _officers(config: Config, status: admin_pb2.GetStatusResponse | None, now: datetime) -> Iterator[Check]:
-    officers = load_officers(config.officers, config.member, config.federation)
-    shown = () if status is None else status.officer_certificates
-    seen = {each.officer: each.expiry_time.ToDatetime(tzinfo=UTC) for each in shown if each.officer in officers}
-    yield from check_officer_certificates(seen, len(officers), now)
 
 
 def _peers(config: Config, register: Register) -> Iterator[Check]:

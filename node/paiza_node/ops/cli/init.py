@@ -91,9 +91,9 @@ NEXT: Final = N_(
     "Next:\n"
     "1. Make the member's own keys and its application: paiza-trust apply {folder} --name-ru NAME --name-en NAME "
     "-o {member}.application\n"
-    "2. List your officers in {folder}/officers.toml.\n"
-    "3. When the custodians have admitted {member}: paiza-node join FILE --config {folder}/node.toml, then doctor "
+    "2. When the custodians have admitted {member}: paiza-node join FILE --config {folder}/node.toml, then doctor "
     "and run.\n"
+    "3. Invite your officers: paiza-node officer invite NAME --role ROLE --unit UNIT --config {folder}/node.toml\n"
     "Keep {folder}/keys safe: a lost log key ends this log, a lost encryption seed what was encrypted for it."
 )
 

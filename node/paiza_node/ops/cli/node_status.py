@@ -1,5 +1,7 @@
 """The node's status: from its process if it runs, else from its database."""
 
+from datetime import UTC, datetime
+
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
@@ -15,7 +17,7 @@ from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.misbehaviour import misbehaviour_message
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.admin.client import AdminClient
-from paiza_node.ops.admin.operate import shown_block
+from paiza_node.ops.admin.operate import officer_counts, shown_block
 from paiza_node.ops.config import Config
 from paiza_node.ops.offline import known_register, read_only
 from paiza_wire.errors import PaizaError, Unavailable
@@ -44,6 +46,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         recovering_from = Progress.from_bytes(settings_store.setting(reads, SETTING)).members
         witnessed, since = unwitnessed(reads, head.size)
         proposals_waiting, proposals_for_own = waiting_for(ceremonies_store.proposals(reads), config.member)
+        officers = officer_counts(reads, datetime.now(UTC))
     response = admin_pb2.GetStatusResponse(
         member=config.member,
         version=VERSION,
@@ -54,6 +57,7 @@ def _stored(config: Config) -> admin_pb2.GetStatusResponse:
         recovering_from=sorted(recovering_from),
         proposals_waiting=proposals_waiting,
         proposals_for_own=proposals_for_own,
+        officers=officers,
     )
     if witnessed is not None:
         response.witnessed_size = witnessed.size

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "status": "paiza_node.ops.cli.status:command",
     "queue": "paiza_node.ops.cli.queue:command",
     "peers": "paiza_node.ops.cli.peers:command",
+    "officer": "paiza_node.ops.cli.officer:command",
     "register": "paiza_node.ops.cli.register:command",
     "misbehaviour": "paiza_node.ops.cli.misbehaviour:command",
     "audit": "paiza_node.ops.cli.audit:command",

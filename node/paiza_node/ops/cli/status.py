@@ -49,6 +49,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
                 for peer in _with_misbehaviour(status)
             ],
             *[(_("blocked"), block_text(peer.block)) for peer in status.peers if peer.HasField("block")],
+            (_("officers"), _officers(status.officers)),
             (_("messages"), number_text(status.messages)),
             (_("waiting"), number_text(status.waiting)),
             (_("register"), status.register_version.hex()[:16] or "-"),
@@ -72,6 +73,17 @@ def _proposals(status: admin_pb2.GetStatusResponse) -> str:
     """Return how many changes of the register wait for signatures, and how many for this member's."""
     text = _("{count} wait for signatures; {own} for this member's")
     return text.format(count=number_text(status.proposals_waiting), own=number_text(status.proposals_for_own))
+
+
+def _officers(officers: admin_pb2.OfficerCounts) -> str:
+    """Return how many officers may act, and how many are in another state."""
+    counted = (
+        (_("active: {count}"), officers.active),
+        (_("to be confirmed: {count}"), officers.unconfirmed),
+        (_("suspended: {count}"), officers.suspended),
+        (_("invited: {count}"), officers.invited),
+    )
+    return ", ".join(text.format(count=number_text(count)) for text, count in counted if count) or "-"
 
 
 def _clock(status: admin_pb2.GetStatusResponse) -> str:
@@ -119,6 +131,12 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "witnessed_size": status.witnessed_size,
         "witnessed_time": iso(time_of(status.witnessed_time)),
         "unwitnessed_since_time": iso(time_of(status.unwitnessed_since_time)),
+        "officers": {
+            "active": status.officers.active,
+            "unconfirmed": status.officers.unconfirmed,
+            "suspended": status.officers.suspended,
+            "invited": status.officers.invited,
+        },
         "messages": status.messages,
         "waiting": status.waiting,
         "register_version": status.register_version.hex(),

@@ -1,16 +1,28 @@
 """The doctor's checks of the register: its age and publishers, everything that expires, members, waiting proposals."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
 from paiza_node.core.errors import N_
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.ceremonies import store as proposals_store
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor.machine import Check, fail, ok, warn
-from paiza_node.ops.expiries import Expiry, Kind, Urgency, member_expiries, node_certificate, of_others, shared_expiries
+from paiza_node.ops.expiries import (
+    Expiry,
+    Kind,
+    Urgency,
+    member_expiries,
+    node_certificate,
+    of_others,
+    officer_certificates,
+    shared_expiries,
+)
 from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.terminal import HASH_DIGITS, shown_time
 from paiza_register import Register, RegisterReader
@@ -118,11 +130,32 @@ def _times(expiry: Expiry, now: datetime) -> dict[str, str]:
     return {"time": shown_time(expiry.time), "left": span_text(abs(expiry.time - now))}
 
 
-def check_officer_certificates(seen: Mapping[str, datetime], count: int, now: datetime) -> Iterator[Check]:
-    """Check the certificates of ``count`` officers, as far as the node has ``seen`` them since its start."""
+def check_officers(config: Config, now: datetime) -> Iterator[Check]:
+    """Check the officers' states and certificates."""
+    with open_scan(config.database) as scan:
+        yield from officer_checks(access_store.officers(scan), access_store.officer_certificates(scan), now)
+
+
+def officer_checks(
+    officers: Mapping[str, Officer], certificates: Sequence[OfficerCertificate], now: datetime
+) -> Iterator[Check]:
+    """Return the checks of these officers and certificates."""
     name = N_("officers")
-    found = sorted((Expiry(Kind.OFFICER_CERTIFICATE, officer, time) for officer, time in seen.items()), key=_time)
-    for each in found:
+    if not any(each.is_active for each in officers.values()):
+        yield warn(
+            name,
+            N_("There is no active officer: nobody can use this node."),
+            N_("Invite one: `paiza-node officer invite`; or `paiza-node officer admit`."),
+        )
+        return
+    if waiting := sorted({each.officer for each in certificates if each.state is CertificateState.ASLEEP}):
+        yield warn(
+            name,
+            N_("The keys of {officers} wait to be confirmed."),
+            N_("Have them telephone you and read their words: `paiza-node officer confirm`."),
+            officers=", ".join(waiting),
+        )
+    for each in sorted(officer_certificates(officers, certificates), key=_time):
         if (urgency := each.urgency(now)) is not Urgency.LATER:
             yield (fail if urgency is Urgency.NOW else warn)(
                 name,
@@ -133,8 +166,13 @@ def check_officer_certificates(seen: Mapping[str, datetime], count: int, now: da
                 owner=each.owner,
                 **_times(each, now),
             )
-    text = N_("{count} officers are listed. The node has seen the certificates of {seen} since its start.")
-    yield ok(name, text, count=number_text(count), seen=number_text(len(found)))
+    counts = Counter(each.state for each in officers.values())
+    yield ok(
+        name,
+        N_("Active officers: {active}; suspended: {suspended}."),
+        active=number_text(counts[OfficerState.ACTIVE]),
+        suspended=number_text(counts[OfficerState.SUSPENDED]),
+    )
 
 
 def _time(expiry: Expiry) -> datetime:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from paiza_node.core.access.checks import Openings
+from paiza_node.core.access.checks import Officers, Openings
 from paiza_node.core.exchange import checks as exchange_checks
 from paiza_node.core.exchange.checks import Deliveries, Messages, Proofs
 from paiza_node.core.peers.checks import Blocks
@@ -47,6 +47,7 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         Checked("proofs", ("proof",), (proofs,)),
         Checked("witnesses", ("witnessed_note", "cosigned_proof"), (Witnesses(scan, reader, register, own, kept),)),
         Checked("misbehaviour", ("finding",), (Misbehaviour(scan, register),)),
+        Checked("officers", ("officer", "officer_certificate", "invitation"), (Officers(scan),)),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),

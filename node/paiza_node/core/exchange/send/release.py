@@ -5,7 +5,7 @@ and who may act on the messages it follows from; the stages of the capabilities 
 them. Before the commit nothing of a message is on disk, after it all of it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -27,7 +27,11 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
-DENIALS: Final = frozenset({"policy_denied", "not_author", "workflow_breach", "marks_lowered"})  # permission denied
+DENIALS: Final = frozenset({
+    *("policy_denied", "not_author", "workflow_breach", "marks_lowered"),
+    *("officer_not_enrolled", "officer_removed", "officer_suspended", "officer_unconfirmed", "wrong_certificate"),
+})  # fmt: skip
+"""Refusals that deny permission."""
 
 
 class Release:
@@ -41,13 +45,18 @@ class Release:
         reactions: Sequence[Reaction],
         unit_directory: UnitDirectory,
         delivery_life: timedelta,
+        check_signers: Callable[[VerifiedMessage | PendingMessage], None],
     ) -> None:
-        """Store the ``stages``, which are evaluated in this order; that of approvals is the last."""
+        """Store the ``stages``, which are evaluated in this order; that of approvals is the last.
+
+        ``check_signers`` raises Rejected if a signer may not act any more.
+        """
         self._member = member
         self._stages = stages
         self._reactions = reactions
         self._unit_directory = unit_directory
         self._life = delivery_life
+        self._check_signers = check_signers
 
     def __call__(
         self, tx: LogTransaction, officer: Officer, checked: Sequence[Submission | Rejected | Unavailable]
@@ -56,8 +65,8 @@ class Release:
 
         1. A repeat is answered with the entries of its release, another message under its id with a conflict.
         2. A message that a stage knows is answered as it was then.
-        3. A message that a stage refuses is refused (and DENIED if permission is lacking), or held for a second
-           officer.
+        3. A message of a signer who may not act any more is refused. One that a stage refuses is refused (and DENIED if
+           permission is lacking), or held for a second officer.
         4. Every other message is RELEASED, once per recipient, after the stages' own entries; then the reactions run.
         """
         items = [item for item in checked if isinstance(item, Submission)]
@@ -81,7 +90,7 @@ class Release:
             outcome = self._repeated(tx, item, known, rows)
             # 2. and 3.
             if outcome is None:
-                outcome = sessions.decided(item, messages)
+                outcome = self._barred(message) or sessions.decided(item, messages)
             if outcome is not None:
                 outcomes.append(outcome)
                 if isinstance(outcome, Rejected | Unavailable):
@@ -108,6 +117,13 @@ class Release:
         released(self._reactions, tx, written)
         announce_released(tx, verified)
         return outcomes
+
+    def _barred(self, message: VerifiedMessage | PendingMessage) -> Rejected | None:
+        try:
+            self._check_signers(message)
+        except Rejected as refusal:
+            return refusal
+        return None
 
     def _repeated(
         self, tx: LogTransaction, item: Submission, known: Mapping[bytes, bytes], rows: Mapping[bytes, bytes]

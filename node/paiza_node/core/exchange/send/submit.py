@@ -9,18 +9,19 @@ that lacks signatures its header requires is held until those officers have sign
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from paiza.core.v1 import log_pb2, message_pb2
+from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import breaches_of, rejection, retry
@@ -34,6 +35,7 @@ from paiza_node.core.policy import MessageAttributes
 from paiza_register import Register
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.identity import VerifiedCertificate
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
@@ -50,7 +52,7 @@ class Submit:
         *,
         stages: Sequence[ReleaseStage],
         reactions: Sequence[Reaction],
-        officers: Callable[[], dict[str, Officer]],
+        officers: OfficerDirectory,
         delivery_life: timedelta,
         unit_directory: UnitDirectory,
     ) -> None:
@@ -66,6 +68,7 @@ class Submit:
             reactions=reactions,
             unit_directory=unit_directory,
             delivery_life=delivery_life,
+            check_signers=self._check_signers,
         )
         self._officers = officers
         self._clock = core.clock
@@ -116,7 +119,7 @@ class Submit:
         2. It is this member's own, and the caller is one of its signers.
         3. We have its register version.
         4. Every recipient is an active member, and its part keys are wrapped for all of them and for us.
-        5. Its signers are known officers of ours, as many as its kind needs, who hold the roles they claim; and the
+        5. Its signers are active officers of ours, as many as its kind needs, who hold the roles they claim; and the
            policy allows the caller to send this kind in this role, to these recipients.
         6. The stages prepare their data: a step of a workflow, for example, opens with our own key and is valid. Checks
            that depend on the moment of the commit are made in the transaction
@@ -160,8 +163,8 @@ class Submit:
         # 5.
         kind = kinds.get(header.kind, header.kind_version)
         validation.check_four_eyes(header, kind)
+        self._check_signers(message)
         for signer in header.required_signers:
-            self._check_signer(signer)
             if signer.role not in kind.sender_roles:
                 raise Rejected("policy_denied", f"{kind.name} is not sent in the role of one of its signers")
         ceiling = min(recipient.classification_ceiling for recipient in recipients)
@@ -172,13 +175,20 @@ class Submit:
         prepared = prepare(self._stages, message, self._clock())
         return replace(item, prepared=prepared) if prepared else item
 
-    def _check_signer(self, required: message_pb2.RequiredSigner) -> None:
-        """Check that a signer is an officer on our record who holds the role: RELEASED attests it to the others."""
-        signer = self._officers().get(required.id)
-        if signer is None or signer.suspended:
-            raise Rejected("unknown_officer", "a signer is not known to the node, or suspended")
-        if required.role not in signer.roles:
-            raise Rejected("policy_denied", "a signer does not hold the role claimed")
+    def _check_signers(self, message: VerifiedMessage | PendingMessage) -> None:
+        """Check that every signer is an officer on our record who holds the role: RELEASED attests it to the others.
+
+        Those who signed did so with a certificate that counts here. Called again in the transaction: nothing of an
+        officer comes after their suspension in the log.
+        """
+        certificates = {str(each.id): each.fingerprint for each in _certificates(message)}
+        for required in message.header.required_signers:
+            if required.id in certificates:
+                signer = self._officers.check(required.id, certificates[required.id], "signing")
+            else:
+                signer = self._officers.active(required.id)
+            if required.role not in signer.roles:
+                raise Rejected("policy_denied", "a signer does not hold the role claimed")
 
     def _answer_all(self, outcomes: Sequence[Outcome], size: int) -> list[officer_pb2.SubmitResult]:
         return [self._answer(outcome, size) for outcome in outcomes]
@@ -212,3 +222,10 @@ class Submit:
         )
         told.expires_time.FromDatetime(outcome.expires_time)
         return told
+
+
+def _certificates(message: VerifiedMessage | PendingMessage) -> Sequence[VerifiedCertificate]:
+    """Return the certificates of those who signed."""
+    if isinstance(message, PendingMessage):
+        return [certificate for _, certificate in message.signers]
+    return message.signers

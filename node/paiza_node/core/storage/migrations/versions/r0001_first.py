@@ -307,11 +307,40 @@ def _create_access() -> None:
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("roles", sa.Text, nullable=False),
         sa.Column("unit", sa.Text, nullable=False),
-        sa.Column("authentication_certificate_sha256", sa.LargeBinary, nullable=False),
-        sa.Column("signing_certificate_sha256", sa.LargeBinary, nullable=False),
-        sa.Column("suspended", sa.Boolean, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_officer"),
     )
+    op.create_table(
+        "officer_certificate",
+        sa.Column("certificate_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("use", sa.Text, nullable=False),
+        sa.Column("der", sa.LargeBinary, nullable=False),
+        sa.Column("not_before", sa.BigInteger, nullable=False),
+        sa.Column("not_after", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.Column("invitation_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("to_revoke", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("certificate_sha256", name="pk_officer_certificate"),
+    )
+    op.create_index("ix_officer_certificate_officer", "officer_certificate", ["officer"])
+    op.create_table(
+        "invitation",
+        sa.Column("invitation_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("statement", sa.LargeBinary, nullable=False),
+        sa.Column("secret_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("expiry_time", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.Column("keys_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("guesses", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("invitation_sha256", name="pk_invitation"),
+    )
+    op.create_index("ix_invitation_officer", "invitation", ["officer"])
+    op.create_index("ix_invitation_state", "invitation", ["state"])
     op.create_table(
         "opened",
         sa.Column("log_index", _NUMBER, autoincrement=False, nullable=False),

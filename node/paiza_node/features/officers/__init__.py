@@ -1,0 +1,1 @@
+"""Officers of the own member: invited, certified, confirmed, changed, suspended and removed."""

@@ -1,0 +1,376 @@
+"""`paiza-node officer`: the officers of the own member. Every change takes effect at once, without a restart."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from paiza.admin.v1 import officer_pb2
+from paiza_cli.fingerprint_words import ENROLMENT_WORDS, are_enrolment_words
+from paiza_cli.numbers import WholeNumber
+from paiza_cli.terminal import plain_line
+from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.features.officers.admit import read_file
+from paiza_node.ops.admin.client import AdminClient
+from paiza_node.ops.cli.options import json_option, language_option, settings, shared
+from paiza_node.ops.language import _
+from paiza_node.ops.terminal import iso, print_json, print_table, shown_time, time_of
+from paiza_wire.errors import Rejected
+
+STATES: Final = {
+    officer_pb2.OFFICER_STATE_INVITED: N_("invited"),
+    officer_pb2.OFFICER_STATE_UNCONFIRMED: N_("to be confirmed"),
+    officer_pb2.OFFICER_STATE_ACTIVE: N_("active"),
+    officer_pb2.OFFICER_STATE_SUSPENDED: N_("suspended"),
+    officer_pb2.OFFICER_STATE_REMOVED: N_("removed"),
+}
+_PREFIX: Final = "OFFICER_STATE_"
+_ROLE = click.option(
+    "--role",
+    "roles",
+    required=True,
+    metavar="ROLE,…",
+    help=N_("Roles, separated by commas: liaison, duty, authoriser, coordinator, auditor, custodian, data."),
+)
+_REASON = click.option("--reason", required=True, help=N_("Why, in your own words."))
+
+
+@click.group("officer", help=N_("Invite, confirm, suspend and remove the officers of this member."))
+@language_option
+def command() -> None:
+    """Group the commands about officers."""
+
+
+@command.command(
+    "invite",
+    help=N_(
+        "Invite a person to enrol as an officer, or an officer to enrol new keys: write the invitation to a file for "
+        "that person alone. It is good once. The node must run."
+    ),
+)
+@shared
+@json_option
+@click.argument("name")
+@_ROLE
+@click.option("--unit", default="", help=N_("Their unit; required where duty_unit is set."))
+@click.option("--hours", type=WholeNumber(1, 168), default=24, show_default=True, help=N_("How long it is good."))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help=N_("The file; default: NAME.invitation."))
+def invite(
+    config_path: Path,
+    log_level: str | None,
+    name: str,
+    roles: str,
+    unit: str,
+    hours: int,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Invite."""
+    output = output or Path(f"{name}.invitation")
+    if output.exists():
+        raise NodeStopped(
+            "file_unwritable",
+            what=N_("The file exists already."),
+            where="{path}",
+            remedy=N_("Name another one with -o."),
+            path=output,
+        )
+    request = officer_pb2.InviteOfficerRequest(name=name, roles=_split(roles), unit=unit)
+    request.life.FromTimedelta(timedelta(hours=hours))
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+        answer = client.invite_officer(request)
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f"{answer.invitation}\n")
+    if as_json:
+        print_json({"file": str(output), "officer": officer_as_object(answer.officer)})
+        return
+    until = shown_time(time_of(answer.officer.invitation_expiry_time))
+    click.echo(_("{file}: the invitation for {name}, good until {until}.").format(file=output, name=name, until=until))
+    click.echo(_("Hand it to that person alone; they run `paiza enrol` with it and telephone you with their words."))
+
+
+@command.command(
+    "confirm",
+    help=N_(
+        "Confirm an officer's new keys with the words that they read to you by telephone. From then on they act, with "
+        "these keys alone. The node must run."
+    ),
+)
+@shared
+@json_option
+@click.argument("name")
+@click.argument("words", nargs=-1)
+def confirm(config_path: Path, log_level: str | None, name: str, words: tuple[str, ...], *, as_json: bool) -> None:
+    """Confirm."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+        digest = _waiting(client.officers(), name)
+        text = " ".join(words) or str(
+            click.prompt(
+                _("The {count} words that {name} reads to you").format(count=ENROLMENT_WORDS, name=name), err=True
+            )
+        )
+        if not are_enrolment_words(text, digest):
+            raise Rejected("words_differ")
+        confirmed = client.confirm_officer(name, digest)
+    if as_json:
+        print_json(officer_as_object(confirmed))
+        return
+    click.echo(_("{id} is confirmed and may act: {roles}.").format(id=confirmed.id, roles=", ".join(confirmed.roles)))
+
+
+@command.command(
+    "admit",
+    help=N_(
+        "Admit the officers in these files, whose certificates `paiza-trust ca certify` made. They may act at once. "
+        "The node must run."
+    ),
+)
+@shared
+@json_option
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def admit(config_path: Path, log_level: str | None, files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Admit."""
+    listed = [officer for file in files for officer in _read(file)]
+    with AdminClient(settings(config_path, log_level).admin_socket) as client:
+        answer = client.admit_officers(listed)
+    if as_json:
+        print_json({"officers": [officer_as_object(each) for each in answer.officers], "unchanged": answer.unchanged})
+        return
+    for each in answer.officers:
+        click.echo(_("{id} may act: {roles}.").format(id=each.id, roles=", ".join(each.roles)))
+
+
+@command.command("list", help=N_("List the officers, their state and their certificates. The node must run."))
+@shared
+@json_option
+@click.option("--removed", is_flag=True, help=N_("Also those who were removed."))
+def list_(config_path: Path, log_level: str | None, *, removed: bool, as_json: bool) -> None:
+    """List."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client:
+        officers = client.officers()
+    shown = [each for each in officers if removed or each.state != officer_pb2.OFFICER_STATE_REMOVED]
+    if as_json:
+        print_json({"officers": [officer_as_object(each) for each in shown]})
+        return
+    if not shown:
+        click.echo(_("There are no officers. Invite one with `paiza-node officer invite`."), err=True)
+        return
+    head = (_("officer"), _("state"), _("roles"), _("unit"), _("certificates until"), _("note"))
+    print_table(head, [_row(each) for each in shown])
+
+
+@command.command(
+    "suspend",
+    help=N_(
+        "Suspend an officer: they may do nothing, and their calls under way end. With --stolen their certificates are "
+        "revoked too, everywhere, for good. The reason is logged. The node must run."
+    ),
+)
+@shared
+@json_option
+@click.argument("name")
+@_REASON
+@click.option("--stolen", is_flag=True, help=N_("Their keys may be in other hands: revoke their certificates."))
+def suspend(config_path: Path, log_level: str | None, name: str, reason: str, *, stolen: bool, as_json: bool) -> None:
+    """Suspend."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+        suspended = client.suspend_officer(name, reason, stolen=stolen)
+    if as_json:
+        print_json(officer_as_object(suspended))
+        return
+    click.echo(_("{id} is suspended.").format(id=suspended.id))
+    if stolen:
+        click.echo(_("Their certificates are being revoked. For new keys invite them: `paiza-node officer invite`."))
+
+
+@command.command("reinstate", help=N_("End the suspension of an officer. The reason is logged. The node must run."))
+@shared
+@json_option
+@click.argument("name")
+@_REASON
+def reinstate(config_path: Path, log_level: str | None, name: str, reason: str, *, as_json: bool) -> None:
+    """Reinstate."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+        reinstated = client.reinstate_officer(name, reason)
+    if as_json:
+        print_json(officer_as_object(reinstated))
+        return
+    if reinstated.state == officer_pb2.OFFICER_STATE_ACTIVE:
+        click.echo(_("{id} may act again.").format(id=reinstated.id))
+    else:
+        click.echo(_("{id} has no confirmed certificate: invite them to enrol new keys.").format(id=reinstated.id))
+
+
+@command.command("roles", help=N_("Give an officer these roles in place of the present ones. The node must run."))
+@shared
+@json_option
+@click.argument("name")
+@click.argument("roles")
+def roles_(config_path: Path, log_level: str | None, name: str, roles: str, *, as_json: bool) -> None:
+    """Change the roles."""
+    request = officer_pb2.ChangeOfficerRequest(officer=name, roles=_split(roles))
+    _change(config_path, log_level, request, as_json=as_json)
+
+
+@command.command("unit", help=N_("Move an officer to a unit. The node must run."))
+@shared
+@json_option
+@click.argument("name")
+@click.argument("unit")
+def unit_(config_path: Path, log_level: str | None, name: str, unit: str, *, as_json: bool) -> None:
+    """Change the unit."""
+    _change(config_path, log_level, officer_pb2.ChangeOfficerRequest(officer=name, unit=unit), as_json=as_json)
+
+
+@command.command(
+    "remove",
+    help=N_(
+        "Remove an officer for good, or withdraw an invitation: their calls under way end, and their certificates are "
+        "revoked everywhere. The reason is logged. The node must run."
+    ),
+)
+@shared
+@json_option
+@click.argument("name")
+@_REASON
+def remove(config_path: Path, log_level: str | None, name: str, reason: str, *, as_json: bool) -> None:
+    """Remove."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+        removed = client.remove_officer(name, reason)
+    if as_json:
+        print_json(officer_as_object(removed))
+        return
+    click.echo(_("{id} is removed.").format(id=removed.id))
+
+
+def officer_as_object(each: officer_pb2.OfficerRecord) -> dict[str, Any]:
+    """Return an officer for JSON."""
+    return {
+        "id": each.id,
+        "state": officer_pb2.OfficerState.Name(each.state).removeprefix(_PREFIX).lower(),
+        "roles": list(each.roles),
+        "unit": each.unit,
+        "invitation_expiry_time": iso(time_of(each.invitation_expiry_time)),
+        "certificates": [
+            {
+                "use": _short(officer_pb2.OfficerCertificateUse.Name(certificate.use), "OFFICER_CERTIFICATE_USE_"),
+                "state": _short(
+                    officer_pb2.OfficerCertificateState.Name(certificate.state), "OFFICER_CERTIFICATE_STATE_"
+                ),
+                "certificate_sha256": certificate.certificate_sha256.hex(),
+                "not_before": iso(time_of(certificate.not_before_time)),
+                "not_after": iso(time_of(certificate.not_after_time)),
+                "revocation_waits": certificate.revocation_waits,
+            }
+            for certificate in each.certificates
+        ],
+    }
+
+
+def _short(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()
+
+
+def _change(
+    config_path: Path, log_level: str | None, request: officer_pb2.ChangeOfficerRequest, *, as_json: bool
+) -> None:
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(request.officer):
+        changed = client.change_officer(request)
+    if as_json:
+        print_json(officer_as_object(changed))
+        return
+    click.echo(
+        _("{id}: {roles}, unit {unit}.").format(
+            id=changed.id, roles=", ".join(changed.roles), unit=plain_line(changed.unit) or "-"
+        )
+    )
+
+
+def _split(roles: str) -> list[str]:
+    return sorted({each.strip() for each in roles.split(",") if each.strip()})
+
+
+def _read(file: Path) -> Sequence[officer_pb2.AdmittedOfficer]:
+    try:
+        return read_file(file.read_bytes())
+    except Rejected as error:
+        raise NodeStopped(
+            error.reason,
+            what=N_("The file is not a list of officers: {detail}."),
+            where="{path}",
+            remedy=N_("Name a file that `paiza-trust ca certify` wrote."),
+            detail=error.detail,
+            path=file,
+        ) from error
+
+
+def _waiting(officers: Sequence[officer_pb2.OfficerRecord], name: str) -> bytes:
+    """Return the digest of the keys of an officer that wait; Rejected("unknown_id") if none wait."""
+    for each in officers:
+        if name in (each.id, each.id.rpartition("/")[2]) and each.enrolment_sha256:
+            return each.enrolment_sha256
+    raise Rejected("unknown_id")
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Raise an operator's error for what the node refuses about an officer."""
+    try:
+        yield
+    except Rejected as error:
+        known = {
+            "unknown_officer": (
+                N_("This member has no officer {name}."),
+                N_("See the officers with `paiza-node officer list`."),
+            ),
+            "unknown_id": (
+                N_("No keys of {name} wait to be confirmed."),
+                N_("They run `paiza enrol` with their invitation first. See `paiza-node officer list`."),
+            ),
+            "words_differ": (
+                N_("These are not the words of the keys of {name} that wait."),
+                N_(
+                    "Have them read again. If the words differ still, somebody else used the invitation: run "
+                    "`paiza-node officer remove` and invite them anew."
+                ),
+            ),
+            "wrong_state": (
+                N_("That cannot be done now: {detail}."),
+                N_("See the officers with `paiza-node officer list`."),
+            ),
+            "malformed": (N_("The node refuses this: {detail}."), N_("Correct it and try again.")),
+        }
+        if error.reason not in known:
+            raise
+        what, remedy = known[error.reason]
+        values = {"name": plain_line(name), "detail": plain_line(error.detail)}
+        raise NodeStopped(error.reason, what=what, where="", remedy=remedy, **values) from error
+
+
+def _row(each: officer_pb2.OfficerRecord) -> tuple[str, ...]:
+    counting = [
+        certificate
+        for certificate in each.certificates
+        if certificate.state == officer_pb2.OFFICER_CERTIFICATE_STATE_ACTIVE
+    ]
+    until = min((time_of(certificate.not_after_time) for certificate in counting), default=None, key=str)
+    notes = []
+    if each.HasField("invitation_expiry_time"):
+        notes.append(_("invited until {time}").format(time=shown_time(time_of(each.invitation_expiry_time))))
+    if each.enrolment_sha256:
+        notes.append(_("keys wait to be confirmed"))
+    if any(certificate.revocation_waits for certificate in each.certificates):
+        notes.append(_("revocation waits to be published"))
+    return (
+        each.id.rpartition("/")[2],
+        _(STATES[each.state]),
+        ", ".join(each.roles),
+        each.unit or "-",
+        shown_time(until),
+        "; ".join(notes) or "-",
+    )
