@@ -65,6 +65,14 @@ class Plan:
         return f"{self.id.role}-ca"
 
 
+def admission(
+    officer: SpiffeId, roles: Sequence[str], unit: str, made: Mapping[CertificateUse, bytes]
+) -> dict[str, object]:
+    """Return an officer with their certificates (DER) as `paiza-node officer admit` reads them from JSON."""
+    certificates_pem = {f"{use}_certificate": ssl.DER_cert_to_PEM_cert(der) for use, der in made.items()}
+    return {"id": str(officer), "roles": sorted(roles), "unit": unit, **certificates_pem}
+
+
 def plan(folder: KeyFolder, requests: Sequence[Path], now: datetime) -> Plan:
     """Read signing requests (PEM) and the CA that may certify them: steps 1 and 2.
 

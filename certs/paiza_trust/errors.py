@@ -55,6 +55,22 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Your node does not answer"),
         N_("Check the network, or ask its operator. By files everything can be signed without it."),
     ),
+    "officer_not_enrolled": (
+        N_("Your node does not know this certificate"),
+        N_("Ask the administrator of your node for an invitation, and run: paiza enrol FILE."),
+    ),
+    "officer_removed": (
+        N_("You are no longer an officer at your node"),
+        N_("If this is a mistake, ask the administrator of your node to invite you again."),
+    ),
+    "officer_suspended": (
+        N_("Your powers at the node are suspended"),
+        N_("Ask the administrator of your node why; nothing is possible until they lift it."),
+    ),
+    "officer_unconfirmed": (
+        N_("Your new keys are not confirmed yet"),
+        N_("Telephone the administrator of your node and read them the words that `paiza enrol` showed."),
+    ),
     "own_member_suspended": (
         N_("Your own member is suspended from the federation"),
         N_("Call the custodians of the members named: nothing is exchanged until they reinstate it."),
@@ -121,12 +137,12 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Make the key under the next number: paiza-node shows it."),
     ),
     "unknown_member": (N_("The register has no such member"), N_("Name a member of it.")),
-    "unknown_officer": (
-        N_("Your node does not know you as its officer"),
-        N_("Ask your operator to list you in officers.toml, with this certificate, and to restart the node."),
-    ),
     "unknown_proposal": (N_("Your node holds no such proposal"), N_("List those that it holds: paiza-trust pending.")),
     "unknown_profile": (N_("There is no such profile"), N_("List the profiles with: paiza profiles.")),
+    "wrong_certificate": (
+        N_("This certificate is not for this use, or was replaced by a newer one"),
+        N_("Use the profile that `paiza enrol` or the last renewal wrote."),
+    ),
     "wrong_member": (N_("A certificate is another member's"), N_("Use one that your own node issued.")),
 }
 """What refusals of the layers below mean in a ceremony; of others the registry of reason codes speaks, in English."""

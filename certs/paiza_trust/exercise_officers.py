@@ -1,16 +1,16 @@
-"""Makes the officers of a development federation: keys, certificates, profile, and the entry in officers.toml."""
+"""Makes the officers of a development federation: keys, certificates, profiles, and the file that admits them."""
 
 import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, get_args
 
 from paiza_register.node_folder import BACKDATED
 from paiza_trust.apply import CERTIFICATE_LIFE
+from paiza_trust.certify import admission
 from paiza_trust.files import write_key, write_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_wire.identity import CertificateUse, MemberAuthority, SpiffeId, certificates, keys
@@ -49,14 +49,16 @@ class Issuer:
 
 
 def create_officers(issuer: Issuer, node: Path, home: Path, now: datetime) -> None:
-    """Write the profiles of a member's officers into the folder ``home``, and list them at the node."""
-    entries = [_create(issuer, name, home / f"{issuer.authority.member}-{name}", now) for name in OFFICERS]
-    with (node / "officers.toml").open("a", encoding="utf-8") as file:
-        file.writelines(f"\n[[officer]]\n{entry}" for entry in entries)
+    """Write the profiles of a member's officers into the folder ``home``.
+
+    `paiza-node officer admit` admits them from the node's ``officers.json`` once it runs.
+    """
+    admissions = [_create(issuer, name, home / f"{issuer.authority.member}-{name}", now) for name in OFFICERS]
+    write_private(node / "officers.json", json.dumps(admissions, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
-def _create(issuer: Issuer, name: str, profile: Path, now: datetime) -> str:
-    """Write an officer's profile and return their entry in officers.toml."""
+def _create(issuer: Issuer, name: str, profile: Path, now: datetime) -> dict[str, object]:
+    """Write an officer's profile and return what admits them at the node."""
     member, federation = issuer.authority.member, issuer.authority.federation
     officer_id = SpiffeId(member, federation, "officer", name)
     made = {use: _certify(issuer, officer_id, use, profile, now) for use in get_args(CertificateUse)}
@@ -72,15 +74,7 @@ def _create(issuer: Issuer, name: str, profile: Path, now: datetime) -> str:
     }
     write_private(profile / "profile.toml", (("" if passphrase else _UNSEALED) + _toml(values)).encode())
     roles, unit = OFFICERS[name]
-    return _toml(
-        {
-            "name": name,
-            "id": str(officer_id),
-            "roles": list(roles),
-            "unit": unit,
-            **{f"{use}_certificate_sha256": sha256(certificate).hexdigest() for use, certificate in made.items()},
-        }
-    )
+    return admission(officer_id, roles, unit, made)
 
 
 def _certify(issuer: Issuer, officer_id: SpiffeId, use: CertificateUse, profile: Path, now: datetime) -> bytes:

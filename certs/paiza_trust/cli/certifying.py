@@ -15,7 +15,7 @@ from paiza_cli.fingerprint_words import fingerprint_words
 from paiza_cli.terminal import plain_line
 from paiza_register.ceremony.times import time_text
 from paiza_trust import certify as certifying
-from paiza_trust.certify import Plan
+from paiza_trust.certify import Plan, admission
 from paiza_trust.cli.display import show_json
 from paiza_trust.cli.options import JSON, KEY_FOLDER, OUTPUT, check_new
 from paiza_trust.files import write_private
@@ -38,8 +38,8 @@ def ca_group() -> None:
     help=N_(
         "Show what the signing requests ask for, ask, and certify them with the member's own CA, in a file or on a "
         "token. A node has one request; OUTPUT is its certificate. An officer has two, for authentication and for "
-        "signing, in this order; OUTPUT is the folder for both certificates, and the lines for the node's "
-        "officers.toml and the officer's profile.toml are printed."
+        "signing, in this order; OUTPUT is the folder for both certificates and for officer.json, with which the "
+        "node's operator admits the officer. The lines for the officer's profile.toml are printed."
     )
 )
 @click.argument("requests", metavar="CSR [SIGNING_CSR]", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -69,7 +69,9 @@ def certify(
     folder, now = KeyFolder(key_folder), datetime.now(UTC)
     plan = certifying.plan(folder, requests, now)
     files = _files(plan, output)
-    for file in files.values():
+    officer = plan.id.role == "officer"
+    admission_file = output / "officer.json" if officer else None
+    for file in (*files.values(), *([admission_file] if admission_file else [])):
         check_new(file)
     _check_roles(plan, roles, unit)
     if not as_json:
@@ -79,8 +81,8 @@ def certify(
     made = certifying.certify(folder, plan, now)
     for use, file in files.items():
         write_private(file, ssl.DER_cert_to_PEM_cert(made[use]).encode())
-    officer = plan.id.role == "officer"
-    lines = officer_lines(plan, made, roles, unit) if officer else ""
+    if admission_file is not None:
+        write_private(admission_file, f"{json.dumps(admission(plan.id, roles, unit, made))}\n".encode())
     profile = profile_lines(plan) if officer else ""
     if as_json:
         show_json(
@@ -97,30 +99,17 @@ def certify(
                 ],
                 "not_before": time_text(plan.not_before),
                 "not_after": time_text(plan.not_after),
-                "officers_toml": lines or None,
+                "admission": str(admission_file) if admission_file else None,
                 "profile_toml": profile or None,
             }
         )
         return
     for file in files.values():
         click.echo(_("{file}: a certificate of {id}").format(file=file, id=plan.id))
-    if lines:
-        click.echo(_("Add these lines to officers.toml of the node, then restart it:"))
-        click.echo(f"\n{lines}")
+    if admission_file is not None:
+        click.echo(_("Admit the officer at the node: paiza-node officer admit {file}").format(file=admission_file))
         click.echo(_("The officer's profile.toml; write the address of your node for HOST:PORT:"))
         click.echo(f"\n{profile}", nl=False)
-
-
-def officer_lines(plan: Plan, made: Mapping[CertificateUse, bytes], roles: Sequence[str], unit: str) -> str:
-    """Return an officer's entry in officers.toml; JSON's strings and lists are TOML's."""
-    entry = {
-        "name": plan.id.name,
-        "id": str(plan.id),
-        "roles": list(roles),
-        **({"unit": unit} if unit else {}),
-        **{f"{use}_certificate_sha256": sha256(made[use]).hexdigest() for use in made},
-    }
-    return "[[officer]]\n" + "".join(f"{key} = {json.dumps(entry[key], ensure_ascii=False)}\n" for key in entry)
 
 
 def profile_lines(plan: Plan) -> str:
@@ -163,7 +152,7 @@ def _show(plan: Plan, folder: KeyFolder, roles: Sequence[str], unit: str) -> Non
         else _("signed with {name}, on the token {token}").format(name=plan.ca, token=token),
     ]
     if roles:
-        told = _("roles for officers.toml: {roles}; unit: {unit}")
+        told = _("roles: {roles}; unit: {unit}")
         lines.append(told.format(roles=", ".join(roles), unit=unit or "-"))
     for line in lines:
         click.echo(f"  {plain_line(line)}")
