@@ -32,6 +32,8 @@ from unittest.mock import patch
 import grpc
 
 from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
+from paiza_node.features.officers.admit import read_file
+from paiza_node.ops.admin.client import AdminClient
 from paiza_register import Register, roles
 from paiza_register.ceremony.change import change
 from paiza_register.ceremony.publication import publication
@@ -129,6 +131,7 @@ class NodeProcess:
             if not self.running:
                 raise NodeFailedError(f"{self.member} ended with {self._code()} while starting:\n{self.log_tail()}")
             if self._answers():
+                self.admit_listed()
                 return
             time.sleep(POLL_SECONDS)
         raise NodeFailedError(f"{self.member} does not serve after {seconds:.0f} s:\n{self.log_tail()}")
@@ -138,6 +141,13 @@ class NodeProcess:
         with grpc.insecure_channel(f"unix:{self.admin_socket}") as channel:
             stub = admin_pb2_grpc.AdminServiceStub(channel)
             return stub.GetStatus(admin_pb2.GetStatusRequest(), timeout=STATUS_SECONDS)
+
+    def admit_listed(self) -> None:
+        """Admit the officers in officers.json, as the operator does after the first start; later it changes nothing."""
+        listed = self.folder / "officers.json"
+        if listed.exists() and not self.status().officers.active:
+            with AdminClient(self.admin_socket) as client:
+                client.admit_officers(read_file(listed.read_bytes()))
 
     def stop(self) -> int:
         """Ask the node to stop and wait until it has; gives its exit code, 0 where it was not running."""

@@ -274,7 +274,7 @@ class Calendar:
     def certify(self) -> None:
         """Certify nodes and officers anew, and start the nodes again."""
         for member, node in self.federation.nodes.items():
-            trust, lines = self.federation.folder / "trust" / member, ""
+            trust, listed = self.federation.folder / "trust" / member, []
             made = self.file("crt")
             self.trust("ca", "certify", node.folder / "node.csr", "--keys", trust, "-o", made, "--yes")
             made.replace(node.folder / "keys/tls.crt")
@@ -283,13 +283,15 @@ class Calendar:
                 identity = SpiffeId(member, "paiza.example", "officer", name)
                 for use in USES:
                     (profile / f"{use}.crt").unlink()
+                (profile / "officer.json").unlink(missing_ok=True)
                 requests = make_requests(profile, identity)
                 chosen = [part for role in roles for part in ("--role", role)]
                 told = self.trust("ca", "certify", *requests, *chosen, "--keys", trust, "-o", profile, "--yes")
-                lines += f"{told['officers_toml']}\n"
-            (node.folder / "officers.toml").write_text(lines)
+                listed.append(Path(told["admission"]).read_text())
+            (node.folder / "officers.json").write_text("".join(listed))
             assert node.stop() == 0
             self.start(member)
+            self.command("paiza_node", "officer", "admit", node.folder / "officers.json", "--config", node.config)
         self.figures.acts.append(f"day {self.clock.day:.1f}: certificates")
 
     def count(self) -> None:

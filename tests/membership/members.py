@@ -62,7 +62,6 @@ class Members:
 
     def appoint(self, member: str) -> None:
         """Certify a custodian and a liaison officer with the member's CA, list them, and write their profiles."""
-        listed = []
         for officer, unit in OFFICERS.items():
             profile = self.folder / "home" / f"{member}-{officer}"
             profile.mkdir(parents=True)
@@ -76,8 +75,9 @@ class Members:
             (profile / "profile.toml").write_text(lines + "sealed = false\n")
             certify = ("ca", "certify", *requests, "--role", officer, "--unit", unit)
             made = ("-o", profile, "--yes", "--json")
-            listed.append(json.loads(trust(*certify, "--keys", self.folder / member / "trust", *made))["officers_toml"])
-        (self.folder / member / "node/officers.toml").write_text("\n".join(listed))
+            told = json.loads(trust(*certify, "--keys", self.folder / member / "trust", *made))
+            with (self.folder / member / "node/officers.json").open("a") as file:
+                file.write(Path(told["admission"]).read_text())
 
     def act(self, *arguments: object) -> str:
         """Run a command of `paiza-trust` by which somebody decides something, and count it; return what it prints."""

@@ -1,15 +1,14 @@
 """Certificates for strangers, impostors and honest callers, from the keys of a development federation's CAs."""
 
 import ssl
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import grpc
 
+from paiza.admin.v1 import officer_pb2
 from paiza_register import Register
 from paiza_wire.identity import CertificateUse, Role, SpiffeId, certificates, keys, load_certificate, node_dns_name
 from paiza_wire.message import OfficerSigner
@@ -29,11 +28,6 @@ class Identity:
     def certificate_pem(self) -> bytes:
         """The certificate as TLS libraries read it."""
         return ssl.DER_cert_to_PEM_cert(self.certificate).encode()
-
-    @property
-    def certificate_sha256(self) -> str:
-        """The certificate as officers.toml names it."""
-        return sha256(self.certificate).hexdigest()
 
     def signer(self, officer_id: str) -> OfficerSigner:
         """The signer of messages."""
@@ -76,6 +70,10 @@ class Mint:
         """Return the identity of an officer that the federation was made with, such as "kaz-duty"."""
         return self._file(self.folder / "home" / profile, "authentication.key", "authentication.crt")
 
+    def signing_identity(self, profile: str) -> Identity:
+        """Return the signing key and certificate of an officer, which are not for TLS."""
+        return self._file(self.folder / "home" / profile, "signing.key", "signing.crt")
+
     def issue(
         self,
         authority: str,
@@ -104,17 +102,16 @@ class Mint:
         issued = certificates.issue(key.public_key(), load_certificate(ca), ca_key, claimed, use, first, first + LIFE)
         return Identity(keys.private_key_to_pem(key), issued)
 
-    def admit(self, member: str, name: str, identity: Identity, *, suspended: bool = False) -> None:
-        """Put an officer who signs nothing on a node's list, as its operator would before a start."""
-        path = self.folder / "nodes" / member / "officers.toml"
+    def admission(self, member: str, name: str, identity: Identity) -> officer_pb2.AdmittedOfficer:
+        """Return what admits an officer with this authentication certificate, and with a signing certificate."""
         officer_id = SpiffeId(member, self.register.federation, "officer", name)
-        entry = (
-            f'\n[[officer]]\nname = "{name}"\nid = "{officer_id}"\nroles = ["liaison"]\nunit = "exercise"\n'
-            f'authentication_certificate_sha256 = "{identity.certificate_sha256}"\n'
-            f'signing_certificate_sha256 = "{bytes(32).hex()}"\nsuspended = {str(suspended).lower()}\n'
+        return officer_pb2.AdmittedOfficer(
+            id=str(officer_id),
+            roles=["liaison"],
+            unit="exercise",
+            authentication_certificate=identity.certificate,
+            signing_certificate=self.issue(member, "officer", officer_id, use="signing").certificate,
         )
-        path.write_text(path.read_text() + entry)
-        tomllib.loads(path.read_text())
 
     def _file(self, folder: Path, key: str, certificate: str) -> Identity:
         pem = (folder / certificate).read_text()

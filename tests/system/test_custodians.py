@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -36,7 +37,7 @@ def appoint(folder: Path, member: str, address: str, root: bytes) -> None:
     (profile / "profile.toml").write_text("".join(lines) + "sealed = false\n")
     certify = ("ca", "certify", *requests, "--role", "custodian", "--unit", "custodians")
     told = trust(*certify, "--keys", folder / member / "trust", "-o", profile, "--yes", "--json")
-    (folder / member / "node/officers.toml").write_text(json.loads(told)["officers_toml"])
+    shutil.copy(json.loads(told)["admission"], folder / member / "node/officers.json")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +36,7 @@ def appoint(folder: Path, member: str, address: str, register: Register) -> Offi
     own = folder / member / "trust"
     certify = ("ca", "certify", *requests, "--role", "liaison", "--unit", "liaison-bureau")
     told = trust(*certify, "--keys", own, "-o", profile, "--yes", "--json")
-    (folder / member / "node/officers.toml").write_text(json.loads(told)["officers_toml"])
+    shutil.copy(json.loads(told)["admission"], folder / member / "node/officers.json")
     return Officer(folder, f"{member}-liaison", register)
 
 

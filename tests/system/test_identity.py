@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from paiza_node.core.api.services import HEALTH, accesses, method_name, public
+from paiza_node.ops.admin.client import AdminClient
 from paiza_wire.identity import SpiffeId
 from tests.federation import Federation
 from tests.registers import read_register
@@ -80,9 +81,12 @@ NEVER: Final[Mapping[str, tuple[str, str, str]]] = {
     "our officer CA for our node": ("node", "bad_certificate", "forbidden"),
     "our officer CA for another member's node": ("node", TLS, TLS),
     "our own node": ("node", "wrong_member", "forbidden"),
-    "our suspended officer": ("officer", "policy_denied", "forbidden"),
-    "our officer whom the node does not know": ("officer", "unknown_officer", "forbidden"),
-    "our officer with another certificate than on record": ("officer", "unknown_officer", "forbidden"),
+    "our suspended officer": ("officer", "officer_suspended", "forbidden"),
+    "our removed officer": ("officer", "officer_removed", "forbidden"),
+    "our officer who is not enrolled": ("officer", "officer_not_enrolled", "forbidden"),
+    "our officer with a certificate that is not enrolled": ("officer", "officer_not_enrolled", "forbidden"),
+    "our officer with a certificate that was replaced": ("officer", "wrong_certificate", "forbidden"),
+    "our officer with the signing certificate": ("officer", TLS, TLS),
 }
 
 
@@ -113,17 +117,14 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     long_ago, tomorrow = datetime.now(UTC) - timedelta(minutes=30), datetime.now(UTC) + timedelta(days=1)
     ten_minutes = timedelta(minutes=10)
     suspended = mint.issue("kaz", "officer", named("kaz", "suspended"))
-    renewed = mint.issue("kaz", "officer", named("kaz", "renewed"))
-    expired = mint.issue("kaz", "officer", named("kaz", "expired"), begins=long_ago, life=ten_minutes)
-    mint.admit("kaz", "suspended", suspended, suspended=True)
-    mint.admit("kaz", "renewed", renewed)
-    mint.admit("kaz", "expired", expired)
+    removed = mint.issue("kaz", "officer", named("kaz", "removed"))
+    replaced, renewed = (mint.issue("kaz", "officer", named("kaz", "renewed")) for _ in range(2))
     identities = {
         "no certificate": mint.nobody(),
         "node of an unknown CA": mint.stranger(named("tjk")),
         "officer of an unknown CA": mint.stranger(named("kaz", "liaison")),
         "expired node": mint.issue("tjk", "node", named("tjk"), begins=long_ago, life=ten_minutes),
-        "expired officer": expired,
+        "expired officer": mint.issue("kaz", "officer", named("kaz", "expired"), begins=long_ago, life=ten_minutes),
         "node not valid yet": mint.issue("tjk", "node", named("tjk"), begins=tomorrow),
         "another member's CA for our node": mint.issue("tjk", "node", named("kaz")),
         "another member's CA for a third member's node": mint.issue("tjk", "node", named("uzb")),
@@ -134,13 +135,22 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         "our officer CA for another member's node": mint.issue("kaz", "officer", named("tjk")),
         "our own node": mint.node("kaz"),
         "our suspended officer": suspended,
-        "our officer whom the node does not know": mint.issue("kaz", "officer", named("kaz", "nameless")),
-        "our officer with another certificate than on record": mint.issue("kaz", "officer", named("kaz", "renewed")),
+        "our removed officer": removed,
+        "our officer who is not enrolled": mint.issue("kaz", "officer", named("kaz", "nameless")),
+        "our officer with a certificate that is not enrolled": mint.issue("kaz", "officer", named("kaz", "renewed")),
+        "our officer with a certificate that was replaced": replaced,
+        "our officer with the signing certificate": mint.signing_identity("kaz-liaison"),
         "peer": mint.node("tjk"),
         **{role: mint.officer(f"kaz-{role}") for role in _header()[1:]},
     }
     with federation:
         federation.start("kaz")
+        with AdminClient(federation.node("kaz").admin_socket) as operator:
+            admitted = {"suspended": suspended, "removed": removed, "renewed": replaced}
+            operator.admit_officers([mint.admission("kaz", *each) for each in admitted.items()])
+            operator.admit_officers([mint.admission("kaz", "renewed", renewed)])
+            operator.suspend_officer("suspended", "exercise", stolen=False)
+            operator.remove_officer("removed", "exercise")
         yield Scene(federation.node("kaz").address, federation, mint, identities)
 
 

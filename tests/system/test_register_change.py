@@ -9,6 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ async def test_revoked_officer_and_suspended_member_are_shut_out(federation: Fed
         )
     node.stop()
     revoked = {
-        "certificate_sha256": duty.certificate_sha256,
+        "certificate_sha256": sha256(duty.certificate).hexdigest(),
         "key_sha256": fingerprint(_public_key(duty.certificate)).hex(),
         "reason": "exercise",
     }

@@ -1,4 +1,4 @@
-"""An officer who is certified but not listed at their node yet."""
+"""An officer who is certified but not enrolled at their node yet."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from tests.registers import read_register
 from tests.system.minting import Mint
 
 
-def test_an_officer_whom_the_node_does_not_list_is_named(federation: Federation, paiza: Paiza) -> None:
+def test_an_officer_who_is_not_enrolled_is_told(federation: Federation, paiza: Paiza) -> None:
     """The first connection of a fresh profile, without a cached register, names the officer and not the network."""
     register = read_register(federation.folder)
     officer = SpiffeId("kaz", register.federation, "officer", "new")
@@ -30,8 +30,8 @@ def test_an_officer_whom_the_node_does_not_list_is_named(federation: Federation,
         for _first_and_again in range(2):
             ran = paiza("kaz-new", "inbox", "--json", "--lang", "en")
             error = json.loads(ran.err)
-            assert (ran.code, error["reason"]) == (3, "unknown_officer")
-            assert "restart the node" in error["remedy"]
+            assert (ran.code, error["reason"]) == (3, "officer_not_enrolled")
+            assert "paiza enrol" in error["remedy"]
     finally:
         shutil.rmtree(fresh)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+from tests.unit.paiza_node.office import Office
 
 _numbers = itertools.count(1)
 
@@ -29,3 +30,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'paiza.db'}"
     server: PostgreSQL = request.getfixturevalue("postgresql")
     return server.create_database(f"test{next(_numbers)}")
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """The node of a minted member without officers."""
+    with Office(f"sqlite:///{tmp_path / 'office.db'}") as found:
+        yield found

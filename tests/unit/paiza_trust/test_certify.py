@@ -3,7 +3,6 @@
 import json
 import shutil
 import ssl
-import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from paiza_node.core.access.officers import load_officers
+from paiza_node.features.officers.admit import read_file
 from paiza_officer import profiles
 from paiza_officer.errors import ProfileProblem
 from paiza_trust import certify, key_folder
@@ -95,7 +94,7 @@ def read(path: Path) -> bytes:
 
 
 def test_an_officer_is_certified(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each certificate is its request's key and id under the officer CA, and the node reads the lines for both."""
+    """Each certificate is its request's key and id under the officer CA, and the node reads the file with both."""
     code, told = certified(capsys, member, request(member), "--role", "liaison", "--role", "duty", "--unit", "бюро")
     assert code == 0
     made = {use: read(member / f"made/{use}.crt") for use in USES}
@@ -103,12 +102,10 @@ def test_an_officer_is_certified(member: Path, capsys: pytest.CaptureFixture[str
         found = verify(made[use], expected_id=str(OFFICER), at=datetime.now(UTC))
         assert found.public_key == KEYS[use].public_key()
         assert timedelta(days=364) < found.not_after - datetime.now(UTC) < timedelta(days=365)
-    (member / "officers.toml").write_text(told["officers_toml"])
-    (officer,) = load_officers(member / "officers.toml", "kaz", FEDERATION).values()
-    assert (officer.id, officer.roles, officer.unit) == (str(OFFICER), frozenset({"liaison", "duty"}), "бюро")
-    assert officer.authentication_certificate_sha256 == sha256(made["authentication"]).digest()
-    assert officer.signing_certificate_sha256 == sha256(made["signing"]).digest()
-    assert tomllib.loads(told["officers_toml"])["officer"][0]["name"] == "petrov"
+    (officer,) = read_file(Path(told["admission"]).read_bytes())
+    assert (officer.id, list(officer.roles), officer.unit) == (str(OFFICER), ["duty", "liaison"], "бюро")
+    assert officer.authentication_certificate == made["authentication"]
+    assert officer.signing_certificate == made["signing"]
 
 
 def test_the_profile_of_an_officer_is_printed(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,18 +121,19 @@ def test_the_profile_of_an_officer_is_printed(member: Path, capsys: pytest.Captu
     assert (profile.id, profile.signing_certificate) == (OFFICER, member / "signing.crt")
 
 
-def test_an_officers_lines_are_shown_with_what_to_do(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each file of the officer follows the sentence that names its place."""
+def test_an_officers_files_are_shown_with_what_to_do(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How they are admitted, and the profile after the sentence that names its place."""
     arguments = (*request(member), "--role", "duty", "--keys", member / "trust", "-o", member / "made", "--yes")
     code, out, _err = run(capsys, "ca", "certify", *arguments, "--lang", "en")
     assert code == 0
-    assert out.index("restart it:") < out.index("[[officer]]") < out.index("profile.toml;") < out.index('HOST:PORT"')
+    admitted = f"paiza-node officer admit {member / 'made/officer.json'}"
+    assert out.index(admitted) < out.index("profile.toml;") < out.index('HOST:PORT"')
 
 
 def test_a_node_is_certified(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The request that `init` made is certified by the node CA; a node has no lines in officers.toml."""
+    """The request that `init` made is certified by the node CA; nobody admits a node."""
     code, told = certified(capsys, member, [member / "node/node.csr"])
-    assert (code, told["officers_toml"], told["profile_toml"]) == (0, None, None)
+    assert (code, told["admission"], told["profile_toml"]) == (0, None, None)
     found = verifier(member).node(read(member / "made.crt"), expected_member="kaz", at=datetime.now(UTC))
     own = verifier(member).node(read(member / "node/keys/tls.crt"), expected_member="kaz", at=datetime.now(UTC))
     assert found.public_key == own.public_key

@@ -4,7 +4,6 @@ import json
 import socket
 import tomllib
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from ssl import PEM_cert_to_DER_cert
 
@@ -109,18 +108,16 @@ def test_a_node_is_ready_to_run(folder: Path) -> None:
         reader = RegisterReader(node / "data/register", (folder / "root.json").read_bytes())
         assert reader.current(NOW) == register
         assert (node / "keys/tls.key").is_file()
-        officers = tomllib.loads((node / "officers.toml").read_text())["officer"]
+        officers = json.loads((node / "officers.json").read_text())
         assert {role for officer in officers for role in officer["roles"]} == {
             "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data",
         }  # fmt: skip
 
 
 def test_an_officer_is_ready_to_work(folder: Path) -> None:
-    """A profile's certificates verify, each for its use, are those in officers.toml, and their keys open."""
+    """A profile's certificates verify, each for its use, are those in officers.json, and their keys open."""
     verifier = read(folder).certificate_verifier()
-    officers = {
-        officer["id"]: officer for officer in tomllib.loads((folder / "nodes/tjk/officers.toml").read_text())["officer"]
-    }
+    officers = {officer["id"]: officer for officer in json.loads((folder / "nodes/tjk/officers.json").read_text())}
     for name in ("liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data"):
         home = folder / "home" / f"tjk-{name}"
         profile = tomllib.loads((home / "profile.toml").read_text())
@@ -131,7 +128,7 @@ def test_an_officer_is_ready_to_work(folder: Path) -> None:
             verified = verify(der, expected_id=profile["id"], at=NOW)
             key = keys.private_key_from_pem((home / profile[f"{use}_key"]).read_bytes())
             assert verified.public_key == key.public_key()
-            assert officers[profile["id"]][f"{use}_certificate_sha256"] == sha256(der).hexdigest()
+            assert PEM_cert_to_DER_cert(officers[profile["id"]][f"{use}_certificate"]) == der
         assert (home / profile["root"]).read_bytes() == (folder / "root.json").read_bytes()
 
 

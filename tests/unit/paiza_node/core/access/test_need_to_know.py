@@ -19,8 +19,8 @@ from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
 
 DUTY = "duty"
-LIAISON = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"", b"")
-BORDER = Officer("spiffe://kaz.paiza.example/officer/guard", frozenset({"liaison"}), "border", b"", b"")
+LIAISON = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau")
+BORDER = Officer("spiffe://kaz.paiza.example/officer/guard", frozenset({"liaison"}), "border")
 DESKS = UnitDirectory(MEMBER, DUTY, lambda: {each.id: each for each in (LIAISON, BORDER)})
 
 Place = tuple[str | None, str, str]

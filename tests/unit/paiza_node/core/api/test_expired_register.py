@@ -15,6 +15,7 @@ from paiza_register import Register
 from paiza_trust import dev
 from paiza_wire.errors import Rejected, Unavailable
 from tests.registers import read_register
+from tests.unit.paiza_node.fixed_officers import FixedOfficers
 
 
 class _Expired:
@@ -42,9 +43,9 @@ async def _called(folder: Path, register_cache: Any, method: str) -> str:
     """Call at kaz as the node of tjk; return the caller's id."""
     pem = (folder / "nodes/tjk/keys/tls.crt").read_bytes()
     context = SimpleNamespace(auth_context=lambda: {"x509_pem_cert": [pem]})
-    authenticator = Authenticator("kaz", register_cache, dict, lambda: datetime.now(UTC))
-    async with authenticator.admit(method, context) as caller:
-        return caller.id
+    authenticator = Authenticator("kaz", register_cache, FixedOfficers(), lambda: datetime.now(UTC))
+    async with authenticator.admit(method, context) as call:
+        return call.caller.id
 
 
 @pytest.mark.parametrize("rpc", [GET_FILE, HANDSHAKE])

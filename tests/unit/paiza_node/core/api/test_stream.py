@@ -1,5 +1,6 @@
 """A stream that goes on for hours: what was admitted at its beginning is asked again before each answer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 
 from paiza.officer.v1 import officer_pb2
-from paiza_node.core.access.model import Officer
+from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.api import server
 from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.policy import Policy
 from paiza_trust import dev
 from tests.registers import read_register
+from tests.unit.paiza_node.fixed_officers import FixedOfficers, certificate
 
 WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
 
@@ -35,12 +37,12 @@ class Situation:
         officer_id = f"spiffe://kaz.{register.federation}/officer/liaison"
         fingerprint = sha256(PEM_cert_to_DER_cert(pem)).digest()
         self.now = datetime.now(UTC)
-        self.officer = Officer(officer_id, frozenset({"liaison"}), "exercise", fingerprint, bytes(32))
+        officer = Officer(officer_id, frozenset({"liaison"}), "exercise")
+        self.officers = FixedOfficers([officer], [certificate(officer, "authentication", fingerprint)])
+        self.officer_id = officer_id
         self.reason = ""
         register_cache: Any = SimpleNamespace(current=register, policy=Policy(register.agreements))
-        self.authenticator = Authenticator(
-            "kaz", register_cache, lambda: {self.officer.id: self.officer}, lambda: self.now
-        )
+        self.authenticator = Authenticator("kaz", register_cache, self.officers, lambda: self.now)
         self._pem = pem
 
     def auth_context(self) -> dict[str, list[bytes]]:
@@ -66,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def suspend(now: Situation) -> None:
     """Suspend the officer."""
-    now.officer = replace(now.officer, suspended=True)
+    now.officers.replace(replace(now.officers.officers()[now.officer_id], state=OfficerState.SUSPENDED))
 
 
 def expire(now: Situation) -> None:
@@ -75,7 +77,9 @@ def expire(now: Situation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"), [(suspend, "policy_denied"), (expire, "certificate_expired")], ids=["suspended", "expired"]
+    ("change", "reason"),
+    [(suspend, "officer_suspended"), (expire, "certificate_expired")],
+    ids=["suspended", "expired"],
 )
 async def test_stream_ends_when_its_caller_would_not_be_admitted(
     folder: Path, change: Callable[[Situation], None], reason: str
@@ -85,7 +89,8 @@ async def test_stream_ends_when_its_caller_would_not_be_admitted(
 
     async def watch(*_arguments: Any) -> AsyncIterator[officer_pb2.WatchResponse]:
         yield officer_pb2.WatchResponse()
-        change(situation)
+        asyncio.get_running_loop().call_soon(change, situation)
+        await asyncio.sleep(0.01)
         yield officer_pb2.WatchResponse()
 
     async def requests() -> AsyncIterator[bytes]:
@@ -97,3 +102,31 @@ async def test_stream_ends_when_its_caller_would_not_be_admitted(
     with pytest.raises(EndedError):
         await anext(answers)
     assert situation.reason == reason
+
+
+@pytest.mark.parametrize("sends", [False, True], ids=["idle", "while a response is on its way"])
+async def test_an_idle_stream_of_a_suspended_officer_is_cut(
+    folder: Path,
+    sends: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """At once, and with the reason, though nothing is to be told for hours."""
+    situation = Situation(folder)
+
+    async def watch(*_arguments: Any) -> AsyncIterator[officer_pb2.WatchResponse]:
+        yield officer_pb2.WatchResponse()
+        await asyncio.Event().wait()
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield b""
+
+    handler: Any = server._guarded(situation.authenticator, WATCH, watch)
+    answers = handler.stream_stream(requests(), situation)
+    await anext(answers)
+    if sends:
+        suspend(situation)
+    else:
+        asyncio.get_running_loop().call_soon(suspend, situation)
+    async with asyncio.timeout(5):
+        with pytest.raises(EndedError):
+            await anext(answers)
+    assert situation.reason == "officer_suspended"

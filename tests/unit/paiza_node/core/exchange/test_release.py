@@ -26,7 +26,7 @@ from tests.log_entries import entry_of
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"", b"")
+OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau")
 DAY = timedelta(days=1)
 
 
@@ -90,6 +90,7 @@ class Scene:
         self.store = store
         self.ledger = Ledger(store, LogSigner([SIGNER]), CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
         self.seen: list[str] = []
+        self.barred: set[bytes] = set()
         self.reacted: list[list[tuple[int, str]]] = []
         self.first, self.last = Probe("first", self.seen), Probe("last", self.seen)
         self.release = Release(
@@ -98,7 +99,13 @@ class Scene:
             reactions=(Reaction(on_released=self._react),),
             unit_directory=UnitDirectory("kaz", "", dict),
             delivery_life=DAY,
+            check_signers=self._check_signers,
         )
+
+    def _check_signers(self, message: VerifiedMessage | PendingMessage) -> None:
+        """Refuse the messages of a signer who was suspended meanwhile."""
+        if message.digest in self.barred:
+            raise Rejected("officer_suspended", "suspended")
 
     def _react(self, tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
         """Note what was released, if it is written already."""

@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.need_to_know import UnitDirectory
-from paiza_node.core.access.officers import load_officers
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.send.submit import Submit
@@ -40,6 +39,7 @@ from tests import delivery
 from tests.officer import Officer
 from tests.registers import read_register
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory, FailingStore
+from tests.unit.paiza_node.fixed_officers import listed_officers
 from tests.unit.paiza_node.room import Room
 
 SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
@@ -271,7 +271,7 @@ class Sender:
         register = read_register(federation)
         config = load(federation / "nodes" / "kaz" / "node.toml", {})
         decryption_keys = DecryptionKeys("kaz", load_keys(config, register.member("kaz")).decryption)
-        officers = load_officers(config.officers, "kaz", config.federation)
+        officers = listed_officers(config.path.parent / "officers.json")
         register_cache: Any = SimpleNamespace(
             current=register,
             version=register.version,
@@ -297,12 +297,12 @@ class Sender:
             clock=now,
         )
         steps = Steps(decryption_keys)
-        unit_directory = UnitDirectory("kaz", "", lambda: officers)
+        unit_directory = UnitDirectory("kaz", "", officers.officers)
         self.submit = Submit(
             core,
             stages=(workflow_stage(steps),),
             reactions=(WORKFLOWS,),
-            officers=lambda: officers,
+            officers=officers,
             delivery_life=timedelta(days=1),
             unit_directory=unit_directory,
         )
@@ -328,7 +328,7 @@ class Sender:
         self.thread = header.thread_id
         content = delivery.request(MEMBERS, datetime.now(UTC))
         self.items = [officer_pb2.SubmitItem(message=delivery.seal(self.officer, header, content, second=second))]
-        self.caller = officers[self.officer.id]
+        self.caller = officers.officers()[self.officer.id]
 
     async def released(self) -> officer_pb2.Released:
         """Submit the request."""

@@ -15,6 +15,7 @@ from paiza_node.core.peers.checks import Blocks
 from paiza_node.core.peers.rpcs import DELIVER, GET_FILE, HANDSHAKE, LIST_HELD_CHECKPOINTS
 from paiza_node.core.storage.findings import Part
 from paiza_wire.errors import Rejected, Unavailable
+from tests.unit.paiza_node.fixed_officers import FixedOfficers
 from tests.unit.paiza_node.room import Room
 
 WHY = "Two keys are in a stranger's hands."
@@ -133,9 +134,10 @@ async def test_calls_under_way_are_cut(room: Room, monkeypatch: pytest.MonkeyPat
     """A call of the blocked member ends with the reason; others', and those still answered, go on."""
     blocks = PeerBlocks()
     register_cache: Any = None
-    authenticator = Authenticator("kaz", register_cache, dict, room.clock, blocks=blocks)
+    authenticator = Authenticator("kaz", register_cache, FixedOfficers(), room.clock, blocks=blocks)
 
-    def identify(_method: str, context: str) -> Caller:
+    def identify(method: str, context: str) -> Caller:
+        blocks.check_caller(context, method)
         return Caller(context, member=cast("Any", type("Member", (), {"id": context})))
 
     monkeypatch.setattr(authenticator, "_identify", identify)

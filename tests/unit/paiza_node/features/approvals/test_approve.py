@@ -16,8 +16,8 @@ from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
 
-DRAFTER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"", b"")
-SECOND = Officer("spiffe://kaz.paiza.example/officer/authoriser", frozenset({"authoriser"}), "bureau", b"", b"")
+DRAFTER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau")
+SECOND = Officer("spiffe://kaz.paiza.example/officer/authoriser", frozenset({"authoriser"}), "bureau")
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
 
 

@@ -27,7 +27,7 @@ from paiza_wire.message import new_message_id
 from paiza_wire.tlog.notes import SignerKey
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-OFFICER = Officer("spiffe://kaz.paiza.example/officer/one", frozenset({"liaison"}), "exercise", bytes(32), bytes(32))
+OFFICER = Officer("spiffe://kaz.paiza.example/officer/one", frozenset({"liaison"}), "exercise")
 DATA = b"ciphertext of nothing real" * 10
 NAME = sha256(DATA).digest()
 

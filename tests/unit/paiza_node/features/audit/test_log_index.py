@@ -35,9 +35,7 @@ ENTRIES = 60
 
 def officer(name: str, unit: str, *roles: str) -> Officer:
     """Make an officer of kaz."""
-    return Officer(
-        f"spiffe://kaz.paiza.example/officer/{name}", frozenset(roles or {"liaison"}), unit, bytes(32), bytes(32)
-    )
+    return Officer(f"spiffe://kaz.paiza.example/officer/{name}", frozenset(roles or {"liaison"}), unit)
 
 
 OFFICERS = {each.id: each for each in (officer("near", "ops"), officer("far", "other"), officer("desk", "dd", "duty"))}

@@ -21,7 +21,7 @@ from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.between import Between, erased, given_away, nothing
 from tests.unit.paiza_node.room import Room
 
-OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau", b"", b"")
+OFFICER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau")
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
 
 

@@ -24,7 +24,7 @@ from tests.unit.paiza_node.room import BEGIN, MEMBER, Room
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
 REQUEST = ErasureRequest(reason="review", explanation="Exercise")
 ANSWERS = erasure_answers(MEMBER, "node")
-AUDITOR = Officer("spiffe://kaz.paiza.example/officer/auditor", frozenset({"auditor"}), "", bytes(32), bytes(32))
+AUDITOR = Officer("spiffe://kaz.paiza.example/officer/auditor", frozenset({"auditor"}), "")
 
 
 @pytest.fixture

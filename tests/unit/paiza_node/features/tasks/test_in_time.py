@@ -33,7 +33,7 @@ NODE = "spiffe://kaz.paiza.example/node"
 
 def officer(name: str, *roles: str, unit: str = "") -> Officer:
     """Make an officer of kaz."""
-    return Officer(f"spiffe://kaz.paiza.example/officer/{name}", frozenset(roles), unit, b"", b"")
+    return Officer(f"spiffe://kaz.paiza.example/officer/{name}", frozenset(roles), unit)
 
 
 OFFICERS = {

@@ -13,10 +13,8 @@ from paiza_wire.errors import Rejected
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room, open_room
 
-DUTY = Officer("spiffe://kaz.paiza.example/officer/duty", frozenset({"duty"}), "", b"", b"")
-STRANGER = Officer(
-    "spiffe://kaz.paiza.example/officer/other", frozenset({"liaison"}), "elsewhere", bytes(32), bytes(32)
-)
+DUTY = Officer("spiffe://kaz.paiza.example/officer/duty", frozenset({"duty"}), "")
+STRANGER = Officer("spiffe://kaz.paiza.example/officer/other", frozenset({"liaison"}), "elsewhere")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from paiza_cli.language import LANGUAGES, Language
+from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
 from paiza_node.features.ceremonies import store as proposals_store
 from paiza_node.features.ceremonies.model import HeldProposal, HeldState
 from paiza_node.ops import expiries, language, offline
@@ -22,6 +23,7 @@ from paiza_register import Register
 from paiza_register.misbehaviour import RootFork
 from paiza_trust import dev
 from paiza_wire.errors import Unavailable
+from paiza_wire.identity import CertificateUse
 from tests.registers import read_register
 from tests.unit.paiza_node.room import Room
 
@@ -146,14 +148,39 @@ def test_what_others_let_expire_is_shown_within_a_week(register: Register, feder
             assert lang == "ru" or expected in about[0][1]
 
 
-def test_officers_certificates_as_far_as_they_were_seen(lang: Language) -> None:
-    """Each that ends soon is named, and how many were seen at all."""
-    seen = {"spiffe://kaz/a": NOW + 40 * DAY, "spiffe://kaz/b": NOW + 20 * DAY, "spiffe://kaz/c": NOW - DAY}
-    lines = [said(each, lang) for each in checks.check_officer_certificates(seen, 5, NOW)]
-    assert [level for level, *_rest in lines] == [Level.FAIL, Level.WARN, Level.OK]
-    assert ["spiffe://kaz/c" in lines[0][2], "spiffe://kaz/b" in lines[1][2]] == [True, True]
-    assert "5" in lines[2][2]
-    assert "3" in lines[2][2]
+def issued(
+    officer: str, ends: datetime, use: CertificateUse = "signing", state: CertificateState = CertificateState.ACTIVE
+) -> OfficerCertificate:
+    """Return a certificate that ends then."""
+    return OfficerCertificate(f"{officer} {use} {ends}".encode(), officer, use, b"", NOW - DAY, ends, state, 0)
+
+
+def test_officers_whose_certificates_end_are_named(lang: Language) -> None:
+    """The newest of a use counts, and the earlier of both uses; a suspended officer needs none."""
+    states = {"d": OfficerState.SUSPENDED, "e": OfficerState.UNCONFIRMED}
+    officers = {name: Officer(name, frozenset(), "", states.get(name, OfficerState.ACTIVE)) for name in "abcde"}
+    certificates = [
+        issued("a", NOW - 9 * DAY),
+        issued("a", NOW + 80 * DAY),
+        issued("a", NOW + 80 * DAY, "authentication"),
+        issued("b", NOW + 80 * DAY),
+        issued("b", NOW + 20 * DAY, "authentication"),
+        issued("c", NOW - DAY),
+        issued("d", NOW - DAY),
+        issued("e", NOW + 80 * DAY, state=CertificateState.ASLEEP),
+    ]
+    lines = [said(each, lang) for each in checks.officer_checks(officers, certificates, NOW)]
+    assert [level for level, *_rest in lines] == [Level.WARN, Level.FAIL, Level.WARN, Level.OK]
+    words = [re.findall(r"\b[a-e]\b", what) for _level, _name, what, _remedy in lines[:3]]
+    assert words == [["e"], ["c"], ["b"]]
+    assert "3" in lines[3][2]
+
+
+def test_a_node_without_officers_is_told_how_to_get_one(lang: Language) -> None:
+    """Nobody can use it."""
+    (line,) = [said(each, lang) for each in checks.officer_checks({}, [], NOW)]
+    assert line[0] is Level.WARN
+    assert "paiza-node officer invite" in line[3]
 
 
 def test_the_age_of_the_register_and_its_publishers(register: Register, lang: Language) -> None:
