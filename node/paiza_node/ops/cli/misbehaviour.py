@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.language import _, number_text
-from paiza_node.ops.misbehaviour import WORDS, recorded
+from paiza_node.ops.misbehaviour import WORDS, abandoned_since, recorded
 from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import iso, print_facts, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
@@ -61,8 +62,11 @@ def show(config_path: Path, log_level: str | None, number: int, output: Path | N
     each = _one(config, number)
     if output is not None:
         _write(output, _proof_file(config, each))
+    notes = (each.proof.first_note, each.proof.second_note)
+    ends = [_abandoned_since(config, each, note) for note in notes]
     if as_json:
-        print_json(as_object(each) | ({"file": str(output)} if output is not None else {}))
+        file = {} if output is None else {"file": str(output)}
+        print_json(as_object(each) | {"abandoned_since": [iso(end) for end in ends]} | file)
         return
     print_facts(
         [
@@ -75,9 +79,14 @@ def show(config_path: Path, log_level: str | None, number: int, output: Path | N
             (_("reason for the decision"), each.reason_text or "-"),
         ]
     )
-    for note in (each.proof.first_note, each.proof.second_note):
+    for note, end in zip(notes, ends, strict=True):
         click.echo()
         click.echo(note.decode().rstrip("\n"))
+        if end is not None:
+            told = _(
+                "Signed only with a key that the log abandoned on {time}: anybody who holds it can have made this."
+            )
+            click.echo(told.format(time=shown_time(end)))
     if output is not None:
         click.echo()
         click.echo(_("The proof is in {file}.").format(file=output))
@@ -138,6 +147,12 @@ def _known(number: int) -> Iterator[None]:
         if error.reason != "unknown_id":
             raise
         raise _unknown(number) from error
+
+
+def _abandoned_since(config: Config, each: admin_pb2.Misbehaviour, note: bytes) -> datetime | None:
+    _reader, register = known_register(config)
+    member = register.described.get(each.member)
+    return None if member is None or not note else abandoned_since(member, each.origin, note, datetime.now(UTC))
 
 
 def _proof_file(config: Config, each: admin_pb2.Misbehaviour) -> bytes:
