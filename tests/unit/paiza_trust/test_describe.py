@@ -184,18 +184,26 @@ def test_reference_data_by_records(folder: Path, told: Told) -> None:
 
 def test_the_next_log_and_witness(folder: Path, told: Told) -> None:
     """The key's fingerprint is told, and what to ask before signing."""
+    further = SignerKey.from_ed25519(f"kaz.{FEDERATION}/log/1", keys.generate_ed25519()).verifier_key.to_vkey()
+    russian, english = told("log-key", further, "--until", "2099-01-31T00:00:00Z")
+    assert f"will sign its log kaz.{FEDERATION}/log/1 with another key too" in english
+    assert "What the former key alone signs from 2099-01-31T00:00:00Z on is refused" in english
+    assert "подписанное им раньше остаётся доказанным" in russian
     log = SignerKey.from_ed25519(f"kaz.{FEDERATION}/log/2", keys.generate_ed25519()).verifier_key.to_vkey()
-    russian, english = told("log-origin", log)
+    russian, english = told("log-origin", log, number=2)
     assert f"will have the log kaz.{FEDERATION}/log/2; nothing more is added to the one before it" in english
     assert "действительно ли утрачен прежний журнал" in russian
     assert "One more signature is needed, with the key for kaz, of: kaz" in english
     name = f"kaz.{FEDERATION}/witness/2"
     public = keys.generate_mldsa44().public_key().public_bytes_raw()
     witness = WitnessKey.from_public_key(name, public).to_vkey()
-    _, english = told("witness", witness, number=2)
+    _, english = told("witness", witness, "--stolen", number=3)
     assert f"will have the witness {name}, beside those before it" in english
-    base = Base.verify(RegisterFile.read((folder / "3.register").read_bytes()), None)
-    assert [key.name for key in base.register.member("kaz").witness_keys][-1] == name
+    base = Base.verify(RegisterFile.read((folder / "4.register").read_bytes()), None)
+    kaz = base.register.member("kaz")
+    assert [key.name for key in kaz.witness_keys][-1] == name
+    assert [key.until is None for key in kaz.log_keys] == [False, True, True]
+    assert [key.until is None for key in kaz.witness_keys] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,8 @@ class Fleet(AbstractContextManager["Fleet"]):
     def __init__(self, folder: Path, members: Sequence[str]) -> None:
         self.clock = Clock()
         made = [Keys(member) for member in members]
-        self.register_cache = TheRegister({each.member: each.described() for each in made})
+        self._described = {each.member: each.described() for each in made}
+        self.register_cache = TheRegister(self._described)
         self._stack = ExitStack()
         self.nodes = {
             each.member: self._stack.enter_context(
@@ -314,6 +315,10 @@ class Fleet(AbstractContextManager["Fleet"]):
     def __getitem__(self, member: str) -> Node:
         """Return a member's node."""
         return self.nodes[member]
+
+    def describe(self, member: Member) -> None:
+        """Let the register say something else of a member, before anybody has looked."""
+        self._described[member.id] = member
 
     @override
     def __exit__(

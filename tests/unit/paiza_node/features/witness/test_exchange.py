@@ -1,6 +1,8 @@
 """Checkpoints are exchanged: who cosigns what and when, in rounds, with members away, slow or lying."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,8 +16,10 @@ from paiza_node.features.witness.gossip import MAX_REPORTED
 from paiza_node.features.witness.model import WitnessedNote
 from paiza_node.features.witness.submit_checkpoints import FETCH_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER
+from paiza_register import WitnessKey
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.tlog.cosignatures import add_signatures, cosign, cosignatures
+from paiza_wire.identity import keys
+from paiza_wire.tlog.cosignatures import WitnessSigner, add_signatures, cosign, cosignatures
 from paiza_wire.tlog.notes import NoteSignature, format_note, parse_note
 from tests.unit.paiza_node.features.witness.conftest import MakeFleet
 from tests.unit.paiza_node.features.witness.fleet import Fleet, Node, second_history
@@ -337,3 +341,39 @@ async def test_a_forked_log_is_not_cosigned_any_more(fleet: Fleet) -> None:
     await tjk.show_round()
     assert tjk.checkpoint_exchange.rounds.seen["kaz"].size == 2
     assert tjk.checkpoint_exchange.reasons["kaz"] == "log_forked"
+
+
+async def test_a_witness_goes_on_with_its_next_key(fleet: Fleet) -> None:
+    """Who knows both keys takes either until the former one is abandoned, and counts their member once."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    former, ends = tjk.keys.witness, fleet.clock.now + timedelta(seconds=30)
+    following = WitnessSigner.from_private_key("tjk.paiza.example/witness/2", keys.generate_mldsa44())
+    listed = [
+        WitnessKey(each.witness_key.name, each.witness_key.to_vkey(), until, each.witness_key)
+        for each, until in ((former, ends), (following, None))
+    ]
+    fleet.describe(replace(fleet.register_cache.current.member("tjk"), witness_keys=tuple(listed)))
+    kaz.grow(1)
+    await kaz.show_round()
+    assert witnesses_of(kaz) == (1, ("kgz", "tjk", "uzb"))
+    tjk.checkpoint_exchange.use(following)
+    kaz.grow(1)
+    fleet.clock.move(2)
+    await kaz.show_round()
+    assert witnesses_of(kaz) == (2, ("kgz", "tjk", "uzb"))
+    note = last(kaz)
+    assert note is not None
+    assert [len(cosignatures(note.note, [key.witness_key])) for key in (former, following)] == [0, 1]
+    tjk.checkpoint_exchange.use(former)  # as if somebody else held it
+    kaz.grow(1)
+    fleet.clock.move(30)
+    await kaz.show_round()
+    assert witnesses_of(kaz)[0] == 2
+    assert kaz.checkpoint_exchange.reasons["tjk"] == "bad_checkpoint"
+
+
+def witnesses_of(node: Node) -> tuple[int, tuple[str, ...]]:
+    """Return the size of the largest witnessed note, and who cosigned it."""
+    note = last(node)
+    assert note is not None
+    return note.size, note.witnesses
