@@ -13,6 +13,7 @@ import sys
 import zipfile
 from argparse import ArgumentParser
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
@@ -22,7 +23,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.cobblestone import Cobblestone256Decryptor
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -36,7 +37,11 @@ TIME, NEVER, KeyTable = "%Y-%m-%dT%H:%M:%SZ", "~", dict[tuple[str, bytes], tuple
 HASH, COSIGNATURE, LAST_SECOND, ATTACHMENT, MAX_LIST = 32, 8 + 2420, 253_402_300_799, 3, 4 << 20
 MAX_OWN, MAX_SHARED, MAX_REVOKED, MAX_CAS = (2 << 20, 16), (16 << 20, 256), 5000, 4  # bytes and files in the register
 DOCUMENT_SIGNING, OWN = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"), ("*", ("revoked.json", "liaison.json"))
-SIGNING_USAGE = bytes.fromhex("03020640")  # content commitment alone, in DER
+KEY_USAGES = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
+KEY_USAGES += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
+SERIAL, LONG_FORM = range(8, 21), 128  # octets of a serial number; the shortest content with a length of several octets
+# The library returns what a certificate signs only with a signature: this key makes one, and serves for nothing else.
+ECDSA_SHA256, ANY_KEY = bytes.fromhex("300a06082a8648ce3d040302"), generate_private_key(SECP256R1())
 FILE = re.compile("(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PLACES = re.compile(
     r"message\.bin|entries/[0-9]{3}\.(?:entry|tlog-proof|before|growth|list)|keys/(?:0|[1-9][0-9]?)\.key"
@@ -312,18 +317,64 @@ def moment(text: str) -> datetime:
     return found
 
 
+def names(federation: str, common_name: str) -> x509.Name:
+    """Return the subject of a certificate."""
+    pairs = (x509.NameOID.ORGANIZATION_NAME, federation), (x509.NameOID.COMMON_NAME, common_name)
+    return x509.Name([x509.NameAttribute(kind, text) for kind, text in pairs])
+
+
+def usage(*on: str) -> x509.KeyUsage:
+    """Return the key usage with these bits."""
+    return x509.KeyUsage(**{flag: flag in on for flag in KEY_USAGES})
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """Encode a value in DER."""
+    size = len(content).to_bytes(4, "big").lstrip(b"\0") or b"\0"
+    return bytes([tag]) + (size if len(content) < LONG_FORM else bytes([LONG_FORM | len(size)]) + size) + content
+
+
+def exact(der: bytes, subject: x509.Name, issuer: x509.Name, extensions: Callable) -> x509.Certificate:
+    """Check that a certificate says exactly this, beside its key, serial number and validity, in DER; return it."""
+    found = x509.load_der_x509_certificate(der)
+    key, serial = found.public_key(), found.serial_number
+    need(isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1), "a certificate: not on P-256")
+    need(serial > 0 and serial.bit_length() // 8 + 1 in SERIAL, "a certificate: the length of its serial number")
+    need(found.not_valid_before_utc < found.not_valid_after_utc, "a certificate: it ends before it begins")
+    again = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key).serial_number(serial)
+    again = again.not_valid_before(found.not_valid_before_utc).not_valid_after(found.not_valid_after_utc)
+    for extension, critical in extensions(key):
+        again = again.add_extension(extension, critical)
+    need(
+        again.sign(ANY_KEY, SHA256()).tbs_certificate_bytes == found.tbs_certificate_bytes, "a certificate: its profile"
+    )
+    whole = found.tbs_certificate_bytes + ECDSA_SHA256 + tlv(3, b"\0" + found.signature)
+    need(tlv(0x30, whole) == der, "a certificate: its encoding")
+    return found
+
+
 class Authority:
     """A CA that a member announces: its certificate, and the time for which it is announced and valid."""
 
-    def __init__(self, entry: dict) -> None:
-        self.certificate = x509.load_der_x509_certificate(b64decode(entry["certificate"], validate=True))
-        self.certificate.verify_directly_issued_by(self.certificate)
-        extensions = self.certificate.extensions
-        need(extensions.get_extension_for_class(x509.BasicConstraints).value.ca, "a CA that is none")
+    def __init__(self, entry: dict, member: str, federation: str, role: str) -> None:
+        name, domain = names(federation, f"{member} {role} CA"), f"{member}.{federation}"
+        constraints = [x509.UniformResourceIdentifier(domain), x509.DNSName(domain)]
+        found = exact(
+            b64decode(entry["certificate"], validate=True),
+            name,
+            name,
+            lambda key: (
+                (x509.SubjectKeyIdentifier.from_public_key(key), False),
+                (x509.BasicConstraints(ca=True, path_length=0), True),
+                (usage("key_cert_sign", "crl_sign"), True),
+                (x509.NameConstraints(constraints, None), True),
+            ),
+        )
+        found.verify_directly_issued_by(found)
         begins, ends = (moment(entry[name]) for name in ("from", "until"))
         need(begins < ends, "a CA that ends before it begins")
-        self.begins = max(begins, self.certificate.not_valid_before_utc)
-        self.ends = min(ends, self.certificate.not_valid_after_utc)
+        self.certificate, self.key, self.name = found, found.public_key(), name
+        self.begins, self.ends = max(begins, found.not_valid_before_utc), min(ends, found.not_valid_after_utc)
 
 
 class Register:
@@ -371,7 +422,7 @@ class Register:
         ever = {*members, *(each["origin"].partition(".")[0] for each in federation["log_keys"])}  # who has a log
         known = {"targets", "federation.reference", *ever, *(f"{each}.revoked" for each in ever)}
         need({f"{each}.json" for each in known} >= set(snapshot["meta"]), "the register: a role of nobody who belonged")
-        self.officer_cas, self.revoked = dict[str, list[Authority]](), dict[str, set[str]]()
+        self.cas, self.revoked = dict[str, dict[str, list[Authority]]](), dict[str, set[str]]()
         self.log_keys, self.witness_keys = KeyTable(), KeyTable()
         for own in ["federation.reference"], *([f"{member}.revoked", member] for member in members):
             parts = {name: lists[name] for name in own}
@@ -386,10 +437,13 @@ class Register:
         need(found["id"] == member and found["format"] == gone["format"] == 1, f"{member}: not its document")
         need(len(gone["certificates"]) <= MAX_REVOKED, f"{member}: too many revocations")
         own = f"{member}.{self.federation}/"
-        node_cas, officer_cas = ([Authority(each) for each in found[name]] for name in ("node_cas", "officer_cas"))
-        need(all(0 < len(each) <= MAX_CAS for each in (node_cas, officer_cas)), f"{member}: no CAs, or too many")
-        keys = {each.certificate.public_key().public_numbers() for each in (*node_cas, *officer_cas)}
-        need(len(keys) == len(node_cas) + len(officer_cas), f"{member}: two CAs of one key")
+        cas = {
+            role: [Authority(each, member, self.federation, role) for each in found[f"{role}_cas"]]
+            for role in ("node", "officer")
+        }
+        need(all(0 < len(each) <= MAX_CAS for each in cas.values()), f"{member}: no CAs, or too many")
+        held = [each.key.public_numbers() for of_role in cas.values() for each in of_role]
+        need(len(set(held)) == len(held), f"{member}: two CAs of one key")
         revoked = {each[name] for each in gone["certificates"] for name in ("certificate_sha256", "key_sha256")}
         admitted = list[KeyTable]()  # a key that is named and not pinned is not the member's yet
         for label, all_of, kind in (("origin", "log_keys", 1), ("name", "witness_keys", 6)):
@@ -398,7 +452,7 @@ class Register:
             mine = [(each[:2], (member, *each[3:])) for each in keys if (each[0], each[2]) in pins]
             admitted.append(KeyTable(mine))
             need(0 < len(admitted[-1]) == len(mine) == len(pins), f"{member}: other keys than the members admitted")
-        self.officer_cas[member], self.revoked[member] = officer_cas, revoked
+        self.cas[member], self.revoked[member] = cas, revoked
         self.log_keys |= admitted[0]
         self.witness_keys |= admitted[1]
 
@@ -585,26 +639,35 @@ def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed:
     need(allowed.get(entry.event), f"{entry.where}: {entry.event} that is not of this message, or not of this log")
 
 
-def issuer(found: x509.Certificate, cas: list[Authority]) -> Authority | None:
+def issuer(found: x509.Certificate, cas: list[Authority]) -> Authority:
     """Return the CA that issued a certificate."""
     for ca in cas:
         with suppress(ValueError, TypeError, InvalidSignature):
             found.verify_directly_issued_by(ca.certificate)
             return ca
-    return None
+    raise ValueError("a certificate of no CA of the member")
 
 
 def certificate(der: bytes, officer: str, member: str, register: Register) -> tuple:
     """Check an officer's signing certificate; return its key, its validity, and the ids it may be revoked by."""
-    found = x509.load_der_x509_certificate(der)
-    ca = issuer(found, register.officer_cas[member])
-    need(ca is not None, f"{officer}: of no CA of {member}")
-    need(not found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca, f"{officer}: no officer")
-    kinds = (x509.ExtendedKeyUsage, x509.SubjectAlternativeName, x509.KeyUsage)
-    uses, names, usage = (found.extensions.get_extension_for_class(kind).value for kind in kinds)
-    used = list(uses) == [DOCUMENT_SIGNING] and usage.public_bytes() == SIGNING_USAGE
-    need(used and list(names) == [x509.UniformResourceIdentifier(officer)], f"{officer}: another's, or for another use")
-    need(officer.startswith(f"spiffe://{member}.{register.federation}/officer/"), f"{officer}: another member's")
+    own = f"spiffe://{member}.{register.federation}/officer/"
+    need(officer.startswith(own), f"{officer}: another member's")
+    ca = issuer(x509.load_der_x509_certificate(der), register.cas[member]["officer"])
+    found = exact(
+        der,
+        names(register.federation, f"{member} {officer.removeprefix(own)}"),
+        ca.name,
+        lambda key: (
+            (x509.SubjectKeyIdentifier.from_public_key(key), False),
+            (x509.BasicConstraints(ca=False, path_length=None), True),
+            (usage("content_commitment"), True),
+            (x509.ExtendedKeyUsage([DOCUMENT_SIGNING]), False),
+            (x509.SubjectAlternativeName([x509.UniformResourceIdentifier(officer)]), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key), False),
+        ),
+    )
+    held = [each.key.public_numbers() for of_role in register.cas[member].values() for each in of_role]
+    need(found.public_key().public_numbers() not in held, f"{officer}: the key of a CA")
     spki = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     begins, ends = max(found.not_valid_before_utc, ca.begins), min(found.not_valid_after_utc, ca.ends)
     return found.public_key(), begins, ends, {sha256(der).hexdigest(), sha256(spki).hexdigest()}

@@ -5,26 +5,24 @@ id, which must be the one the issuer expects. Everything else in a certificate i
 on P-256; serial numbers are random.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from paiza_wire.errors import Rejected
 from paiza_wire.identity.certificate_profiles import (
     MAX_CERTIFICATE_BYTES,
     X509_ERRORS,
-    ca_key_usage,
+    ca_profile,
     check_ca_profile,
-    extended_uses,
-    key_usage,
+    leaf_profile,
     load_certificate,
-    name_constraints,
     p256_key,
+    subject_name,
     subject_names,
     uri_san,
 )
@@ -44,16 +42,10 @@ def issue_ca(
     not_after: datetime,
 ) -> bytes:
     """Build the self-signed CA (DER) for a member's certificates of this role, constrained to the member's name."""
-    spiffe_id = SpiffeId(member, federation, role, name="ca" if role == "officer" else "")
-    name = _name(spiffe_id, f"{member} {role} CA")
     public_key = private_key.public_key()
     _require_p256(public_key)
-    builder = (
-        _builder(name, name, public_key, not_before, not_after)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(ca_key_usage(), critical=True)
-        .add_extension(name_constraints(f"{member}.{federation}"), critical=True)
-    )
+    profile = ca_profile(member, federation, role, public_key)
+    builder = profile.builder(public_key, x509.random_serial_number(), not_before, not_after)
     return builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -61,7 +53,7 @@ def create_csr(spiffe_id: SpiffeId, private_key: ec.EllipticCurvePrivateKey) -> 
     """Build a signing request (DER, PKCS #10) for this id, signed with the key to be certified."""
     builder = (
         x509.CertificateSigningRequestBuilder()
-        .subject_name(_name(spiffe_id, _common_name(spiffe_id)))
+        .subject_name(subject_name(spiffe_id))
         .add_extension(subject_names(spiffe_id), critical=False)
     )
     return builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.DER)
@@ -142,9 +134,7 @@ def _issue_checked(
     not_after: datetime,
 ) -> bytes:
     issuer = load_certificate(ca)
-    check_ca_profile(issuer, f"{spiffe_id.member}.{spiffe_id.federation}")
-    if issuer.subject != _name(spiffe_id, f"{spiffe_id.member} {spiffe_id.role} CA"):
-        raise Rejected("bad_certificate", f"this is not the CA for the role {spiffe_id.role}")
+    check_ca_profile(issuer, spiffe_id.member, spiffe_id.federation, spiffe_id.role)
     if p256_key(issuer) != ca_key.public_key():
         raise Rejected("bad_certificate", "the CA's key is not the one in its certificate")
     return issue(_requested_key(csr, spiffe_id), issuer, ca_key, spiffe_id, use, not_before, not_after)
@@ -163,14 +153,8 @@ def issue(
 
     Only for `issue_node` and `issue_officer`, which check it, and for tests that need certificates to be refused.
     """
-    builder = (
-        _builder(_name(spiffe_id, _common_name(spiffe_id)), issuer.subject, public_key, not_before, not_after)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(key_usage(use), critical=True)
-        .add_extension(extended_uses(spiffe_id.role, use), critical=False)
-        .add_extension(subject_names(spiffe_id), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-    )
+    profile = leaf_profile(spiffe_id, use, public_key, issuer)
+    builder = profile.builder(public_key, x509.random_serial_number(), not_before, not_after)
     return builder.sign(issuer_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -180,39 +164,6 @@ def _requested_key(csr: bytes, spiffe_id: SpiffeId) -> ec.EllipticCurvePublicKey
     if requested != spiffe_id:
         raise Rejected("bad_certificate", "the signing request is for another id")
     return public_key
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
-    not_before: datetime,
-    not_after: datetime,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before.astimezone(UTC))
-        .not_valid_after(not_after.astimezone(UTC))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-    )
-
-
-def _name(spiffe_id: SpiffeId, common_name: str) -> x509.Name:
-    """Return a distinguished name: the federation and a readable name. It only identifies the issuer."""
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, spiffe_id.federation),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
-
-
-def _common_name(spiffe_id: SpiffeId) -> str:
-    return f"{spiffe_id.member} {spiffe_id.name or spiffe_id.role}"
 
 
 def _require_p256(key: ec.EllipticCurvePublicKey) -> None:

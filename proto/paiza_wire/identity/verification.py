@@ -7,13 +7,14 @@ certificates and no system roots. A certificate serves one use: authentication i
 
 `CertificateVerifier` checks, in this order; each step refuses by itself:
 
-1. The bytes are one X.509 v3 certificate of bounded size (else ``bad_certificate``).
+1. The bytes are one certificate of bounded size, in DER, signed with ECDSA and SHA-256 (else ``bad_certificate``).
 2. It carries exactly one URI SAN, a SPIFFE ID in its only spelling (``bad_certificate``).
 3. The id is of the role asked for: a node, or an officer (``bad_certificate``).
 4. The id's member is in the register, under this federation's name (``wrong_member``).
-5. That member's CAs for this role have the CA profile, its name and their own signatures (``bad_certificate``).
+5. That member's CAs for this role are exactly of the CA profile, and have signed themselves (``bad_certificate``).
 6. One of these CAs issued the certificate directly, by name and by signature (``bad_certificate``).
-7. The certificate has the profile of its role and use: exact extensions with exact values (``bad_certificate``).
+7. The certificate is exactly of the profile of its id, use and CA, byte for byte, and not of a CA's key
+   (``bad_certificate``).
 8. Its member has not revoked it, nor its key (``certificate_revoked``).
 9. The id is exactly the expected one (officer), or of the expected member (node) (``wrong_member``).
 10. The time asked for lies in the validity of the certificate and of its CA, and in the time for which its member
@@ -124,6 +125,11 @@ class MemberAuthority:
         """Return the CAs that issue certificates of this role."""
         return self.node_cas if role == "node" else self.officer_cas
 
+    @property
+    def all_cas(self) -> tuple[CertificateAuthority, ...]:
+        """Return the CAs of both roles."""
+        return (*self.node_cas, *self.officer_cas)
+
 
 class CertificateVerifier:
     """The verifier of certificates against one version of the register; each certificate is verified once.
@@ -173,7 +179,9 @@ class CertificateVerifier:
         # 5.-6.
         announced, ca = _issuer(certificate, authority, role)
         # 7.
-        public_key = check_leaf_profile(certificate, spiffe_id, use)
+        public_key = check_leaf_profile(certificate, spiffe_id, use, ca)
+        if any(public_key == p256_key(load_certificate(each.certificate)) for each in authority.all_cas):
+            raise Rejected("bad_certificate", "the certificate is of the key of a CA")
         # 8.
         fingerprint = sha256(der).digest()
         if fingerprint in authority.revoked:
@@ -203,10 +211,11 @@ def check_authority(authority: MemberAuthority) -> None:
     """Check all CAs of a member (step 5) before use: one or more of each role, each with a key of its own."""
     if not authority.node_cas or not authority.officer_cas:
         raise Rejected("bad_certificate", "there is no node CA or no officer CA")
-    announced = (*authority.node_cas, *authority.officer_cas)
-    if any(each.begins >= each.ends for each in announced):
+    roles: tuple[Role, ...] = ("node", "officer")
+    announced = [(role, each) for role in roles for each in authority.cas(role)]
+    if any(each.begins >= each.ends for _role, each in announced):
         raise Rejected("bad_certificate", "a CA is announced to end before it begins")
-    keys = {key_fingerprint(p256_key(_checked_ca(authority, each))) for each in announced}
+    keys = {key_fingerprint(p256_key(_checked_ca(authority, role, each))) for role, each in announced}
     if len(keys) != len(announced):
         raise Rejected("bad_certificate", "two CAs have the same key")
 
@@ -216,13 +225,13 @@ def _issuer(
 ) -> tuple[CertificateAuthority, x509.Certificate]:
     """Return the one CA that issued a certificate, as announced and parsed."""
     for announced in authority.cas(role):
-        ca = _checked_ca(authority, announced)
+        ca = _checked_ca(authority, role, announced)
         if is_issued_by(certificate, ca):
             return announced, ca
     raise Rejected("bad_certificate", "the certificate was not issued by its member's CA")
 
 
-def _checked_ca(authority: MemberAuthority, announced: CertificateAuthority) -> x509.Certificate:
+def _checked_ca(authority: MemberAuthority, role: Role, announced: CertificateAuthority) -> x509.Certificate:
     ca = load_certificate(announced.certificate)
-    check_ca_profile(ca, f"{authority.member}.{authority.federation}")
+    check_ca_profile(ca, authority.member, authority.federation, role)
     return ca

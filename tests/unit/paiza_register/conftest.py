@@ -179,7 +179,7 @@ def unusable_for_both(holder: Holder, member: str) -> str:
     register = load_set(files, holder.bootstrap, NOW)
     theirs = SECOND.Register(files, holder.bootstrap)
     assert set(register.unusable) == {member}
-    assert set(register.members) == set(theirs.officer_cas) == set(MEMBERS) - {member}
+    assert set(register.members) == set(theirs.cas) == set(MEMBERS) - {member}
     assert register.active_ids == theirs.active
     return register.unusable[member]
 

@@ -700,7 +700,7 @@ def test_a_key_that_is_not_admitted_does_not_count(holder: Holder, kind: str) ->
     holder.edit("members/kaz/member.json", lambda d: d[f"{kind}_keys"].append(entry))
     register = holder.load()
     theirs = second_verifier().Register(holder.files(), holder.bootstrap)
-    assert set(theirs.officer_cas) == set(register.members) == set(MEMBERS)
+    assert set(theirs.cas) == set(register.members) == set(MEMBERS)
     assert len(register.member("kaz").log_keys) == len(register.member("kaz").witness_keys) == 1
     assert len(theirs.log_keys) == len(theirs.witness_keys) == len(MEMBERS)
     holder.edit("federation.json", lambda d: d[f"{kind}_keys"].append(pin("origin" if kind == "log" else "name", vkey)))
@@ -712,7 +712,7 @@ def test_no_pins_leave_nobody_to_speak(holder: Holder) -> None:
     """The lists of pins must be there, and one that is empty leaves no member whose keys count."""
     holder.edit("federation.json", lambda d: d.update(witness_keys=[]))
     assert set(holder.load().unusable) == set(MEMBERS)
-    assert not second_verifier().Register(holder.files(), holder.bootstrap).officer_cas
+    assert not second_verifier().Register(holder.files(), holder.bootstrap).cas
     holder.edit("federation.json", lambda d: d.pop("log_keys"))
     refused("register_invalid", holder.load)
 

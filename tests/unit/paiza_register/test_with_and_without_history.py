@@ -156,4 +156,4 @@ def test_all_readers_agree(
     assert RegisterReader(folder / "publisher", made.bootstrap).current(NOW) == fresh
     assert publisher.archived(fresh.version).state == fresh.state
     judged, theirs = load_set(published, made.bootstrap, None), SECOND.Register(published, made.bootstrap)
-    assert (set(judged.members), judged.active_ids) == (set(theirs.officer_cas), theirs.active)
+    assert (set(judged.members), judged.active_ids) == (set(theirs.cas), theirs.active)

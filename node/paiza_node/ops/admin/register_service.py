@@ -11,7 +11,7 @@ from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import load_certificate, uri_san
-from paiza_wire.identity.certificate_profiles import check_leaf_profile, use_of
+from paiza_wire.identity.certificate_profiles import p256_key
 from paiza_wire.identity.keys import fingerprint as key_fingerprint
 
 log = structlog.get_logger("paiza.register")
@@ -48,8 +48,7 @@ class RegisterAdminService(Service):
         named = uri_san(certificate)
         if named.member != self._member:
             raise Rejected("wrong_member", "a member revokes its own certificates")
-        key = check_leaf_profile(certificate, named, use_of(certificate))
-        fingerprints = sha256(request.certificate).digest(), key_fingerprint(key)
+        fingerprints = sha256(request.certificate).digest(), key_fingerprint(p256_key(certificate))
         version = await self._refresh.revoke(fingerprints)
         log.warning("certificate_revoked", certificate=fingerprints[0].hex(), by=operator())
         return admin_pb2.RevokeCertificateResponse(register_version=version)
