@@ -32,6 +32,7 @@ STATES: Final = {
 
 
 @click.group(help=N_("Look at files before they are sent; list and fetch the attachments of messages."))
+@shared
 def attach() -> None:
     """Keep attachments."""
 

@@ -14,6 +14,7 @@ from paiza_client.verify.model import LogState
 
 
 @click.group(help=N_("See and prove what the logs hold."))
+@shared
 def audit() -> None:
     """See and prove."""
 

@@ -70,6 +70,7 @@ DECISIONS: Final[Mapping[str, Command]] = {
 
 
 @click.group(help=N_("Controlled deliveries: request, decide, plan, hand over, stop, report."))
+@shared
 def cd() -> None:
     """Work on controlled deliveries."""
 

@@ -44,6 +44,7 @@ class _Draft:
 
 
 @click.group(help=N_("The liaison officers and the duty roster that your member publishes."))
+@shared
 def directory() -> None:
     """Work on the directory."""
 

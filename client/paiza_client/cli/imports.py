@@ -17,6 +17,7 @@ from paiza_officer.errors import FieldProblem, Refused, misused
 
 
 @click.group("import", help=N_("Take records over from other systems."))
+@shared
 def import_() -> None:
     """Import records."""
 

@@ -16,6 +16,7 @@ from paiza_wire.errors import PaizaError
 
 
 @click.group(help=N_("See, send or drop what waits to be sent. It is sealed: nobody can read it on this machine."))
+@shared
 def outbox() -> None:
     """Keep the outbox."""
 

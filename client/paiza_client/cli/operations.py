@@ -22,6 +22,7 @@ from paiza_officer.errors import misused
 
 
 @click.group(help=N_("Joint operations: open one, report, share notices, compute the results."))
+@shared
 def operation() -> None:
     """Work on operations."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paiza_client.cli import sending
-from paiza_client.cli.options import split
+from paiza_client.cli.options import shared, split
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.group(help=N_("Leave to pass a message on to others: ask the originator for it, grant it, or deny it."))
+@shared
 def release() -> None:
     """Ask for releases and decide on them."""
 

@@ -26,6 +26,7 @@ _STATES: Final = {
 
 
 @click.group(help=N_("Your tasks: what you or your unit must do, and until when."))
+@shared
 def tasks() -> None:
     """Work on tasks."""
 

@@ -80,8 +80,9 @@ def test_every_command_has_help_in_both_languages(capsys: pytest.CaptureFixture[
 
     context = click.Context(paiza)
     for name in COMMANDS:
-        assert run(["--lang", "ru", name, "--help"]) == 0
-        assert re.search("[а-я]{4}", capsys.readouterr().out), name
+        for arguments in (["--lang", "ru", name, "--help"], [name, "--lang", "ru", "--help"]):
+            assert run(arguments) == 0, name
+            assert re.search("[а-я]{4}", capsys.readouterr().out), name
         command = paiza.get_command(context, name)
         assert command is not None
         commands = [command, *command.commands.values()] if isinstance(command, click.Group) else [command]
