@@ -5,7 +5,8 @@ The order is what protects the custodian:
 1. The clock is behind neither the proposal nor its base: a custodian who believes an old time would sign what has
    expired.
 2. The folder holds keys of one member that may sign.
-3. The roots and targets that the proposal builds on are those that were signed here, and every (role, version) that
+3. The roots and targets that the proposal builds on are those that were signed here, and the roots those that what was
+   signed here built on; every (role, version) that
    would be signed was never signed under another digest. `signed.json` in the folder remembers them; it is on the disk
    before a signature exists. A crash between the two leaves a digest that may be signed again, and no other. Of two
    processes that sign with one folder, the second waits until the first has remembered.
@@ -89,6 +90,11 @@ def key_name(role: str, member: str) -> str:
     return f"member-{member}" if role == member else f"revocations-{member}"
 
 
+def knows_first_root(folder: KeyFolder, proposal: Proposal) -> bool:
+    """Return whether something was signed in a folder on the first root that a proposal builds on, or it founds it."""
+    return proposal.act.base is None or f"{proposal.act.federation} {Root.type} 1" in _signed(folder.folder / SIGNED)
+
+
 def free_version(folder: KeyFolder, federation: str, role: str, known: int) -> int:
     """Return the next version of a role of which nothing was signed here yet; ``known`` is the one in the register."""
     signed = _signed(folder.folder / SIGNED)
@@ -168,6 +174,10 @@ def _remember(path: Path, proposal: Proposal, roles: list[str]) -> None:
         what, remedy = N_("The proposal was refused here"), N_("Have it proposed anew.")
         raise TrustError("conflict", what, str(path), remedy)
     _check_history(path, proposal)
+    base = proposal.act.base
+    for (role, version), digest_of_root in ({} if base is None else base.signed).items():
+        if role == Root.type:  # also those that were signed before this custodian came
+            signed[f"{proposal.act.federation} {role} {version}"] = digest_of_root.hex()
     for role in roles:
         version, digest = proposal.draft.roles[role].version, proposal.digest(role).hex()
         if signed.setdefault(_name(proposal, role), digest) != digest:

@@ -155,6 +155,10 @@ def ask_and_sign(
     folder = KeyFolder(key_folder)
     if not as_json:
         display.show_proposal(proposal, name, as_json=False)
+        if not signing.knows_first_root(folder, proposal):
+            click.echo(_("Nothing of this federation was signed here yet. Compare its first root by telephone:"))
+            assert proposal.act.base is not None, "a founding has no root before it"
+            display.show_words(display.both_languages(proposal.act.base.file.first_digest))
     own = signing.find_keys(folder, proposal)
     if not yes:
         confirm(_("Sign this?"), abort=True)

@@ -10,7 +10,7 @@ import pytest
 from paiza_register import roles
 from paiza_register.archive import write_durably
 from paiza_register.ceremony import Proposal
-from paiza_register.ceremony.change import LOG_ORIGIN, REFERENCE_HOLDER, SUSPEND
+from paiza_register.ceremony.change import LOG_ORIGIN, REFERENCE_HOLDER, RESIGN, SUSPEND
 from paiza_register.ceremony.publication import publication
 from paiza_register.pair_key import key_files
 from paiza_trust import signing
@@ -148,3 +148,17 @@ def test_targets_of_another_register_are_noticed(tmp_path: Path, world: World) -
     signing.sign(keys, signing.find_keys(keys, mine), mine, world.now)
     world.decide(world.change(LOG_ORIGIN, member="uzb", vkey=new_log("uzb", 2)[1]), ("tjk", "uzb"))
     assert refused(keys, Proposal(world.change(SUSPEND, member="tjk")), world) == "conflict"
+
+
+def test_a_custodian_who_came_later_knows_all_roots(tmp_path: Path, world: World) -> None:
+    """With the first signature the folder remembers them; another federation of the same name is refused then."""
+    keys = folder(tmp_path / "uzb", world, "uzb")
+    proposal = Proposal(world.change(RESIGN))
+    assert not signing.knows_first_root(keys, proposal)
+    signing.sign(keys, signing.find_keys(keys, proposal), proposal, world.now)
+    assert signing.knows_first_root(keys, proposal)
+    assert f'pilot.example root 1":"{world.base.signed["root", 1].hex()}' in (tmp_path / "uzb/signed.json").read_text()
+    world.decide(world.change(RESIGN), ("kaz", "tjk"))
+    other = Proposal(World("kaz", "tjk", "uzb").change(RESIGN))
+    with pytest.raises(TrustError, match="another content of version 1 of root"):
+        signing._remember(tmp_path / "uzb/signed.json", other, [])
