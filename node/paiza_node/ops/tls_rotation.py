@@ -3,7 +3,7 @@
 1. `tls-next.key` is made, and a signing request for it. It is in use for nothing.
 2. Its certificate takes the place of `tls.crt`, whose former content is in `tls-old.crt` before. From here on the node
    opens the key that the certificate names, at a start as at a reload.
-3. `tls-next.key` takes the place of `tls.key`.
+3. The signing request takes the place of `node.csr`, and `tls-next.key` that of `tls.key`.
 
 The same call goes on after a crash. A new certificate of the present key is put in place in the same way.
 """
@@ -35,6 +35,8 @@ OLD_CERTIFICATE: Final = "tls-old.crt"
 """The certificate before the present one; `paiza-node rotate tls --stolen` revokes it."""
 
 REQUEST: Final = "tls-next.csr"
+PRESENT_REQUEST: Final = "node.csr"
+"""The signing request for the present key, with which an application has it certified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,10 @@ def settle(config: Config) -> None:
         return
     certified = certified_key(node_certificate_file(config), config.keys / TLS_CERTIFICATE)
     if keys.fingerprint(open_key(config, NEXT_TLS_KEY, P256).public_key()) == certified:
+        request = config.path.parent / REQUEST
+        if request.exists():  # of a crash before the next line only the key is left to be moved
+            request.replace(config.path.parent / PRESENT_REQUEST)
         path.replace(config.keys / TLS_KEY)
-        (config.path.parent / REQUEST).unlink(missing_ok=True)
 
 
 def former_certificate(config: Config) -> bytes:
