@@ -31,8 +31,9 @@ from paiza_register.ceremony.times import read_time
 from paiza_register.documents import FORMAT
 from paiza_register.node_folder import BACKDATED, log_key_file, log_key_files, witness_key_file
 from paiza_register.register_file import RegisterFile
+from paiza_trust import authorities
 from paiza_trust.errors import TrustError, from_wire
-from paiza_trust.files import replace_private, write_private
+from paiza_trust.files import replace_private
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError, Rejected
@@ -45,7 +46,6 @@ from paiza_wire.identity import (
     check_authority,
     keys,
 )
-from paiza_wire.identity.certificates import AuthorityKey
 from paiza_wire.identity.private_keys import ED25519, MLDSA44, X_WING
 from paiza_wire.message import key_wrapping
 from paiza_wire.tlog.cosignatures import WitnessSigner
@@ -53,9 +53,6 @@ from paiza_wire.tlog.notes import SignerKey
 
 CERTIFICATE_LIFE: Final = timedelta(days=365)
 """Node and officer certificates."""
-
-AUTHORITY_LIFE: Final = timedelta(days=3 * 365)
-"""A member's CAs: longer than what they issue, so that renewing a certificate does not wait for a new CA."""
 
 CLASSIFICATION_CEILING: Final = 1
 """Restricted; what is classified needs an agreement of its own."""
@@ -124,9 +121,9 @@ def apply(
     pairs = {name: own.make_pair(f"{name}-{member}") for name in PAIRS if name != "revocations"}
     pairs["revocations"] = node.keys.pair("revocations")
     publisher = CryptoSigner(node.keys.key("publisher.key", MLDSA44))
-    authorities = {role: own.make_authority(f"{role}-ca") for role in _ROLES}
-    certified = {role: _authority(own.folder, node, role, authorities[role], time) for role in _ROLES}
-    announced = {role: (CertificateAuthority.of(ca),) for role, ca in certified.items()}
+    held = {role: authorities.open_or_make(own, member, node.federation, role, time) for role in _ROLES}
+    ca_keys = {role: own.authority(ca.name) for role, ca in held.items()}
+    announced = {role: (CertificateAuthority.of(ca.certificate),) for role, ca in held.items()}
     check_authority(MemberAuthority(member, node.federation, announced["node"], announced["officer"]))
     document = {
         **node.document,
@@ -143,14 +140,14 @@ def apply(
         **documents,
     }
     provers = {
-        **{f"{role}_ca": partial(keys.sign, key) for role, key in authorities.items()},
+        **{f"{role}_ca": partial(keys.sign, key) for role, key in ca_keys.items()},
         "log": partial(keys.sign, log_key.private_key),
         "witness": partial(keys.sign_mldsa44, witness_key.private_key),
     }
     application = application_of(
         node.federation, member, time, files, {**pairs, "publisher": publisher}, provers, known
     )
-    replace_private(node.keys.folder / "tls.crt", _node_certificate(node, certified["node"], authorities["node"], time))
+    replace_private(node.keys.folder / "tls.crt", _node_certificate(node, own, time))
     return application
 
 
@@ -219,29 +216,17 @@ def _known(node: NodeFolder) -> Known | None:
         raise from_wire(error, str(folder)) from error
 
 
-def _authority(folder: Path, node: NodeFolder, role: Role, key: AuthorityKey, time: datetime) -> bytes:
-    """Return the certificate of a CA, which is made if it is not there yet."""
-    path = folder / f"{role}-ca.crt"
-    if not path.exists():
-        begin = time - BACKDATED
-        made = certificates.issue_ca(
-            node.member, node.federation, role, key, not_before=begin, not_after=begin + AUTHORITY_LIFE
-        )
-        write_private(path, ssl.DER_cert_to_PEM_cert(made).encode())
-    return ssl.PEM_cert_to_DER_cert(path.read_text("ascii"))
-
-
 def certificate_expiry(time: datetime) -> datetime:
     """Return when a node's certificate expires that is issued at this time."""
     return time - BACKDATED + CERTIFICATE_LIFE
 
 
-def _node_certificate(node: NodeFolder, ca: bytes, key: AuthorityKey, time: datetime) -> bytes:
-    begin = time - BACKDATED
+def _node_certificate(node: NodeFolder, own: KeyFolder, time: datetime) -> bytes:
+    ca, begin = authorities.newest(own.folder, "node", time), time - BACKDATED
     made = certificates.issue_node(
         node.csr,
-        ca,
-        key,
+        ca.certificate,
+        own.authority(ca.name),
         spiffe_id=SpiffeId(node.member, node.federation, "node"),
         not_before=begin,
         not_after=certificate_expiry(time),

@@ -19,10 +19,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import get_args
 
-from paiza_cli.exit_codes import ExitCode
 from paiza_register.node_folder import BACKDATED
-from paiza_trust import carried_files, records
+from paiza_trust import authorities, carried_files, records
 from paiza_trust.apply import CERTIFICATE_LIFE
+from paiza_trust.authorities import Authority
 from paiza_trust.errors import TrustError
 from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_
@@ -32,6 +32,7 @@ from paiza_wire.identity import (
     CertificateUse,
     CertificateVerifier,
     MemberAuthority,
+    Role,
     SpiffeId,
     certificates,
     check_authority,
@@ -51,18 +52,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be certified: an id and the keys of its requests, from when until when, by which CAs."""
+    """What is to be certified: an id and the keys of its requests, from when until when, by which CA.
+
+    ``ca`` is the name of its key in the folder.
+    """
 
     id: SpiffeId
     requests: tuple[Request, ...]
     authority: MemberAuthority
     not_before: datetime
     not_after: datetime
-
-    @property
-    def ca(self) -> str:
-        """Return the name of the CA's key in the folder."""
-        return f"{self.id.role}-ca"
+    ca: str
 
 
 def admission(
@@ -86,13 +86,14 @@ def plan(folder: KeyFolder, requests: Sequence[Path], now: datetime) -> Plan:
         what = N_("These are not the requests of one node, nor the two requests of one officer with two keys")
         remedy = N_("Name one request for a node; for an officer, that for authentication, then that for signing.")
         raise TrustError("bad_certificate", what, str(requests[-1]), remedy)
-    authority = _authority(folder.folder, identity)
+    cas = {role: authorities.newest(folder.folder, role, now) for role in get_args(Role)}
+    authority = _authority(folder.folder, identity, cas)
     ends = authority.cas(identity.role)[0].expiry_time
     begin = now.astimezone(UTC).replace(microsecond=0) - BACKDATED
     if ends <= now:
         what, remedy = N_("The CA has expired"), N_("Make the next one, and have it published.")
-        raise TrustError("certificate_expired", what, str(folder.folder / f"{identity.role}-ca.crt"), remedy)
-    return Plan(identity, read, authority, begin, min(begin + CERTIFICATE_LIFE, ends))
+        raise TrustError("certificate_expired", what, str(folder.folder / f"{cas[identity.role].name}.crt"), remedy)
+    return Plan(identity, read, authority, begin, min(begin + CERTIFICATE_LIFE, ends), cas[identity.role].name)
 
 
 def certify(folder: KeyFolder, certified: Plan, now: datetime) -> Mapping[CertificateUse, bytes]:
@@ -147,12 +148,11 @@ def _issue(certified: Plan, request: Request, key: AuthorityKey) -> bytes:
     )
 
 
-def _authority(folder: Path, identity: SpiffeId) -> MemberAuthority:
+def _authority(folder: Path, identity: SpiffeId, cas: Mapping[Role, Authority]) -> MemberAuthority:
     """Return the CAs of the folder, which must be those of the id's member."""
-    node_ca, officer_ca = (_certificate(folder / f"{role}-ca.crt") for role in ("node", "officer"))
     try:
-        own = (CertificateAuthority.of(node_ca),), (CertificateAuthority.of(officer_ca),)
-        authority = MemberAuthority(identity.member, identity.federation, *own)
+        node, officer = ((CertificateAuthority.of(cas[role].certificate),) for role in get_args(Role))
+        authority = MemberAuthority(identity.member, identity.federation, node, officer)
         check_authority(authority)
     except Rejected as error:
         what = N_("The request is for {id}; the CAs in this folder are not those of that member ({detail})")
@@ -160,18 +160,6 @@ def _authority(folder: Path, identity: SpiffeId) -> MemberAuthority:
         values = {"id": str(identity), "detail": error.detail}
         raise TrustError("wrong_member", what, str(folder), remedy, values=values) from error
     return authority
-
-
-def _certificate(path: Path) -> bytes:
-    try:
-        return ssl.PEM_cert_to_DER_cert(path.read_text("ascii"))
-    except OSError as error:
-        what, remedy = N_("There is no CA here: {error}"), N_("Name the folder that `apply` made, with --keys.")
-        values = {"error": error.strerror or ""}
-        raise TrustError("file_unreadable", what, str(path), remedy, ExitCode.UNAVAILABLE, values) from error
-    except ValueError as error:
-        what, remedy = N_("This is no certificate in PEM"), N_("Restore the file.")
-        raise TrustError("bad_certificate", what, str(path), remedy) from error
 
 
 def _check(made: Mapping[CertificateUse, bytes], certified: Plan, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -10,18 +11,26 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import grpc
 import pytest
 
 from paiza.core.v1 import log_pb2
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_node.__main__ import run as run_node
 from paiza_node.ops import tls_rotation
 from paiza_node.ops.config import load
+from paiza_officer import profiles
+from paiza_officer.connection import connect
+from paiza_register import Register
 from paiza_trust.__main__ import main as trust_main
-from tests.federation import Federation
+from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate
+from paiza_wire.identity.certificate_profiles import is_issued_by
+from tests.federation import Federation, NodeProcess
 from tests.officer import Officer
-from tests.registers import read_register
+from tests.registers import newest, read_register
 from tests.system import ledgers
 from tests.system.load import Submitter, run_all
+from tests.system.minting import Identity, Mint
 
 SECONDS: Final = 60.0
 
@@ -164,6 +173,105 @@ async def test_a_stolen_tls_key_is_revoked(federation: Federation, call: Call) -
         assert done["register_version"]
     former = tls_rotation.former_certificate(load(node.config, {}))
     assert sha256(former).digest() in read_register(federation.folder).revocations["kaz"]
+
+
+def replace_ca(federation: Federation, member: str, role: str, call: Call, *options: str) -> None:
+    """Make a member's next CA and announce it: the trust officer and the operator, a command each."""
+    folder = federation.folder
+    register, file = folder / f"{member}-{role}.register", folder / f"{member}-{role}.announcement"
+    file.unlink(missing_ok=True)
+    register.write_bytes(newest(folder).to_bytes())
+    own = ("--keys", folder / "trust" / member, "--register", register, "--yes", "-o", file)
+    call(run_trust, "propose", f"{role}-ca", member, *own, *options)
+    done = call(run_node, "rotate", "announce", file, "--config", federation.node(member).config)
+    assert done["register_version"]
+
+
+async def test_node_cas_are_replaced_under_load(federation: Federation, call: Call) -> None:
+    """Both CAs count; each node goes over to a certificate of the new one when it likes."""
+    async with load_on(federation):
+        for member in ("kaz", "tjk"):
+            await asyncio.to_thread(replace_ca, federation, member, "node", call)
+            status = call(run_node, "rotate", "node-ca", "--status", "--config", federation.node(member).config)
+            assert [each["counts"] for each in status["cas"]] == [True, True]
+        for member in ("kaz", "tjk"):
+            await asyncio.to_thread(replace_tls, federation, member, call)
+    for member in ("kaz", "tjk"):
+        authority = read_register(federation.folder).member(member).authority
+        pem = (federation.node(member).folder / "keys/tls.crt").read_text()
+        certificate = load_certificate(ssl.PEM_cert_to_DER_cert(pem))
+        assert is_issued_by(certificate, load_certificate(authority.node_cas[-1].certificate))
+
+
+async def test_officer_cas_are_replaced_under_load(federation: Federation, call: Call) -> None:
+    """Officers of the former CA go on; a certificate of the new one is valid for every member."""
+    async with load_on(federation):
+        await asyncio.to_thread(replace_ca, federation, "kaz", "officer", call)
+    key, spiffe_id = keys.generate_p256(), SpiffeId("kaz", "paiza.example", "officer", "newcomer")
+    requests = [federation.folder / f"{use}.csr" for use in ("authentication", "signing")]
+    for file, own in zip(requests, (key, keys.generate_p256()), strict=True):
+        file.write_bytes(certificates.csr_to_pem(certificates.create_csr(spiffe_id, own)))
+    made = federation.folder / "newcomer.crt"
+    trust = federation.folder / "trust/kaz"
+    call(run_trust, "ca", "certify", *requests, "--role", "liaison", "--keys", trust, "--yes", "-o", made)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Federation]:
+    """Run two other nodes: what is stolen from them is of no use to further tests."""
+    with Federation.create(tmp_path / "federation", ["kaz", "tjk"]) as made:
+        made.start()
+        yield made
+
+
+async def test_a_stolen_node_ca_shuts_its_certificates_out_at_once(other: Federation, call: Call) -> None:
+    """The holder of the former key is refused; messages wait until the node has its new certificate."""
+    register, thief = read_register(other.folder), Mint(other.folder, read_register(other.folder)).node("kaz")
+    async with load_on(other):
+        await asyncio.to_thread(replace_ca, other, "kaz", "node", call, "--stolen")
+        await asyncio.to_thread(refused, other.node("tjk"), thief, register)
+        await asyncio.to_thread(replace_tls, other, "kaz", call)
+
+
+def refused(node: NodeProcess, thief: Identity, register: Register) -> None:
+    """Return once a node refuses a caller's certificate, which it must do soon."""
+    asyncio.run(_refused(node, thief, register))
+
+
+async def _refused(node: NodeProcess, thief: Identity, register: Register) -> None:
+    deadline, reasons = time.monotonic() + SECONDS, {}
+    while True:
+        async with thief.channel(node.address, node.member, register) as channel:
+            try:
+                await exchange_pb2_grpc.ExchangeServiceStub(channel).ProveConsistency(
+                    exchange_pb2.ProveConsistencyRequest(), timeout=10.0
+                )
+            except grpc.aio.AioRpcError as error:
+                reasons = dict(error.trailing_metadata() or ())
+                break
+        assert time.monotonic() < deadline, "the certificate is accepted still"
+        await asyncio.sleep(0.2)
+    assert reasons["paiza-reason"] == "certificate_expired"
+
+
+async def test_a_node_and_a_client_that_slept_through_it_all_catch_up(other: Federation, call: Call) -> None:
+    """Every key of the other member was replaced meanwhile; the first call already finds the new register."""
+    profile = profiles.load(other.folder / "home/kaz-liaison")
+    async with connect(profile):
+        pass
+    other.node("tjk").stop()
+    await asyncio.to_thread(replace_ca, other, "kaz", "node", call, "--stolen")
+    await asyncio.to_thread(replace_tls, other, "kaz", call, "--stolen")
+    file = other.folder / "kaz.announcement"
+    call(run_node, "rotate", "encryption", "--stolen", "--config", other.node("kaz").config, "-o", file)
+    call(run_trust, "sign", file, "--keys", other.folder / "trust/kaz", "--yes")
+    call(run_node, "rotate", "announce", file, "--config", other.node("kaz").config)
+    other.start("tjk")
+    async with load_on(other):
+        pass
+    async with connect(profile) as connection:
+        (key,) = connection.register.member("kaz").encryption_keys
+        assert key.key_id == read_register(other.folder).member("kaz").encryption_keys[0].key_id
 
 
 @pytest.mark.parametrize("crash", ["key made", "certificate kept", "certificate in place", "reloaded"])

@@ -1,23 +1,20 @@
 """The `propose` commands: one for each change of the register. The custodian who proposes signs."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from paiza_register import roles
-from paiza_register.ceremony import Act, Base, Proposal, change, publication
+from paiza_register.ceremony import Act, Base, change, publication
 from paiza_register.ceremony.change import Policy
-from paiza_trust import carried_files, reference_source, signing
+from paiza_trust import carried_files, reference_source
 from paiza_trust.cli import options
-from paiza_trust.cli.deciding import ask_and_sign, keep
-from paiza_trust.cli.places import Place, node_of, place_of
+from paiza_trust.cli.authorities import node_ca, officer_ca
+from paiza_trust.cli.proposal import Given, common, now, propose_act, publish_role
 from paiza_trust.cli.reference import sound
-from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
 
 _APPLICATION: Final = click.argument("application", type=click.Path(path_type=Path))
@@ -25,68 +22,6 @@ _APPLICATIONS: Final = click.argument("applications", type=click.Path(path_type=
 _MEMBER: Final = click.argument("member")
 _VKEY: Final = click.argument("vkey")
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
-_REGISTER: Final = click.option(
-    "--register",
-    type=click.Path(path_type=Path),
-    help=N_(
-        "The newest register, in the file that `publish` or `export` wrote. With --profile it comes from the node."
-    ),
-)
-_OUTPUT: Final = click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help=N_("File for the proposal; with --profile it also goes to the node."),
-)
-
-
-@dataclass(frozen=True)
-class _Given:
-    """The options that every `propose` command has."""
-
-    register: Path | None
-    profile: str | None
-    key_folder: Path
-    instead: str | None
-    output: Path | None
-    yes: bool
-    as_json: bool
-
-
-def _common(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that every `propose` command has; the command gets them as one value."""
-
-    @wraps(command)
-    def with_given(
-        register: Path | None,
-        profile: str | None,
-        key_folder: Path,
-        instead: str | None,
-        output: Path | None,
-        *,
-        yes: bool,
-        as_json: bool,
-        **own: Any,
-    ) -> None:
-        if profile is None and register is None:
-            raise click.UsageError(_("Name the newest register with --register, or your profile with --profile."))
-        if profile is None and output is None:
-            raise click.UsageError(_("Name a file for the proposal with -o, or your profile with --profile."))
-        if output is not None:
-            options.check_new(output)
-        command(_Given(register, profile, key_folder, instead, output, yes, as_json), **own)
-
-    for option in (
-        options.JSON,
-        options.YES,
-        _OUTPUT,
-        options.INSTEAD,
-        options.KEY_FOLDER,
-        _REGISTER,
-        options.PROFILE,
-    ):
-        option(with_given)
-    return with_given
 
 
 @click.group(help=N_("Propose a change of the register, and sign it: by files, or with --profile at your own node."))
@@ -94,11 +29,15 @@ def propose() -> None:
     """Propose a change."""
 
 
+propose.add_command(node_ca)
+propose.add_command(officer_ca)
+
+
 @propose.command(help=N_("Admit the member whose application is APPLICATION, also one that was removed."))
 @_APPLICATION
 @options.THRESHOLD
-@_common
-def admit(given: _Given, application: Path, threshold: int | None) -> None:
+@common
+def admit(given: Given, application: Path, threshold: int | None) -> None:
     """Propose to admit a member."""
     _change(given, change.ADMIT, [application], threshold=threshold)
 
@@ -106,8 +45,8 @@ def admit(given: _Given, application: Path, threshold: int | None) -> None:
 @propose.command(help=N_("Suspend MEMBER: nothing is exchanged with it."))
 @_MEMBER
 @options.THRESHOLD
-@_common
-def suspend(given: _Given, member: str, threshold: int | None) -> None:
+@common
+def suspend(given: Given, member: str, threshold: int | None) -> None:
     """Propose to suspend a member."""
     _change(given, change.SUSPEND, member=member, threshold=threshold)
 
@@ -115,8 +54,8 @@ def suspend(given: _Given, member: str, threshold: int | None) -> None:
 @propose.command(help=N_("Make the suspended member active again whose application is APPLICATION."))
 @_APPLICATION
 @options.THRESHOLD
-@_common
-def reinstate(given: _Given, application: Path, threshold: int | None) -> None:
+@common
+def reinstate(given: Given, application: Path, threshold: int | None) -> None:
     """Propose to reinstate a member."""
     _change(given, change.REINSTATE, [application], threshold=threshold)
 
@@ -124,24 +63,24 @@ def reinstate(given: _Given, application: Path, threshold: int | None) -> None:
 @propose.command(help=N_("Remove MEMBER from the federation. Its keys stay pinned, for the evidence."))
 @_MEMBER
 @options.THRESHOLD
-@_common
-def remove(given: _Given, member: str, threshold: int | None) -> None:
+@common
+def remove(given: Given, member: str, threshold: int | None) -> None:
     """Propose to remove a member."""
     _change(given, change.REMOVE, member=member, threshold=threshold)
 
 
 @propose.command(help=N_("Replace custodians' keys by those in APPLICATIONS, signed with their members' own pairs."))
 @_APPLICATIONS
-@_common
-def custodian(given: _Given, applications: tuple[Path, ...]) -> None:
+@common
+def custodian(given: Given, applications: tuple[Path, ...]) -> None:
     """Propose other custodians."""
     _change(given, change.CUSTODIAN, applications)
 
 
 @propose.command(help=N_("Let NUMBER custodians sign a change from now on."))
 @click.argument("number", type=int)
-@_common
-def threshold(given: _Given, number: int) -> None:
+@common
+def threshold(given: Given, number: int) -> None:
     """Propose another threshold."""
     _change(given, change.THRESHOLD, threshold=number)
 
@@ -150,16 +89,16 @@ def threshold(given: _Given, number: int) -> None:
     "member-key", help=N_("Replace the key with which a member signs about itself by that in APPLICATION.")
 )
 @_APPLICATION
-@_common
-def member_key(given: _Given, application: Path) -> None:
+@common
+def member_key(given: Given, application: Path) -> None:
     """Propose another key of a member."""
     _change(given, change.MEMBER_KEY, [application])
 
 
 @propose.command(help=N_("Replace the keys with which a member's node publishes and revokes by those in APPLICATION."))
 @_APPLICATION
-@_common
-def publisher(given: _Given, application: Path) -> None:
+@common
+def publisher(given: Given, application: Path) -> None:
     """Propose another publisher."""
     _change(given, change.PUBLISHER, [application])
 
@@ -178,16 +117,16 @@ _STOLEN: Final = click.option(
 @_VKEY
 @_UNTIL
 @_STOLEN
-@_common
-def log_key(given: _Given, vkey: str, until: datetime | None, *, stolen: bool) -> None:
+@common
+def log_key(given: Given, vkey: str, until: datetime | None, *, stolen: bool) -> None:
     """Propose another key of a member's log."""
     _change(given, change.LOG_KEY, member=vkey.partition(".")[0], vkey=vkey, until=until, stolen=stolen)
 
 
 @propose.command("log-origin", help=N_("Admit VKEY, the key of a member's next log, as `paiza-node restore` shows it."))
 @_VKEY
-@_common
-def log_origin(given: _Given, vkey: str) -> None:
+@common
+def log_origin(given: Given, vkey: str) -> None:
     """Propose the next log of a member."""
     _change(given, change.LOG_ORIGIN, member=vkey.partition(".")[0], vkey=vkey)
 
@@ -196,8 +135,8 @@ def log_origin(given: _Given, vkey: str) -> None:
 @_VKEY
 @_UNTIL
 @_STOLEN
-@_common
-def witness(given: _Given, vkey: str, until: datetime | None, *, stolen: bool) -> None:
+@common
+def witness(given: Given, vkey: str, until: datetime | None, *, stolen: bool) -> None:
     """Propose the next witness of a member."""
     _change(given, change.WITNESS, member=vkey.partition(".")[0], vkey=vkey, until=until, stolen=stolen)
 
@@ -206,8 +145,8 @@ def witness(given: _Given, vkey: str, until: datetime | None, *, stolen: bool) -
     "reference-holder", help=N_("Let the data officers sign the reference data whose keys are in APPLICATIONS.")
 )
 @_APPLICATIONS
-@_common
-def reference_holder(given: _Given, applications: tuple[Path, ...]) -> None:
+@common
+def reference_holder(given: Given, applications: tuple[Path, ...]) -> None:
     """Propose who signs the reference data."""
     _change(given, change.REFERENCE_HOLDER, applications)
 
@@ -227,9 +166,9 @@ def reference_holder(given: _Given, applications: tuple[Path, ...]) -> None:
     help=N_("A legal base with its titles in both languages; CODE= alone removes it. May be repeated."),
 )
 @options.THRESHOLD
-@_common
+@common
 def policy(
-    given: _Given,
+    given: Given,
     timestamp_life_hours: int | None,
     grace_hours: int | None,
     agreements: tuple[Path, ...],
@@ -249,9 +188,9 @@ def policy(
             texts,
             titles,
         )
-        return change.change(change.POLICY, base, _now(), policy=rules, threshold=threshold)
+        return change.change(change.POLICY, base, now(), policy=rules, threshold=threshold)
 
-    _propose(given, act)
+    propose_act(given, act)
 
 
 @propose.command(
@@ -261,19 +200,19 @@ def policy(
     )
 )
 @click.argument("role", required=False, default="")
-@_common
-def resign(given: _Given, role: str) -> None:
+@common
+def resign(given: Given, role: str) -> None:
     """Propose to sign anew."""
     if role:
-        _publication(given, role, lambda _base: {})
+        publish_role(given, role, lambda _base: {})
     else:
         _change(given, change.RESIGN)
 
 
 @propose.command(help=N_("Publish the reference data in FOLDER, with the data officer's key alone."))
 @click.argument("folder", type=click.Path(path_type=Path), default=reference_source.OURS)
-@_common
-def reference(given: _Given, folder: Path) -> None:
+@common
+def reference(given: Given, folder: Path) -> None:
     """Propose reference data."""
     documents = reference_source.shared_documents(folder)
     sound(documents, folder)
@@ -283,7 +222,7 @@ def reference(given: _Given, folder: Path) -> None:
         changed = {path: data for path, data in documents.items() if base.target(roles.REFERENCE, path) != data}
         return {**changed, **ended}
 
-    _publication(given, roles.REFERENCE, files)
+    publish_role(given, roles.REFERENCE, files)
 
 
 @propose.command(help=N_("Publish what MEMBER says about itself, with its own key alone."))
@@ -300,9 +239,9 @@ def reference(given: _Given, folder: Path) -> None:
     help=N_("Highest classification the member receives."),
 )
 @options.MEMBER_PROFILE
-@_common
+@common
 def member(
-    given: _Given,
+    given: Given,
     member: str,
     name_ru: str | None,
     name_en: str | None,
@@ -324,14 +263,14 @@ def member(
             changes["classification_ceiling"] = ceiling
         made = dict(own)
         if changes:
-            made[f"members/{member}/member.json"] = publication.member_file(base, member, changes, _now())
+            made[f"members/{member}/member.json"] = publication.member_file(base, member, changes, now())
         return made
 
-    _publication(given, member, files)
+    publish_role(given, member, files)
 
 
 def _change(
-    given: _Given,
+    given: Given,
     what: str,
     applications: Sequence[Path] = (),
     *,
@@ -342,42 +281,14 @@ def _change(
     threshold: int | None = None,
 ) -> None:
     read = [carried_files.application(path) for path in applications]
-    now = _now()
-    ends = now if stolen else until and until.replace(tzinfo=UTC)
-    _propose(
+    moment = now()
+    ends = moment if stolen else until and until.replace(tzinfo=UTC)
+    propose_act(
         given,
         lambda base: change.change(
-            what, base, now, member=member, applications=read, vkey=vkey, until=ends, threshold=threshold
+            what, base, moment, member=member, applications=read, vkey=vkey, until=ends, threshold=threshold
         ),
     )
-
-
-def _publication(given: _Given, role: str, files: Callable[[Base], Mapping[str, bytes]]) -> None:
-    """Propose to publish a role, in a version of which nothing was signed here."""
-
-    def act(base: Base) -> Act:
-        known = base.version_of(role)
-        version = signing.free_version(KeyFolder(given.key_folder), base.register.federation, role, known)
-        return publication.publication(role, files(base), base, _now(), version=version)
-
-    _propose(given, act)
-
-
-def _propose(given: _Given, act: Callable[[Base], Act]) -> None:
-    """Propose an act on the newest register, sign it, and write it or hand it to the own node."""
-    with node_of(given.profile) as node:
-        source = str(given.register) if node is None or given.register is not None else node.where
-        with carried_files.located(source):
-            if given.register is not None:
-                file = carried_files.register(given.register)
-            else:
-                assert node is not None, "without a register there is a profile"
-                file = node.register()[1]
-            proposal = Proposal(act(Base.verify(file, None)))
-        place = Place(given.output, node, proposal.fingerprint.hex())
-        dead = None if given.instead is None else place_of(given.instead, node).read()
-        signed = ask_and_sign(proposal, place.name, given.key_folder, dead, yes=given.yes, as_json=given.as_json)
-        keep(signed, place, None, as_json=given.as_json)
 
 
 def _agreement(name: str) -> str:
@@ -391,7 +302,3 @@ def _legal_base(text: str) -> tuple[str, Mapping[str, str]]:
     if not code or not assigned or bool(titles) != bool(separated and russian and english):
         raise click.BadParameter(_("Write CODE=RU|EN, or CODE= to remove it."), param_hint="--legal-base")
     return code, {"ru": russian, "en": english} if titles else {}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -19,9 +19,9 @@ the keys are really that member's, only its officers know: they compare `fingerp
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
@@ -51,6 +51,13 @@ LABEL: Final = b"paiza/v1/application\n"
 PAIRS: Final = ("custodian", "member", "reference", "revocations")
 PROOFS: Final = (*PAIRS, "publisher", "node_ca", "officer_ca", "log", "witness")
 """The keys that sign an application; the encryption key can only open."""
+
+_DATED: Final = {
+    "encryption_keys": ("not_before", "not_after"),
+    "node_cas": ("from", "until"),
+    "officer_cas": ("from", "until"),
+}
+"""What a member announces with dates, and the names of these."""
 
 _STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files", "previous")
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
@@ -235,25 +242,38 @@ class Known:
         )
 
     def joined(self, document: Mapping[str, Any], time: datetime) -> dict[str, Any]:
-        """Return a new member.json as values, with what must not be lost of the known one.
+        """Return a new member.json as values, with what must not be lost of the known one; a node's part has no CAs.
 
         Keys of logs and witnesses come in their order. A signed application may be published for what it says alone:
-        so the known endpoints stay, behind the new ones, and the encryption keys that are valid at this time.
+        so the known endpoints stay, behind the new ones, and the encryption keys and CAs that have not ended. Of those
+        only later ones are added: an earlier one was replaced, or it was stolen.
         """
-        known = {name: list(self.document[name]) for name in ("log_keys", "witness_keys", "encryption_keys")}
-        known["encryption_keys"] = [key for key in known["encryption_keys"] if read_time(key["not_after"]) >= time]
+        known = {name: list(self.document[name]) for name in ("log_keys", "witness_keys")}
+        dated = {
+            name: _followed(self.document[name], document.get(name, ()), begins, ends, time)
+            for name, (begins, ends) in _DATED.items()
+        }
         endpoints = document["endpoints"]
         endpoints = [*endpoints, *(each for each in self.document["endpoints"] if each not in endpoints)]
         lists = {
             name: [*kept, *(key for key in document[name] if _key(key) not in map(_key, kept))]
             for name, kept in known.items()
         }
-        return {**document, **lists, "endpoints": endpoints[:MAX_LIST]}
+        return {**document, **lists, **dated, "endpoints": endpoints[:MAX_LIST]}
+
+
+def _followed(
+    known: Sequence[Mapping[str, str]], new: Sequence[Mapping[str, str]], begins: str, ends: str, time: datetime
+) -> list[Mapping[str, str]]:
+    """Return the known entries that have not ended, and the new ones that begin later than every known one."""
+    last = max((read_time(each[begins]) for each in known), default=datetime.min.replace(tzinfo=UTC))
+    kept = [each for each in known if read_time(each[ends]) >= time]
+    return [*kept, *(each for each in new if read_time(each[begins]) > last)]
 
 
 def _key(listed: Mapping[str, Any]) -> str:
     """Return which key an entry of member.json is about; what else it says of the key may have changed."""
-    return str(listed["vkey" if "vkey" in listed else "key_id"])
+    return str(listed["vkey"])
 
 
 def _member_path(member: str) -> str:

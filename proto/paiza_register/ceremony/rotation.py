@@ -5,17 +5,22 @@ One announcement is enough: the dates in the file do the rest, at every member. 
 
 from base64 import b64encode
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import to_json
+from paiza_register.ceremony.member_file import ca_entry
 from paiza_register.ceremony.times import read_time, time_text
+from paiza_wire.identity import CertificateAuthority, Role
 from paiza_wire.message import key_wrapping
 
 ENCRYPTION_LIFE: Final = timedelta(days=365)
 """Life of an encryption key; a new one overlaps it."""
+
+OVERLAP: Final = timedelta(days=90)
+"""How long the former CA still counts: officers' certificates live no longer, and all are renewed meanwhile."""
 
 BACKDATED: Final = timedelta(hours=1)
 """A key that begins now begins this long before, for machines whose clocks are behind."""
@@ -63,3 +68,23 @@ def keys_ended(base: Base, member: str, listed: str, vkeys: Collection[str], unt
     document = base.document(member)
     ended = [{**key, "until": time_text(until)} if key["vkey"] in vkeys else key for key in document[listed]]
     return to_json({**document, listed: ended})
+
+
+def authority_announced(base: Base, member: str, role: Role, certificate: bytes, now: datetime, dates: Dates) -> bytes:
+    """Return member.json with a new node or officer CA (DER), which counts as long as it is valid.
+
+    The others end with ``until``, by default `OVERLAP` after it begins. They end now if they were stolen: certificates
+    that they issued count no more, and what was signed with them before does. Those that have ended are left out.
+    """
+    document = base.document(member)
+    first = dates.begins or now - BACKDATED
+    until = now if dates.stolen else dates.until or max(first, now) + OVERLAP
+    new = CertificateAuthority.of(certificate)
+    entry = ca_entry(replace(new, begins=max(first, new.begins)))
+    listed = f"{role}_cas"
+    kept = [
+        {**ca, "until": time_text(min(read_time(ca["until"]), until))}
+        for ca in document[listed]
+        if ca["certificate"] != entry["certificate"] and read_time(ca["until"]) >= now
+    ]
+    return to_json({**document, listed: [*kept, entry]})

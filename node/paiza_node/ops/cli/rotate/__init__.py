@@ -14,6 +14,8 @@ COMMANDS: Final = {
     "encryption": "paiza_node.ops.cli.rotate.encryption:command",
     "log": "paiza_node.ops.cli.rotate.signing:log",
     "witness": "paiza_node.ops.cli.rotate.signing:witness",
+    "node-ca": "paiza_node.ops.cli.rotate.authorities:node_ca",
+    "officer-ca": "paiza_node.ops.cli.rotate.authorities:officer_ca",
     "announce": "paiza_node.ops.cli.rotate.announce:command",
 }
 """Module and name of each command."""
