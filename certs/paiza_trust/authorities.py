@@ -61,7 +61,7 @@ def make_next(
     """
     last = newest(folder.folder, role)
     try:
-        check_ca_profile(load_certificate(last.certificate), f"{member}.{federation}")
+        check_ca_profile(load_certificate(last.certificate), member, federation, role)
     except Rejected as error:
         what, remedy = (
             N_("The CA in this folder is not one of {member} ({detail})"),
