@@ -46,6 +46,11 @@ admin_socket = {admin_socket}
 # `paiza-trust ca certify` and admitted with `paiza-node officer admit`. Default: none.
 # issuer_socket = ""
 
+# With issuer_socket: host:port at which invited persons enrol, and the same as they reach it. The node listens there
+# only while somebody is expected. Default: none.
+# enrol_listen = ""
+# enrol_address = ""
+
 # host:port for Prometheus, without encryption or password: loopback or a management network. Default: none.
 # metrics_listen = ""
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from paiza.admin.v1 import admin_pb2
 from paiza_node.app.services import Services
+from paiza_node.core.access import store as access_store
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api import metrics
 from paiza_node.core.dependencies import Core
@@ -93,6 +94,7 @@ async def _note_register(core: Core, identity: TlsIdentity, officers: OfficerDir
     metrics.REGISTER_ISSUED.set(register.issued_time.timestamp())
     known = register.members.keys() | register.unusable.keys()
     metrics.set_labelled(metrics.UNUSABLE, {(each,): float(each in register.unusable) for each in known})
+    metrics.INVITATION_ALARMS.set(await asyncio.to_thread(_alarms, core.store))
     waiting = await asyncio.to_thread(_waiting_proposals, core.store)
     metrics.PROPOSALS.set(len(waiting))
     metrics.OLDEST_PROPOSAL.set(max([0.0, *((now - since).total_seconds() for since in waiting)]))
@@ -108,6 +110,12 @@ async def _note_publishers(register_cache: RegisterCache, reader: RegisterReader
         metrics.DISQUALIFIED, {(each,): float(key in contradicted) for each, key in publishers.items()}
     )
     metrics.REGISTER_FORKED.set(reader.fork is not None)
+
+
+def _alarms(store: Store) -> int:
+    """Return how many invitations somebody else may hold."""
+    with store.reads() as reads:
+        return len(access_store.alarms(reads))
 
 
 def _waiting_proposals(store: Store) -> list[datetime]:

@@ -37,6 +37,7 @@ from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
 from paiza_node.core.version import VERSION
+from paiza_node.features.enrolment.invitation_text import invitation_text
 from paiza_node.features.officers.revoke import Revocations
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.features.search.index import TokenKey
@@ -175,7 +176,14 @@ async def serve(
             AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
             MisbehaviourService(services.witness.misbehaviour),
             RegisterAdminService(config.member, register_cache, refresh),
-            OfficerAdminService(core, officers, revocations, federation=config.federation, duty_unit=config.duty_unit),
+            OfficerAdminService(
+                core,
+                officers,
+                revocations,
+                federation=config.federation,
+                duty_unit=config.duty_unit,
+                invitation_text=None if services.enrolment is None else partial(_invitation_text, config, core, reader),
+            ),
             RotationService(reload, ledger, services.proposals),
         ),
     )
@@ -206,6 +214,8 @@ async def serve(
         core.notifier.close()
         await server.stop(DRAIN_SECONDS)
         await admin.stop(1.0)
+        if services.enrolment is not None:
+            await services.enrolment.close()
         if services.issuer is not None:
             await services.issuer.close()
         with suppress(OSError):  # a failed disk must not hide why the node stops
@@ -229,6 +239,18 @@ def _publisher(
         other = OpenSet.verify(reader.archived_files(ahead), reader.bootstrap_root, None)
         publisher.could_not_accept(other, clock())
     return publisher
+
+
+def _invitation_text(config: Config, core: Core, reader: RegisterReader, statement: bytes, secret: bytes) -> str:
+    """Return the invitation that a person is handed."""
+    return invitation_text(
+        statement,
+        secret,
+        member=config.member,
+        register=core.register_cache.last,
+        first_root=reader.bootstrap_root,
+        enrol_address=config.enrol_address,
+    )
 
 
 async def _note_backup(config: Config, ledger: Ledger) -> bool:

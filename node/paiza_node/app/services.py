@@ -6,6 +6,7 @@ from typing import Any
 
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import OfficerDirectory
+from paiza_node.core.api.enrolment_server import EnrolmentListener
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.reactions import Reaction
@@ -143,3 +144,4 @@ class Services:
     proposals: Proposals
     issuer: AskIssuer | None
     directory: PublishDirectory
+    enrolment: EnrolmentListener | None

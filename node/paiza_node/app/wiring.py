@@ -4,11 +4,14 @@ Each builder makes the services of one capability from the core and from the cap
 committed data subscribe to the ledger's changes (`core.log.changes`): nothing is connected later.
 """
 
+import asyncio
+from datetime import datetime
 from functools import partial
 
 from paiza_node.app.services import Attachments, Dependencies, Exchange, Retention, Services, Witness
 from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.threads import ThreadAccess
+from paiza_node.core.api.enrolment_server import EnrolmentListener
 from paiza_node.core.api.exchange_service import ExchangeService
 from paiza_node.core.api.issuer_server import IssuerChannel
 from paiza_node.core.api.register_service import RegisterService
@@ -50,6 +53,10 @@ from paiza_node.features.ceremonies.service import CeremonyService, ProposalServ
 from paiza_node.features.directory.publish import PublishDirectory
 from paiza_node.features.directory.service import DirectoryService
 from paiza_node.features.enrolment.ask_issuer import AskIssuer
+from paiza_node.features.enrolment.enrol import Enrol
+from paiza_node.features.enrolment.expected import expected_until
+from paiza_node.features.enrolment.renew import Renew
+from paiza_node.features.enrolment.service import RenewalService
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import Export
 from paiza_node.features.forwarding.forward import Forward
@@ -147,8 +154,11 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     pass_on = PassOn(core, proposals, peers)
     directory = PublishDirectory(core)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
+    issuer = _issuer(dependencies, witness)
+    enrolment = None if issuer is None else _enrolment(dependencies, identity, issuer)
     core.ledger.changes.subscribe([
         dependencies.officers,
+        *([] if enrolment is None else [enrolment]),
         queues,
         core.notifier,
         exchange.approve,
@@ -167,9 +177,11 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
             CeremonyService(proposals),
             ProposalService(proposals),
             DirectoryService(directory),
+            RenewalService(None if issuer is None else Renew(core, dependencies.officers, issuer)),
         ),
         background_tasks=(
             dependencies.officers.task.run,
+            *([] if enrolment is None else [enrolment.task.run]),
             peers.run,
             queues.run,
             attachments.downloads.run,
@@ -200,8 +212,9 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         witness=witness,
         restore_from_peers=restore_from_peers,
         proposals=proposals,
-        issuer=_issuer(dependencies, witness),
         directory=directory,
+        issuer=issuer,
+        enrolment=enrolment,
     )
 
 
@@ -212,6 +225,18 @@ def _issuer(dependencies: Dependencies, witness: Witness) -> AskIssuer | None:
         return None
     rounds = witness.checkpoint_exchange.rounds
     return AskIssuer(dependencies.core, IssuerChannel(socket), dependencies.reader, rounds)
+
+
+def _enrolment(dependencies: Dependencies, identity: TlsIdentity, issuer: AskIssuer) -> EnrolmentListener:
+    """Return the listener at which invited persons enrol."""
+    core, config = dependencies.core, dependencies.config
+    enrol = Enrol(core, dependencies.officers, issuer, dependencies.reader.bootstrap_root)
+
+    def until() -> datetime | None:
+        with core.store.reads() as reads:
+            return expected_until(reads, core.clock())
+
+    return EnrolmentListener(config.enrol_listen, enrol.enrol, partial(asyncio.to_thread, until), identity, core.clock)
 
 
 def _peers(core: Core, identity: TlsIdentity, blocks: PeerBlocks) -> PeerDirectory:

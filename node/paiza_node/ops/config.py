@@ -31,6 +31,8 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "passphrase_file": "",
     "admin_socket": "data/admin.sock",
     "issuer_socket": "",
+    "enrol_listen": "",
+    "enrol_address": "",
     "metrics_listen": "",
     "policy": "",
     "reflection": False,
@@ -58,6 +60,8 @@ class Config:
     passphrase_file: Path | None
     admin_socket: Path
     issuer_socket: Path | None
+    enrol_listen: str
+    enrol_address: str
     metrics_listen: str
     policy: Path | None
     reflection: bool
@@ -128,6 +132,8 @@ class SettingsReader:
             passphrase_file=self._unresolved("passphrase_file") if self._text("passphrase_file") else None,
             admin_socket=self._socket("admin_socket"),
             issuer_socket=self._socket("issuer_socket") if self._text("issuer_socket") else None,
+            enrol_listen=self._address("enrol_listen") if self._text("enrol_listen") else "",
+            enrol_address=self._enrol_address(),
             metrics_listen=self._address("metrics_listen") if self._text("metrics_listen") else "",
             policy=self._file("policy") if self._text("policy") else None,
             reflection=self._switch("reflection"),
@@ -142,6 +148,19 @@ class SettingsReader:
         for name in self._values:
             if name not in self.required and name not in self.defaults:
                 raise self._bad(name, N_("There is no such setting."), N_("Remove the line, or correct its name."))
+
+    def _enrol_address(self) -> str:
+        """Return where persons enrol; where there is an issuer, there is such an address."""
+        if not self._text("issuer_socket"):
+            return ""
+        for name in ("enrol_listen", "enrol_address"):
+            if not self._text(name):
+                raise self._bad(
+                    name,
+                    N_("The setting is missing: with issuer_socket, officers enrol at this node."),
+                    N_("Write the address to listen on as enrol_listen, the one that officers reach as enrol_address."),
+                )
+        return self._address("enrol_address")
 
     def _value(self, name: str) -> Any:
         variable = f"{VARIABLE_PREFIX}{name.upper()}"

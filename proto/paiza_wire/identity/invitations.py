@@ -71,11 +71,12 @@ def _check(invitation: pb.Invitation) -> None:
     )
     if any(len(data) != size for data, size in sizes) or not invitation.statement:
         raise Rejected("bad_invitation", "a secret or digest has another length")
-    if not invitation.enrol_address or not invitation.node_address:
-        raise Rejected("bad_invitation", "an address is missing")
+    if not invitation.enrol_address or not invitation.node_address or not invitation.node_cas:
+        raise Rejected("bad_invitation", "an address or a CA is missing")
     try:
         officer = SpiffeId.parse(invitation.officer_id)
-        load_certificate(invitation.node_ca)
+        for node_ca in invitation.node_cas:
+            load_certificate(node_ca)
     except Rejected as error:
         raise Rejected("bad_invitation", error.detail) from error
     if (officer.role, officer.member, officer.federation) != ("officer", invitation.member, invitation.federation):

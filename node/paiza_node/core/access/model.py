@@ -78,6 +78,16 @@ class OfficerCertificate:
     to_revoke: bool = False
 
 
+class InvitationAlarm(StrEnum):
+    """Why somebody else may hold an invitation."""
+
+    NONE = ""
+    OTHER_KEYS = "other_keys"
+    """It was used, and shown again with other keys: of two holders one is not the officer."""
+    GUESSED = "guessed"
+    """Wrong secrets made it void."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """An invitation to enrol. ``statement`` holds its bytes; ``log_index`` is of its OFFICER_INVITED entry.
@@ -94,6 +104,7 @@ class Invitation:
     log_index: int
     keys_sha256: bytes = b""
     guesses: int = 0
+    alarm: InvitationAlarm = InvitationAlarm.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Officers of the own member with their certificates and invitations, what they may see, and what they opened."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from paiza_node.core.access.model import (
     CertificateState,
     Invitation,
+    InvitationAlarm,
     InvitationState,
     MessageQuery,
     Officer,
@@ -79,6 +81,7 @@ invitation_table = Table(
     Column("log_index", BigInteger, nullable=False),
     Column("keys_sha256", LargeBinary, nullable=False),
     Column("guesses", Integer, nullable=False),
+    Column("alarm", Text, nullable=False),
 )
 Index("ix_invitation_officer", invitation_table.c.officer)
 Index("ix_invitation_state", invitation_table.c.state)
@@ -164,6 +167,23 @@ def open_invitations(conn: ReadConnection) -> list[Invitation]:
     return _INVITATIONS.find(conn, found)
 
 
+def invitations_in_time(conn: ReadConnection, now: datetime) -> list[Invitation]:
+    """Return the invitations that are open or used, and whose time is not over."""
+    c = invitation_table.c
+    states = [InvitationState.OPEN.value, InvitationState.USED.value]
+    found = select(invitation_table).where(c.state.in_(states), c.expiry_time > to_micros(now))
+    return _INVITATIONS.find(conn, found.order_by(c.log_index))
+
+
+def alarms(conn: ReadConnection) -> list[Invitation]:
+    """Return the invitations with an alarm, each unless the officer was invited anew since."""
+    c = invitation_table.c
+    newer = invitation_table.alias()
+    since = exists().where(newer.c.officer == c.officer, newer.c.log_index > c.log_index)
+    found = select(invitation_table).where(c.alarm != InvitationAlarm.NONE.value, ~since).order_by(c.log_index)
+    return _INVITATIONS.find(conn, found)
+
+
 def put_invitation(conn: WriteConnection, invitation: Invitation) -> None:
     """Store an invitation."""
     _INVITATIONS.put(conn, [invitation])
@@ -200,7 +220,9 @@ _CERTIFICATES: Final = Records(
     state=Kept(str, CertificateState),
     to_revoke=Kept(bool, bool),
 )
-_INVITATIONS: Final = Records(invitation_table, Invitation, expiry_time=TIME, state=Kept(str, InvitationState))
+_INVITATIONS: Final = Records(
+    invitation_table, Invitation, expiry_time=TIME, state=Kept(str, InvitationState), alarm=Kept(str, InvitationAlarm)
+)
 _OPENED: Final = Records(opened_table, Opened)
 
 

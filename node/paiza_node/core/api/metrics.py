@@ -47,6 +47,10 @@ PEER_CLOCK: Final = Gauge(
     "How far a peer's clock is ahead of the own one; NaN if it was not compared lately.",
     ["peer"],
 )
+ENROLMENT_OPEN: Final = Gauge("paiza_enrolment_open", "1 while the address for enrolment is open.")
+INVITATION_ALARMS: Final = Gauge(
+    "paiza_invitation_alarms", "Invitations that were shown with other keys or guessed at, and not invited anew."
+)
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "Time at which the register expires.")
 TIMESTAMP_VERSION: Final = Gauge("paiza_register_timestamp_version", "Version of the register's timestamp.")
 PEER_TIMESTAMP: Final = Gauge(

@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
+from paiza_node.core.access.model import (
+    CertificateState,
+    Invitation,
+    InvitationAlarm,
+    Officer,
+    OfficerCertificate,
+    OfficerState,
+)
 from paiza_node.core.errors import N_
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.ceremonies import store as proposals_store
@@ -133,7 +140,24 @@ def _times(expiry: Expiry, now: datetime) -> dict[str, str]:
 def check_officers(config: Config, now: datetime) -> Iterator[Check]:
     """Check the officers' states and certificates."""
     with open_scan(config.database) as scan:
+        yield from invitation_checks(access_store.alarms(scan))
         yield from officer_checks(access_store.officers(scan), access_store.officer_certificates(scan), now)
+
+
+def invitation_checks(alarmed: Sequence[Invitation]) -> Iterator[Check]:
+    """Return the checks of invitations that somebody else may hold."""
+    for each in alarmed:
+        yield fail(
+            N_("invitations"),
+            N_("The invitation of {officer} was used, and shown again with other keys: two persons hold it.")
+            if each.alarm is InvitationAlarm.OTHER_KEYS
+            else N_("Wrong secrets were shown with the invitation of {officer}, which is void now."),
+            N_(
+                "Ask the officer by telephone. If they did not do it, find out who had the invitation; do not confirm "
+                "its keys. Invite the officer anew: `paiza-node officer invite`."
+            ),
+            officer=each.officer,
+        )
 
 
 def officer_checks(

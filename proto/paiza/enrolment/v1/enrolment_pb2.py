@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paiza/enrolment/v1/enrolment.proto\x12\x12paiza.enrolment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x0c\x45nrolRequest\x12\x19\n\x11invitation_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06secret\x18\x02 \x01(\x0c\x12\x1e\n\x16\x61uthentication_request\x18\x03 \x01(\x0c\x12\x17\n\x0fsigning_request\x18\x04 \x01(\x0c\"\x93\x01\n\rEnrolResponse\x12\"\n\x1a\x61uthentication_certificate\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x12\n\nfirst_root\x18\x03 \x01(\x0c\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf9\x01\n\nInvitation\x12\x15\n\renrol_address\x18\x01 \x01(\t\x12\x14\n\x0cnode_address\x18\x02 \x01(\t\x12\x0e\n\x06member\x18\x03 \x01(\t\x12\x12\n\nfederation\x18\x04 \x01(\t\x12\x12\n\nofficer_id\x18\x05 \x01(\t\x12\x0f\n\x07node_ca\x18\x06 \x01(\x0c\x12\x19\n\x11\x66irst_root_sha256\x18\x07 \x01(\x0c\x12\x1b\n\x13newest_root_version\x18\x08 \x01(\x04\x12\x1a\n\x12newest_root_sha256\x18\t \x01(\x0c\x12\x0e\n\x06secret\x18\n \x01(\x0c\x12\x11\n\tstatement\x18\x0b \x01(\x0c\x32`\n\x10\x45nrolmentService\x12L\n\x05\x45nrol\x12 .paiza.enrolment.v1.EnrolRequest\x1a!.paiza.enrolment.v1.EnrolResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paiza/enrolment/v1/enrolment.proto\x12\x12paiza.enrolment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x0c\x45nrolRequest\x12\x19\n\x11invitation_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06secret\x18\x02 \x01(\x0c\x12\x1e\n\x16\x61uthentication_request\x18\x03 \x01(\x0c\x12\x17\n\x0fsigning_request\x18\x04 \x01(\x0c\"\x93\x01\n\rEnrolResponse\x12\"\n\x1a\x61uthentication_certificate\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x12\n\nfirst_root\x18\x03 \x01(\x0c\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfa\x01\n\nInvitation\x12\x15\n\renrol_address\x18\x01 \x01(\t\x12\x14\n\x0cnode_address\x18\x02 \x01(\t\x12\x0e\n\x06member\x18\x03 \x01(\t\x12\x12\n\nfederation\x18\x04 \x01(\t\x12\x12\n\nofficer_id\x18\x05 \x01(\t\x12\x10\n\x08node_cas\x18\x06 \x03(\x0c\x12\x19\n\x11\x66irst_root_sha256\x18\x07 \x01(\x0c\x12\x1b\n\x13newest_root_version\x18\x08 \x01(\x04\x12\x1a\n\x12newest_root_sha256\x18\t \x01(\x0c\x12\x0e\n\x06secret\x18\n \x01(\x0c\x12\x11\n\tstatement\x18\x0b \x01(\x0c\x32`\n\x10\x45nrolmentService\x12L\n\x05\x45nrol\x12 .paiza.enrolment.v1.EnrolRequest\x1a!.paiza.enrolment.v1.EnrolResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLRESPONSE']._serialized_start=208
   _globals['_ENROLRESPONSE']._serialized_end=355
   _globals['_INVITATION']._serialized_start=358
-  _globals['_INVITATION']._serialized_end=607
-  _globals['_ENROLMENTSERVICE']._serialized_start=609
-  _globals['_ENROLMENTSERVICE']._serialized_end=705
+  _globals['_INVITATION']._serialized_end=608
+  _globals['_ENROLMENTSERVICE']._serialized_start=610
+  _globals['_ENROLMENTSERVICE']._serialized_end=706
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -100,7 +102,7 @@ class Invitation(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     FEDERATION_FIELD_NUMBER: _builtins.int
     OFFICER_ID_FIELD_NUMBER: _builtins.int
-    NODE_CA_FIELD_NUMBER: _builtins.int
+    NODE_CAS_FIELD_NUMBER: _builtins.int
     FIRST_ROOT_SHA256_FIELD_NUMBER: _builtins.int
     NEWEST_ROOT_VERSION_FIELD_NUMBER: _builtins.int
     NEWEST_ROOT_SHA256_FIELD_NUMBER: _builtins.int
@@ -116,8 +118,6 @@ class Invitation(_message.Message):
     """The federation."""
     officer_id: _builtins.str
     """SPIFFE ID of the officer."""
-    node_ca: _builtins.bytes
-    """The node CA, DER, which the certificate of EnrolmentService is from."""
     first_root_sha256: _builtins.bytes
     """SHA-256 of the first root of the register."""
     newest_root_version: _builtins.int
@@ -128,6 +128,10 @@ class Invitation(_message.Message):
     """The secret, 16 bytes."""
     statement: _builtins.bytes
     """The serialized InvitationStatement (paiza.core.v1)."""
+    @_builtins.property
+    def node_cas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The member's node CAs, DER, of one of which the certificate of EnrolmentService is; at most 4."""
+
     def __init__(
         self,
         *,
@@ -136,7 +140,7 @@ class Invitation(_message.Message):
         member: _builtins.str = ...,
         federation: _builtins.str = ...,
         officer_id: _builtins.str = ...,
-        node_ca: _builtins.bytes = ...,
+        node_cas: _abc.Iterable[_builtins.bytes] | None = ...,
         first_root_sha256: _builtins.bytes = ...,
         newest_root_version: _builtins.int = ...,
         newest_root_sha256: _builtins.bytes = ...,
@@ -145,7 +149,7 @@ class Invitation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrol_address", b"enrol_address", "federation", b"federation", "first_root_sha256", b"first_root_sha256", "member", b"member", "newest_root_sha256", b"newest_root_sha256", "newest_root_version", b"newest_root_version", "node_address", b"node_address", "node_ca", b"node_ca", "officer_id", b"officer_id", "secret", b"secret", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrol_address", b"enrol_address", "federation", b"federation", "first_root_sha256", b"first_root_sha256", "member", b"member", "newest_root_sha256", b"newest_root_sha256", "newest_root_version", b"newest_root_version", "node_address", b"node_address", "node_cas", b"node_cas", "officer_id", b"officer_id", "secret", b"secret", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

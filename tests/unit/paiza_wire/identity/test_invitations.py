@@ -26,7 +26,7 @@ def invitation(**changes: object) -> pb.Invitation:
         member="kaz",
         federation="paiza.example",
         officer_id="spiffe://kaz.paiza.example/officer/petrov",
-        node_ca=CA,
+        node_cas=[CA],
         first_root_sha256=bytes(32),
         newest_root_version=1,
         newest_root_sha256=bytes(32),
@@ -34,7 +34,11 @@ def invitation(**changes: object) -> pb.Invitation:
         statement=b"statement",
     )
     for name, value in changes.items():
-        setattr(made, name, value)
+        if isinstance(value, list):
+            del made.node_cas[:]
+            made.node_cas.extend(value)
+        else:
+            setattr(made, name, value)
     return made
 
 
@@ -89,11 +93,12 @@ def test_a_cut_invitation_is_refused(at: int) -> None:
         {"statement": b""},
         {"enrol_address": ""},
         {"node_address": ""},
-        {"node_ca": b"none"},
+        {"node_cas": [b"none"]},
+        {"node_cas": []},
         {"officer_id": "petrov"},
         {"officer_id": "spiffe://tjk.paiza.example/officer/petrov"},
         {"officer_id": "spiffe://kaz.paiza.example/node"},
-        {"node_ca": bytes(8 * 1024)},
+        {"node_cas": [bytes(8 * 1024)]},
     ],
 )
 def test_what_is_no_invitation_is_refused(changes: dict[str, object]) -> None:

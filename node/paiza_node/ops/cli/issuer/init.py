@@ -153,7 +153,7 @@ NEXT: Final = N_(
     "Next:\n"
     "1. Put the keys of both CAs where {folder}/issuer.toml names them; only the issuer's user may read them.\n"
     "2. paiza-node issuer run --config {folder}/issuer.toml\n"
-    "3. Name the socket as issuer_socket in node.toml, and start the node anew."
+    "3. Name the socket as issuer_socket in node.toml, beside enrol_listen and enrol_address, and start the node anew."
 )
 
 

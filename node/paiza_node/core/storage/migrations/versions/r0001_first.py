@@ -337,8 +337,20 @@ def _create_access() -> None:
         sa.Column("log_index", sa.BigInteger, nullable=False),
         sa.Column("keys_sha256", sa.LargeBinary, nullable=False),
         sa.Column("guesses", sa.Integer, nullable=False),
+        sa.Column("alarm", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("invitation_sha256", name="pk_invitation"),
     )
+    op.create_table(
+        "renewal",
+        sa.Column("renewal_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("requested_time", sa.BigInteger, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.Column("authentication_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("signing_sha256", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("renewal_sha256", name="pk_renewal"),
+    )
+    op.create_index("ix_renewal_officer", "renewal", ["officer"])
     op.create_index("ix_invitation_officer", "invitation", ["officer"])
     op.create_index("ix_invitation_state", "invitation", ["state"])
     op.create_table(
