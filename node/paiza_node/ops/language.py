@@ -46,13 +46,19 @@ PLACEHOLDERS: Final = (
     N_("COUNT"),
     N_("EVENT"),
     N_("FILE"),
+    N_("FILES"),
     N_("KEYFILE"),
     N_("MEMBER"),
     N_("MESSAGE"),
+    N_("NAME"),
     N_("NUMBER"),
     N_("OPTIONS"),
+    N_("ROLE"),
+    N_("ROLES"),
     N_("TEXT"),
     N_("TIME"),
+    N_("UNIT"),
+    N_("WORDS"),
 )
 """The words that stand for values in the help of commands; they are translated one by one."""
 

@@ -37,11 +37,13 @@ FROM: Final = click.option(
     "--from",
     "begins",
     type=click.DateTime(TIME_FORMATS),
+    metavar="TIME",
     help=N_("From when on the new key counts, in UTC; default: now."),
 )
 UNTIL: Final = click.option(
     "--until",
     type=click.DateTime(TIME_FORMATS),
+    metavar="TIME",
     help=N_("Until when the present key counts, in UTC."),
 )
 
