@@ -203,9 +203,17 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The invitation is over."),
             N_("Ask the administrator of your node for another one."),
         ),
+        "invitation_unknown": Remedy(
+            N_("The node knows no such invitation."),
+            N_("Ask the administrator of your node for another one; use the whole file as you got it."),
+        ),
         "invitation_used": Remedy(
             N_("The invitation was used before, is void, or its time is over."),
             N_("Ask the administrator of your node for a new one; tell them at once if you did not use it."),
+        ),
+        "invitation_void": Remedy(
+            N_("The invitation does not count any more: there is a newer one, or it was withdrawn."),
+            N_("Use the newest invitation, or ask the administrator of your node for one."),
         ),
         "issuer_missing": Remedy(
             N_("Your node has no issuer: nobody can enrol there."),
@@ -327,6 +335,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The nominal annex is opened only with a stated reason."),
             N_("Repeat the command with --reason and say why you open it."),
         ),
+        "own_clock_wrong": Remedy(
+            N_("The clock of this computer is wrong."),
+            N_("Set date and time of this computer, and repeat the command."),
+        ),
         "own_member_suspended": Remedy(
             N_("Your own member is suspended from the federation."),
             N_("Call the custodians of the members named: nothing is exchanged until they reinstate it."),
@@ -405,6 +417,9 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Check the network and try again; if it lasts, ask the operator of your node."),
         ),
         "register_unknown": Remedy(N_("The other side has no such version of the register yet."), _TRY_LATER),
+        "renewal_early": Remedy(
+            N_("Your certificates are valid for more than a month."), N_("They are renewed in their last month.")
+        ),
         "role_missing": Remedy(
             N_("None of your roles may send this kind of message."),
             N_("Ask the operator of your node for the role, or an officer who holds it to send the message."),

@@ -79,5 +79,6 @@ PLACEHOLDERS: Final = (
     N_("TEXT"),
     N_("TIME"),
     N_("UNIT"),
+    N_("URI"),
 )
 """The words that stand for values in the help of commands; they are translated one by one."""

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import grpc
 
+from paiza.enrolment.v1 import enrolment_pb2, enrolment_pb2_grpc
 from paiza_officer.errors import NotProven, Refused, Unreachable
 from paiza_officer.profiles import Credentials, Profile
 from paiza_wire.errors import PaizaError
@@ -17,6 +18,7 @@ from paiza_wire.reasons import REASONS
 AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024  # a page of 500 headers of at most 64 KiB
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024  # a batch of the outbox
+MAX_ROOT_BYTES: Final = 2 * 1024 * 1024  # the first root, with two certificates
 MAX_PAGES: Final = 1000  # of one list
 CALL_SECONDS: Final = 20.0  # a question about what is stored
 SUBMIT_SECONDS: Final = 60.0  # 256 messages are verified and committed
@@ -61,6 +63,25 @@ def open_channel(profile: Profile, credentials: Credentials, roots_pem: bytes) -
         ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
     )
     return grpc.aio.secure_channel(profile.node, tls, options=options)
+
+
+async def enrol(
+    invitation: enrolment_pb2.Invitation, request: enrolment_pb2.EnrolRequest
+) -> enrolment_pb2.EnrolResponse:
+    """Use an invitation at its address, believing nothing but its node CAs and the DNS name of its member's node.
+
+    Refused with the node's reason; Unreachable: for now.
+    """
+    tls = grpc.ssl_channel_credentials(b"".join(map(pem_certificate, invitation.node_cas)))
+    options = (
+        ("grpc.ssl_target_name_override", node_dns_name(invitation.member, invitation.federation)),
+        ("grpc.max_receive_message_length", MAX_ROOT_BYTES),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.enable_retries", 0),
+    )
+    async with grpc.aio.secure_channel(invitation.enrol_address, tls, options=options) as opened:
+        stub = enrolment_pb2_grpc.EnrolmentServiceStub(opened)
+        return await call(invitation.enrol_address, lambda: stub.Enrol(request, timeout=SUBMIT_SECONDS))
 
 
 async def shown_certificate(address: str) -> bytes:

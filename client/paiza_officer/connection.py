@@ -139,6 +139,7 @@ async def refresh(profile: Profile, opened: Channel) -> Register:
         with _one_writer(profile.register_cache), located(profile.node, NotProven):
             try:
                 found = register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
+                register_cache.check_newest_root(profile, found)
             except OSError as error:
                 raise disk_problem(error, str(profile.register_cache)) from error
         return found

@@ -24,7 +24,7 @@ from rich.text import Text
 from paiza_cli.language import Language
 from paiza_cli.terminal import UNSEEN, plain
 from paiza_client import language
-from paiza_client.language import _, ngettext
+from paiza_client.language import _, ngettext, time_text
 from paiza_client.local.outbox import Outbox
 from paiza_client.sdk import as_json
 from paiza_officer import profiles
@@ -33,9 +33,12 @@ from paiza_officer.profiles import Profile
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
+    from paiza_officer.renewal import Renewal
 
 _UNUSUAL: Final = re.compile(r"[^ -~\u0400-\u045f]")  # what is looked at: neither ASCII that is seen nor Cyrillic
 WIDE: Final = 200  # columns where there is no terminal to ask: nothing is cut off for a pipe
+
+MIN_PASSPHRASE: Final = 12  # characters: four words, or what a stolen laptop's owner is protected by for some years
 
 _T = TypeVar("_T")
 
@@ -72,6 +75,20 @@ class Terminal:
                 raise ProfileProblem("passphrase_missing", self.profile_name or "")
         return self._passphrase
 
+    def new_passphrase(self) -> bytes:
+        """Return a passphrase for new keys: from PAIZA_PASSPHRASE_FILE, else asked on the terminal twice."""
+        if self._passphrase is None and not os.environ.get("PAIZA_PASSPHRASE_FILE") and sys.stdin.isatty():
+            self.note(_("Choose a passphrase for your keys. Nobody can restore it; without it you enrol anew."))
+            asked = click.prompt(
+                _("New passphrase"),
+                hide_input=True,
+                err=True,
+                confirmation_prompt=_("The same again"),
+                value_proc=_long_enough,
+            )
+            self._passphrase = str(asked).encode()
+        return self.passphrase()
+
     def pin(self, token: str) -> bytes:
         """Return the PIN of a token, asked on the terminal; a URI with ``pin-source`` names a file instead."""
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -91,8 +108,22 @@ class Terminal:
         from paiza_client.sdk import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
         async with connect(profile or self.profile(), self.passphrase, self.pin) as session:
+            self._tell_renewal(session.renewal)
             await self._send_waiting(session)
             yield session
+
+    def _tell_renewal(self, renewal: "Renewal | None") -> None:
+        if renewal is None:
+            return
+        ends = time_text(renewal.expiry_time)
+        if renewal.error is None:
+            self.note(_("Your certificates were renewed: they are valid until {time}.").format(time=ends))
+            return
+        text = _(
+            "Your certificates end at {time} and could not be renewed now ({reason}). The next command tries again; "
+            "if this lasts, tell the administrator of your node."
+        )
+        self.warn(text.format(time=ends, reason=renewal.error.reason))
 
     async def _send_waiting(self, session: "Session") -> None:
         if not any(session.outbox.batches()) and not any(session.outbox.at_second_officers()):
@@ -191,6 +222,12 @@ def current_terminal() -> Terminal:
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run a command's work to its end."""
     return asyncio.run(work)
+
+
+def _long_enough(passphrase: str) -> str:
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise click.UsageError(_("The passphrase has fewer than {n} characters.").format(n=MIN_PASSPHRASE))
+    return passphrase
 
 
 def _harmless(character: str) -> str:

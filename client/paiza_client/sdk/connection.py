@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from paiza_client.sdk.session import Session
-from paiza_officer import connection
+from paiza_officer import connection, renewal
 from paiza_officer.profiles import Profile, remembered_roles
 
 
@@ -19,12 +20,16 @@ async def connect(
     ``pin`` is called with the label of the token that holds the signing key. Neither is called while an agent holds the
     keys (`paiza unlock`).
 
-    Nothing is sent: what waits in the outbox goes with `Session.flush`. The register is renewed from the node first.
+    The register is renewed from the node first, then certificates in their last month (`Session.renewal`). Nothing is
+    sent: what waits in the outbox goes with `Session.flush`.
 
     ProfileProblem: the key, the passphrase or the certificate. Unreachable: the node or the register, for now.
     """
     async with connection.connect(profile, passphrase, pin) as connected:
-        session = Session(profile, connected.signer, connected.channel, connected.register)
+        renewed = await renewal.renew_if_due(
+            connected, passphrase or connection.no_passphrase, pin or connection.no_pin, datetime.now(UTC)
+        )
+        session = Session(profile, connected.signer, connected.channel, connected.register, renewed)
         if not remembered_roles(profile):
             # Without its roles, an officer's message could not be made while the node is away.
             await session.whoami()

@@ -46,6 +46,7 @@ from paiza_client.verify.model import LogState, OpenedPart, Outcome, Trail
 from paiza_officer import channel, register_cache
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, located
 from paiza_officer.profiles import Profile, remember_roles
+from paiza_officer.renewal import Renewal
 from paiza_register import Register, load_set
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message import (
@@ -89,6 +90,7 @@ class Session:
     directory       publish the own member's directory of liaison officers
     attachments     transfers of attachments; `save_attachment` and `sending.send` use it
     outbox          the signed messages on this machine that wait to be sent; `listing` shows their headers
+    renewal         what became of the renewal of certificates; None unless they are in their last month
     profile         the officer, the member, the node and the folder on this machine
     """
 
@@ -112,8 +114,11 @@ class Session:
         signer: Callable[[], OfficerSigner],
         connection: grpc.aio.Channel,
         current: Register,
+        renewal: Renewal | None = None,
     ) -> None:
         """Store the parts of a session; ``signer`` is called when something is signed."""
+        self.renewal = renewal
+        """What became of the renewal of certificates; None if it was not due."""
         self.profile = profile
         self.outbox = Outbox(profile.outbox)
         self._signer = signer

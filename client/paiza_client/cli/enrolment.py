@@ -1,0 +1,135 @@
+"""`paiza enrol`: from an invitation to a profile, and what to tell the administrator."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import click
+
+from paiza_cli.fingerprint_words import enrolment_words
+from paiza_client.cli.options import shared
+from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
+from paiza_client.language import N_, _, span_text, time_text
+from paiza_officer import enrolment, new_keys, profiles
+from paiza_officer.enrolment import Enrolled, Invited
+from paiza_officer.errors import disk_problem, located, misused
+from paiza_wire.identity.sealing import Sealer
+from paiza_wire.identity.token_uri import TokenUri
+from paiza_wire.identity.tokens import Tokens
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=60)
+"""A difference of clocks that nobody needs to know of."""
+
+ROLES: Final = {
+    "liaison": N_("liaison officer"),
+    "duty": N_("duty officer"),
+    "authoriser": N_("authorising officer"),
+    "coordinator": N_("coordinator"),
+    "auditor": N_("auditor"),
+    "custodian": N_("custodian"),
+}
+"""The roles of an invitation."""
+
+MAX_FILE_CHARACTERS: Final = 64 * 1024  # an invitation has a few thousand, with what a mail program puts between
+
+
+@click.command(
+    help=N_(
+        "Become an officer: FILE is the invitation from the administrator of your node (- reads it from standard "
+        "input). Both keys are made on this machine and never leave it. At the end six words are shown: telephone the "
+        "administrator and read them aloud. After an interruption repeat the command."
+    )
+)
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--token",
+    metavar="URI",
+    help=N_(
+        "Use the signing key on a token, named as pkcs11:token=…;object=…?module-path=…; without it the key is a file."
+    ),
+)
+@shared
+def enrol(*, file: Path, token: str | None) -> None:
+    """Enrol as an officer."""
+    terminal = current_terminal()
+    with located(str(file)):
+        invited = enrolment.read(_text(file))
+    with located(token or ""):
+        uri = None if token is None else TokenUri.parse(token)
+    name = terminal.profile_name or f"{invited.officer.member}-{invited.officer.name}"
+    folder = profiles.home() / Path(name).name
+    if (folder / profiles.PROFILE_FILE).exists() and profiles.load(folder).id != invited.officer:
+        raise misused("--profile", _("The profile {name} is another officer's.").format(name=folder.name))
+    _show(terminal, invited)
+    done = enrolment.enrolled_before(folder, invited)
+    if done is None:
+        ask = terminal.passphrase if new_keys.are_made(folder, invited.label) else terminal.new_passphrase
+        with Tokens(terminal.pin) as tokens:
+            made = enrolment.make_keys(folder, invited, Sealer(ask), tokens, uri)
+            done = run(enrolment.enrol(invited, made, lambda reason: _wait(terminal, reason)))
+    _tell(terminal, done)
+
+
+def _text(file: Path) -> str:
+    """Return the text of an invitation's file."""
+    try:
+        if str(file) == "-":
+            return sys.stdin.read(MAX_FILE_CHARACTERS)
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(MAX_FILE_CHARACTERS)
+    except OSError as error:
+        raise disk_problem(error, str(file)) from error
+
+
+def _show(terminal: Terminal, invited: Invited) -> None:
+    """Print what the invitation says, before anything is made."""
+    roles = ", ".join(_(ROLES[role]) if role in ROLES else role for role in invited.roles)
+    terminal.note(
+        _("You are invited as {name} of {member}: {roles}.").format(
+            name=invited.officer.name, member=invited.officer.member, roles=roles
+        )
+    )
+    if invited.unit:
+        terminal.note(_("Unit: {unit}").format(unit=invited.unit))
+    terminal.note(_("The invitation is good until {time}.").format(time=time_text(invited.expiry_time)))
+
+
+def _wait(terminal: Terminal, reason: str) -> None:
+    """Name what the node waits for."""
+    terminal.note(
+        _("The invitation waits for another member's node to witness it …")
+        if reason == "not_witnessed"
+        else _("The node is busy: trying again …")
+    )
+
+
+def _tell(terminal: Terminal, done: Enrolled) -> None:
+    """Print the six words and what comes next."""
+    words, ahead = enrolment_words(done.digest, lang()), done.node_ahead.total_seconds()
+    differs = abs(done.node_ahead) > CLOCK_TOLERANCE
+    if terminal.wants_json:
+        terminal.json(
+            {
+                "profile": done.profile.name,
+                "folder": str(done.profile.folder),
+                "officer": str(done.profile.id),
+                "words": words,
+                "enrolment_sha256": done.digest.hex(),
+                "node_ahead_seconds": round(ahead),
+            }
+        )
+        return
+    if differs:
+        text = _("The clock of this computer is {length} behind the node's: set it, or messages are refused.")
+        if ahead < 0:
+            text = _("The clock of this computer is {length} ahead of the node's: set it, or messages are refused.")
+        terminal.warn(text.format(length=span_text(abs(done.node_ahead))))
+    terminal.say(_("Your keys and certificates are in {folder}.").format(folder=done.profile.folder))
+    terminal.say(
+        _("Telephone the administrator of your node now, on a number that you know, and read these six words:")
+    )
+    terminal.say()
+    terminal.say(f"    {words}", style="bold")
+    terminal.say()
+    terminal.say(_("Once the administrator has confirmed them, you can work: paiza inbox. Then delete the invitation."))
