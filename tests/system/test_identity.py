@@ -30,6 +30,7 @@ IN: Final = "(let in)"
 VERBS_SAY: Final = frozenset(
     {
         "ok",
+        "directory_invalid",
         "malformed",
         "unsupported_version",
         "unknown_id",
@@ -45,22 +46,23 @@ VERBS_SAY: Final = frozenset(
 # Which callers each action of the policy is permitted to, of those an RPC is for; "-": any known caller. Peer: the
 # node of another active member. The rest: officers of the own member, by role.
 TABLE: Final = """
-               peer  liaison  duty    authoriser  coordinator  auditor  custodian
--              in    in       in      in          in           in       in
-exchange       in    .        .       .           .            .        .
-consult        in    .        .       .           .            .        .
-read_register  in    in       in      in          in           in       in
-session        .     in       in      in          in           in       in
-list           .     in       in      in          in           in       denied
-trail          .     in       in      in          in           in       denied
-evidence       .     in       in      in          in           in       denied
-watch          .     in       in      in          in           denied   denied
-search         .     in       in      in          in           denied   denied
-review         .     in       in      in          denied       denied   denied
-hold           .     denied   in      in          in           denied   denied
-read_log       .     denied   denied  denied      in           in       denied
-oversee        .     denied   denied  denied      in           denied   denied
-ceremony       .     denied   denied  denied      denied       denied   in
+                   peer  liaison  duty    authoriser  coordinator  auditor  custodian  data
+-                  in    in       in      in          in           in       in         in
+exchange           in    .        .       .           .            .        .          .
+consult            in    .        .       .           .            .        .          .
+read_register      in    in       in      in          in           in       in         in
+session            .     in       in      in          in           in       in         in
+list               .     in       in      in          in           in       denied     denied
+trail              .     in       in      in          in           in       denied     denied
+evidence           .     in       in      in          in           in       denied     denied
+watch              .     in       in      in          in           denied   denied     denied
+search             .     in       in      in          in           denied   denied     denied
+review             .     in       in      in          denied       denied   denied     denied
+hold               .     denied   in      in          in           denied   denied     denied
+read_log           .     denied   denied  denied      in           in       denied     denied
+oversee            .     denied   denied  denied      in           denied   denied     denied
+ceremony           .     denied   denied  denied      denied       denied   in         denied
+publish_directory  .     denied   denied  denied      denied       denied   denied     in
 """
 WORDS: Final = {"in": IN, ".": "forbidden", "denied": "policy_denied"}
 
@@ -165,7 +167,7 @@ def test_every_identity_is_minted(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian"]
+    "who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data"]
 )
 async def test_exactly_the_right_ones_pass(scene: Scene, who: str) -> None:
     """Every RPC lets in whom the table says and refuses everybody else with the reason the table says."""

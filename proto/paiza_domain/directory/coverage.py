@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from paiza_domain.directory import times
 from paiza_domain.directory.model import DAYS, Directory, Interval, LiaisonOfficer, Shift
@@ -35,16 +35,17 @@ def holes(directory: Directory, members: Iterable[str], kinds: Sequence[str], wi
 
     Somebody on duty covers everything; an officer what the directory says, in their hours, until the posting ends.
     """
-    shifts = _shifts(directory)
+    shifts = _merged(_shifts(directory), within)
+    posted = [each for each in directory.officers if not each.is_expired(within.begin.date())]
+    reached = {each.id: _merged(_reached(each, within), within) for each in posted}
     known: dict[tuple[str, ...], tuple[Interval, ...] | None] = {}
 
     def free(member: str, kind: str) -> tuple[Interval, ...] | None:
         """Return the holes of one member and kind; None if no officer is there for them."""
-        officers = [each for each in directory.officers if each.works_with(member, kind) and _is_posted(each, within)]
-        key = tuple(each.id for each in officers)
+        key = tuple(each.id for each in posted if each.works_with(member, kind))
         if key not in known:
-            reached = [interval for each in officers for interval in _reached(each, within)]
-            known[key] = _free([*shifts, *reached], within) if officers else None
+            intervals = {interval for officer in key for interval in reached[officer]}
+            known[key] = _free([*shifts, *intervals], within) if key else None
         return known[key]
 
     found: list[Hole] = []
@@ -59,10 +60,6 @@ def holes(directory: Directory, members: Iterable[str], kinds: Sequence[str], wi
     return tuple(found)
 
 
-def _is_posted(officer: LiaisonOfficer, within: Interval) -> bool:
-    return not officer.is_expired(within.begin.date())
-
-
 def _shifts(directory: Directory) -> list[Interval]:
     return [] if directory.duty is None else [each.interval for each in directory.duty.shifts]
 
@@ -73,12 +70,22 @@ def _reached(officer: LiaisonOfficer, within: Interval) -> list[Interval]:
     if hours is None:
         zone, spans = None, [(within.begin, within.end)]
     else:
-        zone = times.zone(hours.time_zone) or times.zone("UTC")
+        zone = times.zone(hours.time_zone) or UTC
         day = within.begin.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
         days = [day + timedelta(days=each) for each in range((within.end - within.begin).days + 4)]
         spans = [times.local_span(each, hours.begin, hours.end) for each in days if DAYS[each.weekday()] in hours.days]
     last = datetime.combine(officer.expiry, datetime.max.time(), zone or within.begin.tzinfo)
     return [Interval(begin, min(end, last)) for begin, end in spans if begin < last]
+
+
+def _merged(taken: Iterable[Interval], within: Interval) -> list[Interval]:
+    """Return the parts of an interval that others cover, joined."""
+    found, at = list[Interval](), within.begin
+    for gap in (*_free(taken, within), Interval(within.end, within.end)):
+        if gap.begin > at:
+            found.append(Interval(at, gap.begin))
+        at = gap.end
+    return found
 
 
 def _free(taken: Iterable[Interval], within: Interval) -> tuple[Interval, ...]:

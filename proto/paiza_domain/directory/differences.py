@@ -1,7 +1,7 @@
 """What a new directory changes of an old one, in words: what a data officer reads before it is published."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from paiza_domain.directory import times
@@ -89,7 +89,7 @@ def shift_text(shift: Shift, zone: str, lang: str) -> str:
 
 def moment_text(time: datetime, zone: str, lang: str) -> str:
     """Return a time in a time zone, with the offset; in UTC if this machine does not know the zone."""
-    local = time.astimezone(times.zone(zone) or times.zone("UTC"))
+    local = time.astimezone(times.zone(zone) or UTC)
     return f"{time_text(local, lang)} {local:%z}"
 
 

@@ -71,7 +71,7 @@ def parse_written(text: str, local: ZoneInfo | None) -> datetime:
             time = time.astimezone(UTC)
         else:
             plain = datetime(int(year), int(month), int(day), int(found[7]), int(found[8]))  # noqa: DTZ001 - local time
-            time = _in_zone(plain, local or ZoneInfo("UTC"))
+            time = plain.replace(tzinfo=UTC) if local is None else _in_zone(plain, local)
     except (ValueError, OverflowError):
         raise TimeError("local_time_malformed") from None
     if time.year not in YEARS:
