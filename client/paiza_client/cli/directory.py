@@ -19,7 +19,7 @@ from paiza_client.sdk import directories
 from paiza_client.sdk.directories import Directories
 from paiza_domain import directory as said
 from paiza_domain import kinds
-from paiza_domain.directory import Directory, DirectoryError
+from paiza_domain.directory import Directory, DirectoryError, Known
 from paiza_domain.drafts.yaml_tree import MAX_BYTES
 from paiza_officer.errors import Refused
 from paiza_officer.profiles import write_private
@@ -147,17 +147,17 @@ def _read(terminal: Terminal, path: Path) -> _Draft:
         raise Refused("file_unreadable", str(path), error.strerror or "") from error
     except UnicodeDecodeError as error:
         raise Refused("invalid_draft", str(path), "not UTF-8") from error
-    member = terminal.profile().member
+    member, register = terminal.profile().member, register_in_use(terminal)
+    known = directories.of(register)
     try:
-        new, replaces = said.read_draft(member, text, kinds.all_kinds())
+        may_name = Known(kinds=frozenset(kinds.all_kinds()), members=frozenset(known.published))
+        new, replaces = said.read_draft(member, text, may_name)
     except DirectoryError as error:
         raise_field_problems(str(path), error.errors)
         raise AssertionError("a draft error names at least one field") from error
-    register = register_in_use(terminal)
     base = _published(register, member)
     if replaces != base.hex()[:NAMED]:
         raise Refused("directory_conflict", str(path))
-    known = directories.of(register)
     return _Draft(new, known.published[member].directory, base, known)
 
 

@@ -7,7 +7,9 @@ from typing import Any, Final
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.language import N_, _, date_text
 from paiza_client.sdk.directories import Directories, Warnings
+from paiza_domain import kinds
 from paiza_domain.directory import (
+    ALL,
     Directory,
     Hole,
     Interval,
@@ -50,7 +52,7 @@ def officers_table(terminal: Terminal, known: Directories, officers: Sequence[Li
             each.name,
             ", ".join(filter(None, (each.posted_in, each.posting))),
             ", ".join(_accredited(known, each)),
-            ", ".join((*each.covers, *each.kinds)),
+            ", ".join((*(_("all members") if covered == ALL else covered for covered in each.covers), *each.kinds)),
             ", ".join(each.languages),
             _("at any time") if each.hours is None else hours_text(each.hours),
             contacts_text(each.contacts),
@@ -92,7 +94,7 @@ def duty_table(terminal: Terminal, known: Directories, members: Sequence[str], n
             rows.append((member, _("nobody, by the roster"), "", contacts_text(duty.contacts)))
     if rows:
         terminal.say()
-        terminal.table((_("Member"), _("On duty now"), _("Until"), _("Contacts")), rows)
+        terminal.table((_("Member"), _("On duty now"), _("On duty until"), _("Contacts")), rows)
 
 
 def who_text(directory: Directory, shift: Shift) -> str:
@@ -138,13 +140,23 @@ def warning_texts(directory: Directory, found: Warnings) -> list[str]:
 
 
 def _hole_text(hole: Hole, zone: str) -> str:
-    what = ", ".join(hole.kinds) or _("all kinds of messages")
+    what = _kinds_text(hole.kinds)
     if not hole.intervals:
         return _("No officer covers {member}: {what}.").format(member=hole.member, what=what)
     intervals = "; ".join(_interval_text(each, zone) for each in hole.intervals)
     return _("Nobody can be reached for {member} ({what}) {interval}.").format(
         member=hole.member, what=what, interval=intervals
     )
+
+
+def _kinds_text(named: Sequence[str]) -> str:
+    """Return kinds of messages on one line; of most of them, those that are not meant. None stand for all."""
+    others = [each for each in kinds.all_kinds() if each not in named]
+    if not named:
+        return _("all kinds of messages")
+    if len(others) < len(named):
+        return _("all kinds of messages but {kinds}").format(kinds=", ".join(others))
+    return ", ".join(named)
 
 
 def _interval_text(interval: Interval, zone: str) -> str:

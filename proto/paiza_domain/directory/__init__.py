@@ -5,6 +5,7 @@ about messages: it tells people whom to call.
 """
 
 from paiza_domain.directory.accreditation import Accreditation, accreditations, unmatched
+from paiza_domain.directory.content import Known
 from paiza_domain.directory.coverage import Hole, holes, on_duty, roster_gaps
 from paiza_domain.directory.differences import differences, hours_text, moment_text, shift_text
 from paiza_domain.directory.documents import DirectoryError, Published, State, path_of, published, read, to_bytes
@@ -30,6 +31,7 @@ __all__ = [
     "DutyRoster",
     "Hole",
     "Interval",
+    "Known",
     "LiaisonOfficer",
     "Published",
     "Shift",

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from paiza_domain import codes
 from paiza_domain.directory import times
 from paiza_domain.directory.fields import Faults, Fields
 from paiza_domain.directory.model import (
@@ -57,18 +59,24 @@ Clock = Callable[[str, str], datetime]
 """Parses a time, given the time zone of the roster; raises `times.TimeError`."""
 
 
-def parse(
-    member: str, values: object, faults: Faults, clock: Clock, kinds: Mapping[str, object] | None = None
-) -> Directory:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The kinds of messages and the ids of members that a draft may name, beside the codes of states."""
+
+    kinds: frozenset[str]
+    members: frozenset[str]
+
+
+def parse(member: str, values: object, faults: Faults, clock: Clock, known: Known | None = None) -> Directory:
     """Parse the directory of a member; what is wrong is added to ``faults``, and the result counts only without any.
 
-    ``kinds`` are the known kinds of messages; without them any name is one, as a newer program may know more.
+    Without ``known`` any kind and member is one: a newer program or a later register may know more.
     """
     top = Fields(values, "", faults, (*TOP, "format"))
-    officers = [_officer(member, each, kinds) for each in top.each("officers", MAX_OFFICERS, OFFICER)]
+    officers = [_officer(member, each, known) for each in top.each("officers", MAX_OFFICERS, OFFICER)]
     ids = _once([each.id for each in officers], "officers", faults)
     duty = top.inner("duty", DUTY)
-    confirmed = [_confirmation(each) for each in top.each("confirmed", MAX_CONFIRMED, CONFIRMED)]
+    confirmed = [_confirmation(each, known) for each in top.each("confirmed", MAX_CONFIRMED, CONFIRMED)]
     _once([f"{each.member}/{each.officer}" for each in confirmed], "confirmed", faults)
     return Directory(
         member=member,
@@ -103,7 +111,6 @@ def _formed(pattern: re.Pattern[str], expected: str) -> Callable[[str], Problem 
     return lambda text: None if pattern.fullmatch(text) else ("code_malformed", {"expected": expected})
 
 
-_is_member: Final = _formed(_MEMBER, "kaz")
 _is_id: Final = _formed(_ID, "petrov, a.petrov")
 _is_language: Final = _formed(_WORD, "ru")
 
@@ -124,13 +131,30 @@ def _contacts(fields: Fields) -> Mapping[str, str]:
     return fields.pairs("contacts", _WORD, "telephone, email", MAX_CONTACTS)
 
 
-def _officer(member: str, fields: Fields, kinds: Mapping[str, object] | None) -> LiaisonOfficer:
-    def is_kind(text: str) -> Problem | None:
-        if kinds is not None and text not in kinds:
-            return "kind_unknown", {"value": text, "suggestion": nearest(text, kinds)}
+def _is_kind(known: Known | None) -> Callable[[str], Problem | None]:
+    def check(text: str) -> Problem | None:
+        if known is not None and text not in known.kinds:
+            return "kind_unknown", {"value": text, "suggestion": nearest(text, known.kinds)}
         return _formed(_WORD, "seizure-notice")(text)
 
-    covers = fields.texts("covers", _is_member, MAX_MEMBERS, needed=True)
+    return check
+
+
+def _is_member(known: Known | None, *words: str) -> Callable[[str], Problem | None]:
+    """Return the check of a member's id, or the code of a state in small letters, or one of these words."""
+
+    def check(text: str) -> Problem | None:
+        problem = _formed(_MEMBER, "kaz")(text)
+        if problem or known is None or text in {*known.members, *words} or text.upper() in codes.load("country"):
+            return problem
+        return "member_unknown", {"value": text, "suggestion": nearest(text, known.members)}
+
+    return check
+
+
+def _officer(member: str, fields: Fields, known: Known | None) -> LiaisonOfficer:
+    is_member = _is_member(known)
+    covers = fields.texts("covers", _is_member(known, ALL), MAX_MEMBERS, needed=True)
     if ALL in covers and len(covers) > 1:
         fields.fault("covers", ("not_allowed_here", {}))
     contacts = _contacts(fields)
@@ -140,11 +164,11 @@ def _officer(member: str, fields: Fields, kinds: Mapping[str, object] | None) ->
         member=member,
         id=fields.text("id", _is_id),
         name=fields.text("name"),
-        posted_in=fields.text("posted_in", _is_member),
+        posted_in=fields.text("posted_in", is_member),
         posting=fields.text("posting", needed=False),
-        accredited_to=fields.texts("accredited_to", _is_member, MAX_MEMBERS, needed=False),
+        accredited_to=fields.texts("accredited_to", is_member, MAX_MEMBERS, needed=False),
         covers=covers,
-        kinds=fields.texts("kinds", is_kind, MAX_MEMBERS, needed=False),
+        kinds=fields.texts("kinds", _is_kind(known), MAX_MEMBERS, needed=False),
         languages=fields.texts("languages", _is_language, MAX_LANGUAGES, needed=True),
         contacts=contacts,
         hours=_hours(fields.inner("hours", HOURS)),
@@ -225,9 +249,9 @@ def _refuse_overlaps(shifts: list[tuple[Shift, Fields]]) -> None:
         until[who] = max(until.get(who, shift.interval.end), shift.interval.end)
 
 
-def _confirmation(fields: Fields) -> Confirmation:
+def _confirmation(fields: Fields, known: Known | None) -> Confirmation:
     return Confirmation(
-        member=fields.text("member", _is_member),
+        member=fields.text("member", _is_member(known)),
         officer=fields.text("officer", _is_id),
         name=fields.text("name"),
     )

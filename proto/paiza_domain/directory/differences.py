@@ -80,11 +80,9 @@ def _listed(text: str, confirmed: Iterable[Confirmation], lang: str) -> Iterator
 
 def shift_text(shift: Shift, zone: str, lang: str) -> str:
     """Return a shift in words, in local time: from, until, and who is on duty."""
-    who = " ".join(each for each in (shift.officer, shift.name) if each)
-    contacts = _text(shift.contacts, lang) if shift.contacts else ""
-    said = " ".join(f"({each})" for each in (who, contacts) if each)
     begin, end = (moment_text(each, zone, lang) for each in (shift.interval.begin, shift.interval.end))
-    return f"{begin} – {end} {said}".strip()
+    said = ", ".join(each for each in (shift.officer, shift.name, _text(shift.contacts, lang)) if each)
+    return f"{begin} – {end}" + (f": {said}" if said else "")
 
 
 def moment_text(time: datetime, zone: str, lang: str) -> str:

@@ -15,11 +15,8 @@ REPLACES: Final = "replaces"
 """The field with the beginning of the SHA-256 of the published file that the draft was made from; empty for none."""
 
 
-def read_draft(member: str, text: str, kinds: Mapping[str, object]) -> tuple[Directory, str]:
-    """Parse a draft of a member's directory; return it with what it replaces. `DirectoryError` names every fault.
-
-    ``kinds`` are the known kinds of messages, by name.
-    """
+def read_draft(member: str, text: str, known: content.Known) -> tuple[Directory, str]:
+    """Parse a draft of a member's directory; return it with what it replaces. `DirectoryError` names every fault."""
     try:
         tree = parse(text)
     except TreeError as error:
@@ -30,7 +27,7 @@ def read_draft(member: str, text: str, kinds: Mapping[str, object]) -> tuple[Dir
     replaces = ""
     if isinstance(values, dict):
         replaces = str(values.pop(REPLACES, "") or "")
-    found = content.parse(member, values, faults, _written, kinds)
+    found = content.parse(member, values, faults, _written, known)
     _check_zones(found, faults)
     if not faults.found and len(to_bytes(found)) > MAX_BYTES:
         faults.add("", "draft_too_large", most=MAX_BYTES)

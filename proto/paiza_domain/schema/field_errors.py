@@ -53,6 +53,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "kind_unknown": N_("There is no kind of message “{value}”.{suggestion}"),
     "local_time_malformed": N_("Not a time such as 2026-11-23 14:30."),
     "member_malformed": N_("Not a member id such as kaz: 2 to 16 small letters, digits or hyphens."),
+    "member_unknown": N_("“{value}” is neither a member of the federation nor the code of a state.{suggestion}"),
     "missing": N_("This field must be filled in."),
     "moment_malformed": N_(
         "Not a time such as 2026-11-23T14:30+05:00 (2026-11-23T14+05:00 or 2026-11-23 where less is known)."

@@ -51,6 +51,7 @@ FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the node's role anew because it expires
 MAX_COMPARED: Final = 1000  # roots of others that are remembered as compared
+UNSIGNED_SECONDS: Final = 60.0  # after which a key that could not be opened is tried again
 PUBLISHED_ROUNDS: Final = 10  # that a revocation waits for its publication
 
 log = structlog.get_logger("paiza.register")
@@ -116,6 +117,7 @@ class RegisterRefresh:
         self._revocations_key = revocations_key
         self._directory = directory
         self._revocations_from = float("-inf")
+        self._directory_from = float("-inf")
         self._revoking: list[tuple[bytes, bytes]] = []
         self._loop = asyncio.get_running_loop()
         self._members: dict[str, _Member] = {}
@@ -433,8 +435,9 @@ class RegisterRefresh:
         if any(role in each.roles and each.reason is None for each in waits):
             return
         directory = self._directory()
-        if directory is not None and not directory.is_due(
-            held.register.reference.get(f"members/{member}/liaison.json")
+        if directory is not None and (
+            monotonic() < self._directory_from
+            or not directory.is_due(held.register.reference.get(f"members/{member}/liaison.json"))
         ):
             directory = None
         if not self._revoking and directory is None:
@@ -446,6 +449,7 @@ class RegisterRefresh:
             signer = await asyncio.to_thread(self._revocations_key)
         except NodeStopped as error:
             log.warning("node_role_not_signed", reason=error.reason)
+            self._directory_from = monotonic() + UNSIGNED_SECONDS
             return
         content = None if directory is None else directory.data
         self.submit(
