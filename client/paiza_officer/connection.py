@@ -20,7 +20,7 @@ from paiza_officer import channel, register_cache, unlocked
 from paiza_officer.channel import Channel
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
 from paiza_officer.profiles import Credentials, Profile, check_validity
-from paiza_register import FetchMissing, Register
+from paiza_register import Fetch, FetchMissing, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.identity.tokens import Tokens
 from paiza_wire.message import OfficerSigner
@@ -140,6 +140,7 @@ async def refresh(profile: Profile, opened: Channel) -> Register:
             try:
                 found = register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
                 register_cache.check_newest_root(profile, found)
+                found = newest(register_cache.reader(profile), fetch)
             except OSError as error:
                 raise disk_problem(error, str(profile.register_cache)) from error
         return found
@@ -152,6 +153,22 @@ async def refresh(profile: Profile, opened: Channel) -> Register:
         # The last set still counts, but the node did not answer: nothing can be sent or read now.
         raise _unreachable(profile, failures[0])
     return refreshed
+
+
+def newest(reader: RegisterReader, fetch: Fetch) -> Register:
+    """Return the newest register of a node.
+
+    The files are fetched one by one. Between two of them the node may put another register into force, which lacks the
+    next one: then it is fetched once more.
+    """
+    try:
+        found = reader.refresh(datetime.now(UTC), fetch)
+    except Unavailable:
+        found = None
+    error = reader.last_error
+    if found is None or (error is not None and error.reason == "register_unavailable"):
+        return reader.refresh(datetime.now(UTC), fetch)
+    return found
 
 
 def _unreachable(profile: Profile, error: PaizaError) -> PaizaError:

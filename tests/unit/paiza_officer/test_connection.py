@@ -1,4 +1,4 @@
-"""What an officer is told before a call: the reason for which the node would only close the connection."""
+"""What happens before a call: the register is renewed, and an officer is told why the node would not admit them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,10 @@ import pytest
 
 from paiza_officer import connection, profiles
 from paiza_officer.errors import ProfileProblem
+from paiza_register import FetchMissing, RegisterReader
 from paiza_trust import dev
 from tests.registers import read_register
+from tests.unit.paiza_register.conftest import Holder
 
 
 def test_an_officer_of_a_suspended_member_is_told_whom_to_call(tmp_path: Path) -> None:
@@ -23,3 +25,26 @@ def test_an_officer_of_a_suspended_member_is_told_whom_to_call(tmp_path: Path) -
     with pytest.raises(ProfileProblem, match="own_member_suspended") as caught:
         connection._check_own_certificate(suspended, profile, unused)
     assert (caught.value.where, caught.value.detail) == ("uzb", "kaz, tjk")
+
+
+def test_a_register_that_changes_while_it_is_fetched_is_fetched_again(tmp_path: Path) -> None:
+    """The node puts another one into force between two files, and lacks the next file of the one before."""
+    dev.create(tmp_path / "f", ["kaz", "tjk"], base_port=20_000)
+    holder = Holder(tmp_path / "f")
+    served, path = [holder.files()], "members/kaz/liaison.json"
+    holder.advance().put(path, b"{}")
+
+    def fetch(name: str, _most: int) -> bytes:
+        if name.endswith("liaison.json") and len(served) == 1:
+            served.append(holder.files())
+            raise FetchMissing(name)
+        if name not in served[-1]:
+            raise FetchMissing(name)
+        return served[-1][name]
+
+    reader = RegisterReader(tmp_path / "register", holder.bootstrap)
+    assert connection.newest(reader, fetch).reference[path] == b"{}"
+    holder.advance().put(path, b"[]")
+    served[:] = [holder.files()]
+    holder.advance().put(path, b"[1]")
+    assert connection.newest(reader, fetch).reference[path] == b"[1]"

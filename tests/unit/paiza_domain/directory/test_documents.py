@@ -140,8 +140,10 @@ def test_a_thousand_shifts_are_read_at_once() -> None:
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from([*FILE, "mon", "kaz", "all"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FILE, "id", "from"]), inner),
-    max_leaves=12,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FILE, "id", "from"]), inner, max_size=3)
+    ),
+    max_leaves=8,
 )
 
 
