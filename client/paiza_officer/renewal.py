@@ -12,6 +12,7 @@ here stops the command that connected: what cannot be done now is tried by the n
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -91,7 +92,8 @@ async def _renewed(
         raise
     # 4.
     installed = new_keys.install(new, answer.authentication_certificate, answer.signing_certificate, {})
-    await asyncio.to_thread(client.open_again, profile.folder)
+    with suppress(PaizaError):  # an agent that cannot open the new keys leaves them to the passphrase
+        await asyncio.to_thread(client.open_again, profile.folder)
     return installed
 
 

@@ -1,16 +1,18 @@
 """What happens before a call: the register is renewed, and an officer is told why the node would not admit them."""
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from paiza_officer import connection, profiles
-from paiza_officer.errors import ProfileProblem
-from paiza_register import FetchMissing, RegisterReader
+from paiza_officer import connection, profiles, register_cache
+from paiza_officer.errors import NotProven, ProfileProblem
+from paiza_register import FetchMissing, RegisterReader, joining
 from paiza_trust import dev
-from tests.registers import read_register
+from tests.registers import newest, read_register
 from tests.unit.paiza_register.conftest import Holder
 
 
@@ -48,3 +50,22 @@ def test_a_register_that_changes_while_it_is_fetched_is_fetched_again(tmp_path: 
     served[:] = [holder.files()]
     holder.advance().put(path, b"[1]")
     assert connection.newest(reader, fetch).reference[path] == b"[1]"
+
+
+def test_a_register_must_contain_the_root_that_the_invitation_names(tmp_path: Path) -> None:
+    """An officer's register follows both digests of the invitation; one without its root is refused."""
+    dev.create(tmp_path / "f", ["kaz", "tjk"], base_port=20_000)
+    profile, carried = profiles.load(tmp_path / "f/home/kaz-liaison"), newest(tmp_path / "f")
+    current = register_cache.reader(profile).accept(carried.files, datetime.now(UTC))
+    register_cache.check_newest_root(profile, current)
+    file = profile.folder / joining.DIGESTS
+    digests: dict[str, Any] = joining.digests(carried)
+    file.write_text(json.dumps(digests))
+    register_cache.check_newest_root(profile, current)
+    for reason, changed in (
+        ("register_forked", {"version": carried.newest, "sha256": bytes(32).hex()}),
+        ("register_rolled_back", {"version": carried.newest + 1, "sha256": bytes(32).hex()}),
+    ):
+        file.write_text(json.dumps({**digests, "newest_root": changed}))
+        with pytest.raises(NotProven, match=reason):
+            register_cache.check_newest_root(profile, current)

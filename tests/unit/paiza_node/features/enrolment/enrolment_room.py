@@ -29,6 +29,7 @@ from paiza_node.features.enrolment.issuing import (
 )
 from paiza_node.features.enrolment.renew import Renew
 from paiza_node.features.officers.certificates import sleeping, waiting_keys_sha256
+from paiza_node.features.officers.change import suspend
 from paiza_node.features.officers.enrol import confirm, invite
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import (
@@ -205,6 +206,15 @@ class EnrolmentRoom:
         officer = str(SpiffeId(MEMBER, FEDERATION, "officer", name))
         digest = waiting_keys_sha256(sleeping(self.certificates(name)))
         self.commit(lambda tx: confirm(tx, officer, digest, actor=OPERATOR))
+        self._read_officers()
+
+    def suspend(self, name: str) -> None:
+        """Suspend an officer."""
+        officer = str(SpiffeId(MEMBER, FEDERATION, "officer", name))
+        self.commit(lambda tx: suspend(tx, officer, "on leave", stolen=False, actor=OPERATOR))
+        self._read_officers()
+
+    def _read_officers(self) -> None:
         self.directory = OfficerDirectory(self.core.store)
         self.renew = Renew(self.core, self.directory, self.issuer)
 
