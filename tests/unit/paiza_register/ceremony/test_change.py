@@ -375,10 +375,7 @@ def test_rules_change(world: World) -> None:
         (Policy(12, 169, {}, {}), "malformed"),
         (Policy(12, 24, {"agreement-y.cedar": ""}, {}), "conflict"),
         (Policy(12, 24, {"agreement-y.cedar": "permit (principal"}, {}), "policy_invalid"),
-        (
-            Policy(12, 24, {"agreement-y.cedar": 'forbid (principal, action == Paiza::Action::"fly", resource);'}, {}),
-            "policy_invalid",
-        ),
+        (Policy(12, 24, {"agreement-y.cedar": UNKNOWN_ACTION}, {}), "policy_invalid"),
         (Policy(12, 24, {"federation.json": "x"}, {}), "malformed"),
         (Policy(12, 24, {"members/kaz/member.json": "x"}, {}), "malformed"),
         (Policy(12, 24, {"agreement-../x.cedar": "x"}, {}), "malformed"),

@@ -40,7 +40,8 @@ def acts(world: World) -> Iterator[Act]:
     """Yield one act of each form."""
     yield world.change(SUSPEND, member="uzb", threshold=2)
     yield world.change(LOG_ORIGIN, member="uzb", vkey=new_log("uzb", 2)[1])
-    yield world.change(POLICY, policy=Policy(12, 24, {"agreement-x.cedar": "permit;\n"}, {}))
+    rules = {"agreement-x.cedar": "forbid (principal, action, resource);\n"}
+    yield world.change(POLICY, policy=Policy(12, 24, rules, {}))
     yield world.change(RESIGN)
     yield publication("uzb", {"members/uzb/profile.json": b"{}\n"}, world.base, world.now)
 
