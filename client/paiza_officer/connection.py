@@ -19,7 +19,7 @@ from paiza.core.v1 import register_pb2, register_pb2_grpc
 from paiza_officer import channel, register_cache, unlocked
 from paiza_officer.channel import Channel
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
-from paiza_officer.profiles import Credentials, Profile, check_validity
+from paiza_officer.profiles import Credentials, Profile, check_certificate
 from paiza_register import Fetch, FetchMissing, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.identity.tokens import Tokens
@@ -57,7 +57,8 @@ async def connect(
     """
     ask = passphrase or no_passphrase
     credentials = await asyncio.to_thread(unlocked.authentication, profile, ask)
-    check_validity(profile.authentication_certificate, credentials.certificate_der, datetime.now(UTC))
+    certificate, now = credentials.certificate_der, datetime.now(UTC)
+    check_certificate(profile.authentication_certificate, certificate, "authentication", now)
     current, roots = await _believed_register(profile, credentials)
     opened = channel.open_channel(profile, credentials, roots)
     with Tokens(pin or no_pin) as tokens:

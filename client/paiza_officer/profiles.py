@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Final
 
 from paiza_officer.errors import FieldProblem, Misused, ProfileProblem, located
-from paiza_wire.identity import SpiffeId, key_files, keys, load_certificate
-from paiza_wire.identity.certificate_profiles import p256_key
+from paiza_wire.identity import CertificateUse, SpiffeId, key_files, keys, load_certificate
+from paiza_wire.identity.certificate_profiles import is_for_use, p256_key
 from paiza_wire.identity.key_files import open_key
 from paiza_wire.identity.private_keys import P256
 from paiza_wire.identity.sealing import Sealer
@@ -200,7 +200,7 @@ def open_signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Token
     ProfileProblem names the key or the certificate, which has expired, or does not belong to the key.
     """
     _certificate_pem, certificate = read_certificate(profile.signing_certificate)
-    check_validity(profile.signing_certificate, certificate, now)
+    check_certificate(profile.signing_certificate, certificate, "signing", now)
     with located(str(profile.signing_key), ProfileProblem):
         key = (
             tokens.signer(profile.signing_key)
@@ -213,10 +213,15 @@ def open_signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Token
     return OfficerSigner(str(profile.id), certificate, partial(keys.sign, key))
 
 
-def check_validity(file: Path, certificate: bytes, now: datetime) -> None:
-    """Refuse an expired certificate (DER) here: a node would only close the connection, without a reason."""
+def check_certificate(file: Path, certificate: bytes, use: CertificateUse, now: datetime) -> None:
+    """Refuse a certificate (DER) that has expired or is for another use.
+
+    A node would only close the connection, without a reason.
+    """
     with located(str(file), ProfileProblem):
         parsed = load_certificate(certificate)
+        if not is_for_use(parsed, "officer", use):
+            raise ProfileProblem("wrong_certificate", str(file), f"no certificate for {use}")
         if not parsed.not_valid_before_utc <= now <= parsed.not_valid_after_utc:
             until = parsed.not_valid_after_utc.isoformat(timespec="minutes")
             raise ProfileProblem("certificate_expired", str(file), f"valid until {until}")

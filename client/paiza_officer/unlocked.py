@@ -9,7 +9,14 @@ from datetime import datetime
 from functools import cache
 
 from paiza_officer.agent import client
-from paiza_officer.profiles import Credentials, Profile, check_validity, open_credentials, open_signer, read_certificate
+from paiza_officer.profiles import (
+    Credentials,
+    Profile,
+    check_certificate,
+    open_credentials,
+    open_signer,
+    read_certificate,
+)
 from paiza_wire.identity import keys, load_certificate
 from paiza_wire.identity.certificate_profiles import p256_key
 from paiza_wire.identity.tokens import Tokens
@@ -34,7 +41,7 @@ def signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Tokens, no
         return open_signer(profile, passphrase, tokens, now)
 
     _pem, der = read_certificate(profile.signing_certificate)
-    check_validity(profile.signing_certificate, der, now)
+    check_certificate(profile.signing_certificate, der, "signing", now)
     name = _fingerprint(der)
     if not client.signs_with(profile.folder, name):
         return opened()

@@ -105,6 +105,11 @@ def _expired(desk: Desk) -> list[str]:
     return ["inbox"]
 
 
+def _exchanged(desk: Desk) -> list[str]:
+    desk.change_profile('"authentication.', '"signing.')
+    return ["inbox"]
+
+
 def _encrypted(desk: Desk, phrase: bytes | None) -> list[str]:
     file = desk.home / "kaz-liaison/authentication.key"
     file.write_bytes(keys.private_key_to_pem(keys.private_key_from_pem(file.read_bytes()), PASSPHRASE))
@@ -204,6 +209,7 @@ TABLE = (
     Row("no passphrase", lambda d: _encrypted(d, None), "passphrase_missing", 6, ""),
     Row("an exposed key", _exposed, "key_exposed", 6, "authentication.key"),
     Row("an expired certificate", _expired, "certificate_expired", 6, "authentication.crt"),
+    Row("a signing certificate for TLS", _exchanged, "wrong_certificate", 6, "signing.crt"),
     Row("another federation's root", _foreign_root, "register_invalid", 5, "127.0.0.1"),
     Row("node down, sending", _node_down, "node_unreachable", 4, "127.0.0.1", waiting=1, profile="uzb-liaison"),
     Row("node down, reading", lambda _: ["inbox"], "node_unreachable", 4, "127.0.0.1", profile="uzb-liaison"),

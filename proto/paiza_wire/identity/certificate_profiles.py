@@ -183,6 +183,15 @@ def check_leaf_profile(
     return public_key
 
 
+def is_for_use(certificate: x509.Certificate, role: Role, use: CertificateUse) -> bool:
+    """Return whether a certificate says that it is for this use; nothing else of it is checked."""
+    try:
+        stated = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except X509_ERRORS:
+        return False
+    return stated == x509.ExtendedKeyUsage(_EXTENDED_USES[role, use])
+
+
 def subject_name(spiffe_id: SpiffeId) -> x509.Name:
     """Return the subject of a certificate for this id."""
     return _name(spiffe_id.federation, f"{spiffe_id.member} {spiffe_id.name or spiffe_id.role}")

@@ -159,12 +159,13 @@ def test_the_signing_key_opens_alone(home: Path) -> None:
 
 
 def test_a_signing_key_of_another_certificate_is_refused(home: Path) -> None:
-    """A signing certificate in whose place that for authentication lies is named."""
-    folder = make(home)
-    (folder / "signing.crt").write_bytes((folder / "authentication.crt").read_bytes())
-    with pytest.raises(ProfileProblem, match="bad_key") as caught:
-        profiles.open_signer(profiles.find(None), never, NO_TOKENS, datetime.now(UTC))
-    assert caught.value.where == str(folder / "signing.crt")
+    """The certificate is named: of another key, or that for authentication in its place."""
+    folder, other = make(home), make(home.parent / "other")
+    for source, reason in ((other / "signing.crt", "bad_key"), (folder / "authentication.crt", "wrong_certificate")):
+        (folder / "signing.crt").write_bytes(source.read_bytes())
+        with pytest.raises(ProfileProblem, match=reason) as caught:
+            profiles.open_signer(profiles.find(None), never, NO_TOKENS, datetime.now(UTC))
+        assert caught.value.where == str(folder / "signing.crt")
 
 
 def test_nothing_is_signed_with_an_expired_certificate(home: Path) -> None:
