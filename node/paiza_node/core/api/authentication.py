@@ -34,7 +34,7 @@ from paiza_node.core.peers.rpcs import ABOUT_REGISTER, FILES
 from paiza_node.core.policy import Principal
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member, Register
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
@@ -80,9 +80,9 @@ class Call:
     context: Any
     task: asyncio.Task[Any] | None
     sends: bool = False
-    refusal: Rejected | None = None
+    refusal: PaizaError | None = None
 
-    def cut(self, refusal: Rejected) -> None:
+    def cut(self, refusal: PaizaError) -> None:
         """End the call with a refusal, as if its caller had cancelled it."""
         if self.refusal is None:
             self.refusal = refusal
@@ -173,15 +173,21 @@ class Authenticator:
         self._identify(method, context)
 
     def cut(self) -> None:
-        """End the calls under way whose callers would no longer be admitted, as if those had cancelled them."""
+        """End the calls under way whose callers would no longer be admitted, as if those had cancelled them.
+
+        Those of officers whose roles or unit changed end too, with the advice to try again.
+        """
         for call in self._calls:
             try:
-                self._identify(call.method, call.context)
+                now = self._identify(call.method, call.context)
             except Rejected as refusal:
                 log.warning("call_cut", method=call.method, reason=refusal.reason, detail=refusal.detail)
                 call.cut(refusal)
             except Unavailable:  # nothing is known against the caller
                 continue
+            else:
+                if now.officer != call.caller.officer:
+                    call.cut(Unavailable("busy", "the officer's roles or unit changed", BUSY_SECONDS))
 
     def _identify(self, method: str, context: Any) -> Caller:
         # 1.
