@@ -36,6 +36,7 @@ from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.audit import log_index
 from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.model import LogIndexRow
+from paiza_node.features.enrolment import store as enrolment_store
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.retention import store as retention_store
@@ -59,6 +60,7 @@ INDICES: Final[tuple[Column[int], ...]] = (
     access_store.officer_table.c.log_index,
     access_store.officer_certificate_table.c.log_index,
     access_store.invitation_table.c.log_index,
+    enrolment_store.renewal_table.c.log_index,
     access_store.opened_table.c.log_index,
     approvals_store.approval_table.c.submitted_index,
     peers_store.finding_table.c.index,
