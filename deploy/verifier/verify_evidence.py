@@ -721,6 +721,13 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
     for one, two in pairwise(entries):
         ordered = one.index < two.index and one.time <= two.time
         need(one.notes[0].origin != two.notes[0].origin or ordered, f"{one.where}: twice, or time runs backwards")
+    carried = dict[str, set[str]]()  # the revocations of its own member that a log had: it never goes back behind them
+    for entry in entries:
+        of, origin = registers.get(entry.fields["register_version"].hex()), entry.notes[0].origin
+        if of is not None and entry.member in of.revoked:
+            lost = carried.get(origin, set()) - of.revoked[entry.member]
+            need(not lost, f"{entry.where}: a register that lacks a revocation which an entry before it had")
+            carried[origin] = of.revoked[entry.member]
     first = min((each for each in entries if each.event == "RELEASED"), key=lambda each: (each.time, each.index))
     authority = signers(signed, header, first, entries, registers)
     logged = [(each["id"], each["role"], bytes.fromhex(each["certificate_sha256"])) for each in authority]

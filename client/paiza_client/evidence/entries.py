@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from paiza.core.v1 import log_pb2, message_pb2
-from paiza_client.verify.logs import LogReader
+from paiza_client.verify.logs import LogReader, Registers
 from paiza_client.verify.model import Proof
 from paiza_client.verify.proven_time import Before, Interval
 from paiza_officer.errors import NotProven, located
@@ -72,6 +72,24 @@ def check_consistent(proofs: Sequence[Proof], filed: Sequence[Filed], reader: Lo
         if proof.origin in last and last[proof.origin][1] > proof.time:
             raise NotProven("bad_proof", where, "the entry is of an earlier time than one before it")
         last[proof.origin] = proof.index, proof.time
+
+
+def check_registers(proofs: Sequence[Proof], registers: Registers) -> None:
+    """Refuse a log that goes back behind a revocation: its entries name registers, each no older than the one before.
+
+    Only the revocations of the log's own member are compared; an entry whose register is not at hand says nothing.
+    """
+    known = {register.version: register for register in registers.all()}
+    carried: dict[str, frozenset[bytes]] = {}
+    for proof in sorted(proofs, key=lambda proof: (proof.origin, proof.index)):
+        register = known.get(proof.register_version)
+        if register is None or proof.member not in register.members:
+            continue
+        revoked = register.members[proof.member].authority.revoked
+        if not carried.get(proof.origin, frozenset()) <= revoked:
+            why = "the entry names a register that lacks a revocation which an entry before it had"
+            raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", why)
+        carried[proof.origin] = revoked
 
 
 def check_other(

@@ -16,7 +16,7 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_client.evidence import container
 from paiza_client.evidence import members as evidence_members
-from paiza_client.evidence.entries import Claim, Filed, check_consistent, check_other
+from paiza_client.evidence.entries import Claim, Filed, check_consistent, check_other, check_registers
 from paiza_client.evidence.members import KEYS, MESSAGE, PARTS
 from paiza_client.evidence.signers import Signed, judge_signers
 from paiza_client.verify import checks, logs
@@ -129,7 +129,8 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
 
     1. Every member has a place in this format.
     2. Every set of the register is whole and comes from the root of trust, at its own time.
-    3. Every entry stands in the log of the member who made it; no two of one log contradict each other.
+    3. Every entry stands in the log of the member who made it; no two of one log contradict each other, and none names
+       a register behind a revocation that an earlier one of its log had.
     4. Where cosignatures say when an entry was made, a quorum of witnesses does.
     5. The author's log holds a release of just this message.
     6. Exactly the required officers signed it, with certificates valid when it was released, under the register of
@@ -155,6 +156,7 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
     filed = evidence_members.entries(members)
     read = [reader.proof(each.log_proof()) for each in filed]
     check_consistent([proof for proof, _ in read], filed, reader)
+    check_registers([proof for proof, _ in read], registers)
     # 4.
     intervals = [_interval(each, entry, registers, reader) for each, (_, entry) in zip(filed, read, strict=True)]
     claims = {

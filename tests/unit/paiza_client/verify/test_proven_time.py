@@ -187,14 +187,7 @@ def test_revocations(tmp_path: Path, second: ModuleType) -> None:
     """A certificate revoked since is said to be; one whose revocation was witnessed before the release is refused."""
     court = Court(tmp_path / "federation")
     case = court.case(recipients=["tjk"]).release()
-    certificate = message_pb2.SignedMessage.FromString(case.signed).signatures[0].certificate
-    entry = {
-        "certificate_sha256": sha256(certificate).hexdigest(),
-        "key_sha256": keys.fingerprint(p256_key(load_certificate(certificate))).hex(),
-        "reason": "keyCompromise",
-        "time": court.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    court.publish({"members/kaz/revoked.json": {"format": 1, "certificates": [entry]}})
+    revoke(court, case)
     case.register_version = court.register.version
     case.receive("tjk").witness("answers", before=None)
     index = case.proofs["released"][0][1]
@@ -207,6 +200,48 @@ def test_revocations(tmp_path: Path, second: ModuleType) -> None:
     del case.spans[-1]
     later = court.now + timedelta(minutes=9)
     cosign(case, index + 1, index, (later, later))
+    assert agreed(second, case.forced(), court.root) is None
+
+
+def revoke(court: Court, case: Case) -> None:
+    """Publish the revocation of the certificate that signed a case's message."""
+    certificate = message_pb2.SignedMessage.FromString(case.signed).signatures[0].certificate
+    entry = {
+        "certificate_sha256": sha256(certificate).hexdigest(),
+        "key_sha256": keys.fingerprint(p256_key(load_certificate(certificate))).hex(),
+    }
+    court.publish({"members/kaz/revoked.json": {"format": 1, "certificates": [entry]}})
+
+
+def test_a_log_does_not_go_back_behind_a_revocation(tmp_path: Path, second: ModuleType) -> None:
+    """A release that names the register before a revocation is refused behind an entry that names the one with it."""
+    officer = "spiffe://kaz.paiza.example/officer/liaison"
+    court = Court(tmp_path / "federation")
+    case = court.case(recipients=["tjk"])
+    before = case.register_version
+    revoke(court, case)
+    shown = {"actor": officer, "part_number": 0, "register_version": court.register.version}
+    case.add("others", "kaz", log_pb2.LOG_EVENT_OPENED, **shown)
+    case.release()
+    assert case.register_version == before
+    assert agreed(second, case.forced(), court.root) is None
+    # The other way round the log only follows the register.
+    court = Court(tmp_path / "another")
+    case = court.case(recipients=["tjk"]).release()
+    revoke(court, case)
+    case.add("others", "kaz", log_pb2.LOG_EVENT_OPENED, **{**shown, "register_version": court.register.version})
+    found = agreed(second, case.forced(), court.root)
+    assert found is not None
+    assert found["signed"][0]["revoked_by"] == [court.register.version.hex()]
+
+
+def test_a_release_under_the_register_that_revokes_is_refused(tmp_path: Path, second: ModuleType) -> None:
+    """A revocation counts from the first register that carries it: a release that names this one proves nothing."""
+    court = Court(tmp_path / "federation")
+    case = court.case(recipients=["tjk"])
+    revoke(court, case)
+    case.register_version = court.register.version
+    case.release()
     assert agreed(second, case.forced(), court.root) is None
 
 
