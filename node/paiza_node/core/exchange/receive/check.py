@@ -52,8 +52,10 @@ class ValidateIncoming:
         A message that fails before step 5 is not attributed to the author, and does not occupy its id.
 
         1. The caller's log holds the given entry, and the entry's time is not in our future.
-        2. The message verifies (`paiza_wire.message.verify`) with certificates valid at the time of its release. One
-           that does not, and names a register we do not have, is tried again after a refresh.
+        2. We have the register that the entry names; else it is tried again after a refresh. The message verifies
+           (`paiza_wire.message.verify`) with certificates valid at the time of its release, under our register, which
+           is then that one or a newer one: no revocation is ever taken back. One that does not, and names a register we
+           do not have, is tried again after a refresh.
         3. Its author is the calling node's member.
         4. It is addressed to us, and the entry is its release to us, by its signers, in their roles.
         5. We have its register version; else it is tried again after a refresh.
@@ -92,6 +94,10 @@ class ValidateIncoming:
         if not dispatch.HasField("release"):
             return self._passed_on.check(dispatch, released, member)
         # 2.
+        if len(released.entry.register_version) != wire.DIGEST_SIZE:
+            raise Rejected("malformed", "the release names no register version")
+        # It may be the one that revokes a signer: until it is here, the own register may be the older one.
+        self._register_cache.check_known(released.entry.register_version)
         try:
             message = wire.verify(dispatch.release.message, register.certificate_verifier(), at=released.time)
         except Rejected:
