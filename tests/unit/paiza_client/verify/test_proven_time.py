@@ -5,7 +5,6 @@ Both verifiers judge every file here, and must say the same.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
@@ -14,12 +13,11 @@ import pytest
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_wire import log_entries
-from paiza_wire.identity import keys
-from paiza_wire.identity.certificate_profiles import load_certificate, p256_key
 from paiza_wire.tlog.cosignatures import add_signatures
 from paiza_wire.tlog.notes import NoteSignature
 from tests.evidence import Case, Court, Log
 from tests.log_entries import entry_of
+from tests.revocations import revocation
 from tests.two_verifiers import agreed, remembering_sets
 
 
@@ -206,11 +204,7 @@ def test_revocations(tmp_path: Path, second: ModuleType) -> None:
 def revoke(court: Court, case: Case) -> None:
     """Publish the revocation of the certificate that signed a case's message."""
     certificate = message_pb2.SignedMessage.FromString(case.signed).signatures[0].certificate
-    entry = {
-        "certificate_sha256": sha256(certificate).hexdigest(),
-        "key_sha256": keys.fingerprint(p256_key(load_certificate(certificate))).hex(),
-    }
-    court.publish({"members/kaz/revoked.json": {"format": 1, "certificates": [entry]}})
+    court.publish({"members/kaz/revoked.json": {"format": 1, "certificates": [revocation(certificate)]}})
 
 
 def test_a_log_does_not_go_back_behind_a_revocation(tmp_path: Path, second: ModuleType) -> None:
