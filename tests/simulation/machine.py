@@ -22,6 +22,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log.ledger import Committed, LogTransaction
 from paiza_node.core.log.model import Head
+from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_answers import LogAnswers
@@ -44,7 +45,6 @@ from paiza_register.model import WitnessKey
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import MemberAuthority, keys
-from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle, tiles
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.cosignatures import WitnessSigner
@@ -55,6 +55,8 @@ from tests.simulation.network import Network
 BEGIN: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FEDERATION: Final = "paiza.example"
 VERSION: Final = bytes(32)
+FOLLOWED: Final = BEGIN + timedelta(seconds=40)  # from then on each log is signed with its second key too
+ABANDONED: Final = BEGIN + timedelta(seconds=80)  # and from then on with that one alone
 
 T = TypeVar("T")
 
@@ -80,17 +82,28 @@ class Identity:
 
     member: Member
     log: SignerKey
+    following: SignerKey
     witness: WitnessSigner
 
     @classmethod
     def make(cls, name: str) -> "Identity":
         """Make a member with fresh keys."""
-        log = SignerKey.from_ed25519(f"{name}.{FEDERATION}/log/1", keys.generate_ed25519())
+        log, following = (
+            SignerKey.from_ed25519(f"{name}.{FEDERATION}/log/1", keys.generate_ed25519()) for _ in range(2)
+        )
         witness = WitnessSigner.from_seed(f"{name}.{FEDERATION}/witness/1", name.encode().ljust(32, b"."))
         authority = MemberAuthority(name, FEDERATION, (), ())
-        log_key = LogKey(log.verifier_key.name, log.verifier_key.to_vkey(), None, log.verifier_key)
+        log_keys = tuple(
+            LogKey(each.name, each.to_vkey(), until, each)
+            for each, until in ((log.verifier_key, ABANDONED), (following.verifier_key, None))
+        )
         witness_key = WitnessKey(witness.witness_key.name, witness.witness_key.to_vkey(), None, witness.witness_key)
-        return cls(Member(name, {}, "active", authority, (), (log_key,), (witness_key,), (), 1), log, witness)
+        return cls(Member(name, {}, "active", authority, (), log_keys, (witness_key,), (), 1), log, following, witness)
+
+    def log_signer(self, now: datetime) -> LogSigner:
+        """Return what signs the log at a time."""
+        held = [self.log] if now < FOLLOWED else [self.log, self.following]
+        return LogSigner(held, self.member.log_keys)
 
 
 def make_register(identities: list[Identity]) -> Register:
@@ -157,18 +170,31 @@ class Disk:
 class Ledger:
     """The log of a node, committing at once."""
 
-    def __init__(self, disk: Disk, signer: SignerKey, clock: Clock) -> None:
+    def __init__(self, disk: Disk, identity: Identity, clock: Clock) -> None:
         self._disk = disk
-        self._signer = signer
+        self._identity = identity
         self._clock = clock
         self.tree = tiles.TileTree(disk.size, lambda level, index: disk.tiles[level, index])
-        self.origin = signer.verifier_key.name
-        self.checkpoint = self.sign(disk.size)
+        self.origin = identity.log.verifier_key.name
+        self._signed = clock()
+        self._checkpoint = self.sign(disk.size)
+
+    @property
+    def checkpoint(self) -> VerifiedCheckpoint:
+        """Return the newest checkpoint; it is signed once more when the log gets its second key, as by KEY_ADDED."""
+        if self._signed < FOLLOWED <= self._clock():
+            self._checkpoint = self.sign(self._checkpoint.size)
+        return self._checkpoint
+
+    @checkpoint.setter
+    def checkpoint(self, checkpoint: VerifiedCheckpoint) -> None:
+        self._checkpoint = checkpoint
 
     def sign(self, size: int) -> VerifiedCheckpoint:
         """Sign a checkpoint of the log."""
+        self._signed = self._clock()
         root = self.tree.root(size)
-        note = checkpoints.sign(Checkpoint(self.origin, size, root), self._signer)
+        note = self._identity.log_signer(self._signed).sign(Checkpoint(self.origin, size, root), self._signed)
         return VerifiedCheckpoint(self.origin, size, root, note)
 
     async def commit(self, work: Callable[[LogTransaction], T], *, first: bool = False) -> Committed[T]:  # noqa: ARG002
@@ -245,7 +271,7 @@ class Node:
         """Begin with what is on the disk; nothing is shown to anybody before every other member was asked."""
         self.lives += 1
         disk = self.disk
-        self.ledger = Ledger(disk, self.identity.log, self.clock)
+        self.ledger = Ledger(disk, self.identity, self.clock)
         self.logs = PeerLogViews(disk.known_logs(), self.clock, disk.findings(), self.register_cache.newest_origin)
         self.core = Core(
             member=self.name,

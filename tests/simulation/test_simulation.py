@@ -1,4 +1,7 @@
-"""Many nodes, a network that loses, repeats and reorders, crashes, machines that come back old, and one that lies."""
+"""Many nodes, a network that loses, repeats and reorders, crashes, machines that come back old, and one that lies.
+
+Every log changes its key on the way, and the liar holds the abandoned ones.
+"""
 
 import asyncio
 import os
@@ -37,4 +40,5 @@ def test_liars_are_found_and_nobody_else(part: int) -> None:
             assert outcome.rounds <= DETECTION_ROUNDS + outcome.refused
             assert codes == {"log_forked"}
     if len(outcomes) >= len(Lie):
+        assert sum(outcome.forged for outcome in outcomes)
         assert {outcome.lie for outcome in outcomes} == set(Lie)

@@ -11,9 +11,11 @@ from typing_extensions import override
 
 from paiza_node.core.peers.model import FindingKind
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, STALE
+from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import fork_proofs
+from paiza_wire.tlog.checkpoint import Checkpoint
 from tests.simulation.lies import ANSWERED, NOT_PROVEN, Liar, Lie
-from tests.simulation.machine import Clock, Disk, Identity, Node, make_register
+from tests.simulation.machine import ABANDONED, Clock, Disk, Identity, Node, make_register
 from tests.simulation.network import Network
 
 STEPS: Final = 100  # of chaos
@@ -50,6 +52,7 @@ class Outcome:
     misbehaviour: dict[str, list[str]] = field(default_factory=dict)
     rollbacks: int = 0
     crashes: int = 0
+    forged: int = 0
 
 
 class World:
@@ -131,12 +134,24 @@ class World:
             await self.liar.append(2)
         elif chance < 0.92:
             self.begin(node.step())
+        elif chance < 0.94:
+            self.forge(node)
         elif chance < 0.96:
             if name not in self.newest:
                 self.snapshots[name] = node.disk.copy()
         else:
             old = [each for each in sorted(self.snapshots) if each not in self.newest]
             await self.fall(self.nodes[self.rng.choice(old)] if old else node)
+
+    def forge(self, node: Node) -> None:
+        """Tell an honest node what the liar signed with the key of another honest log that it stole, too late."""
+        if self.clock() < ABANDONED:
+            return
+        victim = self.nodes[self.rng.choice(sorted(set(self.nodes) - {node.name}))]
+        size = max(1, victim.disk.size + self.rng.randint(-3, 5))
+        forged = Checkpoint(victim.ledger.origin, size, self.rng.randbytes(32))
+        node.misbehaviour.queue_report(self.liar.name, [checkpoints.sign(forged, victim.identity.log)], [])
+        self.outcome.forged += 1
 
     async def begin_exchange(self, node: Node) -> None:
         """Submit a node's checkpoint, or compare its log with others if it has just started."""
@@ -280,12 +295,12 @@ class World:
 
     def check_evidence(self) -> None:
         """See that every honest member keeps two signatures that contradict each other, on disk and verifiably."""
-        key = self.liar.personas[0].identity.log.verifier_key
+        keys = [key.key for key in self.liar.personas[0].identity.member.log_keys]
         for node in self.nodes.values():
             forks = [each for each in node.disk.findings(self.liar.name) if each.kind is FindingKind.FORK]
             assert len(forks) == 1
-            fork = fork_proofs.verify(forks[0].proof, key)
-            again, _ = fork_proofs.verify_file(fork_proofs.format_file(fork, key))
+            fork = fork_proofs.verify(forks[0].proof, *keys)
+            again, _ = fork_proofs.verify_file(fork_proofs.format_file(fork, *keys))
             assert again == fork
 
     def check_nobody_honest_is_accused(self) -> None:
