@@ -4,6 +4,7 @@ The register announces three CAs of officers for each author: one whose time is 
 What the client and evidence make of the same states is in `tests.unit.paiza_client.verify.test_signature_states`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,13 +18,14 @@ import pytest_asyncio
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza_node.ops.admin.client import AdminClient
 from paiza_register.ceremony.member_file import ca_entry
 from paiza_wire import message
 from paiza_wire.identity import CertificateAuthority, SpiffeId, certificates, keys, load_certificate
 from paiza_wire.message import OfficerSigner
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
-from tests.officer import Officer
+from tests.officer import Officer, subject_of
 from tests.registers import read_register
 from tests.revocations import revocation
 from tests.system.minting import Identity, Mint
@@ -219,18 +221,51 @@ async def test_at_submit(world: World, state: str, reason: str) -> None:
 )
 async def test_at_approval(world: World, state: str, reason: str) -> None:
     """A second officer's signature is judged in the same way; the message still waits for a good one."""
-    folder, second = world.federation.folder, world.officer("kaz", "duty")
-    first, approver = (Officer(folder, f"kaz-{name}", world.register) for name in ("liaison", "duty"))
-    header = first.header(["tjk"])
-    header.required_signers.add(id=str(second), role="duty")
-    moment = header.author_time.ToDatetime(tzinfo=UTC)
-    recipients = [first.recipient_key(member, moment) for member in ("tjk", "kaz")]
-    sealed = message.seal(header, [message.PlainPart(message_pb2.PART_KIND_MAIN, CONTENT)], recipients)
+    second = world.officer("kaz", "duty")
+    first, approver, sealed = for_two(world)
     async with first.channel() as one, approver.channel() as two:
         assert await submitted(one, message.sign(sealed, [first.signer])) == ("waiting", "")
         approve = partial(approved, two, sealed.header)
         assert await approve(world.signer(state, second)) == reason
         assert await approve(world.signer("in use", second)) == "released"
+
+
+async def test_a_suspended_officer_signs_nothing(world: World) -> None:
+    """The own node neither releases what a suspended officer signed, nor takes their second signature."""
+    node, second = world.federation.node("kaz"), str(world.officer("kaz", "duty"))
+    first, approver, sealed = for_two(world)
+    both, waiting = message.sign(sealed, [first.signer, approver.signer]), for_two(world)[2]
+    async with first.channel() as one, approver.channel() as two:
+        assert await submitted(one, message.sign(waiting, [first.signer])) == ("waiting", "")
+        with AdminClient(node.admin_socket) as operator:
+            await asyncio.to_thread(operator.suspend_officer, second, "exercise", stolen=False)
+            assert await submitted(one, both) == ("rejection", "officer_suspended")
+            assert await approved(two, waiting.header, approver.signer) == "officer_suspended"
+            await asyncio.to_thread(operator.reinstate_officer, second, "exercise")
+        assert await submitted(one, both) == ("released", "")
+        assert await approved(two, waiting.header, approver.signer) == "released"
+
+
+async def test_a_certificate_revoked_while_a_message_waits(world: World) -> None:
+    """What the first officer signed before the revocation is not released by a second signature after it."""
+    first, approver, sealed = for_two(world)
+    async with first.channel() as one, approver.channel() as two:
+        assert await submitted(one, message.sign(sealed, [first.signer])) == ("waiting", "")
+        with AdminClient(world.federation.node("kaz").admin_socket) as operator:
+            await asyncio.to_thread(operator.revoke_certificate, first.signer.certificate)
+        assert await approved(two, sealed.header, approver.signer) == "certificate_revoked"
+        assert await submitted(one, message.sign(sealed, [first.signer])) == ("rejection", "certificate_revoked")
+
+
+def for_two(world: World) -> tuple[Officer, Officer, message.UnsignedMessage]:
+    """Return two officers of kaz, and a message that both must sign."""
+    first, second = (Officer(world.federation.folder, f"kaz-{name}", world.register) for name in ("liaison", "duty"))
+    header = first.header(["tjk"])
+    header.required_signers.add(id=second.id, role="duty")
+    moment = header.author_time.ToDatetime(tzinfo=UTC)
+    recipients = [first.recipient_key(member, moment) for member in ("tjk", "kaz")]
+    parts = [message.PlainPart(message_pb2.PART_KIND_MAIN, CONTENT)]
+    return first, second, message.seal(header, parts, recipients, subject=subject_of(header, CONTENT))
 
 
 async def submitted(channel: grpc.aio.Channel, signed: bytes) -> tuple[str, str]:
