@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
 from typing import Final
 
 from paiza.core.v1 import register_pb2, register_pb2_grpc
@@ -80,24 +81,19 @@ def no_pin(token: str) -> bytes:
 
 
 async def _believed_register(profile: Profile, credentials: Credentials) -> tuple[Register, bytes]:
-    """Return the register in force and the node CAs it names: from the cache to begin with, then from the node."""
-    try:
-        known = await asyncio.to_thread(register_cache.cached, profile)
-    except Unavailable:
-        known = None  # Expired beyond its grace: fetch it as if there were none.
-    if known is not None:
-        roots = _node_cas(known, profile)
-        try:
-            refreshed = await _refresh(profile, credentials, roots)
-        except Unreachable as error:
-            if error.reason != "node_unreachable":
-                raise
-            # The node may have got a certificate from a new node CA, which only a newer register names.
-            refreshed = await _refresh(profile, credentials, await channel.shown_certificate(profile.node))
-    else:
-        refreshed = await _refresh(profile, credentials, await channel.shown_certificate(profile.node))
+    """Return the register in force, renewed from the node, and the certificate (PEM) that the node showed for it.
+
+    Until the certificate is verified against the renewed register, the connection to its holder serves for nothing but
+    the register. A node CA may have been replaced, or the certificate revoked, since the last time.
+    """
+    shown = await channel.shown_certificate(profile.node)
+    refreshed = await _refresh(profile, credentials, shown)
+    with located(profile.node, NotProven):
+        refreshed.certificate_verifier().node(
+            PEM_cert_to_DER_cert(shown.decode("ascii")), expected_member=profile.member, at=datetime.now(UTC)
+        )
     _check_own_certificate(refreshed, profile, credentials)
-    return refreshed, _node_cas(refreshed, profile)
+    return refreshed, shown
 
 
 async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> Register:
@@ -174,12 +170,6 @@ def newest(reader: RegisterReader, fetch: Fetch) -> Register:
 
 def _unreachable(profile: Profile, error: PaizaError) -> PaizaError:
     return error if isinstance(error, Unreachable) else Unreachable(error.reason, profile.node, error.detail)
-
-
-def _node_cas(known: Register, profile: Profile) -> bytes:
-    with located(str(profile.folder), ProfileProblem):
-        cas = known.member(profile.member).authority.node_cas
-        return b"".join(channel.pem_certificate(ca.certificate) for ca in cas)
 
 
 def _check_own_certificate(known: Register, profile: Profile, credentials: Credentials) -> None:
