@@ -184,7 +184,7 @@ async def serve(
                 duty_unit=config.duty_unit,
                 invitation_text=None if services.enrolment is None else partial(_invitation_text, config, core, reader),
             ),
-            RotationService(reload, ledger, services.proposals),
+            RotationService(reload, ledger, services.proposals, services.issuer),
         ),
     )
     if config.metrics_listen:

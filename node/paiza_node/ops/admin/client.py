@@ -101,6 +101,12 @@ class AdminClient:
         response: rotation_pb2.AnnounceKeyResponse = self._call(self._rotation.AnnounceKey, request)
         return response.index
 
+    def certify_key(self, request: bytes) -> bytes:
+        """Have the node's next TLS key certified by the member's issuer; return the certificate (DER)."""
+        asked = rotation_pb2.CertifyKeyRequest(request=request)
+        response: rotation_pb2.CertifyKeyResponse = self._call(self._rotation.CertifyKey, asked)
+        return response.certificate
+
     def submit_announcement(self, data: bytes) -> rotation_pb2.SubmitAnnouncementResponse:
         """Hand a signed proposal to the node; return what became of it."""
         request = rotation_pb2.SubmitAnnouncementRequest(data=data)

@@ -1,5 +1,6 @@
 """Requests to replace keys, on the operator's own socket."""
 
+from hashlib import sha256
 from typing import Final
 
 from paiza.admin.v1 import rotation_pb2
@@ -10,9 +11,12 @@ from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.ceremonies.model import HeldState
 from paiza_node.features.ceremonies.proposals import Proposals
+from paiza_node.features.enrolment.issuing import Issuer
 from paiza_node.ops.reload import Reload
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
+from paiza_wire.identity.certificates import read_csr
+from paiza_wire.identity.keys import fingerprint
 
 KINDS: Final = frozenset({"tls", "encryption", "log", "witness", "node-ca", "officer-ca"})
 PUBLICATION_SECONDS: Final = 20.0  # an operator waits for it; it usually takes one or two
@@ -24,10 +28,11 @@ class RotationService(Service):
 
     service = rotation_pb2.DESCRIPTOR.services_by_name["RotationService"]
 
-    def __init__(self, reload: Reload, ledger: Ledger, proposals: Proposals) -> None:
+    def __init__(self, reload: Reload, ledger: Ledger, proposals: Proposals, issuer: Issuer | None) -> None:
         self._reload = reload
         self._ledger = ledger
         self._proposals = proposals
+        self._issuer = issuer
 
     async def reload(self, _request: rotation_pb2.ReloadRequest) -> rotation_pb2.ReloadResponse:
         try:
@@ -50,6 +55,19 @@ class RotationService(Service):
             raise Rejected("malformed", "a key is named by its kind and 32 bytes")
         index = (await self._ledger.commit(lambda tx: _announce(tx, kind, key))).result
         return rotation_pb2.AnnounceKeyResponse(index=index)
+
+    async def certify_key(self, request: rotation_pb2.CertifyKeyRequest) -> rotation_pb2.CertifyKeyResponse:
+        if self._issuer is None:
+            raise Rejected("issuer_missing", "issuer_socket is not set in node.toml")
+        _identity, key = read_csr(request.request)
+        index = (await self._ledger.commit(lambda tx: _announce(tx, "tls", fingerprint(key)))).result
+        # A crash here, or an issuer that does not answer, leaves the entry: a repeat asks for the same once more.
+        certificate = await self._issuer.certify_node(index, request.request)
+        digest = sha256(certificate).digest()
+        await self._ledger.commit(
+            lambda tx: tx.append(log_entries.node_certified(actor=operator(), certificate_sha256=digest))
+        )
+        return rotation_pb2.CertifyKeyResponse(certificate=certificate)
 
     async def submit_announcement(
         self, request: rotation_pb2.SubmitAnnouncementRequest

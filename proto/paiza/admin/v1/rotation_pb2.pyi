@@ -162,6 +162,50 @@ class AnnounceKeyResponse(_message.Message):
 Global___AnnounceKeyResponse: _TypeAlias = AnnounceKeyResponse  # noqa: Y015
 
 @_typing.final
+class CertifyKeyRequest(_message.Message):
+    """A signing request for a TLS key of the node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    request: _builtins.bytes
+    """PKCS #10, DER."""
+    def __init__(
+        self,
+        *,
+        request: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyKeyRequest: _TypeAlias = CertifyKeyRequest  # noqa: Y015
+
+@_typing.final
+class CertifyKeyResponse(_message.Message):
+    """The certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.bytes
+    """DER."""
+    def __init__(
+        self,
+        *,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyKeyResponse: _TypeAlias = CertifyKeyResponse  # noqa: Y015
+
+@_typing.final
 class SubmitAnnouncementRequest(_message.Message):
     """A proposal with signatures."""
 

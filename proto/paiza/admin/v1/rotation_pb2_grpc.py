@@ -45,6 +45,11 @@ class RotationServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.AnnounceKeyRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.AnnounceKeyResponse.FromString,
                 _registered_method=True)
+        self.CertifyKey = channel.unary_unary(
+                '/paiza.admin.v1.RotationService/CertifyKey',
+                request_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyResponse.FromString,
+                _registered_method=True)
         self.SubmitAnnouncement = channel.unary_unary(
                 '/paiza.admin.v1.RotationService/SubmitAnnouncement',
                 request_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.SubmitAnnouncementRequest.SerializeToString,
@@ -70,6 +75,13 @@ class RotationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CertifyKey(self, request, context):
+        """Logs the next TLS key, and has it certified by the member's issuer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SubmitAnnouncement(self, request, context):
         """Keeps a signed proposal, and publishes it once it is complete: what a member says of itself needs its own key alone.
         """
@@ -89,6 +101,11 @@ def add_RotationServiceServicer_to_server(servicer, server):
                     servicer.AnnounceKey,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.AnnounceKeyRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.AnnounceKeyResponse.SerializeToString,
+            ),
+            'CertifyKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CertifyKey,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyResponse.SerializeToString,
             ),
             'SubmitAnnouncement': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitAnnouncement,
@@ -151,6 +168,33 @@ class RotationService:
             '/paiza.admin.v1.RotationService/AnnounceKey',
             paiza_dot_admin_dot_v1_dot_rotation__pb2.AnnounceKeyRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_rotation__pb2.AnnounceKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CertifyKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.RotationService/CertifyKey',
+            paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

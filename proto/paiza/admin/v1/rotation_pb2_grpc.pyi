@@ -37,6 +37,8 @@ class RotationServiceStub:
     """Reads the configuration and the key folder again, as SIGHUP does."""
     AnnounceKey: _grpc.UnaryUnaryMultiCallable[_rotation_pb2.AnnounceKeyRequest, _rotation_pb2.AnnounceKeyResponse]
     """Logs a new key of the member before it is used; a repeat logs nothing."""
+    CertifyKey: _grpc.UnaryUnaryMultiCallable[_rotation_pb2.CertifyKeyRequest, _rotation_pb2.CertifyKeyResponse]
+    """Logs the next TLS key, and has it certified by the member's issuer."""
     SubmitAnnouncement: _grpc.UnaryUnaryMultiCallable[_rotation_pb2.SubmitAnnouncementRequest, _rotation_pb2.SubmitAnnouncementResponse]
     """Keeps a signed proposal, and publishes it once it is complete: what a member says of itself needs its own key alone."""
 
@@ -49,6 +51,8 @@ class RotationServiceAsyncStub(RotationServiceStub):
     """Reads the configuration and the key folder again, as SIGHUP does."""
     AnnounceKey: _aio.UnaryUnaryMultiCallable[_rotation_pb2.AnnounceKeyRequest, _rotation_pb2.AnnounceKeyResponse]  # type: ignore[assignment]
     """Logs a new key of the member before it is used; a repeat logs nothing."""
+    CertifyKey: _aio.UnaryUnaryMultiCallable[_rotation_pb2.CertifyKeyRequest, _rotation_pb2.CertifyKeyResponse]  # type: ignore[assignment]
+    """Logs the next TLS key, and has it certified by the member's issuer."""
     SubmitAnnouncement: _aio.UnaryUnaryMultiCallable[_rotation_pb2.SubmitAnnouncementRequest, _rotation_pb2.SubmitAnnouncementResponse]  # type: ignore[assignment]
     """Keeps a signed proposal, and publishes it once it is complete: what a member says of itself needs its own key alone."""
 
@@ -70,6 +74,14 @@ class RotationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rotation_pb2.AnnounceKeyResponse, _abc.Awaitable[_rotation_pb2.AnnounceKeyResponse]]:
         """Logs a new key of the member before it is used; a repeat logs nothing."""
+
+    @_abc_1.abstractmethod
+    def CertifyKey(
+        self,
+        request: _rotation_pb2.CertifyKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rotation_pb2.CertifyKeyResponse, _abc.Awaitable[_rotation_pb2.CertifyKeyResponse]]:
+        """Logs the next TLS key, and has it certified by the member's issuer."""
 
     @_abc_1.abstractmethod
     def SubmitAnnouncement(

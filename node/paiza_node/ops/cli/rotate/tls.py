@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from ssl import PEM_cert_to_DER_cert
-from typing import Any
+from ssl import DER_cert_to_PEM_cert, PEM_cert_to_DER_cert
+from typing import Any, Final
 
 import click
 
@@ -19,8 +19,11 @@ from paiza_node.ops.keys import NEXT_TLS_KEY, node_certificate_file
 from paiza_node.ops.language import _, language
 from paiza_node.ops.terminal import HASH_DIGITS, iso, print_facts, print_json, shown_time
 from paiza_register import Register
+from paiza_register.archive import write_durably
 from paiza_wire.errors import Unavailable
-from paiza_wire.identity import load_certificate
+from paiza_wire.identity import certificates, load_certificate
+
+ISSUED: Final = "tls-next.crt"  # as the issuer answered, before it is checked
 
 
 @click.command(
@@ -28,7 +31,7 @@ from paiza_wire.identity import load_certificate
     help=N_(
         "Make the node's next TLS key and a signing request for it. With --certificate, put the certificate in place "
         "that the member's node CA issued: the node shows it from the next connection on. Until then the present key "
-        "stays in use."
+        "stays in use. Where node.toml names an issuer, one command does all of it."
     ),
 )
 @shared
@@ -40,7 +43,7 @@ from paiza_wire.identity import load_certificate
 @click.option(
     "--stolen",
     is_flag=True,
-    help=N_("With --certificate: also revoke the former certificate and its key. This cannot be undone."),
+    help=N_("Once the new certificate is in place, revoke the former one and its key. This cannot be undone."),
 )
 @click.option("--status", is_flag=True, help=N_("Show the keys and what is missing; change nothing."))
 @json_option
@@ -53,6 +56,8 @@ def command(
         _show_status(config, as_json=as_json)
     elif certificate is not None:
         _install(config, certificate, stolen=stolen, as_json=as_json)
+    elif config.issuer_socket is not None:
+        _install(config, _issued(config), stolen=stolen, as_json=as_json)
     elif stolen:
         raise click.UsageError(
             _("--stolen revokes the former certificate once another one is in place: --certificate FILE.")
@@ -76,10 +81,21 @@ def _request(config: Config, *, as_json: bool) -> None:
     click.echo(_("2. Here: paiza-node rotate tls --certificate tls-next.crt"))
 
 
+def _issued(config: Config) -> Path:
+    """Make the next key and have the issuer certify it; return the file of the certificate."""
+    made = tls_rotation.request(config)
+    with AdminClient(config.admin_socket) as client:
+        certificate = client.certify_key(certificates.csr_from_pem(made.file.read_bytes()))
+    file = config.keys / ISSUED
+    write_durably(file, DER_cert_to_PEM_cert(certificate).encode())
+    return file
+
+
 def _install(config: Config, file: Path, *, stolen: bool, as_json: bool) -> None:
     installed = tls_rotation.install(config, file, _register(config), datetime.now(UTC))
     runs = reload_node(config) is not None
     tls_rotation.settle(config)
+    (config.keys / ISSUED).unlink(missing_ok=True)
     revoked = b""
     if stolen and installed.former:
         with AdminClient(config.admin_socket) as client:
