@@ -21,8 +21,6 @@ from paiza_wire.identity import load_certificate
 SHOWN: Final = 10
 """Signatures that are shown, the last ones."""
 
-_NEW_KEYS: Final = "paiza-trust propose member-key APPLICATION"
-
 
 @dataclass(frozen=True)
 class OwnKey:
@@ -116,9 +114,12 @@ def _of_keys(base: Base, member: str) -> Iterator[Expiry]:
     if known is None:
         return
     for what, cas in (("node_ca", known.authority.node_cas), ("officer_ca", known.authority.officer_cas)):
-        yield Expiry(what, max(ca.expiry_time for ca in cas), _NEW_KEYS)
+        command = f"paiza-trust propose {what.replace('_', '-')} {member}"
+        yield Expiry(what, max(ca.expiry_time for ca in cas), command)
     if known.encryption_keys:
-        yield Expiry("encryption_key", max(key.not_after for key in known.encryption_keys), _NEW_KEYS)
+        yield Expiry(
+            "encryption_key", max(key.not_after for key in known.encryption_keys), "paiza-node rotate encryption"
+        )
 
 
 def attendance(base: Base) -> list[Attendance]:

@@ -278,9 +278,9 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
         "tjk.revoked": "",
         "snapshot": "",
         "timestamp": "",
-        "node_ca": "paiza-trust propose member-key APPLICATION",
-        "officer_ca": "paiza-trust propose member-key APPLICATION",
-        "encryption_key": "paiza-trust propose member-key APPLICATION",
+        "node_ca": "paiza-trust propose node-ca tjk",
+        "officer_ca": "paiza-trust propose officer-ca tjk",
+        "encryption_key": "paiza-node rotate encryption",
         "officer_certificate": "paiza-trust ca certify authentication.csr signing.csr",
     }
 

@@ -52,8 +52,6 @@ _PUBLISHERS: Final = N_("the publishers' nodes, by themselves")
 _CUSTODIANS: Final = N_("the custodians")
 _TRUST_OFFICER: Final = N_("the member's trust officer")
 _RESIGN: Final = N_("The custodians sign it anew for a year: `paiza-trust propose resign`.")
-_NEW_CA: Final = N_("Make a new CA, and publish it with the member's key while this one is still valid.")
-
 RENEWALS: Final[Mapping[Kind, Renewal]] = {
     Kind.TIMESTAMP: Renewal(
         N_("timestamp"),
@@ -81,17 +79,18 @@ RENEWALS: Final[Mapping[Kind, Renewal]] = {
     Kind.NODE_CERTIFICATE: Renewal(
         N_("certificate"),
         N_("the holder of the member's node CA"),
-        N_(
-            "Certify it anew: `paiza-trust ca certify node.csr -o tls.crt`. Put the file at keys/tls.crt, and restart "
-            "the node."
-        ),
+        N_("Make the next key and have it certified: `paiza-node rotate tls`."),
     ),
-    Kind.NODE_CA: Renewal(N_("node CA"), _TRUST_OFFICER, _NEW_CA),
-    Kind.OFFICER_CA: Renewal(N_("officer CA"), _TRUST_OFFICER, _NEW_CA),
+    Kind.NODE_CA: Renewal(
+        N_("node CA"), _TRUST_OFFICER, N_("Make the next one: `paiza-trust propose node-ca {owner}`.")
+    ),
+    Kind.OFFICER_CA: Renewal(
+        N_("officer CA"), _TRUST_OFFICER, N_("Make the next one: `paiza-trust propose officer-ca {owner}`.")
+    ),
     Kind.ENCRYPTION_KEY: Renewal(
         N_("encryption key"),
         _TRUST_OFFICER,
-        N_("Make a new encryption key and publish it in the register."),
+        N_("Make the next one: `paiza-node rotate encryption`."),
     ),
     Kind.OFFICER_CERTIFICATE: Renewal(
         N_("officer's certificate"),

@@ -77,12 +77,7 @@ def test_every_expiry_names_who_renews_it_and_how(lang: Language, kind: Kind, le
     before, after = {"en": ("Expired", "Expires in"), "ru": ("Срок истёк", "Истекает через")}[lang]
     if level is not Level.OK:
         assert what.startswith(before if left < timedelta(0) else after)
-        assert "`paiza-trust" in remedy or kind in (
-            Kind.REVOCATIONS,
-            Kind.NODE_CA,
-            Kind.OFFICER_CA,
-            Kind.ENCRYPTION_KEY,
-        )
+        assert "`paiza-" in remedy or kind is Kind.REVOCATIONS
 
 
 @pytest.mark.parametrize(("hours", "urgency"), [(13, Urgency.LATER), (11, Urgency.SOON), (0, Urgency.NOW)])
