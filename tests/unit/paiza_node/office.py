@@ -17,7 +17,7 @@ from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, Work
 from paiza_node.core.log.signer import LogSigner
-from paiza_node.core.storage import open_store
+from paiza_node.core.storage import Store, open_store
 from paiza_node.core.storage.findings import Part
 from paiza_node.features.officers.model import CertificatePair
 from paiza_wire.identity import CertificateUse, CertificateVerifier, SpiffeId, VerifiedCertificate, keys
@@ -114,15 +114,7 @@ class Office(AbstractContextManager["Office"]):
 
     def findings(self) -> list[str]:
         """Return what `verify` finds wrong with the officers."""
-        part = Part("officers")
-        with self.store.reads() as reads:
-            check = Officers(reads)
-            for each in log_store.entries(reads, 0, 10_000):
-                entry = log_pb2.LogEntry.FromString(each.entry)
-                if entry.event in check.events:
-                    check.read_entry(each.index, entry)
-            check.verify(part, lambda _count: None)
-        return [each.what for each in part.findings]
+        return officer_findings(self.store)
 
     def _verified(self, name: str, use: CertificateUse) -> VerifiedCertificate:
         minted = self.member.certify(name, use=use, not_after=NOW + timedelta(days=90))
@@ -134,3 +126,16 @@ class Office(AbstractContextManager["Office"]):
 def officer_id(name: str) -> str:
     """Return the SPIFFE id of an officer of this member."""
     return str(SpiffeId("kaz", FEDERATION, "officer", name))
+
+
+def officer_findings(store: Store) -> list[str]:
+    """Return what `verify` finds wrong with the officers in a store."""
+    part = Part("officers")
+    with store.reads() as reads:
+        check = Officers(reads)
+        for each in log_store.entries(reads, 0, 10_000):
+            entry = log_pb2.LogEntry.FromString(each.entry)
+            if entry.event in check.events:
+                check.read_entry(each.index, entry)
+        check.verify(part, lambda _count: None)
+    return [each.what for each in part.findings]

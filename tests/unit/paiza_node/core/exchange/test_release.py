@@ -158,6 +158,21 @@ def test_refusal_of_a_stage_is_denied_and_the_rest_of_the_batch_goes_on(scene: S
     assert scene.logged() == ["DENIED policy_denied", "APPROVED first", "APPROVED last", "RELEASED tjk"]
 
 
+def test_a_signer_who_may_not_act_any_more_sends_nothing(scene: Scene) -> None:
+    """Suspended after the checks and before the commit: DENIED, and no stage is asked; a repeat is still answered."""
+    before, after = message(1, to="tjk"), message(2, to="tjk")
+    (released,) = scene.released(submission(before))
+    scene.barred = {before.digest, after.digest}
+    repeat, refused = scene.released(submission(before), submission(after))
+    assert isinstance(released, Released)
+    assert isinstance(repeat, Released)
+    assert repeat.repeated
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "officer_suspended"
+    assert scene.logged()[3:] == ["DENIED officer_suspended"]
+    assert not [line for line in scene.seen if line.endswith(" 2") and "behind" in line]
+
+
 def test_what_is_no_denial_is_answered_and_not_logged(scene: Scene) -> None:
     """A refusal for another reason than that somebody may not, and a wait, leave no entry."""
     held = Held(b"digest", 0, b"entry", ("second",), NOW)
