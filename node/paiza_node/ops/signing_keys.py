@@ -80,11 +80,11 @@ class SigningKeys:
         named = self._named()
         if named is None or named == self._followed:
             return
-        self._followed = named
         try:
             signers, witness = await asyncio.to_thread(self._opened)
         except NodeStopped as error:
             log.critical("keys_not_used", reason=error.reason, what=error.what, where=error.where, remedy=error.remedy)
+            self._followed = named
             return
         self._signer.use(signers, named[0])
         self._use_witness(witness)
@@ -94,6 +94,7 @@ class SigningKeys:
             witness=witness.witness_key.name,
         )
         await self._ledger.commit(lambda tx: note_log_keys(tx, signers))
+        self._followed = named  # not before: a commit that failed is tried again
 
     def _named(self) -> tuple[tuple[LogKey, ...], tuple[WitnessKey, ...]] | None:
         own = self._register_cache.last.described.get(self._config.member)
