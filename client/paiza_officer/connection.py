@@ -135,9 +135,8 @@ async def refresh(profile: Profile, opened: Channel) -> Register:
     def read() -> Register:
         with _one_writer(profile.register_cache), located(profile.node, NotProven):
             try:
-                found = register_cache.reader(profile).refresh(datetime.now(UTC), fetch)
-                register_cache.check_newest_root(profile, found)
                 found = newest(register_cache.reader(profile), fetch)
+                register_cache.check_newest_root(profile, found)
             except OSError as error:
                 raise disk_problem(error, str(profile.register_cache)) from error
         return found
