@@ -32,6 +32,7 @@ class Office:
         self.passphrase.chmod(0o600)
         # Sockets have short paths.
         self.short = Path(tempfile.mkdtemp(prefix="paiza-"))
+        self.issuer: subprocess.Popen[bytes] | None = None
         self._make_issuer()
         enrol = f"127.0.0.1:{free_ports(1)}"
         self.node.configure(issuer_socket=str(self.short / "issuer.sock"), enrol_listen=enrol, enrol_address=enrol)
@@ -47,6 +48,15 @@ class Office:
         )  # fmt: skip
         settings = self.folder / "issuer/issuer.toml"
         settings.write_text(settings.read_text().replace("# sealed = true", "sealed = false"))
+
+    def demand_administrator(self) -> str:
+        """Have the issuer sign only what an administrator signed; return the file of their key."""
+        key = str(self.folder / "ivanova.key")
+        made = self.run("paiza_node", "issuer", "administrator", key, "--passphrase-file", str(self.passphrase))
+        settings = self.folder / "issuer/issuer.toml"
+        text = settings.read_text().replace("# administrators = []", f'administrators = ["{made["public_key"]}"]')
+        settings.write_text(text)
+        return key
 
     def start_issuer(self) -> None:
         """Start the issuer and wait until its socket is there."""
@@ -70,6 +80,7 @@ class Office:
 
     def kill_issuer(self) -> None:
         """End the issuer as a power cut would."""
+        assert self.issuer is not None
         self.issuer.send_signal(signal.SIGKILL)
         self.issuer.wait()
 
@@ -100,12 +111,12 @@ class Office:
         """Run a command of the administrator of kaz."""
         return self.run("paiza_node", *arguments, "--config", str(self.node.config))
 
-    def invite(self, name: str) -> str:
+    def invite(self, name: str, *options: str) -> str:
         """Invite a person; return the file that they are handed."""
         file = self.folder / f"{name}.invitation"
         file.unlink(missing_ok=True)
         unit = ["--unit", "border-service"]
-        self.operate("officer", "invite", name, "--role", "liaison,duty", *unit, "-o", str(file))
+        self.operate("officer", "invite", name, "--role", "liaison,duty", *unit, "-o", str(file), *options)
         return str(file)
 
     def enrol(self, person: str, file: str) -> Any:
@@ -117,11 +128,10 @@ class Office:
 def office(tmp_path: Path) -> Iterator[Office]:
     """The office of kaz, with everything running."""
     office = Office(tmp_path)
-    office.start_issuer()
     with office.federation:
         office.federation.start()
         yield office
-    if office.issuer.poll() is None:
+    if office.issuer is not None and office.issuer.poll() is None:
         office.issuer.terminate()
         office.issuer.wait()
 
@@ -129,8 +139,11 @@ def office(tmp_path: Path) -> Iterator[Office]:
 @pytest.mark.timeout(300)
 def test_a_person_becomes_an_officer_and_works(office: Office) -> None:
     """An invitation, the person's command, the administrator's word; then, unlocked, a command asks nothing."""
-    file = office.invite("petrov")
-    told = office.enrol("petrov", file)
+    key = office.demand_administrator()
+    office.start_issuer()
+    assert office.enrol("petrov", office.invite("petrov"))["reason"] == "administrator_missing"
+    signed = ("--administrator", key, "--passphrase-file", str(office.passphrase))
+    told = office.enrol("petrov", office.invite("petrov", *signed))
     assert told["profile"] == "kaz-petrov", told
     early = office.run("paiza_client", "inbox", person="petrov")
     assert early["reason"] == "officer_unconfirmed"
@@ -151,7 +164,6 @@ def test_a_person_becomes_an_officer_and_works(office: Office) -> None:
 def test_power_cuts_cost_nobody_their_keys(office: Office) -> None:
     """The issuer away, then the node killed: the same command goes on with the same keys; another's are found out."""
     file = office.invite("petrov")
-    office.kill_issuer()
     away = office.enrol("petrov", file)
     assert away["reason"] == "issuer_unreachable", away
     office.start_issuer()

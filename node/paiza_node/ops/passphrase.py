@@ -39,6 +39,12 @@ def administrator_sealer(file: Path | None) -> Sealer:
     return _new_sealer(file, N_("Passphrase of the administrator's key"))
 
 
+def administrator_opener(file: Path | None) -> Sealer:
+    """Return what opens an administrator's key: with the passphrase of this file, else the one that is asked for."""
+    prompt = N_("Passphrase of the administrator's key")
+    return Sealer(partial(_from_file, file) if file is not None else partial(_asked, prompt, new=False))
+
+
 def ask_passphrase(config: Config) -> None:
     """Ask for the passphrase where only the terminal has it, and refuse to go on where it cannot be read."""
     node_sealer(config).passphrase()

@@ -92,7 +92,8 @@ class InvitationAlarm(StrEnum):
 class Invitation:
     """An invitation to enrol. ``statement`` holds its bytes; ``log_index`` is of its OFFICER_INVITED entry.
 
-    ``keys_sha256`` identifies the public keys that used it; ``guesses`` counts wrong secrets.
+    ``keys_sha256`` identifies the public keys that used it; ``guesses`` counts wrong secrets. The issuer may demand an
+    ``administrator_signature`` over the statement.
     """
 
     invitation_sha256: bytes
@@ -105,6 +106,7 @@ class Invitation:
     keys_sha256: bytes = b""
     guesses: int = 0
     alarm: InvitationAlarm = InvitationAlarm.NONE
+    administrator_signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ invitation_table = Table(
     Column("keys_sha256", LargeBinary, nullable=False),
     Column("guesses", Integer, nullable=False),
     Column("alarm", Text, nullable=False),
+    Column("administrator_signature", LargeBinary, nullable=False),
 )
 Index("ix_invitation_officer", invitation_table.c.officer)
 Index("ix_invitation_state", invitation_table.c.state)

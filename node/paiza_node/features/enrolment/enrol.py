@@ -117,6 +117,7 @@ class Enrol:
             statement=invitation.statement,
             authentication_request=request.authentication_request,
             signing_request=request.signing_request,
+            administrator_signatures=[each for each in (invitation.administrator_signature,) if each],
         )
         try:
             issued = await self._issuer.enrol(asked)

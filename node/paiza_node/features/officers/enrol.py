@@ -58,6 +58,14 @@ def invite(tx: LogTransaction, statement: enrolment_pb2.InvitationStatement, *, 
     return invitation
 
 
+def sign_invitation(tx: LogTransaction, invitation_sha256: bytes, signature: bytes) -> None:
+    """Store an administrator's signature beside an open invitation; the issuer judges whose it is."""
+    stored = access_store.invitation(tx.conn, invitation_sha256)
+    if stored is None or stored.state is not InvitationState.OPEN:
+        raise Rejected("invitation_unknown", "there is no such open invitation")
+    access_store.put_invitation(tx.conn, replace(stored, administrator_signature=signature))
+
+
 def certify(
     tx: LogTransaction,
     certificates: CertificatePair,

@@ -150,6 +150,11 @@ class AdminClient:
         response: officer_pb2.InviteOfficerResponse = self._call(self._officers.InviteOfficer, request)
         return response
 
+    def sign_invitation(self, invitation_sha256: bytes, signature: bytes) -> None:
+        """Add an administrator's signature to an invitation."""
+        request = officer_pb2.SignInvitationRequest(invitation_sha256=invitation_sha256, signature=signature)
+        self._call(self._officers.SignInvitation, request)
+
     def confirm_officer(self, officer: str, enrolment_sha256: bytes) -> officer_pb2.OfficerRecord:
         """Confirm the keys of an officer that have this digest."""
         request = officer_pb2.ConfirmOfficerRequest(officer=officer, enrolment_sha256=enrolment_sha256)

@@ -35,6 +35,7 @@ from paiza_node.features.officers.model import (
 from paiza_node.features.officers.revoke import Revocations
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
+from paiza_wire.identity.keys import MAX_SIGNATURE_BYTES
 
 SECRET_BYTES: Final = 16
 SALT_BYTES: Final = 16
@@ -106,7 +107,16 @@ class OfficerAdminService(Service):
         return officer_pb2.InviteOfficerResponse(
             invitation=self._invitation_text(invitation.statement, secret),
             officer=await self._record(invitation.officer),
+            statement=invitation.statement,
         )
+
+    async def sign_invitation(self, request: officer_pb2.SignInvitationRequest) -> officer_pb2.SignInvitationResponse:
+        if not 0 < len(request.signature) <= MAX_SIGNATURE_BYTES:
+            raise Rejected("bad_signature", "the signature is missing or too long")
+        await self._core.ledger.commit(
+            lambda tx: enrol.sign_invitation(tx, request.invitation_sha256, request.signature)
+        )
+        return officer_pb2.SignInvitationResponse()
 
     async def confirm_officer(self, request: officer_pb2.ConfirmOfficerRequest) -> officer_pb2.ConfirmOfficerResponse:
         officer_id = self._id(request.officer)

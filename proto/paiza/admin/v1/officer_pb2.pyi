@@ -253,8 +253,11 @@ class InviteOfficerResponse(_message.Message):
 
     INVITATION_FIELD_NUMBER: _builtins.int
     OFFICER_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
     invitation: _builtins.str
     """The invitation, one line of text: for that person alone."""
+    statement: _builtins.bytes
+    """The invitation's statement (paiza.core.v1.InvitationStatement), which an administrator may sign."""
     @_builtins.property
     def officer(self) -> Global___OfficerRecord:
         """The officer as invited."""
@@ -264,14 +267,58 @@ class InviteOfficerResponse(_message.Message):
         *,
         invitation: _builtins.str = ...,
         officer: Global___OfficerRecord | None = ...,
+        statement: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "officer", b"officer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "officer", b"officer", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InviteOfficerResponse: _TypeAlias = InviteOfficerResponse  # noqa: Y015
+
+@_typing.final
+class SignInvitationRequest(_message.Message):
+    """An administrator's signature over an invitation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_SHA256_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    invitation_sha256: _builtins.bytes
+    """SHA-256 of the invitation's statement."""
+    signature: _builtins.bytes
+    """The signature over the statement ("Enrolment and renewal" in README.md)."""
+    def __init__(
+        self,
+        *,
+        invitation_sha256: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation_sha256", b"invitation_sha256", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignInvitationRequest: _TypeAlias = SignInvitationRequest  # noqa: Y015
+
+@_typing.final
+class SignInvitationResponse(_message.Message):
+    """The invitation is signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignInvitationResponse: _TypeAlias = SignInvitationResponse  # noqa: Y015
 
 @_typing.final
 class ConfirmOfficerRequest(_message.Message):

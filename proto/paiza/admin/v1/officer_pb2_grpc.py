@@ -40,6 +40,11 @@ class OfficerAdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.InviteOfficerRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.InviteOfficerResponse.FromString,
                 _registered_method=True)
+        self.SignInvitation = channel.unary_unary(
+                '/paiza.admin.v1.OfficerAdminService/SignInvitation',
+                request_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.SignInvitationRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.SignInvitationResponse.FromString,
+                _registered_method=True)
         self.ConfirmOfficer = channel.unary_unary(
                 '/paiza.admin.v1.OfficerAdminService/ConfirmOfficer',
                 request_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.ConfirmOfficerRequest.SerializeToString,
@@ -83,6 +88,13 @@ class OfficerAdminServiceServicer:
 
     def InviteOfficer(self, request, context):
         """Invites a person to enrol as an officer, or an officer to enrol new keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignInvitation(self, request, context):
+        """Adds an administrator's signature to an invitation, where the issuer demands one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +156,11 @@ def add_OfficerAdminServiceServicer_to_server(servicer, server):
                     servicer.InviteOfficer,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.InviteOfficerRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.InviteOfficerResponse.SerializeToString,
+            ),
+            'SignInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignInvitation,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.SignInvitationRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.SignInvitationResponse.SerializeToString,
             ),
             'ConfirmOfficer': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmOfficer,
@@ -209,6 +226,33 @@ class OfficerAdminService:
             '/paiza.admin.v1.OfficerAdminService/InviteOfficer',
             paiza_dot_admin_dot_v1_dot_officer__pb2.InviteOfficerRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_officer__pb2.InviteOfficerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.OfficerAdminService/SignInvitation',
+            paiza_dot_admin_dot_v1_dot_officer__pb2.SignInvitationRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_officer__pb2.SignInvitationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class OfficerAdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OfficerAdminServiceAsyncStub: ...
     InviteOfficer: _grpc.UnaryUnaryMultiCallable[_officer_pb2.InviteOfficerRequest, _officer_pb2.InviteOfficerResponse]
     """Invites a person to enrol as an officer, or an officer to enrol new keys."""
+    SignInvitation: _grpc.UnaryUnaryMultiCallable[_officer_pb2.SignInvitationRequest, _officer_pb2.SignInvitationResponse]
+    """Adds an administrator's signature to an invitation, where the issuer demands one."""
     ConfirmOfficer: _grpc.UnaryUnaryMultiCallable[_officer_pb2.ConfirmOfficerRequest, _officer_pb2.ConfirmOfficerResponse]
     """Confirms an officer's new keys, whose words were compared by telephone: their certificates count from here on."""
     AdmitOfficers: _grpc.UnaryUnaryMultiCallable[_officer_pb2.AdmitOfficersRequest, _officer_pb2.AdmitOfficersResponse]
@@ -57,6 +59,8 @@ class OfficerAdminServiceAsyncStub(OfficerAdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     InviteOfficer: _aio.UnaryUnaryMultiCallable[_officer_pb2.InviteOfficerRequest, _officer_pb2.InviteOfficerResponse]  # type: ignore[assignment]
     """Invites a person to enrol as an officer, or an officer to enrol new keys."""
+    SignInvitation: _aio.UnaryUnaryMultiCallable[_officer_pb2.SignInvitationRequest, _officer_pb2.SignInvitationResponse]  # type: ignore[assignment]
+    """Adds an administrator's signature to an invitation, where the issuer demands one."""
     ConfirmOfficer: _aio.UnaryUnaryMultiCallable[_officer_pb2.ConfirmOfficerRequest, _officer_pb2.ConfirmOfficerResponse]  # type: ignore[assignment]
     """Confirms an officer's new keys, whose words were compared by telephone: their certificates count from here on."""
     AdmitOfficers: _aio.UnaryUnaryMultiCallable[_officer_pb2.AdmitOfficersRequest, _officer_pb2.AdmitOfficersResponse]  # type: ignore[assignment]
@@ -82,6 +86,14 @@ class OfficerAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.InviteOfficerResponse, _abc.Awaitable[_officer_pb2.InviteOfficerResponse]]:
         """Invites a person to enrol as an officer, or an officer to enrol new keys."""
+
+    @_abc_1.abstractmethod
+    def SignInvitation(
+        self,
+        request: _officer_pb2.SignInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_officer_pb2.SignInvitationResponse, _abc.Awaitable[_officer_pb2.SignInvitationResponse]]:
+        """Adds an administrator's signature to an invitation, where the issuer demands one."""
 
     @_abc_1.abstractmethod
     def ConfirmOfficer(

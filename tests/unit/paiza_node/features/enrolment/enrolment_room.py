@@ -89,6 +89,7 @@ class FakeIssuer:
     def __init__(self, authorities: Authorities, clock: Any) -> None:
         self.authorities = authorities
         self.clock = clock
+        self.signatures: list[list[bytes]] = []
         self.journal: dict[int, tuple[bytes, OfficerCertificates]] = {}
         self.life = timedelta(days=90)
         self.broken: PaizaError | None = None
@@ -96,6 +97,7 @@ class FakeIssuer:
 
     async def enrol(self, request: EnrolmentRequest) -> OfficerCertificates:
         """Issue what an invitation allows, once."""
+        self.signatures.append(list(request.administrator_signatures))
         statement = statements_pb2.InvitationStatement.FromString(request.statement)
         csrs = (request.authentication_request, request.signing_request)
         return self._issue(request.log_index, statement.officer_id, *csrs)

@@ -13,6 +13,7 @@ from paiza_node.features.enrolment import attempts
 from paiza_node.features.enrolment.attempts import Attempts
 from paiza_node.features.enrolment.enrol import MAX_GUESSES
 from paiza_node.features.enrolment.expected import expected_until
+from paiza_node.features.officers.enrol import sign_invitation
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, certificates, invitations, keys, load_certificate
 from paiza_wire.identity.certificate_profiles import p256_key
@@ -143,6 +144,17 @@ async def test_without_the_issuer_nothing_is_used_up(room: EnrolmentRoom) -> Non
         assert room.stored(invitation).state is InvitationState.OPEN
     room.issuer.broken = None
     await ask(room, room.request(invitation, mine))
+
+
+async def test_an_administrators_signature_goes_to_the_issuer(room: EnrolmentRoom) -> None:
+    """It is stored beside an open invitation, and not beside one that was used."""
+    invitation = room.invite("petrov")
+    digest = invitations.invitation_sha256(invitation.statement)
+    room.commit(lambda tx: sign_invitation(tx, digest, b"signature"))
+    await ask(room, room.request(invitation, OfficerKeys()))
+    assert room.issuer.signatures == [[b"signature"]]
+    with pytest.raises(Rejected, match="invitation_unknown"):
+        room.commit(lambda tx: sign_invitation(tx, digest, b"late"))
 
 
 async def test_certificates_of_other_keys_are_not_stored(room: EnrolmentRoom) -> None:

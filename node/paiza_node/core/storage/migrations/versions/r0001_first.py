@@ -338,6 +338,7 @@ def _create_access() -> None:
         sa.Column("keys_sha256", sa.LargeBinary, nullable=False),
         sa.Column("guesses", sa.Integer, nullable=False),
         sa.Column("alarm", sa.Text, nullable=False),
+        sa.Column("administrator_signature", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("invitation_sha256", name="pk_invitation"),
     )
     op.create_table(
