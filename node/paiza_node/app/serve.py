@@ -183,6 +183,7 @@ async def serve(
                 federation=config.federation,
                 duty_unit=config.duty_unit,
                 invitation_text=None if services.enrolment is None else partial(_invitation_text, config, core, reader),
+                issuer=services.issuer,
             ),
             RotationService(reload, ledger, services.proposals, services.issuer),
         ),

@@ -195,6 +195,12 @@ class AdminClient:
         response: officer_pb2.RemoveOfficerResponse = self._call(self._officers.RemoveOfficer, request)
         return response.officer
 
+    def recover_officers(self) -> officer_pb2.RecoverOfficersResponse:
+        """Enter again what the issuer's journal names."""
+        request = officer_pb2.RecoverOfficersRequest()
+        response: officer_pb2.RecoverOfficersResponse = self._call(self._officers.RecoverOfficers, request)
+        return response
+
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
         """Yield the items of all pages."""
         while True:

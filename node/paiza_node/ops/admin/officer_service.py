@@ -23,6 +23,8 @@ from paiza_node.core.access.operator import operator
 from paiza_node.core.api import paging
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
+from paiza_node.features.enrolment import recover
+from paiza_node.features.enrolment.issuing import Issuer
 from paiza_node.features.officers import admit, change, enrol
 from paiza_node.features.officers.certificates import sleeping, waiting_keys_sha256
 from paiza_node.features.officers.model import (
@@ -76,8 +78,10 @@ class OfficerAdminService(Service):
         federation: str,
         duty_unit: str,
         invitation_text: InvitationText | None = None,
+        issuer: Issuer | None = None,
     ) -> None:
-        """Store the collaborators; without ``invitation_text`` nobody can be invited."""
+        """Store the collaborators; without ``invitation_text`` nobody can be invited, without an issuer recovered."""
+        self._issuer = issuer
         self._core = core
         self._directory = directory
         self._revocations = revocations
@@ -189,6 +193,22 @@ class OfficerAdminService(Service):
         )
         log.warning("officer_removed", officer=officer_id, by=operator())
         return officer_pb2.RemoveOfficerResponse(officer=await self._record(officer_id))
+
+    async def recover_officers(
+        self, _request: officer_pb2.RecoverOfficersRequest
+    ) -> officer_pb2.RecoverOfficersResponse:
+        if self._issuer is None:
+            raise Rejected("issuer_missing", "issuer_socket is not set in node.toml")
+        issued = await self._issuer.issued()
+        verifier = self._core.register_cache.last.certificate_verifier()
+        found = await asyncio.to_thread(recover.check, issued, verifier, self._core.clock())
+        done = (
+            await self._directory.commit(self._core.ledger, lambda tx: recover.recover(tx, found, actor=operator()))
+        ).result
+        log.warning("officers_recovered", officers=done.officers, voided=done.voided, by=operator())
+        return officer_pb2.RecoverOfficersResponse(
+            officers=[await self._record(each) for each in done.officers], voided_invitations=done.voided
+        )
 
     def _id(self, named: str) -> str:
         """Return the id of an officer of the own member from their name or id."""

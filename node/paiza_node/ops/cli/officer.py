@@ -264,6 +264,28 @@ def remove(config_path: Path, log_level: str | None, name: str, reason: str, *, 
     click.echo(_("{id} is removed.").format(id=removed.id))
 
 
+@command.command(
+    "recover",
+    help=N_(
+        "After a restore: enter again the officers whose certificates the issuer's journal names and the node has "
+        "forgotten. They wait to be confirmed, and open invitations become void. The node and the issuer must run."
+    ),
+)
+@shared
+@json_option
+def recover(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
+    """Recover."""
+    with AdminClient(settings(config_path, log_level).admin_socket) as client:
+        answer = client.recover_officers()
+    if as_json:
+        found = [officer_as_object(each) for each in answer.officers]
+        print_json({"officers": found, "voided_invitations": answer.voided_invitations})
+        return
+    names = [plain_line(each.id.rpartition("/")[2]) for each in answer.officers]
+    click.echo(_("Entered again, and to be confirmed: {names}").format(names=", ".join(names) or "-"))
+    click.echo(_("Invitations that are void now: {count}").format(count=answer.voided_invitations))
+
+
 def officer_as_object(each: officer_pb2.OfficerRecord) -> dict[str, Any]:
     """Return an officer for JSON."""
     return {

@@ -727,3 +727,48 @@ class RemoveOfficerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveOfficerResponse: _TypeAlias = RemoveOfficerResponse  # noqa: Y015
+
+@_typing.final
+class RecoverOfficersRequest(_message.Message):
+    """Requests what the issuer's journal names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoverOfficersRequest: _TypeAlias = RecoverOfficersRequest  # noqa: Y015
+
+@_typing.final
+class RecoverOfficersResponse(_message.Message):
+    """What was entered again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICERS_FIELD_NUMBER: _builtins.int
+    VOIDED_INVITATIONS_FIELD_NUMBER: _builtins.int
+    voided_invitations: _builtins.int
+    """Number of invitations that became void."""
+    @_builtins.property
+    def officers(self) -> _containers.RepeatedCompositeFieldContainer[Global___OfficerRecord]:
+        """The officers whose certificates were entered; they wait to be confirmed."""
+
+    def __init__(
+        self,
+        *,
+        officers: _abc.Iterable[Global___OfficerRecord] | None = ...,
+        voided_invitations: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officers", b"officers", "voided_invitations", b"voided_invitations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoverOfficersResponse: _TypeAlias = RecoverOfficersResponse  # noqa: Y015

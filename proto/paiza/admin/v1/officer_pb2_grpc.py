@@ -80,6 +80,11 @@ class OfficerAdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RemoveOfficerRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RemoveOfficerResponse.FromString,
                 _registered_method=True)
+        self.RecoverOfficers = channel.unary_unary(
+                '/paiza.admin.v1.OfficerAdminService/RecoverOfficers',
+                request_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersResponse.FromString,
+                _registered_method=True)
 
 
 class OfficerAdminServiceServicer:
@@ -149,6 +154,14 @@ class OfficerAdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecoverOfficers(self, request, context):
+        """After a restore: enters again what the issuer's journal names and the node has forgotten, to be confirmed. Open
+        invitations become void.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OfficerAdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +209,11 @@ def add_OfficerAdminServiceServicer_to_server(servicer, server):
                     servicer.RemoveOfficer,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RemoveOfficerRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RemoveOfficerResponse.SerializeToString,
+            ),
+            'RecoverOfficers': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecoverOfficers,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +460,33 @@ class OfficerAdminService:
             '/paiza.admin.v1.OfficerAdminService/RemoveOfficer',
             paiza_dot_admin_dot_v1_dot_officer__pb2.RemoveOfficerRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_officer__pb2.RemoveOfficerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecoverOfficers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.OfficerAdminService/RecoverOfficers',
+            paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersResponse.FromString,
             options,
             channel_credentials,
             insecure,

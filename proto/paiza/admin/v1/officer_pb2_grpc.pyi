@@ -51,6 +51,10 @@ class OfficerAdminServiceStub:
     """Changes an officer's roles or unit."""
     RemoveOfficer: _grpc.UnaryUnaryMultiCallable[_officer_pb2.RemoveOfficerRequest, _officer_pb2.RemoveOfficerResponse]
     """Removes an officer for good: their calls under way end, and their certificates are revoked."""
+    RecoverOfficers: _grpc.UnaryUnaryMultiCallable[_officer_pb2.RecoverOfficersRequest, _officer_pb2.RecoverOfficersResponse]
+    """After a restore: enters again what the issuer's journal names and the node has forgotten, to be confirmed. Open
+    invitations become void.
+    """
 
 @_typing.type_check_only
 class OfficerAdminServiceAsyncStub(OfficerAdminServiceStub):
@@ -75,6 +79,10 @@ class OfficerAdminServiceAsyncStub(OfficerAdminServiceStub):
     """Changes an officer's roles or unit."""
     RemoveOfficer: _aio.UnaryUnaryMultiCallable[_officer_pb2.RemoveOfficerRequest, _officer_pb2.RemoveOfficerResponse]  # type: ignore[assignment]
     """Removes an officer for good: their calls under way end, and their certificates are revoked."""
+    RecoverOfficers: _aio.UnaryUnaryMultiCallable[_officer_pb2.RecoverOfficersRequest, _officer_pb2.RecoverOfficersResponse]  # type: ignore[assignment]
+    """After a restore: enters again what the issuer's journal names and the node has forgotten, to be confirmed. Open
+    invitations become void.
+    """
 
 class OfficerAdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The officers of the own member. Each change is logged with the operator's name and takes effect at once."""
@@ -150,5 +158,15 @@ class OfficerAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.RemoveOfficerResponse, _abc.Awaitable[_officer_pb2.RemoveOfficerResponse]]:
         """Removes an officer for good: their calls under way end, and their certificates are revoked."""
+
+    @_abc_1.abstractmethod
+    def RecoverOfficers(
+        self,
+        request: _officer_pb2.RecoverOfficersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_officer_pb2.RecoverOfficersResponse, _abc.Awaitable[_officer_pb2.RecoverOfficersResponse]]:
+        """After a restore: enters again what the issuer's journal names and the node has forgotten, to be confirmed. Open
+        invitations become void.
+        """
 
 def add_OfficerAdminServiceServicer_to_server(servicer: OfficerAdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
