@@ -111,6 +111,7 @@ class HostilePeer:
         self.register = register
         self.log = Log()
         self.known = 0  # the size of our log that the target knows
+        self.certified: dict[bytes, int] = {}  # certificates that the log holds, and where
         private = keys.private_key_from_pem((folder / f"nodes/{member}/keys/log.key").read_bytes())
         self.key = SignerKey.from_ed25519(f"{member}.{register.federation}/log/1", private)  # type: ignore[arg-type]
         self.channel = Mint(folder, register).node(member).channel(target.address, target.member, register)
@@ -121,6 +122,8 @@ class HostilePeer:
         header = message_pb2.Header.FromString(message.header)
         roles = {required.id: required.role for required in header.required_signers}
         event: Any = changes.pop("event", log_pb2.LOG_EVENT_RELEASED)
+        for one in message.signatures if event == log_pb2.LOG_EVENT_RELEASED else ():
+            self.certify(sha256(one.certificate).digest())
         signers = [
             log_pb2.LoggedSigner(
                 id=one.signer_id, role=roles[one.signer_id], certificate_sha256=sha256(one.certificate).digest()
@@ -147,12 +150,39 @@ class HostilePeer:
         self.log.entries.append(entry.SerializeToString(deterministic=True))
         return len(self.log.entries) - 1
 
+    def certify(self, digest: bytes) -> None:
+        """Log an officer's certificate, unless it is logged already."""
+        if digest in self.certified:
+            return
+        stamp = Timestamp()
+        stamp.FromDatetime(datetime.now(UTC))
+        entry = log_entries.officer_certified(
+            actor="os-user:root", signing_certificate_sha256=digest, authentication_certificate_sha256=digest
+        )
+        entry.salt, entry.register_version = receipts.new_salt(), self.register.version
+        entry.entry_time.CopyFrom(stamp)
+        self.log.entries.append(entry.SerializeToString(deterministic=True))
+        self.certified[digest] = len(self.log.entries) - 1
+
+    def certificates(self, signed: bytes, size: int | None = None) -> list[log_pb2.ProvenEntry]:
+        """Prove the certificates that sign a message, as an honest node does with the first one."""
+        end = size or len(self.log.entries)
+        signatures = message_pb2.SignedMessage.FromString(signed).signatures
+        found = [self.certified.get(sha256(each.certificate).digest(), end) for each in signatures]
+        return [self.proven(at, end) for at in sorted({*found}) if at < end]
+
+    def proven(self, at: int, end: int) -> log_pb2.ProvenEntry:
+        """Prove an entry to a size of the log."""
+        return log_pb2.ProvenEntry(entry=self.log.entries[at], index=at, inclusion_hashes=self.log.inclusion(at, end))
+
     def dispatch(self, signed: bytes, index: int | None = None, size: int | None = None) -> exchange_pb2.Dispatch:
         """Pack a message with the proof of a release; of its own, logged just now, unless told otherwise."""
         at = self.release(signed) if index is None else index
         end = size or len(self.log.entries)
-        proven = log_pb2.ProvenEntry(entry=self.log.entries[at], index=at, inclusion_hashes=self.log.inclusion(at, end))
-        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=signed, released=proven))
+        release = exchange_pb2.Release(
+            message=signed, released=self.proven(at, end), certificates=self.certificates(signed, end)
+        )
+        return exchange_pb2.Dispatch(release=release)
 
     def dispatch_all(self, messages: Sequence[bytes]) -> list[exchange_pb2.Dispatch]:
         """Pack several messages, all proven to one size."""

@@ -112,7 +112,14 @@ class Scene:
         if grant:
             shown_grant = exchange_pb2.ForwardingGrant(message=self.wrapped(grant), released=self.released(grant))
             forwarding.grant.CopyFrom(shown_grant)
+        forwarding.certificates.extend(self.certificates(signed, *([grant] if grant else [])))
         return exchange_pb2.Dispatch(forwarding=forwarding), index
+
+    def certificates(self, *signed: bytes) -> list[log_pb2.LogProof]:
+        """Prove the certificates of uzb's officers who sign these messages."""
+        log = self.author_log
+        proven = [each for one in signed for each in log.certificates(one)]
+        return [log_pb2.LogProof(proven=each, checkpoint=log.note()) for each in proven]
 
     def proven(self, dispatch: exchange_pb2.Dispatch, index: int) -> exchange_pb2.Dispatch:
         """Add the proof of FORWARDED to the log as it is now."""

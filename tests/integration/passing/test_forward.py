@@ -1,7 +1,9 @@
 """Passing messages on between real nodes: what the marks allow, what needs a grant, and who learns of it."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -159,3 +161,20 @@ def test_every_node_verifies_afterwards(unit_directory: dict[str, Desk], federat
         command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_a_node_that_lost_a_certificate_is_shown_it_again(
+    federation: Federation, unit_directory: dict[str, Desk]
+) -> None:
+    """A receiver that knows a signer no more answers with a retry, and the sender attaches the proof."""
+    kaz, tjk = unit_directory["kaz"], unit_directory["tjk"]
+    await tjk.arrival(await kaz.send(["tjk"], GREEN))
+    node = federation.node("tjk")
+    node.stop()
+    with closing(sqlite3.connect(node.data / "paiza.db")) as database, database:
+        assert database.execute("DELETE FROM proven_certificate WHERE member = 'kaz'").rowcount >= 1
+    node.start()
+    await tjk.arrival(await kaz.send(["tjk"], GREEN))
+    with closing(sqlite3.connect(node.data / "paiza.db")) as database:
+        assert database.execute("SELECT count(*) FROM proven_certificate WHERE member = 'kaz'").fetchone() == (1,)
+    assert "certificate_unproven" in node.log.read_text()

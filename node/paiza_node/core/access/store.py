@@ -138,6 +138,13 @@ def officer_certificates(conn: ReadConnection, officer_id: str | None = None) ->
     return _CERTIFICATES.find(conn, found if officer_id is None else found.where(c.officer == officer_id))
 
 
+def certified_indices(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, int]:
+    """Return the index of the OFFICER_CERTIFIED entry of each of these signing certificates that is known."""
+    c = officer_certificate_table.c
+    rows = conn.execute(select(c.certificate_sha256, c.log_index).where(c.certificate_sha256.in_(list(digests))))
+    return {row[0]: row[1] for row in rows}
+
+
 def put_officer_certificates(conn: WriteConnection, certificates: Collection[OfficerCertificate]) -> None:
     """Store certificates of officers."""
     _CERTIFICATES.put(conn, certificates)

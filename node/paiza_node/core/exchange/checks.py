@@ -234,6 +234,7 @@ class Proofs(Check):
                 if not row.denied:
                     relied.add(row.digest, row.forwarder.encode(), receipts.evidence_digest(row.entry, note))
             step(len(rows))
+        self._verify_certificates(part, step)
         settled = Tally()
         answered = (delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_REFUSED)
         for rows in scanning.rows(self._scan, deliveries_store.delivery_table):
@@ -244,6 +245,29 @@ class Proofs(Check):
         part.compare("RECEIVED, REFUSED / proof", self._relied, relied)
         part.compare("DELIVERED, DELIVERY_REFUSED / proof", self._receipted, receipted)
         part.compare("delivery / proof", settled, answers)
+
+    def _verify_certificates(self, part: Part, step: Step) -> None:
+        """Check the proof of every certificate of another member's officer."""
+        for rows in scanning.rows(self._scan, exchange_store.certificate_table):
+            for row in rows:
+                try:
+                    self._check_certificate(row)
+                except PaizaError as error:
+                    part.find(
+                        "bad_proof",
+                        "{code}: {detail}",
+                        N_("certificate {digest} of {member}"),
+                        code=error.reason,
+                        detail=error.detail,
+                        member=row.member,
+                        digest=row.certificate_sha256.hex(),
+                    )
+            step(len(rows))
+
+    def _check_certificate(self, row: Any) -> None:
+        entry = self.check_entry(row, row.member, row.log_index)
+        if entry.officer_certified.signing_certificate_sha256 != row.certificate_sha256:
+            raise Rejected("bad_proof", "the entry is of another certificate")
 
     def check_entry(self, row: Any, of: str, index: int) -> log_pb2.LogEntry:
         """Check that a stored entry of a member's log is proven to a checkpoint signed by its key; return the entry."""

@@ -129,6 +129,21 @@ class ForeignProof:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenCertificate:
+    """The OFFICER_CERTIFIED entry of a member's log for a signing certificate, proven to one of its checkpoints.
+
+    Identified by ``member`` and ``certificate_sha256``.
+    """
+
+    member: str
+    certificate_sha256: bytes
+    entry: bytes
+    index: int
+    hashes: bytes
+    checkpoint: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSummary:
     """The waiting deliveries to one recipient, counted."""
 

@@ -1,4 +1,4 @@
-"""Proofs from other members' logs about messages: releases, answers, and forwarding."""
+"""Proofs from other members' logs: of messages released, answered and forwarded, and of certificates."""
 
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind
+from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind, ProvenCertificate
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
@@ -64,6 +64,19 @@ forwarding_table = Table(
     Column("held", Boolean, nullable=False),
 )
 Index("ix_forwarding_digest", forwarding_table.c.digest)
+
+# Entries of other members' logs about the signing certificates of their officers, proven with a first message.
+certificate_table = Table(
+    "proven_certificate",
+    METADATA,
+    Column("member", Text, primary_key=True),
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note_digest", LargeBinary, nullable=False),
+    Column("register_version", LargeBinary, nullable=False),
+)
 
 # Checkpoint notes that proofs lead to; a batch of proofs shares one.
 note_table = Table(
@@ -254,6 +267,37 @@ def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -
     return found
 
 
+def proven_signers(conn: ReadConnection) -> set[tuple[str, bytes]]:
+    """Return every proven certificate: (member, SHA-256)."""
+    c = certificate_table.c
+    return {(row[0], row[1]) for row in conn.execute(select(c.member, c.certificate_sha256))}
+
+
+def proven_certificates(conn: ReadConnection, member: str, digests: Collection[bytes]) -> list[ProvenCertificate]:
+    """Return the stored proofs of a member's certificates, of those that are known."""
+    c = certificate_table.c
+    rows = conn.execute(
+        select(certificate_table, note_table.c.note)
+        .join(note_table, note_table.c.digest == c.note_digest)
+        .where(c.member == member, c.certificate_sha256.in_(list(digests)))
+        .order_by(c.certificate_sha256)
+    )
+    return [ProvenCertificate(r.member, r.certificate_sha256, r.entry, r.log_index, r.hashes, r.note) for r in rows]
+
+
+def add_certificates(conn: WriteConnection, proofs: Sequence[ProvenCertificate], register_version: bytes) -> None:
+    """Store proofs of certificates; one that is stored already is unchanged."""
+    notes = add_notes(conn, [proof.checkpoint for proof in proofs])
+    rows = [
+        (p.member, p.certificate_sha256, p.entry, p.index, p.hashes, notes[p.checkpoint], register_version)
+        for p in proofs
+    ]
+    _ADD_CERTIFICATE.run(conn, rows)
+
+
+_ADD_CERTIFICATE: Final = insertion(certificate_table, ignore_known=True)
+
+
 def note(conn: ReadConnection, digest: bytes) -> bytes | None:
     """Return a checkpoint note that proofs lead to."""
     found: bytes | None = conn.scalar(select(note_table.c.note).where(note_table.c.digest == digest))
@@ -281,5 +325,6 @@ LIFECYCLES: Final = (
     Lifecycle(answer_table, Key.DIGEST, answer_table.c.digest),
     Lifecycle(proof_table, Key.DIGEST, proof_table.c.digest),
     Lifecycle(forwarding_table, Key.DIGEST, forwarding_table.c.digest),
+    Lifecycle(certificate_table),
     Lifecycle(note_table),
 )

@@ -25,6 +25,7 @@ from paiza_node.core.exchange.precedence import Share
 from paiza_node.core.exchange.proofs import foreign_proof
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.certificates import certificates_of
 from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
@@ -155,6 +156,7 @@ class ServePeer:
         self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint
     ) -> Iterator[recovery_pb2.GivenBack]:
         """Yield our deliveries to the caller, in their present form; with a request to erase, its answers."""
+        certified: set[bytes] = set()
         for proof in lost:
             item = recovery_pb2.GivenBack(lost=foreign_proof(proof))
             row, deliveries = (
@@ -166,7 +168,7 @@ class ServePeer:
                 each for each in deliveries if each.recipient == caller and each.delivery_kind != DeliveryKind.NOTICE
             ]
             if body is not None and handed and handed[0].released_index < checkpoint.size:
-                self._add_dispatch(item, handed[0], body, caller, reads, checkpoint)
+                self._add_dispatch(item, handed[0], body, caller, reads, checkpoint, certified)
             if row is not None and row.kind == thread.ERASURE:
                 said = [each for each in retention_store.erasure_answers(reads, [row.digest]) if each.member == caller]
                 item.erasure_answers.extend(foreign_proof(each) for each in said[: wire.MAX_PARENTS])
@@ -180,6 +182,7 @@ class ServePeer:
         caller: str,
         reads: ReadConnection,
         checkpoint: VerifiedCheckpoint,
+        certified: set[bytes],
     ) -> None:
         core = self._core
         (entry,) = log_store.entries_at(reads, [delivery.released_index])
@@ -198,6 +201,9 @@ class ServePeer:
             )
         except PaizaError as error:  # its earlier wraps may still work
             log.warning("not_wrapped", peer=caller, reason=error.reason, detail=error.detail)
+        item.dispatch.release.certificates.extend(
+            certificates_of(reads, core.ledger, entry.entry, checkpoint, certified)
+        )
         item.dispatch.release.message = body
         item.dispatch.release.released.CopyFrom(released)
 

@@ -14,6 +14,7 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.receive.receive import Receive
+from paiza_node.core.exchange.send.certificates import certificates_of
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
@@ -27,6 +28,7 @@ from paiza_node.features.workflows.legality import WorkflowStates
 from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_ASKED: Final = 64  # digests of one request: more than a delivery has steps
 
@@ -72,7 +74,7 @@ class BackfillServe:
             raise Rejected("consistency_mismatch", "the caller claims to know more of our log than there is")
         self._register_cache.note_state(member.id, request.register_state)
         # 2. and 3.
-        given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint.size)
+        given, shared = await asyncio.to_thread(self._choose, member.id, digests, checkpoint)
         if shared:
             await self._share(shared, member.id, self._node_id)
         log.info("backfill_served", peer=member.id, asked=len(digests), given=len(given), forwarded=len(shared))
@@ -85,9 +87,10 @@ class BackfillServe:
         )
 
     def _choose(
-        self, caller: str, digests: Sequence[bytes], size: int
+        self, caller: str, digests: Sequence[bytes], checkpoint: VerifiedCheckpoint
     ) -> tuple[list[exchange_pb2.Dispatch], list[bytes]]:
         given: list[exchange_pb2.Dispatch] = []
+        certified: set[bytes] = set()
         shared: list[bytes] = []
         room = MAX_BATCH_BYTES
         with self._store.reads() as reads:
@@ -95,7 +98,7 @@ class BackfillServe:
                 row = messages_store.message(reads, digest)
                 if row is None or row.state is MessageState.REFUSED:
                     continue
-                dispatch = self._dispatch(reads, row, caller, size)
+                dispatch = self._dispatch(reads, row, caller, checkpoint, certified)
                 if dispatch is not None:
                     room -= len(dispatch.release.message)
                     if room >= 0 or not given:
@@ -104,8 +107,19 @@ class BackfillServe:
                     shared.append(digest)
         return given, shared
 
-    def _dispatch(self, reads: ReadConnection, row: MessageRow, caller: str, size: int) -> exchange_pb2.Dispatch | None:
-        """Return a message of our own as it was released to the caller; None if it was not."""
+    def _dispatch(
+        self,
+        reads: ReadConnection,
+        row: MessageRow,
+        caller: str,
+        checkpoint: VerifiedCheckpoint,
+        certified: set[bytes],
+    ) -> exchange_pb2.Dispatch | None:
+        """Return a message of our own as it was released to the caller; None if it was not.
+
+        ``certified`` are the certificates that the answer proves already; those of this message are added.
+        """
+        size = checkpoint.size
         if row.state is not MessageState.RELEASED:
             return None
         released = {
@@ -119,7 +133,13 @@ class BackfillServe:
         index = min(released)
         (hashes,) = self._ledger.prove([index], size)
         proven = log_pb2.ProvenEntry(entry=released[index].entry, index=index, inclusion_hashes=hashes)
-        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=body, released=proven))
+        return exchange_pb2.Dispatch(
+            release=exchange_pb2.Release(
+                message=body,
+                released=proven,
+                certificates=certificates_of(reads, self._ledger, released[index].entry, checkpoint, certified),
+            )
+        )
 
     def _takes_part(self, reads: ReadConnection, row: MessageRow, caller: str) -> bool:
         workflow_state = self._workflow_states.of(reads, row.thread_id)

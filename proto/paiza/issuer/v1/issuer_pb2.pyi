@@ -199,7 +199,7 @@ class Enrolment(_message.Message):
     """Signing request (PKCS #10, DER) for the signing key."""
     @_builtins.property
     def administrator_signatures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Administrators' signatures over the statement ("Officers" in README.md); empty where the issuer demands none."""
+        """Administrators' signatures over the statement ("Certificates" in README.md); empty where the issuer demands none."""
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class Renewal(_message.Message):
     signing_certificate: _builtins.bytes
     """The signing certificate (DER) with whose key it is signed; the issuer issued it."""
     signature: _builtins.bytes
-    """The signature over the statement ("Officers" in README.md)."""
+    """The signature over the statement ("Certificates" in README.md)."""
     def __init__(
         self,
         *,

@@ -396,21 +396,29 @@ class Release(_message.Message):
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
     """A serialized SignedMessage."""
     @_builtins.property
     def released(self) -> _log_pb2.ProvenEntry:
         """The RELEASED entry of the caller's log for this recipient."""
 
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.ProvenEntry]:
+        """OFFICER_CERTIFIED entries of the caller's log, proven to the same checkpoint: of certificates that sign this message
+        or others of the call, and that the called node may not know yet. At most 256 in a call.
+        """
+
     def __init__(
         self,
         *,
         message: _builtins.bytes = ...,
         released: _log_pb2.ProvenEntry | None = ...,
+        certificates: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["released", b"released"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "released", b"released"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "message", b"message", "released", b"released"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,6 +434,7 @@ class Forwarding(_message.Message):
     FORWARDED_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
     """A serialized SignedMessage."""
     @_builtins.property
@@ -440,6 +449,10 @@ class Forwarding(_message.Message):
     def grant(self) -> Global___ForwardingGrant:
         """The author's consent to the forwarding; unset if the marks allow it."""
 
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """OFFICER_CERTIFIED entries of the author's log, of certificates that sign the message or the grant; at most 16."""
+
     def __init__(
         self,
         *,
@@ -447,10 +460,11 @@ class Forwarding(_message.Message):
         forwarded: _log_pb2.ProvenEntry | None = ...,
         origin: _log_pb2.LogProof | None = ...,
         grant: Global___ForwardingGrant | None = ...,
+        certificates: _abc.Iterable[_log_pb2.LogProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["forwarded", b"forwarded", "grant", b"grant", "origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forwarded", b"forwarded", "grant", b"grant", "message", b"message", "origin", b"origin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "forwarded", b"forwarded", "grant", b"grant", "message", b"message", "origin", b"origin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

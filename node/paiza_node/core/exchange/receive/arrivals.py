@@ -18,7 +18,7 @@ from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.markings import is_recalled
-from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind
+from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind, ProvenCertificate
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, received
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import LogTransaction
@@ -43,6 +43,7 @@ class Arrival:
     ``entry`` is the entry of the delivering node's log for it, proven by ``hashes``; ``release`` is the entry by which
     the author's log released it, to us or (``forwarded``) to another member. A notice that a message of ours was
     forwarded has neither ``message`` nor ``release``. ``refusal``: the reason for refusing it; None if it is received.
+    ``certificates`` are the proofs of its signers' certificates that are new here.
     """
 
     digest: bytes
@@ -54,6 +55,7 @@ class Arrival:
     release_hashes: bytes = b""
     forwarded: bool = False
     refusal: Rejected | None = None
+    certificates: tuple[ProvenCertificate, ...] = ()
 
     @property
     def goes_first(self) -> bool:
@@ -115,6 +117,7 @@ class _Batch:
         self._answered: list[tuple[bytes, int]] = []
         self._forwardings: dict[int, ForwardingRow] = {}
         self._proofs: list[ForeignProof] = []
+        self._certificates = list({each for item in items for each in item.certificates})
 
     def take(self, item: Arrival) -> Answer:
         """Log a message delivered by its author; a repeat gets the same entry at the same index."""
@@ -181,6 +184,7 @@ class _Batch:
         exchange_store.add_answers(conn, self._answered)
         exchange_store.add_forwardings(conn, list(self._forwardings.values()))
         exchange_store.add_proofs(conn, self._proofs)
+        exchange_store.add_certificates(conn, self._certificates, self._tx.register_version)
         written = [
             ReceivedMessage(row, self._messages[row.digest].header, self._source, assignee)
             for row, assignee in placed

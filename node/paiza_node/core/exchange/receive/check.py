@@ -15,7 +15,9 @@ from paiza.core.v1 import message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.dependencies import Core
+from paiza_node.core.exchange.model import ProvenCertificate
 from paiza_node.core.exchange.receive.arrivals import Arrival, Checked
+from paiza_node.core.exchange.receive.certificates import MAX_CERTIFICATES, KnownCertificates, Proven, of_release
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.executors.executors import each
 from paiza_node.core.messages.decryption import Unsealed
@@ -36,8 +38,9 @@ _THREAD_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{5,12}")
 class ValidateIncoming:
     """The checks of received messages that need no database."""
 
-    def __init__(self, core: Core, forwarding: ReceiveForwarded) -> None:
+    def __init__(self, core: Core, certificates: KnownCertificates, forwarding: ReceiveForwarded) -> None:
         """Store what the checks need; ``forwarding`` checks messages that do not come from their author."""
+        self._certificates = certificates
         self._member = core.member
         self._register_cache = core.register_cache
         self._decryption_keys = core.decryption_keys
@@ -51,26 +54,36 @@ class ValidateIncoming:
 
         A message that fails before step 5 is not attributed to the author, and does not occupy its id.
 
-        1. The caller's log holds the given entry, and the entry's time is not in our future.
+        1. The caller's log holds the given entry, and the entry's time is not in our future. It holds the entries of
+           certificates that come with it; they count for every message of the batch.
         2. We have the register that the entry names; else it is tried again after a refresh. The message verifies
            (`paiza_wire.message.verify`) with certificates valid at the time of its release, under our register, which
            is then that one or a newer one: no revocation is ever taken back. One that does not, and names a register we
            do not have, is tried again after a refresh.
         3. Its author is the calling node's member.
-        4. It is addressed to us, and the entry is its release to us, by its signers, in their roles.
+        4. It is addressed to us, and the entry is its release to us, by its signers, in their roles. The caller's log
+           holds their certificates; else it is asked for the proof.
         5. We have its register version; else it is tried again after a refresh.
         6. Its key opens; else the author is asked to wrap it again.
         7. The policy allows us to receive this kind with these markings from that member.
         8. Its content is valid for its kind, and its subject is the one that the kind derives from it.
         """
+        if sum(len(dispatch.release.certificates) for dispatch in dispatches) > MAX_CERTIFICATES:
+            raise Rejected("too_large", f"at most {MAX_CERTIFICATES} certificates are proven at once")
         register, now = self._register_cache.current, self._clock()
-        released = each(dispatches, self._prove, checkpoint, now)
-        ascribed = each(released, self._ascribe, member, register)
+        certified: dict[bytes, ProvenCertificate] = {}
+        released = each(dispatches, self._prove, member, checkpoint, now, certified)
+        ascribed = each(released, self._ascribe, member, register, certified)
         opened = each(ascribed, self._open)
         return each(opened, self._judge, register, member, now)
 
     def _prove(
-        self, dispatch: exchange_pb2.Dispatch, checkpoint: VerifiedCheckpoint, now: datetime
+        self,
+        dispatch: exchange_pb2.Dispatch,
+        member: Member,
+        checkpoint: VerifiedCheckpoint,
+        now: datetime,
+        certified: dict[bytes, ProvenCertificate],
     ) -> tuple[exchange_pb2.Dispatch, VerifiedEntry]:
         # 1.
         match dispatch.WhichOneof("delivery"):
@@ -85,10 +98,15 @@ class ValidateIncoming:
         released = receipts.verify_entry(shown, checkpoint)
         if released.time > now + MAX_CLOCK_SKEW:
             raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
+        certified |= of_release(member, dispatch.release.certificates, checkpoint)
         return dispatch, released
 
     def _ascribe(
-        self, proven: tuple[exchange_pb2.Dispatch, VerifiedEntry], member: Member, register: Register
+        self,
+        proven: tuple[exchange_pb2.Dispatch, VerifiedEntry],
+        member: Member,
+        register: Register,
+        certificates: Proven,
     ) -> Arrival:
         dispatch, released = proven
         if not dispatch.HasField("release"):
@@ -115,10 +133,20 @@ class ValidateIncoming:
             raise Rejected(
                 "malformed", "the release names the thread in another member's name, or a thread it does not open"
             )
+        new = self._certificates.check(message, certificates)
         # 5.
         self._register_cache.check_known(message.header.register_version)
         hashes = b"".join(dispatch.release.released.inclusion_hashes)
-        return Arrival(message.digest, released, hashes, message, dispatch.release.message, released, hashes)
+        return Arrival(
+            message.digest,
+            released,
+            hashes,
+            message,
+            dispatch.release.message,
+            released,
+            hashes,
+            certificates=new,
+        )
 
     def _open(self, item: Arrival) -> tuple[Arrival, Unsealed]:
         if item.forwarded or item.message is None:

@@ -5,12 +5,16 @@ its keys open only what was signed. Checked here is whether it may be forwarded:
 forbid it, by the author's grant, which is checked by the same rules as at the forwarder's node.
 """
 
+from collections.abc import Sequence
+
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.consent import MAX_GRANT_BYTES, CheckGrant, GrantQuery
+from paiza_node.core.exchange.model import ProvenCertificate
 from paiza_node.core.exchange.receive.arrivals import Arrival
+from paiza_node.core.exchange.receive.certificates import KnownCertificates, of_forwarding
 from paiza_node.core.messages.decryption import Unsealed
 from paiza_node.core.peers.claims import note_told_entry
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
@@ -25,8 +29,9 @@ from paiza_wire.receipts import VerifiedEntry
 class ReceiveForwarded:
     """Checks deliveries of members that are not the author."""
 
-    def __init__(self, core: Core, check_grant: CheckGrant) -> None:
-        """Store the core; ``check_grant`` checks the consent that a forwarder presents."""
+    def __init__(self, core: Core, certificates: KnownCertificates, check_grant: CheckGrant) -> None:
+        """Store the core and the known certificates; ``check_grant`` checks the consent that a forwarder presents."""
+        self._certificates = certificates
         self._member = core.member
         self._check_consent = check_grant
         self._register_cache = core.register_cache
@@ -43,7 +48,8 @@ class ReceiveForwarded:
            ourselves.
         3. A log of the author's, by a key in the register, holds a release of it to one of its recipients.
         4. The message verifies with certificates valid when it was released, under the author's register at that time.
-        5. The release names these signers in these roles, and the message was forwarded after it.
+        5. The release names these signers in these roles, and the message was forwarded after it. The author's log
+           holds their certificates; else the forwarder is asked for the proof.
         6. Its keys open; else the forwarder is asked to wrap them again.
         7. It is of a known kind and valid; the policy allows forwarding it, with the grant that the entry relies on.
         """
@@ -60,7 +66,7 @@ class ReceiveForwarded:
         if entry.counterpart != self._member:
             raise Rejected("not_addressed", "the message was passed on to another member")
         # 3.-5.
-        message, origin = self._verified(shown.message, shown.origin, member)
+        message, origin, certificates = self._verified(shown.message, shown.origin, shown.certificates, member)
         if message.digest != entry.message_digest:
             raise Rejected("bad_proof", "the FORWARDED entry is of another message")
         if message.header.author == self._member:
@@ -72,7 +78,7 @@ class ReceiveForwarded:
         # 7.
         refusal = None
         try:
-            self._judge(message, unsealed, shown.grant if shown.HasField("grant") else None, forwarded, member)
+            certificates += self._judge(message, unsealed, shown, forwarded, member)
         except Rejected as error:
             refusal = error
         return Arrival(
@@ -85,10 +91,13 @@ class ReceiveForwarded:
             b"".join(shown.origin.proven.inclusion_hashes),
             forwarded=True,
             refusal=refusal,
+            certificates=certificates,
         )
 
-    def _verified(self, raw: bytes, origin: log_pb2.LogProof, teller: Member) -> tuple[VerifiedMessage, VerifiedEntry]:
-        """Verify a message by the proof of its release, which may be years old.
+    def _verified(
+        self, raw: bytes, origin: log_pb2.LogProof, shown: Sequence[log_pb2.LogProof], teller: Member
+    ) -> tuple[VerifiedMessage, VerifiedEntry, tuple[ProvenCertificate, ...]]:
+        """Verify a message by the proof of its release, which may be years old; with the proofs that are new here.
 
         The author's signed checkpoint is noted: if it belongs to another history, the fork is detected.
         """
@@ -121,7 +130,8 @@ class ReceiveForwarded:
         receipts.check_released(released.entry, message, recipient)
         if name == author.origin and author.id != self._member:
             note_told_entry(self._logs, author, released, origin.proven.inclusion_hashes, told_by=teller.id)
-        return message, released
+        new = self._certificates.check(message, of_forwarding(author, shown))
+        return message, released, new
 
     def _opened(self, message: VerifiedMessage) -> Unsealed:
         try:
@@ -135,10 +145,12 @@ class ReceiveForwarded:
         self,
         message: VerifiedMessage,
         unsealed: Unsealed,
-        shown: exchange_pb2.ForwardingGrant | None,
+        shown: exchange_pb2.Forwarding,
         forwarded: VerifiedEntry,
         member: Member,
-    ) -> None:
+    ) -> tuple[ProvenCertificate, ...]:
+        """Judge the content; return the proofs of the grant's certificates that are new here."""
+        certificates: tuple[ProvenCertificate, ...] = ()
         header, entry = message.header, forwarded.entry
         kind = kinds.get(header.kind, header.kind_version)
         main, *annexes = unsealed.parts
@@ -146,10 +158,10 @@ class ReceiveForwarded:
         if with_annex and entry.forwarded.without_annex:
             raise Rejected("policy_denied", "the FORWARDED entry says that the annex was left out")
         granted = header.author == member.id and not with_annex
-        if shown is not None or entry.forwarded.grant_digest:
+        if shown.HasField("grant") or entry.forwarded.grant_digest:
             purpose = entry.forwarded.purpose
             query = GrantQuery(message.digest, header.author, self._member, purpose, with_annex, forwarded.time)
-            self._check_grant(shown, entry, query, member)
+            certificates = self._check_grant(shown, entry, query, member)
             granted = True
         policy_context = PolicyContext(
             recipient=self._member,
@@ -170,17 +182,19 @@ class ReceiveForwarded:
             subject=unsealed.subject,
             annex_withheld=not with_annex,
         )
+        return certificates
 
     def _check_grant(
-        self, shown: exchange_pb2.ForwardingGrant | None, entry: log_pb2.LogEntry, query: GrantQuery, teller: Member
-    ) -> None:
+        self, shown: exchange_pb2.Forwarding, entry: log_pb2.LogEntry, query: GrantQuery, teller: Member
+    ) -> tuple[ProvenCertificate, ...]:
         """Check the one presented grant like a message; the forwarder's entry must rely on it."""
-        if shown is None or len(shown.message) > MAX_GRANT_BYTES:
+        if not shown.HasField("grant") or len(shown.grant.message) > MAX_GRANT_BYTES:
             raise Rejected("grant_missing", "the entry and the dispatch do not rely on one grant")
-        grant, _released = self._verified(shown.message, shown.released, teller)
+        grant, _, certificates = self._verified(shown.grant.message, shown.grant.released, shown.certificates, teller)
         if grant.digest != entry.forwarded.grant_digest:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
         self._check_consent(grant, query)
+        return certificates
 
 
 def _unverified_header(raw: bytes) -> message_pb2.Header:

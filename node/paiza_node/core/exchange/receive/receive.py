@@ -23,6 +23,7 @@ from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.consent import CheckGrant
 from paiza_node.core.exchange.piggyback import Piggyback, ProvenAnswer, check_answers
 from paiza_node.core.exchange.receive.arrivals import Answer, Arrival, Arrivals, Checked
+from paiza_node.core.exchange.receive.certificates import KnownCertificates
 from paiza_node.core.exchange.receive.check import ValidateIncoming
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.log.changes import HoldersChanged, MessagesChanged
@@ -70,7 +71,9 @@ class Receive:
         self._suspect = suspect
         self._arrivals = arrivals
         self._piggybacks = piggybacks
-        self._admit = ValidateIncoming(core, ReceiveForwarded(core, check_grant))
+        self._certificates = KnownCertificates(core.store)
+        forwarded = ReceiveForwarded(core, self._certificates, check_grant)
+        self._admit = ValidateIncoming(core, self._certificates, forwarded)
         self._firsts = precedence.Share()
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
@@ -147,6 +150,7 @@ class Receive:
             return outcomes
 
         committed = await self._ledger.commit(work, first=bool(alarms))
+        self._certificates.note(certificate for item in going for certificate in item.certificates)
         arrived = _arrived(checked, committed.result)
         log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])
         for item in checked:

@@ -1,5 +1,7 @@
 """The data sent for forwarded messages: to the next holder's node, and to the author as a notice."""
 
+from hashlib import sha256
+
 import structlog
 
 from paiza.core.v1 import log_pb2, message_pb2
@@ -10,6 +12,7 @@ from paiza_node.core.exchange.model import DeliveryKind, Outgoing, ProofKind
 from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.exchange.rewrap import wrap_for
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.certificates import proofs_for_holder
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
@@ -33,10 +36,13 @@ def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: st
         if entry.forwarded.grant_digest:
             forwarding.grant.released.CopyFrom(_origin(core, reads, entry.forwarded.grant_digest))
     forwarding.message = _wrapped(core, outgoing.signed, peer, without_annex=without_annex)
+    grant = b""
     if entry.forwarded.grant_digest:
-        forwarding.grant.message = _wrapped(
-            core, messages_store.read_signed(core.store, entry.forwarded.grant_digest) or b"", peer
-        )
+        grant = messages_store.read_signed(core.store, entry.forwarded.grant_digest) or b""
+        forwarding.grant.message = _wrapped(core, grant, peer)
+    with core.store.reads() as reads:
+        for author, digests in _signers(outgoing.signed, grant).items():
+            forwarding.certificates.extend(proofs_for_holder(reads, core.ledger, core.member, author, digests))
     return exchange_pb2.Dispatch(forwarding=forwarding)
 
 
@@ -51,6 +57,16 @@ def _origin(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogProo
     ):
         return own_proof(core.ledger, stored, size, note)
     return log_pb2.LogProof()
+
+
+def _signers(*signed: bytes) -> dict[str, set[bytes]]:
+    """Return the certificates (SHA-256) that sign these messages, by their authors."""
+    found: dict[str, set[bytes]] = {}
+    for raw in filter(None, signed):
+        message = message_pb2.SignedMessage.FromString(raw)
+        author = message_pb2.Header.FromString(message.header).author
+        found.setdefault(author, set()).update(sha256(each.certificate).digest() for each in message.signatures)
+    return found
 
 
 def _wrapped(core: Core, signed: bytes, peer: str, *, without_annex: bool = False) -> bytes:

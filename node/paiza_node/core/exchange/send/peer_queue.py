@@ -25,6 +25,7 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.model import DeliveryKind, Outgoing, Slot
 from paiza_node.core.exchange.precedence import MAX_FIRST
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.certificates import ShownCertificates, own_certificates
 from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, record_receipts
 from paiza_node.core.executors.periodic import backoff
@@ -56,6 +57,7 @@ class PeerQueue:
         self._way = asyncio.Event()  # clear while overtaking deliveries are looked for or sent
         self._held = False  # an overtaking delivery failed
         self._poked = asyncio.Event()  # it is to be tried again before the other slots continue
+        self._certificates = ShownCertificates()
 
     def wake(self) -> None:
         """Note that deliveries may wait."""
@@ -175,7 +177,9 @@ class PeerQueue:
         if slot is not Slot.FIRST:
             # Checked only now: a stop may be queued while the peer is unreachable or the last batch is in flight.
             await self._wait_for_urgent()
-        response, checkpoint = await self.session.deliver(len(batch), partial(self._request, batch))
+        attached: dict[bytes, int] = {}
+        response, checkpoint = await self.session.deliver(len(batch), partial(self._request, batch, attached))
+        self._certificates.answered(batch, attached, response.results)
         return Sent(batch, response.results, checkpoint)
 
     async def _settled(self, sent: Sent) -> None:
@@ -199,11 +203,15 @@ class PeerQueue:
         passed = [at for at, outgoing in enumerate(batch) if outgoing.delivery_kind != DeliveryKind.OWN]
         return batch if len(passed) <= MAX_FORWARDED else batch[: passed[MAX_FORWARDED]]
 
-    def _request(self, batch: Sequence[Outgoing], own: VerifiedCheckpoint) -> exchange_pb2.DeliverRequest:
-        """Return the request without its consistency claim."""
+    def _request(
+        self, batch: Sequence[Outgoing], attached: dict[bytes, int], own: VerifiedCheckpoint
+    ) -> exchange_pb2.DeliverRequest:
+        """Return the request without its consistency claim; ``attached`` is filled with the certificates it proves."""
         core = self._core
+        attached.clear()
+        attached.update(self._certificates.unshown(batch))
         proofs = core.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
-        return exchange_pb2.DeliverRequest(
+        request = exchange_pb2.DeliverRequest(
             register_state=core.register_cache.state,
             dispatches=[
                 self._dispatch(
@@ -215,6 +223,12 @@ class PeerQueue:
                 for outgoing, proof in zip(batch, proofs, strict=True)
             ],
         )
+        if attached:
+            with core.store.reads() as reads:
+                proven = own_certificates(reads, core.ledger, attached, own)
+            for digest, entry in proven.items():
+                request.dispatches[attached[digest]].release.certificates.append(entry)
+        return request
 
     def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
         if outgoing.delivery_kind != DeliveryKind.OWN:

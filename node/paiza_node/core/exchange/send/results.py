@@ -141,8 +141,8 @@ class _AnswerCheck:
 
     def _again(self, outgoing: Outgoing, reason: str, detail: str, at_least_seconds: float) -> Postponement:
         pause = backoff(outgoing.attempts + 1, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
-        if outgoing.attempts == 0 and reason == "cannot_open":
-            pause = 0.0  # it was wrapped anew: at once
+        if outgoing.attempts == 0 and reason in ("cannot_open", "certificate_unproven"):
+            pause = 0.0  # it was wrapped anew, or the proof is attached: at once
         pause = max(pause, min(at_least_seconds, LONGEST_RETRY_SECONDS))
         return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)
 

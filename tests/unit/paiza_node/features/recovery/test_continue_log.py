@@ -37,6 +37,7 @@ OTHERS = {
     "log_tile.index",
     "forwarding.entry_index",
     "proof.log_index",
+    "proven_certificate.log_index",
     "attachment_proof.log_index",
     "erasure_answer.log_index",
     "uncosigned.log_index",

@@ -211,6 +211,17 @@ def _create_exchange() -> None:
     )
     op.create_index("ix_forwarding_digest", "forwarding", ["digest"])
     op.create_table(
+        "proven_certificate",
+        sa.Column("member", sa.Text, nullable=False),
+        sa.Column("certificate_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("entry", sa.LargeBinary, nullable=False),
+        sa.Column("log_index", sa.BigInteger, nullable=False),
+        sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.Column("note_digest", sa.LargeBinary, nullable=False),
+        sa.Column("register_version", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("member", "certificate_sha256", name="pk_proven_certificate"),
+    )
+    op.create_table(
         "note",
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("note", sa.LargeBinary, nullable=False),

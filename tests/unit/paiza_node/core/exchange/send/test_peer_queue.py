@@ -61,7 +61,7 @@ class Session:
         self, _size: int, build: Callable[[Any], Any]
     ) -> tuple[exchange_pb2.DeliverResponse, VerifiedCheckpoint]:
         """Note what is sent, in its order."""
-        (batch,) = cast("Any", build).args
+        batch, _attached = cast("Any", build).args
         (outgoing,) = batch
         if outgoing.name == "stop":
             if self.failing_first:
