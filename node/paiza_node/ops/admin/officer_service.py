@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -93,7 +94,7 @@ class OfficerAdminService(Service):
         if self._invitation_text is None:
             raise Rejected("issuer_missing", "issuer_socket is not set in node.toml")
         life = request.life.ToTimedelta() if request.HasField("life") else DEFAULT_LIFE
-        if not DEFAULT_LIFE.resolution < life <= LONGEST_LIFE:
+        if not timedelta(0) < life <= LONGEST_LIFE:
             raise Rejected("malformed", f"an invitation is good for at most {LONGEST_LIFE.days} days")
         secret = secrets.token_bytes(SECRET_BYTES)
         statement = enrolment_pb2.InvitationStatement(
