@@ -1,5 +1,6 @@
 """What an administrator signs when they invite a person: the statement that the node made, if it is what was asked."""
 
+from io import StringIO
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -32,6 +33,16 @@ def sign(
         signer = open_key(place, administrator_opener(passphrase_file), tokens, sealed=True)
         signature = statements.sign_invitation(signer, statement)
     client.sign_invitation(statements.statement_sha256(statement), signature)
+
+
+def qr_code(text: str) -> str:
+    """Return an invitation as a QR code for a terminal: two modules a character, light ones drawn."""
+    import segno  # noqa: PLC0415 - seldom asked for
+
+    code = StringIO()
+    # The least correction: a screen is not dirty, and the code stays as small as it can be.
+    segno.make_qr(text, error="l").terminal(code, border=2, compact=True)
+    return code.getvalue()
 
 
 def _check(request: officer_pb2.InviteOfficerRequest, statement: bytes) -> None:

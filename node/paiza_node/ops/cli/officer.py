@@ -61,6 +61,9 @@ def command() -> None:
 @click.option("--hours", type=WholeNumber(1, 168), default=24, show_default=True, help=N_("How long it is good."))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help=N_("The file; default: NAME.invitation."))
 @click.option(
+    "--qr", is_flag=True, help=N_("Also print it as a QR code, on a terminal of at least 130 columns and 70 lines.")
+)
+@click.option(
     "--administrator",
     metavar="KEYFILE",
     help=N_(
@@ -81,6 +84,7 @@ def invite(
     administrator: str | None,
     passphrase_file: Path | None,
     *,
+    qr: bool,
     as_json: bool,
 ) -> None:
     """Invite."""
@@ -105,6 +109,8 @@ def invite(
     if as_json:
         print_json({"file": str(output), "officer": officer_as_object(answer.officer)})
         return
+    if qr:
+        click.echo(invitation.qr_code(answer.invitation))
     until = shown_time(time_of(answer.officer.invitation_expiry_time))
     click.echo(_("{file}: the invitation for {name}, good until {until}.").format(file=output, name=name, until=until))
     click.echo(_("Hand it to that person alone; they run `paiza enrol` with it and telephone you with their words."))

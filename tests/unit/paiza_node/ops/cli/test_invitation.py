@@ -75,3 +75,11 @@ def test_a_statement_for_something_else_is_not_signed(files: tuple[Path, Path, A
     with pytest.raises(Rejected, match="wrong_entry"):
         invitation.sign(cast("Any", client), ASKED, b"\xff", str(files[0]), files[1])
     assert client.handed == []
+
+
+def test_an_invitation_fits_a_code() -> None:
+    """The longest invitation is a code that a large terminal shows."""
+    text = "paiza-invitation:" + "A" * 2000
+    lines = invitation.qr_code(text).splitlines()
+    assert len(lines) < 90
+    assert invitation.qr_code(text) != invitation.qr_code(text + "A")
