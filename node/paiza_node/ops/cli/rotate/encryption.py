@@ -109,12 +109,12 @@ def _own(config: Config) -> Member:
 
 
 def _show_status(config: Config, *, as_json: bool) -> None:
-    _settle(config)
     now, own = datetime.now(UTC), _own(config)
     held = load_decryption_keys(config, node_sealer(config))
     used = [key.key_id for key in own.encryption_keys if key.not_before <= now <= key.not_after]
     current = own.current_encryption_key(now).key_id if used else b""
-    waits = (config.keys / NEXT_SEED).exists()
+    published = {key.key_id for key in own.encryption_keys}
+    waits = (config.keys / NEXT_SEED).exists() and _public_key(config, NEXT_SEED).key_id not in published
     if as_json:
         keys = [
             {
