@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -151,6 +152,20 @@ async def test_encryption_keys_are_replaced_under_load(federation: Federation, c
             assert not status["waits_for_announcement"]
     async with load_on(federation):  # of officers who know the new register
         pass
+
+
+def test_an_announcement_that_was_lost_is_made_anew(federation: Federation, call: Call) -> None:
+    """Of the same key, and of another version: the trust officer may have signed the lost one."""
+    node, trust = federation.node("kaz"), federation.folder / "trust/kaz"
+    files = [federation.folder / f"lost-{number}.announcement" for number in (1, 2)]
+    made = [call(run_node, "rotate", "encryption", "--config", node.config, "-o", file) for file in files]
+    assert made[0]["key_id"] == made[1]["key_id"]
+    for file in files:
+        call(run_trust, "sign", file, "--keys", trust, "--yes")
+    assert call(run_node, "rotate", "announce", files[1], "--config", node.config)["register_version"]
+    assert run_node(["rotate", "announce", str(files[0]), "--config", str(node.config)]) == 3
+    current = read_register(federation.folder).member("kaz").current_encryption_key(datetime.now(UTC))
+    assert current.key_id.hex() == made[0]["key_id"]
 
 
 async def test_a_stolen_encryption_key_is_used_by_nobody(federation: Federation, call: Call) -> None:
