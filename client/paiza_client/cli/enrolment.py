@@ -28,6 +28,7 @@ ROLES: Final = {
     "coordinator": N_("coordinator"),
     "auditor": N_("auditor"),
     "custodian": N_("custodian"),
+    "data": N_("data officer"),
 }
 """The roles of an invitation."""
 
@@ -37,8 +38,9 @@ MAX_FILE_CHARACTERS: Final = 64 * 1024  # an invitation has a few thousand, with
 @click.command(
     help=N_(
         "Become an officer: FILE is the invitation from the administrator of your node (- reads it from standard "
-        "input). Both keys are made on this machine and never leave it. At the end six words are shown: telephone the "
-        "administrator and read them aloud. After an interruption repeat the command."
+        "input). Both keys are made on this machine and never leave it, in the profile MEMBER-NAME or the one that "
+        "--profile names. At the end six words are shown: telephone the administrator and read them aloud. After an "
+        "interruption repeat the command."
     )
 )
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))

@@ -78,7 +78,11 @@ class Terminal:
     def new_passphrase(self) -> bytes:
         """Return a passphrase for new keys: from PAIZA_PASSPHRASE_FILE, else asked on the terminal twice."""
         if self._passphrase is None and not os.environ.get("PAIZA_PASSPHRASE_FILE") and sys.stdin.isatty():
-            self.note(_("Choose a passphrase for your keys. Nobody can restore it; without it you enrol anew."))
+            text = _(
+                "Choose a passphrase of at least {n} characters for your keys. Nobody can restore it; without it you "
+                "enrol anew."
+            )
+            self.note(text.format(n=MIN_PASSPHRASE))
             asked = click.prompt(
                 _("New passphrase"),
                 hide_input=True,
