@@ -17,6 +17,10 @@ from paiza_wire.reasons import REASONS
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "bad_certificate": (N_("A certificate is not of the required form"), N_("Make the application anew.")),
     "bad_configuration": (N_("A setting is missing or wrong"), N_("Correct the named setting.")),
+    "bad_invitation": (
+        N_("The file is no whole invitation"),
+        N_("Ask the administrator of your node for the file again."),
+    ),
     "bad_key": (N_("A key is not of the required kind, or another's"), N_("Use a key that this program made.")),
     "bad_passphrase": (N_("The passphrase does not open the key"), N_("Enter the passphrase it was sealed with.")),
     "bad_pin": (N_("The token does not open with this PIN"), N_("Enter the right PIN: a token locks itself.")),
@@ -71,6 +75,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Your new keys are not confirmed yet"),
         N_("Telephone the administrator of your node and read them the words that `paiza enrol` showed."),
     ),
+    "own_clock_wrong": (
+        N_("The clock of this computer is wrong"),
+        N_("Set date and time of this computer, and repeat the command."),
+    ),
     "own_member_suspended": (
         N_("Your own member is suspended from the federation"),
         N_("Call the custodians of the members named: nothing is exchanged until they reinstate it."),
@@ -103,6 +111,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Sign or refuse those that wait: paiza-trust pending."),
     ),
     "register_expired": (N_("The register has expired"), N_("Take the newest register.")),
+    "register_forked": (
+        N_("The custodians signed two contradicting versions of who belongs to the federation"),
+        N_("Call the other custodians, and decide with them which one counts."),
+    ),
     "register_invalid": (N_("The register is not valid"), N_("Take the file of another member.")),
     "register_rolled_back": (N_("The register is older than the one known"), N_("Take the newest register.")),
     "register_unavailable": (N_("No register could be fetched"), N_("Ask the operator of your node.")),
