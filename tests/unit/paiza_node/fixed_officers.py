@@ -27,7 +27,8 @@ class FixedOfficers(OfficerDirectory):
     def replace(self, officer: Officer) -> None:
         """Put another row in the place of an officer's."""
         self._rows = _Known({**self._rows.officers, officer.id: officer}, self._rows.certificates)
-        self._put(self._rows, frozenset())
+        self._stored = self._rows
+        self._show()
 
     @override
     def _read(self) -> _Known:

@@ -2,7 +2,7 @@
 
 The rows are the truth. A change of them is announced (`OfficersChanged`) and read anew; `commit` returns once it is
 read, so that a caller who was answered finds it in force. A suspension or removal is in force even before it is
-committed (`barred`): nothing of that officer comes after it in the log, and their calls under way are cut. What a crash
+committed (`bar`): nothing of that officer comes after it in the log, and their calls under way are cut. What a crash
 leaves: the committed rows, which the next start reads.
 """
 
@@ -20,7 +20,7 @@ from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change
 from paiza_node.core.log.ledger import Committed, Ledger, Work
 from paiza_node.core.storage import Store
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateUse
 
 READ_SECONDS: Final = 300.0  # between two readings without an announced change
@@ -55,7 +55,8 @@ class OfficerDirectory:
         """Read the rows."""
         self._store = store
         self._stored = self._known = self._read()
-        self._barred: frozenset[str] = frozenset()
+        self._bars: list[str] = []  # of the commits under way
+        self._left: frozenset[str] = frozenset()  # of commits whose outcome was not read yet
         self._followers: list[Callable[[], None]] = []
         self._one = asyncio.Lock()
         self._commits: set[asyncio.Task[object]] = set()
@@ -122,31 +123,45 @@ class OfficerDirectory:
         self.task.wake()
 
     async def _commit(self, ledger: Ledger, work: Work[T], bar: str) -> Committed[T]:
-        async with self._one:
+        if bar:  # before its turn: what is committed ahead of it may take long
+            self._bars.append(bar)
+            self._show()
+        try:
+            async with self._one:
+                try:
+                    return await ledger.commit(work)
+                finally:
+                    self._stored = await asyncio.to_thread(self._read)
+        except Unavailable:
+            # The rows could not be read, or the commit is uncertain: the bar remains until `task` has read them.
+            self._left |= {bar} - {""}
+            self.task.wake()
+            raise
+        finally:
             if bar:
-                self._put(self._stored, self._barred | {bar})
-            try:
-                return await ledger.commit(work)
-            finally:
-                # If the database cannot be read now, the bar remains until it can: `task` tries again.
-                self._put(await asyncio.to_thread(self._read), frozenset())
+                self._bars.remove(bar)
+            self._show()
 
     async def _reload(self) -> None:
         async with self._one:
-            self._put(await asyncio.to_thread(self._read), frozenset())
+            left = self._left
+            self._stored = await asyncio.to_thread(self._read)
+            self._left -= left
+            self._show()
 
     def _read(self) -> _Known:
         with self._store.reads() as reads:
             certificates = access_store.officer_certificates(reads)
             return _Known(access_store.officers(reads), {each.certificate_sha256: each for each in certificates})
 
-    def _put(self, stored: _Known, barred: frozenset[str]) -> None:
-        before, self._stored, self._barred = self._known, stored, barred
+    def _show(self) -> None:
+        """Put in force what was read last, with the bars."""
+        before, barred = self._known, {*self._bars, *self._left}
         officers = {
             each.id: replace(each, state=OfficerState.SUSPENDED) if each.id in barred and each.is_active else each
-            for each in stored.officers.values()
+            for each in self._stored.officers.values()
         }
-        self._known = _Known(officers, stored.certificates)
+        self._known = _Known(officers, self._stored.certificates)
         if self._known == before:
             return
         for changed in self._followers:

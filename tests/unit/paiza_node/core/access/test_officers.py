@@ -101,8 +101,36 @@ async def test_a_suspension_is_in_force_before_it_is_committed(office: Office) -
     assert told(directory, pair.signing.fingerprint, "signing") == "officer_suspended"
 
 
+async def test_a_suspension_waits_for_no_other_commit(office: Office) -> None:
+    """A database that hangs over another change does not let the officer go on meanwhile."""
+    pair = admitted(office)
+    directory = OfficerDirectory(office.store)
+    goes_on = asyncio.Event()
+
+    async def commit(work: Any) -> Any:
+        await goes_on.wait()
+        return await office.ledger.commit(work)
+
+    slow: Any = SimpleNamespace(commit=commit)
+    first, second = (
+        asyncio.ensure_future(directory.commit(slow, work, bar=bar))
+        for work, bar in (
+            (lambda tx: change.change(tx, PETROV, roles=frozenset({"duty"}), unit=None, actor=ACTOR), ""),
+            (lambda tx: change.suspend(tx, PETROV, "now", stolen=False, actor=ACTOR), PETROV),
+        )
+    )
+    await asyncio.sleep(0.01)
+    assert told(directory, pair.signing.fingerprint, "signing") == "officer_suspended"
+    goes_on.set()
+    await first
+    assert told(directory, pair.signing.fingerprint, "signing") == "officer_suspended"
+    await second
+    assert directory.officers()[PETROV].state is OfficerState.SUSPENDED
+    assert directory.officers()[PETROV].roles == frozenset({"duty"})
+
+
 async def test_a_suspension_that_fails_leaves_the_officer(office: Office) -> None:
-    """The operator is told, and nothing has changed."""
+    """The operator is told, and nothing has changed once the rows are read."""
     pair = admitted(office)
     directory = OfficerDirectory(office.store)
 
@@ -111,6 +139,8 @@ async def test_a_suspension_that_fails_leaves_the_officer(office: Office) -> Non
 
     with pytest.raises(Unavailable):
         await directory.commit(office.ledger, work, bar=PETROV)
+    assert told(directory, pair.signing.fingerprint, "signing") == "officer_suspended"
+    await directory._reload()
     assert told(directory, pair.signing.fingerprint, "signing") == ""
 
 
