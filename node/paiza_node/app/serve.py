@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from paiza_node.app import gauges
-from paiza_node.app.services import Dependencies
+from paiza_node.app.services import Dependencies, Services
 from paiza_node.app.wiring import build_services
 from paiza_node.core.access.denials import Denials
 from paiza_node.core.access.need_to_know import UnitDirectory
@@ -142,9 +142,8 @@ async def serve(
         lambda: register_cache.last.revocations.get(config.member, frozenset()),
         clock,
     )
-    server, health = public_server(
-        listen=config.listen,
-        authenticator=Authenticator(
+    authenticator = _followed(
+        Authenticator(
             config.member,
             register_cache,
             officers,
@@ -153,6 +152,13 @@ async def serve(
             Denials(ledger, clock).note,
             services.blocks,
         ),
+        register_cache,
+        services,
+        officers,
+    )
+    server, health = public_server(
+        listen=config.listen,
+        authenticator=authenticator,
         handlers=services.handlers,
         identity=identity,
         member=config.member,
@@ -205,6 +211,7 @@ async def serve(
             refresh.run(),
             signing_keys.task.run(),
             revocations.task.run(),
+            authenticator.task.run(),
             PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
             *gauges.tasks(core, services, operate, reader, identity, officers),
         ]
@@ -222,6 +229,14 @@ async def serve(
         with suppress(OSError):  # a failed disk must not hide why the node stops
             config.admin_socket.unlink(missing_ok=True)
         executors.close()
+
+
+def _followed(
+    authenticator: Authenticator, register_cache: RegisterCache, services: Services, officers: OfficerDirectory
+) -> Authenticator:
+    """Return the authenticator; what another register or a change of an officer admits no more ends at once."""
+    register_cache.when_replaced(authenticator.cut)
+    return authenticator
 
 
 def _publisher(

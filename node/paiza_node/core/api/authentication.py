@@ -29,6 +29,7 @@ from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.rpcs import ABOUT_REGISTER, FILES
 from paiza_node.core.policy import Principal
@@ -39,6 +40,7 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
+CUT_SECONDS: Final = 5.0  # after which a call ends whose certificate, CA or member's role has expired
 KNOWN_BY_CA: Final = frozenset({"certificate_expired", "certificate_revoked"})
 """Refusals of a certificate after it was found to be of its member's CA."""
 
@@ -133,6 +135,7 @@ class Authenticator:
         self._calls: set[Call] = set()
         self._blocks.follow(self.cut)
         self._officers.follow(self.cut)
+        self.task = PeriodicTask(self._cut_expired, period=CUT_SECONDS, failed="calls_not_cut")
 
     @asynccontextmanager
     async def admit(self, method: str, context: Any) -> AsyncIterator[Call]:
@@ -188,6 +191,9 @@ class Authenticator:
             else:
                 if now.officer != call.caller.officer:
                     call.cut(Unavailable("busy", "the officer's roles or unit changed", BUSY_SECONDS))
+
+    async def _cut_expired(self) -> None:
+        self.cut()
 
     def _identify(self, method: str, context: Any) -> Caller:
         # 1.

@@ -56,6 +56,7 @@ class RegisterCache:
         self._announced_proposals: dict[str, bytes] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own_rules = tuple(own_rules)
+        self._followers: list[Callable[[], None]] = []
         self.policy_fault = ""
         """Why the agreements of the register in force are not applied; empty if they are."""
         agreements = self._applicable(found.agreements)
@@ -182,6 +183,12 @@ class RegisterCache:
         self._judged_until = datetime.min.replace(tzinfo=UTC)
         with suppress(Unavailable):  # it may have expired already: a newer one is looked for
             self.current  # noqa: B018 - judged now, so that `last` lacks who cannot be used
+        for replaced in self._followers:
+            replaced()
+
+    def when_replaced(self, replaced: Callable[[], None]) -> None:
+        """Call ``replaced`` at once whenever another register is in force."""
+        self._followers.append(replaced)
 
     def policy_with(self, own_rules: Sequence[tuple[str, str]]) -> Policy:
         """Return the policy under other rules of the member; NodeStopped if they do not fit the schema."""

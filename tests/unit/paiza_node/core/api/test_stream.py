@@ -12,16 +12,19 @@ from typing import Any
 
 import pytest
 
-from paiza.officer.v1 import officer_pb2
+from paiza.officer.v1 import attachment_pb2, officer_pb2
 from paiza_node.core.access.model import Officer, OfficerState
-from paiza_node.core.api import server
+from paiza_node.core.api import authentication, server
 from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.policy import Policy
 from paiza_trust import dev
+from paiza_wire.identity import CertificateVerifier
 from tests.registers import read_register
 from tests.unit.paiza_node.fixed_officers import FixedOfficers, certificate
 
 WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
+SESSION = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["GetSession"]
+UPLOAD = attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"].methods_by_name["Upload"]
 
 
 class EndedError(Exception):
@@ -41,8 +44,10 @@ class Situation:
         self.officers = FixedOfficers([officer], [certificate(officer, "authentication", fingerprint)])
         self.officer_id = officer_id
         self.reason = ""
-        register_cache: Any = SimpleNamespace(current=register, policy=Policy(register.agreements))
-        self.authenticator = Authenticator("kaz", register_cache, self.officers, lambda: self.now)
+        self.register, self.fingerprint = register, fingerprint
+        self.register_cache = SimpleNamespace(current=register, policy=Policy(register.agreements))
+        cache: Any = self.register_cache
+        self.authenticator = Authenticator("kaz", cache, self.officers, lambda: self.now)
         self._pem = pem
 
     def auth_context(self) -> dict[str, list[bytes]]:
@@ -102,6 +107,74 @@ async def test_stream_ends_when_its_caller_would_not_be_admitted(
     with pytest.raises(EndedError):
         await anext(answers)
     assert situation.reason == reason
+
+
+def revoke(now: Situation) -> None:
+    """Put a register into force that revokes the officer's certificate."""
+    member = now.register.member("kaz")
+    authority = replace(member.authority, revoked=frozenset([now.fingerprint]))
+    verifier = CertificateVerifier({"kaz": authority})
+    now.register_cache.current = SimpleNamespace(certificate_verifier=lambda: verifier)
+    now.authenticator.cut()
+
+
+def end_ca(now: Situation) -> None:
+    """Put a register into force under which the officer CA ended before."""
+    authority = now.register.member("kaz").authority
+    ended = tuple(replace(each, ends=now.now - timedelta(seconds=1)) for each in authority.officer_cas)
+    verifier = CertificateVerifier({"kaz": replace(authority, officer_cas=ended)})
+    now.register_cache.current = SimpleNamespace(certificate_verifier=lambda: verifier)
+    now.authenticator.cut()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(revoke, "certificate_revoked"), (end_ca, "certificate_expired"), (expire, "certificate_expired")],
+    ids=["revoked", "CA ended", "expired"],
+)
+async def test_every_kind_of_call_is_cut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Situation], None], reason: str
+) -> None:
+    """An idle stream, half an upload and a call that waits: by another register, and by the time within seconds."""
+    monkeypatch.setattr(authentication, "CUT_SECONDS", 0.01)
+    calls = []
+    for method in (WATCH, UPLOAD, SESSION):
+        situation = Situation(folder)
+        began = asyncio.Event()
+
+        async def requests(streams: bool = method is UPLOAD) -> AsyncIterator[bytes]:  # noqa: FBT001
+            yield b""
+            if streams:
+                await asyncio.Event().wait()
+
+        async def watch(_caller: Any, _asked: Any, began: asyncio.Event = began) -> AsyncIterator[Any]:
+            began.set()
+            await asyncio.Event().wait()
+            yield officer_pb2.WatchResponse()
+
+        async def wait(_caller: Any, asked: Any, method: Any = method, began: asyncio.Event = began) -> Any:
+            if method is not UPLOAD:
+                began.set()
+                await asyncio.Event().wait()
+            async for _request in asked:
+                began.set()
+
+        streams = method is WATCH
+        handler: Any = server._guarded(situation.authenticator, method, watch if streams else wait)
+        if streams:
+            call = asyncio.ensure_future(anext(handler.stream_stream(requests(), situation)))
+        else:
+            call = asyncio.ensure_future(handler.stream_unary(requests(), situation))
+        await began.wait()
+        calls.append((situation, call, asyncio.create_task(situation.authenticator.task.run())))
+    for situation, call, periodic in calls:
+        assert not call.done()
+        change(situation)
+        async with asyncio.timeout(5):
+            with pytest.raises(EndedError):
+                await call
+        periodic.cancel()
+        assert situation.reason == reason
 
 
 @pytest.mark.parametrize("sends", [False, True], ids=["idle", "while a response is on its way"])
