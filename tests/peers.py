@@ -28,6 +28,9 @@ class MethodChannel:
         async for response in self._method(rpc)(request):
             yield response
 
+    def check_trusted(self) -> None:
+        """Trust the node under every register."""
+
     async def close(self) -> None:
         """Note that it was closed."""
         self.closed = True

@@ -236,6 +236,7 @@ def _followed(
 ) -> Authenticator:
     """Return the authenticator; what another register or a change of an officer admits no more ends at once."""
     register_cache.when_replaced(authenticator.cut)
+    register_cache.when_replaced(services.peers.follow_register)
     return authenticator
 
 

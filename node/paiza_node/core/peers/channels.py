@@ -3,7 +3,7 @@
 1. The certificate that the node shows is looked at (`shown_certificate`).
 2. It is verified as a caller's is: issued by a node CA of that member, of the exact profile, not revoked, valid now.
 3. The channel believes this certificate and no other: its holder is that member's node.
-4. With every answer it is verified again: a newer register may have revoked it, or ended its CA.
+4. With every answer, and when another register is in force, it is verified again: it may be revoked, or its CA ended.
 
 A node whose certificate is refused is still asked for the register's files, which prove themselves: its member may have
 replaced its CA while this node was off. Nothing else is sent to it.
@@ -12,7 +12,7 @@ replaced its CA while this node was off. Nothing else is sent to it.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ssl import DER_cert_to_PEM_cert
 from typing import Any, Final
@@ -84,6 +84,7 @@ class _Connection:
     """A channel, and what it depends on: the endpoint, the own keys, the certificate (DER) that it believes.
 
     ``until`` is the end of its validity as known when it was dialled; ``register_version`` is of the register then.
+    ``calls`` are under way: gRPC cuts none on a channel that is being closed already.
     """
 
     channel: grpc.aio.Channel
@@ -92,6 +93,7 @@ class _Connection:
     certificate: bytes
     until: datetime | None
     register_version: bytes
+    calls: set[Any] = field(default_factory=set)
 
 
 class GrpcChannel:
@@ -124,7 +126,7 @@ class GrpcChannel:
         self._trusted: _Connection | None = None
         self._unverified: _Connection | None = None  # for files of the register alone
         self._dialling = asyncio.Lock()
-        self._draining: set[asyncio.Task[None]] = set()
+        self._draining: dict[asyncio.Task[None], _Connection] = {}
         self._closed = False
 
     async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
@@ -134,14 +136,18 @@ class GrpcChannel:
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
         answer: ResponseT | None
+        call = method(request, timeout=rpc.seconds)
+        connection.calls.add(call)
         try:
-            answer = await method(request, timeout=rpc.seconds)
+            answer = await call
         except grpc.aio.AioRpcError as error:
             raise self._failure(error, connection, refusal_is_answer=rpc.refusal_is_answer) from error
         except asyncio.CancelledError:
             if _task_is_cancelled():
                 raise
-            raise self._cut_off() from None
+            raise self._cut_off(connection) from None
+        finally:
+            connection.calls.discard(call)
         self._check_trusted(connection)
         self._endpoints.answered(connection.endpoint)
         if answer is None:  # gRPC's status for bytes that do not parse
@@ -155,6 +161,7 @@ class GrpcChannel:
             rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
         )
         call: Any = method(request)
+        connection.calls.add(call)
         try:
             while True:
                 async with asyncio.timeout(rpc.seconds):
@@ -170,12 +177,13 @@ class GrpcChannel:
         except asyncio.CancelledError:
             if _task_is_cancelled():
                 raise
-            raise self._cut_off() from None
+            raise self._cut_off(connection) from None
         except TimeoutError:
             self._endpoints.failed(connection.endpoint)
             raise Unavailable("peer_unreachable", f"{self.member}: nothing came for {rpc.seconds:.0f} s") from None
         finally:
             call.cancel()
+            connection.calls.discard(call)
 
     async def call_any(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
         """Call at one endpoint after another until a node answers: for callers that do not call again."""
@@ -192,6 +200,13 @@ class GrpcChannel:
     def endpoint(self) -> str:
         """The endpoint dialled last; empty before the first call."""
         return self._endpoints.dialled
+
+    def check_trusted(self) -> None:
+        """Cut the calls under way if the certificate of the node is refused under the register now in force."""
+        for connection in {self._trusted, *self._draining.values()}:
+            if connection is not None:
+                with suppress(Unavailable):
+                    self._check_trusted(connection)
 
     async def close(self) -> None:
         """Close the channel for good; calls under way fail."""
@@ -302,22 +317,28 @@ class GrpcChannel:
         """Close a connection if it is in use: once its calls in flight have ended, or at once."""
         if connection is None:
             return
+        for call in tuple(connection.calls) if cut else ():
+            call.cancel()
         if connection is self._trusted:
             self._trusted = None
         elif connection is self._unverified:
             self._unverified = None
-        elif not cut:  # it is being closed already
+        else:  # it is being closed already
             return
         if not self._closed:
             task = asyncio.create_task(connection.channel.close(None if cut else DRAIN_SECONDS))
-            self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
+            self._draining[task] = connection
+            task.add_done_callback(self._draining.pop)
 
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("peer_unreachable", f"the channel to {self.member} is closed")
 
-    def _cut_off(self) -> Unavailable:
+    def _cut_off(self, connection: _Connection) -> Unavailable:
+        try:
+            self._check_trusted(connection)
+        except Unavailable as error:
+            return error
         return Unavailable("peer_unreachable", f"the channel to {self.member} was closed")
 
     def _failure(

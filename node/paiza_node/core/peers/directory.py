@@ -80,6 +80,12 @@ class PeerDirectory:
         session = self.sessions.get(member)
         return session is not None and session.compared.is_set()
 
+    def follow_register(self) -> None:
+        """Follow another register at once: end sessions, and cut calls to nodes whose certificates are refused."""
+        self._follow()
+        for session in (*self._sessions.values(), *self._expired.values()):
+            session.check_trusted()
+
     async def run(self) -> None:
         """Run the sessions as long as the node runs; NodeStopped if a peer shows that our log was rolled back."""
         try:

@@ -49,6 +49,9 @@ class PeerChannel(Protocol):
     def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
         """Yield the responses of a stream; Unavailable if it breaks off or stalls."""
 
+    def check_trusted(self) -> None:
+        """Cut the calls under way if the certificate of the node is refused under the register now in force."""
+
     async def close(self) -> None:
         """Close the channel for good; calls under way fail."""
 

@@ -89,6 +89,11 @@ class PeerSession:
         """Run the agreement on logs as long as the session lasts; NodeStopped if our log was rolled back."""
         await self.agreement.keep()
 
+    def check_trusted(self) -> None:
+        """Cut the calls under way if the certificate of the node is refused under the register now in force."""
+        for channel in (self._channel, self._attachments):
+            channel.check_trusted()
+
     async def close(self) -> None:
         """Close the channels; calls in flight fail."""
         await asyncio.gather(self._channel.close(), self._attachments.close())

@@ -361,11 +361,34 @@ async def test_a_revoked_certificate_cuts_the_calls_under_way(scene: Scene) -> N
     await scene.first.called.wait()
     scene.revoke()
     assert await scene.shake() == "certificate_revoked"
-    assert await under_way in {"peer_unreachable", "certificate_revoked"}
+    assert await under_way == "certificate_revoked"
     scene.first.go_on.set()
     assert len(scene.first.callers) == 1
     await scene.channel.call(GET_FILE, register_pb2.GetFileRequest(path="metadata/timestamp.json"))
     assert len(scene.first.callers) == 2
+
+
+@pytest.mark.parametrize("drains", [False, True], ids=["in use", "being closed"])
+async def test_a_register_that_revokes_cuts_the_calls_under_way_at_once(
+    scene: Scene,
+    drains: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Before an answer or another call: a node whose key was stolen may be silent for long."""
+    scene.first.go_on.clear()
+    under_way = asyncio.create_task(scene.shake())
+    stream = scene.channel.stream(FETCH_ATTACHMENT, exchange_pb2.FetchAttachmentRequest())
+    await anext(stream)
+    await scene.first.called.wait()
+    if drains:
+        scene.member.endpoints = (scene.second.endpoint,)
+        assert await scene.shake() == scene.second.endpoint
+    scene.channel.check_trusted()
+    assert not under_way.done()
+    scene.revoke()
+    scene.channel.check_trusted()
+    assert await under_way == "certificate_revoked"
+    with pytest.raises(Unavailable, match="certificate_revoked"):
+        await anext(stream)
 
 
 async def test_an_answer_that_comes_after_the_revocation_counts_no_more(scene: Scene) -> None:

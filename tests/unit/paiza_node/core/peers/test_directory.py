@@ -27,6 +27,7 @@ class Session:
 
     member: str
     asked: int = 0
+    checked: int = 0
     closed: bool = False
     running: bool = False
     rolled_back: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,6 +41,10 @@ class Session:
     def ask(self) -> None:
         """Count the questions."""
         self.asked += 1
+
+    def check_trusted(self) -> None:
+        """Count the checks."""
+        self.checked += 1
 
     async def run(self) -> None:
         """Run until the session is ended."""
@@ -106,6 +111,16 @@ async def running(members: Members) -> AsyncIterator["asyncio.Task[None]"]:
         task.cancel()
         with suppress(asyncio.CancelledError, NodeStopped):
             await task
+
+
+async def test_another_register_is_followed_at_once(members: Members) -> None:
+    """The session of a member that was suspended ends, and the nodes of the others are verified again."""
+    tjk, uzb = members.session("tjk"), members.session("uzb")
+    members.publish("kaz", "uzb")
+    members.peers.follow_register()
+    assert uzb.checked == 1
+    await asyncio.gather(*members.peers._ending)
+    assert tjk.closed
 
 
 def test_every_other_active_member_has_one_session(members: Members) -> None:
