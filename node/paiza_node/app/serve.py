@@ -237,6 +237,8 @@ def _followed(
     """Return the authenticator; what another register or a change of an officer admits no more ends at once."""
     register_cache.when_replaced(authenticator.cut)
     register_cache.when_replaced(services.peers.follow_register)
+    register_cache.when_replaced(services.upload.task.wake)
+    officers.follow(services.upload.task.wake)
     return authenticator
 
 

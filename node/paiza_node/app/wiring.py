@@ -127,7 +127,16 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
         files,
-        Upload(ledger=core.ledger, store=core.store, files=files, clock=core.clock, unreleased=named_ciphertexts),
+        Upload(
+            ledger=core.ledger,
+            store=core.store,
+            files=files,
+            clock=core.clock,
+            unreleased=named_ciphertexts,
+            may_act=lambda officer: dependencies.officers.may_act(
+                officer, core.register_cache.last.certificate_verifier(), core.clock()
+            ),
+        ),
         AttachmentDownloads(core, files, peers=peers, life=config.delivery_life),
     )
     hold = RecoveryHold()

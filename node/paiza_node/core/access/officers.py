@@ -8,7 +8,9 @@ leaves: the committed rows, which the next start reads.
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -21,7 +23,7 @@ from paiza_node.core.log.changes import Change
 from paiza_node.core.log.ledger import Committed, Ledger, Work
 from paiza_node.core.storage import Store
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.identity import CertificateUse
+from paiza_wire.identity import CertificateUse, CertificateVerifier
 
 READ_SECONDS: Final = 300.0  # between two readings without an announced change
 
@@ -102,6 +104,16 @@ class OfficerDirectory:
             raise Rejected("officer_not_enrolled", f"the node knows no officer {officer_id}")
         _check_state(officer, _REFUSED.keys())
         return officer
+
+    def may_act(self, officer_id: str, verifier: CertificateVerifier, at: datetime) -> bool:
+        """Return whether an officer has an authentication certificate that lets them act."""
+        known = self._known.certificates.values()
+        for each in [each for each in known if each.officer == officer_id and each.use == "authentication"]:
+            with suppress(Rejected):
+                verifier.authentication(each.der, expected_id=officer_id, at=at)
+                self.check(officer_id, each.certificate_sha256, each.use)
+                return True
+        return False
 
     async def commit(self, ledger: Ledger, work: Work[T], *, bar: str = "") -> Committed[T]:
         """Commit a change of officers and put it in force; ``bar`` is the officer who may do nothing from now on.

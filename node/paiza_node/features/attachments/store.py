@@ -134,6 +134,12 @@ def uploads_of(conn: ReadConnection, officer: str) -> list[Upload]:
     return _UPLOADS.find(conn, select(u).where(u.c.officer == officer))
 
 
+def half_uploads(conn: ReadConnection) -> list[Upload]:
+    """Return the uploads that are not whole."""
+    u = upload_table
+    return _UPLOADS.find(conn, select(u).where(u.c.whole.is_(False)))
+
+
 def old_uploads(conn: ReadConnection, before: datetime, limit: int) -> list[Upload]:
     """Return uploads that were begun before a time."""
     u = upload_table

@@ -3,7 +3,7 @@
 A ciphertext is addressed by its SHA-256 and size, both of which the header commits to. An interrupted upload continues
 from the bytes that are on disk; `StartUpload` returns their number. `Submit` accepts a message only when all its
 attachments are here whole. Ciphertexts that no message names, released or pending approval, are given up after
-`ORPHAN_LIFE`.
+`ORPHAN_LIFE`; unfinished ones at once when their officer may no longer act.
 """
 
 import asyncio
@@ -46,8 +46,13 @@ class Upload:
         files: AttachmentFiles,
         clock: Callable[[], datetime],
         unreleased: Callable[[ReadConnection], Collection[bytes]],
+        may_act: Callable[[str], bool],
     ) -> None:
-        """Store the collaborators; ``unreleased`` returns the ciphertexts named by unreleased messages."""
+        """Store the collaborators.
+
+        ``unreleased`` returns the ciphertexts named by unreleased messages, ``may_act`` whether an officer is admitted.
+        """
+        self._may_act = may_act
         self._unreleased = unreleased
         self._ledger = ledger
         self._store = store
@@ -55,7 +60,7 @@ class Upload:
         self._clock = clock
         self.bytes_taken = 0
         self.task = PeriodicTask(self.clean, period=CLEAN_SECONDS, failed="uploads_not_cleaned")
-        """Deletes ciphertexts that no message names."""
+        """Deletes ciphertexts that no message names; woken when officers change or another register is in force."""
 
     async def start(
         self, officer: Officer, request: attachment_pb2.StartUploadRequest
@@ -109,12 +114,12 @@ class Upload:
         return attachment_pb2.UploadResponse(offset=done.offset, whole=done.whole)
 
     async def clean(self) -> None:
-        """Delete uploads that are too old, and files without references.
+        """Delete uploads that are too old or of officers who may not act, and files without references.
 
         If we crash between the commit and the removal, the next round finds a file without references.
         """
         before = self._clock() - ORPHAN_LIFE
-        committed = await self._ledger.commit(lambda tx: _give_up(tx, before, self._unreleased))
+        committed = await self._ledger.commit(lambda tx: _give_up(tx, before, self._unreleased, self._may_act))
         old = committed.result
         leftovers = await asyncio.to_thread(self._files.older_than, LEFTOVER_SECONDS)
         unnamed = leftovers - await asyncio.to_thread(self._named, leftovers)
@@ -164,9 +169,12 @@ def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *,
 
 
 def _give_up(
-    tx: LogTransaction, before: datetime, unreleased: Callable[[ReadConnection], Collection[bytes]]
+    tx: LogTransaction,
+    before: datetime,
+    unreleased: Callable[[ReadConnection], Collection[bytes]],
+    may_act: Callable[[str], bool],
 ) -> list[bytes]:
-    """Delete old uploads; return those whose files have no other reference.
+    """Delete old uploads, and unfinished ones of officers who may not act; return those without another reference.
 
     An upload that a pending message names begins its time anew: its second officer may take longer than an upload
     lives.
@@ -177,5 +185,8 @@ def _give_up(
         if upload.ciphertext_sha256 in waiting:
             attachments_store.put_upload(tx.conn, replace(upload, started_time=tx.now))
     old = [upload.ciphertext_sha256 for upload in found if upload.ciphertext_sha256 not in waiting]
+    half = attachments_store.half_uploads(tx.conn)
+    acting = {officer: may_act(officer) for officer in {each.officer for each in half}}
+    old += [each.ciphertext_sha256 for each in half if not acting[each.officer]]
     attachments_store.drop_uploads(tx.conn, old)
     return sorted(set(old) - attachments_store.named_ciphertexts(tx.conn, old))

@@ -47,11 +47,17 @@ class Desk:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.now = NOW
+        self.stopped: set[str] = set()
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
         self.ledger = Ledger(store, LogSigner([signer]), NoFile(), lambda: bytes(32), lambda: self.now)
         self.files = AttachmentFiles(folder)
         self.upload = Upload(
-            ledger=self.ledger, store=store, files=self.files, clock=lambda: self.now, unreleased=named_ciphertexts
+            ledger=self.ledger,
+            store=store,
+            files=self.files,
+            clock=lambda: self.now,
+            unreleased=named_ciphertexts,
+            may_act=lambda officer: officer not in self.stopped,
         )
 
     async def start(self) -> attachment_pb2.StartUploadResponse:
@@ -104,6 +110,26 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield made
     made.ledger.close()
     store.close()
+
+
+async def test_half_an_upload_of_an_officer_who_may_not_act_is_given_up_at_once(desk: Desk) -> None:
+    """No file and no place in a quota are left; what came whole waits for its message."""
+    await desk.start()
+    await desk.bring(0, DATA[:100])
+    await desk.upload.clean()
+    assert desk.files.offset(NAME) == 100
+    desk.stopped.add(OFFICER.id)
+    await desk.upload.clean()
+    assert desk.files.offset(NAME) == 0
+    desk.stopped.clear()
+    with pytest.raises(Rejected) as refused:
+        await desk.bring(0, DATA)
+    assert refused.value.reason == "unknown_id"
+    await desk.start()
+    await desk.bring(0, DATA)
+    desk.stopped.add(OFFICER.id)
+    await desk.upload.clean()
+    assert desk.files.holds(NAME, len(DATA))
 
 
 async def test_what_no_message_names_is_given_up_with_its_file(desk: Desk) -> None:
