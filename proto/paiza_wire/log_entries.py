@@ -413,9 +413,9 @@ def recovered(*, actor: str, member: str, digest: bytes, lost_sha256: bytes) -> 
     return _entry(pb.LOG_EVENT_RECOVERED, actor, digest, member, lost_sha256=lost_sha256)
 
 
-def backed_up(*, actor: str, backup_sha256: bytes) -> pb.LogEntry:
-    """Build the entry of a copy of the database."""
-    return _entry(pb.LOG_EVENT_BACKED_UP, actor, backup_sha256=backup_sha256)
+def backed_up(*, actor: str, backup_id: bytes) -> pb.LogEntry:
+    """Build the entry of a copy of the database; ``backup_id`` is that of its manifest."""
+    return _entry(pb.LOG_EVENT_BACKED_UP, actor, backup_id=backup_id)
 
 
 def held(*, actor: str, digest: bytes) -> pb.LogEntry:

@@ -47,6 +47,7 @@ from paiza_node.ops.admin.operate import Operate
 from paiza_node.ops.admin.register_service import RegisterAdminService
 from paiza_node.ops.admin.rotation_service import RotationService
 from paiza_node.ops.admin.service import AdminService
+from paiza_node.ops.backup.begin import BeginBackup
 from paiza_node.ops.backup.record import note_backup, read_record
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import Keys, load_revocations_key
@@ -179,7 +180,15 @@ async def serve(
     admin = admin_server(
         config.admin_socket,
         (
-            AdminService(operate, AuditGrants(core), partial(_note_backup, config, ledger)),
+            AdminService(
+                operate,
+                AuditGrants(core),
+                BeginBackup(
+                    ledger,
+                    services.witness.checkpoint_exchange.rounds,
+                    lambda: register_cache.last.active_ids - {config.member},
+                ),
+            ),
             MisbehaviourService(services.witness.misbehaviour),
             RegisterAdminService(config.member, register_cache, refresh),
             OfficerAdminService(
@@ -272,10 +281,10 @@ def _invitation_text(config: Config, core: Core, reader: RegisterReader, stateme
     )
 
 
-async def _note_backup(config: Config, ledger: Ledger) -> bool:
-    """Log the last backup, also one made while this node did not run; return whether it was logged now."""
+async def _note_backup(config: Config, ledger: Ledger) -> None:
+    """Log the last backup if it was made while this node did not run."""
     record = await asyncio.to_thread(read_record, config.data)
-    return (await ledger.commit(lambda tx: note_backup(tx, record))).result
+    await ledger.commit(lambda tx: note_backup(tx, record))
 
 
 async def _until_stopped(background_tasks: list[Any], reload: Reload) -> None:

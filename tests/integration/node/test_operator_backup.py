@@ -11,6 +11,7 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage.scanning import open_scan
+from paiza_node.features.witness import store as witness_store
 from paiza_node.ops.backup import container
 from paiza_node.ops.cli.backup import check_copy
 from paiza_node.ops.config import load
@@ -45,7 +46,15 @@ def test_backup_of_a_running_node(exchanged: Exchanged, command: Command, tmp_pa
             for row in rows
         ]
     logged = [entry for entry in events if entry.event == log_pb2.LOG_EVENT_BACKED_UP]
-    assert logged[-1].backed_up.backup_sha256.hex() == told["sha256"]
+    assert logged[-1].backed_up.backup_id == manifest.backup_id
+    # Its own entry is in the copy, under a checkpoint that a quorum cosigned.
+    with open_scan(f"sqlite:///{copy}") as scan:
+        (last,) = log_store.entries(scan, told["entries"] - 1, 1)
+        witnessed = witness_store.last_witnessed(scan)
+    assert log_pb2.LogEntry.FromString(last.entry).backed_up.backup_id == manifest.backup_id
+    assert told["witnessed"]
+    assert witnessed is not None
+    assert witnessed.size == told["entries"]
 
 
 def test_backup_overwrites_nothing(exchanged: Exchanged, command: Command, tmp_path: Path) -> None:

@@ -124,10 +124,11 @@ class AdminClient:
         response: admin_pb2.RestoreTrustResponse = self._call(self._stub.RestoreTrust, request)
         return response.misbehaviour
 
-    def note_backup(self) -> bool:
-        """Log the last backup; return whether it was logged now."""
-        response: admin_pb2.RecordBackupResponse = self._call(self._stub.RecordBackup, admin_pb2.RecordBackupRequest())
-        return response.logged
+    def begin_backup(self, backup_id: bytes) -> bool:
+        """Log a backup before it is made; return whether the entry is witnessed."""
+        request = admin_pb2.BeginBackupRequest(backup_id=backup_id)
+        response: admin_pb2.BeginBackupResponse = self._call(self._stub.BeginBackup, request)
+        return response.witnessed
 
     def grant_audit(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.AuditGrant:
         """Grant a member to see entries of the log."""

@@ -1,11 +1,10 @@
 """RPCs of the operator, on the operator's socket only."""
 
-from collections.abc import Awaitable, Callable
-
 from paiza.admin.v1 import admin_pb2
 from paiza_node.core.api.services import Service
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.ops.admin.operate import Operate
+from paiza_node.ops.backup.begin import BeginBackup
 
 
 class AdminService(Service):
@@ -13,10 +12,10 @@ class AdminService(Service):
 
     service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
-    def __init__(self, operate: Operate, grants: AuditGrants, record_backup: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, operate: Operate, grants: AuditGrants, backup: BeginBackup) -> None:
         self._operate = operate
         self._grants = grants
-        self._record_backup = record_backup
+        self._backup = backup
 
     async def get_status(self, request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         return await self._operate.status(request)
@@ -41,8 +40,8 @@ class AdminService(Service):
     async def unblock_peer(self, request: admin_pb2.UnblockPeerRequest) -> admin_pb2.UnblockPeerResponse:
         return await self._operate.unblock(request)
 
-    async def record_backup(self, _request: admin_pb2.RecordBackupRequest) -> admin_pb2.RecordBackupResponse:
-        return admin_pb2.RecordBackupResponse(logged=await self._record_backup())
+    async def begin_backup(self, request: admin_pb2.BeginBackupRequest) -> admin_pb2.BeginBackupResponse:
+        return admin_pb2.BeginBackupResponse(witnessed=await self._backup.begin(request.backup_id))
 
     async def grant_audit(self, request: admin_pb2.GrantAuditRequest) -> admin_pb2.GrantAuditResponse:
         return await self._grants.grant(request)

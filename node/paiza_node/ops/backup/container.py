@@ -44,8 +44,12 @@ _NAME: Final = re.compile(r"paiza\.db|(?:register|attachments)(?:/[A-Za-z0-9_.%-
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The manifest of a backup. ``checkpoint`` is the note signed last before the copy was made."""
+    """The manifest of a backup. ``checkpoint`` is the note signed last before the copy was made.
 
+    ``backup_id`` is that of the backup's BACKED_UP entry.
+    """
+
+    backup_id: bytes
     member: str
     federation: str
     origin: str
@@ -64,6 +68,7 @@ class Manifest:
         return json.dumps(
             {
                 "format": FORMAT,
+                "backup_id": self.backup_id.hex(),
                 "member": self.member,
                 "federation": self.federation,
                 "origin": self.origin,
@@ -88,6 +93,7 @@ class Manifest:
         if DATABASE not in files or not all(map(_NAME.fullmatch, files)) or any(".." in name for name in files):
             raise ValueError("it names what no backup holds")
         return cls(
+            backup_id=bytes.fromhex(values["backup_id"]),
             member=str(values["member"]),
             federation=str(values["federation"]),
             origin=str(values["origin"]),
@@ -124,6 +130,18 @@ def pack(target: Path, manifest: Manifest, files: Callable[[], Mapping[str, Path
     return _pack(target, manifest, files())
 
 
+def check_new(target: Path) -> None:
+    """Raise NodeStopped("file_unwritable") if there is such a file: no backup is overwritten."""
+    if target.exists():
+        raise NodeStopped(
+            "file_unwritable",
+            what=N_("The file exists already, and nothing is overwritten."),
+            where="{path}",
+            remedy=N_("Name another file; keep old backups apart."),
+            path=target,
+        )
+
+
 def _pack(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> tuple[Manifest, str]:
     whole = replace(manifest, files={name: described(path) for name, path in sources.items()})
     return whole, write(target, whole, sources)
@@ -134,14 +152,7 @@ def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:
 
     A crash before the last step leaves a side file whose name begins with a dot. Nothing is overwritten.
     """
-    if target.exists():
-        raise NodeStopped(
-            "file_unwritable",
-            what=N_("The file exists already, and nothing is overwritten."),
-            where="{path}",
-            remedy=N_("Name another file; keep old backups apart."),
-            path=target,
-        )
+    check_new(target)
     handle, side_name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")  # 0600
     side_file = Path(side_name)
     try:

@@ -1,9 +1,10 @@
 """`paiza-node backup`: copy the node to one file, while it runs or not (`paiza_node.ops.backup.container`).
 
-This process makes the copy, not the node's: it only reads, and the node continues. The node is informed afterwards, and
-logs it (BACKED_UP); if it does not run it logs it at its next start.
+This process makes the copy, not the node's: it only reads, and the node continues. The node is informed before, and
+logs it (BACKED_UP), so that the copy contains its own entry. A node that does not run logs it at its next start.
 """
 
+import secrets
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.backup import container
 from paiza_node.ops.backup.container import Manifest
-from paiza_node.ops.backup.record import BackupRecord, save_record
+from paiza_node.ops.backup.record import ID_BYTES, BackupRecord, save_record
 from paiza_node.ops.backup.store.copying import copy_out, settle_copy
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.config import Config
@@ -51,10 +52,18 @@ _WHOLE_DIGITS: Final = 64  # hex digits in the name of a whole attachment; an un
 def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bool, with_attachments: bool) -> None:
     """Make a backup."""
     config = settings(config_path, log_level)
+    check_database(config)
+    container.check_new(file.absolute())
+    backup_id = secrets.token_bytes(ID_BYTES)
+    begun = _begin(config, backup_id)
     manifest, record = make_backup(
-        config, file.absolute(), lambda: datetime.now(UTC), with_attachments=with_attachments
+        config,
+        file.absolute(),
+        lambda: datetime.now(UTC),
+        backup_id=backup_id,
+        logged=begun is not None,
+        with_attachments=with_attachments,
     )
-    logged = _tell_node(config)
     size = file.stat().st_size
     if as_json:
         print_json(
@@ -67,7 +76,8 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
                 "created_time": iso(manifest.created_time),
                 "with_attachments": with_attachments,
                 "keys": False,
-                "logged": logged,
+                "logged": begun is not None,
+                "witnessed": bool(begun),
             }
         )
         return
@@ -81,6 +91,13 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
             digest=record.sha256.hex(),
         )
     )
+    if begun is None:
+        click.echo(_("The node does not run: it logs this backup when it starts. Then make another one."), err=True)
+    elif not begun:
+        click.echo(
+            _("Its last entries are not witnessed: `paiza-node peers` shows which members do not cosign, and why."),
+            err=True,
+        )
     click.echo(
         _("The keys are not in it: keep one sealed copy of {keys} apart from it.").format(keys=config.keys), err=True
     )
@@ -90,11 +107,18 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
 
 
 def make_backup(
-    config: Config, file: Path, clock: Callable[[], datetime], *, with_attachments: bool
+    config: Config,
+    file: Path,
+    clock: Callable[[], datetime],
+    *,
+    backup_id: bytes,
+    logged: bool,
+    with_attachments: bool,
 ) -> tuple[Manifest, BackupRecord]:
     """Copy, check the copy against the signed checkpoint, pack, read back, and record it.
 
-    A crash leaves nothing under the file's name; a remaining side file begins with a dot and may be deleted.
+    ``logged``: the copy contains its own BACKED_UP entry. A crash leaves nothing under the file's name; a remaining
+    side file begins with a dot and may be deleted.
     """
     check_database(config)
     _reader, register = known_register(config)
@@ -125,6 +149,7 @@ def make_backup(
             return {container.DATABASE: copy, **register_files, **attachments}
 
         unnamed = Manifest(
+            backup_id=backup_id,
             member=config.member,
             federation=config.federation,
             origin=origin,
@@ -137,7 +162,7 @@ def make_backup(
             files={},
         )
         manifest, digest = container.pack(file, unnamed, files)
-    record = BackupRecord(now, size, bytes.fromhex(digest), str(file))
+    record = BackupRecord(backup_id, now, size, bytes.fromhex(digest), str(file), logged)
     save_record(config.data, record)
     return manifest, record
 
@@ -175,12 +200,15 @@ def _attachment_files(config: Config) -> dict[str, Path]:
     return {container.ATTACHMENTS + path.relative_to(folder).as_posix(): path for path in whole}
 
 
-def _tell_node(config: Config) -> bool:
-    """Make the running node log the backup; False if none runs, which logs it when it starts."""
+def _begin(config: Config, backup_id: bytes) -> bool | None:
+    """Make the running node log the backup; return whether the entry is witnessed, None if no node runs.
+
+    A crash after it leaves the entry of a backup that does not exist.
+    """
     try:
         with AdminClient(config.admin_socket) as client:
-            return client.note_backup()
+            return client.begin_backup(backup_id)
     except Unavailable as error:
         if error.reason != "node_unreachable":
             raise
-        return False
+        return None

@@ -835,43 +835,48 @@ class WithdrawAuditResponse(_message.Message):
 Global___WithdrawAuditResponse: _TypeAlias = WithdrawAuditResponse  # noqa: Y015
 
 @_typing.final
-class RecordBackupRequest(_message.Message):
-    """Records the latest backup."""
+class BeginBackupRequest(_message.Message):
+    """Which backup begins."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordBackupRequest: _TypeAlias = RecordBackupRequest  # noqa: Y015
-
-@_typing.final
-class RecordBackupResponse(_message.Message):
-    """Done."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LOGGED_FIELD_NUMBER: _builtins.int
-    logged: _builtins.bool
-    """True if it was logged now; false if the log already had it."""
+    BACKUP_ID_FIELD_NUMBER: _builtins.int
+    backup_id: _builtins.bytes
+    """Names it in the log and in its manifest: 32 random bytes."""
     def __init__(
         self,
         *,
-        logged: _builtins.bool = ...,
+        backup_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["logged", b"logged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RecordBackupResponse: _TypeAlias = RecordBackupResponse  # noqa: Y015
+Global___BeginBackupRequest: _TypeAlias = BeginBackupRequest  # noqa: Y015
+
+@_typing.final
+class BeginBackupResponse(_message.Message):
+    """It is logged. A copy of the database made now contains the entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITNESSED_FIELD_NUMBER: _builtins.int
+    witnessed: _builtins.bool
+    """True if the copy will contain a checkpoint with that entry that a quorum of the other members cosigned."""
+    def __init__(
+        self,
+        *,
+        witnessed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["witnessed", b"witnessed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginBackupResponse: _TypeAlias = BeginBackupResponse  # noqa: Y015
 
 @_typing.final
 class ListMisbehaviourRequest(_message.Message):

@@ -80,10 +80,10 @@ class AdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerResponse.FromString,
                 _registered_method=True)
-        self.RecordBackup = channel.unary_unary(
-                '/paiza.admin.v1.AdminService/RecordBackup',
-                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupRequest.SerializeToString,
-                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupResponse.FromString,
+        self.BeginBackup = channel.unary_unary(
+                '/paiza.admin.v1.AdminService/BeginBackup',
+                request_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BeginBackupRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BeginBackupResponse.FromString,
                 _registered_method=True)
         self.GrantAudit = channel.unary_unary(
                 '/paiza.admin.v1.AdminService/GrantAudit',
@@ -184,8 +184,8 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordBackup(self, request, context):
-        """Logs the latest backup, from the record in the data folder.
+    def BeginBackup(self, request, context):
+        """Logs a backup that is made next, and waits for the witnesses of the entry for some seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -281,10 +281,10 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.UnblockPeerResponse.SerializeToString,
             ),
-            'RecordBackup': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordBackup,
-                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupRequest.FromString,
-                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupResponse.SerializeToString,
+            'BeginBackup': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginBackup,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BeginBackupRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_admin__pb2.BeginBackupResponse.SerializeToString,
             ),
             'GrantAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.GrantAudit,
@@ -572,7 +572,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def RecordBackup(request,
+    def BeginBackup(request,
             target,
             options=(),
             channel_credentials=None,
@@ -585,9 +585,9 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paiza.admin.v1.AdminService/RecordBackup',
-            paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupRequest.SerializeToString,
-            paiza_dot_admin_dot_v1_dot_admin__pb2.RecordBackupResponse.FromString,
+            '/paiza.admin.v1.AdminService/BeginBackup',
+            paiza_dot_admin_dot_v1_dot_admin__pb2.BeginBackupRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_admin__pb2.BeginBackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,8 +51,8 @@ class AdminServiceStub:
     """Blocks a member: nothing is exchanged with it until it is unblocked; logged with the operator's name."""
     UnblockPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UnblockPeerRequest, _admin_pb2.UnblockPeerResponse]
     """Ends the block of a member; logged with the operator's name."""
-    RecordBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]
-    """Logs the latest backup, from the record in the data folder."""
+    BeginBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.BeginBackupRequest, _admin_pb2.BeginBackupResponse]
+    """Logs a backup that is made next, and waits for the witnesses of the entry for some seconds."""
     GrantAudit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]
     """Grants another member to see entries of this node's log; logged with the operator's name."""
     ListAuditGrants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListAuditGrantsRequest, _admin_pb2.ListAuditGrantsResponse]
@@ -89,8 +89,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Blocks a member: nothing is exchanged with it until it is unblocked; logged with the operator's name."""
     UnblockPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.UnblockPeerRequest, _admin_pb2.UnblockPeerResponse]  # type: ignore[assignment]
     """Ends the block of a member; logged with the operator's name."""
-    RecordBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecordBackupRequest, _admin_pb2.RecordBackupResponse]  # type: ignore[assignment]
-    """Logs the latest backup, from the record in the data folder."""
+    BeginBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.BeginBackupRequest, _admin_pb2.BeginBackupResponse]  # type: ignore[assignment]
+    """Logs a backup that is made next, and waits for the witnesses of the entry for some seconds."""
     GrantAudit: _aio.UnaryUnaryMultiCallable[_admin_pb2.GrantAuditRequest, _admin_pb2.GrantAuditResponse]  # type: ignore[assignment]
     """Grants another member to see entries of this node's log; logged with the operator's name."""
     ListAuditGrants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListAuditGrantsRequest, _admin_pb2.ListAuditGrantsResponse]  # type: ignore[assignment]
@@ -180,12 +180,12 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends the block of a member; logged with the operator's name."""
 
     @_abc_1.abstractmethod
-    def RecordBackup(
+    def BeginBackup(
         self,
-        request: _admin_pb2.RecordBackupRequest,
+        request: _admin_pb2.BeginBackupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.RecordBackupResponse, _abc.Awaitable[_admin_pb2.RecordBackupResponse]]:
-        """Logs the latest backup, from the record in the data folder."""
+    ) -> _typing.Union[_admin_pb2.BeginBackupResponse, _abc.Awaitable[_admin_pb2.BeginBackupResponse]]:
+        """Logs a backup that is made next, and waits for the witnesses of the entry for some seconds."""
 
     @_abc_1.abstractmethod
     def GrantAudit(

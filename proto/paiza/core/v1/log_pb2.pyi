@@ -121,7 +121,7 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_RECOVERED: _LogEvent.ValueType  # 45
     """Counterpart gave back what an earlier log of this member said."""
     LOG_EVENT_BACKED_UP: _LogEvent.ValueType  # 46
-    """A copy of the database was made for safekeeping."""
+    """A copy of the database is made for safekeeping; the copy contains this entry, unless the node did not run."""
     LOG_EVENT_RETIRED: _LogEvent.ValueType  # 47
     """Audit retention ended: entries and headers before this one were replaced by their hashes."""
     LOG_EVENT_SUBJECTS_SHOWN: _LogEvent.ValueType  # 48
@@ -255,7 +255,7 @@ its times lie before.
 LOG_EVENT_RECOVERED: LogEvent.ValueType  # 45
 """Counterpart gave back what an earlier log of this member said."""
 LOG_EVENT_BACKED_UP: LogEvent.ValueType  # 46
-"""A copy of the database was made for safekeeping."""
+"""A copy of the database is made for safekeeping; the copy contains this entry, unless the node did not run."""
 LOG_EVENT_RETIRED: LogEvent.ValueType  # 47
 """Audit retention ended: entries and headers before this one were replaced by their hashes."""
 LOG_EVENT_SUBJECTS_SHOWN: LogEvent.ValueType  # 48
@@ -1816,17 +1816,17 @@ class BackedUpDetail(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BACKUP_SHA256_FIELD_NUMBER: _builtins.int
-    backup_sha256: _builtins.bytes
-    """SHA-256 of the copy."""
+    BACKUP_ID_FIELD_NUMBER: _builtins.int
+    backup_id: _builtins.bytes
+    """Names the copy, which contains this entry: the same 32 random bytes are in its manifest."""
     def __init__(
         self,
         *,
-        backup_sha256: _builtins.bytes = ...,
+        backup_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_sha256", b"backup_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_id", b"backup_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,6 +21,7 @@ def manifest(size: int) -> bytes:
     """Write a backup that claims one file of this many zeros."""
     named = {
         "format": 1,
+        "backup_id": "00" * 32,
         "member": "kaz",
         "federation": "paiza.example",
         "origin": "kaz.paiza.example/log/1",
