@@ -41,6 +41,8 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
 CUT_SECONDS: Final = 5.0  # after which a call ends whose certificate, CA or member's role has expired
+ANSWERED: Final = frozenset({"/paiza.officer.v1.OfficerService/Submit", "/paiza.officer.v1.ApprovalService/Approve"})
+"""Calls that are not cut: what they sign is released or refused in the log, and only the answer says which."""
 KNOWN_BY_CA: Final = frozenset({"certificate_expired", "certificate_revoked"})
 """Refusals of a certificate after it was found to be of its member's CA."""
 
@@ -74,7 +76,7 @@ class Call:
     """A call under way: cut if its caller would no longer be admitted.
 
     ``sends`` while a response is on its way: the library's own code would meet the end of the task then, and the caller
-    would learn no reason. `check` is called when it is sent.
+    would learn no reason. `check` is called when it is sent. Calls of `ANSWERED` send once their request has arrived.
     """
 
     caller: Caller

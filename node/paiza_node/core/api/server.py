@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_reflection.v1alpha import reflection
 
 from paiza_node.core.api import health, services
-from paiza_node.core.api.authentication import Authenticator
+from paiza_node.core.api.authentication import ANSWERED, Authenticator
 from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
 from paiza_node.core.api.services import Service, method_name
@@ -146,6 +146,7 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
                     asked = _arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
                 else:
                     asked = _parse(request_type, await _arrival(requests))
+                    call.sends = name in ANSWERED
                     await authenticator.check_compared(name, call.caller, asked)
                 response: Message = await handler(call.caller, asked)
                 return response.SerializeToString()

@@ -24,6 +24,7 @@ from tests.unit.paiza_node.fixed_officers import FixedOfficers, certificate
 
 WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
 SESSION = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["GetSession"]
+SUBMIT = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Submit"]
 UPLOAD = attachment_pb2.DESCRIPTOR.services_by_name["AttachmentService"].methods_by_name["Upload"]
 
 
@@ -175,6 +176,24 @@ async def test_every_kind_of_call_is_cut(
                 await call
         periodic.cancel()
         assert situation.reason == reason
+
+
+async def test_a_submission_under_way_is_answered(folder: Path) -> None:
+    """Whether its messages were released before the revocation: the officer would not know it otherwise."""
+    situation = Situation(folder)
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield b""
+
+    async def submit(_caller: Any, _request: Any) -> officer_pb2.SubmitResponse:
+        revoke(situation)
+        await asyncio.sleep(0)
+        return officer_pb2.SubmitResponse()
+
+    handler: Any = server._guarded(situation.authenticator, SUBMIT, submit)
+    assert await handler.stream_unary(requests(), situation) == b""
+    with pytest.raises(EndedError):
+        await handler.stream_unary(requests(), situation)
 
 
 @pytest.mark.parametrize("sends", [False, True], ids=["idle", "while a response is on its way"])
