@@ -28,12 +28,12 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
         click.echo(f"{name:<{width}}  {plain_line(value)}")
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with a head; columns are as wide as needed."""
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, err: bool = False) -> None:
+    """Print a table with a head, to the error stream if ``err``; columns are as wide as needed."""
     shown = [[plain_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in [list(head), *shown]) for at in range(len(head))]
     for row in [list(head), *shown]:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), err=err)
 
 
 def time_of(stamp: Timestamp) -> datetime | None:

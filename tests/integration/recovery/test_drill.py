@@ -5,6 +5,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+import grpc
 import pytest
 
 from paiza.core.v1 import delivery_pb2, log_pb2
@@ -49,7 +50,9 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
     assert told["lost"][0]["entries"] >= 3 * 2 + 2 + 2 + 3
     code, told = drill.kaz("verify")
     assert code == 0, told
+    (drill.federation.node("kaz").folder / "officers.json").unlink()  # else the start admits them anew
     drill.federation.start("kaz")
+    _confirmed_as_listed(drill)
     drill.recovered()
     sent = drill.listed("kaz", officer_pb2.BOX_SENT)
     assert set(sent) == set(drill.sent["kaz"])
@@ -89,6 +92,20 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
     # A backup of the log that goes on is one like every other.
     code, told = drill.kaz("backup", tmp_path / "next.backup")
     assert code == 0, told
+
+
+def _confirmed_as_listed(drill: Drill) -> None:
+    """Officers of an older copy may not act until an operator has confirmed them."""
+    with pytest.raises(grpc.RpcError) as refused:
+        drill.listed("kaz", officer_pb2.BOX_SENT)
+    assert "is not confirmed" in str(refused.value)
+    code, told = drill.kaz("officer", "list")
+    assert code == 0
+    assert {(each["state"], each["on_hold"]) for each in told["officers"]} == {("unconfirmed", True)}
+    code, confirmed = drill.kaz("officer", "confirm", "--all", "--yes")
+    assert (code, confirmed["refused"]) == (0, [])
+    assert [each["id"] for each in confirmed["officers"]] == [each["id"] for each in told["officers"]]
+    assert drill.kaz("officer", "confirm", "--all", "--yes") == (0, {"officers": [], "refused": []})
 
 
 def _one_history(drill: Drill, origins: int) -> None:
@@ -178,6 +195,7 @@ def test_newest_backup_of_an_idle_node_costs_nothing(drill: Drill, tmp_path: Pat
     drill.federation.start("kaz")
     drill.recovered()
     assert _size(drill) == entries
+    assert {each["state"] for each in drill.kaz("officer", "list")[1]["officers"]} == {"active"}
     drill.exchange("kaz", ["tjk", "uzb"], 1)
     drill.exchange("uzb", ["kaz"], 1)
     drill.verify_all()

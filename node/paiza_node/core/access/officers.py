@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import structlog
 
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.held import effective_officers
 from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change
@@ -164,7 +165,7 @@ class OfficerDirectory:
     def _read(self) -> _Known:
         with self._store.reads() as reads:
             certificates = access_store.officer_certificates(reads)
-            return _Known(access_store.officers(reads), {each.certificate_sha256: each for each in certificates})
+            return _Known(effective_officers(reads), {each.certificate_sha256: each for each in certificates})
 
     def _show(self) -> None:
         """Put in force what was read last, with the bars."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from paiza.admin.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.held import held, release
 from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
 from paiza_node.core.access.officers import OfficersChanged
 from paiza_node.core.log.ledger import LogTransaction
@@ -80,6 +81,7 @@ def admit(tx: LogTransaction, admissions: Iterable[Admission], *, actor: str) ->
         end_certificates(tx.conn, each.id)
         add_certificates(tx.conn, each.certificates, CertificateState.ACTIVE, index)
         access_store.put_officer(tx.conn, replace(officer, log_index=index))
+        release(tx.conn, [each.id])
     tx.announce(OfficersChanged())
     return unchanged
 
@@ -103,6 +105,8 @@ def _check(
 
 def _is_known(tx: LogTransaction, admission: Admission, stored: Sequence[OfficerCertificate]) -> bool:
     officer = access_store.officer(tx.conn, admission.id)
+    if admission.id in held(tx.conn):
+        return False
     if officer is None or not officer.is_active or (officer.roles, officer.unit) != (admission.roles, admission.unit):
         return False
     counting = {each.certificate_sha256 for each in stored if each.state is CertificateState.ACTIVE}

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from paiza.core.v1 import enrolment_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.held import release
 from paiza_node.core.access.model import (
     CertificateState,
     Invitation,
@@ -134,6 +135,7 @@ def confirm(tx: LogTransaction, officer_id: str, keys_sha256: bytes, *, actor: s
     )
     confirmed = replace(confirmed, log_index=index)
     access_store.put_officer(tx.conn, confirmed)
+    release(tx.conn, [officer_id])
     tx.announce(OfficersChanged())
     return confirmed
 

@@ -202,6 +202,12 @@ class AdminClient:
         response: officer_pb2.RecoverOfficersResponse = self._call(self._officers.RecoverOfficers, request)
         return response
 
+    def confirm_held_officers(self, officers: Sequence[str]) -> officer_pb2.ConfirmHeldOfficersResponse:
+        """Confirm officers on hold since a restore, by id."""
+        request = officer_pb2.ConfirmHeldOfficersRequest(officers=officers)
+        response: officer_pb2.ConfirmHeldOfficersResponse = self._call(self._officers.ConfirmHeldOfficers, request)
+        return response
+
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
         """Yield the items of all pages."""
         while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
@@ -12,6 +12,7 @@ import structlog
 from paiza.admin.v1 import officer_pb2
 from paiza.core.v1 import enrolment_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.held import held
 from paiza_node.core.access.model import (
     CertificateState,
     Invitation,
@@ -28,6 +29,7 @@ from paiza_node.features.enrolment import recover
 from paiza_node.features.enrolment.issuing import Issuer
 from paiza_node.features.officers import admit, change, enrol
 from paiza_node.features.officers.certificates import sleeping, waiting_keys_sha256
+from paiza_node.features.officers.confirm_held import confirm_held
 from paiza_node.features.officers.model import (
     DEFAULT_LIFE,
     LONGEST_LIFE,
@@ -149,11 +151,11 @@ class OfficerAdminService(Service):
         )
 
     async def list_officers(self, request: officer_pb2.ListOfficersRequest) -> officer_pb2.ListOfficersResponse:
-        invitations = await asyncio.to_thread(self._open_invitations)
+        invitations, on_hold = await asyncio.to_thread(self._stored)
         ids = sorted(self._directory.officers().keys() | invitations.keys())
         page, more = paging.page_of(ids, str, request)
         return officer_pb2.ListOfficersResponse(
-            officers=[self._shown(each, invitations.get(each)) for each in page], next_page_token=more
+            officers=[self._shown(each, invitations.get(each), on_hold) for each in page], next_page_token=more
         )
 
     async def suspend_officer(self, request: officer_pb2.SuspendOfficerRequest) -> officer_pb2.SuspendOfficerResponse:
@@ -211,6 +213,22 @@ class OfficerAdminService(Service):
             officers=[await self._record(each) for each in done.officers], voided_invitations=done.voided
         )
 
+    async def confirm_held_officers(
+        self, request: officer_pb2.ConfirmHeldOfficersRequest
+    ) -> officer_pb2.ConfirmHeldOfficersResponse:
+        verifier, now = self._core.register_cache.last.certificate_verifier(), self._core.clock()
+        listed = frozenset(request.officers)
+        done = (
+            await self._directory.commit(
+                self._core.ledger, lambda tx: confirm_held(tx, listed, verifier, now, actor=operator())
+            )
+        ).result
+        log.warning("held_officers_confirmed", officers=done.confirmed, refused=done.refused, by=operator())
+        return officer_pb2.ConfirmHeldOfficersResponse(
+            officers=[await self._record(each) for each in done.confirmed],
+            refused=[officer_pb2.RefusedOfficer(id=id_, reason=reason) for id_, reason in done.refused.items()],
+        )
+
     def _id(self, named: str) -> str:
         """Return the id of an officer of the own member from their name or id."""
         if not named.startswith("spiffe://"):
@@ -220,19 +238,22 @@ class OfficerAdminService(Service):
             raise Rejected("wrong_member", f"{named} is no officer of {self._core.member}")
         return named
 
-    def _open_invitations(self) -> dict[str, Invitation]:
+    def _stored(self) -> tuple[dict[str, Invitation], frozenset[str]]:
+        """Return the open invitations by officer, and the officers on hold."""
         with self._core.store.reads() as reads:
-            return {each.officer: each for each in access_store.open_invitations(reads)}
+            return {each.officer: each for each in access_store.open_invitations(reads)}, held(reads)
 
     async def _record(self, officer_id: str) -> officer_pb2.OfficerRecord:
-        invitations = await asyncio.to_thread(self._open_invitations)
-        return self._shown(officer_id, invitations.get(officer_id))
+        invitations, on_hold = await asyncio.to_thread(self._stored)
+        return self._shown(officer_id, invitations.get(officer_id), on_hold)
 
-    def _shown(self, officer_id: str, invitation: Invitation | None) -> officer_pb2.OfficerRecord:
+    def _shown(
+        self, officer_id: str, invitation: Invitation | None, on_hold: Collection[str]
+    ) -> officer_pb2.OfficerRecord:
         """Return an officer in the form sent to the operator; one who is only invited is as the invitation states."""
         officer = self._directory.officers().get(officer_id)
         held = [each for each in self._directory.certificates().values() if each.officer == officer_id]
-        record = officer_pb2.OfficerRecord(id=officer_id)
+        record = officer_pb2.OfficerRecord(id=officer_id, on_hold=officer_id in on_hold)
         if officer is not None:
             _describe(record, officer)
         elif invitation is not None:

@@ -12,6 +12,7 @@ import structlog
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.held import effective_officers
 from paiza_node.core.access.model import OfficerState
 from paiza_node.core.access.operator import operator
 from paiza_node.core.api import paging
@@ -246,7 +247,7 @@ class Operate:
 
 def officer_counts(reads: ReadConnection, now: datetime) -> admin_pb2.OfficerCounts:
     """Return how many officers are in each state."""
-    states = Counter(each.state for each in access_store.officers(reads).values())
+    states = Counter(each.state for each in effective_officers(reads).values())
     return admin_pb2.OfficerCounts(
         active=states[OfficerState.ACTIVE],
         unconfirmed=states[OfficerState.UNCONFIRMED],

@@ -120,15 +120,32 @@ def invite(
     "confirm",
     help=N_(
         "Confirm an officer's new keys with the words that they read to you by telephone. From then on they act, with "
-        "these keys alone. The node must run."
+        "these keys alone. After a restore, --all confirms the officers on hold as listed. The node must run."
     ),
 )
 @shared
 @json_option
-@click.argument("name")
+@click.option("--all", "all_held", is_flag=True, help=N_("All officers on hold since a restore: lists them, and asks."))
+@click.option("--yes", is_flag=True, help=N_("Do not ask."))
+@click.argument("name", required=False)
 @click.argument("words", nargs=-1)
-def confirm(config_path: Path, log_level: str | None, name: str, words: tuple[str, ...], *, as_json: bool) -> None:
+def confirm(
+    config_path: Path,
+    log_level: str | None,
+    name: str | None,
+    words: tuple[str, ...],
+    *,
+    all_held: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Confirm."""
+    if all_held == (name is not None):
+        raise click.UsageError(_("Name one officer, or use --all."))
+    if name is None:
+        with AdminClient(settings(config_path, log_level).admin_socket) as client:
+            _confirm_held(client, yes=yes, as_json=as_json)
+        return
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
         digest = _waiting(client.officers(), name)
         text = " ".join(words) or str(
@@ -182,8 +199,7 @@ def list_(config_path: Path, log_level: str | None, *, removed: bool, as_json: b
     if not shown:
         click.echo(_("There are no officers. Invite one with `paiza-node officer invite`."), err=True)
         return
-    head = (_("officer"), _("state"), _("roles"), _("unit"), _("certificates until"), _("note"))
-    print_table(head, [_row(each) for each in shown])
+    print_table(_head(), [_row(each) for each in shown])
 
 
 @command.command(
@@ -292,6 +308,28 @@ def recover(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     click.echo(_("Invitations that are void now: {count}").format(count=answer.voided_invitations))
 
 
+def _confirm_held(client: AdminClient, *, yes: bool, as_json: bool) -> None:
+    """Show the officers on hold, ask, and confirm those who were shown."""
+    shown = [each for each in client.officers() if each.on_hold and each.state != officer_pb2.OFFICER_STATE_REMOVED]
+    if shown and not yes:
+        print_table(_head(), [_row(each) for each in shown], err=True)
+        click.confirm(_("Is each of them an officer of this member still, in these roles?"), abort=True, err=True)
+    answer = client.confirm_held_officers([each.id for each in shown])
+    if as_json:
+        refused = [{"id": each.id, "reason": each.reason} for each in answer.refused]
+        print_json({"officers": [officer_as_object(each) for each in answer.officers], "refused": refused})
+        return
+    names = [plain_line(each.id.rpartition("/")[2]) for each in answer.officers]
+    click.echo(_("Confirmed, and may act: {names}").format(names=", ".join(names) or "-"))
+    for each in answer.refused:
+        text = (
+            _("{name} is not confirmed: newer keys wait for their words: `paiza-node officer confirm {name}`.")
+            if each.reason == "officer_unconfirmed"
+            else _("{name} is not confirmed ({reason}). Invite them anew: `paiza-node officer invite {name}`.")
+        )
+        click.echo(text.format(name=plain_line(each.id.rpartition("/")[2]), reason=each.reason), err=True)
+
+
 def officer_as_object(each: officer_pb2.OfficerRecord) -> dict[str, Any]:
     """Return an officer for JSON."""
     return {
@@ -299,6 +337,7 @@ def officer_as_object(each: officer_pb2.OfficerRecord) -> dict[str, Any]:
         "state": officer_pb2.OfficerState.Name(each.state).removeprefix(_PREFIX).lower(),
         "roles": list(each.roles),
         "unit": each.unit,
+        "on_hold": each.on_hold,
         "invitation_expiry_time": iso(time_of(each.invitation_expiry_time)),
         "certificates": [
             {
@@ -396,6 +435,10 @@ def _explained(name: str) -> Iterator[None]:
         raise NodeStopped(error.reason, what=what, where="", remedy=remedy, **values) from error
 
 
+def _head() -> tuple[str, ...]:
+    return _("officer"), _("state"), _("roles"), _("unit"), _("certificates until"), _("note")
+
+
 def _row(each: officer_pb2.OfficerRecord) -> tuple[str, ...]:
     counting = [
         certificate
@@ -406,6 +449,8 @@ def _row(each: officer_pb2.OfficerRecord) -> tuple[str, ...]:
     notes = []
     if each.HasField("invitation_expiry_time"):
         notes.append(_("invited until {time}").format(time=shown_time(time_of(each.invitation_expiry_time))))
+    if each.on_hold:
+        notes.append(_("on hold since the restore"))
     if each.enrolment_sha256:
         notes.append(_("keys wait to be confirmed"))
     if any(certificate.revocation_waits for certificate in each.certificates):

@@ -28,7 +28,7 @@ from paiza_node.features.recovery.progress import SETTING, Progress
 from paiza_node.ops.backup import container
 from paiza_node.ops.backup.container import Manifest, bad_backup
 from paiza_node.ops.backup.restored import Compared, compare, unpacked
-from paiza_node.ops.backup.store.continuing import Ended, continue_log, put_setting
+from paiza_node.ops.backup.store.continuing import Ended, continue_log, hold_officers, put_setting
 from paiza_node.ops.backup.store.copying import bring_up_to_date, copy_in, holds_something, settle_copy
 from paiza_node.ops.cli.backup import check_copy
 from paiza_node.ops.cli.options import json_option, settings, shared
@@ -51,6 +51,8 @@ class Restored:
     size: int
     lost: list[tuple[str, int, int]]
     """Origin, number of remaining entries, former number."""
+    held: bool
+    """Whether officers are on hold, and invitations void: changes of them may be lost."""
     answered: Collection[str]
 
 
@@ -89,6 +91,7 @@ def command(config_path: Path, log_level: str | None, file: Path, without: tuple
                 ],
                 "asked": sorted(restored.answered),
                 "without": sorted(without),
+                "officers_on_hold": restored.held,
             }
         )
         return
@@ -111,6 +114,13 @@ def _tell(restored: Restored) -> None:
         click.echo(text.format(origin=origin, lost=number_text(were - left), next=restored.origin))
     if not restored.lost:
         click.echo(_("No member holds more of the log than the backup: the log continues under its name."))
+    if restored.held:
+        click.echo(
+            _(
+                "Open invitations are void, and officers may not act until you have confirmed them: read `paiza-node"
+                " officer list`, suspend or remove who left, then run `paiza-node officer confirm --all`."
+            )
+        )
     click.echo(
         _(
             "Now start the node. `paiza-node status` shows from which members it still recovers. Then"
@@ -126,6 +136,7 @@ def restore(config: Config, file: Path, without: Collection[str], now: datetime)
     2. Its log is whole, and leads to the checkpoint it was signed with.
     3. Every other active member returns what it holds of our logs.
     4. If any holds more: the log continues under a name that is admitted and of which no member holds anything.
+       Unless the copy is known to be the newest state, its officers are held and its open invitations void.
     5. The database is put in its place, then the checkpoint beside it. A crash in between leaves the checkpoint before,
        which the node takes for what it is.
     """
@@ -147,7 +158,7 @@ def restore(config: Config, file: Path, without: Collection[str], now: datetime)
         # 3.
         compared = compare(config, without, now)
         # 4.
-        restored = _go_on(config, manifest, copy, compared, now)
+        restored = _go_on(config, manifest, copy, compared, without, now)
         # 5.
         copy_in(copy, config.database)
         _save_checkpoint(config, restored, compared, copy, now)
@@ -165,7 +176,9 @@ def _check_empty(config: Config) -> None:
         )
 
 
-def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, now: datetime) -> Restored:
+def _go_on(
+    config: Config, manifest: Manifest, copy: Path, compared: Compared, without: Collection[str], now: datetime
+) -> Restored:
     """Decide under which name the log continues, and prepare the copy for it."""
     own, shown = compared.register.member(config.member), compared.shown.largest
     newest = own.origin
@@ -181,19 +194,22 @@ def _go_on(config: Config, manifest: Manifest, copy: Path, compared: Compared, n
     for later in origins[origins.index(manifest.origin) + 1 :]:  # logs that continued after this backup was made
         lost += [(later, 0, shown[later][0].size)] if later in shown else []
     if not lost and newest == manifest.origin:
+        if without:  # they may hold entries about officers
+            hold_officers(copy)
         put_setting(copy, SETTING, Progress.begin(compared.answered).to_bytes())
         settle_copy(copy)
-        return Restored(manifest, newest, size, [], compared.answered)
+        return Restored(manifest, newest, size, [], held=bool(without), answered=compared.answered)
     if newest == manifest.origin or newest in shown:
         raise _must_be_admitted(config, newest, lost)
     ended, by = shown.get(manifest.origin, (None, ""))
     largest = manifest.checkpoint if ended is None else ended.note
     gap = Ended(manifest.origin, manifest.checkpoint, largest, sum(were for _origin, _left, were in lost), by)
+    hold_officers(copy)
     size, _new_root = continue_log(copy, gap, operator(), compared.register.version, now)
     progress = Progress.begin(compared.answered, [(origin, left) for origin, left, _were in lost])
     put_setting(copy, SETTING, progress.to_bytes())
     settle_copy(copy)
-    return Restored(manifest, newest, size, lost, compared.answered)
+    return Restored(manifest, newest, size, lost, held=True, answered=compared.answered)
 
 
 def _must_be_admitted(config: Config, newest: str, lost: list[tuple[str, int, int]]) -> NodeStopped:

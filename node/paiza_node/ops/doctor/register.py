@@ -1,12 +1,13 @@
 """The doctor's checks of the register: its age and publishers, everything that expires, members, waiting proposals."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.held import effective_officers, held
 from paiza_node.core.access.model import (
     CertificateState,
     Invitation,
@@ -140,7 +141,7 @@ def check_officers(config: Config, now: datetime) -> Iterator[Check]:
     """Check the officers' states and certificates."""
     with open_scan(config.database) as scan:
         yield from invitation_checks(access_store.alarms(scan))
-        yield from officer_checks(access_store.officers(scan), access_store.officer_certificates(scan), now)
+        yield from officer_checks(effective_officers(scan), access_store.officer_certificates(scan), now, held(scan))
 
 
 def invitation_checks(alarmed: Sequence[Invitation]) -> Iterator[Check]:
@@ -160,11 +161,21 @@ def invitation_checks(alarmed: Sequence[Invitation]) -> Iterator[Check]:
 
 
 def officer_checks(
-    officers: Mapping[str, Officer], certificates: Sequence[OfficerCertificate], now: datetime
+    officers: Mapping[str, Officer],
+    certificates: Sequence[OfficerCertificate],
+    now: datetime,
+    on_hold: Collection[str] = (),
 ) -> Iterator[Check]:
-    """Return the checks of these officers and certificates."""
+    """Return the checks of these officers and certificates; some may be on hold since a restore."""
     name = N_("officers")
-    if not any(each.is_active for each in officers.values()):
+    if on_hold:
+        yield fail(
+            name,
+            N_("Officers on hold since the restore: {count}. They may not act."),
+            N_("Read `paiza-node officer list`, suspend or remove who left, then: `paiza-node officer confirm --all`."),
+            count=number_text(len(on_hold)),
+        )
+    if not on_hold and not any(each.is_active for each in officers.values()):
         yield warn(
             name,
             N_("There is no active officer: nobody can use this node."),

@@ -122,6 +122,7 @@ class OfficerRecord(_message.Message):
     CERTIFICATES_FIELD_NUMBER: _builtins.int
     ENROLMENT_SHA256_FIELD_NUMBER: _builtins.int
     INVITATION_EXPIRY_TIME_FIELD_NUMBER: _builtins.int
+    ON_HOLD_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """SPIFFE ID."""
     unit: _builtins.str
@@ -130,6 +131,8 @@ class OfficerRecord(_message.Message):
     """State."""
     enrolment_sha256: _builtins.bytes
     """SHA-256 whose words are compared by telephone; empty unless keys wait to be confirmed."""
+    on_hold: _builtins.bool
+    """True if the officer is on hold since a restore: they may not act until an operator has confirmed them."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles, sorted."""
@@ -152,10 +155,11 @@ class OfficerRecord(_message.Message):
         certificates: _abc.Iterable[Global___OfficerCertificateRecord] | None = ...,
         enrolment_sha256: _builtins.bytes = ...,
         invitation_expiry_time: _timestamp_pb2.Timestamp | None = ...,
+        on_hold: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["invitation_expiry_time", b"invitation_expiry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "enrolment_sha256", b"enrolment_sha256", "id", b"id", "invitation_expiry_time", b"invitation_expiry_time", "roles", b"roles", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "enrolment_sha256", b"enrolment_sha256", "id", b"id", "invitation_expiry_time", b"invitation_expiry_time", "on_hold", b"on_hold", "roles", b"roles", "state", b"state", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -772,3 +776,83 @@ class RecoverOfficersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecoverOfficersResponse: _TypeAlias = RecoverOfficersResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmHeldOfficersRequest(_message.Message):
+    """The officers on hold who are confirmed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def officers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SPIFFE IDs, as listed; at most 10,000."""
+
+    def __init__(
+        self,
+        *,
+        officers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officers", b"officers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmHeldOfficersRequest: _TypeAlias = ConfirmHeldOfficersRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmHeldOfficersResponse(_message.Message):
+    """What became of them; a suspended officer stays on hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICERS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def officers(self) -> _containers.RepeatedCompositeFieldContainer[Global___OfficerRecord]:
+        """The officers who may act now."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedOfficer]:
+        """The officers who still may not."""
+
+    def __init__(
+        self,
+        *,
+        officers: _abc.Iterable[Global___OfficerRecord] | None = ...,
+        refused: _abc.Iterable[Global___RefusedOfficer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officers", b"officers", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmHeldOfficersResponse: _TypeAlias = ConfirmHeldOfficersResponse  # noqa: Y015
+
+@_typing.final
+class RefusedOfficer(_message.Message):
+    """An officer who was not confirmed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """SPIFFE ID."""
+    reason: _builtins.str
+    """Why: certificate_revoked, certificate_expired, officer_unconfirmed if newer keys wait for their words."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedOfficer: _TypeAlias = RefusedOfficer  # noqa: Y015

@@ -85,6 +85,11 @@ class OfficerAdminServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersResponse.FromString,
                 _registered_method=True)
+        self.ConfirmHeldOfficers = channel.unary_unary(
+                '/paiza.admin.v1.OfficerAdminService/ConfirmHeldOfficers',
+                request_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.ConfirmHeldOfficersRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.ConfirmHeldOfficersResponse.FromString,
+                _registered_method=True)
 
 
 class OfficerAdminServiceServicer:
@@ -162,6 +167,13 @@ class OfficerAdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmHeldOfficers(self, request, context):
+        """After a restore: confirms officers on hold, whose list an operator has read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OfficerAdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -214,6 +226,11 @@ def add_OfficerAdminServiceServicer_to_server(servicer, server):
                     servicer.RecoverOfficers,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersResponse.SerializeToString,
+            ),
+            'ConfirmHeldOfficers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmHeldOfficers,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_officer__pb2.ConfirmHeldOfficersRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_officer__pb2.ConfirmHeldOfficersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -487,6 +504,33 @@ class OfficerAdminService:
             '/paiza.admin.v1.OfficerAdminService/RecoverOfficers',
             paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_officer__pb2.RecoverOfficersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmHeldOfficers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.OfficerAdminService/ConfirmHeldOfficers',
+            paiza_dot_admin_dot_v1_dot_officer__pb2.ConfirmHeldOfficersRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_officer__pb2.ConfirmHeldOfficersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,8 @@ class OfficerAdminServiceStub:
     """After a restore: enters again what the issuer's journal names and the node has forgotten, to be confirmed. Open
     invitations become void.
     """
+    ConfirmHeldOfficers: _grpc.UnaryUnaryMultiCallable[_officer_pb2.ConfirmHeldOfficersRequest, _officer_pb2.ConfirmHeldOfficersResponse]
+    """After a restore: confirms officers on hold, whose list an operator has read."""
 
 @_typing.type_check_only
 class OfficerAdminServiceAsyncStub(OfficerAdminServiceStub):
@@ -83,6 +85,8 @@ class OfficerAdminServiceAsyncStub(OfficerAdminServiceStub):
     """After a restore: enters again what the issuer's journal names and the node has forgotten, to be confirmed. Open
     invitations become void.
     """
+    ConfirmHeldOfficers: _aio.UnaryUnaryMultiCallable[_officer_pb2.ConfirmHeldOfficersRequest, _officer_pb2.ConfirmHeldOfficersResponse]  # type: ignore[assignment]
+    """After a restore: confirms officers on hold, whose list an operator has read."""
 
 class OfficerAdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The officers of the own member. Each change is logged with the operator's name and takes effect at once."""
@@ -168,5 +172,13 @@ class OfficerAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """After a restore: enters again what the issuer's journal names and the node has forgotten, to be confirmed. Open
         invitations become void.
         """
+
+    @_abc_1.abstractmethod
+    def ConfirmHeldOfficers(
+        self,
+        request: _officer_pb2.ConfirmHeldOfficersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_officer_pb2.ConfirmHeldOfficersResponse, _abc.Awaitable[_officer_pb2.ConfirmHeldOfficersResponse]]:
+        """After a restore: confirms officers on hold, whose list an operator has read."""
 
 def add_OfficerAdminServiceServicer_to_server(servicer: OfficerAdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

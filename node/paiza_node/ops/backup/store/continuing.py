@@ -20,6 +20,7 @@ from typing import Final
 from sqlalchemy import Column, delete, insert, select, update
 
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.held import hold_all
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
@@ -127,6 +128,12 @@ def put_setting(file: Path, name: str, value: bytes) -> None:
     with _copied(file) as connection:
         connection.execute(delete(settings_store.setting_table).where(settings_store.setting_table.c.name == name))
         connection.execute(insert(settings_store.setting_table), {"name": name, "value": value})
+
+
+def hold_officers(file: Path) -> None:
+    """Hold all officers in a copied database until an operator confirms them; make open invitations void."""
+    with _copied(file) as connection:
+        hold_all(connection)
 
 
 def _shift(connection: WriteConnection) -> None:

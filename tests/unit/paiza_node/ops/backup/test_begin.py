@@ -1,7 +1,6 @@
 """A backup is logged before it is made, and waits for its witnesses for a bounded time."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +14,6 @@ from paiza_wire.errors import Rejected
 from tests.unit.paiza_node.office import Office
 
 NAMED = b"b" * ID_BYTES
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    """Return a node with an empty log."""
-    with Office(f"sqlite:///{tmp_path / 'paiza.db'}") as office:
-        yield office
 
 
 def note(size: int) -> WitnessedNote:

@@ -178,6 +178,14 @@ def test_a_node_without_officers_is_told_how_to_get_one(lang: Language) -> None:
     assert "paiza-node officer invite" in line[3]
 
 
+def test_officers_on_hold_are_an_alarm_with_its_command(lang: Language) -> None:
+    """After a restore nobody acts until an operator confirmed the list; that alone is said first."""
+    first, *rest = [said(each, lang) for each in checks.officer_checks({}, [], NOW, ["petrov"])]
+    assert first[0] is Level.FAIL
+    assert "paiza-node officer confirm --all" in first[3]
+    assert [level for level, *_rest in rest] == [Level.OK]
+
+
 def test_the_age_of_the_register_and_its_publishers(register: Register, lang: Language) -> None:
     """The version, when it was signed, and the order in which nodes publish."""
     ((level, _name, what, _remedy),) = [said(each, lang) for each in checks.check_register(register, datetime.now(UTC))]
