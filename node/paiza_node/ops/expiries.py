@@ -31,6 +31,8 @@ class Kind(Enum):
     NODE_CA = "node_ca"
     OFFICER_CA = "officer_ca"
     ENCRYPTION_KEY = "encryption_key"
+    LOG_KEY = "log_key"
+    WITNESS_KEY = "witness_key"
     OFFICER_CERTIFICATE = "officer_certificate"
 
 
@@ -80,7 +82,7 @@ def shared_expiries(register: Register) -> Iterator[Expiry]:
 
 
 def member_expiries(register: Register, member: str) -> Iterator[Expiry]:
-    """Yield the expiries of what a member publishes: its roles, and the CAs and encryption key that last longest."""
+    """Yield the expiries of what a member publishes: its roles, and the CAs and keys that last longest."""
     for role, kind in ((member, Kind.ROLE), (revocations_of(member), Kind.REVOCATIONS)):
         if role in register.role_expiries:
             yield Expiry(kind, member, register.role_expiries[role])
@@ -95,6 +97,11 @@ def _keys(member: Member) -> Iterator[Expiry]:
     if member.encryption_keys:
         last = max(key.not_after for key in member.encryption_keys)
         yield Expiry(Kind.ENCRYPTION_KEY, member.id, last)
+    log_keys = [each.until for each in member.log_keys if each.origin == member.origin]
+    for kind, ends in ((Kind.LOG_KEY, log_keys), (Kind.WITNESS_KEY, [each.until for each in member.witness_keys])):
+        abandoned = [each for each in ends if each is not None]
+        if abandoned and len(abandoned) == len(ends):  # a key without an end outlasts them
+            yield Expiry(kind, member.id, max(abandoned))
 
 
 def node_certificate(member: str, certificate_pem: bytes) -> Expiry:

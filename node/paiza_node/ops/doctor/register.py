@@ -1,5 +1,6 @@
 """The doctor's checks of the register: its age and publishers, everything that expires, members, waiting proposals."""
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ RENEWALS: Final[Mapping[Kind, Renewal]] = {
     Kind.TIMESTAMP: Renewal(
         N_("timestamp"),
         _PUBLISHERS,
-        N_("Call the operators of the other members' nodes: one that publishes must be reachable from here."),
+        N_("`paiza-node peers` shows which nodes answer. Call their operators: one that publishes must be reachable."),
     ),
     Kind.SNAPSHOT: Renewal(N_("snapshot"), _PUBLISHERS, _RESIGN),
     Kind.ROOT: Renewal(N_("root"), _CUSTODIANS, _RESIGN),
@@ -75,7 +76,7 @@ RENEWALS: Final[Mapping[Kind, Renewal]] = {
     Kind.REVOCATIONS: Renewal(
         N_("revocations"),
         N_("the member's node, by itself"),
-        N_("Start the node, and see in its log why it does not sign them anew."),
+        N_("Start the node with `paiza-node run`, and see in its log why it does not sign them anew."),
     ),
     Kind.NODE_CERTIFICATE: Renewal(
         N_("certificate"),
@@ -93,10 +94,18 @@ RENEWALS: Final[Mapping[Kind, Renewal]] = {
         _TRUST_OFFICER,
         N_("Make the next one: `paiza-node rotate encryption`."),
     ),
+    Kind.LOG_KEY: Renewal(
+        N_("log key"), _TRUST_OFFICER, N_("Make the next one before this one is abandoned: `paiza-node rotate log`.")
+    ),
+    Kind.WITNESS_KEY: Renewal(
+        N_("witness key"),
+        _TRUST_OFFICER,
+        N_("Make the next one before this one is abandoned: `paiza-node rotate witness`."),
+    ),
     Kind.OFFICER_CERTIFICATE: Renewal(
         N_("officer's certificate"),
-        N_("the holder of the member's officer CA"),
-        N_("Certify the officer anew: `paiza-trust ca certify`."),
+        N_("the officer's own programs"),
+        N_("Invite them to enrol new keys: `paiza-node officer invite {owner}`."),
     ),
 }
 
@@ -160,6 +169,13 @@ def invitation_checks(alarmed: Sequence[Invitation]) -> Iterator[Check]:
         )
 
 
+def _invite(officer: Officer) -> str:
+    """Return the command that invites an officer to enrol new keys, with the present roles and unit."""
+    unit = ["--unit", officer.unit] if officer.unit else []
+    name, roles = officer.id.rpartition("/")[2], ",".join(sorted(officer.roles))
+    return shlex.join(["paiza-node", "officer", "invite", name, "--role", roles, *unit])
+
+
 def officer_checks(
     officers: Mapping[str, Officer],
     certificates: Sequence[OfficerCertificate],
@@ -196,8 +212,12 @@ def officer_checks(
                 N_("The certificate of {owner} expired {left} ago, on {time}.")
                 if each.time <= now
                 else N_("The certificate of {owner} expires in {left}, on {time}."),
-                RENEWALS[each.kind].how,
-                owner=each.owner,
+                N_(
+                    "Any `paiza` command of theirs renews it. If they cannot: `{command}`; without an issuer "
+                    "`paiza-trust ca certify`, then `paiza-node officer admit`."
+                ),
+                owner=each.owner.rpartition("/")[2],
+                command=_invite(officers[each.owner]),
                 **_times(each, now),
             )
     counts = Counter(each.state for each in officers.values())

@@ -77,7 +77,7 @@ def test_every_expiry_names_who_renews_it_and_how(lang: Language, kind: Kind, le
     before, after = {"en": ("Expired", "Expires in"), "ru": ("Срок истёк", "Истекает через")}[lang]
     if level is not Level.OK:
         assert what.startswith(before if left < timedelta(0) else after)
-        assert "`paiza-" in remedy or kind is Kind.REVOCATIONS
+        assert "`paiza-" in remedy
 
 
 @pytest.mark.parametrize(("hours", "urgency"), [(13, Urgency.LATER), (11, Urgency.SOON), (0, Urgency.NOW)])
@@ -153,7 +153,8 @@ def issued(
 def test_officers_whose_certificates_end_are_named(lang: Language) -> None:
     """The newest of a use counts, and the earlier of both uses; a suspended officer needs none."""
     states = {"d": OfficerState.SUSPENDED, "e": OfficerState.UNCONFIRMED}
-    officers = {name: Officer(name, frozenset(), "", states.get(name, OfficerState.ACTIVE)) for name in "abcde"}
+    both = frozenset({"liaison", "duty"})
+    officers = {name: Officer(name, both, "border service", states.get(name, OfficerState.ACTIVE)) for name in "abcde"}
     certificates = [
         issued("a", NOW - 9 * DAY),
         issued("a", NOW + 80 * DAY),
@@ -169,6 +170,23 @@ def test_officers_whose_certificates_end_are_named(lang: Language) -> None:
     words = [re.findall(r"\b[a-e]\b", what) for _level, _name, what, _remedy in lines[:3]]
     assert words == [["e"], ["c"], ["b"]]
     assert "3" in lines[3][2]
+    assert "`paiza-node officer invite b --role duty,liaison --unit 'border service'`" in lines[2][3]
+
+
+def test_key_of_a_log_expires_only_if_no_other_outlasts_it(register: Register) -> None:
+    """A key that is announced to be abandoned is no warning if its successor is announced too."""
+    kaz, end = register.member("kaz"), datetime.now(UTC) + 20 * DAY
+    log_key, witness_key = kaz.log_keys[-1], kaz.witness_keys[-1]
+    for log_keys, witness_keys, kinds in (
+        ([log_key], [witness_key], set()),
+        ([replace(log_key, until=end), log_key], [replace(witness_key, until=end), witness_key], set()),
+        ([replace(log_key, until=end)], [replace(witness_key, until=end)], {Kind.LOG_KEY, Kind.WITNESS_KEY}),
+    ):
+        ends = replace(kaz, log_keys=tuple(log_keys), witness_keys=tuple(witness_keys))
+        late = replace(register, members={**register.members, "kaz": ends})
+        found = {each.kind: each.time for each in expiries.member_expiries(late, "kaz")}
+        assert found.keys() & {Kind.LOG_KEY, Kind.WITNESS_KEY} == kinds
+        assert all(found[kind] == end for kind in kinds)
 
 
 def test_a_node_without_officers_is_told_how_to_get_one(lang: Language) -> None:
