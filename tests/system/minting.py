@@ -4,7 +4,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
@@ -49,6 +49,28 @@ class Identity:
                 ("grpc.max_receive_message_length", 64 * 1024 * 1024),
             ],
         )
+
+
+@dataclass(frozen=True)
+class NewCa:
+    """A CA that a member may announce beside those that it has."""
+
+    certificate: bytes
+    key: Any
+
+    @classmethod
+    def make(cls, member: str, federation: str, kind: Role) -> "NewCa":
+        """Make one that is valid since long."""
+        key, first = keys.generate_p256(), datetime.now(UTC) - LIFE
+        made = certificates.issue_ca(member, federation, kind, key, not_before=first, not_after=first + 10 * LIFE)
+        return cls(made, key)
+
+    def issue(self, claimed: SpiffeId, use: CertificateUse = "authentication") -> Identity:
+        """Certify a claim."""
+        key, first = keys.generate_p256(), datetime.now(UTC) - timedelta(minutes=5)
+        ca = load_certificate(self.certificate)
+        issued = certificates.issue(key.public_key(), ca, self.key, claimed, use, first, first + LIFE)
+        return Identity(keys.private_key_to_pem(key), issued)
 
 
 class Mint:

@@ -8,17 +8,23 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import grpc
 import pytest
 
 from paiza_node.core.api.services import HEALTH, accesses, method_name, public
+from paiza_node.core.peers.rpcs import FILES
 from paiza_node.ops.admin.client import AdminClient
-from paiza_wire.identity import SpiffeId
+from paiza_register.ceremony.change import REMOVE, SUSPEND
+from paiza_register.ceremony.member_file import ca_entry
+from paiza_register.register_file import RegisterFile
+from paiza_wire.identity import CertificateAuthority, Role, SpiffeId
 from tests.federation import Federation
 from tests.registers import read_register
-from tests.system.minting import Identity, Mint
+from tests.revocations import revocation
+from tests.system.minting import Identity, Mint, NewCa
 
 ANSWER_SECONDS: Final = 30.0  # a limit on shared machines, not a measure
 STREAM_SECONDS: Final = 0.4  # a stream that should be let in and is silent for so long was let in
@@ -31,6 +37,7 @@ VERBS_SAY: Final = frozenset(
     {
         "ok",
         "directory_invalid",
+        "issuer_missing",
         "malformed",
         "unsupported_version",
         "unknown_id",
@@ -75,6 +82,15 @@ NEVER: Final[Mapping[str, tuple[str, str, str]]] = {
     "expired node": ("node", TLS, TLS),
     "expired officer": ("officer", TLS, TLS),
     "node not valid yet": ("node", TLS, TLS),
+    "officer not valid yet": ("officer", TLS, TLS),
+    "node of a CA whose time is over": ("node", "certificate_expired", "forbidden"),
+    "node of a CA whose time has not come": ("node", "certificate_expired", "forbidden"),
+    "officer of a CA whose time is over": ("officer", "certificate_expired", "forbidden"),
+    "officer of a CA whose time has not come": ("officer", "certificate_expired", "forbidden"),
+    "revoked node": ("node", "certificate_revoked", "forbidden"),
+    "revoked officer": ("officer", "certificate_revoked", "forbidden"),
+    "node of a suspended member": ("node", "member_suspended", "forbidden"),
+    "node of a removed member": ("node", TLS, TLS),
     "another member's CA for our node": ("node", TLS, TLS),
     "another member's CA for a third member's node": ("node", TLS, TLS),
     "another member's CA for our officer": ("officer", TLS, TLS),
@@ -89,6 +105,14 @@ NEVER: Final[Mapping[str, tuple[str, str, str]]] = {
     "our officer with a certificate that is not enrolled": ("officer", "officer_not_enrolled", "forbidden"),
     "our officer with a certificate that was replaced": ("officer", "wrong_certificate", "forbidden"),
     "our officer with the signing certificate": ("officer", TLS, TLS),
+}
+
+# Other certificates of callers in the table.
+LIKE: Final[Mapping[str, str]] = {
+    "peer with a renewed certificate": "peer",
+    "peer with a certificate of its next CA": "peer",
+    "liaison with a renewed certificate": "liaison",
+    "liaison with a certificate of the next CA": "liaison",
 }
 
 
@@ -109,7 +133,22 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Make a federation and mint everybody before the node starts."""
-    federation = Federation.create(tmp_path_factory.mktemp("identity") / "federation", ["kaz", "tjk", "uzb"])
+    federation = Federation.create(
+        tmp_path_factory.mktemp("identity") / "federation", ["kaz", "tjk", "uzb", "kgz", "tkm"]
+    )
+    mint = Mint(federation.folder, read_register(federation.folder))
+    own_federation = mint.register.federation
+    revoked = {
+        "kaz": mint.issue("kaz", "officer", SpiffeId("kaz", own_federation, "officer", "revoked")),
+        "tjk": mint.issue("tjk", "node", SpiffeId("tjk", own_federation, "node", "")),
+    }
+    left = {member: mint.node(member) for member in ("kgz", "tkm")}
+    cas = announced_cas(federation, own_federation)
+    for member, identity in revoked.items():
+        entry = revocation(identity.certificate)
+        change_register(federation, federation.edit(member, "revoked", partial(_extend, "certificates", [entry])))
+    change_register(federation, federation.change(SUSPEND, member="kgz"))
+    change_register(federation, federation.change(REMOVE, member="tkm", threshold=2))
     register = read_register(federation.folder)
     mint = Mint(federation.folder, register)
 
@@ -121,6 +160,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     suspended = mint.issue("kaz", "officer", named("kaz", "suspended"))
     removed = mint.issue("kaz", "officer", named("kaz", "removed"))
     replaced, renewed = (mint.issue("kaz", "officer", named("kaz", "renewed")) for _ in range(2))
+    following = cas["kaz", "next"].issue(named("kaz", "following"))
     identities = {
         "no certificate": mint.nobody(),
         "node of an unknown CA": mint.stranger(named("tjk")),
@@ -128,6 +168,19 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         "expired node": mint.issue("tjk", "node", named("tjk"), begins=long_ago, life=ten_minutes),
         "expired officer": mint.issue("kaz", "officer", named("kaz", "expired"), begins=long_ago, life=ten_minutes),
         "node not valid yet": mint.issue("tjk", "node", named("tjk"), begins=tomorrow),
+        "officer not valid yet": mint.issue("kaz", "officer", named("kaz", "early"), begins=tomorrow),
+        "node of a CA whose time is over": cas["tjk", "over"].issue(named("tjk")),
+        "node of a CA whose time has not come": cas["tjk", "to come"].issue(named("tjk")),
+        "officer of a CA whose time is over": cas["kaz", "over"].issue(named("kaz", "liaison")),
+        "officer of a CA whose time has not come": cas["kaz", "to come"].issue(named("kaz", "liaison")),
+        "revoked node": revoked["tjk"],
+        "revoked officer": revoked["kaz"],
+        "node of a suspended member": left["kgz"],
+        "node of a removed member": left["tkm"],
+        "peer with a renewed certificate": mint.issue("tjk", "node", named("tjk")),
+        "peer with a certificate of its next CA": cas["tjk", "next"].issue(named("tjk")),
+        "liaison with a renewed certificate": renewed,
+        "liaison with a certificate of the next CA": following,
         "another member's CA for our node": mint.issue("tjk", "node", named("kaz")),
         "another member's CA for a third member's node": mint.issue("tjk", "node", named("uzb")),
         "another member's CA for our officer": mint.issue("tjk", "node", named("kaz", "liaison")),
@@ -148,12 +201,38 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with federation:
         federation.start("kaz")
         with AdminClient(federation.node("kaz").admin_socket) as operator:
-            admitted = {"suspended": suspended, "removed": removed, "renewed": replaced}
+            admitted = {"suspended": suspended, "removed": removed, "renewed": replaced, "following": following}
             operator.admit_officers([mint.admission("kaz", *each) for each in admitted.items()])
             operator.admit_officers([mint.admission("kaz", "renewed", renewed)])
             operator.suspend_officer("suspended", "exercise", stolen=False)
             operator.remove_officer("removed", "exercise")
         yield Scene(federation.node("kaz").address, federation, mint, identities)
+
+
+def announced_cas(federation: Federation, name: str) -> dict[tuple[str, str], NewCa]:
+    """Announce further CAs: of kaz for officers, of tjk for its node; one that counts, and two that do not."""
+    now, day = datetime.now(UTC).replace(microsecond=0), timedelta(days=1)
+    windows = {"over": (-9 * day, -day), "next": (-day, 9 * day), "to come": (day, 9 * day)}
+    kinds: tuple[tuple[str, Role], ...] = (("kaz", "officer"), ("tjk", "node"))
+    made: dict[tuple[str, str], NewCa] = {}
+    for member, kind in kinds:
+        own = {when: NewCa.make(member, name, kind) for when in windows}
+        entries = [
+            ca_entry(CertificateAuthority(own[when].certificate, now + begins, now + ends))
+            for when, (begins, ends) in windows.items()
+        ]
+        change_register(federation, federation.edit(member, "member", partial(_extend, f"{kind}_cas", entries)))
+        made |= {(member, when): ca for when, ca in own.items()}
+    return made
+
+
+def change_register(federation: Federation, register: RegisterFile) -> None:
+    """Put a register into the node that will serve."""
+    federation.join(register, "kaz")
+
+
+def _extend(field: str, entries: list[dict[str, str]], document: dict[str, Any]) -> None:
+    document[field].extend(entries)
 
 
 def test_the_table_has_a_row_for_every_action() -> None:
@@ -163,11 +242,11 @@ def test_the_table_has_a_row_for_every_action() -> None:
 
 def test_every_identity_is_minted(scene: Scene) -> None:
     """The columns of both tables are exactly the identities that knock."""
-    assert {*scene.identities} == {*NEVER, *_header()}
+    assert {*scene.identities} == {*NEVER, *LIKE, *_header()}
 
 
 @pytest.mark.parametrize(
-    "who", [*NEVER, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data"]
+    "who", [*NEVER, *LIKE, "peer", "liaison", "duty", "authoriser", "coordinator", "auditor", "custodian", "data"]
 )
 async def test_exactly_the_right_ones_pass(scene: Scene, who: str) -> None:
     """Every RPC lets in whom the table says and refuses everybody else with the reason the table says."""
@@ -254,6 +333,8 @@ def _row(method: str) -> dict[str, str]:
 def _expected(who: str, method: str) -> str:
     row = _row(method)
     if who not in NEVER:
-        return row[who]
+        return row[LIKE.get(who, who)]
+    if who == "node of a suspended member" and method in FILES:
+        return IN  # it may learn that it was suspended, and that it was reinstated
     kind, own_calls, other_calls = NEVER[who]
     return other_calls if row["peer" if kind == "node" else "liaison"] == "forbidden" else own_calls
