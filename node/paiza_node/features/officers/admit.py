@@ -74,8 +74,11 @@ def admit(tx: LogTransaction, admissions: Iterable[Admission], *, actor: str) ->
         if _is_known(tx, each, stored):
             unchanged += 1
             continue
-        if any(row.to_revoke and row.certificate_sha256 in _fingerprints(each) for row in stored):
+        known = [row for row in stored if row.certificate_sha256 in _fingerprints(each)]
+        if any(row.to_revoke for row in known):
             raise Rejected("certificate_revoked", f"{each.id}: the certificate is being revoked")
+        if any(row.state is CertificateState.ENDED for row in known):
+            raise Rejected("wrong_certificate", f"{each.id}: the certificate was replaced")
         officer = Officer(each.id, each.roles, each.unit, OfficerState.ACTIVE)
         index = log_certified(tx, officer, each.certificates, actor=actor)
         end_certificates(tx.conn, each.id)

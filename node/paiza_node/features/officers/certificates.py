@@ -1,6 +1,6 @@
 """The rows of officers' certificates, and the OFFICER_CERTIFIED entries behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from paiza_node.core.access import store as access_store
@@ -62,21 +62,27 @@ def add_certificates(
     access_store.put_officer_certificates(conn, rows)
 
 
-def end_certificates(
-    conn: WriteConnection, officer_id: str, *, only: CertificateState | None = None, to_revoke: bool = False
-) -> None:
-    """End an officer's certificates, or ``only`` those of a state; ``to_revoke``: in the register too."""
+def end_certificates(conn: WriteConnection, officer_id: str, *, only: CertificateState | None = None) -> None:
+    """End an officer's certificates, or ``only`` those of a state."""
     rows = [
-        replace(each, state=CertificateState.ENDED, to_revoke=each.to_revoke or to_revoke)
+        replace(each, state=CertificateState.ENDED)
         for each in access_store.officer_certificates(conn, officer_id)
         if (each.state is not CertificateState.ENDED if only is None else each.state is only)
     ]
     access_store.put_officer_certificates(conn, rows)
 
 
-def revoke_certificates(conn: WriteConnection, officer_id: str) -> None:
-    """Store that all certificates of an officer that have not ended are to be revoked; they end as well."""
-    end_certificates(conn, officer_id, to_revoke=True)
+def revoke_certificates(tx: LogTransaction, officer_id: str, *, but: Collection[bytes] = ()) -> None:
+    """End an officer's certificates, and store that all valid ones are to be revoked, ``but`` those of these SHA-256.
+
+    Replaced ones too: the keys still exist, and a restored copy of the database may have them as active.
+    """
+    rows = [
+        replace(each, state=CertificateState.ENDED, to_revoke=each.to_revoke or each.not_after > tx.now)
+        for each in access_store.officer_certificates(tx.conn, officer_id)
+        if each.certificate_sha256 not in but
+    ]
+    access_store.put_officer_certificates(tx.conn, rows)
 
 
 def sleeping(certificates: Sequence[OfficerCertificate]) -> dict[CertificateUse, OfficerCertificate]:

@@ -31,13 +31,13 @@ def change(tx: LogTransaction, officer_id: str, *, roles: frozenset[str], unit: 
 
 
 def suspend(tx: LogTransaction, officer_id: str, reason_text: str, *, stolen: bool, actor: str) -> Officer:
-    """Suspend an officer; if their keys are ``stolen``, their certificates end and are to be revoked."""
+    """Suspend an officer; if their keys are ``stolen``, their certificates end and all valid ones are to be revoked."""
     officer = _known(tx, officer_id, _PRESENT)
     entry = log_entries.officer_suspended(
         actor=actor, signing_certificate_sha256=newest_signing(tx.conn, officer_id), certificates_revoked=stolen
     )
     if stolen:
-        revoke_certificates(tx.conn, officer_id)
+        revoke_certificates(tx, officer_id)
     return _put(tx, replace(officer, state=OfficerState.SUSPENDED), entry, reason_text)
 
 
@@ -63,7 +63,7 @@ def remove(tx: LogTransaction, officer_id: str, reason_text: str, *, actor: str)
         tx.announce(OfficersChanged())
         return None
     entry = log_entries.officer_removed(actor=actor, signing_certificate_sha256=newest_signing(tx.conn, officer_id))
-    revoke_certificates(tx.conn, officer_id)
+    revoke_certificates(tx, officer_id)
     return _put(tx, replace(officer, state=OfficerState.REMOVED), entry, reason_text)
 
 

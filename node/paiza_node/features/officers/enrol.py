@@ -29,6 +29,7 @@ from paiza_node.features.officers.certificates import (
     add_certificates,
     end_certificates,
     log_certified,
+    revoke_certificates,
     sleeping,
     waiting_keys_sha256,
 )
@@ -110,10 +111,12 @@ def certify(
 def confirm(tx: LogTransaction, officer_id: str, keys_sha256: bytes, *, actor: str) -> Officer:
     """Wake the certificates of these keys, end all others of the officer, and log it; return the officer.
 
+    After a theft or a removal, while a certificate that is to be revoked is valid, the others are to be revoked too.
     Rejected("words_differ") if the keys that wait are others, Rejected("unknown_id") if none wait.
     """
     officer = access_store.officer(tx.conn, officer_id)
-    asleep = sleeping(access_store.officer_certificates(tx.conn, officer_id))
+    stored = access_store.officer_certificates(tx.conn, officer_id)
+    asleep = sleeping(stored)
     if officer is None or not asleep:
         raise Rejected("unknown_id", f"no keys of {officer_id} wait to be confirmed")
     invitation = access_store.invitation(tx.conn, asleep["signing"].invitation_sha256)
@@ -129,7 +132,10 @@ def confirm(tx: LogTransaction, officer_id: str, keys_sha256: bytes, *, actor: s
         signing_certificate_sha256=asleep["signing"].certificate_sha256,
     )
     index = tx.append(entry, text=described(confirmed)).index
-    end_certificates(tx.conn, officer_id)
+    if any(each.to_revoke and each.not_after > tx.now for each in stored):
+        revoke_certificates(tx, officer_id, but=[each.certificate_sha256 for each in asleep.values()])
+    else:
+        end_certificates(tx.conn, officer_id)
     access_store.put_officer_certificates(
         tx.conn, [replace(each, state=CertificateState.ACTIVE) for each in asleep.values()]
     )

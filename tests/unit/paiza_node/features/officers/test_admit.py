@@ -100,6 +100,15 @@ def test_certificates_that_are_to_be_revoked_are_not_admitted_again(office: Offi
         office.run(lambda tx: admit.admit(tx, admissions, actor=ACTOR))
 
 
+def test_replaced_certificates_are_not_admitted_again(office: Office) -> None:
+    """The file from before the replacement is still at hand."""
+    admissions = checked(office, listed(office))
+    office.run(lambda tx: admit.admit(tx, admissions, actor=ACTOR))
+    office.run(lambda tx: admit.admit(tx, checked(office, listed(office)), actor=ACTOR))
+    with pytest.raises(Rejected, match="wrong_certificate"):
+        office.run(lambda tx: admit.admit(tx, admissions, actor=ACTOR))
+
+
 REFUSED: dict[str, tuple[Callable[[Office], officer_pb2.AdmittedOfficer], str]] = {
     "uses exchanged": (
         lambda office: listed(

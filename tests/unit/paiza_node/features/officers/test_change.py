@@ -1,5 +1,7 @@
 """Changes of officers by an operator."""
 
+from datetime import timedelta
+
 import pytest
 
 from paiza_node.core.access import store as access_store
@@ -66,6 +68,63 @@ def test_stolen_keys_are_marked_to_be_revoked(office: Office) -> None:
     assert officer is not None
     assert officer.state is OfficerState.UNCONFIRMED
     assert office.findings() == []
+
+
+def to_revoke(office: Office) -> dict[bytes, bool]:
+    """Return of each of petrov's certificates whether it is to be revoked."""
+    with office.store.reads() as reads:
+        return {each.certificate_sha256: each.to_revoke for each in access_store.officer_certificates(reads, PETROV)}
+
+
+def enrolled(office: Office) -> CertificatePair:
+    """Invite, certify and confirm petrov."""
+    invitation = office.run(lambda tx: enrol.invite(tx, office.statement("petrov"), actor=ACTOR))
+    pair = office.pair("petrov")
+    office.run(lambda tx: enrol.certify(tx, pair, actor=ACTOR, invitation=invitation))
+    digest = pair.keys_sha256(invitation.invitation_sha256)
+    office.run(lambda tx: enrol.confirm(tx, PETROV, digest, actor=ACTOR))
+    return pair
+
+
+@pytest.mark.parametrize("stolen", [True, False], ids=["stolen", "removed"])
+def test_replaced_certificates_are_revoked_with_the_others(office: Office, *, stolen: bool) -> None:
+    """The keys still exist: a restored copy of the database, or a file of officers, would let them act."""
+    enrolled(office)
+    enrolled(office)
+    if stolen:
+        office.run(lambda tx: change.suspend(tx, PETROV, "both bags stolen", stolen=True, actor=ACTOR))
+    else:
+        office.run(lambda tx: change.remove(tx, PETROV, "dismissed", actor=ACTOR))
+    assert list(to_revoke(office).values()) == [True] * 4
+
+
+def test_expired_certificates_are_not_revoked(office: Office) -> None:
+    """The list in the register stays short."""
+    enrolled(office)
+    office.clock.now += timedelta(days=400)
+    office.run(lambda tx: change.remove(tx, PETROV, "dismissed", actor=ACTOR))
+    assert list(to_revoke(office).values()) == [False] * 2
+    assert set(office.states("petrov").values()) == {"ended"}
+
+
+def test_a_confirmation_after_a_theft_revokes_what_it_replaces(office: Office) -> None:
+    """Keys that somebody enrolled in between were ended by the next invitation alone."""
+    enrolled(office)
+    office.run(lambda tx: change.suspend(tx, PETROV, "bag stolen", stolen=True, actor=ACTOR))
+    invitation = office.run(lambda tx: enrol.invite(tx, office.statement("petrov"), actor=ACTOR))
+    office.run(lambda tx: enrol.certify(tx, office.pair("petrov"), actor=ACTOR, invitation=invitation))
+    mine = enrolled(office)
+    marked = to_revoke(office)
+    assert [marked.pop(each.fingerprint) for each in (mine.authentication, mine.signing)] == [False, False]
+    assert list(marked.values()) == [True] * 4
+    assert office.findings() == []
+
+
+def test_a_confirmation_otherwise_revokes_nothing(office: Office) -> None:
+    """A new machine is no theft."""
+    enrolled(office)
+    enrolled(office)
+    assert not any(to_revoke(office).values())
 
 
 def test_a_removed_officer_is_changed_no_more(office: Office) -> None:
