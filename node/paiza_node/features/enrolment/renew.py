@@ -5,7 +5,8 @@
 3. It was answered before: the same certificates again.
 4. One commit logs the request (OFFICER_RENEWAL), unless it was; `MAX_REQUESTS` a day.
 5. The issuer certifies the keys, once for this entry.
-6. One commit stores the certificates, which count at once, beside the former ones until these end (OFFICER_CERTIFIED).
+6. One commit stores the certificates, which count at once, beside the former ones until these end (OFFICER_CERTIFIED);
+   not if the signer's was replaced since 2.
 
 What a crash leaves: after 4 an entry without certificates, which the same statement uses again; between 5 and 6
 certificates in the issuer's journal, which are handed out again; after 6 what is answered again.
@@ -58,7 +59,7 @@ class Renew:
     async def renew(self, officer: str, request: renewal_pb2.RenewRequest) -> renewal_pb2.RenewResponse:
         """Answer an officer's request; Rejected says what is wrong, Unavailable: the same again later."""
         # 1.-2.
-        renewal_sha256 = self._check(officer, request)
+        renewal_sha256, present = self._check(officer, request)
         async with self._turn:
             # 3.
             renewal = await asyncio.to_thread(self._stored, renewal_sha256)
@@ -70,7 +71,7 @@ class Renew:
                 # 5.
                 pair = await self._issued(renewal, request)
                 # 6.
-                await self._directory.commit(self._core.ledger, lambda tx: self._write(tx, renewal, pair))
+                await self._directory.commit(self._core.ledger, lambda tx: self._write(tx, renewal, pair, present))
                 log.info("officer_renewed", officer=officer)
             found = await asyncio.to_thread(self._certified, renewal_sha256)
         response = renewal_pb2.RenewResponse(
@@ -79,8 +80,8 @@ class Renew:
         response.node_time.FromDatetime(self._core.clock())
         return response
 
-    def _check(self, officer: str, request: renewal_pb2.RenewRequest) -> bytes:
-        """Steps 1 and 2; return the digest of the statement."""
+    def _check(self, officer: str, request: renewal_pb2.RenewRequest) -> tuple[bytes, bytes]:
+        """Steps 1 and 2; return the digests of the statement and of its signer's certificate."""
         # 1.
         try:
             statement = enrolment_pb2.RenewalStatement.FromString(request.statement)
@@ -100,7 +101,7 @@ class Renew:
         statements.verify_renewal(present.public_key, request.signature, request.statement)
         if present.not_after - now > RENEWED_WITHIN:
             raise Rejected("renewal_early", f"the certificate is valid until {present.not_after.astimezone(UTC):%F}")
-        return statements.statement_sha256(request.statement)
+        return statements.statement_sha256(request.statement), present.fingerprint
 
     async def _issued(self, renewal: Renewal, request: renewal_pb2.RenewRequest) -> CertificatePair:
         """Return the issuer's certificates, which the node verifies as it would any others."""
@@ -112,8 +113,8 @@ class Renew:
             verifier.signing(issued.signing, expected_id=renewal.officer, at=now),
         )
 
-    def _write(self, tx: LogTransaction, renewal: Renewal, pair: CertificatePair) -> None:
-        certify(tx, pair, actor=self._core.node_id, renewal_sha256=renewal.renewal_sha256)
+    def _write(self, tx: LogTransaction, renewal: Renewal, pair: CertificatePair, present: bytes) -> None:
+        certify(tx, pair, actor=self._core.node_id, renewal_sha256=renewal.renewal_sha256, renewed_by=present)
         answered = replace(
             renewal, authentication_sha256=pair.authentication.fingerprint, signing_sha256=pair.signing.fingerprint
         )

@@ -75,26 +75,32 @@ def certify(
     actor: str,
     invitation: Invitation | None = None,
     renewal_sha256: bytes = b"",
+    renewed_by: bytes = b"",
 ) -> Officer:
     """Store an officer's two new certificates and log them; return the officer.
 
     With an ``invitation`` they sleep until `confirm`, and it is used up: Rejected("invitation_used") if it was before.
-    Without, they renew those of an active officer.
+    Without, they renew those of an active officer, whose signing certificate of SHA-256 ``renewed_by`` signed the
+    request: Rejected("wrong_certificate") if it was replaced since.
     """
     officer_id = str(certificates.authentication.id)
     officer = access_store.officer(tx.conn, officer_id)
     if invitation is None:
         if officer is None or not officer.is_active:
             raise Rejected("officer_not_enrolled", f"{officer_id} is no active officer")
+        stored = access_store.officer_certificates(tx.conn, officer_id)
+        counting = [each for each in stored if each.use == "signing" and each.state is CertificateState.ACTIVE]
+        if renewed_by not in [each.certificate_sha256 for each in counting]:
+            raise Rejected("wrong_certificate", f"{officer_id} renewed with a certificate that was replaced")
         index = log_certified(tx, officer, certificates, actor=actor, renewal_sha256=renewal_sha256)
         add_certificates(tx.conn, certificates, CertificateState.ACTIVE, index)
         tx.announce(OfficersChanged())
         return officer
-    stored = access_store.invitation(tx.conn, invitation.invitation_sha256)
-    if stored is None or stored.state is not InvitationState.OPEN or stored.officer != officer_id:
+    found = access_store.invitation(tx.conn, invitation.invitation_sha256)
+    if found is None or found.state is not InvitationState.OPEN or found.officer != officer_id:
         raise Rejected("invitation_used", "the invitation is used or void")
     used = replace(
-        stored, state=InvitationState.USED, keys_sha256=certificates.keys_sha256(invitation.invitation_sha256)
+        found, state=InvitationState.USED, keys_sha256=certificates.keys_sha256(invitation.invitation_sha256)
     )
     access_store.put_invitation(tx.conn, used)
     invited = _invited(used)

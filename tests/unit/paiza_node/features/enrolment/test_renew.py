@@ -7,6 +7,7 @@ import pytest
 
 from paiza.officer.v1 import renewal_pb2
 from paiza_node.core.access.model import CertificateState
+from paiza_node.features.enrolment.issuing import OfficerCertificates, RenewalRequest
 from paiza_node.features.enrolment.renew import MAX_REQUESTS
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.identity import SpiffeId
@@ -108,6 +109,26 @@ async def test_keys_that_wait_to_be_confirmed_renew_nothing(room: EnrolmentRoom)
     room.clock.now += timedelta(days=70)
     request = room.renewal("petrov", mine, answer.signing_certificate, OfficerKeys())
     assert await refusal(room, request) == "officer_unconfirmed"
+
+
+async def test_a_renewal_under_way_does_not_outlive_a_replacement(
+    room: EnrolmentRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder of a stolen key, who asks just before the officer's new keys are confirmed, gets nothing."""
+    stolen, signing = await enrolled(room)
+    await room.enrol.enrol(room.request(room.invite("petrov"), OfficerKeys()), "new")
+    request = room.renewal("petrov", stolen, signing, OfficerKeys())
+    issue = room.issuer.renew
+
+    async def late(asked: RenewalRequest) -> OfficerCertificates:
+        issued = await issue(asked)
+        room.confirm("petrov")
+        return issued
+
+    monkeypatch.setattr(room.issuer, "renew", late)
+    assert await refusal(room, request) == "wrong_certificate"
+    states = [each.state for each in room.certificates("petrov")]
+    assert states == [CertificateState.ENDED] * 2 + [CertificateState.ACTIVE] * 2
 
 
 async def test_an_authentication_key_renews_nothing(room: EnrolmentRoom) -> None:

@@ -139,6 +139,25 @@ def test_a_confirmation_ends_a_suspension(office: Office) -> None:
     assert office.findings() == []
 
 
+def renew(office: Office, present: CertificatePair) -> CertificatePair:
+    """Renew petrov's certificates by a request under the present ones."""
+    new, signer = office.pair("petrov"), present.signing.fingerprint
+    office.run(lambda tx: enrol.certify(tx, new, actor=ACTOR, renewal_sha256=b"r" * 32, renewed_by=signer))
+    return new
+
+
+def test_a_replaced_certificate_renews_nothing(office: Office) -> None:
+    """The request may have been checked just before the replacement."""
+    invitation = invite(office)
+    old = certify(office, invitation)
+    confirm(office, old, invitation)
+    invitation = invite(office)
+    confirm(office, certify(office, invitation), invitation)
+    with pytest.raises(Rejected, match="wrong_certificate"):
+        renew(office, old)
+    assert len(office.states("petrov")) == 4
+
+
 def test_renewed_certificates_count_at_once(office: Office) -> None:
     """Beside those they renew; only an active officer renews."""
     with pytest.raises(Rejected, match="officer_not_enrolled"):
@@ -146,8 +165,7 @@ def test_renewed_certificates_count_at_once(office: Office) -> None:
     invitation = invite(office)
     old = certify(office, invitation)
     confirm(office, old, invitation)
-    new = office.pair("petrov")
-    office.run(lambda tx: enrol.certify(tx, new, actor=ACTOR, renewal_sha256=b"r" * 32))
+    renew(office, old)
     assert set(office.states("petrov").values()) == {CertificateState.ACTIVE.value}
     assert len(office.states("petrov")) == 4
     assert office.findings() == []
