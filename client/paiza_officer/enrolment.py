@@ -78,8 +78,6 @@ def read(text: str) -> Invited:
         expiry_time = statement.expiry_time.ToDatetime(tzinfo=UTC)
     except (DecodeError, ValueError, OverflowError) as error:
         raise Rejected("bad_invitation", "its statement cannot be read") from error
-    if statement.officer_id != invitation.officer_id:
-        raise Rejected("bad_invitation", "its statement is for another officer")
     return Invited(
         invitation,
         SpiffeId.parse(invitation.officer_id),

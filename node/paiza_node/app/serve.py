@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 
+from paiza.enrolment.v1 import enrolment_pb2
 from paiza_node.app import gauges
 from paiza_node.app.services import Dependencies, Services
 from paiza_node.app.wiring import build_services
@@ -37,7 +38,7 @@ from paiza_node.core.register.refresh import RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
 from paiza_node.core.version import VERSION
-from paiza_node.features.enrolment.invitation_text import invitation_text
+from paiza_node.features.enrolment.invitation_envelope import invitation_envelope
 from paiza_node.features.officers.revoke import Revocations
 from paiza_node.features.peer_audit.grants import AuditGrants
 from paiza_node.features.search.index import TokenKey
@@ -197,7 +198,7 @@ async def serve(
                 revocations,
                 federation=config.federation,
                 duty_unit=config.duty_unit,
-                invitation_text=None if services.enrolment is None else partial(_invitation_text, config, core, reader),
+                envelope=None if services.enrolment is None else partial(_envelope, config, core, reader),
                 issuer=services.issuer,
             ),
             RotationService(reload, ledger, services.proposals, services.issuer),
@@ -269,11 +270,10 @@ def _publisher(
     return publisher
 
 
-def _invitation_text(config: Config, core: Core, reader: RegisterReader, statement: bytes, secret: bytes) -> str:
-    """Return the invitation that a person is handed."""
-    return invitation_text(
-        statement,
-        secret,
+def _envelope(config: Config, core: Core, reader: RegisterReader, officer_id: str) -> enrolment_pb2.Invitation:
+    """Return an officer's invitation without secret and statement."""
+    return invitation_envelope(
+        officer_id,
         member=config.member,
         register=core.register_cache.last,
         first_root=reader.bootstrap_root,

@@ -7,6 +7,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from paiza.core.v1 import enrolment_pb2 as statements_pb2
 from paiza.enrolment.v1 import enrolment_pb2 as pb
 from paiza_wire.errors import Rejected
 from paiza_wire.identity.spiffe import SpiffeId
@@ -55,6 +56,15 @@ def invitation_sha256(statement: bytes) -> bytes:
     return sha256(statement).digest()
 
 
+def envelope_sha256(invitation: pb.Invitation) -> bytes:
+    """Return the digest of an invitation without its secret and statement, which the statement holds."""
+    envelope = pb.Invitation()
+    envelope.CopyFrom(invitation)
+    envelope.ClearField("secret")
+    envelope.ClearField("statement")
+    return sha256(envelope.SerializeToString(deterministic=True)).digest()
+
+
 def keys_digest(authentication_spki: bytes, signing_spki: bytes, invitation: bytes) -> bytes:
     """Return the digest of both public keys under one invitation, whose words are compared by telephone.
 
@@ -73,6 +83,15 @@ def _check(invitation: pb.Invitation) -> None:
         raise Rejected("bad_invitation", "a secret or digest has another length")
     if not invitation.enrol_address or not invitation.node_address or not invitation.node_cas:
         raise Rejected("bad_invitation", "an address or a CA is missing")
+    try:
+        statement = statements_pb2.InvitationStatement.FromString(invitation.statement)
+    except DecodeError as error:
+        raise Rejected("bad_invitation", "its statement cannot be read") from error
+    if statement.officer_id != invitation.officer_id:
+        raise Rejected("bad_invitation", "its statement is for another officer")
+    if statement.envelope_sha256 != envelope_sha256(invitation):
+        # Else the words would be the right ones for the node of somebody who altered the invitation on its way.
+        raise Rejected("bad_invitation", "its addresses, CAs or roots are not those that its statement was made for")
     try:
         officer = SpiffeId.parse(invitation.officer_id)
         for node_ca in invitation.node_cas:

@@ -29,7 +29,7 @@ class Desk(EnrolmentRoom):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.clock.now = datetime.now(UTC)
-        self.listen = f"127.0.0.1:{free_port()}"
+        self.listen = self.enrol_address = f"127.0.0.1:{free_port()}"
         self.before: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.after: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.identity = TlsIdentity(self.tls_keys())
@@ -87,7 +87,6 @@ class Desk(EnrolmentRoom):
     def invited(self, name: str, folder: Path, life: timedelta = timedelta(hours=24)) -> Path:
         """Invite a person and write the file that they are handed."""
         invitation = self.invite(name, life)
-        invitation.enrol_address = self.listen
         file = folder / f"{name}.invitation"
         file.write_text(invitations.to_text(invitation) + "\n")
         self.look()

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 
+from paiza.core.v1.enrolment_pb2 import InvitationStatement
 from paiza.enrolment.v1 import enrolment_pb2, enrolment_pb2_grpc
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.fingerprint_words import are_enrolment_words
@@ -234,6 +235,9 @@ def test_a_node_of_another_authority_is_not_believed(
     other = Desk(f"sqlite:///{tmp_path / 'other.db'}")
     with other:
         invitation.node_cas[0] = other.authorities.node
+        statement = InvitationStatement.FromString(invitation.statement)
+        statement.envelope_sha256 = invitations.envelope_sha256(invitation)
+        invitation.statement = statement.SerializeToString(deterministic=True)
         file.write_text(invitations.to_text(invitation))
         asked = []
 

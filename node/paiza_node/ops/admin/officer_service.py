@@ -11,6 +11,7 @@ import structlog
 
 from paiza.admin.v1 import officer_pb2
 from paiza.core.v1 import enrolment_pb2
+from paiza.enrolment.v1 import enrolment_pb2 as invitation_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.held import held
 from paiza_node.core.access.model import (
@@ -40,13 +41,14 @@ from paiza_node.features.officers.model import (
 from paiza_node.features.officers.revoke import Revocations
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
+from paiza_wire.identity.invitations import envelope_sha256, to_text
 from paiza_wire.identity.keys import MAX_SIGNATURE_BYTES
 
 SECRET_BYTES: Final = 16
 SALT_BYTES: Final = 16
 
-InvitationText = Callable[[bytes, bytes], str]
-"""Returns the invitation for a person, from the statement's bytes and the secret."""
+InvitationEnvelope = Callable[[str], invitation_pb2.Invitation]
+"""Returns the invitation for an officer (SPIFFE ID) without secret and statement."""
 
 _STATES: Final[Mapping[OfficerState, officer_pb2.OfficerState.ValueType]] = {
     OfficerState.UNCONFIRMED: officer_pb2.OFFICER_STATE_UNCONFIRMED,
@@ -80,39 +82,42 @@ class OfficerAdminService(Service):
         *,
         federation: str,
         duty_unit: str,
-        invitation_text: InvitationText | None = None,
+        envelope: InvitationEnvelope | None = None,
         issuer: Issuer | None = None,
     ) -> None:
-        """Store the collaborators; without ``invitation_text`` nobody can be invited, without an issuer recovered."""
+        """Store the collaborators; without ``envelope`` nobody can be invited, without an issuer recovered."""
         self._issuer = issuer
         self._core = core
         self._directory = directory
         self._revocations = revocations
         self._federation = federation
         self._duty_unit = duty_unit
-        self._invitation_text = invitation_text
+        self._envelope = envelope
 
     async def invite_officer(self, request: officer_pb2.InviteOfficerRequest) -> officer_pb2.InviteOfficerResponse:
-        if self._invitation_text is None:
+        if self._envelope is None:
             raise Rejected("issuer_missing", "issuer_socket is not set in node.toml")
         life = request.life.ToTimedelta() if request.HasField("life") else DEFAULT_LIFE
         if not timedelta(0) < life <= LONGEST_LIFE:
             raise Rejected("malformed", f"an invitation is good for at most {LONGEST_LIFE.days} days")
-        secret = secrets.token_bytes(SECRET_BYTES)
+        secret, officer_id = secrets.token_bytes(SECRET_BYTES), self._id(request.name)
+        handed = self._envelope(officer_id)
         statement = enrolment_pb2.InvitationStatement(
-            officer_id=self._id(request.name),
+            officer_id=officer_id,
             roles=sorted(checked_roles(frozenset(request.roles))),
             unit=checked_unit(request.unit, self._duty_unit),
             secret_sha256=sha256(secret).digest(),
             salt=secrets.token_bytes(SALT_BYTES),
+            envelope_sha256=envelope_sha256(handed),
         )
         statement.expiry_time.FromDatetime(self._core.clock() + life)
         invitation: Invitation = (
             await self._directory.commit(self._core.ledger, lambda tx: enrol.invite(tx, statement, actor=operator()))
         ).result
         log.warning("officer_invited", officer=invitation.officer, by=operator())
+        handed.secret, handed.statement = secret, invitation.statement
         return officer_pb2.InviteOfficerResponse(
-            invitation=self._invitation_text(invitation.statement, secret),
+            invitation=to_text(handed),
             officer=await self._record(invitation.officer),
             statement=invitation.statement,
         )

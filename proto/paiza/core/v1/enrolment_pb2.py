@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/core/v1/enrolment.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n\x13InvitationStatement\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x15\n\rsecret_sha256\x18\x04 \x01(\x0c\x12/\n\x0b\x65xpiry_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04salt\x18\x06 \x01(\x0c\"\x9f\x01\n\x10RenewalStatement\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\x1e\n\x16\x61uthentication_request\x18\x02 \x01(\x0c\x12\x17\n\x0fsigning_request\x18\x03 \x01(\x0c\x12\x30\n\x0crequest_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04salt\x18\x05 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/core/v1/enrolment.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x01\n\x13InvitationStatement\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x15\n\rsecret_sha256\x18\x04 \x01(\x0c\x12/\n\x0b\x65xpiry_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04salt\x18\x06 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x07 \x01(\x0c\"\x9f\x01\n\x10RenewalStatement\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\x1e\n\x16\x61uthentication_request\x18\x02 \x01(\x0c\x12\x17\n\x0fsigning_request\x18\x03 \x01(\x0c\x12\x30\n\x0crequest_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04salt\x18\x05 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.core.v1.enrolment_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INVITATIONSTATEMENT']._serialized_start=82
-  _globals['_INVITATIONSTATEMENT']._serialized_end=238
-  _globals['_RENEWALSTATEMENT']._serialized_start=241
-  _globals['_RENEWALSTATEMENT']._serialized_end=400
+  _globals['_INVITATIONSTATEMENT']._serialized_end=263
+  _globals['_RENEWALSTATEMENT']._serialized_start=266
+  _globals['_RENEWALSTATEMENT']._serialized_end=425
 # @@protoc_insertion_point(module_scope)

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class InvitationStatement(_message.Message):
-    """What an invitation allows: these roles to the person who knows the secret. The OFFICER_INVITED entry holds the SHA-256
+    """What an invitation allows: these roles to the person who knows the secret, at the node that it names. The OFFICER_INVITED entry holds the SHA-256
     of its bytes.
     """
 
@@ -33,6 +33,7 @@ class InvitationStatement(_message.Message):
     SECRET_SHA256_FIELD_NUMBER: _builtins.int
     EXPIRY_TIME_FIELD_NUMBER: _builtins.int
     SALT_FIELD_NUMBER: _builtins.int
+    ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
     officer_id: _builtins.str
     """SPIFFE ID of the officer."""
     unit: _builtins.str
@@ -41,6 +42,10 @@ class InvitationStatement(_message.Message):
     """SHA-256 of the invitation's secret, 16 bytes."""
     salt: _builtins.bytes
     """16 random bytes, so that the log's digest of the statement cannot be guessed."""
+    envelope_sha256: _builtins.bytes
+    """SHA-256 of the Invitation (paiza.enrolment.v1) without its secret and statement: the six words and an
+    administrator's signature hold for its addresses, CAs and roots too.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles of the officer."""
@@ -58,10 +63,11 @@ class InvitationStatement(_message.Message):
         secret_sha256: _builtins.bytes = ...,
         expiry_time: _timestamp_pb2.Timestamp | None = ...,
         salt: _builtins.bytes = ...,
+        envelope_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expiry_time", b"expiry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry_time", b"expiry_time", "officer_id", b"officer_id", "roles", b"roles", "salt", b"salt", "secret_sha256", b"secret_sha256", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_sha256", b"envelope_sha256", "expiry_time", b"expiry_time", "officer_id", b"officer_id", "roles", b"roles", "salt", b"salt", "secret_sha256", b"secret_sha256", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -127,7 +127,7 @@ class Invitation(_message.Message):
     secret: _builtins.bytes
     """The secret, 16 bytes."""
     statement: _builtins.bytes
-    """The serialized InvitationStatement (paiza.core.v1)."""
+    """The serialized InvitationStatement (paiza.core.v1), which holds the SHA-256 of all other fields but the secret."""
     @_builtins.property
     def node_cas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The member's node CAs, DER, of one of which the certificate of EnrolmentService is; at most 4."""

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paiza.core.v1 import enrolment_pb2 as statements_pb2
 from paiza.enrolment.v1 import enrolment_pb2 as pb
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import certificates, invitations, keys
@@ -18,7 +20,7 @@ CA = certificates.issue_ca(
 )
 
 
-def invitation(**changes: object) -> pb.Invitation:
+def invitation(**changes: Any) -> pb.Invitation:
     """Return an invitation, with some fields changed."""
     made = pb.Invitation(
         enrol_address="node.kaz:7402",
@@ -31,15 +33,31 @@ def invitation(**changes: object) -> pb.Invitation:
         newest_root_version=1,
         newest_root_sha256=bytes(32),
         secret=bytes(16),
-        statement=b"statement",
     )
+    statement = changes.pop("statement", None)
+    alter(made, changes)
+    made.statement = stated(made) if statement is None else statement
+    return made
+
+
+def stated(made: pb.Invitation, **changes: Any) -> bytes:
+    """Return the statement of an invitation, with some fields changed."""
+    values: dict[str, Any] = {
+        "officer_id": made.officer_id,
+        "envelope_sha256": invitations.envelope_sha256(made),
+        **changes,
+    }
+    return statements_pb2.InvitationStatement(**values).SerializeToString()
+
+
+def alter(made: pb.Invitation, changes: dict[str, Any]) -> None:
+    """Change fields of an invitation."""
     for name, value in changes.items():
         if isinstance(value, list):
             del made.node_cas[:]
             made.node_cas.extend(value)
         else:
             setattr(made, name, value)
-    return made
 
 
 def test_an_invitation_is_read_back() -> None:
@@ -105,6 +123,33 @@ def test_what_is_no_invitation_is_refused(changes: dict[str, object]) -> None:
     """Fields that are missing, of another size, or contradict each other."""
     with pytest.raises(Rejected, match="bad_invitation"):
         invitations.from_text(invitations.to_text(invitation(**changes)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enrol_address": "198.51.100.7:443"},
+        {"node_address": "198.51.100.7:443"},
+        {"node_cas": [CA, CA]},
+        {"first_root_sha256": b"\1" * 32},
+        {"newest_root_sha256": b"\1" * 32},
+        {"newest_root_version": 2},
+    ],
+)
+def test_an_invitation_altered_on_its_way_is_refused(changes: dict[str, Any]) -> None:
+    """Its words would be the right ones, and the profile that of another node; so the statement holds what it names."""
+    altered = invitation()
+    alter(altered, changes)
+    with pytest.raises(Rejected, match="bad_invitation"):
+        invitations.from_text(invitations.to_text(altered))
+
+
+def test_a_statement_of_another_invitation_is_refused() -> None:
+    """A statement that cannot be read, is for another officer, or holds no digest of the rest."""
+    made = invitation()
+    for statement in (b"\xff", stated(made, officer_id="petrov"), stated(made, envelope_sha256=b"")):
+        with pytest.raises(Rejected, match="bad_invitation"):
+            invitations.from_text(invitations.to_text(invitation(statement=statement)))
 
 
 def test_the_digest_of_the_keys_depends_on_each_part() -> None:

@@ -154,6 +154,7 @@ class EnrolmentRoom:
 
     def __init__(self, url: str) -> None:
         self.room = Room(url)
+        self.enrol_address = "127.0.0.1:1"
         self.clock = self.room.clock
         self.authorities = Authorities(self.clock.now)
         self.issuer = FakeIssuer(self.authorities, self.clock)
@@ -180,28 +181,29 @@ class EnrolmentRoom:
     def invite(self, name: str, life: timedelta = timedelta(hours=24)) -> enrolment_pb2.Invitation:
         """Invite a person; return what they are handed."""
         secret = secrets.token_bytes(invitations.SECRET_BYTES)
-        statement = statements_pb2.InvitationStatement(
-            officer_id=str(SpiffeId(MEMBER, FEDERATION, "officer", name)),
-            roles=["liaison"],
-            unit="border-service",
-            secret_sha256=sha256(secret).digest(),
-            salt=secrets.token_bytes(16),
-        )
-        statement.expiry_time.FromDatetime(self.clock() + life)
-        stored = self.commit(lambda tx: invite(tx, statement, actor=OPERATOR))
-        return enrolment_pb2.Invitation(
-            enrol_address="127.0.0.1:1",
+        handed = enrolment_pb2.Invitation(
+            enrol_address=self.enrol_address,
             node_address="127.0.0.1:2",
             member=MEMBER,
             federation=FEDERATION,
-            officer_id=statement.officer_id,
+            officer_id=str(SpiffeId(MEMBER, FEDERATION, "officer", name)),
             node_cas=[self.authorities.node],
             first_root_sha256=sha256(FIRST_ROOT).digest(),
             newest_root_version=1,
             newest_root_sha256=sha256(FIRST_ROOT).digest(),
-            secret=secret,
-            statement=stored.statement,
         )
+        statement = statements_pb2.InvitationStatement(
+            officer_id=handed.officer_id,
+            roles=["liaison"],
+            unit="border-service",
+            secret_sha256=sha256(secret).digest(),
+            salt=secrets.token_bytes(16),
+            envelope_sha256=invitations.envelope_sha256(handed),
+        )
+        statement.expiry_time.FromDatetime(self.clock() + life)
+        stored = self.commit(lambda tx: invite(tx, statement, actor=OPERATOR))
+        handed.secret, handed.statement = secret, stored.statement
+        return handed
 
     def confirm(self, name: str) -> None:
         """Confirm the keys of a person that wait, as an operator does who heard the right words."""

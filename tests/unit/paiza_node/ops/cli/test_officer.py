@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from paiza.core.v1 import enrolment_pb2
+from paiza.enrolment.v1.enrolment_pb2 import Invitation
 from paiza_cli.fingerprint_words import enrolment_words
 from paiza_node.__main__ import run
 from paiza_node.core.access import store as access_store
@@ -24,6 +25,7 @@ from paiza_node.features.officers import enrol
 from paiza_node.features.officers.model import CertificatePair
 from paiza_node.features.officers.revoke import Revocations
 from paiza_node.ops.admin.officer_service import OfficerAdminService
+from paiza_wire.identity import invitations
 from tests.unit.paiza_node.office import ACTOR, Office, officer_id
 from tests.unit.paiza_wire.minting import FEDERATION
 
@@ -63,7 +65,7 @@ class Counter:
             revocations,
             federation=FEDERATION,
             duty_unit="desk",
-            invitation_text=lambda statement, secret: f"{statement.hex()}.{secret.hex()}",
+            envelope=self._envelope,
         )
         found = services.handlers_of([service], [service.service])
         plain = {each.name: plain_handler(each, found[method_name(each)]) for each in service.service.methods}
@@ -72,6 +74,19 @@ class Counter:
         served.add_insecure_port(f"unix:{self._folder / 'admin.sock'}")
         await served.start()
         return served
+
+    def _envelope(self, officer: str) -> Invitation:
+        return Invitation(
+            enrol_address="node.kaz:7402",
+            node_address="node.kaz:7401",
+            member="kaz",
+            federation=FEDERATION,
+            officer_id=officer,
+            node_cas=[each.certificate for each in self.office.member.authority.node_cas],
+            first_root_sha256=bytes(32),
+            newest_root_version=1,
+            newest_root_sha256=bytes(32),
+        )
 
     def close(self) -> None:
         """Stop the service."""
@@ -127,7 +142,8 @@ def test_three_acts_make_an_officer(counter: Counter, tmp_path: Path) -> None:
     told = counter.json("invite", "petrov", "--role", "liaison,duty", "--unit", "bureau", "-o", file)
     assert (told["file"], told["officer"]["state"]) == (str(file), "invited")
     assert file.stat().st_mode & 0o777 == 0o600
-    statement = enrolment_pb2.InvitationStatement.FromString(bytes.fromhex(file.read_text().partition(".")[0]))
+    invitation = invitations.from_text(file.read_text())
+    statement = enrolment_pb2.InvitationStatement.FromString(invitation.statement)
     assert (statement.officer_id, list(statement.roles)) == (officer_id("petrov"), ["duty", "liaison"])
     _pair, digest = counter.enrolled("petrov")
     (listed,) = counter.json("list")["officers"]
