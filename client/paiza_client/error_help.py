@@ -311,13 +311,16 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "officer_suspended": Remedy(
             N_("Your powers at the node are suspended."),
             N_(
-                "Ask the administrator of your node why. Nothing is possible until they lift the suspension; "
-                "unsent messages wait in your outbox."
+                "Ask the administrator of your node why. Nothing is possible until they lift the suspension. "
+                "A message that you just wrote is not in the outbox: keep its draft, and send it again then."
             ),
         ),
         "officer_unconfirmed": Remedy(
             N_("Your new keys are not confirmed yet."),
-            N_("Telephone the administrator of your node and read them the words that `paiza enrol` showed."),
+            N_(
+                "Telephone the administrator of your node and read them the words that `paiza enrol` showed. "
+                "Then repeat the command: a message that you just wrote is not in the outbox."
+            ),
         ),
         "recalled": Remedy(
             N_("Its author recalled this message."),
