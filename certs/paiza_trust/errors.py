@@ -9,6 +9,7 @@ from typing_extensions import override
 from paiza_cli.exit_codes import ExitCode
 from paiza_officer.errors import FieldProblem, Refused, Unreachable
 from paiza_officer.errors import exit_code as exit_code_of
+from paiza_register.ceremony.founding import WrongThreshold
 from paiza_trust.details import translated_detail
 from paiza_trust.language import N_
 from paiza_wire.errors import PaizaError
@@ -196,6 +197,11 @@ class TrustError(Exception):
 
 def from_wire(error: PaizaError, where: str) -> TrustError:
     """Put an error of the layers below into words; one that names its own place keeps it."""
+    if isinstance(error, WrongThreshold):
+        what = N_("The threshold {threshold} is not allowed")
+        remedy = N_("Allowed with {count} custodians: {allowed}. More than half decide; one lost key stops nothing.")
+        limits = {"threshold": str(error.threshold), "count": str(error.count), "allowed": error.allowed}
+        return TrustError(error.reason, what, where, remedy, exit_code_of(error), limits)
     what, _, remedy = REASONS[error.reason].partition("; ")
     what, remedy = WORDS.get(error.reason, (what, remedy))
     if isinstance(error, (Refused, Unreachable)):

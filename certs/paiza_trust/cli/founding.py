@@ -17,7 +17,6 @@ from paiza_trust.files import write_private
 from paiza_trust.key_folder import SETTINGS, KeyFolder
 from paiza_trust.language import N_, _
 from paiza_trust.reference_source import OURS, legal_base_titles, shared_documents
-from paiza_wire.errors import Rejected
 
 
 @click.command(
@@ -108,23 +107,11 @@ def found(
     documents |= {path.name: carried_files.text(path).encode() for path in agreements}
     given = {"timestamp_life_hours": timestamp_life_hours, "grace_hours": grace_hours}
     hours = {each: value for each, value in given.items() if value is not None}
-    _check_threshold(threshold, len(read))
+    with carried_files.located(f"--threshold {threshold}"):
+        founding.check_threshold(threshold, len(read))
     with carried_files.located(output):
         act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC), **hours)
         proposal = Proposal(act)
         data = proposal.to_bytes()
         display.show_proposal(proposal, str(output), as_json=as_json)
     write_private(output, data)
-
-
-def _check_threshold(threshold: int, count: int) -> None:
-    """Refuse a threshold before the act is made, so that the refusal names the option and its limits."""
-    try:
-        founding.check_threshold(threshold, count)
-    except Rejected as error:
-        what = N_("No federation is founded with this threshold ({detail})")
-        remedy = N_("Custodians: {count}. The threshold is {most} at the most, and {least} at the least.")
-        allowed = founding.thresholds(count)
-        limits = {"count": str(count), "most": str(allowed[-1]), "least": str(allowed[0])}
-        values = {"detail": error.detail, **limits}
-        raise TrustError(error.reason, what, f"--threshold {threshold}", remedy, values=values) from error

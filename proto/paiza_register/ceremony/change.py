@@ -235,7 +235,8 @@ def change(
         base.check_valid(now)
     time = now.astimezone(UTC).replace(microsecond=0)
     ends = None if until is None else until.astimezone(UTC).replace(microsecond=0)
-    proposed = Change(what, member, tuple(applications), vkey, ends, policy, threshold or base.threshold, time, base)
+    needed = base.threshold if threshold is None else threshold
+    proposed = Change(what, member, tuple(applications), vkey, ends, policy, needed, time, base)
     proposed.draft  # noqa: B018 - refused here, not by the first who reads it
     return proposed
 

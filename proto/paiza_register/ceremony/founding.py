@@ -192,19 +192,29 @@ class Founding:
         return Delegations({key.keyid: key for key in signers.values()}, delegated)
 
 
+class WrongThreshold(Rejected):
+    """So many custodians may not have this threshold."""
+
+    def __init__(self, threshold: int, count: int) -> None:
+        """Name the thresholds that are allowed in the detail."""
+        self.threshold = threshold
+        self.count = count
+        self.allowed = ", ".join(map(str, thresholds(count)))
+        super().__init__("malformed", f"the threshold {threshold}; with {count} custodians: {self.allowed}")
+
+
 def thresholds(count: int) -> range:
     """Return the thresholds that so many custodians may have: more than half, and of three or more not all."""
     return range(count // 2 + 1, count if count > _BOTH else count + 1)
 
 
 def check_threshold(threshold: int, count: int) -> None:
-    """Refuse a threshold that lets a minority decide, or that one lost custodian makes unreachable."""
-    if not count // 2 < threshold <= count:
-        why = f"the threshold of {count} custodians is more than half of them, and no more: state another"
-        raise Rejected("malformed", why)
-    if threshold == count > _BOTH:
-        why = "with a threshold of all custodians, one who is lost stops every change: state a lower one"
-        raise Rejected("malformed", why)
+    """Refuse a threshold that lets a minority decide, or that one lost custodian makes unreachable.
+
+    Raise WrongThreshold, whose detail names those that are allowed.
+    """
+    if threshold not in thresholds(count):
+        raise WrongThreshold(threshold, count)
 
 
 def found(

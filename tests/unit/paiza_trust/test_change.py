@@ -71,6 +71,18 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return str(json.loads(err)["reason"])
 
 
+@pytest.mark.parametrize("number", [0, 1, 3, 4])
+def test_a_refused_threshold_names_those_that_are_allowed(
+    folder: Path, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    """The remedy of `propose threshold` has the numbers, for no file is at fault."""
+    base = ("--register", folder / "1.register", "--yes", "--keys", folder / "kaz/trust")
+    _, _, err = run(capsys, "propose", "threshold", number, *base, "-o", folder / "refused.proposal", "--json")
+    error = json.loads(err)
+    assert (error["reason"], error["what"]) == ("malformed", f"The threshold {number} is not allowed")
+    assert error["remedy"].startswith("Allowed with 3 custodians: 2.")
+
+
 def test_a_member_through_its_whole_life(folder: Path) -> None:
     """A fourth member is admitted, one is suspended, back again with its application, and gone for good."""
     after = changed(folder, 1, "kaz tjk uzb", "admit", application(folder, "kgz"), "--threshold", 3)

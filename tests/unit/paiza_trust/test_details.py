@@ -69,7 +69,6 @@ def test_every_detail_of_a_refusal_is_known(root: Path) -> None:
     ("detail", "told"),
     [
         ("the status of tjk is suspended", "tjk: участие приостановлено"),
-        ("the threshold of 3 custodians is more than half of them, and no more: state another", "больше половины"),
         ("member.json: endpoints: address has no such port", "member.json: endpoints: address: такого порта нет"),
         ("the key is of kaz.x/log/3; the next one is of kaz.x/log/2", "следующий — kaz.x/log/2"),
         ("No such file or directory", "Такого файла или папки нет"),

@@ -196,7 +196,7 @@ def test_what_founds_no_federation_is_refused(folder: Path, capsys: pytest.Captu
         code, _, err = run(capsys, "found", FEDERATION, *own, "--threshold", threshold, "-o", folder / "a", "--json")
         error = json.loads(err)
         assert (code, error["reason"], error["where"]) == (3, "malformed", f"--threshold {threshold}")
-        assert "2 at the most" in error["remedy"]
+        assert "with 3 custodians: 2." in error["remedy"]
     twice = (own[0], own[0], own[1])
     assert refused(capsys, "found", FEDERATION, *twice, "--threshold", 2, "-o", folder / "a") == "conflict"
     assert refused(capsys, "found", "other.example", *own, "--threshold", 2, "-o", folder / "a") == "conflict"
