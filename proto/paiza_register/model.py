@@ -16,6 +16,7 @@ from paiza_wire.tlog import cosignatures
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.cosignatures import Cosignature
 from paiza_wire.tlog.notes import VerifierKey
+from paiza_wire.tlog.witnessed_time import witnessed_time
 
 _Value = TypeVar("_Value")
 
@@ -263,6 +264,15 @@ class Register:
             if member not in first or each.time < first[member].time:
                 first[member] = each
         return first
+
+    def witnessed_time(self, note: bytes, owner: str) -> datetime | None:
+        """Return the median time of the cosignatures by which a quorum witnessed a note of this member's log.
+
+        None if fewer active members than a quorum cosigned it. ``Rejected("bad_checkpoint")`` if a cosignature does not
+        hold.
+        """
+        first = self.witnesses(self.cosignatures(note), owner)
+        return witnessed_time(first.values(), cosignatures.quorum(len(self.active_ids - {owner})))
 
     def certificate_verifier(self) -> CertificateVerifier:
         """Return the one verifier of this version, with its cache.

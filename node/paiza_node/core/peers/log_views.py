@@ -78,6 +78,12 @@ class PeerLogViews:
         """Return the largest accepted checkpoint of a member's log; that of the empty tree if there is none."""
         return self._history.link(self._origin(member))
 
+    def is_accepted(self, checkpoint: VerifiedCheckpoint) -> bool:
+        """Return whether a checkpoint is an accepted one that is remembered."""
+        with self._lock:
+            known = self._history.at(checkpoint.origin, checkpoint.size)
+            return known is not None and bool(known.note) and known.root == checkpoint.root
+
     def largest_note(self, member: str) -> bytes:
         """Return the largest checkpoint note that a member's log signed, among those seen; empty if there is none."""
         return self._history.largest(self._origin(member)).note

@@ -12,9 +12,12 @@ memory. A signer that is not proven yet is answered with a retry, and the sender
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+import structlog
+
 from paiza.core.v1 import log_pb2
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ProvenCertificate
+from paiza_node.core.exchange.receive.author_notes import AuthorNotes
 from paiza_node.core.storage import Store
 from paiza_register import Member
 from paiza_wire import receipts
@@ -24,6 +27,8 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_CERTIFICATES: Final = 256  # proven in one call: as many as it has messages
 MAX_FORWARDED: Final = 16  # proven with one forwarded message and its grant
+
+log = structlog.get_logger("paiza.exchange")
 
 Proven = Mapping[bytes, ProvenCertificate]
 """Certificates of one member that a call proves, by SHA-256."""
@@ -59,12 +64,23 @@ def of_release(
     return {each.certificate_sha256: each for each in (_certificate(member.id, one, checkpoint) for one in shown)}
 
 
-def of_forwarding(author: Member, shown: Sequence[log_pb2.LogProof]) -> dict[bytes, ProvenCertificate]:
-    """Return the certificates of an author's officers that a forwarder proves, each to a checkpoint of that log."""
+def of_forwarding(
+    author: Member, shown: Sequence[log_pb2.LogProof], notes: AuthorNotes
+) -> dict[bytes, ProvenCertificate]:
+    """Return the certificates of an author's officers that a forwarder proves, each to a checkpoint of that log.
+
+    One whose checkpoint does not count is left out: it may be known here already; if not, the forwarder is asked again.
+    """
     if len(shown) > MAX_FORWARDED:
         raise Rejected("too_large", f"at most {MAX_FORWARDED} certificates are proven with a forwarded message")
-    proven = (_certificate(author.id, each.proven, _checkpoint(author, each.checkpoint)) for each in shown)
-    return {each.certificate_sha256: each for each in proven}
+    proven: dict[bytes, ProvenCertificate] = {}
+    for each in shown:
+        if (checkpoint := notes.counting(author, each.checkpoint)) is None:
+            log.info("certificate_proof_ignored", member=author.id)
+            continue
+        certificate = _certificate(author.id, each.proven, checkpoint)
+        proven[certificate.certificate_sha256] = certificate
+    return proven
 
 
 def _certificate(member: str, proven: log_pb2.ProvenEntry, checkpoint: VerifiedCheckpoint) -> ProvenCertificate:
@@ -74,7 +90,3 @@ def _certificate(member: str, proven: log_pb2.ProvenEntry, checkpoint: VerifiedC
         raise Rejected("bad_proof", "the entry is of no certificate")
     hashes = b"".join(proven.inclusion_hashes)
     return ProvenCertificate(member, digest, entry.raw, entry.index, hashes, checkpoint.note)
-
-
-def _checkpoint(author: Member, note: bytes) -> VerifiedCheckpoint:
-    return author.checkpoint(note, note.split(b"\n", 1)[0].decode("utf-8", "replace"))

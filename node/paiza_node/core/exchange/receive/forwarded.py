@@ -14,6 +14,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.consent import MAX_GRANT_BYTES, CheckGrant, GrantQuery
 from paiza_node.core.exchange.model import ProvenCertificate
 from paiza_node.core.exchange.receive.arrivals import Arrival
+from paiza_node.core.exchange.receive.author_notes import AuthorNotes
 from paiza_node.core.exchange.receive.certificates import KnownCertificates, of_forwarding
 from paiza_node.core.messages.decryption import Unsealed
 from paiza_node.core.peers.claims import note_told_entry
@@ -37,6 +38,7 @@ class ReceiveForwarded:
         self._register_cache = core.register_cache
         self._decryption_keys = core.decryption_keys
         self._logs = core.logs
+        self._notes = AuthorNotes(core.register_cache, core.logs, core.clock)
 
     def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Arrival:
         """Check a dispatch whose entry ``forwarded`` is proven to be in the log of ``member``.
@@ -46,8 +48,9 @@ class ReceiveForwarded:
         1. The entry states that this member forwarded the message, and to whom.
         2. A notice about a message of ours needs no more; everything else is forwarded to us, by another than
            ourselves.
-        3. A log of the author's, by a key in the register, holds a release of it to one of its recipients.
+        3. A log of the author's holds a release of it to one of its recipients, by a note that counts (`AuthorNotes`).
         4. The message verifies with certificates valid when it was released, under the author's register at that time.
+           A signer that the register in force revokes counts only if witnesses prove an earlier release.
         5. The release names these signers in these roles, and the message was forwarded after it. The author's log
            holds their certificates; else the forwarder is asked for the proof.
         6. Its keys open; else the forwarder is asked to wrap them again.
@@ -106,10 +109,11 @@ class ReceiveForwarded:
         header = _unverified_header(raw)
         author = register.member(header.author)
         try:
-            name = origin.checkpoint.split(b"\n", 1)[0].decode("utf-8", "replace")
-            checkpoint = author.checkpoint(origin.checkpoint, name)
+            checkpoint = self._notes.counting(author, origin.checkpoint)
         except Rejected as error:
             raise Rejected("bad_proof", f"the author's checkpoint does not hold: {error.detail}") from error
+        if checkpoint is None:
+            raise Rejected("bad_proof", "only keys that the author's log has abandoned signed its checkpoint")
         released = receipts.verify_entry(origin.proven, checkpoint)
         recipient = released.entry.counterpart
         # 4.
@@ -124,13 +128,14 @@ class ReceiveForwarded:
         expected = [n for n in present if n in carried or header.parts[n].kind != annex]
         certificates = self._register_cache.archived(version).certificate_verifier()
         message = wire.verify(raw, certificates, at=released.time, parts=expected, forwarded_to=self._member)
+        self._notes.check_not_revoked(author, message, version, checkpoint)
         # 5.
         if recipient not in {each.member for each in header.recipients}:
             raise Rejected("bad_proof", "the author's release is to nobody the message is addressed to")
         receipts.check_released(released.entry, message, recipient)
-        if name == author.origin and author.id != self._member:
+        if checkpoint.origin == author.origin and author.id != self._member:
             note_told_entry(self._logs, author, released, origin.proven.inclusion_hashes, told_by=teller.id)
-        new = self._certificates.check(message, of_forwarding(author, shown))
+        new = self._certificates.check(message, of_forwarding(author, shown, self._notes))
         return message, released, new
 
     def _opened(self, message: VerifiedMessage) -> Unsealed:
