@@ -678,7 +678,7 @@ def signers(signed: dict, header: dict, first: Entry, entries: list[Entry], regi
     required, register = header["required"], registers[first.fields["register_version"].hex()]
     ids = [each["id"] for each in required]
     need(ids and ids == [each["signer_id"] for each in signed["signatures"]] and len(set(ids)) == len(ids), "signers")
-    kind, found = b"application/vnd.paiza.header.v1+protobuf", []
+    kind, found, held = b"application/vnd.paiza.header.v1+protobuf", [], []
     payload = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(signed["header"]), signed["header"])
     for each, role in zip(signed["signatures"], required, strict=True):
         key, begins, ends, names = certificate(each["certificate"], role["id"], header["author"], register)
@@ -695,6 +695,8 @@ def signers(signed: dict, header: dict, first: Entry, entries: list[Entry], regi
         witnessed = since is not None and begins <= since and until <= ends
         shown = {"id": role["id"], "role": role["role"], "certificate_sha256": sha256(each["certificate"]).hexdigest()}
         found.append({**shown, "witnessed": witnessed, "revoked_by": revoked_by})
+        held.append(key.public_numbers())
+    need(len(set(held)) == len(held), "two signers of one key")
     return found
 
 

@@ -213,7 +213,7 @@ def verify(
     2. Its header is one of a suite we support, understood whole and well formed.
     3. The signatures are exactly those of the required signers: distinct, all officers of the author's member.
     4. Each signer's certificate is the one its id names, from that member's officer CA, valid at ``at``, not revoked.
-    5. Each signature holds over the header as it travelled.
+    5. Each signature holds over the header as it travelled, and no two are of one key.
     6. The parts are all there (or just those of ``parts``), each once, in order, of the size and digest in the header;
        with the main part, and only with it, the sealed subject of that digest.
     7. Every wrap is for a part of the message and for a member who may read it (author, recipients,
@@ -278,7 +278,14 @@ def _check_signatures(
     payload = pre_authentication_encoding(signed.header)
     for signature, signer in zip(signed.signatures, signers, strict=True):
         keys.verify(signer.public_key, signature.signature, payload)
+    _check_keys_differ(signers)
     return signers
+
+
+def _check_keys_differ(signers: Sequence[VerifiedCertificate]) -> None:
+    """Two signatures by one key are the approval of one person, under whichever names its CA certified the key."""
+    if len({keys.fingerprint(signer.public_key) for signer in signers}) != len(signers):
+        raise Rejected("wrong_signers", "two signers have one key")
 
 
 def _check_sealed(

@@ -6,6 +6,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -17,9 +18,11 @@ import pytest
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client.evidence import container
 from paiza_wire import log_entries
+from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate
+from paiza_wire.message import signed_message
 from tests.evidence import ANNEX, PHOTO, PLAINTEXT, Case, Court
 from tests.log_entries import entry_of
-from tests.two_verifiers import PROGRAM, agreed, remembering_sets
+from tests.two_verifiers import PROGRAM, agreed, ours, remembering_sets
 from tests.unit.paiza_wire.mutating import mutated, mutations
 
 
@@ -338,6 +341,27 @@ def evidence_index(data: bytes) -> dict[str, str]:
     """Read the list of the files of one set."""
     listed: dict[str, str] = json.loads(data)
     return listed
+
+
+def test_two_signers_of_one_key_are_refused(court: Court, second: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CA certified one key under two names. Each verifier refuses, where only that check is in the way."""
+    liaison, authoriser = (court.officers[name] for name in ("kaz-liaison", "kaz-authoriser"))
+    ca = load_certificate(court.register.member("kaz").authority.officer_cas[0].certificate)
+    ca_key: Any = keys.private_key_from_pem((court.folder / "trust/kaz/officer-ca.key").read_bytes())
+    key: Any = load_certificate(liaison.signer.certificate).public_key()
+    begins, ends = court.now - timedelta(days=1), court.now + timedelta(days=1)
+    certificate = certificates.issue(key, ca, ca_key, SpiffeId.parse(authoriser.id), "signing", begins, ends)
+    own = authoriser.signer
+    try:
+        authoriser.signer = replace(own, certificate=certificate, sign=liaison.signer.sign)
+        with monkeypatch.context() as patch:
+            patch.setattr(signed_message, "_check_keys_differ", lambda _signers: None)
+            data = court.case(signers=("kaz-liaison", "kaz-authoriser")).release().pack()
+            assert ours(data, court.root)
+    finally:
+        authoriser.signer = own
+    assert agreed(second, data, court.root) is None
+    assert agreed(second, court.case(signers=("kaz-liaison", "kaz-authoriser")).release().pack(), court.root)
 
 
 def test_another_root_vouches_for_nothing(court: Court, second: ModuleType, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from typing_extensions import override
 
 from paiza.core.v1 import enrolment_pb2, log_pb2
@@ -62,9 +63,10 @@ class Office(AbstractContextManager["Office"]):
             }
         )
 
-    def pair(self, name: str) -> CertificatePair:
-        """Mint two certificates for an officer."""
-        return CertificatePair(*(self._verified(name, use) for use in ("authentication", "signing")))
+    def pair(self, name: str, **held: EllipticCurvePrivateKey) -> CertificatePair:
+        """Mint two certificates for an officer, for new keys or those ``held`` by use."""
+        uses: tuple[CertificateUse, CertificateUse] = ("authentication", "signing")
+        return CertificatePair(*(self._verified(name, use, held.get(use)) for use in uses))
 
     def statement(self, name: str, *roles: str, unit: str = "") -> enrolment_pb2.InvitationStatement:
         """Return what an invitation states."""
@@ -116,8 +118,8 @@ class Office(AbstractContextManager["Office"]):
         """Return what `verify` finds wrong with the officers."""
         return officer_findings(self.store)
 
-    def _verified(self, name: str, use: CertificateUse) -> VerifiedCertificate:
-        minted = self.member.certify(name, use=use, not_after=NOW + timedelta(days=90))
+    def _verified(self, name: str, use: CertificateUse, key: EllipticCurvePrivateKey | None) -> VerifiedCertificate:
+        minted = self.member.certify(name, use=use, not_after=NOW + timedelta(days=90), key=key)
         verify = getattr(self.verifier(), use)
         found: VerifiedCertificate = verify(minted.certificate, expected_id=str(minted.id), at=NOW)
         return found

@@ -77,10 +77,11 @@ class Member:
         use: CertificateUse = "signing",
         not_before: datetime = NOW - timedelta(days=1),
         not_after: datetime = NOW + timedelta(days=1),
+        key: EllipticCurvePrivateKey | None = None,
     ) -> Officer:
-        """Mint a key and certificate for one officer of this name (or for the node)."""
+        """Mint a certificate for one officer of this name (or for the node), for a new key unless one is named."""
         spiffe_id = SpiffeId(self.id, FEDERATION, role, name)
-        key = keys.generate_p256()
+        key = key or keys.generate_p256()
         certificate = certificates.issue(
             key.public_key(),
             load_certificate(self.authority.cas(role)[0].certificate),

@@ -4,7 +4,7 @@ The file holds an object for each officer: as one JSON array, or one object a li
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from ssl import PEM_cert_to_DER_cert
@@ -16,7 +16,7 @@ from paiza_node.core.access.held import held, release
 from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
 from paiza_node.core.access.officers import OfficersChanged
 from paiza_node.core.log.ledger import LogTransaction
-from paiza_node.features.officers.certificates import add_certificates, end_certificates, log_certified
+from paiza_node.features.officers.certificates import add_certificates, check_keys, end_certificates, log_certified
 from paiza_node.features.officers.model import Admission, CertificatePair, checked_roles, checked_unit
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier, SpiffeId
@@ -63,11 +63,13 @@ def check(
     return found
 
 
-def admit(tx: LogTransaction, admissions: Iterable[Admission], *, actor: str) -> int:
+def admit(tx: LogTransaction, admissions: Sequence[Admission], *, actor: str) -> int:
     """Store admitted officers with their certificates, which count at once; return how many were known exactly so.
 
-    Other certificates of these officers end. An officer who was suspended or removed acts again.
+    Other certificates of these officers end. An officer who was suspended or removed acts again. Rejected if one of the
+    certificates is to be revoked or has ended, or a key is for two uses or two officers; then none is admitted.
     """
+    check_keys(tx.conn, [each.certificates for each in admissions])
     unchanged = 0
     for each in admissions:
         stored = access_store.officer_certificates(tx.conn, each.id)

@@ -1,6 +1,6 @@
 """The rows of officers' certificates, and the OFFICER_CERTIFIED entries behind them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from paiza_node.core.access import store as access_store
@@ -9,8 +9,10 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.features.officers.model import CertificatePair, keys_sha256
 from paiza_wire import log_entries
+from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateUse, VerifiedCertificate, load_certificate
 from paiza_wire.identity.certificate_profiles import p256_key
+from paiza_wire.identity.keys import fingerprint
 
 
 def log_certified(
@@ -33,6 +35,22 @@ def log_certified(
     return tx.append(entry, text=described(officer)).index
 
 
+def check_keys(conn: ReadConnection, pairs: Iterable[CertificatePair]) -> None:
+    """Rejected("bad_certificate") if among these and all certificates ever stored a key has two uses or two officers.
+
+    One person with the key of two would approve what they wrote themselves.
+    """
+    holders: dict[bytes, tuple[str, CertificateUse]] = {
+        fingerprint(p256_key(load_certificate(each.der))): (each.officer, each.use)
+        for each in access_store.officer_certificates(conn)
+    }
+    for pair in pairs:
+        for use, each in _uses(pair).items():
+            holder = (str(each.id), use)
+            if holders.setdefault(fingerprint(each.public_key), holder) != holder:
+                raise Rejected("bad_certificate", f"{each.id}: the {use} key has another use, or another officer")
+
+
 def add_certificates(
     conn: WriteConnection,
     certificates: CertificatePair,
@@ -41,10 +59,6 @@ def add_certificates(
     invitation_sha256: bytes = b"",
 ) -> None:
     """Store both certificates, behind the entry of this index."""
-    uses: Mapping[CertificateUse, VerifiedCertificate] = {
-        "authentication": certificates.authentication,
-        "signing": certificates.signing,
-    }
     rows = [
         OfficerCertificate(
             certificate_sha256=each.fingerprint,
@@ -57,7 +71,7 @@ def add_certificates(
             log_index=log_index,
             invitation_sha256=invitation_sha256,
         )
-        for use, each in uses.items()
+        for use, each in _uses(certificates).items()
     ]
     access_store.put_officer_certificates(conn, rows)
 
@@ -102,3 +116,7 @@ def newest_signing(conn: ReadConnection, officer_id: str) -> bytes:
     """Return SHA-256 of an officer's newest signing certificate, which entries about them name; empty without one."""
     signing = [each for each in access_store.officer_certificates(conn, officer_id) if each.use == "signing"]
     return signing[-1].certificate_sha256 if signing else b""
+
+
+def _uses(pair: CertificatePair) -> Mapping[CertificateUse, VerifiedCertificate]:
+    return {"authentication": pair.authentication, "signing": pair.signing}

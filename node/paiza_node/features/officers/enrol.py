@@ -27,6 +27,7 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.storage import WriteConnection
 from paiza_node.features.officers.certificates import (
     add_certificates,
+    check_keys,
     end_certificates,
     log_certified,
     revoke_certificates,
@@ -81,9 +82,11 @@ def certify(
 
     With an ``invitation`` they sleep until `confirm`, and it is used up: Rejected("invitation_used") if it was before.
     Without, they renew those of an active officer, whose signing certificate of SHA-256 ``renewed_by`` signed the
-    request: Rejected("wrong_certificate") if it was replaced since.
+    request: Rejected("wrong_certificate") if it was replaced since. Rejected("bad_certificate") if a key is known in
+    another use or as another officer's.
     """
     officer_id = str(certificates.authentication.id)
+    check_keys(tx.conn, [certificates])
     officer = access_store.officer(tx.conn, officer_id)
     if invitation is None:
         if officer is None or not officer.is_active:

@@ -325,6 +325,17 @@ def test_the_signers_are_exactly_the_required_ones(
         message.verify(signed_by(sealed, federation["aaa"], *names), verifier, at=NOW)
 
 
+def test_two_signers_of_one_key_are_one(
+    sealed: UnsignedMessage, federation: Federation, verifier: CertificateVerifier
+) -> None:
+    """A CA certified one key under two names: its holder cannot approve what they wrote, at once or later."""
+    author = federation["aaa"]
+    liaison = author.officers["liaison"]
+    signers = [liaison.signer, author.certify("authoriser", key=liaison.key).signer]
+    with pytest.raises(Rejected, match="wrong_signers: two signers have one key"):
+        message.verify(message.sign(sealed, signers), verifier, at=NOW)
+
+
 @pytest.mark.parametrize("names", [(), ("liaison", "liaison")])
 def test_a_header_cannot_ask_for_no_signer_or_for_one_twice(
     names: Sequence[str], federation: Federation, verifier: CertificateVerifier

@@ -3,16 +3,19 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from ssl import DER_cert_to_PEM_cert
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from paiza.admin.v1 import officer_pb2
 from paiza_node.core.access.model import OfficerState
 from paiza_node.features.officers import admit, change
 from paiza_node.features.officers.model import Admission
 from paiza_wire.errors import Rejected
+from paiza_wire.identity import keys
 from tests.unit.paiza_node.office import ACTOR, Office, officer_id
 from tests.unit.paiza_wire.minting import mint_member
 
@@ -107,6 +110,30 @@ def test_replaced_certificates_are_not_admitted_again(office: Office) -> None:
     office.run(lambda tx: admit.admit(tx, checked(office, listed(office)), actor=ACTOR))
     with pytest.raises(Rejected, match="wrong_certificate"):
         office.run(lambda tx: admit.admit(tx, admissions, actor=ACTOR))
+
+
+def pair_of(office: Office, name: str, **held: EllipticCurvePrivateKey) -> Admission:
+    """Return an admission of an officer with certificates for these keys."""
+    return Admission(officer_id(name), frozenset({"liaison"}), "", office.pair(name, **held))
+
+
+def test_a_key_has_one_use_and_one_officer(office: Office) -> None:
+    """Within a file and against all that was ever stored; nothing of the file is admitted then."""
+    key, other = keys.generate_p256(), keys.generate_p256()
+    refusals = (
+        [pair_of(office, "petrov", authentication=key, signing=key)],
+        [pair_of(office, "petrov", signing=key), pair_of(office, "sidorova", signing=key)],
+        [pair_of(office, "petrov", signing=key), pair_of(office, "sidorova", authentication=key)],
+    )
+    for refused in refusals:
+        with pytest.raises(Rejected, match="bad_certificate"):
+            office.run(partial(admit.admit, admissions=refused, actor=ACTOR))
+    assert office.logged() == []
+    office.run(lambda tx: admit.admit(tx, [pair_of(office, "petrov", signing=key)], actor=ACTOR))
+    office.run(lambda tx: admit.admit(tx, [pair_of(office, "petrov", signing=other)], actor=ACTOR))
+    with pytest.raises(Rejected, match="bad_certificate"):
+        office.run(lambda tx: admit.admit(tx, [pair_of(office, "sidorova", signing=key)], actor=ACTOR))
+    office.run(lambda tx: admit.admit(tx, [pair_of(office, "petrov", signing=key)], actor=ACTOR))
 
 
 REFUSED: dict[str, tuple[Callable[[Office], officer_pb2.AdmittedOfficer], str]] = {

@@ -1,11 +1,14 @@
 """Enrolment at the node: an invitation, the certificates that answer it, and their confirmation."""
 
+from functools import partial
+
 import pytest
 
 from paiza_node.core.access.model import CertificateState, Invitation, InvitationState, OfficerState
-from paiza_node.features.officers import change, enrol
-from paiza_node.features.officers.model import CertificatePair
+from paiza_node.features.officers import admit, change, enrol
+from paiza_node.features.officers.model import Admission, CertificatePair
 from paiza_wire.errors import Rejected
+from paiza_wire.identity import keys
 from tests.unit.paiza_node.office import ACTOR, Office, officer_id
 
 PETROV = officer_id("petrov")
@@ -169,3 +172,16 @@ def test_renewed_certificates_count_at_once(office: Office) -> None:
     assert set(office.states("petrov").values()) == {CertificateState.ACTIVE.value}
     assert len(office.states("petrov")) == 4
     assert office.findings() == []
+
+
+def test_a_key_of_another_officer_is_not_certified(office: Office) -> None:
+    """Nor a key of their own in the other use: the invitation remains open for keys that are new."""
+    shared = keys.generate_p256()
+    admission = Admission(officer_id("sidorova"), frozenset({"liaison"}), "", office.pair("sidorova", signing=shared))
+    office.run(lambda tx: admit.admit(tx, [admission], actor=ACTOR))
+    invitation = invite(office)
+    for use in ("signing", "authentication"):
+        pair = office.pair("petrov", **{use: shared})
+        with pytest.raises(Rejected, match="bad_certificate"):
+            office.run(partial(enrol.certify, certificates=pair, actor=ACTOR, invitation=invitation))
+    certify(office, invitation)
