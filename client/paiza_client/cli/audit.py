@@ -27,7 +27,8 @@ audit.add_command(reconcile)
 @audit.command(
     help=N_(
         "Show every log as your node knows it: size, last checkpoint, what speaks against it; of your own also who "
-        "witnesses it now, and since when something is not witnessed."
+        "witnesses it now, and since when something is not witnessed. Coordinators also see whose certificates end "
+        "soon."
     )
 )
 @shared
@@ -67,6 +68,12 @@ def status() -> None:
             terminal.note(
                 _("Not witnessed yet: what is newer than {time}.").format(time=display.when(state.unwitnessed_since))
             )
+        for officer, time in state.ending_certificates:
+            text = _(
+                "The certificates of {officer} end at {time}. Any `paiza` command of theirs renews them; if they "
+                "cannot, ask the administrator for `paiza-node officer invite`."
+            )
+            terminal.warn(text.format(officer=officer.rpartition("/")[2], time=display.when(time)))
 
 
 @audit.command(

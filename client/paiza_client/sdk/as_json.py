@@ -206,4 +206,7 @@ def log_state(state: LogState) -> dict[str, Any]:
         "witnesses": list(state.witnesses),
         "unwitnessed_since": state.unwitnessed_since,
         "misbehaviour": list(state.misbehaviour),
+        "ending_certificates": [
+            {"officer": officer, "expiry_time": time} for officer, time in state.ending_certificates
+        ],
     }

@@ -229,6 +229,9 @@ def check_log_status(answer: audit_pb2.GetLogStatusResponse, member: str, regist
             witnessed_size=witnessed_size,
             witnesses=witnesses,
             unwitnessed_since=since.ToDatetime(tzinfo=UTC) if answer.HasField("unwitnessed_since_time") else None,
+            ending_certificates=tuple(
+                (each.officer, each.expiry_time.ToDatetime(tzinfo=UTC)) for each in answer.ending_certificates
+            ),
         )
     )
     for known in sorted(answer.known_logs, key=lambda each: each.member):

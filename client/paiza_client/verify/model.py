@@ -101,3 +101,5 @@ class LogState:
     """When the oldest entry was made that it does not cover, as the node says; None where it covers all."""
     misbehaviour: tuple[str, ...] = ()
     """The misbehaviour of the log, as reason codes, stated by the own node."""
+    ending_certificates: tuple[tuple[str, datetime], ...] = ()
+    """The officers of the own member whose certificates end soon, and when, as the node says to its coordinators."""

@@ -438,6 +438,7 @@ def _handlers(
         ledger=core.ledger,
         store=core.store,
         misbehaviour=witness.monitor.misbehaviour,
+        clock=core.clock,
     )
     return (
         ExchangeService(exchange.receive, exchange.log_answers),

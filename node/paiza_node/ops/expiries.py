@@ -7,10 +7,11 @@ from enum import Enum, IntEnum
 from ssl import PEM_cert_to_DER_cert
 from typing import Final
 
-from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate
+from paiza_node.core.access.ends import certificate_ends
+from paiza_node.core.access.model import Officer, OfficerCertificate
 from paiza_register import Member, Register
 from paiza_register.roles import REFERENCE, revocations_of
-from paiza_wire.identity import CertificateUse, load_certificate
+from paiza_wire.identity import load_certificate
 
 WARNING: Final = timedelta(days=30)  # an act of custodians or a visit to an issuer takes days
 FAILURE: Final = timedelta(days=7)
@@ -113,14 +114,9 @@ def node_certificate(member: str, certificate_pem: bytes) -> Expiry:
 def officer_certificates(
     officers: Mapping[str, Officer], certificates: Iterable[OfficerCertificate]
 ) -> Iterator[Expiry]:
-    """Yield when each active officer can act no longer: the newest certificate of one of the two uses has expired."""
-    ends: dict[str, dict[CertificateUse, datetime]] = {}
-    for each in certificates:
-        if each.state is CertificateState.ACTIVE and officers[each.officer].is_active:
-            uses = ends.setdefault(each.officer, {})
-            uses[each.use] = max(each.not_after, uses.get(each.use, each.not_after))
-    for officer, uses in sorted(ends.items()):
-        yield Expiry(Kind.OFFICER_CERTIFICATE, officer, min(uses.values()))
+    """Yield when each active officer can act no longer."""
+    for officer, end in certificate_ends(officers, certificates).items():
+        yield Expiry(Kind.OFFICER_CERTIFICATE, officer, end)
 
 
 def of_others(register: Register, own: str) -> Iterator[Expiry]:

@@ -35,5 +35,5 @@ class AuditService(Service):
             self._audit.evidence, request.message_digest, with_openings=request.with_openings
         )
 
-    async def get_log_status(self, _caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:
-        return await asyncio.to_thread(self._audit.status)
+    async def get_log_status(self, caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:
+        return await asyncio.to_thread(self._audit.status, with_officers="coordinator" in officer_of(caller).roles)

@@ -2,9 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.ends import certificate_ends
+from paiza_node.core.access.held import effective_officers
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_list
 from paiza_node.core.api import paging
@@ -25,18 +30,27 @@ from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
+ENDING: Final = timedelta(days=30)  # a certificate ends soon; their programs renew it from then on
+
 
 class Audit:
     """The verb of looking into the own log."""
 
     def __init__(
-        self, *, register_cache: RegisterCache, ledger: Ledger, store: Store, misbehaviour: Callable[[str], list[str]]
+        self,
+        *,
+        register_cache: RegisterCache,
+        ledger: Ledger,
+        store: Store,
+        misbehaviour: Callable[[str], list[str]],
+        clock: Callable[[], datetime],
     ) -> None:
         """Store the collaborators; ``misbehaviour`` returns the reason codes recorded against a member's log."""
         self._misbehaviour = misbehaviour
         self._register_cache = register_cache
         self._ledger = ledger
         self._store = store
+        self._clock = clock
 
     async def check_sees(self, officer: Officer, digest: bytes) -> None:
         """Raise if need-to-know does not include a message; the refusal is logged."""
@@ -110,8 +124,11 @@ class Audit:
             spans=spans,
         )
 
-    def status(self) -> audit_pb2.GetLogStatusResponse:
-        """Return the own checkpoint and the known state of the others' logs."""
+    def status(self, *, with_officers: bool = False) -> audit_pb2.GetLogStatusResponse:
+        """Return the own checkpoint and the known state of the others' logs.
+
+        ``with_officers``: also the officers of the own member whose certificates end soon.
+        """
         response = audit_pb2.GetLogStatusResponse(checkpoint=self._ledger.checkpoint.note)
         with self._store.reads() as reads:
             witnessed, since = unwitnessed(reads, self._ledger.checkpoint.size)
@@ -120,6 +137,14 @@ class Audit:
             if since is not None:
                 response.unwitnessed_since_time.FromDatetime(since)
             known_logs = peers_store.known_logs(reads)
+            ends = (
+                certificate_ends(effective_officers(reads), access_store.officer_certificates(reads))
+                if with_officers
+                else {}
+            )
+        soon = self._clock() + ENDING
+        for end, officer in sorted((end, officer) for officer, end in ends.items() if end < soon):
+            response.ending_certificates.add(officer=officer).expiry_time.FromDatetime(end)
         for member in sorted({*known_logs, *self._register_cache.last.members, *self._register_cache.last.unusable}):
             known, misbehaviour = known_logs.get(member), self._misbehaviour(member)
             if known is None and not misbehaviour:

@@ -229,6 +229,7 @@ class GetLogStatusResponse(_message.Message):
     KNOWN_LOGS_FIELD_NUMBER: _builtins.int
     WITNESSED_CHECKPOINT_FIELD_NUMBER: _builtins.int
     UNWITNESSED_SINCE_TIME_FIELD_NUMBER: _builtins.int
+    ENDING_CERTIFICATES_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.bytes
     """The node's own checkpoint note."""
     witnessed_checkpoint: _builtins.bytes
@@ -241,6 +242,10 @@ class GetLogStatusResponse(_message.Message):
     def unwitnessed_since_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the oldest entry beyond it; unset if it covers all."""
 
+    @_builtins.property
+    def ending_certificates(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndingCertificates]:
+        """For coordinators alone: officers of the own member whose certificates end within 30 days, the earliest first."""
+
     def __init__(
         self,
         *,
@@ -248,14 +253,43 @@ class GetLogStatusResponse(_message.Message):
         known_logs: _abc.Iterable[Global___KnownLog] | None = ...,
         witnessed_checkpoint: _builtins.bytes = ...,
         unwitnessed_since_time: _timestamp_pb2.Timestamp | None = ...,
+        ending_certificates: _abc.Iterable[Global___EndingCertificates] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["unwitnessed_since_time", b"unwitnessed_since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "known_logs", b"known_logs", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_checkpoint", b"witnessed_checkpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "ending_certificates", b"ending_certificates", "known_logs", b"known_logs", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_checkpoint", b"witnessed_checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetLogStatusResponse: _TypeAlias = GetLogStatusResponse  # noqa: Y015
+
+@_typing.final
+class EndingCertificates(_message.Message):
+    """An officer whose certificates end soon."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICER_FIELD_NUMBER: _builtins.int
+    EXPIRY_TIME_FIELD_NUMBER: _builtins.int
+    officer: _builtins.str
+    """SPIFFE ID."""
+    @_builtins.property
+    def expiry_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first of both ends; in the past if it has."""
+
+    def __init__(
+        self,
+        *,
+        officer: _builtins.str = ...,
+        expiry_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expiry_time", b"expiry_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry_time", b"expiry_time", "officer", b"officer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndingCertificates: _TypeAlias = EndingCertificates  # noqa: Y015
 
 @_typing.final
 class KnownLog(_message.Message):

@@ -1,5 +1,7 @@
 """Evidence of one message is a snapshot, despite commits meanwhile; its trail comes in pages."""
 
+from dataclasses import replace
+from datetime import UTC, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +17,8 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.audit.trail import Audit
+from paiza_node.features.officers import admit
+from paiza_node.features.officers.model import Admission, CertificatePair
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
@@ -22,7 +26,9 @@ from paiza_wire.tlog import notes
 from paiza_wire.tlog.checkpoint import Checkpoint
 from tests.log_entries import entry_of
 from tests.unit.paiza_node.between import erased
+from tests.unit.paiza_node.office import ACTOR, Office, officer_id
 from tests.unit.paiza_node.room import Room
+from tests.unit.paiza_wire.minting import NOW
 
 
 def received(room: Room) -> VerifiedMessage:
@@ -36,7 +42,11 @@ def audit_of(room: Room) -> Audit:
     """Make the verb; no register but the one in force is known."""
     cache = SimpleNamespace(version=bytes(32), archived=lambda _version: None)
     return Audit(
-        register_cache=cast("Any", cache), ledger=room.ledger, store=room.store, misbehaviour=lambda _member: []
+        register_cache=cast("Any", cache),
+        ledger=room.ledger,
+        store=room.store,
+        misbehaviour=lambda _member: [],
+        clock=lambda: NOW,
     )
 
 
@@ -99,3 +109,26 @@ def test_a_token_of_somebody_else_is_refused(database_url: str, token: str) -> N
         append(room, note.digest, "officer")
         with pytest.raises(Rejected, match="malformed"):
             audit.trail(audit_pb2.GetTrailRequest(message_digest=note.digest, page_token=token))
+
+
+def test_coordinators_see_whose_certificates_end_soon(office: Office) -> None:
+    """From 30 days before the end, the earliest first; nobody else is told."""
+    admissions: list[Admission] = []
+    for name, days in (("petrov", 29), ("sidorov", 3), ("ivanov", 90)):
+        pair = office.pair(name)
+        ends = replace(pair.signing, not_after=NOW + timedelta(days=days))
+        both = CertificatePair(pair.authentication, ends)
+        admissions.append(Admission(officer_id(name), frozenset({"liaison"}), "", both))
+    office.run(lambda tx: admit.admit(tx, admissions, actor=ACTOR))
+    cache = SimpleNamespace(last=SimpleNamespace(members={}, unusable={}))
+    audit = Audit(
+        register_cache=cast("Any", cache),
+        ledger=office.ledger,
+        store=office.store,
+        misbehaviour=lambda _member: [],
+        clock=lambda: NOW,
+    )
+    told = audit.status(with_officers=True).ending_certificates
+    assert [each.officer for each in told] == [officer_id("sidorov"), officer_id("petrov")]
+    assert told[0].expiry_time.ToDatetime(tzinfo=UTC) == NOW + timedelta(days=3)
+    assert not audit.status().ending_certificates
