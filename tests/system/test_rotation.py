@@ -19,7 +19,6 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_node.__main__ import run as run_node
 from paiza_node.ops import tls_rotation
-from paiza_node.ops.config import load
 from paiza_officer import profiles
 from paiza_officer.connection import connect
 from paiza_register import Register
@@ -181,13 +180,42 @@ async def test_a_stolen_encryption_key_is_used_by_nobody(federation: Federation,
 
 
 async def test_a_stolen_tls_key_is_revoked(federation: Federation, call: Call) -> None:
-    """The former certificate is refused by every member; the node goes on with its new one."""
+    """Every former certificate is refused by every member; the node goes on with its new one."""
     node = federation.node("kaz")
+    stolen = ssl.PEM_cert_to_DER_cert((node.folder / "keys/tls.crt").read_text())
+    replaced = await asyncio.to_thread(replace_tls, federation, "kaz", call)
+    assert replaced["former_expiry_times"]
+    between = ssl.PEM_cert_to_DER_cert((node.folder / "keys/tls.crt").read_text())
     async with load_on(federation):
         done = await asyncio.to_thread(replace_tls, federation, "kaz", call, "--stolen")
         assert done["register_version"]
-    former = tls_rotation.former_certificate(load(node.config, {}))
-    assert sha256(former).digest() in read_register(federation.folder).revocations["kaz"]
+    revoked = {sha256(each).digest() for each in (stolen, between)}
+    assert revoked <= read_register(federation.folder).revocations["kaz"]
+    assert not call(run_node, "rotate", "tls", "--status", "--config", node.config)["former_expiry_times"]
+
+
+async def test_a_forgotten_revocation_is_made_up_for(federation: Federation, call: Call) -> None:
+    """No other key is made for it, and a repeat changes nothing."""
+    node = federation.node("tjk")
+    stolen = ssl.PEM_cert_to_DER_cert((node.folder / "keys/tls.crt").read_text())
+    await asyncio.to_thread(replace_tls, federation, "tjk", call)
+    present = (node.folder / "keys/tls.crt").read_bytes()
+    revoke = ("rotate", "tls", "--revoke-former", "--config", node.config)
+    assert call(run_node, *revoke)["register_version"]
+    assert call(run_node, *revoke)["register_version"] is None
+    assert (node.folder / "keys/tls.crt").read_bytes() == present
+    assert sha256(stolen).digest() in read_register(federation.folder).revocations["tjk"]
+
+
+def test_the_present_key_is_not_revoked_with_its_former_certificate(federation: Federation, call: Call) -> None:
+    """The present key is certified once more; a revocation of the certificate before would end that key too."""
+    node, trust = federation.node("tjk"), federation.folder / "trust/tjk"
+    certificate = node.folder / "again.crt"
+    call(run_trust, "ca", "certify", node.folder / "node.csr", "--keys", trust, "--yes", "-o", certificate)
+    revoked = read_register(federation.folder).revocations["tjk"]
+    done = call(run_node, "rotate", "tls", "--config", node.config, "--certificate", certificate, "--stolen")
+    assert done["register_version"] is None
+    assert read_register(federation.folder).revocations["tjk"] == revoked
 
 
 def replace_ca(federation: Federation, member: str, role: str, call: Call, *options: str) -> None:

@@ -1,13 +1,17 @@
 """The replacement of the node's TLS key, in steps each of which may be the last before a crash.
 
 1. `tls-next.key` is made, and a signing request for it. It is in use for nothing.
-2. Its certificate takes the place of `tls.crt`, whose former content is in `tls-old.crt` before. From here on the node
-   opens the key that the certificate names, at a start as at a reload.
+2. Its certificate takes the place of `tls.crt`, whose former content is added to `tls-old.crt` before. From here on the
+   node opens the key that the certificate names, at a start as at a reload.
 3. The signing request takes the place of `node.csr`, and `tls-next.key` that of `tls.key`.
 
 The same call goes on after a crash. A new certificate of the present key is put in place in the same way.
+
+Every former certificate that has not expired stays in `tls-old.crt`: others accept it until it is revoked, and any of
+them may be the stolen one.
 """
 
+import re
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,10 +33,13 @@ from paiza_register import Register
 from paiza_register.archive import write_durably
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate
+from paiza_wire.identity.certificate_profiles import p256_key
 from paiza_wire.identity.private_keys import P256
 
 OLD_CERTIFICATE: Final = "tls-old.crt"
-"""The certificate before the present one; `paiza-node rotate tls --stolen` revokes it."""
+"""Every former certificate that has not expired, oldest first; `paiza-node rotate tls --stolen` revokes them all."""
+
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 REQUEST: Final = "tls-next.csr"
 PRESENT_REQUEST: Final = "node.csr"
@@ -49,11 +56,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The certificate (DER) that is in place now, until when it is valid, and the one before (DER)."""
+    """The certificate (DER) that is in place now, and until when it is valid."""
 
     certificate: bytes
     expiry_time: datetime
-    former: bytes
 
 
 def request(config: Config) -> Request:
@@ -87,12 +93,13 @@ def install(config: Config, file: Path, register: Register, now: datetime) -> In
     except Rejected as error:
         what = N_("Other members would refuse the certificate: {error}.")
         raise _refused(error.reason, what, file, error=error.detail) from error
-    former = node_certificate_file(config)
-    if former != pem:
+    present = node_certificate_file(config)
+    if present != pem:
+        former = [*_kept(config, now), ssl.PEM_cert_to_DER_cert(present.decode("ascii"))]
         # A crash after this leaves the present certificate twice.
-        write_durably(config.keys / OLD_CERTIFICATE, former)
+        write_durably(config.keys / OLD_CERTIFICATE, "".join(map(ssl.DER_cert_to_PEM_cert, former)).encode())
         write_durably(config.keys / TLS_CERTIFICATE, pem)
-    return Installed(der, load_certificate(der).not_valid_after_utc, former_certificate(config))
+    return Installed(der, load_certificate(der).not_valid_after_utc)
 
 
 def settle(config: Config) -> None:
@@ -108,12 +115,29 @@ def settle(config: Config) -> None:
         path.replace(config.keys / TLS_KEY)
 
 
-def former_certificate(config: Config) -> bytes:
-    """Return the certificate (DER) before the present one; empty if there was none."""
+def former_certificates(config: Config, now: datetime) -> list[bytes]:
+    """Return the former certificates (DER) that have not expired, oldest first.
+
+    Without those of the present key: a revocation would end that too. NodeStopped if the file cannot be read.
+    """
+    present = certified_key(node_certificate_file(config), config.keys / TLS_CERTIFICATE)
+    return [each for each in _kept(config, now) if keys.fingerprint(p256_key(load_certificate(each))) != present]
+
+
+def _kept(config: Config, now: datetime) -> list[bytes]:
+    """Return what `tls-old.crt` holds and has not expired; not the present certificate, there after a crash."""
+    path = config.keys / OLD_CERTIFICATE
     try:
-        return ssl.PEM_cert_to_DER_cert((config.keys / OLD_CERTIFICATE).read_text("ascii"))
+        found = [ssl.PEM_cert_to_DER_cert(each) for each in _PEM.findall(path.read_text("ascii"))]
+        present = ssl.PEM_cert_to_DER_cert(node_certificate_file(config).decode("ascii"))
+        return [each for each in found if each != present and load_certificate(each).not_valid_after_utc > now]
     except FileNotFoundError:
-        return b""
+        return []
+    except (Rejected, ValueError) as error:
+        remedy = N_("Revoke the former certificates from another copy of it (`paiza-node register revoke`); remove it.")
+        raise NodeStopped(
+            "bad_certificate", what=N_("The file holds no certificates."), where="{path}", remedy=remedy, path=path
+        ) from error
 
 
 def _own(config: Config) -> set[bytes]:

@@ -1,6 +1,7 @@
 """`paiza-node rotate tls`: another TLS key, or another certificate of the present one."""
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert, PEM_cert_to_DER_cert
 from typing import Any, Final
@@ -43,16 +44,32 @@ ISSUED: Final = "tls-next.crt"  # as the issuer answered, before it is checked
 @click.option(
     "--stolen",
     is_flag=True,
-    help=N_("Once the new certificate is in place, revoke the former one and its key. This cannot be undone."),
+    help=N_("Once the new certificate is in place, revoke all former ones and their keys. This cannot be undone."),
+)
+@click.option(
+    "--revoke-former",
+    is_flag=True,
+    help=N_("Make no key: revoke all former certificates and their keys. This cannot be undone."),
 )
 @click.option("--status", is_flag=True, help=N_("Show the keys and what is missing; change nothing."))
 @json_option
 def command(
-    config_path: Path, log_level: str | None, certificate: Path | None, *, stolen: bool, status: bool, as_json: bool
+    config_path: Path,
+    log_level: str | None,
+    certificate: Path | None,
+    *,
+    stolen: bool,
+    revoke_former: bool,
+    status: bool,
+    as_json: bool,
 ) -> None:
     """Replace the TLS key."""
     config = settings(config_path, log_level)
-    if status:
+    if revoke_former and (stolen or status or certificate is not None):
+        raise click.UsageError(_("--revoke-former stands alone."))
+    if revoke_former:
+        _revoke_former(config, as_json=as_json)
+    elif status:
         _show_status(config, as_json=as_json)
     elif certificate is not None:
         _install(config, certificate, stolen=stolen, as_json=as_json)
@@ -60,7 +77,7 @@ def command(
         _install(config, _issued(config), stolen=stolen, as_json=as_json)
     elif stolen:
         raise click.UsageError(
-            _("--stolen revokes the former certificate once another one is in place: --certificate FILE.")
+            _("--stolen revokes the former certificates once another one is in place: --certificate FILE.")
         )
     else:
         _request(config, as_json=as_json)
@@ -92,16 +109,17 @@ def _issued(config: Config) -> Path:
 
 
 def _install(config: Config, file: Path, *, stolen: bool, as_json: bool) -> None:
-    installed = tls_rotation.install(config, file, _register(config), datetime.now(UTC))
+    now = datetime.now(UTC)
+    installed = tls_rotation.install(config, file, _register(config), now)
     runs = reload_node(config) is not None
     tls_rotation.settle(config)
     (config.keys / ISSUED).unlink(missing_ok=True)
-    revoked = b""
-    if stolen and installed.former:
-        with AdminClient(config.admin_socket) as client:
-            revoked = client.revoke_certificate(installed.former)
+    former = tls_rotation.former_certificates(config, now)
+    revoked = _revoke(config, former) if stolen else b""
+    counting = [] if stolen else _counting(config, former)
     if as_json:
-        print_json({"expiry_time": iso(installed.expiry_time), "runs": runs, "register_version": revoked.hex() or None})
+        done = {"expiry_time": iso(installed.expiry_time), "runs": runs, "register_version": revoked.hex() or None}
+        print_json({**done, "former_expiry_times": [iso(each) for each in counting]})
         return
     until = shown_time(installed.expiry_time)
     if runs:
@@ -109,8 +127,48 @@ def _install(config: Config, file: Path, *, stolen: bool, as_json: bool) -> None
     else:
         click.echo(_("The certificate is in place, valid until {time}. The node does not run.").format(time=until))
     if revoked:
-        version = revoked.hex()[:HASH_DIGITS]
-        click.echo(_("The former certificate is revoked, published in the register {version}.").format(version=version))
+        _show_revoked(revoked)
+    if counting:
+        _show_counting(counting)
+
+
+def _revoke_former(config: Config, *, as_json: bool) -> None:
+    former = tls_rotation.former_certificates(config, datetime.now(UTC))
+    revoked = _revoke(config, former)
+    if as_json:
+        print_json({"register_version": revoked.hex() or None})
+    elif revoked:
+        _show_revoked(revoked)
+    else:
+        click.echo(_("No former certificate counts any more."))
+
+
+def _revoke(config: Config, certificates: list[bytes]) -> bytes:
+    """Revoke these certificates; return the newest register version with them, empty if all were revoked before."""
+    version = b""
+    if certificates:
+        with AdminClient(config.admin_socket) as client:
+            for certificate in certificates:
+                version = client.revoke_certificate(certificate) or version
+    return version
+
+
+def _counting(config: Config, former: list[bytes]) -> list[datetime]:
+    """Return until when each of these certificates counts that the last verified register does not revoke."""
+    revoked = _register(config).revocations.get(config.member, frozenset())
+    return [load_certificate(each).not_valid_after_utc for each in former if sha256(each).digest() not in revoked]
+
+
+def _show_revoked(version: bytes) -> None:
+    shown = version.hex()[:HASH_DIGITS]
+    click.echo(_("All former certificates are revoked, published in the register {version}.").format(version=shown))
+
+
+def _show_counting(counting: list[datetime]) -> None:
+    text = _(
+        "Others accept a former certificate until {time}. If a key was stolen: paiza-node rotate tls --revoke-former"
+    )
+    click.echo(text.format(time=shown_time(max(counting))))
 
 
 def _show_status(config: Config, *, as_json: bool) -> None:
@@ -119,13 +177,17 @@ def _show_status(config: Config, *, as_json: bool) -> None:
     until = load_certificate(der).not_valid_after_utc
     waits = (config.keys / NEXT_TLS_KEY).exists()
     request = config.path.parent / tls_rotation.REQUEST
+    counting = _counting(config, tls_rotation.former_certificates(config, datetime.now(UTC)))
     if as_json:
-        values: dict[str, Any] = {"expiry_time": iso(until), "waits_for_certificate": waits, "request": str(request)}
-        print_json({**values, "request": str(request) if waits else None})
+        values: dict[str, Any] = {"expiry_time": iso(until), "waits_for_certificate": waits}
+        former = [iso(each) for each in counting]
+        print_json({**values, "request": str(request) if waits else None, "former_expiry_times": former})
         return
     facts = [(_("certificate"), _("valid until {time}").format(time=shown_time(until)))]
     next_key = _("waits for the certificate of {file}").format(file=request) if waits else _("none")
     print_facts([*facts, (_("next key"), next_key)])
+    if counting:
+        _show_counting(counting)
 
 
 def _register(config: Config) -> Register:
