@@ -201,19 +201,20 @@ def _known(node: NodeFolder) -> Known | None:
     folder = node.data / "register"
     if not folder.exists():
         return None
-    archive, newest = Archive(folder), (0, b"")
+    archive, found = Archive(folder), list[tuple[int, bytes]]()
     own = re.compile(rf"metadata/[0-9]+\.{re.escape(roles.revocations_of(node.member))}\.json")
     for version in archive.versions():
         paths = list(archive.files(version) or {})
         if any(own.fullmatch(path) for path in paths):
-            newest = max(newest, *((int(found[1]), version) for path in paths if (found := _SNAPSHOT.fullmatch(path))))
-    files = archive.files(newest[1])
-    if files is None:
-        return None
+            found += [(int(named[1]), version) for path in paths if (named := _SNAPSHOT.fullmatch(path))]
     try:
-        return Known.of(node.member, Base.verify(RegisterFile(files), None))
+        for _number, version in sorted(found, reverse=True):
+            base = Base.verify(RegisterFile(archive.files(version) or {}), None)
+            if node.member not in base.removed:
+                return Known.of(node.member, base)
     except PaizaError as error:
         raise from_wire(error, str(folder)) from error
+    return None
 
 
 def certificate_expiry(time: datetime) -> datetime:

@@ -262,12 +262,13 @@ def check_holders(federation: dict, active: set[str], roles: dict, delegated: li
     """Check that federation.json names the members that own the signing keys, and that every active one has its own."""
     signing = {role["name"]: role["keyids"] for role in delegated}
     own = {name for member in federation["members"] for name in (member, f"{member}.revoked")}
+    belong = {name for name, each in federation["members"].items() if each["status"] != "removed"}
     need(set(signing) == own | {"federation.reference"}, "the register: other members")
     signing |= {"custodians": roles["root"]["keyids"], "publishers": roles["timestamp"]["keyids"]}
     signing["reference"] = signing["federation.reference"]
     for listed in ("custodians", "publishers", "reference"):
         holders = {each["member"]: each["key"] for each in federation[listed]}
-        once = len(holders) == len(federation[listed]) and set(holders) <= set(federation["members"])
+        once = len(holders) == len(federation[listed]) and set(holders) <= belong
         need(once and sorted(holders.values()) == sorted(signing[listed]), f"{listed}: not whose keys sign")
         need(listed == "reference" or active <= set(holders), f"{listed}: one is missing")
 
@@ -419,9 +420,8 @@ class Register:
         self.federation, members = str(federation["name"]), federation["members"]
         self.active = {name for name, each in members.items() if each["status"] == "active"}
         check_holders(federation, self.active, roles, delegated["roles"])
-        ever = {*members, *(each["origin"].partition(".")[0] for each in federation["log_keys"])}  # who has a log
-        known = {"targets", "federation.reference", *ever, *(f"{each}.revoked" for each in ever)}
-        need({f"{each}.json" for each in known} >= set(snapshot["meta"]), "the register: a role of nobody who belonged")
+        need({f"{each}.json" for each in ("targets", *lists)} >= set(snapshot["meta"]), "a role that nobody signs")
+        members = [name for name, each in members.items() if each["status"] != "removed"]
         self.cas, self.revoked = dict[str, dict[str, list[Authority]]](), dict[str, set[str]]()
         self.log_keys, self.witness_keys = KeyTable(), KeyTable()
         for own in ["federation.reference"], *([f"{member}.revoked", member] for member in members):

@@ -33,7 +33,7 @@ FORMAT: Final = 1
 """The version of all three formats."""
 
 MAX_MEMBERS: Final = 64
-"""Members of a federation; six times the states and organisations in view."""
+"""Members of a federation, removed ones included; six times the states and organisations in view."""
 
 MAX_LIST: Final = 32
 """Endpoints or encryption keys of one member; of those, expired ones leave the register.
@@ -79,6 +79,10 @@ _MAX_PORT: Final = 65535
 _MAX_CEILING: Final = 9
 
 Status = Literal["active", "suspended"]
+
+REMOVED: Final = "removed"
+"""The status in federation.json of a member that belonged before."""
+
 _Parsed = TypeVar("_Parsed")
 
 
@@ -176,6 +180,7 @@ class Fields:
 class Federation:
     """The content of federation.json: name, members with their status, who signs, keys ever admitted, legal bases.
 
+    ``removed`` are the ids of those that belonged before; ``members`` does not hold them.
     ``custodians``, ``publishers`` (in the order in which they publish) and ``reference`` map a member to the id of its
     key. A member describes itself, except for its logs and witnesses: the members together admit each of their keys.
     ``key_pins`` are all that ever were, by name and SHA-256 of the vkey, those of removed members included: nobody can
@@ -189,8 +194,10 @@ class Federation:
         self.names = fields.names("names")
         self.life = timedelta(hours=fields.number("timestamp_life_hours", 1, MAX_LIFE_HOURS))
         self.grace = timedelta(hours=fields.number("grace_hours", 0, MAX_GRACE_HOURS))
-        members = fields.inner_each("members", MAX_MEMBERS)
-        self.members: Mapping[str, Status] = {member: _status(member, values) for member, values in members.items()}
+        listed = fields.inner_each("members", MAX_MEMBERS)
+        statuses = {member: _status(member, values) for member, values in listed.items()}
+        self.members: Mapping[str, Status] = {member: status for member, status in statuses.items() if status}
+        self.removed = frozenset(statuses.keys() - self.members.keys())
         self.custodians = self._holders(fields, "custodians")
         self.publishers = self._holders(fields, "publishers")
         self.reference = self._holders(fields, "reference")
@@ -289,7 +296,8 @@ def parse_revoked(member_id: str, data: bytes) -> frozenset[bytes]:
     return frozenset(digest for pair in entries for digest in pair)
 
 
-def _status(member_id: str, fields: Fields) -> Status:
+def _status(member_id: str, fields: Fields) -> Status | None:
+    """Return the status of a member; None if it was removed."""
     if not MEMBER_ID.fullmatch(member_id):
         raise fields.refuse("the member id", "is not well formed")
     status = fields.text("status")
@@ -297,7 +305,9 @@ def _status(member_id: str, fields: Fields) -> Status:
         return "active"
     if status == "suspended":
         return "suspended"
-    raise fields.refuse("status", "is neither active nor suspended")
+    if status == REMOVED:
+        return None
+    raise fields.refuse("status", "is neither active nor suspended nor removed")
 
 
 def _pin(label: str, pattern: re.Pattern[str], fields: Fields) -> tuple[str, bytes]:

@@ -136,13 +136,13 @@ class Register:
     speak and counts as away. ``life`` is the time from ``issued_time``, when the timestamp was signed, to its expiry;
     ``grace`` the use after it. ``custodians`` are pairs by member, of whom ``threshold`` must sign. ``publishers`` are
     key ids by member, in the order in which they publish. ``role_expiries`` holds the expiry of every role of the
-    metadata. ``root_sha256``, 32 bytes, is of what the newest root's signatures are over: two files of it with other
-    signatures are one root. ``reference_fault`` is why the reference data of the federation are out of date or left
-    out; empty if they are not.
+    metadata but those of removed members. ``root_sha256``, 32 bytes, is of what the newest root's signatures are over:
+    two files of it with other signatures are one root. ``reference_fault`` is why the reference data of the federation
+    are out of date or left out; empty if they are not.
 
     ``untimely`` are the unusable members whose files are well formed, but whose roles have expired; ``faults`` holds
     for every other one, and for the role of the reference data, what is wrong at any time. ``revocations`` are those
-    that each member's file holds, and ``state`` is what later versions are compared with.
+    that each member's file holds, a removed one's too, and ``state`` is what later versions are compared with.
     """
 
     version: bytes

@@ -16,14 +16,14 @@ A set from any source (fetched, archived, carried, inside evidence) is accepted 
    of these or of the root stands twice, nor half of one. Each delegated file is the one the snapshot names, signed as
    its delegation says.
 6. The top-level targets list nothing that is delegated. federation.json and the agreements are those named.
-   federation.json is well formed. Its members are exactly those with a role each, and for their revocations; its
-   custodians, publishers and holders of the reference data are exactly those whose keys sign, and every active member
-   has a custodian and a publisher. The snapshot names no roles but theirs and those of members that once belonged: no
-   version that a publisher invents may stand before a member that is admitted later.
+   federation.json is well formed. Its members, removed ones included, are exactly those with a role each, and for their
+   revocations; its custodians, publishers and holders of the reference data are exactly those whose keys sign, and
+   every active member has a custodian and a publisher. The snapshot names no roles but those that are delegated: no
+   version that a publisher invents may stand before a member that is admitted, or admitted again.
 7. Each member's own two roles list nothing but its files, few and small enough, and delegate no further. The files are
    there, and are those named. member.json and revoked.json are well formed. member.json names every key of a log or a
    witness that federation.json pins for the member; one that is not pinned is not its key yet, since any publisher
-   could part the two.
+   could part the two. Of a removed member the revocations alone are read: it continues them when it comes back.
 8. At the time asked for, nothing that the members share has expired longer ago than the grace, or expires later than
    anybody may sign today. Neither has a member's own role. Without a time asked for, the set is taken at its own
    time: evidence is judged as it was.
@@ -43,7 +43,7 @@ that the time is the relevant one.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,7 +100,7 @@ MAX_TIMESTAMP_BYTES: Final = 32 << 10
 """Bytes of a timestamp; the signature of one publisher makes about 5 kB."""
 
 MAX_SNAPSHOT_BYTES: Final = 256 << 10
-"""Bytes of a snapshot; 600 members, most of whom once belonged, have about that much."""
+"""Bytes of a snapshot; 600 members have about that much."""
 
 MAX_VERSION: Final = (1 << 53) - 1
 """Every program can count so far; readers refuse what they accept as new far below it (`validity`)."""
@@ -194,22 +194,26 @@ def _verify(repository: Repository) -> Register:
     documents = shared.read(repository, Targets.type, top)
     federation = Federation(_named(documents, FEDERATION))
     _check_holders(federation, repository.root, metadata.delegations)
-    _check_roles(federation, repository.snapshot.signed)
+    _check_roles(metadata.delegations, repository.snapshot.signed)
     reference, faults = dict[str, bytes](), dict[str, str]()
     with _fault_of(roles.REFERENCE, faults):
         reference = shared.read(repository, roles.REFERENCE, metadata.delegated[roles.REFERENCE])
     # 7.
     described: dict[str, Member] = {}
     revocations: dict[str, frozenset[bytes]] = {}
-    for member in sorted(federation.members):
+    for member in sorted(federation.members.keys() | federation.removed):
         own = sum(len(data) for path, data in repository.files.items() if _member_of(path) == member)
         budget = _Budget(MAX_MEMBER_FILES, MAX_MEMBER_BYTES - own, MAX_REVOKED_BYTES)
         role, path = roles.revocations_of(member), f"members/{member}/"
         revocations[member] = frozenset()
-        with _fault_of(member, faults):
+        is_removed = member in federation.removed
+        with _fault_of(member, {} if is_removed else faults):
             files = budget.read(repository, role, metadata.delegated[role])
-            reference |= {path: data for path, data in files.items() if _REFERENCE.fullmatch(path)}
+            if not is_removed:
+                reference |= {path: data for path, data in files.items() if _REFERENCE.fullmatch(path)}
             revocations[member] = parse_revoked(member, _named(files, f"{path}revoked.json"))
+        if is_removed:
+            continue
         budget.each = MAX_MEMBER_BYTES
         with _fault_of(member, faults):
             files = budget.read(repository, member, metadata.delegated[member])
@@ -239,7 +243,9 @@ def _verify(repository: Repository) -> Register:
         threshold=repository.root.roles[Root.type].threshold,
         publishers=federation.publishers,
         root_sha256=repository.roots.payload_sha256,
-        role_expiries=metadata.expiries,
+        role_expiries=MappingProxyType(
+            {role: time for role, time in metadata.expiries.items() if role.partition(".")[0] not in federation.removed}
+        ),
         reference_fault=faults.get(roles.REFERENCE, ""),
         state=repository.state(),
         revocations=MappingProxyType(revocations),
@@ -366,7 +372,8 @@ def _check_own_files(role: str, targets: Targets) -> None:
 
 def _check_holders(federation: Federation, root: Root, delegations: Mapping[str, DelegatedRole]) -> None:
     """Demand that federation.json names the members behind the keys: all of them, and no others."""
-    of_members = {name for member in federation.members for name in (member, roles.revocations_of(member))}
+    ever = federation.members.keys() | federation.removed
+    of_members = {name for member in ever for name in (member, roles.revocations_of(member))}
     if set(delegations) != of_members | {roles.REFERENCE}:
         raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
     for named, role, keyids in (
@@ -378,12 +385,10 @@ def _check_holders(federation: Federation, root: Root, delegations: Mapping[str,
             raise Rejected("register_invalid", f"federation.json names other keys of {role} than those that sign")
 
 
-def _check_roles(federation: Federation, snapshot: Snapshot) -> None:
-    """Demand that the snapshot names no roles but those of the members, and of those who once belonged."""
-    members = {*federation.members, *(name.partition(".")[0] for name, _ in federation.key_pins if "/log/" in name)}
-    known = {Targets.type, roles.REFERENCE, *members, *map(roles.revocations_of, members)}
-    if not snapshot.meta.keys() <= {f"{role}.json" for role in known}:
-        raise Rejected("register_invalid", "the snapshot names a role of nobody who ever belonged to the federation")
+def _check_roles(delegated: Iterable[str], snapshot: Snapshot) -> None:
+    """Demand that the snapshot names no roles but those that somebody signs."""
+    if not snapshot.meta.keys() <= {f"{role}.json" for role in (Targets.type, *delegated)}:
+        raise Rejected("register_invalid", "the snapshot names a role that nobody signs")
 
 
 def _agreements(documents: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:

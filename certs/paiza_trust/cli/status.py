@@ -140,4 +140,5 @@ def _member(base: Base, keys: list[standing.OwnKey], node: OwnNode | None) -> st
     if node is not None:
         return node.member
     names = {key.name for key in keys}
-    return next((member for member in base.federation["members"] if f"custodian-{member}" in names), "")
+    belong = (member for member in base.federation["members"] if member not in base.removed)
+    return next((member for member in belong if f"custodian-{member}" in names), "")

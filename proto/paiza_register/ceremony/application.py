@@ -2,8 +2,7 @@
 
 One file, made by `apply` and carried to those who found a federation, admit the member or give it another key. A member
 that belonged to the federation before continues: its metadata have the next versions, and all keys of its logs and
-witnesses ever admitted and all its revocations are there. Of one that was removed, the register no longer holds the
-revocations; the application carries the metadata that named them last. It is accepted in these steps:
+witnesses ever admitted and all its revocations are there. It is accepted in these steps:
 
 1. It is of bounded size and in its one form (`carried`), with exactly the fields that it has.
 2. Its keys are of their kinds, and no key, nor half of a pair, stands twice.
@@ -26,7 +25,7 @@ from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import KEY_TYPE_MLDSA, Key, Signature, Signer, SSlibKey
-from tuf.api.metadata import Metadata, MetaFile, Targets
+from tuf.api.metadata import Metadata, Targets
 
 from paiza_register import Member, carried, roles
 from paiza_register.ceremony.base import Base
@@ -43,7 +42,7 @@ from paiza_wire.identity.pair import PairPublicKey
 KIND: Final = "application"
 
 MAX_BYTES: Final = 4 << 20
-"""A first application has about 70 kB, most of it signatures; decades of revocations stand in it twice."""
+"""A first application has about 70 kB, most of it signatures; decades of revocations may stand in it."""
 
 LABEL: Final = b"paiza/v1/application\n"
 """Stands before what proves the possession of a key, so that it is never taken for a signature over anything else."""
@@ -59,7 +58,7 @@ _DATED: Final = {
 }
 """What a member announces with dates, and the names of these."""
 
-_STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files", "previous")
+_STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files")
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
 
@@ -67,8 +66,7 @@ _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 class Application:
     """A verified application. ``data`` are the bytes as carried, ``own`` is what its member.json says.
 
-    ``roles`` are the member's metadata by role, ``files`` what they name, by target path. ``previous`` are the metadata
-    of its revocations before them, as published, and the file that these name; both or neither.
+    ``roles`` are the member's metadata by role, ``files`` what they name, by target path.
     """
 
     data: bytes
@@ -83,7 +81,6 @@ class Application:
     publisher: Key
     roles: Mapping[str, bytes]
     files: Mapping[str, bytes]
-    previous: Mapping[str, bytes]
     own: Member
 
     @property
@@ -102,19 +99,6 @@ class Application:
     def versions(self) -> Mapping[str, int]:
         """Return the versions of the member's metadata by role."""
         return {role: Metadata[Targets].from_bytes(data).signed.version for role, data in self.roles.items()}
-
-    def last_revocations(self, meta: MetaFile) -> bytes:
-        """Return the member's last revoked.json, whose metadata a snapshot names; ``Rejected`` if it is not here."""
-        role, path = roles.revocations_of(self.member), f"members/{self.member}/revoked.json"
-        try:
-            data = self.previous[role]
-            meta.verify_length_and_hashes(data)
-            signed = Metadata[Targets].from_bytes(data).signed
-            signed.targets[path].verify_length_and_hashes(self.previous[path])
-        except Exception as error:  # python-tuf promises no one error for what is malformed
-            why = "the application does not carry the revocations that the register knew last"
-            raise Rejected("register_rolled_back", why) from error
-        return self.previous[path]
 
     @classmethod
     def read(cls, data: bytes) -> "Application":
@@ -145,9 +129,6 @@ class Application:
         )
         if set(own) != set(signers) or not required <= set(files) <= required | optional:
             raise Rejected("malformed", "the member's metadata, or what they name, are not all here or too many")
-        previous = {name: text.encode() for name, text in carried.texts(statement, "previous").items()}
-        if set(previous) not in (set(), {roles.revocations_of(member), f"members/{member}/revoked.json"}):
-            raise Rejected("malformed", "previous holds other than the metadata of the last revocations and their file")
         for role, key in signers.items():
             _check_own(own[role], role, key, files, time)
         # 4.
@@ -168,7 +149,6 @@ class Application:
             publisher=publisher,
             roles=own,
             files=files,
-            previous=previous,
             own=parsed,
         )
 
@@ -200,7 +180,6 @@ def apply(
         "keys": {name: signers[name].public_key.keyval["public"] for name in (*PAIRS, "publisher")},
         "roles": {role: metadata.to_bytes().decode() for role, metadata in own.items()},
         "files": {path: data.decode() for path, data in files.items()},
-        "previous": {} if known is None else {name: data.decode() for name, data in known.previous.items()},
     }
     fingerprint = carried.digest(statement)
     proofs = {
@@ -215,13 +194,12 @@ class Known:
     """What a register knew of a member when it last belonged to the federation: an application continues it.
 
     ``document`` is member.json as values, ``files`` are the other files of its two roles, by target path, ``versions``
-    are by role. ``previous`` is as in `Application`.
+    are by role.
     """
 
     versions: Mapping[str, int]
     document: Mapping[str, Any]
     files: Mapping[str, bytes]
-    previous: Mapping[str, bytes]
 
     @classmethod
     def of(cls, member: str, base: Base) -> "Known":
@@ -238,7 +216,6 @@ class Known:
             versions={role: base.version_of(role) for role in (member, role)},
             document=document,
             files=files,
-            previous={role: base.file.files[f"metadata/{base.version_of(role)}.{role}.json"], path: files[path]},
         )
 
     def joined(self, document: Mapping[str, Any], time: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tuf.api.metadata import DelegatedRole, Key, Metadata, Root, Snapshot, Targe
 from paiza_register import carried
 from paiza_register.ceremony.metadata import signed_bytes
 from paiza_register.ceremony.times import ROOT_LIFE
-from paiza_register.documents import vkey_digest
+from paiza_register.documents import REMOVED, vkey_digest
 from paiza_register.model import Register
 from paiza_register.open_set import OpenSet
 from paiza_register.pair_key import PairKey
@@ -106,12 +106,18 @@ class Base:
         """Return how many custodians must sign."""
         return self.root.roles[Root.type].threshold
 
+    @cached_property
+    def removed(self) -> frozenset[str]:
+        """Return the ids of the members that were removed."""
+        return frozenset(name for name, each in self.federation["members"].items() if each["status"] == REMOVED)
+
     @property
     def delegations(self) -> Mapping[str, DelegatedRole]:
-        """Return the delegations by role."""
+        """Return the delegations by role, without those to removed members."""
         assert self.targets.delegations is not None
         assert self.targets.delegations.roles is not None
-        return self.targets.delegations.roles
+        found, removed = self.targets.delegations.roles, self.removed
+        return {name: role for name, role in found.items() if name.partition(".")[0] not in removed}
 
     def keys_of(self, role: str) -> tuple[PairKey, ...]:
         """Return the keys of a delegated role."""
@@ -125,7 +131,7 @@ class Base:
         return key
 
     def version_of(self, role: str) -> int:
-        """Return the version of a role, the last one of a role that was removed, or 0 if there never was one."""
+        """Return the version of a role, also of a removed member's, or 0 if there never was one."""
         meta = self.snapshot.meta.get(f"{role}.json")
         return 0 if meta is None else meta.version
 

@@ -31,6 +31,7 @@ from paiza_register.ceremony.draft import Draft
 from paiza_register.ceremony.founding import AGREEMENT, check_threshold
 from paiza_register.ceremony.successor import CUSTODIANS, PUBLISHERS, Successor
 from paiza_register.ceremony.times import ROOT_LIFE, read_time, time_text
+from paiza_register.documents import REMOVED
 from paiza_register.pair_key import PairKey
 from paiza_wire.errors import Rejected
 
@@ -243,7 +244,7 @@ def change(
 
 def _admit(change: Change, successor: Successor) -> None:
     (applied,) = change.applications
-    _demand_status(successor, applied.member, "")
+    _demand_status(successor, applied.member, "", REMOVED)
     successor.document["members"][applied.member] = {"status": "active"}
     successor.put(CUSTODIANS, applied.member, applied.custodian)
     successor.put(PUBLISHERS, applied.member, applied.publisher)
@@ -271,10 +272,10 @@ def _reinstate(change: Change, successor: Successor) -> None:
 def _remove(change: Change, successor: Successor) -> None:
     _demand_status(successor, change.member, "active", "suspended")
     _demand_no_reference(change)
-    del successor.document["members"][change.member]
+    # Its roles stay delegated to its keys: nobody else can raise their versions before it comes back.
+    successor.document["members"][change.member]["status"] = REMOVED
     for listed in (CUSTODIANS, PUBLISHERS):
         successor.drop(listed, change.member)
-    successor.undelegate(change.member)
 
 
 def _custodian(change: Change, successor: Successor) -> None:
@@ -409,7 +410,7 @@ def _take_over(applied: Application, successor: Successor) -> None:
 def _demand_status(successor: Successor, member: str, *wanted: str) -> None:
     status = successor.status(member)
     if status not in wanted:
-        if not status:
+        if status in {"", REMOVED}:
             raise Rejected("unknown_member", "the register has no such member")
         raise Rejected("conflict", f"the status of {member} is {status}")
 

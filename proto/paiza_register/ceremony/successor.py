@@ -15,7 +15,7 @@ from paiza_register.ceremony.draft import Draft, Quorum, Signers
 from paiza_register.ceremony.federation_file import holders, pin, to_json
 from paiza_register.ceremony.metadata import described
 from paiza_register.ceremony.times import ROOT_LIFE, expiry, time_text
-from paiza_register.documents import Federation, parse_member, parse_revoked
+from paiza_register.documents import Federation, parse_member
 from paiza_register.pair_key import PairKey
 from paiza_register.verified_set import FEDERATION, target_path
 from paiza_wire.errors import Rejected
@@ -86,12 +86,6 @@ class Successor:
             self.delegated[role] = DelegatedRole(role, list(own), 1, terminating=True, paths=roles.paths_of(role))
         self.delegations.keys.update(own)
 
-    def undelegate(self, member: str) -> None:
-        """End the delegations to a member. Its roles stay in every snapshot: no version of a role may vanish."""
-        for role in (roles.revocations_of(member), member):
-            for keyid in self.delegated.pop(role).keyids:
-                del self.delegations.keys[keyid]
-
     def adopt(self, applied: Application, role: str) -> None:
         """Put an applicant's signed metadata of one of its two roles, and their files, in the place of what is known.
 
@@ -105,7 +99,7 @@ class Successor:
             lost = self.base.pins_of(applied.member) - applied.pins
             if lost:
                 raise Rejected("register_rolled_back", f"the application lacks a key of {min(lost)[0]}")
-        elif not self._known_revocations(applied) <= applied.own.authority.revoked:
+        elif not self.base.register.revocations.get(applied.member, frozenset()) <= applied.own.authority.revoked:
             raise Rejected("register_rolled_back", "the application takes back a revocation")
         self._files |= {target_path(info): applied.files[path] for path, info in metadata.targets.items()}
         self._files[f"metadata/{metadata.version}.{role}.json"] = applied.roles[role]
@@ -214,21 +208,6 @@ class Successor:
         key = self.delegations.keys[keyid]
         assert isinstance(key, PairKey)
         return key
-
-    def _known_revocations(self, applied: Application) -> frozenset[bytes]:
-        """Return what the member revoked: by the base or, of a removed member, by what the snapshot still names."""
-        member, role = applied.member, roles.revocations_of(applied.member)
-        if role in self.base.delegations:
-            return self.base.register.revocations.get(member, frozenset())
-        meta = self.base.snapshot.meta.get(f"{role}.json")
-        if meta is None:
-            return frozenset()
-        try:
-            return parse_revoked(member, applied.last_revocations(meta))
-        except Rejected as error:
-            if error.reason == "register_invalid":  # no reader could use it
-                return frozenset()
-            raise
 
 
 def _accepted(parse: Any) -> None:

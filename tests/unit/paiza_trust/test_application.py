@@ -65,7 +65,7 @@ def test_every_field_altered_is_refused(data: bytes) -> None:
     values = json.loads(data)
     for path in places(values):
         new: object
-        for new in ("x", 0, None, [] if path[-1] == "previous" else {}):
+        for new in ("x", 0, None, {}):
             changed = copy.deepcopy(values)
             inner = changed
             for key in path[:-1]:

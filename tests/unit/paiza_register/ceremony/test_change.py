@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tuf.api.metadata import Targets
+from tuf.api.metadata import MetaFile, Targets
 
 from paiza_register import roles
 from paiza_register.ceremony import Base, Proposal
@@ -32,7 +32,7 @@ from paiza_register.ceremony.change import (
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.publication import member_file, publication
 from paiza_register.documents import FORMAT
-from paiza_register.publishing import published
+from paiza_register.publishing import composed, published
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.ceremony.world import (
     BY_HAND,
@@ -44,6 +44,7 @@ from tests.unit.paiza_register.ceremony.world import (
     new_pair,
     new_witness,
 )
+from tests.unit.paiza_register.conftest import SECOND
 
 ALL = ("kaz", "tjk", "uzb")
 
@@ -130,8 +131,54 @@ def test_a_removed_member_comes_back(world: World) -> None:
     assert removed.register.key_pins < base.register.key_pins
 
 
+@pytest.mark.parametrize("role", ["uzb", "uzb.revoked"])
+def test_a_publisher_cannot_stop_a_removed_member(world: World, role: str) -> None:
+    """It raises no version of a removed member's role, and no other file takes the place of the last one."""
+    known = gone(world)
+    name = f"{role}.json"
+    last, signer = world.held.snapshot.meta[name], world.members["tjk"].publisher
+    invented = [MetaFile(version, None, last.hashes) for version in (last.version + 1, 1 << 40)]
+    for described in (*invented, MetaFile(last.version, None, {"sha256": "0" * 64})):
+        meta = {**world.held.snapshot.meta, name: described}
+        with pytest.raises(Rejected):
+            composed(world.held.files, meta, world.held.bootstrap_root, signer, world.now, world.held.versions)
+    applied = world.members["uzb"].apply(world.now, known)
+    world.decide(world.change(ADMIT, applications=[applied], threshold=3), ("kaz", "tjk", "kgz"))
+
+
+def test_what_a_member_publishes_last_does_not_stop_its_removal(world: World) -> None:
+    """Its versions may leap between proposal and publication; it comes back above them, with all its revocations."""
+    admitted(world)
+    member = world.members["uzb"]
+    removal = Proposal(world.change(REMOVE, member="uzb", threshold=2))
+    member.revoked, path = revoked(1), "members/uzb/revoked.json"
+    last = publication("uzb.revoked", {path: revoked(1)}, world.base, world.now, version=1000)
+    world.decide(last, ("uzb",), publisher="uzb")
+    known = world.known("uzb")
+    removed = world.publish(world.signed(removal, ("kaz", "tjk", "kgz"))).register
+    assert "uzb" not in {*removed.active_ids, *removed.unusable, *removed.suspended_ids}
+    assert not {"uzb", "uzb.revoked"} & removed.role_expiries.keys()
+    assert removed.revocations["uzb"]
+    theirs = SECOND.Register(dict(world.held.files), world.held.bootstrap_root)
+    assert (set(theirs.cas), theirs.active) == (set(removed.members), removed.active_ids)
+    base = world.decide(
+        world.change(ADMIT, applications=[member.apply(world.now, known)], threshold=3), ("kaz", "tjk", "kgz")
+    )
+    assert base.version_of("uzb.revoked") == 1001
+    assert base.register.revocations["uzb"] == removed.revocations["uzb"]
+
+
+def test_a_removed_member_is_changed_by_nothing(world: World) -> None:
+    """It publishes nothing, and no change but its admission is about it."""
+    gone(world)
+    assert refused(lambda: publication("uzb", {}, world.base, world.now)) == "unknown_member"
+    assert refused(lambda: world.known("uzb")) == "unknown_member"
+    for what in (SUSPEND, REMOVE):
+        assert refused(lambda what=what: world.change(what, member="uzb")) == "unknown_member"  # type: ignore[misc]
+
+
 def test_a_removed_member_drops_nothing(world: World) -> None:
-    """An application that begins anew, lacks a key or a revocation, or does not show the last ones admits nobody."""
+    """An application that begins anew, or lacks a key or a revocation, admits nobody."""
     known = gone(world)
     member = world.members["uzb"]
 
@@ -141,10 +188,7 @@ def test_a_removed_member_drops_nothing(world: World) -> None:
 
     assert admit(None) == "register_rolled_back"
     older = {role: version - 1 for role, version in known.versions.items()}
-    assert admit(Known(older, {}, {}, known.previous)) == "register_rolled_back"
-    assert admit(Known(known.versions, {}, {}, {})) == "register_rolled_back"
-    other = {**known.previous, "members/uzb/revoked.json": revoked()}
-    assert admit(Known(known.versions, {}, {}, other)) == "register_rolled_back"
+    assert admit(Known(older, {}, {})) == "register_rolled_back"
     member.revoked = revoked(2)
     assert admit(known) == "register_rolled_back"
     member.revoked = revoked(1)
