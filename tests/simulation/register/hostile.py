@@ -36,7 +36,7 @@ class Lie(Enum):
     BREAK = "break"
     """It breaks and mends its own files, drops a key, fills its part, lets its role expire, takes back."""
     LEAP = "leap"
-    """Its versions leap, its timestamps live too long, and it boasts of versions that it has not."""
+    """Its versions leap, its timestamps live too long, it boasts of versions that it has not, and invents others'."""
     EVERYTHING = "everything"
 
 
@@ -53,7 +53,7 @@ class Hostile:
             Lie.OMIT: [self._omit, self._show_old, self._stop_showing],
             Lie.TWICE: [self._twice],
             Lie.BREAK: [self._break, self._break, self._mend, self._part],
-            Lie.LEAP: [self._leap, self._boast, self._far],
+            Lie.LEAP: [self._leap, self._boast, self._far, self._invent],
         }
         self._acts[Lie.EVERYTHING] = [act for acts in self._acts.values() for act in acts]
 
@@ -234,6 +234,21 @@ class Hostile:
 
     def _boast(self, _now: datetime, _members: list[str]) -> None:
         self.node.boast = self.rng.choice((0, 1, 1 << 40, (1 << 64) - 1))
+
+    def _invent(self, now: datetime, members: list[str]) -> None:
+        """Name a version that nobody signed, of a removed member's role if there is one."""
+        held = self.held
+        names = sorted(held.snapshot.meta)
+        removed = [name for name in names if name.removesuffix(".json") not in held.register.role_expiries]
+        name = self.rng.choice(removed or names)
+        last = held.snapshot.meta[name]
+        version = self.rng.choice((last.version, last.version + 1, highest_version(now) - 1))
+        invented = MetaFile(version, None, {"sha256": "0" * 64})
+        made = self._composed({**held.snapshot.meta, name: invented}, {}, now)
+        if self.rng.random() < 0.5:
+            self._accept(made, now)
+        else:
+            self._show(made.files, members)
 
     def _far(self, now: datetime, members: list[str]) -> None:
         """Sign a timestamp or a snapshot that lives too long."""

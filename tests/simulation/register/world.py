@@ -20,12 +20,13 @@ from paiza_node.core.register import refresh as refreshing
 from paiza_node.core.register import sync as syncing
 from paiza_register import RegisterReader, files_fetch, load_set
 from paiza_register.ceremony import Base, Change, Proposal
-from paiza_register.ceremony.change import ADMIT, LOG_ORIGIN, POLICY, RESIGN, SUSPEND, Policy, change
+from paiza_register.ceremony.application import Known
+from paiza_register.ceremony.change import ADMIT, LOG_ORIGIN, POLICY, REMOVE, RESIGN, SUSPEND, Policy, change
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.founding import found
 from paiza_register.ceremony.publication import publication
 from paiza_register.open_set import OpenSet, Versions
-from paiza_register.publishing import composed, described_roles
+from paiza_register.publishing import composed, described_roles, published
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import TIMESTAMP_PATH, root_path
 from paiza_wire.errors import Rejected, Unavailable
@@ -37,7 +38,7 @@ from tests.unit.paiza_register.ceremony.world import BY_HAND, NOW, Applicant, ne
 
 MEMBERS: Final = ("kaz", "kgz", "tjk", "uzb", "centre")
 NEWCOMER: Final = "arm"
-THRESHOLDS: Final = {3: 2, 4: 3, 5: 3}
+THRESHOLDS: Final = {3: 2, 4: 3, 5: 3, 6: 4}
 LONGEST_LIFE: Final = timedelta(hours=24)
 STEPS: Final = 50  # of storm
 CALM: Final = timedelta(minutes=30)  # in which all must agree after it
@@ -57,10 +58,11 @@ def applicant(member: str) -> Applicant:
 
 
 @lru_cache(None)
-def founding(count: int) -> OpenSet:
-    """Found a federation of the first members once."""
+def founding(*members: str) -> OpenSet:
+    """Found a federation once."""
+    count = len(members)
     with DRAWS.below(f"founding {count}"):
-        parties = [applicant(member) for member in MEMBERS[:count]]
+        parties = [applicant(member) for member in members]
         applications = [each.apply() for each in parties]
         documents = {"reference-substances.json": b"{}\n"}
         proposal = Proposal(found({"ru": "Ф", "en": "F"}, THRESHOLDS[count], applications, documents, {}, NOW))
@@ -69,6 +71,20 @@ def founding(count: int) -> OpenSet:
         files = proposal.files()
         meta = {f"{role}.json": described for role, described in described_roles(files).items()}
         return composed(files, meta, files[root_path(1)], parties[0].publisher, BEGIN, Versions(0, 0))
+
+
+@lru_cache(None)
+def removal(count: int) -> tuple[OpenSet, Known]:
+    """Found a federation of the first members with the newcomer and remove that one; return what was known of it."""
+    members = MEMBERS[:count]
+    held = founding(*members, NEWCOMER)
+    base = Base.verify(RegisterFile(held.files), None)
+    with DRAWS.below(f"removal {count}"):
+        proposal = Proposal(change(REMOVE, base, BEGIN, member=NEWCOMER, threshold=THRESHOLDS[count]))
+        for member in members:
+            proposal = applicant(member).sign(proposal)
+        signer = applicant(members[0]).publisher
+        return published(held, proposal.files(), signer, BEGIN, held.versions), Known.of(NEWCOMER, base)
 
 
 _BASES: Final[dict[tuple[bytes, int], Base]] = {}
@@ -111,7 +127,11 @@ class World:
         self.seed, self.folder = seed, folder
         self.lie = list(Lie)[seed % len(Lie)]
         count = self.rng.choice((3, 4, 4, 5))
-        self.founding = founding(count)
+        self.known: Known | None = None
+        if seed // len(Lie) % 2:
+            self.founding, self.known = removal(count)
+        else:
+            self.founding = founding(*MEMBERS[:count])
         self.clock = Clock(BEGIN)
         self.network = Network(self.rng, self.clock)
         self.members = list(MEMBERS[:count])
@@ -323,9 +343,13 @@ class World:
         if what == SUSPEND:
             return change(SUSPEND, base, now, member=self.liar) if self.liar else None
         if what == ADMIT:
-            with DRAWS.below(NEWCOMER):
-                return change(ADMIT, base, now, applications=[applicant(NEWCOMER).apply(NOW)])
+            return self._admission(base, base.threshold)
         return change(RESIGN, base, now)
+
+    def _admission(self, base: Base, threshold: int) -> Change:
+        with DRAWS.below(NEWCOMER):
+            applied = applicant(NEWCOMER).apply(NOW, self.known)
+        return change(ADMIT, base, self.clock.now, applications=[applied], threshold=threshold)
 
     def _sign(self, member: str, node: Node, proposal: Proposal) -> None:
         """Sign a proposal as a custodian does who follows the rules."""
@@ -522,7 +546,7 @@ class World:
         return ""
 
     def check(self) -> None:
-        """Demand that readers with and without history agree."""
+        """Demand that readers with and without history agree, and that nobody is shut out."""
         now = self.clock.now
         for name in self.honest:
             node = self.nodes[name]
@@ -540,6 +564,9 @@ class World:
                 assert dict(register.members) == dict(current.members), f"reader {at}, {name}"
                 assert dict(register.unusable) == dict(current.unusable), f"reader {at}, {name}"
                 assert register.active_ids == current.active_ids, f"reader {at}, {name}"
+            if NEWCOMER not in current.active_ids:  # whatever happened, it can be admitted
+                base = base_of(node.publisher.held)
+                self._admission(base, (len(base.custodians) + 1) // 2 + 1)
             self.outcome.register = current.version
             self.outcome.disqualified |= bool(node.reader.disqualified)
         self.outcome.versions = len(self.seen)
