@@ -22,7 +22,7 @@ from paiza_officer.channel import Channel
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
 from paiza_officer.profiles import Credentials, Profile, check_certificate
 from paiza_register import Fetch, FetchMissing, Register, RegisterReader
-from paiza_wire.errors import PaizaError, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity.tokens import Tokens
 from paiza_wire.message import OfficerSigner
 
@@ -33,7 +33,7 @@ FETCH_SECONDS: Final = 10.0  # one file of the register
 class Connection:
     """An open channel to the own node, and the register in force at its start.
 
-    ``signer`` opens the signing key when it is first called.
+    ``signer`` opens the signing key when it is first called. ``node_certificate`` (PEM) is what the channel believes.
     """
 
     profile: Profile
@@ -41,6 +41,7 @@ class Connection:
     signer: Callable[[], OfficerSigner]
     channel: Channel
     register: Register
+    node_certificate: bytes = b""
 
 
 @asynccontextmanager
@@ -65,7 +66,7 @@ async def connect(
     with Tokens(pin or no_pin) as tokens:
         signer = cache(lambda: unlocked.signer(profile, ask, tokens, datetime.now(UTC)))
         try:
-            yield Connection(profile, credentials, signer, opened, current)
+            yield Connection(profile, credentials, signer, opened, current, roots)
         finally:
             await opened.close()
 
@@ -89,11 +90,27 @@ async def _believed_register(profile: Profile, credentials: Credentials) -> tupl
     shown = await channel.shown_certificate(profile.node)
     refreshed = await _refresh(profile, credentials, shown)
     with located(profile.node, NotProven):
-        refreshed.certificate_verifier().node(
-            PEM_cert_to_DER_cert(shown.decode("ascii")), expected_member=profile.member, at=datetime.now(UTC)
-        )
+        _check_node_certificate(refreshed, profile, shown)
     _check_own_certificate(refreshed, profile, credentials)
     return refreshed, shown
+
+
+async def check_node(connected: Connection) -> None:
+    """Renew the register from the node; Unreachable if its certificate is refused now: the next connection judges it.
+
+    Other errors as of `refresh`.
+    """
+    profile = connected.profile
+    refreshed = await refresh(profile, connected.channel)
+    try:
+        _check_node_certificate(refreshed, profile, connected.node_certificate)
+    except Rejected as error:
+        raise Unreachable(error.reason, profile.node, error.detail) from error
+
+
+def _check_node_certificate(known: Register, profile: Profile, pem: bytes) -> None:
+    der = PEM_cert_to_DER_cert(pem.decode("ascii"))
+    known.certificate_verifier().node(der, expected_member=profile.member, at=datetime.now(UTC))
 
 
 async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> Register:

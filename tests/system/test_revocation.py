@@ -12,7 +12,11 @@ import pytest
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza_client.sdk import connect
+from paiza_client.sdk import session as session_module
 from paiza_node.ops.admin.client import AdminClient
+from paiza_officer import profiles
+from paiza_officer.errors import NotProven, Unreachable
 from paiza_wire.message import message_digest
 from tests.attaching import submit
 from tests.federation import Federation
@@ -78,11 +82,19 @@ async def test_a_revoked_officer_is_out_everywhere(federation: Federation) -> No
     assert {*ledgers.read(federation.node("tjk")).events(ledgers.RECEIVED, "kaz")} == released
 
 
-async def test_a_stolen_node_key_is_out_everywhere(federation: Federation) -> None:
-    """The thief's open calls to the other nodes are cut, and nothing is delivered to the node that shows it."""
+async def test_a_stolen_node_key_is_out_everywhere(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thief's open calls to the other nodes are cut, and nothing is delivered to the node that shows it.
+
+    A client that watches believes it no more either.
+    """
+    monkeypatch.setattr(session_module, "CHECK_SECONDS", 0.2)
     mint = Mint(federation.folder, read_register(federation.folder))
     thief, others = mint.node("kaz"), ("tjk", "uzb")
     async with AsyncExitStack() as stack:
+        profile = profiles.load(federation.folder / "home/kaz-liaison")
+        client = await stack.enter_async_context(connect(profile))
+        news = asyncio.ensure_future(anext(client.watch()))
+        stack.callback(news.cancel)
         idle = {}
         for member in others:
             channel = thief.channel(federation.node(member).address, member, mint.register)
@@ -90,12 +102,16 @@ async def test_a_stolen_node_key_is_out_everywhere(federation: Federation) -> No
             idle[member] = asyncio.create_task(reason_of(listened(channel)))
             stack.callback(idle[member].cancel)
         await asyncio.sleep(1.0)
-        assert not any(task.done() for task in idle.values())
+        assert not any(task.done() for task in (news, *idle.values()))
         began = time.monotonic()
         with AdminClient(federation.node("kaz").admin_socket) as operator:
             await asyncio.to_thread(operator.revoke_certificate, thief.certificate)
         async with asyncio.timeout(MOST_SECONDS):
             assert {await task for task in idle.values()} == {"certificate_revoked"}
+        with pytest.raises(Unreachable, match="certificate_revoked"):
+            await news
+    with pytest.raises(NotProven, match="certificate_revoked"):
+        await stack.enter_async_context(connect(profile))
     print(f"cut at all others after {time.monotonic() - began:.1f} s")
     tjk = Officer(federation.folder, "tjk-liaison")
     async with tjk.channel() as channel:

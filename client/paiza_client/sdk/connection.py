@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from paiza_client.sdk.session import Session
 from paiza_officer import connection, renewal
@@ -29,7 +30,8 @@ async def connect(
         renewed = await renewal.renew_if_due(
             connected, passphrase or connection.no_passphrase, pin or connection.no_pin, datetime.now(UTC)
         )
-        session = Session(profile, connected.signer, connected.channel, connected.register, renewed)
+        check = partial(connection.check_node, connected)
+        session = Session(profile, connected.signer, connected.channel, connected.register, renewed, check)
         if not remembered_roles(profile):
             # Without its roles, an officer's message could not be made while the node is away.
             await session.whoami()

@@ -11,11 +11,12 @@ own errors.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -62,6 +63,7 @@ from paiza_wire.message import (
 
 MAX_TOGETHER: Final = 256  # messages opened in one call
 MAX_SOURCE_ROWS: Final = 10_000  # of one question
+CHECK_SECONDS: Final = 30.0  # between two checks of the node's certificate during a watch
 SUBMITS_IN_FLIGHT: Final = 2  # one is committed by the node while the next is on its way
 
 _T = TypeVar("_T")
@@ -115,8 +117,13 @@ class Session:
         connection: grpc.aio.Channel,
         current: Register,
         renewal: Renewal | None = None,
+        check_node: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Store the parts of a session; ``signer`` is called when something is signed."""
+        """Store the parts of a session; ``signer`` is called when something is signed.
+
+        ``check_node`` is called again and again during a watch; it raises if the node is not to be believed any more.
+        """
+        self._check_node = check_node
         self.renewal = renewal
         """What became of the renewal of certificates; None if it was not due."""
         self.profile = profile
@@ -324,12 +331,33 @@ class Session:
         """Yield what `watch` yields, and notices: what falls due, what waits for a signature, work that was given."""
         stream = self._officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
         try:
-            async for answer in stream:
+            async for answer in self._checked(stream):
                 yield summary(answer.message) if answer.HasField("message") else answer.notice
         except grpc.aio.AioRpcError as error:
             raise channel.translated(error, self.profile.node) from error
         finally:
             stream.cancel()
+
+    async def _checked(self, stream: Any) -> AsyncIterator[Any]:
+        """Yield the answers of a stream; end it with an error if the node's certificate is refused meanwhile."""
+        check_time = time.monotonic() + CHECK_SECONDS
+        reading: asyncio.Future[Any] | None = None
+        try:
+            while True:
+                reading = reading or asyncio.ensure_future(stream.read())
+                await asyncio.wait({reading}, timeout=max(0.0, check_time - time.monotonic()))
+                if time.monotonic() >= check_time:
+                    if self._check_node is not None:
+                        await self._check_node()
+                    check_time = time.monotonic() + CHECK_SECONDS
+                if reading.done():
+                    answer, reading = reading.result(), None
+                    if answer is grpc.aio.EOF:
+                        return
+                    yield answer
+        finally:
+            if reading is not None:
+                reading.cancel()
 
     async def trail(self, digest: bytes) -> Trail:
         """Return everything that the own log and the proofs held of others say about one message, each verified.
