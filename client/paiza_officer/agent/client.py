@@ -55,9 +55,10 @@ def _ask(profile_folder: Path, request: Frame) -> bytes | None:
             connection.connect(str(path))
             if not wire.is_same_user(connection):
                 return None
-            wire.send(connection, request)
-            answer = wire.receive(connection)
+            wire.send(connection, request, SIGN_SECONDS)
+            answer = wire.receive(connection, SIGN_SECONDS)
             if request.kind == Request.LOCK:
+                connection.settimeout(SIGN_SECONDS)
                 connection.recv(1)  # the end of the stream
     except OSError:
         return None

@@ -5,6 +5,7 @@
 3. The keys are opened; the parent is asked for the passphrase and the PIN, over the pipes of standard input and output.
 4. The parent is told ``ready``.
 5. Requests of processes of the same user are answered, one at a time, until the time is over or one of them is LOCK.
+   Each has a deadline, and none holds the agent beyond its time.
 
 The end of the process is the end of the keys: nothing was written.
 """
@@ -148,13 +149,13 @@ def _serve(listener: socket.socket, held: HeldKeys, until: float, now: Callable[
         except TimeoutError:
             continue
         with connection, suppress(OSError):  # a program that hangs up, or is too slow, costs nobody else
-            connection.settimeout(wire.IO_SECONDS)
             if not wire.is_same_user(connection):
                 continue
-            request = wire.receive(connection)
+            request = wire.receive(connection, min(wire.IO_SECONDS, until - now()))
             if request is None or now() >= until:  # the machine may have slept through the end
                 continue
-            wire.send(connection, _answer(request, held))
+            answer = _answer(request, held)
+            wire.send(connection, answer, min(wire.IO_SECONDS, until - now()))
             if request.kind == Request.LOCK:
                 return
 

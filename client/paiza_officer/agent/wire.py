@@ -5,6 +5,7 @@ import socket
 import stat
 import struct
 import tempfile
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -54,29 +55,47 @@ class Frame:
     data: bytes = b""
 
 
-def send(connection: socket.socket, frame: Frame) -> None:
-    """Write one frame: the length of what follows in four bytes, the kind, the bytes."""
+def send(connection: socket.socket, frame: Frame, seconds: float) -> None:
+    """Write one frame: the length of what follows in four bytes, the kind, the bytes.
+
+    TimeoutError unless the other end has taken it whole after so many ``seconds``.
+    """
     body = frame.kind.encode("ascii") + frame.data
+    connection.settimeout(_positive(seconds))
     connection.sendall(len(body).to_bytes(_LENGTH_BYTES, "big") + body)
 
 
-def receive(connection: socket.socket) -> Frame | None:
-    """Read one frame; None where the other end sent none, or one that is malformed or too long."""
-    length = int.from_bytes(_exactly(connection, _LENGTH_BYTES), "big")
+def receive(connection: socket.socket, seconds: float) -> Frame | None:
+    """Read one frame; None where the other end sent none, or one that is malformed or too long.
+
+    TimeoutError unless it has come whole after so many ``seconds``, however it was cut up.
+    """
+    until = time.monotonic() + seconds
+    length = int.from_bytes(_exactly(connection, _LENGTH_BYTES, until), "big")
     if not 0 < length <= MAX_FRAME_BYTES:
         return None
-    body = _exactly(connection, length)
+    body = _exactly(connection, length, until)
     if len(body) != length or body[0] > 0x7F:  # noqa: PLR2004 - the last character of ASCII
         return None
     return Frame(chr(body[0]), body[1:])
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    """Read so many bytes, fewer only at the end of the stream."""
+def _exactly(connection: socket.socket, count: int, until: float) -> bytes:
+    """Read so many bytes until a moment of the monotonic clock, fewer only at the end of the stream."""
     data = b""
-    while len(data) < count and (more := connection.recv(count - len(data))):
+    while len(data) < count:
+        connection.settimeout(_positive(until - time.monotonic()))
+        if not (more := connection.recv(count - len(data))):
+            break
         data += more
     return data
+
+
+def _positive(seconds: float) -> float:
+    """Return the seconds; TimeoutError where none are left: a socket with a time-out of 0 does not wait at all."""
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
 
 
 def socket_path(profile_folder: Path) -> Path:

@@ -6,6 +6,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -203,6 +204,22 @@ def test_garbage_does_not_stop_an_agent(profile: Profile) -> None:
             connection.connect(str(wire.socket_path(profile.folder)))
             connection.sendall(sent)
     assert signature_of(profile)
+
+
+def test_a_slow_program_does_not_hold_an_agent_beyond_its_time(profile: Profile) -> None:
+    """A request that trickles in, byte by byte, has one deadline; the keys end when they were to end."""
+    process = unlock(profile, timedelta(seconds=2))
+    ended = False
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(wire.socket_path(profile.folder)))
+        connection.sendall((200_000).to_bytes(4, "big"))
+        for _ in range(60):
+            if ended := os.waitpid(process, os.WNOHANG) != (0, 0):
+                break
+            with suppress(OSError):
+                connection.sendall(b"x")
+            time.sleep(0.1)
+    assert ended
 
 
 def test_only_the_user_can_reach_the_socket(profile: Profile, runtime: Path) -> None:
