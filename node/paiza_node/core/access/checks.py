@@ -98,6 +98,13 @@ class Officers(Check):
             part.find(
                 "log_damaged", N_("The officers' certificates are not as the log records."), "officer_certificate"
             )
+        confirmed = {sha: each.confirmed_index for sha, each in certificates.items() if each.confirmed_index >= 0}
+        if replay.confirmed != confirmed:
+            part.find(
+                "log_damaged",
+                N_("The officers' certificates are not confirmed by the entries that the log records."),
+                "officer_certificate",
+            )
         if replay.officers != {each.id: (each.state, each.log_index) for each in officers.values()}:
             part.find("log_damaged", N_("The officers are not as the log records."), "officer")
         # 4.
@@ -132,6 +139,9 @@ class OfficerReplay:
         self.certificates: dict[bytes, tuple[CertificateState, int]] = {}
         """State, and the index of the OFFICER_CERTIFIED entry, by SHA-256."""
 
+        self.confirmed: dict[bytes, int] = {}
+        """Index of the OFFICER_CONFIRMED entry, by SHA-256."""
+
     def follow(self, index: int, entry: log_pb2.LogEntry) -> bool:
         """Follow the next entry; return False if it names a certificate that has no owner."""
         detail = getattr(entry, entry.WhichOneof("detail") or "")
@@ -146,7 +156,7 @@ class OfficerReplay:
         state, _ = self.officers.get(officer, (OfficerState.UNCONFIRMED, -1))
         if entry.event == log_pb2.LOG_EVENT_OFFICER_CONFIRMED:
             self._end(officer)
-            self._wake(detail)
+            self._wake(index, detail)
             state = OfficerState.ACTIVE
         elif entry.event == log_pb2.LOG_EVENT_OFFICER_SUSPENDED:
             state = OfficerState.SUSPENDED
@@ -178,10 +188,11 @@ class OfficerReplay:
         self.certificates.update(dict.fromkeys(pair, (state, index)))
         return True
 
-    def _wake(self, detail: log_pb2.OfficerConfirmedDetail) -> None:
+    def _wake(self, index: int, detail: log_pb2.OfficerConfirmedDetail) -> None:
         for sha in (detail.signing_certificate_sha256, detail.authentication_certificate_sha256):
             if sha in self.certificates:
                 self.certificates[sha] = CertificateState.ACTIVE, self.certificates[sha][1]
+                self.confirmed[sha] = index
 
     def _end(self, officer: str, *, only: CertificateState | None = None) -> None:
         for sha, (state, index) in self.certificates.items():

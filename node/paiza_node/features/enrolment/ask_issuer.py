@@ -10,7 +10,7 @@ Nothing is stored here. A call whose answer was lost is made again, and answered
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from time import monotonic
 from typing import Final
@@ -52,7 +52,7 @@ class AskIssuer:
         """Issue the certificates of an invited officer."""
         return await self._officer(
             request.log_index,
-            lambda entry: issuer_pb2.IssueOfficerRequest(
+            lambda entry, _confirmed: issuer_pb2.IssueOfficerRequest(
                 entry=entry,
                 enrolment=issuer_pb2.Enrolment(
                     statement=request.statement,
@@ -67,20 +67,22 @@ class AskIssuer:
         """Issue new certificates of an officer."""
         return await self._officer(
             request.log_index,
-            lambda entry: issuer_pb2.IssueOfficerRequest(
+            lambda entry, confirmed: issuer_pb2.IssueOfficerRequest(
                 entry=entry,
                 renewal=issuer_pb2.Renewal(
                     statement=request.statement,
                     signing_certificate=request.signing_certificate,
                     signature=request.signature,
+                    confirmed=confirmed,
                 ),
             ),
+            request.confirmed_index,
         )
 
     async def certify_node(self, log_index: int, request: bytes) -> bytes:
         """Issue a node certificate."""
         async with self._one_call:
-            entry = await self._witnessed(log_index)
+            entry, _ = await self._witnessed(log_index)
             asked = issuer_pb2.IssueNodeRequest(entry=entry, request=request)
             response: issuer_pb2.IssueNodeResponse = await self._channel.call("IssueNode", asked)
             return response.certificate
@@ -110,23 +112,32 @@ class AskIssuer:
         await self._channel.close()
 
     async def _officer(
-        self, log_index: int, ask: Callable[[issuer_pb2.WitnessedEntry], issuer_pb2.IssueOfficerRequest]
+        self,
+        log_index: int,
+        ask: Callable[[issuer_pb2.WitnessedEntry, log_pb2.ProvenEntry | None], issuer_pb2.IssueOfficerRequest],
+        confirmed_index: int = -1,
     ) -> OfficerCertificates:
         async with self._one_call:
             # 3.
-            asked = ask(await self._witnessed(log_index))
+            asked = ask(*await self._witnessed(log_index, confirmed_index))
             response: issuer_pb2.IssueOfficerResponse = await self._channel.call("IssueOfficer", asked)
             return OfficerCertificates(response.authentication_certificate, response.signing_certificate)
 
-    async def _witnessed(self, log_index: int) -> issuer_pb2.WitnessedEntry:
-        """Return an entry of the own log for the issuer: steps 1 and 2."""
+    async def _witnessed(
+        self, log_index: int, earlier_index: int = -1
+    ) -> tuple[issuer_pb2.WitnessedEntry, log_pb2.ProvenEntry | None]:
+        """Return an entry of the own log for the issuer, and an earlier one under the same note: steps 1 and 2."""
         # 1.
         state: issuer_pb2.GetStateResponse = await self._channel.call("GetState", issuer_pb2.GetStateRequest())
         await self._bring_register(state)
         # 2.
         known = state.log_size if state.log_origin == self._core.ledger.origin else 0
         note, size = await self._cosigned(max(known, log_index + 1))
-        return await asyncio.to_thread(self._prove, log_index, note, size, known)
+        indices = [log_index] if earlier_index < 0 else [log_index, earlier_index]
+        entry, *earlier = await asyncio.to_thread(self._prove, indices, size)
+        consistency = await asyncio.to_thread(self._core.ledger.prove_consistency, known, size)
+        witnessed = issuer_pb2.WitnessedEntry(proven=entry, note=note, consistency_hashes=consistency)
+        return witnessed, earlier[0] if earlier else None
 
     async def _bring_register(self, state: issuer_pb2.GetStateResponse) -> None:
         last = self._core.register_cache.last
@@ -161,14 +172,14 @@ class AskIssuer:
             found = witness_store.last_witnessed(reads)
         return None if found is None or found.origin != self._core.ledger.origin else (found.note, found.size)
 
-    def _prove(self, log_index: int, note: bytes, size: int, known: int) -> issuer_pb2.WitnessedEntry:
+    def _prove(self, indices: Sequence[int], size: int) -> list[log_pb2.ProvenEntry]:
+        """Prove the entries at these indices to a checkpoint of the own log."""
         with self._core.store.reads() as reads:
-            entries = log_store.entries_at(reads, [log_index])
-        if not entries:
-            raise Rejected("wrong_entry", f"the log holds no entry {log_index}")
-        (hashes,) = self._core.ledger.prove([log_index], size)
-        return issuer_pb2.WitnessedEntry(
-            proven=log_pb2.ProvenEntry(entry=entries[0].entry, index=log_index, inclusion_hashes=hashes),
-            note=note,
-            consistency_hashes=self._core.ledger.prove_consistency(known, size),
-        )
+            entries = {each.index: each.entry for each in log_store.entries_at(reads, indices)}
+        if missing := set(indices) - entries.keys():
+            raise Rejected("wrong_entry", f"the log holds no entry {min(missing)}")
+        proofs = self._core.ledger.prove(indices, size)
+        return [
+            log_pb2.ProvenEntry(entry=entries[index], index=index, inclusion_hashes=hashes)
+            for index, hashes in zip(indices, proofs, strict=True)
+        ]

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+RENEWED_WITHIN: Final = timedelta(days=31)
+"""Before its end a certificate is renewed: programs begin 30 days before, by clocks of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,15 @@ class RenewalRequest:
 
     ``log_index`` is that of the OFFICER_RENEWAL entry, ``statement`` the bytes of the RenewalStatement, which holds
     both signing requests; ``signature`` is over it (`paiza_wire.identity.statements`), by the key of
-    ``signing_certificate`` (DER).
+    ``signing_certificate`` (DER). ``confirmed_index`` is that of the OFFICER_CONFIRMED entry of this certificate; -1
+    for one that was itself renewed.
     """
 
     log_index: int
     statement: bytes
     signing_certificate: bytes
     signature: bytes
+    confirmed_index: int = -1
 
 
 @dataclass(frozen=True, slots=True)

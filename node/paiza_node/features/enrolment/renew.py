@@ -15,6 +15,7 @@ certificates in the issuer's journal, which are handed out again; after 6 what i
 import asyncio
 from dataclasses import replace
 from datetime import UTC, timedelta
+from hashlib import sha256
 from typing import Final
 
 import structlog
@@ -27,16 +28,13 @@ from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.features.enrolment import store as enrolment_store
-from paiza_node.features.enrolment.issuing import Issuer, OfficerCertificates, RenewalRequest
+from paiza_node.features.enrolment.issuing import RENEWED_WITHIN, Issuer, OfficerCertificates, RenewalRequest
 from paiza_node.features.enrolment.model import Renewal
 from paiza_node.features.officers.enrol import certify
 from paiza_node.features.officers.model import CertificatePair
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import certificates, statements
-
-RENEWED_WITHIN: Final = timedelta(days=31)
-"""Before its end a certificate is renewed: programs begin 30 days before, by clocks of their own."""
 
 MAX_REQUESTS: Final = 5
 """Of one officer in a day: a program that lost its request makes another one."""
@@ -105,7 +103,10 @@ class Renew:
 
     async def _issued(self, renewal: Renewal, request: renewal_pb2.RenewRequest) -> CertificatePair:
         """Return the issuer's certificates, which the node verifies as it would any others."""
-        asked = RenewalRequest(renewal.log_index, request.statement, request.signing_certificate, request.signature)
+        held = self._directory.certificates()[sha256(request.signing_certificate).digest()]
+        asked = RenewalRequest(
+            renewal.log_index, request.statement, request.signing_certificate, request.signature, held.confirmed_index
+        )
         issued = await self._issuer.renew(asked)
         verifier, now = self._core.register_cache.current.certificate_verifier(), self._core.clock()
         return CertificatePair(

@@ -146,7 +146,8 @@ def confirm(tx: LogTransaction, officer_id: str, keys_sha256: bytes, *, actor: s
     else:
         end_certificates(tx.conn, officer_id)
     access_store.put_officer_certificates(
-        tx.conn, [replace(each, state=CertificateState.ACTIVE) for each in asleep.values()]
+        tx.conn,
+        [replace(each, state=CertificateState.ACTIVE, confirmed_index=index) for each in asleep.values()],
     )
     confirmed = replace(confirmed, log_index=index)
     access_store.put_officer(tx.conn, confirmed)

@@ -16,18 +16,22 @@
 8. Invited: one of the administrators whom the issuer's own configuration names has signed the statement
    (``administrator_missing``), and the invitation is not over (``invitation_expired``).
 9. Renewed: the journal holds the signing certificate, it is valid now and not revoked (``certificate_expired``,
-   ``certificate_revoked``), it names the same officer, and its key signed the statement (``bad_signature``).
+   ``certificate_revoked``), it names the same officer, and its key signed the statement (``bad_signature``). It ends
+   within `RENEWED_WITHIN` (``renewal_early``). If it was issued for an invitation, the log holds the OFFICER_CONFIRMED
+   entry of both certificates under the same note (``officer_unconfirmed``).
 
-That an entry, or a key, is used once is decided with the journal (`issue`).
+That an entry, a statement, or a key, is used once is decided with the journal (`earlier`).
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Final
 
 from paiza.core.v1 import enrolment_pb2, log_pb2
 from paiza.issuer.v1 import issuer_pb2
+from paiza_node.features.enrolment.issuing import RENEWED_WITHIN
 from paiza_node.features.witness.exchange import cosigners
 from paiza_node.ops.issuer.journal import Issued, Journal, Kind, KnownLog
 from paiza_register import Register
@@ -130,6 +134,10 @@ def renewal(
         shown.signing_certificate, expected_id=statement.officer_id, at=now
     )
     statements.verify_renewal(certificate.public_key, shown.signature, shown.statement)
+    if certificate.not_after - now > RENEWED_WITHIN:
+        raise Rejected("renewal_early", f"the certificate is valid until {certificate.not_after.astimezone(UTC):%F}")
+    if held.kind == "enrolment":
+        _check_confirmed(entry, shown, held)
     return order
 
 
@@ -152,14 +160,28 @@ def node(entry: VerifiedEntry, request: bytes, register: Register, member: str) 
 def earlier(journal: Journal, entry: VerifiedEntry, order: Order) -> Issued | None:
     """Return what was issued for the entry before, to the same keys; ``Rejected("already_issued")`` for others.
 
-    A key is certified for one entry: a request that was logged twice gives nothing more.
+    A key is certified for one entry, and a statement allows one: logged twice they give nothing more.
     """
     found = journal.of_entry(entry.checkpoint.origin, entry.index)
     if found is not None and found.keys != order.keys:
         raise Rejected("already_issued", f"entry {entry.index} was used for other keys")
     if found is None and any(journal.of_key(key) for key in order.keys):
         raise Rejected("already_issued", "a key was certified for another entry")
+    if found is None and order.statement and journal.of_statement(order.statement):
+        raise Rejected("already_issued", "the statement was used with another entry")
     return found
+
+
+def _check_confirmed(entry: VerifiedEntry, shown: issuer_pb2.Renewal, held: Issued) -> None:
+    if not shown.HasField("confirmed"):
+        raise Rejected("officer_unconfirmed", "the request proves no OFFICER_CONFIRMED entry")
+    confirmed = verify_entry(shown.confirmed, entry.checkpoint).entry
+    detail = confirmed.officer_confirmed
+    named = (detail.authentication_certificate_sha256, detail.signing_certificate_sha256)
+    if confirmed.event != log_pb2.LOG_EVENT_OFFICER_CONFIRMED or named != tuple(
+        sha256(each).digest() for each in held.certificates
+    ):
+        raise Rejected("officer_unconfirmed", "the entry does not confirm these certificates")
 
 
 def _officers(

@@ -101,6 +101,7 @@ class Journal:
         self._by_entry: dict[tuple[str, int], Issued] = {}
         self._by_key: dict[bytes, Issued] = {}
         self._by_certificate: dict[bytes, Issued] = {}
+        self._by_statement: dict[bytes, Issued] = {}
         self._broken = False
         lines, self._last, self._size = _read(self._path)
         for issued in lines:
@@ -120,6 +121,10 @@ class Journal:
     def of_key(self, key_sha256: bytes) -> Issued | None:
         """Return what was issued for a key."""
         return self._by_key.get(key_sha256)
+
+    def of_statement(self, statement: bytes) -> Issued | None:
+        """Return what was issued for a statement."""
+        return self._by_statement.get(sha256(statement).digest())
 
     def of_certificate(self, der: bytes) -> Issued | None:
         """Return the line that holds a certificate."""
@@ -165,6 +170,7 @@ class Journal:
         self.lines.append(issued)
         self._by_entry[issued.log.origin, issued.index] = issued
         self._by_key.update(dict.fromkeys(issued.keys, issued))
+        self._by_statement[sha256(issued.statement).digest()] = issued
         self._by_certificate.update((sha256(each).digest(), issued) for each in issued.certificates)
 
 

@@ -226,22 +226,30 @@ class Renewal(_message.Message):
     STATEMENT_FIELD_NUMBER: _builtins.int
     SIGNING_CERTIFICATE_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
     statement: _builtins.bytes
     """A serialized RenewalStatement; the OFFICER_RENEWAL entry holds its SHA-256."""
     signing_certificate: _builtins.bytes
     """The signing certificate (DER) with whose key it is signed; the issuer issued it."""
     signature: _builtins.bytes
     """The signature over the statement ("Certificates" in README.md)."""
+    @_builtins.property
+    def confirmed(self) -> _log_pb2.ProvenEntry:
+        """The OFFICER_CONFIRMED entry of that certificate and its authentication certificate, proven to the same note; unset
+        if they were themselves renewed.
+        """
+
     def __init__(
         self,
         *,
         statement: _builtins.bytes = ...,
         signing_certificate: _builtins.bytes = ...,
         signature: _builtins.bytes = ...,
+        confirmed: _log_pb2.ProvenEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature", "signing_certificate", b"signing_certificate", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "signature", b"signature", "signing_certificate", b"signing_certificate", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -145,6 +145,7 @@ DAMAGE: dict[str, Callable[[LogTransaction], None]] = {
     "a certificate woken": put_certificates(state=CertificateState.ACTIVE),
     "a certificate of another": put_certificates(officer=officer_id("sidorova")),
     "a certificate for another use": put_certificates(use="signing"),
+    "a certificate confirmed": put_certificates(confirmed_index=0),
     "another invitation": put_invitation(statement=b"roles: all of them"),
     "an invitation added": add_invitation,
 }

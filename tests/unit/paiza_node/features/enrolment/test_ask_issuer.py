@@ -4,6 +4,7 @@ import asyncio
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from paiza_node.features.enrolment.ask_issuer import AskIssuer
 from paiza_node.features.enrolment.issuing import EnrolmentRequest, RenewalRequest
 from paiza_node.features.witness.exchange import cosigners
 from paiza_node.features.witness.rounds import Rounds
+from paiza_node.ops.issuer import issue
 from paiza_node.ops.issuer.service import IssuerService
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -94,20 +96,30 @@ def enrolment(index: int, statement: bytes, officer: OfficerKeys) -> EnrolmentRe
     return EnrolmentRequest(index, statement, authentication, signing)
 
 
-async def test_an_officer_is_enrolled_and_renewed_and_the_node_certified(between: Between) -> None:
+async def test_an_officer_is_enrolled_and_renewed_and_the_node_certified(
+    between: Between, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Enrolment, renewal and a node's certificate, each for an entry of the log; the journal lists the officer's."""
+    monkeypatch.setattr(issue, "OFFICER_LIFE", timedelta(days=30))
     officer, new, tls = OfficerKeys("petrov"), OfficerKeys("petrov"), keys.generate_p256()
     async with between.node() as issuer:
         index, statement = await between.invite("petrov")
         between.cosign()
         issued = await issuer.enrol(enrolment(index, statement, officer))
         assert await issuer.enrol(enrolment(index, statement, officer)) == issued
+        confirmed = await between.log(
+            log_entries.officer_confirmed(
+                actor="os-user:root",
+                authentication_certificate_sha256=sha256(issued.authentication).digest(),
+                signing_certificate_sha256=sha256(issued.signing).digest(),
+            )
+        )
         asked = between.asking.statements[between.asking.ask_renewal(new)]
         entry = log_entries.officer_renewal(actor=str(new.id), request_sha256=sha256(asked).digest())
         index = await between.log(entry)
         between.cosign()
         signature = statements.sign_renewal(officer.signing, asked)
-        renewed = await issuer.renew(RenewalRequest(index, asked, issued.signing, signature))
+        renewed = await issuer.renew(RenewalRequest(index, asked, issued.signing, signature, confirmed))
         digest = keys.fingerprint(tls.public_key())
         index = await between.log(log_entries.key_announced(actor="os-user:root", key_sha256=digest, kind="tls"))
         between.cosign()

@@ -17,7 +17,7 @@ from typing import Any, Final
 from paiza.core.v1 import enrolment_pb2, log_pb2
 from paiza.issuer.v1 import issuer_pb2
 from paiza_node.ops.issuer.issue import Issuer
-from paiza_node.ops.issuer.journal import Journal, begin_journal
+from paiza_node.ops.issuer.journal import Issued, Journal, begin_journal
 from paiza_register import RegisterReader, roles
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.publication import publication
@@ -197,8 +197,20 @@ class Asking:
             ),
         )
 
-    def renewal(self, index: int, old: OfficerKeys, certificate: bytes) -> issuer_pb2.IssueOfficerRequest:
-        """Ask for new certificates, signed with the old key."""
+    def confirm(self, issued: Issued) -> int:
+        """Log the confirmation of a pair; return the index of its entry."""
+        authentication, signing = (sha256(each).digest() for each in issued.certificates)
+        entry = log_entries.officer_confirmed(
+            actor="os-user:root",
+            authentication_certificate_sha256=authentication,
+            signing_certificate_sha256=signing,
+        )
+        return self.log.append(entry, self.now)
+
+    def renewal(
+        self, index: int, old: OfficerKeys, certificate: bytes, confirmed: int | None = None
+    ) -> issuer_pb2.IssueOfficerRequest:
+        """Ask for new certificates, signed with the old key; ``confirmed`` is the entry that confirmed the old pair."""
         statement = self.statements[index]
         return issuer_pb2.IssueOfficerRequest(
             entry=self.witnessed(index),
@@ -206,6 +218,7 @@ class Asking:
                 statement=statement,
                 signing_certificate=certificate,
                 signature=statements.sign_renewal(old.signing, statement),
+                confirmed=None if confirmed is None else self.witnessed(confirmed).proven,
             ),
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from paiza.issuer.v1 import issuer_pb2
+from paiza_node.ops.issuer import issue
 from paiza_node.ops.issuer import journal as journals
 from paiza_node.ops.issuer.issue import OFFICER_LIFE
 from paiza_wire.errors import PaizaError
@@ -216,6 +217,51 @@ def test_an_administrators_signature_is_demanded_where_one_is_configured(tmp_pat
     asking.issuer.issue_officer(asking.enrolment(index, officer, [statements.sign_invitation(second, statement)]))
 
 
+def test_a_statement_is_used_once(tmp_path: Path, world: World) -> None:
+    """One signature of an administrator is one issue: the same statement in a second entry gives nothing."""
+    administrator = keys.generate_p256()
+    asking = Asking(tmp_path, [administrator], world)
+    index = asking.invite("petrov")
+    signatures = [statements.sign_invitation(administrator, asking.statements[index])]
+    asking.issuer.issue_officer(asking.enrolment(index, OfficerKeys("petrov"), signatures))
+    again = asking.invite("petrov")
+    assert asking.statements[again] == asking.statements[index]
+    assert refused(asking, asking.enrolment(again, OfficerKeys("petrov"), signatures)) == "already_issued"
+    asking.start()
+    assert refused(asking, asking.enrolment(again, OfficerKeys("petrov"), signatures)) == "already_issued"
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates end within a month from the beginning."""
+    monkeypatch.setattr(issue, "OFFICER_LIFE", timedelta(days=30))
+
+
+def test_an_early_renewal_is_refused(asking: Asking) -> None:
+    """A node in other hands cannot have certificates renewed again and again from the first day on."""
+    old = OfficerKeys("petrov")
+    held = asking.issuer.issue_officer(asking.enrolment(asking.invite("petrov"), old))
+    index = asking.ask_renewal(OfficerKeys("petrov"))
+    request = asking.renewal(index, old, held.certificates[1], asking.confirm(held))
+    assert refused(asking, request) == "renewal_early"
+
+
+@pytest.mark.usefixtures("ending")
+def test_certificates_that_nobody_confirmed_are_not_renewed(asking: Asking) -> None:
+    """The confirmation of this very pair is proven: none, another entry, or another officer's does not do."""
+    old, other = OfficerKeys("petrov"), OfficerKeys("sidorov")
+    held = asking.issuer.issue_officer(asking.enrolment(asking.invite("petrov"), old))
+    theirs = asking.issuer.issue_officer(asking.enrolment(asking.invite("sidorov"), other))
+    index = asking.ask_renewal(OfficerKeys("petrov"))
+    for confirmed in (None, index, asking.confirm(theirs)):
+        request = asking.renewal(index, old, held.certificates[1], confirmed)
+        assert refused(asking, request) == "officer_unconfirmed"
+    request = asking.renewal(index, old, held.certificates[1], asking.confirm(held))
+    request.renewal.confirmed.inclusion_hashes[0] = bytes(32)
+    assert refused(asking, request) == "bad_proof"
+
+
+@pytest.mark.usefixtures("ending")
 def test_a_renewal_is_signed_with_the_certified_key(asking: Asking) -> None:
     """The officer's present signing key signs for new keys; the authentication key, or a stranger's, does not."""
     old, new = OfficerKeys("petrov"), OfficerKeys("petrov")
@@ -223,7 +269,8 @@ def test_a_renewal_is_signed_with_the_certified_key(asking: Asking) -> None:
     index = asking.ask_renewal(new)
     assert refused(asking, asking.renewal(index, new, held.certificates[1])) == "bad_signature"
     assert refused(asking, asking.renewal(index, old, held.certificates[0])) == "bad_certificate"
-    renewed = asking.issuer.issue_officer(asking.renewal(index, old, held.certificates[1]))
+    confirmed = asking.confirm(held)
+    renewed = asking.issuer.issue_officer(asking.renewal(index, old, held.certificates[1], confirmed))
     assert renewed.kind == "renewal"
     assert renewed.id == held.id
     again = asking.ask_renewal(OfficerKeys("petrov"))
