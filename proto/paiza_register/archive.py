@@ -208,7 +208,7 @@ def _make_folders(folder: Path) -> None:
     """Create a folder and its parents; the name of each new folder is on disk before anything is written into it."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
-        each.mkdir(exist_ok=True)
+        each.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(each.parent)
 
 

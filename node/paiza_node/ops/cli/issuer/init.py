@@ -136,7 +136,9 @@ def command(
             socket=json.dumps(socket, ensure_ascii=False),
             socket_group=json.dumps(socket_group),
         )
-        (building / "issuer.toml").write_text(text, "utf-8")
+        settings = building / "issuer.toml"
+        settings.touch(mode=0o600)
+        settings.write_text(text, "utf-8")
         begin_journal(building / "journal.jsonl")
         building.rename(target)  # replaces an empty folder; nothing is there before everything is
     except BaseException:

@@ -107,7 +107,8 @@ def test_people_compare_the_first_root(
     assert make(founded, tmp_path / "issuer") == 0
     made = load_settings(tmp_path / "issuer/issuer.toml")
     assert made.root_sha256 == root.first_digest
-    assert (tmp_path / "issuer").stat().st_mode & 0o077 == 0
+    every = [tmp_path / "issuer", *(tmp_path / "issuer").rglob("*")]
+    assert [each for each in every if each.stat().st_mode & 0o077] == []
     assert shown(capsys, tmp_path / "issuer")["issued"] == []
 
 
