@@ -67,6 +67,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     """Run every check; one that cannot be made is a failure, and the others are made nevertheless."""
     status = _status(config)
     yield from _guarded(N_("node"), lambda: _running(config, status))
+    yield from _guarded(N_("issuer"), lambda: machine.check_issuer(config))
     yield from _guarded(N_("data folder"), lambda: machine.check_data_folder(config))
     try:
         reader, register = last_register(config)

@@ -81,6 +81,8 @@ def _labels() -> Labels:
 def explained(error: PaizaError) -> NodeStopped:
     """Return the explanation of a reason code and the remedy, from the registry of reason codes."""
     what, remedy = sentences(error.reason)
+    if error.reason == "node_unreachable":  # the registry speaks to officers; here the operator is asked
+        remedy = N_("Start it: paiza-node run. If it runs, name its node.toml with --config, and run this as its user.")
     return NodeStopped(error.reason, what=what, where="{detail}", remedy=remedy, detail=error.detail)
 
 

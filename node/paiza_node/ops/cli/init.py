@@ -91,8 +91,9 @@ NEXT: Final = N_(
     "Next:\n"
     "1. Make the member's own keys and its application: paiza-trust apply {folder} --name-ru NAME --name-en NAME "
     "-o {member}.application\n"
-    "2. When the custodians have admitted {member}: paiza-node join FILE --config {folder}/node.toml, then doctor "
-    "and run.\n"
+    "2. When the custodians have admitted {member}: paiza-node join FILE --config {folder}/node.toml, then "
+    "issuer init and issuer run for the issuer, which certifies officers (without one: paiza-trust ca certify), then "
+    "doctor and run.\n"
     "3. Invite your officers: paiza-node officer invite NAME --role ROLE --unit UNIT --config {folder}/node.toml\n"
     "Keep {folder}/keys safe: a lost log key ends this log, a lost encryption seed what was encrypted for it."
 )

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ DAYS_OF_GROWTH: Final = 30
 OLD_QUEUE: Final = timedelta(hours=1)
 STUCK_QUEUE: Final = timedelta(hours=24)
 LONG_UNWITNESSED: Final = timedelta(minutes=10)  # a log is cosigned within seconds if its witnesses answer
+ISSUER_SECONDS: Final = 5.0  # it listens on this machine
 TAIL_ENTRIES: Final = 4096  # last entries that are re-hashed; `verify` checks all
 
 
@@ -303,6 +305,27 @@ def check_data_folder(config: Config) -> Iterator[Check]:
         yield warn(name, N_("Other users can list {path}."), N_("chmod 700 {path}"), path=folder)
     else:
         yield ok(name, N_("{path} is accessible to the node's user only."), path=folder)
+
+
+def check_issuer(config: Config) -> Iterator[Check]:
+    """Check that the issuer listens at its socket, if one is configured."""
+    name = N_("issuer")
+    if config.issuer_socket is None:
+        return
+    try:
+        with socket.socket(socket.AF_UNIX) as issuer:
+            issuer.settimeout(ISSUER_SECONDS)
+            issuer.connect(os.fspath(config.issuer_socket))
+    except OSError as error:
+        yield warn(
+            name,
+            N_("It does not answer at {path}: {error}. No officer can enrol, and no certificate is renewed."),
+            N_("Start it: paiza-node issuer run. If it runs, compare issuer_socket with socket in issuer.toml."),
+            path=config.issuer_socket,
+            error=error.strerror or str(error),
+        )
+    else:
+        yield ok(name, N_("It answers at {path}."), path=config.issuer_socket)
 
 
 Look = Callable[[], Iterator[Check]]
