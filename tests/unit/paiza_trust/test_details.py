@@ -20,6 +20,7 @@ READ = (
     "proto/paiza_register/register_file.py",
     "proto/paiza_wire/identity/certificate_profiles.py",
     "proto/paiza_wire/identity/certificates.py",
+    "proto/paiza_wire/identity/invitations.py",
     "proto/paiza_wire/identity/key_files.py",
     "proto/paiza_wire/identity/tokens.py",
     "client/paiza_officer/*.py",
