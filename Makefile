@@ -41,7 +41,7 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test explore simulate faults kill attachments conformance membership calendar lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test system explore simulate faults kill attachments conformance membership calendar lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
 	@echo "make setup | test | explore | simulate | faults | kill | attachments | conformance | membership | calendar | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
@@ -79,8 +79,13 @@ $(READY): $(LOCKED) pyproject.toml hatch_build.py $(CATALOGUES)
 explore: setup
 	PAIZA_EXPLORE=1 $(if $(SEED),PAIZA_EXPLORE_SEED=$(SEED)) $(BIN)/python -m pytest -n 2 tests/unit/paiza_domain/workflows/test_exploration.py
 
+# All tests but those of whole programs, which `make system` runs.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(or $(PYTEST_ARGS),--ignore=tests/system)
+
+# Federations of real processes, with the programs as people call them; they are killed, cut off and attacked: minutes.
+system: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
 
 # Every write, rename and fsync of the commit path fails once, in every way, and calls of whole nodes do: an hour.
 faults: setup
