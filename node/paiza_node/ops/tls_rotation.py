@@ -13,6 +13,7 @@ them may be the stolen one.
 
 import re
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -120,8 +121,18 @@ def former_certificates(config: Config, now: datetime) -> list[bytes]:
 
     Without those of the present key: a revocation would end that too. NodeStopped if the file cannot be read.
     """
+    return of_other_keys(config, _kept(config, now), now)
+
+
+def of_other_keys(config: Config, issued: Iterable[bytes], now: datetime) -> list[bytes]:
+    """Return those certificates (DER) that have not expired and are not of the present key."""
     present = certified_key(node_certificate_file(config), config.keys / TLS_CERTIFICATE)
-    return [each for each in _kept(config, now) if keys.fingerprint(p256_key(load_certificate(each))) != present]
+    found = [(each, load_certificate(each)) for each in issued]
+    return [
+        der
+        for der, certificate in found
+        if certificate.not_valid_after_utc > now and keys.fingerprint(p256_key(certificate)) != present
+    ]
 
 
 def _kept(config: Config, now: datetime) -> list[bytes]:

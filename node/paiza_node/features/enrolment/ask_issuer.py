@@ -88,21 +88,29 @@ class AskIssuer:
             return response.certificate
 
     async def issued(self) -> list[IssuedOfficer]:
-        """Return all that the issuer's journal names, oldest first."""
-        found: list[IssuedOfficer] = []
+        """Return all officers' certificates that the issuer's journal names, oldest first."""
+        return [
+            IssuedOfficer(
+                officer=each.officer_id,
+                certificates=OfficerCertificates(each.authentication_certificate, each.signing_certificate),
+                statement=each.statement,
+                renewed=each.renewed,
+                issued_time=each.issued_time.ToDatetime(tzinfo=UTC),
+            )
+            for each in await self._journal()
+            if not each.node_certificate
+        ]
+
+    async def node_certificates(self) -> list[bytes]:
+        """Return the node certificates (DER) that the issuer's journal names, oldest first."""
+        return [each.node_certificate for each in await self._journal() if each.node_certificate]
+
+    async def _journal(self) -> list[issuer_pb2.IssuedCertificates]:
+        found: list[issuer_pb2.IssuedCertificates] = []
         request = issuer_pb2.ListIssuedRequest()
         while True:
             page: issuer_pb2.ListIssuedResponse = await self._channel.call("ListIssued", request)
-            found.extend(
-                IssuedOfficer(
-                    officer=each.officer_id,
-                    certificates=OfficerCertificates(each.authentication_certificate, each.signing_certificate),
-                    statement=each.statement,
-                    renewed=each.renewed,
-                    issued_time=each.issued_time.ToDatetime(tzinfo=UTC),
-                )
-                for each in page.issued
-            )
+            found.extend(page.issued)
             if not page.next_page_token:
                 return found
             request.page_token = page.next_page_token

@@ -82,4 +82,7 @@ class Issuer(Protocol):
         """Issue a node certificate (DER) for a KEY_ANNOUNCED entry of the kind "tls" and a signing request (DER)."""
 
     async def issued(self) -> list[IssuedOfficer]:
-        """Return all that the issuer's journal names, oldest first."""
+        """Return all officers' certificates that the issuer's journal names, oldest first."""
+
+    async def node_certificates(self) -> list[bytes]:
+        """Return the node certificates (DER) that the issuer's journal names, oldest first."""

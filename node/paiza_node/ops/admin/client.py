@@ -107,6 +107,12 @@ class AdminClient:
         response: rotation_pb2.CertifyKeyResponse = self._call(self._rotation.CertifyKey, asked)
         return response.certificate
 
+    def node_certificates(self) -> list[bytes]:
+        """Return the node certificates (DER) that the member's issuer issued, oldest first."""
+        request = rotation_pb2.GetNodeCertificatesRequest()
+        response: rotation_pb2.GetNodeCertificatesResponse = self._call(self._rotation.GetNodeCertificates, request)
+        return list(response.certificates)
+
     def submit_announcement(self, data: bytes) -> rotation_pb2.SubmitAnnouncementResponse:
         """Hand a signed proposal to the node; return what became of it."""
         request = rotation_pb2.SubmitAnnouncementRequest(data=data)

@@ -69,6 +69,13 @@ class RotationService(Service):
         )
         return rotation_pb2.CertifyKeyResponse(certificate=certificate)
 
+    async def get_node_certificates(
+        self, _request: rotation_pb2.GetNodeCertificatesRequest
+    ) -> rotation_pb2.GetNodeCertificatesResponse:
+        if self._issuer is None:
+            return rotation_pb2.GetNodeCertificatesResponse()
+        return rotation_pb2.GetNodeCertificatesResponse(certificates=await self._issuer.node_certificates())
+
     async def submit_announcement(
         self, request: rotation_pb2.SubmitAnnouncementRequest
     ) -> rotation_pb2.SubmitAnnouncementResponse:

@@ -36,6 +36,10 @@ NODE_LIFE: Final = timedelta(days=365)
 """Life of a node certificate."""
 
 
+MAX_NODES: Final = 4
+"""Node certificates in a day: a key is renewed once a year, or once after a theft."""
+
+
 class Issuer:
     """The CAs of one member, and what it takes to use them."""
 
@@ -95,7 +99,16 @@ class Issuer:
             register, now = self._register(), self._clock()
             entry = checks.proven_entry(request.entry, register, self._member, self.journal.known, now)
             order = checks.node(entry, request.request, register, self._member)
+            if checks.earlier(self.journal, entry, order) is None:
+                self._check_pace(now)
             return self._issued(entry, order, register, now)
+
+    def _check_pace(self, now: datetime) -> None:
+        """Raise Unavailable("busy") if nodes got their certificates of a day: a thief of the node stores up few."""
+        recent = [each for each in self.journal.lines if each.kind == "node" and each.time > now - timedelta(days=1)]
+        if len(recent) >= MAX_NODES:
+            free = recent[-MAX_NODES].time + timedelta(days=1) - now
+            raise Unavailable("busy", f"{MAX_NODES} node certificates were issued within a day", free.total_seconds())
 
     def _register(self) -> Register:
         # 1.

@@ -55,25 +55,21 @@ class IssuerService(Service):
 
     async def list_issued(self, request: issuer_pb2.ListIssuedRequest) -> issuer_pb2.ListIssuedResponse:
         (begin,) = paging.numbers_of(request, 1) or (0,)
-        found = [each for each in self._issuer.journal.lines if each.kind != "node"]
+        found = self._issuer.journal.lines
         end = begin + paging.page_size(request)
         return issuer_pb2.ListIssuedResponse(
-            issued=[_officer(each) for each in found[begin:end]],
+            issued=[_shown(each) for each in found[begin:end]],
             next_page_token=paging.token_of(end) if end < len(found) else "",
         )
 
 
-def _officer(issued: Issued) -> issuer_pb2.IssuedCertificates:
-    authentication, signing = issued.certificates
-    shown = issuer_pb2.IssuedCertificates(
-        officer_id=issued.id,
-        statement=issued.statement,
-        renewed=issued.kind == "renewal",
-        authentication_certificate=authentication,
-        signing_certificate=signing,
-        log_origin=issued.log.origin,
-        log_index=issued.index,
-    )
+def _shown(issued: Issued) -> issuer_pb2.IssuedCertificates:
+    shown = issuer_pb2.IssuedCertificates(log_origin=issued.log.origin, log_index=issued.index)
+    if issued.kind == "node":
+        (shown.node_certificate,) = issued.certificates
+    else:
+        shown.officer_id, shown.statement, shown.renewed = issued.id, issued.statement, issued.kind == "renewal"
+        shown.authentication_certificate, shown.signing_certificate = issued.certificates
     shown.issued_time.FromDatetime(issued.time)
     return shown
 

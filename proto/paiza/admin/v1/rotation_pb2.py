@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/admin/v1/rotation.proto\x12\x0epaiza.admin.v1\x1a\x1apaiza/core/v1/access.proto\"\x0f\n\rReloadRequest\"\x8f\x01\n\x0eReloadResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x08\x12\x17\n\x0f\x65ncryption_keys\x18\x02 \x03(\x0c\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\x08\x12\x0f\n\x07ignored\x18\x04 \x03(\t\x12.\n\x07refusal\x18\x05 \x01(\x0b\x32\x1d.paiza.admin.v1.ReloadRefusal\"L\n\rReloadRefusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\r\n\x05where\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"6\n\x12\x41nnounceKeyRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\nkey_sha256\x18\x02 \x01(\x0c\"$\n\x13\x41nnounceKeyResponse\x12\r\n\x05index\x18\x01 \x01(\x04\"$\n\x11\x43\x65rtifyKeyRequest\x12\x0f\n\x07request\x18\x01 \x01(\x0c\")\n\x12\x43\x65rtifyKeyResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\")\n\x19SubmitAnnouncementRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"^\n\x1aSubmitAnnouncementResponse\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\x0c\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x11\n\twaits_for\x18\x03 \x03(\t2\x94\x03\n\x0fRotationService\x12O\n\x06Reload\x12\x1d.paiza.admin.v1.ReloadRequest\x1a\x1e.paiza.admin.v1.ReloadResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12^\n\x0b\x41nnounceKey\x12\".paiza.admin.v1.AnnounceKeyRequest\x1a#.paiza.admin.v1.AnnounceKeyResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12[\n\nCertifyKey\x12!.paiza.admin.v1.CertifyKeyRequest\x1a\".paiza.admin.v1.CertifyKeyResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12s\n\x12SubmitAnnouncement\x12).paiza.admin.v1.SubmitAnnouncementRequest\x1a*.paiza.admin.v1.SubmitAnnouncementResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/admin/v1/rotation.proto\x12\x0epaiza.admin.v1\x1a\x1apaiza/core/v1/access.proto\"\x0f\n\rReloadRequest\"\x8f\x01\n\x0eReloadResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x08\x12\x17\n\x0f\x65ncryption_keys\x18\x02 \x03(\x0c\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\x08\x12\x0f\n\x07ignored\x18\x04 \x03(\t\x12.\n\x07refusal\x18\x05 \x01(\x0b\x32\x1d.paiza.admin.v1.ReloadRefusal\"L\n\rReloadRefusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\r\n\x05where\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"6\n\x12\x41nnounceKeyRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\nkey_sha256\x18\x02 \x01(\x0c\"$\n\x13\x41nnounceKeyResponse\x12\r\n\x05index\x18\x01 \x01(\x04\"$\n\x11\x43\x65rtifyKeyRequest\x12\x0f\n\x07request\x18\x01 \x01(\x0c\")\n\x12\x43\x65rtifyKeyResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\"\x1c\n\x1aGetNodeCertificatesRequest\"3\n\x1bGetNodeCertificatesResponse\x12\x14\n\x0c\x63\x65rtificates\x18\x01 \x03(\x0c\")\n\x19SubmitAnnouncementRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"^\n\x1aSubmitAnnouncementResponse\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\x0c\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\x12\x11\n\twaits_for\x18\x03 \x03(\t2\x8c\x04\n\x0fRotationService\x12O\n\x06Reload\x12\x1d.paiza.admin.v1.ReloadRequest\x1a\x1e.paiza.admin.v1.ReloadResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12^\n\x0b\x41nnounceKey\x12\".paiza.admin.v1.AnnounceKeyRequest\x1a#.paiza.admin.v1.AnnounceKeyResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12[\n\nCertifyKey\x12!.paiza.admin.v1.CertifyKeyRequest\x1a\".paiza.admin.v1.CertifyKeyResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12v\n\x13GetNodeCertificates\x12*.paiza.admin.v1.GetNodeCertificatesRequest\x1a+.paiza.admin.v1.GetNodeCertificatesResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x12s\n\x12SubmitAnnouncement\x12).paiza.admin.v1.SubmitAnnouncementRequest\x1a*.paiza.admin.v1.SubmitAnnouncementResponse\"\x06\x8a\xb5\x18\x02\x08\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATIONSERVICE'].methods_by_name['AnnounceKey']._serialized_options = b'\212\265\030\002\010\004'
   _globals['_ROTATIONSERVICE'].methods_by_name['CertifyKey']._loaded_options = None
   _globals['_ROTATIONSERVICE'].methods_by_name['CertifyKey']._serialized_options = b'\212\265\030\002\010\004'
+  _globals['_ROTATIONSERVICE'].methods_by_name['GetNodeCertificates']._loaded_options = None
+  _globals['_ROTATIONSERVICE'].methods_by_name['GetNodeCertificates']._serialized_options = b'\212\265\030\002\010\004'
   _globals['_ROTATIONSERVICE'].methods_by_name['SubmitAnnouncement']._loaded_options = None
   _globals['_ROTATIONSERVICE'].methods_by_name['SubmitAnnouncement']._serialized_options = b'\212\265\030\002\010\004'
   _globals['_RELOADREQUEST']._serialized_start=77
@@ -54,10 +56,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CERTIFYKEYREQUEST']._serialized_end=448
   _globals['_CERTIFYKEYRESPONSE']._serialized_start=450
   _globals['_CERTIFYKEYRESPONSE']._serialized_end=491
-  _globals['_SUBMITANNOUNCEMENTREQUEST']._serialized_start=493
-  _globals['_SUBMITANNOUNCEMENTREQUEST']._serialized_end=534
-  _globals['_SUBMITANNOUNCEMENTRESPONSE']._serialized_start=536
-  _globals['_SUBMITANNOUNCEMENTRESPONSE']._serialized_end=630
-  _globals['_ROTATIONSERVICE']._serialized_start=633
-  _globals['_ROTATIONSERVICE']._serialized_end=1037
+  _globals['_GETNODECERTIFICATESREQUEST']._serialized_start=493
+  _globals['_GETNODECERTIFICATESREQUEST']._serialized_end=521
+  _globals['_GETNODECERTIFICATESRESPONSE']._serialized_start=523
+  _globals['_GETNODECERTIFICATESRESPONSE']._serialized_end=574
+  _globals['_SUBMITANNOUNCEMENTREQUEST']._serialized_start=576
+  _globals['_SUBMITANNOUNCEMENTREQUEST']._serialized_end=617
+  _globals['_SUBMITANNOUNCEMENTRESPONSE']._serialized_start=619
+  _globals['_SUBMITANNOUNCEMENTRESPONSE']._serialized_end=713
+  _globals['_ROTATIONSERVICE']._serialized_start=716
+  _globals['_ROTATIONSERVICE']._serialized_end=1240
 # @@protoc_insertion_point(module_scope)

@@ -206,6 +206,47 @@ class CertifyKeyResponse(_message.Message):
 Global___CertifyKeyResponse: _TypeAlias = CertifyKeyResponse  # noqa: Y015
 
 @_typing.final
+class GetNodeCertificatesRequest(_message.Message):
+    """Requests the node certificates of the issuer's journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNodeCertificatesRequest: _TypeAlias = GetNodeCertificatesRequest  # noqa: Y015
+
+@_typing.final
+class GetNodeCertificatesResponse(_message.Message):
+    """The node certificates of the issuer's journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """DER, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNodeCertificatesResponse: _TypeAlias = GetNodeCertificatesResponse  # noqa: Y015
+
+@_typing.final
 class SubmitAnnouncementRequest(_message.Message):
     """A proposal with signatures."""
 

@@ -50,6 +50,11 @@ class RotationServiceStub:
                 request_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyRequest.SerializeToString,
                 response_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyResponse.FromString,
                 _registered_method=True)
+        self.GetNodeCertificates = channel.unary_unary(
+                '/paiza.admin.v1.RotationService/GetNodeCertificates',
+                request_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.GetNodeCertificatesRequest.SerializeToString,
+                response_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.GetNodeCertificatesResponse.FromString,
+                _registered_method=True)
         self.SubmitAnnouncement = channel.unary_unary(
                 '/paiza.admin.v1.RotationService/SubmitAnnouncement',
                 request_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.SubmitAnnouncementRequest.SerializeToString,
@@ -82,6 +87,13 @@ class RotationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetNodeCertificates(self, request, context):
+        """Returns the node certificates that the member's issuer issued, those that this node never asked for too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SubmitAnnouncement(self, request, context):
         """Keeps a signed proposal, and publishes it once it is complete: what a member says of itself needs its own key alone.
         """
@@ -106,6 +118,11 @@ def add_RotationServiceServicer_to_server(servicer, server):
                     servicer.CertifyKey,
                     request_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyRequest.FromString,
                     response_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyResponse.SerializeToString,
+            ),
+            'GetNodeCertificates': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNodeCertificates,
+                    request_deserializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.GetNodeCertificatesRequest.FromString,
+                    response_serializer=paiza_dot_admin_dot_v1_dot_rotation__pb2.GetNodeCertificatesResponse.SerializeToString,
             ),
             'SubmitAnnouncement': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitAnnouncement,
@@ -195,6 +212,33 @@ class RotationService:
             '/paiza.admin.v1.RotationService/CertifyKey',
             paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyRequest.SerializeToString,
             paiza_dot_admin_dot_v1_dot_rotation__pb2.CertifyKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNodeCertificates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.admin.v1.RotationService/GetNodeCertificates',
+            paiza_dot_admin_dot_v1_dot_rotation__pb2.GetNodeCertificatesRequest.SerializeToString,
+            paiza_dot_admin_dot_v1_dot_rotation__pb2.GetNodeCertificatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class RotationServiceStub:
     """Logs a new key of the member before it is used; a repeat logs nothing."""
     CertifyKey: _grpc.UnaryUnaryMultiCallable[_rotation_pb2.CertifyKeyRequest, _rotation_pb2.CertifyKeyResponse]
     """Logs the next TLS key, and has it certified by the member's issuer."""
+    GetNodeCertificates: _grpc.UnaryUnaryMultiCallable[_rotation_pb2.GetNodeCertificatesRequest, _rotation_pb2.GetNodeCertificatesResponse]
+    """Returns the node certificates that the member's issuer issued, those that this node never asked for too."""
     SubmitAnnouncement: _grpc.UnaryUnaryMultiCallable[_rotation_pb2.SubmitAnnouncementRequest, _rotation_pb2.SubmitAnnouncementResponse]
     """Keeps a signed proposal, and publishes it once it is complete: what a member says of itself needs its own key alone."""
 
@@ -53,6 +55,8 @@ class RotationServiceAsyncStub(RotationServiceStub):
     """Logs a new key of the member before it is used; a repeat logs nothing."""
     CertifyKey: _aio.UnaryUnaryMultiCallable[_rotation_pb2.CertifyKeyRequest, _rotation_pb2.CertifyKeyResponse]  # type: ignore[assignment]
     """Logs the next TLS key, and has it certified by the member's issuer."""
+    GetNodeCertificates: _aio.UnaryUnaryMultiCallable[_rotation_pb2.GetNodeCertificatesRequest, _rotation_pb2.GetNodeCertificatesResponse]  # type: ignore[assignment]
+    """Returns the node certificates that the member's issuer issued, those that this node never asked for too."""
     SubmitAnnouncement: _aio.UnaryUnaryMultiCallable[_rotation_pb2.SubmitAnnouncementRequest, _rotation_pb2.SubmitAnnouncementResponse]  # type: ignore[assignment]
     """Keeps a signed proposal, and publishes it once it is complete: what a member says of itself needs its own key alone."""
 
@@ -82,6 +86,14 @@ class RotationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rotation_pb2.CertifyKeyResponse, _abc.Awaitable[_rotation_pb2.CertifyKeyResponse]]:
         """Logs the next TLS key, and has it certified by the member's issuer."""
+
+    @_abc_1.abstractmethod
+    def GetNodeCertificates(
+        self,
+        request: _rotation_pb2.GetNodeCertificatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rotation_pb2.GetNodeCertificatesResponse, _abc.Awaitable[_rotation_pb2.GetNodeCertificatesResponse]]:
+        """Returns the node certificates that the member's issuer issued, those that this node never asked for too."""
 
     @_abc_1.abstractmethod
     def SubmitAnnouncement(

@@ -425,7 +425,7 @@ Global___ListIssuedResponse: _TypeAlias = ListIssuedResponse  # noqa: Y015
 
 @_typing.final
 class IssuedCertificates(_message.Message):
-    """An officer's two certificates and what allowed them."""
+    """An officer's two certificates, or a node's one, and what allowed them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -437,10 +437,11 @@ class IssuedCertificates(_message.Message):
     ISSUED_TIME_FIELD_NUMBER: _builtins.int
     LOG_ORIGIN_FIELD_NUMBER: _builtins.int
     LOG_INDEX_FIELD_NUMBER: _builtins.int
+    NODE_CERTIFICATE_FIELD_NUMBER: _builtins.int
     officer_id: _builtins.str
-    """SPIFFE ID of the officer."""
+    """SPIFFE ID of the officer; empty for a node."""
     statement: _builtins.bytes
-    """The serialized InvitationStatement or, of a renewal, RenewalStatement."""
+    """The serialized InvitationStatement or, of a renewal, RenewalStatement; empty for a node."""
     renewed: _builtins.bool
     """True if the statement is a RenewalStatement."""
     authentication_certificate: _builtins.bytes
@@ -451,6 +452,8 @@ class IssuedCertificates(_message.Message):
     """Origin of the log that holds the entry."""
     log_index: _builtins.int
     """Index of the entry."""
+    node_certificate: _builtins.bytes
+    """The node certificate, DER; the officer's two are empty then."""
     @_builtins.property
     def issued_time(self) -> _timestamp_pb2.Timestamp:
         """When they were issued, by the issuer's clock."""
@@ -466,10 +469,11 @@ class IssuedCertificates(_message.Message):
         issued_time: _timestamp_pb2.Timestamp | None = ...,
         log_origin: _builtins.str = ...,
         log_index: _builtins.int = ...,
+        node_certificate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["issued_time", b"issued_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_certificate", b"authentication_certificate", "issued_time", b"issued_time", "log_index", b"log_index", "log_origin", b"log_origin", "officer_id", b"officer_id", "renewed", b"renewed", "signing_certificate", b"signing_certificate", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication_certificate", b"authentication_certificate", "issued_time", b"issued_time", "log_index", b"log_index", "log_origin", b"log_origin", "node_certificate", b"node_certificate", "officer_id", b"officer_id", "renewed", b"renewed", "signing_certificate", b"signing_certificate", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -91,14 +91,15 @@ class IssuerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssueNode(self, request, context):
-        """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer.
+        """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer; at most
+        four in a day ("busy").
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListIssued(self, request, context):
-        """Returns officers' certificates in the order in which they were issued.
+        """Returns all certificates, officers' and nodes', in the order in which they were issued.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

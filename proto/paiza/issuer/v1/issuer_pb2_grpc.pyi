@@ -44,9 +44,11 @@ class IssuerServiceStub:
     keys are answered with the same certificates.
     """
     IssueNode: _grpc.UnaryUnaryMultiCallable[_issuer_pb2.IssueNodeRequest, _issuer_pb2.IssueNodeResponse]
-    """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer."""
+    """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer; at most
+    four in a day ("busy").
+    """
     ListIssued: _grpc.UnaryUnaryMultiCallable[_issuer_pb2.ListIssuedRequest, _issuer_pb2.ListIssuedResponse]
-    """Returns officers' certificates in the order in which they were issued."""
+    """Returns all certificates, officers' and nodes', in the order in which they were issued."""
 
 @_typing.type_check_only
 class IssuerServiceAsyncStub(IssuerServiceStub):
@@ -64,9 +66,11 @@ class IssuerServiceAsyncStub(IssuerServiceStub):
     keys are answered with the same certificates.
     """
     IssueNode: _aio.UnaryUnaryMultiCallable[_issuer_pb2.IssueNodeRequest, _issuer_pb2.IssueNodeResponse]  # type: ignore[assignment]
-    """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer."""
+    """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer; at most
+    four in a day ("busy").
+    """
     ListIssued: _aio.UnaryUnaryMultiCallable[_issuer_pb2.ListIssuedRequest, _issuer_pb2.ListIssuedResponse]  # type: ignore[assignment]
-    """Returns officers' certificates in the order in which they were issued."""
+    """Returns all certificates, officers' and nodes', in the order in which they were issued."""
 
 class IssuerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Node to the issuer of its own member, over a Unix socket. The issuer holds the member's CAs and believes nothing that
@@ -105,7 +109,9 @@ class IssuerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _issuer_pb2.IssueNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_issuer_pb2.IssueNodeResponse, _abc.Awaitable[_issuer_pb2.IssueNodeResponse]]:
-        """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer."""
+        """Issues a node certificate for a KEY_ANNOUNCED entry of the kind "tls". For one entry once, as IssueOfficer; at most
+        four in a day ("busy").
+        """
 
     @_abc_1.abstractmethod
     def ListIssued(
@@ -113,6 +119,6 @@ class IssuerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _issuer_pb2.ListIssuedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_issuer_pb2.ListIssuedResponse, _abc.Awaitable[_issuer_pb2.ListIssuedResponse]]:
-        """Returns officers' certificates in the order in which they were issued."""
+        """Returns all certificates, officers' and nodes', in the order in which they were issued."""
 
 def add_IssuerServiceServicer_to_server(servicer: IssuerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -44,7 +44,7 @@ ISSUED: Final = "tls-next.crt"  # as the issuer answered, before it is checked
 @click.option(
     "--stolen",
     is_flag=True,
-    help=N_("Once the new certificate is in place, revoke all former ones and their keys. This cannot be undone."),
+    help=N_("Once the new certificate is in place, revoke all others and their keys. This cannot be undone."),
 )
 @click.option(
     "--revoke-former",
@@ -115,7 +115,7 @@ def _install(config: Config, file: Path, *, stolen: bool, as_json: bool) -> None
     tls_rotation.settle(config)
     (config.keys / ISSUED).unlink(missing_ok=True)
     former = tls_rotation.former_certificates(config, now)
-    revoked = _revoke(config, former) if stolen else b""
+    revoked = _revoke_all(config, former) if stolen else b""
     counting = [] if stolen else _counting(config, former)
     if as_json:
         done = {"expiry_time": iso(installed.expiry_time), "runs": runs, "register_version": revoked.hex() or None}
@@ -134,13 +134,26 @@ def _install(config: Config, file: Path, *, stolen: bool, as_json: bool) -> None
 
 def _revoke_former(config: Config, *, as_json: bool) -> None:
     former = tls_rotation.former_certificates(config, datetime.now(UTC))
-    revoked = _revoke(config, former)
+    revoked = _revoke_all(config, former)
     if as_json:
         print_json({"register_version": revoked.hex() or None})
     elif revoked:
         _show_revoked(revoked)
     else:
         click.echo(_("No former certificate counts any more."))
+
+
+def _revoke_all(config: Config, former: list[bytes]) -> bytes:
+    """Revoke the former certificates, and those that the issuer issued for other keys; return as `_revoke`.
+
+    A thief who could ask the issuer may have more of them, which this node has never seen.
+    """
+    version = _revoke(config, former)
+    if config.issuer_socket is None:
+        return version
+    with AdminClient(config.admin_socket) as client:
+        issued = tls_rotation.of_other_keys(config, client.node_certificates(), datetime.now(UTC))
+    return _revoke(config, [each for each in issued if each not in former]) or version
 
 
 def _revoke(config: Config, certificates: list[bytes]) -> bytes:

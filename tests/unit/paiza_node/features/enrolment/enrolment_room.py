@@ -116,6 +116,10 @@ class FakeIssuer:
         """Not asked here."""
         raise NotImplementedError
 
+    async def node_certificates(self) -> list[bytes]:
+        """Not asked here."""
+        raise NotImplementedError
+
     def _issue(self, index: int, officer: str, authentication: bytes, signing: bytes) -> OfficerCertificates:
         if self.broken is not None:
             raise self.broken

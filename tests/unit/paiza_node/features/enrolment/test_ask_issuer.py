@@ -124,8 +124,9 @@ async def test_an_officer_is_enrolled_and_renewed_and_the_node_certified(
         index = await between.log(log_entries.key_announced(actor="os-user:root", key_sha256=digest, kind="tls"))
         between.cosign()
         csr = certificates.create_csr(SpiffeId(MEMBER, FEDERATION, "node"), tls)
-        assert await issuer.certify_node(index, csr)
+        certified = await issuer.certify_node(index, csr)
         listed = await issuer.issued()
+        assert await issuer.node_certificates() == [certified]
     assert [each.certificates for each in listed] == [issued, renewed]
     assert [each.renewed for each in listed] == [False, True]
     assert [each.statement for each in listed] == [statement, asked]

@@ -31,6 +31,10 @@ class Issuer:
             raise Unavailable("issuer_unreachable")
         return b"certificate"
 
+    async def node_certificates(self) -> list[bytes]:
+        """Name two, one of which the node never asked for."""
+        return [b"certificate", b"another"]
+
 
 async def test_a_repeat_asks_the_issuer_for_the_same_entry(tmp_path: Path) -> None:
     """The key is announced once, whatever fails after it, and the certificate is logged."""
@@ -47,6 +51,15 @@ async def test_a_repeat_asks_the_issuer_for_the_same_entry(tmp_path: Path) -> No
             log_pb2.LOG_EVENT_KEY_ANNOUNCED,
             log_pb2.LOG_EVENT_NODE_CERTIFIED,
         ]
+
+
+async def test_all_node_certificates_of_the_issuer_are_listed(tmp_path: Path) -> None:
+    """Those that this node never asked for too; none without an issuer."""
+    asked = rotation_pb2.GetNodeCertificatesRequest()
+    with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
+        for issuer, listed in ((Issuer(), [b"certificate", b"another"]), (None, [])):
+            service = RotationService(cast("Any", None), room.ledger, cast("Any", None), cast("Any", issuer))
+            assert list((await service.get_node_certificates(asked)).certificates) == listed
 
 
 async def test_without_an_issuer_the_key_is_certified_by_hand(tmp_path: Path) -> None:

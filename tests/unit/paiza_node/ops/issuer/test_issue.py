@@ -12,7 +12,7 @@ from paiza.issuer.v1 import issuer_pb2
 from paiza_node.ops.issuer import issue
 from paiza_node.ops.issuer import journal as journals
 from paiza_node.ops.issuer.issue import OFFICER_LIFE
-from paiza_wire.errors import PaizaError
+from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate, statements
 from paiza_wire.tlog.cosignatures import quorum
 from tests.unit.paiza_node.ops.issuer.asking import MEMBER, Asking, GrowingLog, OfficerKeys
@@ -360,6 +360,22 @@ def test_a_node_certificate_needs_the_announcement_of_its_key(asking: Asking) ->
     with pytest.raises(PaizaError) as refusal:
         asking.issuer.issue_node(wrong)
     assert refusal.value.reason == "bad_certificate"
+
+
+def test_few_node_certificates_are_issued_in_a_day(asking: Asking) -> None:
+    """A thief of the node stores up four at most; the same request is answered all the same, and a day later others."""
+    made = [keys.generate_p256() for _ in range(issue.MAX_NODES + 1)]
+    entries = [asking.announce(key) for key in made]
+    first, *_ = [
+        asking.issuer.issue_node(asking.certification(index, key))
+        for index, key in zip(entries, made[:-1], strict=False)
+    ]
+    last = asking.certification(entries[-1], made[-1])
+    with pytest.raises(Unavailable, match="busy"):
+        asking.issuer.issue_node(last)
+    assert asking.issuer.issue_node(asking.certification(entries[0], made[0])) == first
+    asking.now += timedelta(days=1)
+    assert asking.issuer.issue_node(last).kind == "node"
 
 
 def test_a_full_disk_does_not_let_an_entry_be_used_twice(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
