@@ -129,12 +129,9 @@ class OwnNode:
         return held
 
     def published(self, held: Held) -> Held:
-        """Return a proposal once the register in force contains it, or as it is when it ended or after a minute.
-
-        One that still waits for signatures is awaited too: others may have signed at their nodes a moment ago.
-        """
+        """Return a complete proposal once the register in force contains it, or as it is after a minute."""
         until = time.monotonic() + PUBLISHED_SECONDS
-        while held.state in {OPEN, COMPLETE} and time.monotonic() < until:
+        while held.state == COMPLETE and time.monotonic() < until:
             time.sleep(PAUSE_SECONDS)
             held = self.find(held.fingerprint.hex())
         return held

@@ -70,13 +70,14 @@ def at(folder: Path, member: str) -> tuple[object, ...]:
     return ("--profile", member, "--keys", folder / member / "trust", "--yes")
 
 
-def waiting(capsys: pytest.CaptureFixture[str], member: str) -> str:
-    """Return the fingerprint of the one proposal that waits for a member, as soon as its node has heard of it."""
+def waiting(capsys: pytest.CaptureFixture[str], member: str, signed: int = 1) -> str:
+    """Return the fingerprint of the one proposal that waits for a member, once its node has so many signatures."""
     until = time.monotonic() + MINUTE_SECONDS
     while time.monotonic() < until:
         code, out, err = run(capsys, "pending", "--profile", member, "--json")
         assert code == 0, err
-        found = [each["sha256"] for each in json.loads(out)["proposals"] if member in each["waits_for"]]
+        proposals = [each for each in json.loads(out)["proposals"] if len(each["signed"]) >= signed]
+        found = [each["sha256"] for each in proposals if member in each["waits_for"]]
         if found:
             (fingerprint,) = found
             return str(fingerprint)
@@ -93,7 +94,7 @@ def test_a_fourth_member_is_admitted_at_three_desks(
     trust("propose", "admit", application, "--threshold", 3, *at(folder, "kaz"))
     trust("sign", waiting(capsys, "tjk"), *at(folder, "tjk"))
     register = folder / "2.register"
-    fingerprint = waiting(capsys, "uzb")
+    fingerprint = waiting(capsys, "uzb", signed=2)
     code, out, err = run(capsys, "sign", fingerprint, *at(folder, "uzb"), "-o", register, "--json")
     assert code == 0, err
     told = json.loads(out)

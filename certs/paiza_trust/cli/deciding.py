@@ -38,15 +38,15 @@ def pending(profile: str | None, *, every: bool, as_json: bool) -> None:
     """List proposals."""
     with own_node.connect(profile) as node:
         held = node.held(every=every)
-        about = [_about(node, each) if place < DESCRIBED else {} for place, each in enumerate(held)]
+        read = [_read(node, each) if place < DESCRIBED else None for place, each in enumerate(held)]
     if as_json:
-        listed = [{**display.held_values(each), "about": said} for each, said in zip(held, about, strict=True)]
+        listed = [{**display.held_values(each), "about": _about(said)} for each, said in zip(held, read, strict=True)]
         display.show_json({"proposals": listed})
         return
     if not held:
         click.echo(_("No proposal waits for signatures."))
-    for each, said in zip(held, about, strict=True):
-        display.show_held(each, said.get(language.current(), ""), node)
+    for each, said in zip(held, read, strict=True):
+        display.show_held(each, said, _about(said).get(language.current(), ""), node)
 
 
 @click.command(
@@ -169,7 +169,7 @@ def ask_and_sign(
 def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool) -> None:
     """Write what was signed, hand it to the own node, and print what became of it.
 
-    The publication of a complete proposal is awaited; with ``output`` that of any, and the register is written.
+    The publication of a complete proposal is awaited; with ``output`` the register is written then.
     """
     held = place.keep(proposal)
     if place.node is None or held is None:
@@ -177,7 +177,7 @@ def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool
         return
     if not as_json:
         display.show_signatures(proposal)
-    if held.state == own_node.COMPLETE or (output is not None and held.state == own_node.OPEN):
+    if held.state == own_node.COMPLETE:
         if not as_json:
             click.echo(_("Waiting up to a minute until it is published."), err=True)
         held = place.node.published(held)
@@ -186,19 +186,29 @@ def keep(proposal: Proposal, place: Place, output: Path | None, *, as_json: bool
     if output is None or held.state != own_node.PUBLISHED:
         if as_json:
             display.show_json(display.held_values(held))
+        elif output is not None:
+            told = _("{file} was not written. Once it is published, write it with: {command}")
+            command = f"paiza-trust export --profile {place.node.profile} -o {output}"
+            click.echo(told.format(file=output, command=command))
         return
     write_register(place.node.register()[1], output, FETCHED, display.held_values(held), as_json=as_json)
 
 
-def _about(node: OwnNode, held: Held) -> dict[str, str]:
-    """Return what a proposal is about, by language; nothing of one whose file or register is no longer at hand."""
+def _read(node: OwnNode, held: Held) -> Proposal | None:
+    """Return a proposal of the list; None if its file or its register is no longer at hand."""
     if not held.size:
-        return {}
+        return None
     try:
-        act = node.read(held).act
+        return node.read(held)
     except Unavailable:
+        return None
+
+
+def _about(proposal: Proposal | None) -> dict[str, str]:
+    """Return what a proposal is about, by language; nothing of one that is not at hand."""
+    if proposal is None:
         return {}
-    return {each: describe.title(act, each, translations(each).gettext) for each in LANGUAGES}
+    return {each: describe.title(proposal.act, each, translations(each).gettext) for each in LANGUAGES}
 
 
 def check_output(output: Path | None, profile: str | None) -> None:

@@ -114,34 +114,51 @@ def show_signatures(proposal: Proposal) -> None:
 def _signers(proposal: Proposal, *, signed: bool) -> list[str]:
     """Return who has signed the main role, or has not; of a member with two keys, which of its custodians."""
     main = proposal.draft.main_role
-    keys, made, base = proposal.draft.signers[main], proposal.signatures.get(main, {}), proposal.act.base
-    members = [member for _key, member in keys.values()]
-    shown = []
-    for keyid, (_key, member) in keys.items():
-        if (keyid in made) is not signed:
-            continue
-        if base is None or members.count(member) == 1:
-            shown.append(member)
-        elif keyid in base.custodians:
-            shown.append(_("{member} (present custodian)").format(member=member))
-        else:
-            shown.append(_("{member} (new custodian)").format(member=member))
-    return shown
+    made = proposal.signatures.get(main, {})
+    return [_signer(proposal, main, keyid) for keyid in proposal.draft.signers[main] if (keyid in made) is signed]
 
 
-def show_held(held: Held, about: str, node: OwnNode) -> None:
-    """Print a proposal of the list: what it is about, who signed, and whether the node's member still has to."""
+def _waiting(proposal: Proposal) -> dict[str, str]:
+    """Return whose keys may still sign a role that lacks signatures, each with its member, sorted."""
+    found: dict[str, str] = {}
+    for role, signers in proposal.draft.signers.items():
+        made = proposal.signatures.get(role, {})
+        for quorum in proposal.draft.quorums[role]:
+            if quorum.missing(made):
+                found |= {_signer(proposal, role, keyid): signers[keyid][1] for keyid in quorum.keys - made.keys()}
+    return dict(sorted(found.items()))
+
+
+def _signer(proposal: Proposal, role: str, keyid: str) -> str:
+    """Return the name of a key that may sign a role: its member, and where that has two, which of its custodians."""
+    keys, base = proposal.draft.signers[role], proposal.act.base
+    member = keys[keyid][1]
+    if base is None or [each for _key, each in keys.values()].count(member) == 1:
+        return member
+    if keyid in base.custodians:
+        return _("{member} (present custodian)").format(member=member)
+    return _("{member} (new custodian)").format(member=member)
+
+
+def show_held(held: Held, proposal: Proposal | None, about: str, node: OwnNode) -> None:
+    """Print a proposal of the list: what it is about, who signed, and whose signature of the node's member it lacks."""
     since, fingerprint = held.received_time.ToDatetime(tzinfo=UTC), held.fingerprint.hex()[:SHOWN_DIGITS]
     kind = {"change": _("a change"), "publication": _("a publication")}.get(held.kind, held.kind)
     click.echo(f"{fingerprint}  {since:%Y-%m-%d %H:%M}  {plain_line(about or kind)}")
     if held.state != own_node.OPEN:
         click.echo(f"    {state_text(held)}")
         return
-    signed, waits_for = (", ".join(members) or _("nobody") for members in (held.signed_by, held.waits_for))
+    signers = list(held.signed_by) if proposal is None else _signers(proposal, signed=True)
+    waiting = {member: member for member in held.waits_for} if proposal is None else _waiting(proposal)
+    signed, waits_for = (", ".join(names) or _("nobody") for names in (signers, waiting))
     counted = _("signed by {signed}; missing: {missing}, of {waits_for}")
     click.echo("    " + plain_line(counted.format(signed=signed, missing=held.missing, waits_for=waits_for)))
-    if node.member in held.waits_for:
+    own = [name for name, member in waiting.items() if member == node.member]
+    if own == [node.member]:
         click.echo("    " + _("It waits for you: {command}").format(command=sign_command(held, node)))
+    elif own:
+        text = _("It waits for {signers}: {command}")
+        click.echo("    " + plain_line(text.format(signers=", ".join(own), command=sign_command(held, node))))
 
 
 def sign_command(held: Held, node: OwnNode) -> str:

@@ -29,6 +29,7 @@ from tests.profiles import FILES
 from tests.unit.paiza_officer.test_profiles import PASSPHRASE, make
 from tests.unit.paiza_trust.ceremony import FEDERATION, FOUNDERS, trust
 from tests.unit.paiza_trust.test_commands import run
+from tests.unit.paiza_trust.test_status import replaced
 
 CALL = channel.call
 
@@ -183,6 +184,8 @@ def test_a_change_is_made_at_the_desks(folder: Path, node: Node, capsys: pytest.
     code, out, _ = run(capsys, "sign", fingerprint, *at(folder, "tjk"), "-o", folder / "2.register")
     assert code == 0
     assert "It waits for more signatures" in out
+    assert f"{folder / '2.register'} was not written." in out
+    assert f"paiza-trust export --profile tjk -o {folder / '2.register'}" in out
     assert not (folder / "2.register").exists()
     assert node.register().members.keys() == set(FOUNDERS)
     code, out, _ = run(capsys, "sign", fingerprint, *at(folder, "uzb"), "-o", folder / "2.register")
@@ -399,3 +402,22 @@ def test_the_key_of_the_officer_is_opened(
         phrase.chmod(0o600)
         monkeypatch.setenv("PAIZA_PASSPHRASE_FILE", str(phrase))
         assert failed(capsys, "pending", "--profile", "kaz-custodian", "--lang", "en") == found
+
+
+def test_a_list_tells_the_present_and_the_new_custodian_apart(
+    folder: Path, node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a member has two keys, it names the one that has signed and the one that it waits for."""
+    replaced(folder)
+    trust("propose", "custodian", folder / "uzb.application", *at(folder, "kaz"))
+    (proposal,) = node.proposals.values()
+    fingerprint = proposal.fingerprint.hex()[:12]
+    trust("sign", fingerprint, *at(folder, "uzb"))
+    code, out, _ = run(capsys, "pending", "--profile", "uzb", "--lang", "en")
+    assert code == 0
+    assert "signed by kaz, uzb (new custodian); missing: 1, of tjk, uzb (present custodian)" in out
+    assert f"It waits for uzb (present custodian): paiza-trust sign {fingerprint} --profile uzb\n" in out
+    _, out, _ = run(capsys, "pending", "--profile", "tjk", "--lang", "en")
+    assert f"It waits for you: paiza-trust sign {fingerprint} --profile tjk\n" in out
+    _, out, _ = run(capsys, "pending", "--profile", "kaz", "--lang", "en")
+    assert "It waits for" not in out
