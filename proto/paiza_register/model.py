@@ -15,7 +15,7 @@ from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import cosignatures
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.cosignatures import Cosignature
-from paiza_wire.tlog.notes import VerifierKey
+from paiza_wire.tlog.notes import VerifierKey, parse_note
 from paiza_wire.tlog.witnessed_time import witnessed_time
 
 _Value = TypeVar("_Value")
@@ -120,6 +120,14 @@ class Member:
         keys = self.keys_of_log(origin)
         abandoned = [key.key for key in self.log_keys if new_at is not None and key.is_abandoned(new_at)]
         return checkpoints.verify(note, keys, origin, abandoned=abandoned)
+
+    def abandoned_since(self, note: bytes, origin: str, at: datetime) -> datetime | None:
+        """Return since when all keys of a log that signed a verified note are abandoned; None if one of them counts."""
+        known = {key.key.key_id: key for key in self.log_keys if key.origin == origin}
+        signed = {each.key_id for each in parse_note(note).signatures if each.name == origin}
+        found = [known[key_id] for key_id in signed & known.keys()]
+        ends = [key.until for key in found if key.until is not None and key.is_abandoned(at)]
+        return max(ends) if ends and len(ends) == len(found) else None
 
 
 @dataclass(frozen=True, slots=True)

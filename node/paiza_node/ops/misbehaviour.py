@@ -1,6 +1,5 @@
 """Misbehaviour of other members' logs: from the running node, else from its database."""
 
-from datetime import datetime
 from typing import Final
 
 from paiza.admin.v1 import admin_pb2
@@ -13,9 +12,7 @@ from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.config import Config
 from paiza_node.ops.language import _
 from paiza_node.ops.offline import read_only
-from paiza_register import Member
 from paiza_wire.errors import PaizaError, Unavailable
-from paiza_wire.tlog.notes import parse_note
 
 WORDS: Final = {
     FORKED: N_("forked"),
@@ -50,12 +47,3 @@ def open_reasons(config: Config) -> dict[str, list[str]]:
         found, _runs = recorded(config)
         open_ones = [each for each in found if not each.HasField("ended_time")]
         return {each.member: [other.reason for other in open_ones if other.member == each.member] for each in open_ones}
-
-
-def abandoned_since(member: Member, origin: str, note: bytes, now: datetime) -> datetime | None:
-    """Return since when all keys of a log that signed this note have been abandoned; None if one of them counts."""
-    known = {key.key.key_id: key for key in member.log_keys if key.origin == origin}
-    signed = {each.key_id for each in parse_note(note).signatures if each.name == origin}
-    keys = [known[key_id] for key_id in signed & known.keys()]
-    ends = [key.until for key in keys if key.until is not None and key.is_abandoned(now)]
-    return max(ends) if ends and len(ends) == len(keys) else None

@@ -228,6 +228,22 @@ class Ledger:
         with self._lock:
             return self._tree.root(size)
 
+    def size_before(self, time: datetime) -> int | None:
+        """Return how many entries are earlier than this time; None if no entry is of this time or later.
+
+        Blocking. Entries that are retired count as earlier.
+        """
+        first, end = 0, self._checkpoint.size
+        with self._store.reads() as reads:
+            while first < end:
+                middle = (first + end) // 2
+                found = log_store.entries_at(reads, [middle])
+                if found and receipts.parse_entry(found[0].entry).entry_time.ToDatetime(tzinfo=UTC) >= time:
+                    end = middle
+                else:
+                    first = middle + 1
+        return None if first == self._checkpoint.size else first
+
     def close(self) -> None:
         """Finish the waiting work, then end the thread."""
         self._waiting.put((LAST, next(self._numbers), None))

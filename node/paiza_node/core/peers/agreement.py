@@ -115,12 +115,10 @@ class LogAgreement:
         response = await self._channel.call(HANDSHAKE, request)
         self._note_answer(sent, began, response)
         own = self._register_cache.current.active_member(self._own_member)
-        if response.known_checkpoint:
-            known = _own_checkpoint(own, response.known_checkpoint)
+        known = await asyncio.to_thread(self._shown, own, response.known_checkpoint)
+        if known is not None:
             await asyncio.to_thread(self._check_not_rolled_back, known)
-            self._assumed = known.size
-        else:
-            self._assumed = 0
+        self._assumed = known.size if known is not None else 0
         self.compared.set()
         self._health.answered(self._clock())
         self._register_cache.note_state(self._channel.member, response.register_state)
@@ -204,6 +202,21 @@ class LogAgreement:
     def _check_active(self) -> None:
         """Raise unless the register in force names the peer as active."""
         self._register_cache.current.active_member(self._channel.member)
+
+    def _shown(self, own: Member, note: bytes) -> VerifiedCheckpoint | None:
+        """Return the checkpoint of our log that the peer shows; None if it shows none, or one that is not ours.
+
+        A key that we have abandoned may be in other hands. What it alone signed beyond the size that our log had when
+        it was abandoned is not ours: that must not stop this node.
+        """
+        if not note:
+            return None
+        known = _own_checkpoint(own, note)
+        end = own.abandoned_since(note, own.origin, self._clock())
+        if end is None or (largest := self._ledger.size_before(end)) is None or known.size <= largest:
+            return known
+        log.critical("abandoned_key_used", peer=self._channel.member, size=known.size, largest=largest)
+        return None
 
     def _check_not_rolled_back(self, known: VerifiedCheckpoint) -> None:
         """Stop if our log is not consistent with what the peer holds of it: it is old, or has another history."""

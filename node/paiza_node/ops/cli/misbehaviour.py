@@ -17,7 +17,7 @@ from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.language import _, number_text
-from paiza_node.ops.misbehaviour import WORDS, abandoned_since, recorded
+from paiza_node.ops.misbehaviour import WORDS, recorded
 from paiza_node.ops.offline import known_register
 from paiza_node.ops.terminal import iso, print_facts, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
@@ -152,7 +152,7 @@ def _known(number: int) -> Iterator[None]:
 def _abandoned_since(config: Config, each: admin_pb2.Misbehaviour, note: bytes) -> datetime | None:
     _reader, register = known_register(config)
     member = register.described.get(each.member)
-    return None if member is None or not note else abandoned_since(member, each.origin, note, datetime.now(UTC))
+    return None if member is None or not note else member.abandoned_since(note, each.origin, datetime.now(UTC))
 
 
 def _proof_file(config: Config, each: admin_pb2.Misbehaviour) -> bytes:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paiza_node.ops.misbehaviour import abandoned_since
 from paiza_register import LogKey, Member
 from paiza_wire.identity import MemberAuthority, keys
 from paiza_wire.tlog import checkpoint
@@ -38,5 +37,5 @@ def test_a_note_of_abandoned_keys_alone_is_named(signers: tuple[SignerKey, ...],
     listed = (named(FIRST, END), named(SECOND, END + timedelta(days=1)), named(THIRD, None))
     member = Member("tjk", {}, "active", MemberAuthority("tjk", "paiza.example", (), ()), (), listed, (), (), 1)
     note = checkpoint.sign(HEAD, *signers)
-    assert abandoned_since(member, ORIGIN, note, END + timedelta(days=2)) == since
-    assert abandoned_since(member, ORIGIN, note, END - timedelta(days=1)) is None
+    assert member.abandoned_since(note, ORIGIN, END + timedelta(days=2)) == since
+    assert member.abandoned_since(note, ORIGIN, END - timedelta(days=1)) is None

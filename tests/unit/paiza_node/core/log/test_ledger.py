@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -282,3 +283,18 @@ def test_proofs_are_made_while_every_reader_holds_its_connection(store: FailingS
             readers.enter_context(store.reads())
         (hashes,) = ledger.prove([0], ledger.checkpoint.size)
     assert hashes
+
+
+async def test_size_before_a_time(store: FailingStore, file: CheckpointInMemory) -> None:
+    """The entries before a time are counted, as far as a later entry shows that the log went on after it."""
+    begin = datetime(2026, 11, 3, tzinfo=UTC)
+    now = begin
+    ledger = Ledger(store, LogSigner([SIGNER]), file, lambda: bytes(32), lambda: now)
+    try:
+        assert ledger.size_before(begin) is None
+        for hour in range(5):
+            now = begin + timedelta(hours=hour)
+            await ledger.commit(note_down(f"a{hour}"))
+        assert [ledger.size_before(begin + timedelta(hours=hour)) for hour in range(-1, 6)] == [0, 0, 1, 2, 3, 4, None]
+    finally:
+        ledger.close()
