@@ -6,6 +6,7 @@ requester does not return stay lost, and so does a hold that never answered a re
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -29,12 +30,13 @@ RESTORED_TEXT: Final = "Set after the backup, as the answer to a request to eras
 log = structlog.get_logger("paiza.recovery")
 
 
-def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.LogProof) -> Lost:
+def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.LogProof, now: datetime) -> Lost:
     """Check that an entry about ``peer`` and a message was in a log of ours, after the entries that we still have.
 
-    Rejected if it was not.
+    Rejected if it was not, and if only keys signed it that the log has abandoned by ``now``: others may hold these, and
+    the entries that would show it are lost.
     """
-    proven_to = own.checkpoint(proof.checkpoint, origin)
+    proven_to = own.checkpoint(proof.checkpoint, origin, new_at=now)
     entry = receipts.verify_entry(proof.proven, proven_to)
     if entry.entry.counterpart != peer or not entry.entry.message_digest or entry.index < own_size:
         raise Rejected("bad_proof", "the entry is of another member or of no message, or not lost")
@@ -51,7 +53,7 @@ def verified(own: Member, origin: str, own_size: int, peer: str, proof: log_pb2.
 
 
 def erasure_answers(
-    own: Member, logs: Mapping[str, int], peer: str, given: Iterable[tuple[recovery_pb2.GivenBack, Lost]]
+    own: Member, logs: Mapping[str, int], peer: str, given: Iterable[tuple[recovery_pb2.GivenBack, Lost]], now: datetime
 ) -> list[Lost]:
     """Return the last answer of our lost logs for each message that requests of ``peer`` ask to erase.
 
@@ -66,7 +68,7 @@ def erasure_answers(
                 origin = fork_proofs.read_origin(proof.checkpoint)
                 if origin not in logs:
                     raise Rejected("unknown_log", "the answer is of no log that was lost")
-                answer = verified(own, origin, logs[origin], peer, proof)
+                answer = verified(own, origin, logs[origin], peer, proof, now)
                 receipts.check_erasure_answer(answer.entry.entry, peer)
                 if log_entries.request_digest(answer.entry.entry) != request.row.digest:
                     raise Rejected("bad_proof", "the answer is to another request")

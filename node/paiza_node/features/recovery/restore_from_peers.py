@@ -119,8 +119,8 @@ class RestoreFromPeers:
         for note in response.other_checkpoints[:MAX_CHECKPOINTS]:
             try:
                 owner = owners[fork_proofs.read_origin(note)]
-                checkpoint = core.logs.verify(owner, note, held=True)
-            except (PaizaError, KeyError):  # of a former log, or not signed by it: nobody cosigns that
+                checkpoint = core.logs.verify(owner, note)
+            except (PaizaError, KeyError):  # of a former log, or not signed by a key in use: nobody cosigns that
                 continue
             if owner.id == core.member or checkpoint.size <= core.logs.size(owner.id):
                 continue
@@ -135,7 +135,10 @@ class RestoreFromPeers:
         """Step 1: have a log prove consistency with every larger checkpoint others hold of it, one after the other."""
         core, owner = self._core, self._core.register_cache.current.active_member(session.member)
         for note in sorted(self.progress.unproven[session.member], key=fork_proofs.read_size):
-            checkpoint = core.logs.verify(owner, note, held=True)
+            try:
+                checkpoint = core.logs.verify(owner, note)
+            except Unavailable:  # the log has abandoned the key meanwhile
+                continue
             if checkpoint.size > core.logs.size(owner.id):
                 try:
                     await session.prove_history(checkpoint)
@@ -188,7 +191,7 @@ class RestoreFromPeers:
         dispatches = [item.dispatch for item in items if item.HasField("dispatch")]
         given = [(item, found) for item in items if (found := self._lost(member, place, item)) is not None]
         own, logs = own_member(self._core), dict(self.progress.lost)
-        answers = await asyncio.to_thread(lost_entries.erasure_answers, own, logs, peer, given)
+        answers = await asyncio.to_thread(lost_entries.erasure_answers, own, logs, peer, given, self._core.clock())
         if dispatches:
             restored: set[bytes] = set()
 
@@ -244,7 +247,9 @@ class RestoreFromPeers:
         """Check that a returned entry is one of our lost log about that member; None if it is not."""
         try:
             origin, own_size = self.progress.lost[place.log]
-            return lost_entries.verified(own_member(self._core), origin, own_size, peer.id, item.lost)
+            return lost_entries.verified(
+                own_member(self._core), origin, own_size, peer.id, item.lost, self._core.clock()
+            )
         except PaizaError as error:
             log.warning("lost_entries_refused", peer=peer.id, reason=error.reason, detail=error.detail)
             return None

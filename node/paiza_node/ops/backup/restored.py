@@ -31,19 +31,31 @@ MAX_NOTES: Final = 64  # of one answer; a member has at most 32 logs
 
 @dataclass
 class Shown:
-    """The largest known checkpoint of each of our logs, and its source; our own checkpoint file is ""."""
+    """The largest known checkpoint of each of our logs, and its source; our own checkpoint file is "".
 
+    ``at`` is the time of the restore.
+    """
+
+    at: datetime
     largest: dict[str, tuple[VerifiedCheckpoint, str]] = field(default_factory=dict)
 
     def take(self, own: Member, note: bytes, by: str) -> None:
-        """Add a note, if one of our logs signed it."""
+        """Add a note, if one of our logs signed it.
+
+        The log signed with each key in use, and so every note of an abandoned key alone is smaller than those of later
+        keys. A larger one was made by others who hold that key, and does not count beside them.
+        """
         try:
             origin = fork_proofs.read_origin(note)
             checkpoint = own.checkpoint(note, origin)
         except PaizaError:  # a log is not ended by a checkpoint that it did not sign
             return
-        if origin not in self.largest or self.largest[origin][0].size < checkpoint.size:
+        known = self.largest.get(origin)
+        if known is None or self._rank(own, known[0]) < self._rank(own, checkpoint):
             self.largest[origin] = checkpoint, by
+
+    def _rank(self, own: Member, checkpoint: VerifiedCheckpoint) -> tuple[bool, int]:
+        return own.abandoned_since(checkpoint.note, checkpoint.origin, self.at) is None, checkpoint.size
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ async def _compare(config: Config, without: Collection[str], now: datetime) -> C
     register = await _newest(config, reader, now)
     own = register.described_member(config.member)
     keys = load_keys(config, own)
-    shown = Shown()
+    shown = Shown(now)
     if (note := read_checkpoint(config.data / "checkpoint")) is not None:
         shown.take(own, note, "")
     asked = [each.id for each in register.active_members() if each.id not in {config.member, *without}]

@@ -1,6 +1,8 @@
 """Holds that come back with a request to erase: only those that our own lost log had answered it with, and once."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from paiza_node.features.recovery import lost_entries
 from paiza_node.features.recovery.lost_entries import RESTORED_TEXT
 from paiza_node.features.recovery.recovered_messages import Lost
 from paiza_node.features.retention import store as retention_store
+from paiza_wire.errors import Rejected
 from paiza_wire.message import MAX_PARENTS
 from paiza_wire.receipts import ERASURE_ANSWERS, evidence_digest
 from tests.log_entries import entry_of
@@ -22,6 +25,7 @@ from tests.unit.paiza_node.features.witness.fleet import Fleet, Node
 
 ORIGIN = "kaz.paiza.example/log/1"
 OWN_SIZE = 1
+NOW = datetime.now(UTC)
 REQUEST, OTHER_REQUEST, NOTE, OTHER_NOTE = (bytes([number]) * 32 for number in (1, 2, 3, 4))
 
 
@@ -65,10 +69,10 @@ def proofs(node: Node) -> list[log_pb2.LogProof]:
 def believed(fleet: Fleet, shown: Sequence[log_pb2.LogProof], logs: dict[str, int] | None = None) -> list[Lost]:
     """Return what kaz believes of answers that tjk shows with its request."""
     own = fleet.register_cache.current.member("kaz")
-    request = lost_entries.verified(own, ORIGIN, OWN_SIZE, "tjk", proofs(fleet["kaz"])[RECEIVED])
+    request = lost_entries.verified(own, ORIGIN, OWN_SIZE, "tjk", proofs(fleet["kaz"])[RECEIVED], NOW)
     item = recovery_pb2.GivenBack(erasure_answers=shown)
     known = {ORIGIN: OWN_SIZE} if logs is None else logs
-    return lost_entries.erasure_answers(own, known, "tjk", [(item, request)])
+    return lost_entries.erasure_answers(own, known, "tjk", [(item, request)], NOW)
 
 
 def held(fleet: Fleet) -> dict[bytes, int]:
@@ -147,3 +151,12 @@ def test_a_hold_that_stands_is_not_put_back(fleet: Fleet) -> None:
     fleet["kaz"].ledger.commit_now(hold)
     assert put_back(fleet, believed(fleet, [proofs(fleet["kaz"])[HOLD]])) == set()
     assert held(fleet) == {NOTE: BEGUN}
+
+
+def test_an_abandoned_key_proves_no_lost_entry(fleet: Fleet) -> None:
+    """Others may hold it, and make up what our log is said to have held."""
+    own = fleet.register_cache.current.member("kaz")
+    own = replace(own, log_keys=tuple(replace(each, until=NOW) for each in own.log_keys))
+    with pytest.raises(Rejected) as refused:
+        lost_entries.verified(own, ORIGIN, OWN_SIZE, "tjk", proofs(fleet["kaz"])[RECEIVED], NOW)
+    assert refused.value.reason == "bad_checkpoint"
