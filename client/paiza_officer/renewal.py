@@ -30,9 +30,10 @@ from paiza_officer.connection import Connection
 from paiza_officer.errors import Refused, located
 from paiza_officer.new_keys import NewKeys
 from paiza_officer.profiles import Profile, read_certificate
+from paiza_register import Register
 from paiza_register.archive import write_durably
-from paiza_wire.errors import PaizaError
-from paiza_wire.identity import load_certificate, statements
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.identity import statements
 from paiza_wire.identity.tokens import Tokens
 
 RENEW_BEFORE: Final = timedelta(days=30)
@@ -57,20 +58,28 @@ async def renew_if_due(
     ``passphrase`` and ``pin`` are called as `connect` calls them. No error is raised: the officer has other work.
     """
     profile = connection.profile
-    ends = expiry_time(profile)
+    register = connection.register
+    ends = expiry_time(profile, register)
     if ends - now > RENEW_BEFORE:
         return None
     try:
         renewed = await _renewed(connection, passphrase, pin, now)
     except PaizaError as error:
         return Renewal(ends, error)
-    return Renewal(expiry_time(renewed))
+    return Renewal(expiry_time(renewed, register))
 
 
-def expiry_time(profile: Profile) -> datetime:
-    """Return when the first of a profile's certificates ends."""
+def expiry_time(profile: Profile, register: Register) -> datetime:
+    """Return when the first of a profile's certificates ends, by itself or with its CA.
+
+    Of a CA that the register names no longer, no later than that register.
+    """
+    verifier = register.certificate_verifier()
     files = (profile.authentication_certificate, profile.signing_certificate)
-    return min(load_certificate(read_certificate(file)[1]).not_valid_after_utc for file in files)
+    try:
+        return min(verifier.expiry_time(read_certificate(file)[1]) for file in files)
+    except Rejected:
+        return register.issued_time
 
 
 async def _renewed(

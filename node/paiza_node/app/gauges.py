@@ -10,6 +10,7 @@ from typing import Any, Final
 from paiza.admin.v1 import admin_pb2
 from paiza_node.app.services import Services
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.ends import within_ca
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api import metrics
 from paiza_node.core.dependencies import Core
@@ -85,7 +86,7 @@ async def _note_register(core: Core, identity: TlsIdentity, officers: OfficerDir
         *member_expiries(register, core.member),
         *of_others(register, core.member),
         node_certificate(core.member, identity.keys.certificate),
-        *officer_certificates(officers.officers(), officers.certificates().values()),
+        *officer_certificates(officers.officers(), within_ca(officers.certificates().values(), register)),
     ]
     ends: dict[tuple[str, ...], float] = {
         (kind.value, owner): time.timestamp() for (kind, owner), time in earliest(expiries).items()

@@ -157,6 +157,20 @@ class CertificateVerifier:
             raise Rejected("wrong_member", "the certificate is another member's")
         return _valid_at(certificate, at)
 
+    def expiry_time(self, der: bytes) -> datetime:
+        """Return the last time at which a certificate counts: its own end, or the earlier one of its CA.
+
+        A CA ends as announced, or with its X.509 validity. Revocations are not looked at. ``bad_certificate`` if its
+        member announces no CA that issued it.
+        """
+        certificate = load_certificate(der)
+        spiffe_id = uri_san(certificate)
+        authority = self._authorities.get(spiffe_id.member)
+        if authority is None:
+            raise Rejected("wrong_member", "the certificate claims a member that is not in the register")
+        announced, _ca = _issuer(certificate, authority, spiffe_id.role)
+        return min(certificate.not_valid_after_utc, announced.expiry_time)
+
     def _officer(self, der: bytes, use: CertificateUse, expected_id: str, at: datetime) -> VerifiedCertificate:
         certificate = self._remembered(der, "officer", use)
         if str(certificate.id) != expected_id:  # 9.

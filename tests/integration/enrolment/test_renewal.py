@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -24,6 +25,10 @@ from tests.integration.enrolment.desk import Desk
 
 PASSPHRASE = b"correct horse battery staple"
 PAE = b"DSSEv1 4 type 4 data"
+
+
+REGISTER = SimpleNamespace()
+"""The register of the connection; it names the CAs of the desk."""
 
 
 def passphrase() -> bytes:
@@ -67,6 +72,7 @@ def node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Node:
 @pytest.fixture
 def profile(desk: Desk, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Profile]:
     """An officer whose certificates end in ten days."""
+    REGISTER.certificate_verifier = desk.authorities.verifier
     desk.issuer.life = timedelta(days=10)
     paiza(["enrol", str(desk.invited("petrov", tmp_path)), "--json"])
     capfd.readouterr()
@@ -85,7 +91,7 @@ async def renew(profile: Profile, ask: Callable[..., bytes] = passphrase) -> Ren
     with Tokens(never) as tokens:
         signer = partial(unlocked.signer, profile, ask, tokens, now)
         credentials = unlocked.authentication(profile, ask)
-        connection = Connection(profile, credentials, signer, cast("Any", None), cast("Any", None))
+        connection = Connection(profile, credentials, signer, cast("Any", None), cast("Any", REGISTER))
         return await renewal.renew_if_due(connection, ask, never, now)
 
 
@@ -102,6 +108,18 @@ async def test_new_keys_are_made_and_used(node: Node, desk: Desk, profile: Profi
     assert (renewed.node, renewed.root) == (profile.node, profile.root)
     assert await renew(renewed) is None
     assert len(node.asked) == 1
+
+
+async def test_a_certificate_is_renewed_before_the_announced_end_of_its_ca(
+    node: Node, desk: Desk, profile: Profile
+) -> None:
+    """Its own end is far; others refuse it from the end of its CA on."""
+    await renew(profile)
+    renewed = profiles.load(profile.folder)
+    desk.authorities.officer_end = datetime.now(UTC) + timedelta(days=20)
+    done = await renew(renewed)
+    assert done == Renewal(desk.authorities.officer_end)
+    assert len(node.asked) == 2
 
 
 async def test_a_lost_answer_is_asked_for_again(node: Node, desk: Desk, profile: Profile) -> None:

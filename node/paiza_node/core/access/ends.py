@@ -1,9 +1,28 @@
 """When officers' certificates end."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate
+from paiza_register import Register
+from paiza_wire.errors import Rejected
+
+
+def within_ca(certificates: Iterable[OfficerCertificate], register: Register) -> list[OfficerCertificate]:
+    """Return the certificates with the end that holds: that of their CA, if the register announces an earlier one.
+
+    A CA that the register names no longer has ended by the time of that register.
+    """
+    verifier = register.certificate_verifier()
+    found = []
+    for each in certificates:
+        try:
+            end = verifier.expiry_time(each.der)
+        except Rejected:
+            end = register.issued_time
+        found.append(replace(each, not_after=min(each.not_after, end)))
+    return found
 
 
 def certificate_ends(

@@ -8,7 +8,7 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.ends import certificate_ends
+from paiza_node.core.access.ends import certificate_ends, within_ca
 from paiza_node.core.access.held import effective_officers
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import denied, list_scope, may_list
@@ -137,11 +137,9 @@ class Audit:
             if since is not None:
                 response.unwitnessed_since_time.FromDatetime(since)
             known_logs = peers_store.known_logs(reads)
-            ends = (
-                certificate_ends(effective_officers(reads), access_store.officer_certificates(reads))
-                if with_officers
-                else {}
-            )
+            officers = effective_officers(reads) if with_officers else {}
+            certificates = access_store.officer_certificates(reads) if with_officers else []
+        ends = certificate_ends(officers, within_ca(certificates, self._register_cache.last))
         soon = self._clock() + ENDING
         for end, officer in sorted((end, officer) for officer, end in ends.items() if end < soon):
             response.ending_certificates.add(officer=officer).expiry_time.FromDatetime(end)

@@ -13,6 +13,7 @@ from paiza.admin.v1 import officer_pb2
 from paiza.core.v1 import enrolment_pb2
 from paiza.enrolment.v1 import enrolment_pb2 as invitation_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.ends import within_ca
 from paiza_node.core.access.held import held
 from paiza_node.core.access.model import (
     CertificateState,
@@ -280,7 +281,8 @@ class OfficerAdminService(Service):
         waits = {each.certificate_sha256 for each in held if self._revocations.waits(each)}
         shown = [each for each in held if each.state is not CertificateState.ENDED or each.certificate_sha256 in waits]
         found = []
-        for each in sorted(shown, key=lambda each: (-each.log_index, each.use)):
+        real = within_ca(shown, self._core.register_cache.last)
+        for each in sorted(real, key=lambda each: (-each.log_index, each.use)):
             record = officer_pb2.OfficerCertificateRecord(
                 certificate_sha256=each.certificate_sha256,
                 use=_USES[each.use],

@@ -92,7 +92,7 @@ def _stored(config: Config, register: Register, now: datetime) -> Iterator[Check
     if lacking:
         yield from _guarded(N_("database"), lambda: machine.check_missing_database(config))
         return
-    yield from _guarded(N_("officers"), lambda: check_officers(config, now))
+    yield from _guarded(N_("officers"), lambda: check_officers(config, register, now))
     yield from _guarded(N_("proposals"), lambda: check_proposals(config, now))
     yield from _guarded(N_("database"), lambda: machine.check_database_settings(config))
     yield from _guarded(N_("disk"), lambda: machine.check_disk(config, now))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.ends import within_ca
 from paiza_node.core.access.held import effective_officers, held
 from paiza_node.core.access.model import (
     CertificateState,
@@ -146,11 +147,12 @@ def _times(expiry: Expiry, now: datetime) -> dict[str, str]:
     return {"time": shown_time(expiry.time), "left": span_text(abs(expiry.time - now))}
 
 
-def check_officers(config: Config, now: datetime) -> Iterator[Check]:
+def check_officers(config: Config, register: Register, now: datetime) -> Iterator[Check]:
     """Check the officers' states and certificates."""
     with open_scan(config.database) as scan:
         yield from invitation_checks(access_store.alarms(scan))
-        yield from officer_checks(effective_officers(scan), access_store.officer_certificates(scan), now, held(scan))
+        certificates = within_ca(access_store.officer_certificates(scan), register)
+        yield from officer_checks(effective_officers(scan), certificates, now, held(scan))
 
 
 def invitation_checks(alarmed: Sequence[Invitation]) -> Iterator[Check]:

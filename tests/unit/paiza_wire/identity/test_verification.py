@@ -283,8 +283,17 @@ def test_a_certificate_counts_while_its_ca_is_announced(verifier: CertificateVer
     verifier = CertificateVerifier({"kaz": replace(KAZ.authority, officer_cas=(announced,))})
     found = verifier.signing(der, expected_id=str(OFFICER), at=NOW)
     assert (found.not_before, found.not_after) == (announced.begins, announced.ends)
+    assert verifier.expiry_time(der) == announced.ends
     for at in (announced.begins - timedelta(seconds=1), announced.ends + timedelta(seconds=1)):
         refused("certificate_expired", lambda at=at: verifier.signing(der, expected_id=str(OFFICER), at=at))  # type: ignore[misc]
+
+
+def test_a_certificate_ends_by_itself_before_its_ca(verifier: CertificateVerifier) -> None:
+    """The earlier of both ends holds; a CA that nobody announces issued nothing."""
+    der = KAZ.issue(OFFICER)
+    assert verifier.expiry_time(der) == load_certificate(der).not_valid_after_utc
+    refused("bad_certificate", lambda: verifier.expiry_time(make_member("kaz").issue(OFFICER)))
+    refused("wrong_member", lambda: CertificateVerifier({}).expiry_time(der))
 
 
 def test_two_cas_of_a_role_are_valid_at_once() -> None:

@@ -120,7 +120,7 @@ def test_coordinators_see_whose_certificates_end_soon(office: Office) -> None:
         both = CertificatePair(pair.authentication, ends)
         admissions.append(Admission(officer_id(name), frozenset({"liaison"}), "", both))
     office.run(lambda tx: admit.admit(tx, admissions, actor=ACTOR))
-    cache = SimpleNamespace(last=SimpleNamespace(members={}, unusable={}))
+    cache = SimpleNamespace(last=SimpleNamespace(members={}, unusable={}, certificate_verifier=office.verifier))
     audit = Audit(
         register_cache=cast("Any", cache),
         ledger=office.ledger,

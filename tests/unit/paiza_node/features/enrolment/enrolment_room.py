@@ -69,6 +69,7 @@ class Authorities:
     begins: datetime
     node_key: Any = field(default_factory=keys.generate_p256)
     officer_key: Any = field(default_factory=keys.generate_p256)
+    officer_end: datetime | None = None  # announced for the officer CA; None: as long as it is valid
 
     def __post_init__(self) -> None:
         life = {"not_before": self.begins - timedelta(days=1), "not_after": self.begins + timedelta(days=3650)}
@@ -77,9 +78,9 @@ class Authorities:
 
     def verifier(self) -> CertificateVerifier:
         """Return what the register verifies certificates with."""
-        authority = MemberAuthority(
-            MEMBER, FEDERATION, (CertificateAuthority.of(self.node),), (CertificateAuthority.of(self.officer),)
-        )
+        officer_ca = CertificateAuthority.of(self.officer)
+        officer_ca = replace(officer_ca, ends=self.officer_end or officer_ca.ends)
+        authority = MemberAuthority(MEMBER, FEDERATION, (CertificateAuthority.of(self.node),), (officer_ca,))
         return CertificateVerifier({MEMBER: authority})
 
 
