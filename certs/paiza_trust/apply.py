@@ -108,11 +108,14 @@ def apply(
     ceiling: int,
     now: datetime,
     documents: Mapping[str, bytes],
+    *,
+    revocations_anew: bool = False,
 ) -> Application:
     """Make the keys that are missing and return the application; the node's certificate is written into its folder.
 
     ``documents`` are what the member publishes of its practice, by target path. An application continues what the
-    newest register in the node's archive knows of the member, if there is one, its liaison officers included.
+    newest register in the node's archive knows of the member, if there is one, its liaison officers included; but for
+    ``revocations_anew``, which custodians admit under a new pair of the node for revocations alone.
     ``TrustError`` names the file of a key that the application would publish and that the node's folder does not hold.
     """
     member, time = node.member, now.astimezone(UTC).replace(microsecond=0)
@@ -134,8 +137,9 @@ def apply(
         "officer_cas": [ca_entry(ca) for ca in announced["officer"]],
         "classification_ceiling": ceiling,
     }
+    nothing = {f"members/{member}/revoked.json": _NOTHING_REVOKED}
     files = {
-        **({f"members/{member}/revoked.json": _NOTHING_REVOKED} if known is None else known.files),
+        **(nothing if known is None else {**known.files, **nothing} if revocations_anew else known.files),
         f"members/{member}/member.json": to_json(document if known is None else known.joined(document, time)),
         **documents,
     }

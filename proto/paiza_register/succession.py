@@ -10,9 +10,10 @@ from paiza_wire.errors import Rejected
 def refuse_rollback(known: Register, new: Register) -> None:
     """Refuse a set that rolls back the one accepted before; ``Rejected("register_rolled_back")``.
 
-    No role's version may fall or vanish. Pins of keys and revocations may only be added to: dropping a key must not
-    hide a log that showed two histories, nor a witness that saw both, and the key of a node must not bring back an
-    officer who was shut out.
+    No role's version may fall or vanish. Pins of keys may only be added to: dropping a key must not hide a log that
+    showed two histories, nor a witness that saw both. So may the revocations under one key: the key of a node must not
+    bring back an officer who was shut out. Under a new key, which the custodians delegate to, they begin anew:
+    a thief of the former one may have filled the list with inventions.
     """
     if new.federation != known.federation:
         raise Rejected("register_invalid", "the register is another federation's")
@@ -25,6 +26,8 @@ def refuse_rollback(known: Register, new: Register) -> None:
     if not known.key_pins <= new.key_pins:
         raise Rejected("register_rolled_back", "a key of a log or a witness is no longer pinned")
     for member, revoked in known.revocations.items():
+        if known.revocation_keys.get(member) != new.revocation_keys.get(member):
+            continue
         if not revoked <= new.revocations.get(member, revoked):
             raise Rejected("register_rolled_back", f"{member} has taken back a revocation")
 

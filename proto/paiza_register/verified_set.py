@@ -249,6 +249,12 @@ def _verify(repository: Repository) -> Register:
         reference_fault=faults.get(roles.REFERENCE, ""),
         state=repository.state(),
         revocations=MappingProxyType(revocations),
+        revocation_keys=MappingProxyType(
+            {
+                member: frozenset(metadata.delegations[roles.revocations_of(member)].keyids)
+                for member in federation.members
+            }
+        ),
     )
 
 

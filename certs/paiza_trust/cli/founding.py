@@ -38,6 +38,11 @@ from paiza_trust.reference_source import OURS, legal_base_titles, shared_documen
     type=click.Path(path_type=Path),
     help=N_("Seal the keys with the first line of this file, and name it in keys.toml; default: ask."),
 )
+@click.option(
+    "--revocations-anew",
+    is_flag=True,
+    help=N_("Begin the member's list of revocations anew, under a new pair of the node: a thief filled it."),
+)
 @MEMBER_PROFILE
 @KEY_FOLDER
 @OUTPUT
@@ -52,6 +57,7 @@ def apply(
     key_folder: Path,
     output: Path,
     *,
+    revocations_anew: bool,
     as_json: bool,
 ) -> None:
     """Make an application."""
@@ -62,7 +68,8 @@ def apply(
         write_private(key_folder / SETTINGS, settings.encode())
     names = {"ru": name_ru, "en": name_en}
     documents = {} if member_profile is None else reference_source.member_profile(member_profile, node.member)
-    made = member_application.apply(node, KeyFolder(key_folder), names, ceiling, datetime.now(UTC), documents)
+    own, now = KeyFolder(key_folder), datetime.now(UTC)
+    made = member_application.apply(node, own, names, ceiling, now, documents, revocations_anew=revocations_anew)
     write_private(output, made.data)
     display.show_application(made, output, as_json=as_json)
     if not as_json:

@@ -89,7 +89,8 @@ class Successor:
     def adopt(self, applied: Application, role: str) -> None:
         """Put an applicant's signed metadata of one of its two roles, and their files, in the place of what is known.
 
-        Refused if the version does not continue, or if a key of a log or witness, or a revocation, were lost.
+        Refused if the version does not continue, or if a key of a log or witness, or a revocation under its key, were
+        lost. Revocations under a new key begin anew, but for a member that comes back.
         """
         metadata = Metadata[Targets].from_bytes(applied.roles[role]).signed
         known = self.base.version_of(role)
@@ -99,7 +100,7 @@ class Successor:
             lost = self.base.pins_of(applied.member) - applied.pins
             if lost:
                 raise Rejected("register_rolled_back", f"the application lacks a key of {min(lost)[0]}")
-        elif not self.base.register.revocations.get(applied.member, frozenset()) <= applied.own.authority.revoked:
+        elif not self._kept_revocations(applied) <= applied.own.authority.revoked:
             raise Rejected("register_rolled_back", "the application takes back a revocation")
         self._files |= {target_path(info): applied.files[path] for path, info in metadata.targets.items()}
         self._files[f"metadata/{metadata.version}.{role}.json"] = applied.roles[role]
@@ -199,6 +200,12 @@ class Successor:
             deciders=before,
             needed=self.base.threshold,
         )
+
+    def _kept_revocations(self, applied: Application) -> frozenset[bytes]:
+        role = roles.revocations_of(applied.member)
+        if role in self.base.delegations and self.base.key_of(role) != applied.revocations:
+            return frozenset()
+        return self.base.register.revocations.get(applied.member, frozenset())
 
     def _key_of(self, role: str) -> str:
         (keyid,) = self.delegated[role].keyids

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,17 @@ from paiza_cli.language import LANGUAGES
 from paiza_node.__main__ import run as run_node
 from paiza_register import Register, carried, load_set
 from paiza_register.ceremony import Base
+from paiza_register.ceremony.application import Application, Known
 from paiza_register.ceremony.change import SUSPEND
 from paiza_register.ceremony.change import change as propose_change
+from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.proposal import Proposal
+from paiza_register.documents import FORMAT
 from paiza_register.open_set import OpenSet
 from paiza_register.publishing import published, renewed
 from paiza_register.register_file import RegisterFile
 from paiza_register.succession import refuse_rollback
-from paiza_trust import carried_files, signing
+from paiza_trust import apply, carried_files, signing
 from paiza_trust.apply import NodeFolder
 from paiza_trust.cli import deciding
 from paiza_trust.errors import TrustError
@@ -99,6 +103,26 @@ def test_a_member_through_its_whole_life(folder: Path) -> None:
     assert run_node([*join[:1], str(folder / "5.register"), *join[2:]]) == 0
     digests = json.loads((folder / "kgz/node/root-digests.json").read_bytes())
     assert digests["newest_root"]["version"] == 5
+
+
+def test_revocations_begin_anew_under_a_new_pair_if_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application continues the list that a thief filled, unless the trust officer says otherwise."""
+    node, path = folder / "uzb/node", "members/uzb/revoked.json"
+    assert run_node(["join", str(folder / "1.register"), "--yes", "--config", str(node / "node.toml")]) == 0
+    known_of, invented = apply._known, {"certificate_sha256": "1" * 64, "key_sha256": "2" * 64}
+    filled = to_json({"format": FORMAT, "certificates": [invented]})
+
+    def known(opened: NodeFolder) -> Known:
+        found = known_of(opened)
+        assert found is not None
+        return replace(found, files={**found.files, path: filled})
+
+    monkeypatch.setattr(apply, "_known", known)
+    names = ("--name-ru", "uzb", "--name-en", "uzb", "--keys", folder / "uzb/trust")
+    for number, (option, count) in enumerate([((), 2), (("--revocations-anew",), 0)]):
+        file = folder / f"uzb-{number}.application"
+        trust("apply", node, *names, *option, "-o", file)
+        assert len(Application.read(file.read_bytes()).own.authority.revoked) == count
 
 
 def test_a_removed_member_applies_again(folder: Path) -> None:

@@ -1,8 +1,10 @@
 """Each change of a register: what it makes true, and what of it is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -31,8 +33,9 @@ from paiza_register.ceremony.change import (
 )
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.publication import member_file, publication
-from paiza_register.documents import FORMAT
+from paiza_register.documents import FORMAT, MAX_REVOKED
 from paiza_register.publishing import composed, published
+from paiza_register.succession import refuse_rollback
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.ceremony.world import (
     BY_HAND,
@@ -112,6 +115,49 @@ def test_suspension_takes_custodian_and_publisher(world: World) -> None:
     base = world.decide(world.change(REINSTATE, applications=[applied], threshold=3), ("kaz", "tjk", "kgz"))
     assert base.register.member("uzb").status == "active"
     assert world.members["uzb"].custodian.public_key.keyid in base.custodians
+
+
+def junk(count: int) -> bytes:
+    """Make a revoked.json of invented entries, as a thief would."""
+    entries = [
+        {name: sha256(f"{name} {each}".encode()).hexdigest() for name in ("certificate_sha256", "key_sha256")}
+        for each in range(count)
+    ]
+    return to_json({"format": FORMAT, "certificates": entries})
+
+
+@pytest.mark.parametrize("what", [PUBLISHER, MEMBER_KEY])
+def test_a_new_key_of_revocations_begins_them_anew(world: World, what: str) -> None:
+    """A thief filled the list. Readers that know it and readers that do not agree on the register that follows."""
+    member, path = world.members["uzb"], "members/uzb/revoked.json"
+    world.decide(publication("uzb.revoked", {path: junk(MAX_REVOKED)}, world.base, world.now), ("uzb",))
+    full = world.base.register
+    assert "uzb" in full.members
+    known = world.known("uzb")
+    member.revoked = revoked(1)
+    assert refused(lambda: world.change(what, applications=[member.apply(world.now, known)])) in {
+        "conflict",
+        "register_rolled_back",
+    }
+    member.revocations = new_pair()
+    if what == PUBLISHER:
+        member.publisher = Applicant("uzb").publisher
+    after = world.decide(world.change(what, applications=[member.apply(world.now, known)]), ("kaz", "tjk")).register
+    assert len(after.member("uzb").authority.revoked) == 2
+    refuse_rollback(full, after)
+    again = world.decide(publication("uzb.revoked", {path: revoked(1, 2)}, world.base, world.now), ("uzb",)).register
+    with pytest.raises(Rejected, match="taken back a revocation"):
+        refuse_rollback(again, replace(again, revocations=after.revocations))
+
+
+def test_the_same_key_takes_no_revocation_back(world: World) -> None:
+    """Neither by an application for another key of the member."""
+    path = "members/uzb/revoked.json"
+    world.decide(publication("uzb.revoked", {path: revoked(1, 7)}, world.base, world.now), ("uzb",))
+    member, known = world.members["uzb"], world.known("uzb")
+    member.key, member.revoked = new_pair(), revoked(1)
+    applied = member.apply(world.now, known)
+    assert refused(lambda: world.change(MEMBER_KEY, applications=[applied])) == "register_rolled_back"
 
 
 def test_a_removed_member_comes_back(world: World) -> None:

@@ -101,3 +101,15 @@ async def test_what_has_expired_needs_no_revocation(office: Office) -> None:
     office.clock.now += timedelta(days=400)
     await revocations._round()
     assert published.asked == []
+
+
+async def test_a_list_that_begins_anew_gets_all_that_must_stay(office: Office) -> None:
+    """Under a new key of revocations the register lists nothing at first."""
+    published = Published()
+    revocations, _pair = started(office, published)
+    await stolen(office)
+    await revocations._round()
+    assert published.complete.is_set()
+    published.revoked = frozenset()
+    await revocations._round()
+    assert len(published.revoked) == 4
