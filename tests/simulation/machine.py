@@ -144,13 +144,15 @@ class Disk:
         self.conn = WriteConnection(self._connection)
         self.tiles: dict[tuple[int, int], bytes] = {}
         self.size = 0
+        self.times: list[datetime] = []
+        """The time of each entry."""
 
     def copy(self) -> "Disk":
         """Return a snapshot."""
         other = Disk()
         driver = cast("Any", self._connection.connection.driver_connection)
         driver.backup(cast("Any", other._connection.connection.driver_connection))
-        other.tiles, other.size = dict(self.tiles), self.size
+        other.tiles, other.size, other.times = dict(self.tiles), self.size, list(self.times)
         return other
 
     @contextmanager
@@ -206,9 +208,15 @@ class Ledger:
             batch = self.tree.append([merkle.leaf_hash(entry) for _, entry, _ in tx.entries])
             self._disk.tiles.update({(level, index): hashes for level, index, hashes in batch.tiles})
             self._disk.size += len(tx.entries)
+            self._disk.times += [tx.now] * len(tx.entries)
             self.tree.commit(batch)
             self.checkpoint = self.sign(self._disk.size)
         return Committed(result, self.checkpoint)
+
+    def size_before(self, time: datetime) -> int | None:
+        """Return how many entries are earlier; None if none is later."""
+        earlier = sum(each < time for each in self._disk.times)
+        return earlier if earlier < self._disk.size else None
 
     def prove_consistency(self, size1: int, size2: int) -> list[bytes]:
         """Return a consistency proof."""
