@@ -1,5 +1,7 @@
 """`paiza-node issuer show`: what the issuer has issued, from its files. It may run, and no key is opened."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,7 +14,8 @@ from paiza_node.ops.issuer.serve import open_register
 from paiza_node.ops.issuer.settings import load_settings
 from paiza_node.ops.language import _, number_text
 from paiza_node.ops.terminal import iso, print_facts, print_json, print_table, shown_time
-from paiza_wire.identity import load_certificate
+from paiza_wire.identity import MemberAuthority, Role, load_certificate
+from paiza_wire.identity.certificate_profiles import is_issued_by
 
 
 @click.command("show", help=N_("Show what the issuer holds, and every certificate in its journal, oldest first."))
@@ -23,6 +26,8 @@ def command(config_path: Path, *, as_json: bool) -> None:
     settings = load_settings(config_path)
     register = open_register(settings).last
     issued = read_journal(settings.journal)
+    known = None if register is None else register.described.get(settings.member)
+    former = [] if known is None else former_cas(issued, known.authority, datetime.now(UTC))
     if as_json:
         print_json(
             {
@@ -33,6 +38,7 @@ def command(config_path: Path, *, as_json: bool) -> None:
                 "register_time": None if register is None else iso(register.issued_time),
                 "administrators": len(settings.administrators),
                 "log_size": issued[-1].log.size if issued else 0,
+                "former_cas": former,
                 "issued": [_as_object(each) for each in issued],
             }
         )
@@ -45,10 +51,32 @@ def command(config_path: Path, *, as_json: bool) -> None:
             (_("issued"), number_text(len(issued))),
         ]
     )
+    for role in former:
+        text = (
+            _("The last officer's certificate is of a former CA. Let issuer.toml name the key of the newer one.")
+            if role == "officer"
+            else _("The last node certificate is of a former CA. Let issuer.toml name the key of the newer one.")
+        )
+        click.echo(text)
     if issued:
         click.echo("")
         head = (_("time"), _("for"), _("because of"), _("log entry"), _("valid until"))
         print_table(head, [_row(each) for each in issued])
+
+
+def former_cas(issued: Sequence[Issued], authority: MemberAuthority, now: datetime) -> list[Role]:
+    """Return the roles whose last certificate is not of the newest announced CA that has begun."""
+    found: list[Role] = []
+    roles: tuple[Role, ...] = ("node", "officer")
+    for role in roles:
+        last = [each for each in issued if (each.kind == "node") == (role == "node")][-1:]
+        begun = [ca for ca in authority.cas(role) if ca.begins <= now]
+        if not last or not begun:
+            continue
+        newest = load_certificate(max(begun, key=lambda ca: ca.begins).certificate)
+        if not is_issued_by(load_certificate(last[0].certificates[-1]), newest):
+            found.append(role)
+    return found
 
 
 def _row(issued: Issued) -> tuple[str, ...]:
