@@ -11,7 +11,7 @@ from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.issuer.keys import ask_pin, open_key
 from paiza_node.ops.passphrase import administrator_opener
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import SpiffeId, statements
+from paiza_wire.identity import SpiffeId, invitations, statements
 from paiza_wire.identity.token_uri import SCHEME, TokenUri
 from paiza_wire.identity.tokens import Tokens
 
@@ -43,6 +43,15 @@ def qr_code(text: str) -> str:
     # The least correction: a screen is not dirty, and the code stays as small as it can be.
     segno.make_qr(text, error="l").terminal(code, border=2, compact=True)
     return code.getvalue()
+
+
+def is_of(file: Path, name: str) -> bool:
+    """Return whether a file holds an invitation for the officer of this name, used or not."""
+    try:
+        statement = invitations.from_text(file.read_text("utf-8")).statement
+        return SpiffeId.parse(enrolment_pb2.InvitationStatement.FromString(statement).officer_id).name == name
+    except (DecodeError, OSError, Rejected, UnicodeDecodeError):
+        return False
 
 
 def _check(request: officer_pb2.InviteOfficerRequest, statement: bytes) -> None:

@@ -89,7 +89,7 @@ def invite(
 ) -> None:
     """Invite."""
     output = output or Path(f"{name}.invitation")
-    if output.exists():
+    if output.exists() and not invitation.is_of(output, name):
         raise NodeStopped(
             "file_unwritable",
             what=N_("The file exists already."),
@@ -104,6 +104,7 @@ def invite(
         if administrator is not None:
             # A crash here leaves an invitation that nobody was handed; the next one makes it void.
             invitation.sign(client, request, answer.statement, administrator, passphrase_file)
+    output.unlink(missing_ok=True)  # one that this person was given before: it is void now
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(f"{answer.invitation}\n")
     if as_json:

@@ -167,6 +167,19 @@ def test_an_invitation_overwrites_nothing(counter: Counter, tmp_path: Path) -> N
     assert counter.json("list") == {"officers": []}
 
 
+def test_a_former_invitation_of_the_same_person_is_replaced(counter: Counter, tmp_path: Path) -> None:
+    """The new one makes it void. One for another person is kept, and nobody is invited then."""
+    file = tmp_path / "petrov.invitation"
+    arguments = ("--role", "liaison", "--unit", "bureau", "-o", file)
+    counter.json("invite", "petrov", *arguments)
+    former = file.read_text()
+    assert counter.refused("invite", "sidorov", *arguments)[0] == "file_unwritable"
+    assert file.read_text() == former
+    counter.json("invite", "petrov", *arguments)
+    assert file.read_text() != former
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_officers_are_admitted_from_a_file(counter: Counter, tmp_path: Path) -> None:
     """Suspended, reinstated, changed, and removed with a word for each; a removed one is listed only when asked for."""
     pair = counter.office.pair("petrov")
