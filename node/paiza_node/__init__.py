@@ -6,3 +6,5 @@ import os
 # has, so that no suite of TLS 1.2 is left; those of TLS 1.3 are not concerned. It must be set before grpc is imported
 # anywhere.
 os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"
+# The library writes each refused handshake to standard error, in lines of its own among our JSON.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
