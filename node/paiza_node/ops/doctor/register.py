@@ -55,13 +55,12 @@ _PUBLISHERS: Final = N_("the publishers' nodes, by themselves")
 _CUSTODIANS: Final = N_("the custodians")
 _TRUST_OFFICER: Final = N_("the member's trust officer")
 _RESIGN: Final = N_("The custodians sign it anew for a year: `paiza-trust propose resign`.")
+_REACHABLE: Final = N_(
+    "`paiza-node peers` shows which nodes answer. Call their operators: one that publishes must be reachable."
+)
 RENEWALS: Final[Mapping[Kind, Renewal]] = {
-    Kind.TIMESTAMP: Renewal(
-        N_("timestamp"),
-        _PUBLISHERS,
-        N_("`paiza-node peers` shows which nodes answer. Call their operators: one that publishes must be reachable."),
-    ),
-    Kind.SNAPSHOT: Renewal(N_("snapshot"), _PUBLISHERS, _RESIGN),
+    Kind.TIMESTAMP: Renewal(N_("timestamp"), _PUBLISHERS, _REACHABLE),
+    Kind.SNAPSHOT: Renewal(N_("snapshot"), _PUBLISHERS, _REACHABLE),
     Kind.ROOT: Renewal(N_("root"), _CUSTODIANS, _RESIGN),
     Kind.TARGETS: Renewal(N_("targets"), _CUSTODIANS, _RESIGN),
     Kind.REFERENCE: Renewal(
