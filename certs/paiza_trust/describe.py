@@ -124,7 +124,7 @@ def change(act: Change, language: Language, translate: Translate) -> list[str]:
     told += _DETAILS.get(act.what, _nothing)(act, language, translate)
     told += _membership(act, translate)
     before, count = act.base.threshold, len(act.draft.signers[Targets.type])
-    if act.threshold != before:
+    if act.threshold != before and act.what != changes.THRESHOLD:
         told.append(
             translate(N_("{after} custodians must sign a change, and no longer {before}")).format(
                 after=act.threshold, before=before
