@@ -140,6 +140,13 @@ def test_a_removed_member_applies_again(folder: Path) -> None:
     assert after.key_pins == known.key_pins
 
 
+def test_a_published_file_names_the_nodes_that_join_with_it(folder: Path) -> None:
+    """One node and a new member's, where the others are in the federation already."""
+    file = proposed(folder, 1, "kaz tjk", "suspend", "uzb")
+    out = trust("publish", file, "--node", folder / "kaz/node", "-o", folder / "2.register")
+    assert "One node, stopped for it, and a new member's node join with it" in out
+
+
 def test_a_custodian_gets_another_key(folder: Path) -> None:
     """A member that signs its application with its own key replaces its custodian's; the old key decides no longer."""
     for path in (folder / "uzb/trust").glob("custodian-uzb-*"):
