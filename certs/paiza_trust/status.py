@@ -18,6 +18,8 @@ from paiza_trust.key_folder import KeyFolder
 from paiza_trust.signing import key_name
 from paiza_wire.identity import load_certificate
 
+LONGEST_OF_ISSUER: Final = timedelta(days=100)
+"""A certificate with a shorter life is of the issuer: any command of `paiza` renews it in its last month."""
 SHOWN: Final = 10
 """Signatures that are shown, the last ones."""
 
@@ -93,8 +95,11 @@ def expiries(base: Base, member: str, certificate: bytes | None) -> list[Expiry]
     """
     found = list(_of_keys(base, member))
     if certificate is not None:
+        own = load_certificate(certificate)
         command = "paiza-trust ca certify authentication.csr signing.csr"
-        found.append(Expiry("officer_certificate", load_certificate(certificate).not_valid_after_utc, command))
+        if own.not_valid_after_utc - own.not_valid_before_utc <= LONGEST_OF_ISSUER:
+            command = "paiza inbox"
+        found.append(Expiry("officer_certificate", own.not_valid_after_utc, command))
     for role, time in base.register.role_expiries.items():
         if role in {Root.type, Targets.type}:
             command = "paiza-trust propose resign"

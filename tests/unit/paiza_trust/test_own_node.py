@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,7 +23,7 @@ from paiza_officer.profiles import Credentials, Profile
 from paiza_register import Register, load_set
 from paiza_register.ceremony import Base, BaseName, Proposal
 from paiza_register.register_file import RegisterFile
-from paiza_trust import own_node, publishing
+from paiza_trust import own_node, publishing, status
 from paiza_trust.apply import NodeFolder
 from tests.profiles import FILES
 from tests.unit.paiza_officer.test_profiles import PASSPHRASE, make
@@ -421,3 +421,14 @@ def test_a_list_tells_the_present_and_the_new_custodian_apart(
     assert f"It waits for you: paiza-trust sign {fingerprint} --profile tjk\n" in out
     _, out, _ = run(capsys, "pending", "--profile", "kaz", "--lang", "en")
     assert "It waits for" not in out
+
+
+def test_an_officer_of_the_issuer_renews_by_working(
+    folder: Path, node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate of the issuer has a short life, and no command of the CA renews it."""
+    suspended(folder, node)
+    monkeypatch.setattr(status, "LONGEST_OF_ISSUER", timedelta(days=4000))
+    _, out, _ = run(capsys, "status", "--profile", "tjk", "--keys", folder / "tjk/trust", "--json")
+    commands = {each["what"]: each["command"] for each in json.loads(out)["expiries"]}
+    assert commands["officer_certificate"] == "paiza inbox"
