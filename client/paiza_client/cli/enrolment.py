@@ -1,6 +1,7 @@
 """`paiza enrol`: from an invitation to a profile, and what to tell the administrator."""
 
 import sys
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -70,7 +71,7 @@ def enrol(*, file: Path, token: str | None) -> None:
         with Tokens(terminal.pin) as tokens:
             made = enrolment.make_keys(folder, invited, Sealer(ask), tokens, uri)
             done = run(enrolment.enrol(invited, made, lambda reason: _wait(terminal, reason)))
-    _tell(terminal, done)
+    _tell(terminal, done, invited.roles)
 
 
 def _text(file: Path) -> str:
@@ -106,7 +107,7 @@ def _wait(terminal: Terminal, reason: str) -> None:
     )
 
 
-def _tell(terminal: Terminal, done: Enrolled) -> None:
+def _tell(terminal: Terminal, done: Enrolled, roles: Collection[str]) -> None:
     """Print the six words and what comes next."""
     words, ahead = enrolment_words(done.digest, lang()), done.node_ahead.total_seconds()
     differs = abs(done.node_ahead) > CLOCK_TOLERANCE
@@ -134,4 +135,8 @@ def _tell(terminal: Terminal, done: Enrolled) -> None:
     terminal.say()
     terminal.say(f"    {words}", style="bold")
     terminal.say()
-    terminal.say(_("Once the administrator has confirmed them, you can work: paiza inbox. Then delete the invitation."))
+    # A custodian alone reads no messages.
+    custodian = set(roles) == {"custodian"}
+    work = f"paiza-trust pending --profile {done.profile.name}" if custodian else "paiza inbox"
+    text = _("Once the administrator has confirmed them, you can work: {command}. Then delete the invitation.")
+    terminal.say(text.format(command=work))
