@@ -24,6 +24,11 @@ from paiza_wire.errors import Rejected, Unavailable
 SETTING: Final = "directory"
 PUBLICATION_SECONDS: Final = 10.0  # a data officer waits for it; it usually takes one or two
 LOOK_SECONDS: Final = 0.1
+MAX_CHANGES: Final = 60
+"""Of one day, UTC: each is a version of the register that every member fetches and keeps."""
+
+BUSY_SECONDS: Final = 3600.0
+DAY_SETTING: Final = "directory-day"
 MAX_FAULTS: Final = 5  # named in a refusal; a program that checks drafts names them all
 
 
@@ -47,7 +52,7 @@ class PublishDirectory:
         """Publish a file in place of the one with this SHA-256; return the register version with it.
 
         Rejected("directory_invalid"), Rejected("directory_conflict"); Unavailable("register_unavailable") if it is
-        stored and could not be published yet, or if another one waits.
+        stored and could not be published yet, or if another one waits; Unavailable("busy") after `MAX_CHANGES` today.
         """
         # 1.
         await asyncio.to_thread(self._check, file)
@@ -87,6 +92,12 @@ class PublishDirectory:
             return new
         if base != base_sha256:
             return Rejected("directory_conflict", "another directory was published meanwhile")
+        day = tx.now.strftime("%Y-%m-%d").encode()
+        counted = settings_store.setting(tx.conn, DAY_SETTING) or b""
+        count = int(counted[len(day) :]) if counted.startswith(day) else 0
+        if count >= MAX_CHANGES:
+            return Unavailable("busy", f"the directory was changed {MAX_CHANGES} times today already", BUSY_SECONDS)
+        settings_store.put_setting(tx.conn, DAY_SETTING, day + b"%d" % (count + 1))
         tx.append(log_entries.directory_changed(actor=officer_id, file_sha256=sha256(file).digest()))
         settings_store.put_setting(tx.conn, SETTING, new.base_sha256.ljust(32, b"\0") + file)
         return new

@@ -1,6 +1,7 @@
 """Publication of a directory at the node: what is stored and logged before anything is published."""
 
 import asyncio
+from datetime import timedelta
 from hashlib import sha256
 from itertools import takewhile
 
@@ -73,6 +74,19 @@ async def test_nobody_overwrites_what_they_have_not_seen(room: CeremonyRoom) -> 
         with pytest.raises(Rejected, match="directory_conflict"):
             await service.publish(OFFICER, SECOND, base)
     assert len(logged(room)) == 1
+
+
+async def test_changes_of_a_day_are_bounded(room: CeremonyRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every member keeps every version: a data officer's stolen key fills no archive. A repeat costs nothing."""
+    monkeypatch.setattr(publish, "MAX_CHANGES", 1)
+    service = PublishDirectory(room.core)
+    await published(room, service, FIRST, b"")
+    await service.publish(OFFICER, FIRST, b"")
+    with pytest.raises(Unavailable, match="busy"):
+        await PublishDirectory(room.core).publish(OFFICER, SECOND, digest(FIRST))
+    assert len(logged(room)) == 1
+    room.ahead += timedelta(days=1)
+    await published(room, service, SECOND, digest(FIRST))
 
 
 @pytest.mark.parametrize("file", [b"", b"{}", b'{"format": 1, "officers": [{}]}', b" " * (300 << 10)])
