@@ -182,8 +182,8 @@ class Approve:
         2. The caller is not its submitter, and is one of those who have yet to sign.
         3. The signature is the caller's.
         4. With it the message passes the checks of a new submission: signatures, register, roles, policy (`Submit`).
-        5. Inside the commit: it was not decided meanwhile, and its time is not over. Then it is released, unless
-           something forbids that at this moment (order of a workflow, for example).
+        5. Inside the commit: it was not decided meanwhile, its time is not over, and no signer is suspended since. Then
+           it is released, unless something forbids that at this moment (order of a workflow, for example).
         """
         row = await asyncio.to_thread(self._found, request.message_digest)
         try:
@@ -210,6 +210,10 @@ class Approve:
             if now.signed != base:
                 raise Unavailable("busy", "another officer signed at this very moment", 0.0)
             if isinstance(item.message, PendingMessage):
+                try:
+                    self._submit.check_signers(item.message)
+                except Rejected as refusal:
+                    return refusal, b""
                 approved = tx.append(approved_entry(item.message, officer))
                 missing = tuple(signer.id for signer in item.message.missing)
                 approvals_store.put_signed(tx.conn, row.digest, raw, missing)

@@ -63,7 +63,7 @@ class Renew:
             renewal = await asyncio.to_thread(self._stored, renewal_sha256)
             if renewal is None:
                 # 4.
-                committed = await self._core.ledger.commit(lambda tx: _note(tx, officer, renewal_sha256))
+                committed = await self._core.ledger.commit(lambda tx: self._note(tx, officer, renewal_sha256, present))
                 renewal = committed.result
             if not renewal.signing_sha256:
                 # 5.
@@ -114,6 +114,15 @@ class Renew:
             verifier.signing(issued.signing, expected_id=renewal.officer, at=now),
         )
 
+    def _note(self, tx: LogTransaction, officer: str, renewal_sha256: bytes, present: bytes) -> Renewal:
+        self._directory.check(officer, present, "signing")  # again: they may be suspended since step 2
+        if enrolment_store.renewals_since(tx.conn, officer, tx.now - timedelta(days=1)) >= MAX_REQUESTS:
+            raise Unavailable("busy", f"{MAX_REQUESTS} requests of this officer came today already", BUSY_SECONDS)
+        entry = tx.append(log_entries.officer_renewal(actor=officer, request_sha256=renewal_sha256))
+        renewal = Renewal(renewal_sha256, officer, tx.now, entry.index)
+        enrolment_store.put_renewal(tx.conn, renewal)
+        return renewal
+
     def _write(self, tx: LogTransaction, renewal: Renewal, pair: CertificatePair, present: bytes) -> None:
         certify(tx, pair, actor=self._core.node_id, renewal_sha256=renewal.renewal_sha256, renewed_by=present)
         answered = replace(
@@ -132,12 +141,3 @@ class Renew:
             stored = access_store.officer_certificates(reads, renewal.officer)
         found = {each.certificate_sha256: each.der for each in stored}
         return OfficerCertificates(found[renewal.authentication_sha256], found[renewal.signing_sha256])
-
-
-def _note(tx: LogTransaction, officer: str, renewal_sha256: bytes) -> Renewal:
-    if enrolment_store.renewals_since(tx.conn, officer, tx.now - timedelta(days=1)) >= MAX_REQUESTS:
-        raise Unavailable("busy", f"{MAX_REQUESTS} requests of this officer came today already", BUSY_SECONDS)
-    entry = tx.append(log_entries.officer_renewal(actor=officer, request_sha256=renewal_sha256))
-    renewal = Renewal(renewal_sha256, officer, tx.now, entry.index)
-    enrolment_store.put_renewal(tx.conn, renewal)
-    return renewal

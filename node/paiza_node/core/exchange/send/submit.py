@@ -68,7 +68,7 @@ class Submit:
             reactions=reactions,
             unit_directory=unit_directory,
             delivery_life=delivery_life,
-            check_signers=self._check_signers,
+            check_signers=self.check_signers,
         )
         self._officers = officers
         self._clock = core.clock
@@ -163,7 +163,7 @@ class Submit:
         # 5.
         kind = kinds.get(header.kind, header.kind_version)
         validation.check_four_eyes(header, kind)
-        self._check_signers(message)
+        self.check_signers(message)
         for signer in header.required_signers:
             if signer.role not in kind.sender_roles:
                 raise Rejected("policy_denied", f"{kind.name} is not sent in the role of one of its signers")
@@ -175,7 +175,7 @@ class Submit:
         prepared = prepare(self._stages, message, self._clock())
         return replace(item, prepared=prepared) if prepared else item
 
-    def _check_signers(self, message: VerifiedMessage | PendingMessage) -> None:
+    def check_signers(self, message: VerifiedMessage | PendingMessage) -> None:
         """Check that every signer is an officer on our record who holds the role: RELEASED attests it to the others.
 
         Those who signed did so with a certificate that counts here. Called again in the transaction: nothing of an

@@ -1,19 +1,23 @@
-"""Showing what waits for a second officer: only while it waits. On both databases."""
+"""What waits for a second officer is shown only while it waits, and signed by those who may act. On both databases."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1.message_pb2 import Signature, SignedMessage
 from paiza.officer.v1 import approval_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.stages import Submission
 from paiza_node.core.log.ledger import LogTransaction, Work
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_wire.errors import Rejected
-from paiza_wire.message import VerifiedMessage
+from paiza_wire.message import PendingMessage, VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
 
 DRAFTER = Officer("spiffe://kaz.paiza.example/officer/liaison", frozenset({"liaison"}), "bureau")
@@ -79,3 +83,31 @@ async def test_what_ends_before_the_commit_is_not_shown(room: Room) -> None:
         )
     assert refused.value.reason == "approval_declined"
     assert room.events(message.digest) == []
+
+
+class Overtaken:
+    """The checks of a submission, which an officer's suspension overtakes before the commit."""
+
+    def __init__(self, pending: PendingMessage) -> None:
+        self._pending = pending
+
+    def examine(self, _officer: Officer, raw: bytes) -> Submission:
+        """Find nothing wrong."""
+        return Submission(self._pending, raw, b"")
+
+    def check_signers(self, _message: PendingMessage) -> None:
+        """Find a signer suspended."""
+        raise Rejected("officer_suspended", "they are suspended")
+
+
+async def test_a_suspended_officers_signature_is_not_added(room: Room) -> None:
+    """Nothing of theirs comes after their suspension in the log, also where a third signature is missing still."""
+    message = waiting(room)
+    last = replace(SECOND, id=message.header.required_signers[-1].id)
+    base = SignedMessage(header=message.signed.header).SerializeToString()
+    room.ledger.commit_now(lambda tx: approvals_store.put_signed(tx.conn, message.digest, base, (last.id,)))
+    submit: Any = Overtaken(PendingMessage(message.digest, message.header, message.signed, (), ()))
+    request = approval_pb2.ApproveRequest(message_digest=message.digest, signature=Signature(signer_id=last.id))
+    with pytest.raises(Rejected, match="officer_suspended"):
+        await Approve(room.core, submit=submit, officers=dict).sign(last, request)
+    assert room.events(message.digest) == ["DENIED officer_suspended"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -9,9 +10,16 @@ from paiza.officer.v1 import renewal_pb2
 from paiza_node.core.access.model import CertificateState
 from paiza_node.features.enrolment.issuing import OfficerCertificates, RenewalRequest
 from paiza_node.features.enrolment.renew import MAX_REQUESTS
+from paiza_node.features.officers.change import suspend
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.identity import SpiffeId
-from tests.unit.paiza_node.features.enrolment.enrolment_room import FEDERATION, MEMBER, EnrolmentRoom, OfficerKeys
+from tests.unit.paiza_node.features.enrolment.enrolment_room import (
+    FEDERATION,
+    MEMBER,
+    OPERATOR,
+    EnrolmentRoom,
+    OfficerKeys,
+)
 
 OFFICER = SpiffeId(MEMBER, FEDERATION, "officer", "petrov")
 
@@ -129,6 +137,18 @@ async def test_a_renewal_under_way_does_not_outlive_a_replacement(
     assert await refusal(room, request) == "wrong_certificate"
     states = [each.state for each in room.certificates("petrov")]
     assert states == [CertificateState.ENDED] * 2 + [CertificateState.ACTIVE] * 2
+
+
+async def test_a_suspended_officer_requests_nothing(room: EnrolmentRoom) -> None:
+    """Nothing of theirs comes after their suspension in the log, also if they asked just before."""
+    mine, signing = await enrolled(room)
+    async with room.renew._turn:
+        waiting = asyncio.create_task(refusal(room, room.renewal("petrov", mine, signing, OfficerKeys())))
+        await asyncio.sleep(0)
+        work = partial(suspend, officer_id=str(OFFICER), reason_text="on leave", stolen=False, actor=OPERATOR)
+        await room.directory.commit(room.core.ledger, work)
+    assert await waiting == "officer_suspended"
+    assert room.events()[-1] == "OFFICER_SUSPENDED"
 
 
 async def test_an_authentication_key_renews_nothing(room: EnrolmentRoom) -> None:
