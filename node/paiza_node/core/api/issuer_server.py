@@ -24,6 +24,14 @@ OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_receive_message_length", MAX_SET_BYTES + (1 << 20)),
 )
 
+CHANNEL_OPTIONS: Final = (
+    *OPTIONS,
+    # A socket costs nothing to try. By default the first calls after a restart of the issuer would fail for seconds.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 100),
+)
+
 MAX_CALLS: Final = 8  # concurrent; the node makes one at a time
 
 _PASSING: Final = frozenset({
@@ -60,7 +68,7 @@ class IssuerChannel:
     def __init__(self, socket: Path) -> None:
         """Store the socket's path; it connects with the first call."""
         self._socket = socket
-        self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=OPTIONS)
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=CHANNEL_OPTIONS)
         self._stub = issuer_pb2_grpc.IssuerServiceStub(self._channel)
 
     async def call(self, method: str, request: Message) -> Any:

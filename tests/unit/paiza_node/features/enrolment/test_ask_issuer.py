@@ -212,6 +212,19 @@ async def test_without_an_issuer_the_caller_is_told(between: Between) -> None:
     assert refusal.value.reason == "issuer_unreachable"
 
 
+async def test_an_issuer_that_starts_again_answers_at_once(between: Between) -> None:
+    """However often it was asked for in vain before."""
+    channel = IssuerChannel(between.socket)
+    for _ in range(20):
+        with pytest.raises(Unavailable):
+            await channel.call("GetState", issuer_pb2.GetStateRequest())
+        await asyncio.sleep(0.15)
+    async with between.node():
+        await asyncio.sleep(0.3)
+        await channel.call("GetState", issuer_pb2.GetStateRequest())
+        await channel.close()
+
+
 async def test_the_socket_is_for_its_user_and_group(between: Between) -> None:
     """Nobody but the issuer's user and its group opens the socket."""
     async with between.node():
