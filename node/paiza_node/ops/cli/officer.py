@@ -30,13 +30,6 @@ STATES: Final = {
     officer_pb2.OFFICER_STATE_REMOVED: N_("removed"),
 }
 _PREFIX: Final = "OFFICER_STATE_"
-_ROLE = click.option(
-    "--role",
-    "roles",
-    required=True,
-    metavar="ROLE,…",
-    help=N_("Roles, separated by commas: liaison, duty, authoriser, coordinator, auditor, custodian, data."),
-)
 _REASON = click.option("--reason", required=True, help=N_("Why, in your own words."))
 
 
@@ -56,8 +49,16 @@ def command() -> None:
 @shared
 @json_option
 @click.argument("name")
-@_ROLE
-@click.option("--unit", default="", help=N_("Their unit; required where duty_unit is set."))
+@click.option(
+    "--role",
+    "roles",
+    metavar="ROLE,…",
+    help=N_(
+        "Roles, separated by commas: liaison, duty, authoriser, coordinator, auditor, custodian, data. "
+        "Default: as before."
+    ),
+)
+@click.option("--unit", help=N_("Their unit; required where duty_unit is set. Default: as before."))
 @click.option("--hours", type=WholeNumber(1, 168), default=24, show_default=True, help=N_("How long it is good."))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help=N_("The file; default: NAME.invitation."))
 @click.option(
@@ -77,8 +78,8 @@ def invite(
     config_path: Path,
     log_level: str | None,
     name: str,
-    roles: str,
-    unit: str,
+    roles: str | None,
+    unit: str | None,
     hours: int,
     output: Path | None,
     administrator: str | None,
@@ -97,9 +98,9 @@ def invite(
             remedy=N_("Name another one with -o."),
             path=output,
         )
-    request = officer_pb2.InviteOfficerRequest(name=name, roles=_split(roles), unit=unit)
-    request.life.FromTimedelta(timedelta(hours=hours))
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+        request = _invited(client, name, roles, unit, believed=administrator is None)
+        request.life.FromTimedelta(timedelta(hours=hours))
         answer = client.invite_officer(request)
         if administrator is not None:
             # A crash here leaves an invitation that nobody was handed; the next one makes it void.
@@ -307,6 +308,32 @@ def recover(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     names = [plain_line(each.id.rpartition("/")[2]) for each in answer.officers]
     click.echo(_("Entered again, and to be confirmed: {names}").format(names=", ".join(names) or "-"))
     click.echo(_("Invitations that are void now: {count}").format(count=answer.voided_invitations))
+
+
+def _invited(
+    client: AdminClient, name: str, roles: str | None, unit: str | None, *, believed: bool
+) -> officer_pb2.InviteOfficerRequest:
+    """Return who is to be invited; a known officer keeps what is not named, if the node is ``believed`` about it."""
+    known = [
+        each
+        for each in client.officers()
+        if each.id.rpartition("/")[2] == name and each.state != officer_pb2.OFFICER_STATE_REMOVED
+    ]
+    kept = [*(["--role"] if roles is None else []), *(["--unit"] if unit is None else [])]
+    if not known:
+        if roles is None:
+            raise click.UsageError(_("{name} is no officer yet: name their roles with --role.").format(name=name))
+        return officer_pb2.InviteOfficerRequest(name=name, roles=_split(roles), unit=unit or "")
+    if kept and not believed:
+        raise click.UsageError(_("An administrator signs what they named: give --role and --unit."))
+    (before,) = known
+    listed = list(before.roles) if roles is None else _split(roles)
+    request = officer_pb2.InviteOfficerRequest(name=name, roles=listed, unit=before.unit if unit is None else unit)
+    if kept:
+        text = _("{name} keeps what is not named: roles {roles}, unit {unit}.")
+        shown = {"roles": ", ".join(request.roles), "unit": plain_line(request.unit) or "-"}
+        click.echo(text.format(name=plain_line(name), **shown), err=True)
+    return request
 
 
 def _confirm_held(client: AdminClient, *, yes: bool, as_json: bool) -> None:

@@ -180,6 +180,21 @@ def test_a_former_invitation_of_the_same_person_is_replaced(counter: Counter, tm
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_known_officer_keeps_roles_and_unit(counter: Counter, tmp_path: Path) -> None:
+    """What is not named stays, and is shown; a new person needs roles, and an administrator names all they sign."""
+    assert counter("invite", "petrov", "-o", tmp_path / "new")[0] == 2
+    first = ("invite", "petrov", "--role", "liaison,duty", "--unit", "bureau", "-o", tmp_path / "first")
+    counter.json(*first)
+    code, _out, err = counter("invite", "petrov", "-o", tmp_path / "second")
+    assert code == 0
+    assert "duty, liaison" in err
+    (listed,) = counter.json("list")["officers"]
+    assert (listed["roles"], listed["unit"]) == (["duty", "liaison"], "bureau")
+    moved = counter.json("invite", "petrov", "--unit", "desk", "-o", tmp_path / "third")["officer"]
+    assert (moved["roles"], moved["unit"]) == (["duty", "liaison"], "desk")
+    assert counter("invite", "petrov", "--administrator", "key", "-o", tmp_path / "fourth")[0] == 2
+
+
 def test_officers_are_admitted_from_a_file(counter: Counter, tmp_path: Path) -> None:
     """Suspended, reinstated, changed, and removed with a word for each; a removed one is listed only when asked for."""
     pair = counter.office.pair("petrov")
