@@ -214,6 +214,13 @@ def from_wire(error: PaizaError, where: str) -> TrustError:
     return TrustError(error.reason, "{what} ({detail})", where, remedy, exit_code_of(error), values)
 
 
+def wrong_in_file(error: PaizaError, where: str, file: str) -> TrustError:
+    """Put a wrong passphrase into words that came from a file, which the remedy names."""
+    told = from_wire(error, where)
+    remedy = N_("The passphrase came from {file}: correct it there.")
+    return replace(told, remedy=remedy, values={**told.values, "file": file})
+
+
 def from_disk(error: OSError) -> TrustError:
     """Put an error of the file system into words."""
     where = str(error.filename or "")

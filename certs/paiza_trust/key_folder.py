@@ -17,7 +17,7 @@ import click
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_register.pair_key import PairSigner, key_files
-from paiza_trust.errors import TrustError, from_wire
+from paiza_trust.errors import TrustError, from_wire, wrong_in_file
 from paiza_trust.files import write_key
 from paiza_trust.language import N_, _
 from paiza_wire.errors import PaizaError, Rejected
@@ -67,7 +67,13 @@ class KeyFolder:
     def key(self, file: str, kind: KeyKind[Key]) -> Key:
         """Open one key file."""
         with _located(self.folder / file):
-            return open_key(self.folder / file, kind, self._sealer, sealed=self._sealed)
+            try:
+                return open_key(self.folder / file, kind, self._sealer, sealed=self._sealed)
+            except Rejected as error:
+                if error.reason != "bad_passphrase" or self._passphrase_file is None:
+                    raise
+                source = self.folder / str(self._passphrase_file)
+                raise wrong_in_file(error, str(self.folder / file), str(source)) from error
 
     def token(self, name: str) -> str | None:
         """Return the URI of the token that holds the first half of a pair; None if a file holds it."""

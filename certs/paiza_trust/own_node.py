@@ -12,11 +12,12 @@ from typing import Any, Final
 from paiza.officer.v1 import ceremony_pb2, ceremony_pb2_grpc
 from paiza_officer import channel, connection, profiles, register_cache
 from paiza_officer.connection import Connection
+from paiza_officer.errors import ProfileProblem
 from paiza_register import Register
 from paiza_register.ceremony import Base, BaseName, Proposal
 from paiza_register.register_file import RegisterFile
 from paiza_register.tuf_workflow import root_path
-from paiza_trust.errors import TrustError
+from paiza_trust.errors import TrustError, wrong_in_file
 from paiza_trust.key_folder import ask
 from paiza_trust.language import N_, _
 from paiza_wire.errors import Unavailable
@@ -167,7 +168,13 @@ def connect(name: str | None) -> Iterator[OwnNode]:
 
     with asyncio.Runner() as runner:
         opened = AsyncExitStack()
-        connected = runner.run(opened.enter_async_context(connection.connect(profile, passphrase, pin)))
+        try:
+            connected = runner.run(opened.enter_async_context(connection.connect(profile, passphrase, pin)))
+        except ProfileProblem as error:
+            file = os.environ.get("PAIZA_PASSPHRASE_FILE")
+            if error.reason != "bad_passphrase" or not file:
+                raise
+            raise wrong_in_file(error, error.where, file) from error
         try:
             yield OwnNode(runner.run, connected)
         finally:

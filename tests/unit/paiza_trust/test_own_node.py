@@ -401,7 +401,10 @@ def test_the_key_of_the_officer_is_opened(
         phrase.write_text(text)
         phrase.chmod(0o600)
         monkeypatch.setenv("PAIZA_PASSPHRASE_FILE", str(phrase))
-        assert failed(capsys, "pending", "--profile", "kaz-custodian", "--lang", "en") == found
+        code, _, err = run(capsys, "pending", "--profile", "kaz-custodian", "--lang", "en", "--json")
+        told = json.loads(err)
+        assert (code, told["reason"]) == found
+        assert (str(phrase) in told["remedy"]) is (found[1] == "bad_passphrase")
 
 
 def test_a_list_tells_the_present_and_the_new_custodian_apart(
