@@ -402,8 +402,10 @@ def _own_file(base: Base, member: str, data: bytes) -> Member:
 
 
 def _cas(cas: Sequence[CertificateAuthority], language: Language) -> str:
-    """Return the fingerprint of each CA, with the days from and until which it is announced."""
-    return "; ".join(f"{_words(ca.certificate, language)} ({ca.begins:%Y-%m-%d} … {ca.ends:%Y-%m-%d})" for ca in cas)
+    """Return the fingerprint of each CA, with the times from and until which it is announced."""
+    return "; ".join(
+        f"{_words(ca.certificate, language)} ({time_text(ca.begins)} … {time_text(ca.ends)})" for ca in cas
+    )
 
 
 def _words(data: bytes, language: Language) -> str:

@@ -66,6 +66,14 @@ def test_a_member_more(folder: Path, told: Told) -> None:
     assert f"{year}  federation.reference, kaz, kaz.revoked, kgz, kgz.revoked, root, targets" in english
 
 
+def test_the_end_of_a_former_ca_is_shown_to_the_second(told: Told) -> None:
+    """Certificates count until then and no longer: a day alone leaves hours open."""
+    until = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT12:34:56Z}"
+    russian, english = told("officer-ca", "kaz", "--until", until, signers="kaz")
+    assert f"… {until}" in english
+    assert f"… {until}" in russian
+
+
 def test_two_who_must_always_sign_are_warned(told: Told) -> None:
     """After a removal that leaves two, both must sign every change, and no member can be removed against its will."""
     russian, english = told("remove", "uzb", "--threshold", 2)
