@@ -79,7 +79,7 @@ def check_output(output: Path | None) -> Path:
             "file_unwritable",
             what=N_("The file exists already; nothing is overwritten."),
             where="{path}",
-            remedy=N_("Name another file."),
+            remedy=N_("Name another one with -o, or remove it: an announcement that was published is of no more use."),
             path=output,
         )
     return output
