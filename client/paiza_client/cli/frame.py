@@ -55,12 +55,16 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
     if isinstance(error, Unreachable):
         more["saved"] = error.saved
     saved = isinstance(error, Unreachable) and error.saved
+    file = os.environ.get("PAIZA_PASSPHRASE_FILE")
+    what_to_do = _(_SAVED) if saved else _(told.remedy)
+    if error.reason == "bad_passphrase" and file:
+        what_to_do = _("The passphrase came from {file}: correct it there.").format(file=file)
     everywhere = [each.what for each in problems if not each.where]  # of the whole message, such as a broken rule
     return ErrorReport(
         error.reason,
         " ".join([_(told.what), *everywhere]),
         error.where if isinstance(error, (Refused, Unreachable)) else "",
-        _(_SAVED) if saved else _(told.remedy),
+        what_to_do,
         code,
         error.detail,
         [f"{each.where}: {each.what}" for each in problems if each.where],

@@ -15,7 +15,16 @@ from paiza_client.cli.options import TimeParameter, split
 from paiza_client.cli.terminal import Terminal
 from paiza_client.sdk import as_json
 from paiza_client.sdk.drafts import find_kind
-from paiza_officer.errors import FieldProblem, Misused, Refused, Unreachable, disk_problem, exit_code, located
+from paiza_officer.errors import (
+    FieldProblem,
+    Misused,
+    ProfileProblem,
+    Refused,
+    Unreachable,
+    disk_problem,
+    exit_code,
+    located,
+)
 from paiza_wire.errors import Rejected, Unavailable
 
 
@@ -117,6 +126,15 @@ def test_a_saved_message_says_so() -> None:
     saved = report(Unreachable("node_unreachable", saved=True), ExitCode.UNAVAILABLE)
     assert "outbox" in saved.remedy
     assert "outbox" not in report(Unreachable("node_unreachable"), ExitCode.UNAVAILABLE).remedy
+
+
+def test_a_wrong_passphrase_of_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can enter another one then."""
+    wrong = ProfileProblem("bad_passphrase", "authentication.key")
+    monkeypatch.delenv("PAIZA_PASSPHRASE_FILE", raising=False)
+    assert "keyboard" in report(wrong, ExitCode.PROFILE).remedy
+    monkeypatch.setenv("PAIZA_PASSPHRASE_FILE", "/run/phrase")
+    assert "/run/phrase" in report(wrong, ExitCode.PROFILE).remedy
 
 
 def test_marks_that_exclude_each_other_have_a_remedy_for_each_use() -> None:
