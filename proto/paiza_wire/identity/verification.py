@@ -171,6 +171,13 @@ class CertificateVerifier:
         announced, _ca = _issuer(certificate, authority, spiffe_id.role)
         return min(certificate.not_valid_after_utc, announced.expiry_time)
 
+    def is_revoked(self, der: bytes) -> bool:
+        """Return whether the member that a certificate names has revoked it, or its key."""
+        certificate = load_certificate(der)
+        authority = self._authorities.get(uri_san(certificate).member)
+        digests = {sha256(der).digest(), key_fingerprint(p256_key(certificate))}
+        return authority is not None and not digests.isdisjoint(authority.revoked)
+
     def _officer(self, der: bytes, use: CertificateUse, expected_id: str, at: datetime) -> VerifiedCertificate:
         certificate = self._remembered(der, "officer", use)
         if str(certificate.id) != expected_id:  # 9.

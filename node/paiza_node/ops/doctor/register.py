@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ssl import PEM_cert_to_DER_cert
 from typing import Final
 
 from paiza_node.core.access import store as access_store
@@ -115,6 +116,13 @@ def check_expiries(config: Config, register: Register, certificate_pem: bytes, n
     certificate = node_certificate(config.member, certificate_pem)
     for each in (*shared_expiries(register), *member_expiries(register, config.member), certificate):
         yield expiry_check(each, now)
+    der = PEM_cert_to_DER_cert(certificate_pem.decode())
+    if register.certificate_verifier().is_revoked(der):
+        yield fail(
+            RENEWALS[Kind.NODE_CERTIFICATE].name,
+            N_("This member has revoked the node's own certificate or its key: nobody accepts the node."),
+            RENEWALS[Kind.NODE_CERTIFICATE].how,
+        )
     for each in of_others(register, config.member):
         if each.urgency(now) is Urgency.NOW:
             yield _of_another(each, now)

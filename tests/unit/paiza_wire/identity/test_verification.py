@@ -316,6 +316,7 @@ def test_a_revoked_certificate_is_refused() -> None:
     verifier = CertificateVerifier({"kaz": replace(KAZ.authority, revoked=frozenset({sha256(der).digest()}))})
     refused("certificate_revoked", lambda: verifier.signing(der, expected_id=str(OFFICER), at=NOW))
     assert verifier.signing(other, expected_id=str(OFFICER), at=NOW).id == OFFICER
+    assert [verifier.is_revoked(each) for each in (der, other)] == [True, False]
 
 
 def test_a_revoked_certificate_does_not_return_under_another_hash() -> None:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +25,7 @@ from paiza_register import Register
 from paiza_register.misbehaviour import RootFork
 from paiza_trust import dev
 from paiza_wire.errors import Unavailable
-from paiza_wire.identity import CertificateUse
+from paiza_wire.identity import CertificateUse, CertificateVerifier
 from tests.registers import read_register
 from tests.unit.paiza_node.room import Room
 
@@ -87,6 +89,22 @@ def test_the_timestamp_is_judged_by_its_life(lang: Language, hours: int, urgency
     assert expiry.urgency(NOW) is urgency
     level, name, _what, _remedy = said(checks.expiry_check(expiry, NOW), lang)
     assert (level, name) == (Level(urgency), {"en": "timestamp", "ru": "метка времени (timestamp)"}[lang])
+
+
+def test_the_own_certificate_that_is_revoked_is_named(federation: Path, register: Register, lang: Language) -> None:
+    """Nobody accepts the node then; only another key helps."""
+    pem = (federation / "nodes/kaz/keys/tls.crt").read_bytes()
+    kaz = register.member("kaz")
+    authority = replace(kaz.authority, revoked=frozenset({sha256(PEM_cert_to_DER_cert(pem.decode())).digest()}))
+    revoked = replace(register, _verifier=CertificateVerifier({"kaz": authority}))
+    config: Any = SimpleNamespace(member="kaz")
+    before, after = (
+        [said(each, lang) for each in checks.check_expiries(config, each, pem, datetime.now(UTC))]
+        for each in (register, revoked)
+    )
+    (line,) = [each for each in after if each not in before]
+    assert line[0] is Level.FAIL
+    assert "`paiza-node rotate tls`" in line[3]
 
 
 def test_everything_that_expires_is_listed(federation: Path, register: Register, lang: Language) -> None:
