@@ -98,7 +98,9 @@ class Officers(Check):
             part.find(
                 "log_damaged", N_("The officers' certificates are not as the log records."), "officer_certificate"
             )
-        confirmed = {sha: each.confirmed_index for sha, each in certificates.items() if each.confirmed_index >= 0}
+        confirmed = {
+            sha: each.confirmed_index for sha, each in certificates.items() if each.confirmed_index is not None
+        }
         if replay.confirmed != confirmed:
             part.find(
                 "log_damaged",

@@ -63,7 +63,7 @@ class OfficerCertificate:
     """A certificate of an officer. ``log_index`` is of its OFFICER_CERTIFIED entry.
 
     ``invitation_sha256`` is empty if the officer was admitted from a file, or renewed it. ``to_revoke``: the register
-    is to list it as revoked. ``confirmed_index`` is of its OFFICER_CONFIRMED entry, -1 without one.
+    is to list it as revoked. ``confirmed_index`` is of its OFFICER_CONFIRMED entry, None without one.
     """
 
     certificate_sha256: bytes
@@ -76,7 +76,7 @@ class OfficerCertificate:
     log_index: int
     invitation_sha256: bytes = b""
     to_revoke: bool = False
-    confirmed_index: int = -1
+    confirmed_index: int | None = None
 
 
 class InvitationAlarm(StrEnum):

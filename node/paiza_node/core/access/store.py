@@ -66,7 +66,7 @@ officer_certificate_table = Table(
     Column("log_index", BigInteger, nullable=False),
     Column("invitation_sha256", LargeBinary, nullable=False),
     Column("to_revoke", Boolean, nullable=False),
-    Column("confirmed_index", BigInteger, nullable=False),
+    Column("confirmed_index", BigInteger, nullable=True),
 )
 Index("ix_officer_certificate_officer", officer_certificate_table.c.officer)
 

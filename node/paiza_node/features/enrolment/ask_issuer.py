@@ -123,7 +123,7 @@ class AskIssuer:
         self,
         log_index: int,
         ask: Callable[[issuer_pb2.WitnessedEntry, log_pb2.ProvenEntry | None], issuer_pb2.IssueOfficerRequest],
-        confirmed_index: int = -1,
+        confirmed_index: int | None = None,
     ) -> OfficerCertificates:
         async with self._one_call:
             # 3.
@@ -132,7 +132,7 @@ class AskIssuer:
             return OfficerCertificates(response.authentication_certificate, response.signing_certificate)
 
     async def _witnessed(
-        self, log_index: int, earlier_index: int = -1
+        self, log_index: int, earlier_index: int | None = None
     ) -> tuple[issuer_pb2.WitnessedEntry, log_pb2.ProvenEntry | None]:
         """Return an entry of the own log for the issuer, and an earlier one under the same note: steps 1 and 2."""
         # 1.
@@ -141,7 +141,7 @@ class AskIssuer:
         # 2.
         known = state.log_size if state.log_origin == self._core.ledger.origin else 0
         note, size = await self._cosigned(max(known, log_index + 1))
-        indices = [log_index] if earlier_index < 0 else [log_index, earlier_index]
+        indices = [log_index] if earlier_index is None else [log_index, earlier_index]
         entry, *earlier = await asyncio.to_thread(self._prove, indices, size)
         consistency = await asyncio.to_thread(self._core.ledger.prove_consistency, known, size)
         witnessed = issuer_pb2.WitnessedEntry(proven=entry, note=note, consistency_hashes=consistency)

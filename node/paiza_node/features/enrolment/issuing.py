@@ -30,7 +30,7 @@ class RenewalRequest:
 
     ``log_index`` is that of the OFFICER_RENEWAL entry, ``statement`` the bytes of the RenewalStatement, which holds
     both signing requests; ``signature`` is over it (`paiza_wire.identity.statements`), by the key of
-    ``signing_certificate`` (DER). ``confirmed_index`` is that of the OFFICER_CONFIRMED entry of this certificate; -1
+    ``signing_certificate`` (DER). ``confirmed_index`` is that of the OFFICER_CONFIRMED entry of this certificate; None
     for one that was itself renewed.
     """
 
@@ -38,7 +38,7 @@ class RenewalRequest:
     statement: bytes
     signing_certificate: bytes
     signature: bytes
-    confirmed_index: int = -1
+    confirmed_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,6 @@ def _confirm(tx: LogTransaction, officer_id: str, verifier: CertificateVerifier,
     )
     index = tx.append(entry, text=described(officer)).index
     end_certificates(tx.conn, officer_id)
-    access_store.put_officer_certificates(tx.conn, list(newest.values()))
+    access_store.put_officer_certificates(tx.conn, [replace(each, confirmed_index=index) for each in newest.values()])
     access_store.put_officer(tx.conn, replace(officer, log_index=index))
     return True

@@ -60,6 +60,7 @@ INDICES: Final[tuple[Column[int], ...]] = (
     attachments_store.attachment_table.c.log_index,
     access_store.officer_table.c.log_index,
     access_store.officer_certificate_table.c.log_index,
+    access_store.officer_certificate_table.c.confirmed_index,
     access_store.invitation_table.c.log_index,
     enrolment_store.renewal_table.c.log_index,
     access_store.opened_table.c.log_index,

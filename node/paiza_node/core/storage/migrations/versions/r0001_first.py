@@ -334,7 +334,7 @@ def _create_access() -> None:
         sa.Column("log_index", sa.BigInteger, nullable=False),
         sa.Column("invitation_sha256", sa.LargeBinary, nullable=False),
         sa.Column("to_revoke", sa.Boolean, nullable=False),
-        sa.Column("confirmed_index", sa.BigInteger, nullable=False),
+        sa.Column("confirmed_index", sa.BigInteger, nullable=True),
         sa.PrimaryKeyConstraint("certificate_sha256", name="pk_officer_certificate"),
     )
     op.create_index("ix_officer_certificate_officer", "officer_certificate", ["officer"])
