@@ -6,7 +6,8 @@
 4. The certificates are written, and profile.toml names the new keys.
 
 After a crash or a lost answer the next command goes on with the same statement, which the node answers again. Nothing
-here stops the command that connected: what cannot be done now is tried by the next one.
+here stops the command that connected: what cannot be done now is tried by the next one. What was refused, or gave no
+later end since the CA ends, is tried again a day later: each trial is an entry of the node's log.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from paiza_officer.agent.held import make_next
 from paiza_officer.connection import Connection
 from paiza_officer.errors import Refused, located
 from paiza_officer.new_keys import NewKeys
-from paiza_officer.profiles import Profile, read_certificate
+from paiza_officer.profiles import Profile, read_certificate, write_private
 from paiza_register import Register
 from paiza_register.archive import write_durably
 from paiza_wire.errors import PaizaError, Rejected
@@ -39,6 +40,10 @@ from paiza_wire.identity.tokens import Tokens
 RENEW_BEFORE: Final = timedelta(days=30)
 """Before the end of a certificate; officers who are away for weeks renew all the same."""
 
+AGAIN_AFTER: Final = timedelta(days=1)
+"""Between a renewal that was refused or gained nothing and the next one."""
+
+TRIED_FILE: Final = "renewal-tried"
 SALT_BYTES: Final = 16
 
 
@@ -60,13 +65,18 @@ async def renew_if_due(
     profile = connection.profile
     register = connection.register
     ends = expiry_time(profile, register)
-    if ends - now > RENEW_BEFORE:
+    if ends - now > RENEW_BEFORE or _in_vain(profile, now):
         return None
     try:
         renewed = await _renewed(connection, passphrase, pin, now)
     except PaizaError as error:
+        if isinstance(error, Refused):
+            _note_in_vain(profile, now)
         return Renewal(ends, error)
-    return Renewal(expiry_time(renewed, register))
+    later = expiry_time(renewed, register)
+    if later <= ends:
+        _note_in_vain(profile, now)
+    return Renewal(later)
 
 
 def expiry_time(profile: Profile, register: Register) -> datetime:
@@ -80,6 +90,20 @@ def expiry_time(profile: Profile, register: Register) -> datetime:
         return min(verifier.expiry_time(read_certificate(file)[1]) for file in files)
     except Rejected:
         return register.issued_time
+
+
+def _in_vain(profile: Profile, now: datetime) -> bool:
+    """Return whether a renewal was refused or gained nothing less than a day ago."""
+    try:
+        tried = datetime.fromisoformat((profile.folder / TRIED_FILE).read_text())
+        return timedelta() <= now - tried < AGAIN_AFTER
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _note_in_vain(profile: Profile, now: datetime) -> None:
+    with suppress(OSError):  # then the next command tries again
+        write_private(profile.folder / TRIED_FILE, now.isoformat().encode())
 
 
 async def _renewed(

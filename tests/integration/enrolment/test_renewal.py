@@ -120,6 +120,9 @@ async def test_a_certificate_is_renewed_before_the_announced_end_of_its_ca(
     done = await renew(renewed)
     assert done == Renewal(desk.authorities.officer_end)
     assert len(node.asked) == 2
+    # It gained nothing, since the CA ends all the same: not every command tries again.
+    assert await renew(profiles.load(profile.folder)) is None
+    assert len(node.asked) == 2
 
 
 async def test_a_lost_answer_is_asked_for_again(node: Node, desk: Desk, profile: Profile) -> None:
@@ -166,7 +169,7 @@ async def test_a_command_that_stops_at_any_write_costs_nothing(
 
 
 async def test_a_refusal_is_told_and_leaves_the_profile(node: Node, desk: Desk, profile: Profile) -> None:
-    """What the node refuses for good is not asked again: the next command makes another statement."""
+    """What the node refuses for good is not asked again: another statement is made, a day later."""
     node.lose = Refused("issuer_missing", profile.node)
     refused = await renew(profile)
     assert refused is not None
@@ -174,6 +177,8 @@ async def test_a_refusal_is_told_and_leaves_the_profile(node: Node, desk: Desk, 
     assert (refused.error.reason, profiles.load(profile.folder)) == ("issuer_missing", profile)
     assert refused.expiry_time - desk.clock.now < timedelta(days=11)
     assert not list(profile.folder.glob("*.request"))
+    assert await renew(profile) is None
+    assert len(node.asked) == 1
 
 
 async def test_an_agent_renews_without_asking(node: Node, profile: Profile) -> None:
