@@ -321,7 +321,8 @@ def test_a_token_holds_the_signing_key(
     uri = TokenUri(module=library, token=softhsm.LABEL, label="petrov", pin_source=pin)
     file = desk.invited("petrov", tmp_path)
     first = enrol(capfd, file, "--token", str(uri))
-    assert enrol(capfd, file)["words"] == first["words"]
+    again = enrol(capfd, file)
+    assert again.get("words") == first["words"], again
     profile = profiles.load(home / "kaz-petrov")
     assert profile.signing_key == uri
     assert len(list(home.glob("kaz-petrov/*.key"))) == 1

@@ -21,7 +21,8 @@ GARBAGE: Final = (b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 64, random.Ran
 async def test_garbage_is_malformed(federation: Federation, register: Register, method: str) -> None:
     """Every RPC answers unparsable bytes of any caller with malformed, and the node runs on."""
     mint = Mint(federation.folder, register)
-    officer = {"review": "kaz-duty", "ceremony": "kaz-custodian"}.get(accesses()[method].action, "kaz-coordinator")
+    others = {"review": "kaz-duty", "ceremony": "kaz-custodian", "publish_directory": "kaz-data"}
+    officer = others.get(accesses()[method].action, "kaz-coordinator")
     caller = mint.node("tjk") if accesses()[method].who == "node" else mint.officer(officer)
     node = federation.node("kaz")
     async with caller.channel(node.address, "kaz", register) as channel:
