@@ -207,5 +207,5 @@ def test_register_is_shown_to_a_person(federation: Federation, lang: str, words:
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert words in shown
     assert "paiza-node join" in shown
-    assert shown.count("`paiza-trust propose resign`") == 3  # root, targets and snapshot, months before they expire
+    assert shown.count("`paiza-trust propose resign`") == 2  # root and targets, months before they expire
     assert all(member in shown for member in MEMBERS)
