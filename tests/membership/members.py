@@ -164,18 +164,19 @@ class Members:
         proposer, *others = signers
         begun, before = time.monotonic(), self.nodes[proposer].status().register_version
         self.act("propose", *proposed, *self.desk(proposer, key_folder))
-        for member in others:
+        for signed, member in enumerate(others, 1):
             output = () if register is None or member != others[-1] else ("-o", register)
-            self.act("sign", self.waiting(member), *self.desk(member, key_folder), *output)
+            self.act("sign", self.waiting(member, signed), *self.desk(member, key_folder), *output)
         until(lambda: self.nodes[proposer].status().register_version != before)
         return time.monotonic() - begun
 
-    def waiting(self, member: str) -> str:
-        """Return the fingerprint of the one proposal that waits for a member, once its node has heard of it."""
+    def waiting(self, member: str, signed: int = 1) -> str:
+        """Return the fingerprint of the one proposal that waits for a member, once its node has so many signatures."""
 
         def look() -> str:
             answer = json.loads(trust("pending", "--profile", f"{member}-custodian", "--json"))
-            found = [each["sha256"] for each in answer["proposals"] if member in each["waits_for"]]
+            proposals = [each for each in answer["proposals"] if len(each["signed"]) >= signed]
+            found = [each["sha256"] for each in proposals if member in each["waits_for"]]
             return str(found[0]) if found else ""
 
         return until(look)
