@@ -314,11 +314,11 @@ def test_a_token_holds_the_signing_key(
     """The key on the token is certified, and named in the profile; a repeat without the option uses it too."""
     (tmp_path / "softhsm").mkdir()
     library = softhsm.make_token(tmp_path / "softhsm")
-    softhsm.make_key(library, "petrov", asks_always=True)
+    softhsm.make_key(library, "enrolment", asks_always=True)
     pin = tmp_path / "pin"
     pin.write_text(softhsm.PIN)
     pin.chmod(0o600)
-    uri = TokenUri(module=library, token=softhsm.LABEL, label="petrov", pin_source=pin)
+    uri = TokenUri(module=library, token=softhsm.LABEL, label="enrolment", pin_source=pin)
     file = desk.invited("petrov", tmp_path)
     first = enrol(capfd, file, "--token", str(uri))
     again = enrol(capfd, file)
