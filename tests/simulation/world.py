@@ -144,7 +144,7 @@ class World:
             await self.fall(self.nodes[self.rng.choice(old)] if old else node)
 
     def forge(self, node: Node) -> None:
-        """Tell an honest node what the liar signed with the key of another honest log that it stole, too late."""
+        """Show an honest node what the liar signed with the key of another honest log that it stole, too late."""
         if self.clock() < ABANDONED:
             return
         victim = self.nodes[self.rng.choice(sorted(set(self.nodes) - {node.name}))]

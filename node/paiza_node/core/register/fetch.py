@@ -46,7 +46,7 @@ class Allowance:
             log.warning("register_changes_too_often", sets=SETS_AN_HOUR, pause_seconds=PAUSE_SECONDS)
 
     def reset(self) -> None:
-        """Take at once what there is."""
+        """Forget what was spent: the newest set may be taken at once."""
         self._spent.clear()
 
 

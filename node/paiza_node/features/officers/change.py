@@ -21,7 +21,7 @@ _PRESENT = frozenset(OfficerState) - {OfficerState.REMOVED}
 
 
 def change(tx: LogTransaction, officer_id: str, *, roles: frozenset[str], unit: str | None, actor: str) -> Officer:
-    """Give an officer other roles, unless empty, and another unit, unless None."""
+    """Change the roles of an officer, unless empty, and the unit, unless None."""
     officer = _known(tx, officer_id, _PRESENT)
     changed = replace(officer, roles=roles or officer.roles, unit=officer.unit if unit is None else unit)
     if changed == officer:

@@ -65,7 +65,7 @@ class Parts:
 
     @classmethod
     def of(cls, certificate: bytes) -> "Parts":
-        """Take a certificate apart."""
+        """Split a certificate into its parts."""
         tbs, outer, _signature = _values(certificate)
         version, serial_number, algorithm, issuer, life, subject, key, extensions = _values(tbs)
         (listed,) = _values(extensions)

@@ -89,7 +89,7 @@ def _next_key(config: Config) -> key_wrapping.EncryptionKey:
 
 
 def _settle(config: Config) -> None:
-    """Give the next seed its number once the register names its key."""
+    """Rename the next seed to its number once the register names its key."""
     path = config.keys / NEXT_SEED
     published = {key.key_id for key in _own(config).encryption_keys}
     if path.exists() and _public_key(config, NEXT_SEED).key_id in published:
