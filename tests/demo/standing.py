@@ -43,8 +43,10 @@ def up(folder: Path, voice: Voice) -> None:
         print(f"  {node.member:7} {node.address:16} {state}")
     print(
         voice(
-            "\nThe profiles are <member>-<officer>: liaison, duty, authoriser, coordinator, auditor. Now:\n",
-            "\nПрофили: <участник>-<сотрудник>: liaison, duty, authoriser, coordinator, auditor. Теперь:\n",
+            "\nThe profiles are <member>-<officer>: liaison, duty, authoriser, coordinator, auditor, custodian, data."
+            " Now:\n",
+            "\nПрофили: <участник>-<сотрудник>: liaison, duty, authoriser, coordinator, auditor, custodian, data."
+            " Теперь:\n",
         )
     )
     print(f"  export PATH={Path(sys.executable).parent}:$PATH PAIZA_HOME={folder.absolute() / 'home'}")
