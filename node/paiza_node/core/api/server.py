@@ -1,37 +1,32 @@
 """The gRPC servers: one over mutual TLS for peers and officers, one on a Unix socket for the operator."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
-from functools import cache
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from time import perf_counter
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import grpc
 from google.protobuf import message_factory
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
-from google.protobuf.message import DecodeError, Message
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection
 
 from paiza_node.core.api import health, services
 from paiza_node.core.api.authentication import ANSWERED, Authenticator
 from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
+from paiza_node.core.api.requests import arrival, arrivals, parse
 from paiza_node.core.api.services import Service, method_name
 from paiza_node.core.api.status_codes import refuse
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import PaizaError
 
 MAX_CALLS: Final = 256  # concurrent, of all callers together
-TIMES_DEPTH: Final = 2  # depth of nested messages in which the times of a request are checked: a query, its period
-REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
 AHEAD_BYTES: Final = 1024 * 1024  # of one call; 10 MB/s over a line of 100 ms; many callers share the memory
 SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
@@ -143,9 +138,9 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
         try:
             async with authenticator.admit(name, context) as call:
                 if method.client_streaming:
-                    asked = _arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
+                    asked = arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
                 else:
-                    asked = _parse(request_type, await _arrival(requests))
+                    asked = parse(request_type, await arrival(requests))
                     call.sends = name in ANSWERED
                     await authenticator.check_compared(name, call.caller, asked)
                 response: Message = await handler(call.caller, asked)
@@ -163,7 +158,7 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
         reason = "ok"
         try:
             async with authenticator.admit(name, context) as call:
-                async for response in handler(call.caller, _parse(request_type, await _arrival(requests))):
+                async for response in handler(call.caller, parse(request_type, await arrival(requests))):
                     authenticator.check_again(name, context)
                     call.sends = True
                     yield response.SerializeToString()
@@ -183,34 +178,6 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
     return grpc.stream_unary_rpc_method_handler(unary)
 
 
-async def _arrival(requests: AsyncIterator[bytes]) -> bytes:
-    """Return the one request of a call; Rejected("malformed") if it does not arrive in time."""
-    arrivals: Any = aiter(requests)  # a generator: the library's, in a cycle with what it yielded last
-    try:
-        async with asyncio.timeout(REQUEST_SECONDS), aclosing(arrivals):
-            return cast("bytes", await anext(arrivals))
-    except StopAsyncIteration:
-        raise Rejected("malformed", "the call holds no request") from None
-    except TimeoutError:
-        raise Rejected("malformed", f"the request did not arrive within {REQUEST_SECONDS:.0f} s") from None
-
-
-async def _arrivals(
-    request_type: type[Message], requests: AsyncIterator[bytes], check_again: Callable[[], None]
-) -> AsyncIterator[Message]:
-    """Yield the requests of a streaming call, each with its own timeout, while its caller remains admitted."""
-    while True:
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                data = await anext(requests)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise Rejected("malformed", f"no further request arrived within {REQUEST_SECONDS:.0f} s") from None
-        check_again()
-        yield _parse(request_type, data)
-
-
 def plain_handler(
     method: MethodDescriptor, handler: Callable[[Any], Awaitable[Message]]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
@@ -219,46 +186,9 @@ def plain_handler(
 
     async def unary(data: bytes, context: Any) -> bytes | None:
         try:
-            return (await handler(_parse(request_type, data))).SerializeToString()
+            return (await handler(parse(request_type, data))).SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status
             await refuse(context, error)
             return None
 
     return grpc.unary_unary_rpc_method_handler(unary)
-
-
-def _parse(request_type: type[Message], data: bytes) -> Message:
-    try:
-        request = request_type.FromString(data)
-    except DecodeError as error:
-        raise Rejected("malformed", f"the request is not a {request_type.DESCRIPTOR.full_name}") from error
-    for path in _times(request_type.DESCRIPTOR):
-        _check_time(request, path)
-    return request
-
-
-@cache
-def _times(kind: Descriptor, depth: int = TIMES_DEPTH) -> tuple[tuple[str, ...], ...]:
-    """Yield the times of a request: its own, and those of its nested messages."""
-    found: list[tuple[str, ...]] = []
-    for field in kind.fields:
-        if field.message_type is None or field.is_repeated:
-            continue
-        if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
-            found.append((field.name,))
-        elif depth > 1:
-            found.extend((field.name, *rest) for rest in _times(field.message_type, depth - 1))
-    return tuple(found)
-
-
-def _check_time(request: Message, path: Sequence[str]) -> None:
-    """Raise if a time of a request is invalid; an unset one is valid."""
-    at: Any = request
-    for name in path:
-        if not at.HasField(name):
-            return
-        at = getattr(at, name)
-    try:
-        at.ToDatetime()
-    except (ValueError, OverflowError):
-        raise Rejected("malformed", f"{'.'.join(path)} is no time") from None

@@ -5,12 +5,12 @@ from google.protobuf.message import Message
 
 from paiza.officer.v1 import officer_pb2
 from paiza.peer.v1 import peer_audit_pb2
-from paiza_node.core.api import server
+from paiza_node.core.api import requests
 from paiza_wire.errors import Rejected
 
 
 def _within(request: Message) -> Message:
-    return server._parse(type(request), request.SerializeToString())
+    return requests.parse(type(request), request.SerializeToString())
 
 
 @pytest.mark.parametrize(
