@@ -78,6 +78,23 @@ admin_socket = {admin_socket}
 
 # debug, info, warning or error. No level writes content or keys.
 # log_level = "info"
+
+# What one caller may use of this node; see "Limits" in node/README.md. It stands at the end: a table ends the settings.
+# [limits]
+
+# Calls under way at once: of an officer, of an officer's watches, and of a peer's node.
+# calls_per_officer = 16
+# watches_per_officer = 8
+# calls_per_peer = 16
+
+# What one officer may release in a day, and what their calls may add to the log. An import is counted by its rows. The
+# day is one of UTC. A stop, a report of lost control, a recall, an approval and a FLASH message are never refused.
+# officer_messages_per_day = 120000
+# officer_log_entries_per_day = 1000000
+
+# What one peer's node may deliver in a day, and what its calls may add to the log. The rest waits at that node.
+# peer_messages_per_day = 500000
+# peer_log_entries_per_day = 1000000
 """
 
 

@@ -104,6 +104,7 @@ async def serve(
         executors=executors,
         decryption_keys=DecryptionKeys(config.member, node_keys.decryption),
         clock=clock,
+        limits=config.limits,
     )
     unit_directory = UnitDirectory(config.member, config.duty_unit, officers.officers)
     identity = TlsIdentity(node_keys.tls)

@@ -1,10 +1,11 @@
-"""The dependencies of every capability: identity, ledger, store, register, notifier, executors and keys."""
+"""The dependencies of every capability: identity, ledger, store, register, notifier, executors, keys, limits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from paiza_node.core.executors.executors import Executors
+from paiza_node.core.limits import Limits
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.messages.decryption import DecryptionKeys
@@ -27,3 +28,4 @@ class Core:
     executors: Executors
     decryption_keys: DecryptionKeys
     clock: Callable[[], datetime]
+    limits: Limits = field(default_factory=Limits)

@@ -8,12 +8,13 @@ import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.limits import Limits, bounds
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
 
 MAX_FILE_BYTES: Final = 64 * 1024
@@ -41,6 +42,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "audit_retention_days": 3653,
     "duty_unit": "",
     "log_level": "info",
+    "limits": {},
 }
 
 
@@ -70,6 +72,7 @@ class Config:
     audit_retention: timedelta
     duty_unit: str
     log_level: str
+    limits: Limits
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
@@ -142,7 +145,15 @@ class SettingsReader:
             approval_life=timedelta(hours=self._number("approval_life_hours", 1, 24 * 30)),
             audit_retention=timedelta(days=self._number("audit_retention_days", 365, 36_525)),
             log_level=self._one_of("log_level", ("debug", "info", "warning", "error")),
+            limits=self._limits(),
         )
+
+    def _limits(self) -> Limits:
+        """Return the table of limits; each is a setting of its own, also in the environment."""
+        table = self._value("limits")
+        if not isinstance(table, dict):
+            raise self._bad("limits", N_("It is not a table."), N_("Write [limits], and one limit a line below it."))
+        return _LimitsReader(self._path, "\n".join(self._lines), table, self._environment).limits()
 
     def _check_names(self) -> None:
         for name in self._values:
@@ -263,6 +274,16 @@ class SettingsReader:
         values |= {"path": self._path, "setting": name, "line": numbers[0] if numbers else 0}
         where = N_("{path}, line {line}: {setting}") if numbers else "{path}: {setting}"
         return NodeStopped("bad_configuration", what=what, where=where, remedy=remedy, **values)
+
+
+class _LimitsReader(SettingsReader):
+    required: ClassVar[Collection[str]] = ()
+    defaults: ClassVar[Mapping[str, Any]] = {limit.name: limit.default for limit in fields(Limits)}
+
+    def limits(self) -> Limits:
+        """Return the limits of a node.toml."""
+        self._check_names()
+        return Limits(**{limit.name: self._number(limit.name, *bounds(limit)) for limit in fields(Limits)})
 
 
 def _bad(what: str, path: Path, remedy: str, **values: object) -> NodeStopped:

@@ -1,10 +1,13 @@
 """The configuration file: defaults, and errors that name the line, in templates that are translated."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from paiza_node.core.errors import NodeStopped
+from paiza_node.core.limits import Limits, bounds
 from paiza_node.ops.config import DEFAULTS, load
 from paiza_register.node_toml import node_toml
 
@@ -56,11 +59,33 @@ def test_wrong_value_is_named_with_its_line(line: str, number: int, tmp_path: Pa
         "[member_table]",
         f'admin_socket = "{"x" * 120}"',
         'metrics_listen = "9090"',
+        "limits = 3",
+        "calls_per_peer = 16",
     ],
 )
 def test_wrong_further_setting_is_named_with_its_line(line: str, tmp_path: Path) -> None:
     """So are settings that have a default, and those that do not exist."""
     assert "line 5" in refused(tmp_path, GOOD + line + "\n").where
+
+
+@pytest.mark.parametrize("line", ["calls_per_peer = 0", "calls_per_peer = true", "no_such_limit = 1", 'data = "x"'])
+def test_wrong_limit_is_named_with_its_line(line: str, tmp_path: Path) -> None:
+    """So are limits, whose names stand in a table of their own."""
+    assert "line 6" in refused(tmp_path, f"{GOOD}[limits]\n{line}\n").where
+
+
+def test_limits_have_defaults_and_are_set_in_file_or_environment(tmp_path: Path) -> None:
+    """A limit that is not set has its default, which lies within its bounds."""
+    path = tmp_path / "node.toml"
+    path.write_text(GOOD)
+    assert load(path, {}).limits == Limits()
+    for limit in fields(Limits):
+        least, most = bounds(limit)
+        assert least <= getattr(Limits(), limit.name) <= most, limit.name
+        assert limit.name not in DEFAULTS, "the environment names both in the same way"
+    path.write_text(f"{GOOD}[limits]\ncalls_per_peer = 20\n")
+    found = load(path, {"PAIZA_NODE_CALLS_PER_OFFICER": "9"}).limits
+    assert found == Limits(calls_per_peer=20, calls_per_officer=9)
 
 
 def test_missing_setting_and_broken_file_are_told(tmp_path: Path) -> None:
@@ -95,4 +120,7 @@ def test_sample_names_every_setting_and_loads(tmp_path: Path) -> None:
     text = node_toml("kaz", "paiza.example", "0.0.0.0:7401", "data/admin.sock", None)
     path.write_text(text)
     assert load(path, {}).member == "kaz"
-    assert [name for name in DEFAULTS if f"{name} = " not in text] == []
+    names = [*(name for name in DEFAULTS if name != "limits"), *(limit.name for limit in fields(Limits))]
+    assert [name for name in names if f"{name} = " not in text] == []
+    path.write_text(re.sub(r"^# (?=\[limits\]|\w+_per_\w+ = )", "", text, flags=re.MULTILINE))
+    assert load(path, {}).limits == Limits(), "the sample shows the defaults"
