@@ -29,6 +29,7 @@ from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
+from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.rpcs import ABOUT_REGISTER, FILES
@@ -57,6 +58,11 @@ class Caller:
     id: str
     member: Member | None = None
     officer: Officer | None = None
+
+    @property
+    def key(self) -> CallerKey:
+        """The key of the caller's share of the node."""
+        return CallerKey("officer", self.id) if self.member is None else CallerKey("peer", self.member.id)
 
 
 def officer_of(caller: Caller) -> Officer:
@@ -155,6 +161,8 @@ class Authenticator:
         self._under_way[caller.id] += 1
         call = Call(caller, method, context, asyncio.current_task())
         self._calls.add(call)
+        before = CALLER.get()
+        CALLER.set(caller.key)
         try:
             yield call
         except asyncio.CancelledError:
@@ -163,6 +171,7 @@ class Authenticator:
             call.task.uncancel()
             raise call.refusal from None
         finally:
+            CALLER.set(before)  # not by a token: a stream that is left behind ends in another context
             self._calls.discard(call)
             self._under_way[caller.id] -= 1
             if not self._under_way[caller.id]:

@@ -16,6 +16,7 @@ from paiza.officer.v1 import attachment_pb2, officer_pb2
 from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.api import authentication, server
 from paiza_node.core.api.authentication import Authenticator
+from paiza_node.core.caller import CALLER, NODE, CallerKey
 from paiza_node.core.policy import Policy
 from paiza_trust import dev
 from paiza_wire.identity import CertificateVerifier
@@ -222,3 +223,26 @@ async def test_an_idle_stream_of_a_suspended_officer_is_cut(
         with pytest.raises(EndedError):
             await anext(answers)
     assert situation.reason == "officer_suspended"
+
+
+async def test_handler_knows_for_whom_the_node_works(folder: Path) -> None:
+    """Whatever a call does is done for its caller; after it the node works for itself again."""
+    situation = Situation(folder)
+    seen: list[object] = []
+
+    async def watch(*_arguments: Any) -> AsyncIterator[officer_pb2.WatchResponse]:
+        seen.extend([CALLER.get(), await asyncio.to_thread(CALLER.get), await asyncio.create_task(_caller())])
+        yield officer_pb2.WatchResponse()
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield b""
+
+    handler: Any = server._guarded(situation.authenticator, WATCH, watch)
+    async for _ in handler.stream_stream(requests(), situation):
+        pass
+    assert seen == [CallerKey("officer", situation.officer_id)] * 3
+    assert CALLER.get() == NODE
+
+
+async def _caller() -> CallerKey:
+    return CALLER.get()
