@@ -1,9 +1,13 @@
 """Certificates for strangers, impostors and honest callers, from the keys of a development federation's CAs."""
 
+import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import grpc
@@ -49,6 +53,22 @@ class Identity:
                 ("grpc.max_receive_message_length", 64 * 1024 * 1024),
             ],
         )
+
+    @contextmanager
+    def http2(self, address: str) -> Iterator[ssl.SSLSocket]:
+        """Connect to a node with TLS alone, showing this identity, for frames of HTTP/2 written by hand."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.set_alpn_protocols(["h2"])
+        if self.certificate:
+            with NamedTemporaryFile() as file:
+                file.write(self.key_pem + self.certificate_pem)
+                file.flush()
+                context.load_cert_chain(file.name)
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), 10) as plain, context.wrap_socket(plain) as secure:
+            yield secure
 
 
 @dataclass(frozen=True)

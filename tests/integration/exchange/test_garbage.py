@@ -9,6 +9,7 @@ import pytest
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.core.api.services import accesses
 from paiza_register import Register
+from tests import http2
 from tests.federation import Federation
 from tests.system.minting import Mint
 
@@ -48,6 +49,17 @@ async def test_unknown_rpc_is_unimplemented(federation: Federation, register: Re
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await _call(channel, "/paiza.admin.v1.AdminService/GetStatus", b"")
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("path", [b"/paiza.officer.v1.OfficerService/\xff\xfe", b"\x80\x81", b"/"])
+def test_name_that_is_no_text_is_unimplemented(federation: Federation, register: Register, path: bytes) -> None:
+    """A call whose name is not UTF-8 ends alone: the next call on another connection is served."""
+    node, caller = federation.node("kaz"), Mint(federation.folder, register).officer("kaz-liaison")
+    for _ in range(2):
+        with caller.http2(node.address) as connection:
+            assert http2.answer(connection, http2.call(path))[0] == grpc.StatusCode.UNIMPLEMENTED.value[0]
+    with caller.http2(node.address) as connection:
+        assert http2.answer(connection, http2.call(b"/grpc.health.v1.Health/Check"))[0] == grpc.StatusCode.OK.value[0]
 
 
 async def _call(channel: grpc.aio.Channel, method: str, data: bytes) -> None:

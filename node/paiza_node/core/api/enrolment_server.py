@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from paiza.enrolment.v1 import enrolment_pb2
 from paiza_node.core.access.officers import OfficersChanged
+from paiza_node.core.api.grpc_server import GrpcServer
 from paiza_node.core.api.metrics import CALLS, ENROLMENT_OPEN
 from paiza_node.core.api.status_codes import refuse
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -70,7 +71,7 @@ class EnrolmentListener:
         self._open_until = open_until
         self._identity = identity
         self._clock = clock
-        self._server: grpc.aio.Server | None = None
+        self._server: GrpcServer | None = None
         self.task = PeriodicTask(self._look, period=LOOK_SECONDS, failed="invitations_not_read")
 
     def notify(self, changes: Sequence[Change]) -> None:
@@ -101,10 +102,10 @@ class EnrolmentListener:
         return min(left, LOOK_SECONDS)
 
     async def _open(self) -> None:
-        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        server = GrpcServer(_OPTIONS, max_calls=MAX_CALLS)
         service, method = _METHOD.strip("/").split("/")
         handler: Any = grpc.unary_unary_rpc_method_handler(self._answer)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        server.add_service(service, {method: handler})
         try:
             bound = server.add_secure_port(self._listen, self._credentials())
         except RuntimeError:

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from paiza.issuer.v1 import issuer_pb2_grpc
 from paiza_node.core.api import services
+from paiza_node.core.api.grpc_server import GrpcServer
 from paiza_node.core.api.server import plain_handler
 from paiza_node.core.api.services import Service, method_name
 from paiza_node.core.api.status_codes import REASON_KEY
@@ -42,15 +43,15 @@ _PASSING: Final = frozenset({
 })  # fmt: skip
 
 
-def issuer_server(path: Path, group: int | None, handler: Service) -> grpc.aio.Server:
+def issuer_server(path: Path, group: int | None, handler: Service) -> GrpcServer:
     """Build the issuer's server. Its own user and the members of ``group`` may open the socket (0660), nobody else.
 
     ``group`` is a numeric id, of which the process must be a member; None leaves the process's own group.
     """
-    server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+    server = GrpcServer(OPTIONS, max_calls=MAX_CALLS)
     found = services.handlers_of([handler], [handler.service])
     plain = {method.name: plain_handler(method, found[method_name(method)]) for method in handler.service.methods}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(handler.service.full_name, plain),))
+    server.add_service(handler.service.full_name, plain)
     path.unlink(missing_ok=True)  # left by a killed process; the journal's lock shows that none runs
     previous = os.umask(0o117)
     try:

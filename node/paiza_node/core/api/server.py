@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from paiza_node.core.api import health, services
 from paiza_node.core.api.authentication import ANSWERED, Authenticator
+from paiza_node.core.api.grpc_server import GrpcServer
 from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
 from paiza_node.core.api.requests import arrival, arrivals, parse
@@ -51,12 +52,12 @@ def public_server(
     member: str,
     register: Callable[[], Register],
     with_reflection: bool,
-) -> tuple[grpc.aio.Server, Health]:
+) -> tuple[GrpcServer, Health]:
     """Build the server for peers and officers. Its certificate and TLS roots may change while it runs.
 
     Raises TypeError if an RPC has no handler or a handler no RPC: such a node must not start.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+    server = GrpcServer(SERVER_OPTIONS, max_calls=MAX_CALLS)
     served = (*services.public(), services.HEALTH)
     own_health = Health([service.full_name for service in served])
     found = {
@@ -67,7 +68,7 @@ def public_server(
     }
     for service in served:
         guarded = {each.name: _guarded(authenticator, each, found[method_name(each)]) for each in service.methods}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, guarded),))
+        server.add_service(service.full_name, guarded)
     if with_reflection:
         reflection.enable_server_reflection(
             (*(service.full_name for service in served), reflection.SERVICE_NAME), server
@@ -104,13 +105,13 @@ def public_server(
     return server, own_health
 
 
-def admin_server(path: Path, handlers: Iterable[Service]) -> grpc.aio.Server:
+def admin_server(path: Path, handlers: Iterable[Service]) -> GrpcServer:
     """Build the operator's server. Everyone who can open the socket (0600, the node's own user) is the operator."""
-    server = grpc.aio.server()
+    server = GrpcServer(max_calls=MAX_CALLS)
     found = services.handlers_of(handlers, services.for_operator())
     for service in services.for_operator():
         plain = {method.name: plain_handler(method, found[method_name(method)]) for method in service.methods}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, plain),))
+        server.add_service(service.full_name, plain)
     path.unlink(missing_ok=True)  # left by a killed process; the store's lock shows that none runs
     previous = os.umask(0o177)
     try:

@@ -1,0 +1,75 @@
+"""HTTP/2 frames by hand, for callers that send what no gRPC library sends (RFC 9113)."""
+
+import re
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RESET, SETTINGS, GOAWAY = 0, 1, 3, 4, 7  # §6
+END_STREAM, END_HEADERS = 1, 4
+FRAME_HEADER: Final = 9
+EMPTY_MESSAGE: Final = b"\0" * 5  # gRPC's prefix of an empty, uncompressed message
+
+
+def frame(kind: int, flags: int, payload: bytes, stream: int = 1) -> bytes:
+    """Return one frame."""
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def headers(path: bytes, more: Sequence[tuple[bytes, bytes]] = (), *, flags: int = END_HEADERS) -> bytes:
+    """Return the header frame of a call, each field as a literal (RFC 7541 §6.2.2)."""
+    fields = [
+        (b":method", b"POST"),
+        (b":scheme", b"https"),
+        (b":path", path),
+        (b":authority", b"node"),
+        (b"te", b"trailers"),
+        (b"content-type", b"application/grpc"),
+    ]
+    given = {name for name, _ in more}
+    chosen = [*(field for field in fields if field[0] not in given), *more]
+    return frame(HEADERS, flags, b"".join(_literal(*field) for field in chosen))
+
+
+def call(path: bytes, message: bytes = EMPTY_MESSAGE, more: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+    """Return a call with one message, with which its requests end."""
+    return headers(path, more) + frame(DATA, END_STREAM, message)
+
+
+def answer(connection: socket.socket, sent: bytes, seconds: float = 5.0) -> tuple[int | None, str]:
+    """Send frames on a new connection; return gRPC's status and message, no status if the connection or call ends."""
+    connection.settimeout(seconds)
+    connection.sendall(PREFACE + frame(SETTINGS, 0, b"", 0) + sent)
+    received = b""
+    while True:
+        try:
+            data = connection.recv(65_536)
+        except ConnectionResetError:
+            return None, "reset"
+        if not data:
+            return None, "closed"
+        received += data
+        if found := re.search(rb"grpc-status.([0-9]{1,2})(?:.*?grpc-message.([ -~]*))?", received, re.DOTALL):
+            return int(found[1]), (found[2] or b"").decode()
+        if RESET in _kinds(received):
+            return None, "reset"
+
+
+def _kinds(data: bytes) -> set[int]:
+    """Return the kinds of the whole frames in these bytes."""
+    kinds, at = set(), 0
+    while at + FRAME_HEADER <= len(data):
+        length = int.from_bytes(data[at : at + 3], "big")
+        if at + FRAME_HEADER + length > len(data):
+            break
+        kinds.add(data[at + 3])
+        at += FRAME_HEADER + length
+    return kinds
+
+
+def _literal(name: bytes, value: bytes) -> bytes:
+    """Return a header field without indexing and without Huffman's code."""
+    assert max(len(name), len(value)) < 127
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
