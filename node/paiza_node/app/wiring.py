@@ -451,7 +451,7 @@ def _handlers(
         workflows,
         AuditService(audit, consult.note),
         RetentionService(ErasureStatus(core), retention.holds, retention.reviews),
-        ForwardingService(exchange.forward, Export(core), holders, audit.check_sees),
+        ForwardingService(exchange.forward, Export(core), holders, audit.check_known),
         RegisterService(dependencies.reader),
         RecoveryService(ServePeer(core)),
         WitnessService(witness.answer_exchange, ProveEntries(core.ledger, core.store)),

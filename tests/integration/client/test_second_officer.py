@@ -143,7 +143,7 @@ def test_who_is_not_named_neither_reads_nor_signs(paiza: Paiza, federation: Fede
                     reasons.append(str(dict(error.trailing_metadata())["paiza-reason"]))  # type: ignore[attr-defined]
         return reasons
 
-    assert asyncio.run(ask()) == ["not_signer"] * 3
+    assert asyncio.run(ask()) == ["unknown_id"] * 3
     paiza("kaz-liaison", "approve", waiting["id"], "--decline", "--json")
 
 
@@ -276,7 +276,7 @@ def test_the_second_officer_reads_the_attachments_before_he_signs(
                     reasons.append(str(dict(error.trailing_metadata())["paiza-reason"]))  # type: ignore[attr-defined]
         return reasons
 
-    assert asyncio.run(force()) == ["not_signer"] * 2
+    assert asyncio.run(force()) == ["unknown_id"] * 2
     unseen = paiza("kaz-duty", "approve", waiting["id"])  # nobody answers the question
     assert "1 attachment belongs to it" in unseen.err
     folder = tmp_path / "seen"

@@ -111,7 +111,7 @@ async def test_no_signature_but_the_second_officers_own_releases(unit_directory:
     assert await unit_directory.submit(raw) == ("waiting", "")
     assert await unit_directory.submit(other_raw) == ("waiting", "")
     assert (await unit_directory.approve("liaison", header))[0] == "self_approval"
-    assert (await unit_directory.approve("coordinator", header))[0] == "not_signer"
+    assert (await unit_directory.approve("coordinator", header))[0] == "unknown_id"
     assert (await unit_directory.approve("duty", header, signer="liaison"))[0] == "not_signer"
     assert (await unit_directory.approve("duty", other, about=header))[0] == "bad_signature"
     assert await unit_directory.submit(unit_directory.draft("coordinator", role="authoriser")[0]) == (

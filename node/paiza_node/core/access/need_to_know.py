@@ -13,12 +13,12 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer, OfficerState, Viewer
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection, WriteConnection
-from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
 COMMON: Final = ""  # the unit of a member that has named no duty unit
@@ -52,17 +52,33 @@ def openable(reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]
     return access_store.visible(reads, [row.seq for row in rows], open_scope(officer))
 
 
-def may_list(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
-    """Return whether an officer may know that a message exists."""
-    return bool(access_store.visible(reads, [row.seq], list_scope(officer)))
+def known(reads: ReadConnection, officer: Officer, digest: bytes) -> MessageRow | None:
+    """Return a message that an officer may know of.
+
+    None if it is not here, or if they may not know that it is: a caller answers and logs both in the same way
+    (`unknown_to`).
+    """
+    return next(iter(access_store.seen_messages(reads, [digest], list_scope(officer))), None)
+
+
+def unknown() -> Rejected:
+    """Return the refusal for a message that is not here, or that the officer may not know of."""
+    return Rejected("unknown_id", "there is no such message here, its content was refused, or it is of another unit")
+
+
+def unknown_to(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
+    """Log the denial of a message that is not here, or of which the officer may not know; return the refusal."""
+    return deny(tx, officer, unknown(), digest)
 
 
 def denied(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected:
-    """Log that need-to-know denied an officer a message; return the refusal, to be raised after the commit."""
-    refusal = Rejected("policy_denied", "need-to-know")
-    entry = log_entries.denied(actor=officer.id, reason=refusal.reason, digest=digest)
-    tx.append(entry, text=refusal.detail)
-    return refusal
+    """Log that need-to-know denied an officer a message they may know of; return the refusal."""
+    return deny(tx, officer, need_to_know(), digest)
+
+
+def need_to_know() -> Rejected:
+    """Return the refusal for a message that the officer may know of, and not open."""
+    return Rejected("policy_denied", "need-to-know")
 
 
 class UnitDirectory:

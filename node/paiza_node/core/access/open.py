@@ -8,22 +8,21 @@ from typing import Final
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds
+from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.access.need_to_know import known, may_see, need_to_know, unknown, unknown_to
 from paiza_node.core.access.open_rules import Opening, OpenRule
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.policy import MessageAttributes
 from paiza_node.core.storage import ReadConnection
-from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 
-DENIED: Final = "policy_denied"  # the one refusal that is logged
+DENIED: Final = frozenset({need_to_know().reason, unknown().reason})  # the refusals that are logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,22 @@ class OpenAuthorizer:
         self._store = core.store
         self._ledger = core.ledger
 
-    def request(self, officer: Officer, digest: bytes, number: int, reason: str) -> OpenRequest:
-        """Check what depends only on the header and the policy, and therefore never changes for a message.
+    async def request(self, officer: Officer, digest: bytes, number: int, reason: str) -> OpenRequest:
+        """Return the request if `read_request` refuses nothing; that there is no such message is logged."""
+        try:
+            return await asyncio.to_thread(self.read_request, officer, digest, number, reason)
+        except Rejected as refusal:
+            if refusal.reason == unknown().reason:
+                await self._ledger.commit(lambda tx: unknown_to(tx, officer, digest))
+            raise
+
+    def read_request(self, officer: Officer, digest: bytes, number: int, reason: str) -> OpenRequest:
+        """Check whether the officer may know of a message, and what depends only on its header and the policy.
 
         A policy refusal is only recorded in the result: need-to-know is checked before it.
         """
         with self._store.reads() as reads:
-            row = messages_store.message(reads, digest)
+            row = known(reads, officer, digest)
         if row is None or row.state is MessageState.REFUSED:
             raise unknown()
         header = wire.parse_header(row.header)
@@ -78,18 +86,18 @@ class OpenAuthorizer:
     def refusal(self, reads: ReadConnection, officer: Officer, request: OpenRequest) -> Rejected | Unavailable | None:
         """Return the reason for which a part may not be opened at this moment; None if it may.
 
-        1. Its content is stored: neither retired nor erased.
+        1. The officer may know of it, and its content is stored: neither retired nor erased.
         2. Need-to-know includes the message, and the policy allows opening it.
         3. No capability has a rule against it. A recalled message, for example, is opened only with a reason.
         """
         # 1.
-        row = messages_store.message(reads, request.digest)
+        row = known(reads, officer, request.digest)
         if row is None:
             return unknown()
         if messages_store.erased(reads, [request.digest]):
             return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
         # 2.
-        denied = request.forbidden if may_see(reads, officer, row) else Rejected(DENIED, "need-to-know")
+        denied = request.forbidden if may_see(reads, officer, row) else need_to_know()
         if denied is not None:
             return denied
         # 3.
@@ -98,27 +106,14 @@ class OpenAuthorizer:
 
     async def check(self, officer: Officer, message: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
         """Raise the refusal that opening the part would raise now, without opening it; return the message's header."""
-        request = await asyncio.to_thread(
-            self.request, officer, message.message_digest, message.part_number, message.reason_text
-        )
+        request = await self.request(officer, message.message_digest, message.part_number, message.reason_text)
         refused = await asyncio.to_thread(self._refused_now, officer, request)
         if refused is None:
             return request.header
-        if refused.reason == DENIED:
-            await self._ledger.commit(lambda tx: log_denied(tx, officer, request.digest, refused.detail))
+        if refused.reason in DENIED:
+            await self._ledger.commit(lambda tx: deny(tx, officer, refused, request.digest))
         raise refused
 
     def _refused_now(self, officer: Officer, request: OpenRequest) -> Rejected | Unavailable | None:
         with self._store.reads() as reads:
             return self.refusal(reads, officer, request)
-
-
-def unknown() -> Rejected:
-    """Return the refusal for a part that is not stored here."""
-    return Rejected("unknown_id", "there is no such message here, or its content was refused")
-
-
-def log_denied(tx: LogTransaction, officer: Officer, digest: bytes, detail: str) -> None:
-    """Log the denial of a request to open."""
-    entry = log_entries.denied(actor=officer.id, reason=DENIED, digest=digest)
-    tx.append(entry, text=detail)

@@ -35,6 +35,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, ChangeFeed
+from paiza_node.core.log.denial_share import DenialShare
 from paiza_node.core.log.model import Head, LogText, StoredEntry
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import Store, WriteConnection
@@ -73,8 +74,16 @@ class Committed(Generic[T]):
 class LogTransaction:
     """The write access of a piece of work. Valid only while the work runs."""
 
-    def __init__(self, conn: WriteConnection, head: Head, now: datetime, register_version: bytes) -> None:
+    def __init__(
+        self,
+        conn: WriteConnection,
+        head: Head,
+        now: datetime,
+        register_version: bytes,
+        denials: DenialShare | None = None,
+    ) -> None:
         """Begin after ``head``; ``now`` is the time of every entry of this commit."""
+        self._denials = denials or DenialShare()
         self.conn = conn
         self.now = now
         self.register_version = register_version
@@ -104,6 +113,17 @@ class LogTransaction:
         data = entry.SerializeToString(deterministic=True)
         self.entries.append((index, data, entry.message_digest))
         return StoredEntry(index, data)
+
+    def deny(self, entry: log_pb2.LogEntry, *, text: str) -> bool:
+        """Append a DENIED entry if the share of its actor allows, and return whether it did.
+
+        The officers of another member have one share together.
+        """
+        left_out = self._denials.take(entry.counterpart or entry.actor, self.now)
+        if left_out is None:
+            return False
+        self.append(entry, text=f"{text}\n{left_out} denials before this one are not logged" if left_out else text)
+        return True
 
     def appended(self, index: int) -> StoredEntry:
         """Return an entry that was appended in this commit; LookupError if it is older."""
@@ -186,6 +206,7 @@ class Ledger:
         self._checkpoint = self._sign()
         self._uncertain: _Uncertain | None = None
         self._unpublished: list[Change] = []  # committed, and not yet proven on disk
+        self.denials = DenialShare()
         self.changes = ChangeFeed()
         self.stopped: Future[None] = Future()
         """Fails with NodeStopped when this process must not write any more."""
@@ -301,7 +322,11 @@ class Ledger:
                 # Re-read under the database's lock: this detects another writer and a restored database.
                 self._compare_head(log_store.head(conn))
                 tx = LogTransaction(
-                    conn, self._head, max(self._clock(), self._head.last_time), self._register_version()
+                    conn,
+                    self._head,
+                    max(self._clock(), self._head.last_time),
+                    self._register_version(),
+                    self.denials,
                 )
                 for item in group:
                     _do(item, tx)

@@ -18,6 +18,7 @@ import structlog
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import approval_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
@@ -111,10 +112,9 @@ class Approve:
         """
         if len(request.reason_text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
-        row = await asyncio.to_thread(self._found, request.message_digest)
+        row = await self._found(officer, request.message_digest)
         if row.signed is None:
             raise _over(row)
-        await self._check_named(officer, row, wire.parse_header(row.header))
         committed = await self._ledger.commit(lambda tx: self._show(tx, officer, request))
         response, opened = committed.result
         size, note = committed.checkpoint.size, committed.checkpoint.note
@@ -160,20 +160,9 @@ class Approve:
         return response, [_log_opened(tx, officer, row.digest, number, reason) for number in numbers]
 
     async def shown_to(self, officer: Officer, digest: bytes) -> message_pb2.Header | None:
-        """Return the header of a pending message to an officer it names; None if no such message is pending."""
-        try:
-            row = await asyncio.to_thread(self._found, digest)
-        except Rejected:
-            return None
-        if row.state is not ApprovalState.WAITING:
-            return None
-        header = wire.parse_header(row.header)
-        await self._check_named(officer, row, header)
-        return header
-
-    async def _check_named(self, officer: Officer, row: ApprovalRow, header: message_pb2.Header) -> None:
-        if officer.id not in {signer.id for signer in header.required_signers}:
-            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
+        """Return the header of a message that is pending and names the officer; None for any other."""
+        row = await asyncio.to_thread(self._read, officer, digest)
+        return wire.parse_header(row.header) if row is not None and row.state is ApprovalState.WAITING else None
 
     async def sign(self, officer: Officer, request: approval_pb2.ApproveRequest) -> approval_pb2.ApproveResponse:
         """Add an officer's signature, and release the message with the last one.
@@ -185,7 +174,7 @@ class Approve:
         5. Inside the commit: it was not decided meanwhile, its time is not over, and no signer is suspended since. Then
            it is released, unless something forbids that at this moment (order of a workflow, for example).
         """
-        row = await asyncio.to_thread(self._found, request.message_digest)
+        row = await self._found(officer, request.message_digest)
         try:
             # 1.
             if (earlier := await self._repeated(officer, row)) is not None:
@@ -198,7 +187,7 @@ class Approve:
             raw = wire.add_signature(base, request.signature)
             item = await asyncio.to_thread(self._submit.examine, officer, raw)
         except Rejected as denied:
-            raise await self._denied(officer, row, denied) from denied
+            raise await self._denied(officer, row.digest, denied) from denied
 
         # 5.
         def work(tx: LogTransaction) -> tuple[Approved | Rejected, bytes]:
@@ -229,7 +218,7 @@ class Approve:
         committed = await self._ledger.commit(work)
         done, signed = committed.result
         if isinstance(done, Rejected):
-            raise await self._denied(officer, row, done)
+            raise await self._denied(officer, row.digest, done)
         self._submit.log_released(officer, [done.outcome])
         return self._answer(done, committed.checkpoint.size, committed.checkpoint.note, signed)
 
@@ -238,10 +227,8 @@ class Approve:
         text = request.reason_text.strip()
         if len(text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
-        row = await asyncio.to_thread(self._found, request.message_digest)
+        row = await self._found(officer, request.message_digest)
         withdrawn = officer.id == row.drafter
-        if not withdrawn and officer.id not in {each.id for each in wire.parse_header(row.header).required_signers}:
-            raise await self._denied(officer, row, Rejected("not_signer", "the message does not name this officer"))
         if not withdrawn and not text:
             raise Rejected("reason_missing", "an officer who declines must state a reason")
         state = ApprovalState.WITHDRAWN if withdrawn else ApprovalState.DECLINED
@@ -280,11 +267,18 @@ class Approve:
             _end(tx, row.digest, ApprovalState.EXPIRED, self._node_id, "")
         return over
 
-    def _found(self, digest: bytes) -> ApprovalRow:
+    async def _found(self, officer: Officer, digest: bytes) -> ApprovalRow:
+        """Return an approval that names an officer; to others it is unknown, and the denial is logged."""
+        row = await asyncio.to_thread(self._read, officer, digest)
+        if row is None:
+            raise await self._denied(officer, digest, _none_waits())
+        return row
+
+    def _read(self, officer: Officer, digest: bytes) -> ApprovalRow | None:
         with self._store.reads() as reads:
             row = approvals_store.approval(reads, digest)
-        if row is None:
-            raise _none_waits()
+        if row is None or officer.id not in {signer.id for signer in wire.parse_header(row.header).required_signers}:
+            return None
         return row
 
     def _to_be_signed(self, officer: Officer, row: ApprovalRow) -> bytes:
@@ -331,11 +325,9 @@ class Approve:
             response.approved.CopyFrom(log_pb2.ProvenEntry(entry=done.entry, index=done.index, inclusion_hashes=hashes))
         return response
 
-    async def _denied(self, officer: Officer, row: ApprovalRow, denied: Rejected) -> Rejected:
+    async def _denied(self, officer: Officer, digest: bytes, denied: Rejected) -> Rejected:
         """Log that an officer was refused; return the refusal."""
-        entry = log_entries.denied(actor=officer.id, reason=denied.reason, digest=row.digest)
-        await self._ledger.commit(lambda tx: tx.append(entry, text=denied.detail))
-        return denied
+        return (await self._ledger.commit(lambda tx: deny(tx, officer, denied, digest))).result
 
 
 _SIGNED_BEFORE: Final = frozenset({ApprovalState.WAITING, ApprovalState.RELEASED})
@@ -347,7 +339,7 @@ def _check_own(officer: Officer, signature: message_pb2.Signature) -> None:
 
 
 def _none_waits() -> Rejected:
-    return Rejected("unknown_id", "no such message waits here")
+    return Rejected("unknown_id", "no such message waits here for this officer")
 
 
 def _over(row: ApprovalRow) -> Rejected:

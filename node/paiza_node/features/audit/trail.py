@@ -11,7 +11,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.ends import certificate_ends, within_ca
 from paiza_node.core.access.held import effective_officers
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import denied, list_scope, may_list
+from paiza_node.core.access.need_to_know import known, list_scope, unknown, unknown_to
 from paiza_node.core.api import paging
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.proofs import KeptProof, foreign_proof, proofs_of
@@ -28,8 +28,8 @@ from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.audit.evidence import others_of, spans_of
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_wire import message as wire
-from paiza_wire.errors import Rejected
 
+_QUESTIONS: Final = frozenset({log_pb2.LOG_EVENT_CONSULTED, log_pb2.LOG_EVENT_DENIED})
 ENDING: Final = timedelta(days=30)  # a certificate ends soon; their programs renew it from then on
 
 
@@ -52,21 +52,21 @@ class Audit:
         self._store = store
         self._clock = clock
 
-    async def check_sees(self, officer: Officer, digest: bytes) -> None:
-        """Raise if need-to-know does not include a message; the refusal is logged."""
-        if not await asyncio.to_thread(self._hidden, officer, digest):
-            return
-        raise (await self._ledger.commit(lambda tx: denied(tx, officer, digest))).result
+    async def check_known(self, officer: Officer, digest: bytes) -> None:
+        """Raise if an officer may not know of a message, or if the log says nothing of it; both are logged alike."""
+        if not await asyncio.to_thread(self._knows, officer, digest):
+            raise (await self._ledger.commit(lambda tx: unknown_to(tx, officer, digest))).result
 
-    def _hidden(self, officer: Officer, digest: bytes) -> bool:
+    def _knows(self, officer: Officer, digest: bytes) -> bool:
         with self._store.reads() as reads:
-            row = messages_store.message(reads, digest)
-            if row is not None:
-                return not may_list(reads, officer, row)
+            if known(reads, officer, digest) is not None:
+                return True
+            if list_scope(officer).units is None:
+                return any(_is_about(entry) for entry in log_store.entries_about(reads, digest))
             approval = approvals_store.approval(reads, digest)
-        if approval is None or list_scope(officer).units is None:
-            return False
-        return officer.id not in {signer.id for signer in wire.parse_header(approval.header).required_signers}
+        return approval is not None and officer.id in {
+            signer.id for signer in wire.parse_header(approval.header).required_signers
+        }
 
     def trail(self, request: audit_pb2.GetTrailRequest) -> audit_pb2.GetTrailResponse:
         """Return a page of the log entries about one message; with the first, the stored proofs of other members' logs.
@@ -85,7 +85,7 @@ class Audit:
             if not request.page_token:
                 kept = [*exchange_store.proofs(reads, digest), *attachments_store.attachment_proofs(reads, digest)]
         if not entries:
-            raise Rejected("unknown_id", "this node's log says nothing of such a message")
+            raise unknown()
         return audit_pb2.GetTrailResponse(
             entries=self._proven(page, listed, checkpoint.size),
             checkpoint=checkpoint.note,
@@ -175,9 +175,14 @@ class Audit:
         return True
 
 
+def _is_about(stored: StoredEntry) -> bool:
+    """Return whether an entry tells of a message more than that somebody asked for it."""
+    return log_pb2.LogEntry.FromString(stored.entry).event not in _QUESTIONS
+
+
 def _message(reads: ReadConnection, digest: bytes) -> tuple[MessageRow, bytes]:
     row = messages_store.message(reads, digest)
     signed = messages_store.tombstone(reads, digest) or messages_store.signed(reads, digest)
     if row is None or signed is None:
-        raise Rejected("unknown_id", "there is no such message here, or it was refused")
+        raise unknown()
     return row, signed

@@ -14,8 +14,9 @@ from typing import Final
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import forwarding_pb2
 from paiza_domain import kinds
+from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.access.need_to_know import known, may_see, need_to_know, unknown
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
@@ -27,7 +28,7 @@ from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.policy import MessageAttributes, PolicyContext
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.forwarding import grants
-from paiza_node.features.forwarding.forward import check_reason, not_here, read
+from paiza_node.features.forwarding.forward import DENIALS, check_reason, erased, read_known
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -40,6 +41,8 @@ AUDIENCES: Final[Mapping[int, str]] = MappingProxyType({
     forwarding_pb2.EXPORT_AUDIENCE_OUTSIDE: "outside",
     forwarding_pb2.EXPORT_AUDIENCE_PUBLIC: "public",
 })  # fmt: skip
+
+_LOGGED: Final = DENIALS | {unknown().reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class Export:
         self, officer: Officer, digest: bytes, audience: str, request: forwarding_pb2.AuthorizeExportRequest
     ) -> _Candidate:
         """Find the message and, if the policy lacks only the originator's grant, a grant to our own member."""
-        row, _signed = read(self._store, digest)
+        row, _signed = read_known(self._store, officer, digest)
         header = wire.parse_header(row.header)
         annex = message_pb2.PART_KIND_NOMINAL_ANNEX
         with_annex = request.with_annex and any(part.kind == annex for part in header.parts)
@@ -139,11 +142,13 @@ class Export:
         """
         digest, author = candidate.row.digest, candidate.row.author
         # 1.
-        if messages_store.message(reads, digest) is None or messages_store.erased(reads, [digest]):
-            return not_here()
+        if messages_store.message(reads, digest) is None:
+            return unknown()
+        if messages_store.erased(reads, [digest]):
+            return erased()
         # 2.
         if not may_see(reads, officer, candidate.row):
-            return Rejected("policy_denied", "need-to-know")
+            return need_to_know() if known(reads, officer, digest) else unknown()
         # 3.
         granted = author == self._member or (
             bool(candidate.grant) and grants.is_in_force(reads, candidate.grant, author)
@@ -179,10 +184,7 @@ class Export:
             if isinstance(each, _Candidate):
                 judged = self._refused(tx.conn, officer, each, audience, request.purpose) or each
             if isinstance(judged, Rejected):
-                if judged.reason in ("policy_denied", "grant_missing"):
-                    denial = log_entries.denied(actor=officer.id, reason=judged.reason, digest=digest)
-                    tx.append(denial, text=judged.detail)
-                outcomes.append(judged)
+                outcomes.append(deny(tx, officer, judged, digest) if judged.reason in _LOGGED else judged)
                 continue
             entry = log_entries.exported(
                 actor=officer.id,

@@ -18,7 +18,7 @@ from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza.officer.v1 import forwarding_pb2
 from paiza_domain import codes, kinds
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import may_see
+from paiza_node.core.access.need_to_know import known, may_see, need_to_know, unknown, unknown_to
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
@@ -41,6 +41,9 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 MAX_SHARED: Final = 1024  # messages of a thread shared at once
+
+DENIALS: Final = frozenset({"policy_denied", "grant_missing"})
+"""Refusals that are logged of a message that the actor may know of."""
 
 _FAILED: Final = frozenset({
     delivery_pb2.DELIVERY_STATE_REFUSED,
@@ -87,8 +90,8 @@ class Forward:
     ) -> forwarding_pb2.ForwardResponse:
         """Forward one message to each of several members; each is answered separately, and denials are logged.
 
-        Rejected: unknown_id, reason_missing, malformed, too_large. Whether it may be forwarded is checked in the
-        transaction that writes FORWARDED.
+        Rejected: unknown_id (logged), erased, reason_missing, malformed, too_large. Whether it may be forwarded is
+        checked in the transaction that writes FORWARDED.
         """
         recipients = list(request.recipients)
         if not recipients or len(set(recipients)) != len(recipients):
@@ -96,7 +99,7 @@ class Forward:
         if len(recipients) > wire.MAX_RECIPIENTS:
             raise Rejected("too_large", f"a message is passed on to at most {wire.MAX_RECIPIENTS} members at once")
         check_reason(request.reason_text, request.purpose)
-        row, signed = await asyncio.to_thread(read, self._store, request.message_digest)
+        row, signed = await self._known(officer, request.message_digest)
         with_annex = _has_annex(wire.parse_header(row.header), signed) and not request.without_annex
         candidates = await asyncio.to_thread(self._check_all, officer, row, recipients, request.purpose, with_annex)
 
@@ -125,6 +128,15 @@ class Forward:
             results.append(result)
         return forwarding_pb2.ForwardResponse(checkpoint=checkpoint.note, results=results)
 
+    async def _known(self, officer: Officer, digest: bytes) -> tuple[MessageRow, bytes]:
+        """Return a message that an officer may know of, with its body; that there is none is logged."""
+        try:
+            return await asyncio.to_thread(read_known, self._store, officer, digest)
+        except Rejected as refusal:
+            if refusal.reason == unknown().reason:
+                await self._ledger.commit(lambda tx: unknown_to(tx, officer, digest))
+            raise
+
     async def share(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, Rejected]:
         """Forward steps of a workflow to a member that takes part in it; the workflow's rule is the consent.
 
@@ -142,7 +154,7 @@ class Forward:
 
         def work(tx: LogTransaction) -> list[int | Rejected]:
             held = _held(tx.conn, [each.row.digest for each in allowed])
-            judged = [(each.row, each if each.row.digest in held else not_here()) for each in allowed]
+            judged = [(each.row, each if each.row.digest in held else _gone(tx.conn, each.row)) for each in allowed]
             return self._write_all(tx, actor, judged, "")
 
         committed = await self._ledger.commit(work)
@@ -212,10 +224,10 @@ class Forward:
         """
         # 1.
         if not _held(reads, [row.digest]):
-            return [not_here() for _ in candidates]
+            return [_gone(reads, row) for _ in candidates]
         # 2.
         if not may_see(reads, officer, row):
-            return [Rejected("policy_denied", "need-to-know") for _ in candidates]
+            return [need_to_know() if known(reads, officer, row.digest) else unknown() for _ in candidates]
         # 3. and 4.
         recalled = is_recalled(reads, row.digest, row.author)
         return [
@@ -298,9 +310,8 @@ class Forward:
         A message that was forwarded before and did not fail is answered with its earlier entry.
         """
         if isinstance(judged, Rejected):
-            if judged.reason in ("policy_denied", "grant_missing"):
-                denial = log_entries.denied(actor=actor, reason=judged.reason, digest=row.digest)
-                tx.append(denial, text=judged.detail)
+            if judged.reason in DENIALS:
+                tx.deny(log_entries.denied(actor=actor, reason=judged.reason, digest=row.digest), text=judged.detail)
             return judged
         for recipient, earlier, state in reversed(deliveries_store.forwarded_indices(tx.conn, row.digest)):
             if recipient == judged.recipient and state not in _FAILED:
@@ -356,18 +367,33 @@ def check_reason(reason: str, purpose: str) -> None:
 
 
 def read(store: Store, digest: bytes) -> tuple[MessageRow, bytes]:
-    """Return a message with its body; Rejected("unknown_id") if there is none, or it was refused or erased."""
+    """Return a message with its body; Rejected: unknown_id if there is none or it was refused, erased."""
     with store.reads() as reads:
         row = messages_store.message(reads, digest)
     signed = messages_store.read_signed(store, digest)
-    if row is None or signed is None:
-        raise not_here()
+    if row is None or row.state is MessageState.REFUSED:
+        raise unknown()
+    if signed is None:
+        raise erased()
     return row, signed
 
 
-def not_here() -> Rejected:
-    """Return the refusal for a message that is not stored here."""
-    return Rejected("unknown_id", "there is no such message here, or its content was refused or erased")
+def read_known(store: Store, officer: Officer, digest: bytes) -> tuple[MessageRow, bytes]:
+    """Return what `read` does, of a message that an officer may know of; they are told no more of others."""
+    with store.reads() as reads:
+        if known(reads, officer, digest) is None:
+            raise unknown()
+    return read(store, digest)
+
+
+def erased() -> Rejected:
+    """Return the refusal for a message whose content is not stored any more."""
+    return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+
+
+def _gone(reads: ReadConnection, row: MessageRow) -> Rejected:
+    """Return the refusal for a message that was erased or retired since it was read."""
+    return unknown() if messages_store.message(reads, row.digest) is None else erased()
 
 
 def _held(reads: ReadConnection, digests: Sequence[bytes]) -> set[bytes]:

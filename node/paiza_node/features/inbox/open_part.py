@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer, Opened
-from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest, log_denied
+from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import ExchangeProofs, own_proof, proofs_of
@@ -54,12 +55,12 @@ class OpenPart:
     ) -> officer_pb2.OpenMessageResponse:
         """Open one part.
 
-        Rejected: unknown_id, part_missing, too_large, opening_reason_missing, erased, recalled, cannot_open,
+        Rejected: unknown_id (logged), part_missing, too_large, opening_reason_missing, erased, recalled, cannot_open,
         policy_denied (logged). Unavailable: attachment_incomplete. Whether it may be opened is checked in the
         transaction that writes OPENED.
         """
-        opening = await asyncio.to_thread(
-            self._authorizer.request, officer, request.message_digest, request.part_number, request.reason_text
+        opening = await self._authorizer.request(
+            officer, request.message_digest, request.part_number, request.reason_text
         )
         committed = await self._ledger.commit(lambda tx: self._open(tx, officer, opening))
         if not isinstance(committed.result, _Opened):
@@ -86,9 +87,7 @@ class OpenPart:
         """Check again, read body and key, and write OPENED or DENIED; runs in the transaction."""
         refused = self._authorizer.refusal(tx.conn, officer, request)
         if refused is not None:
-            if refused.reason == DENIED:
-                log_denied(tx, officer, request.digest, refused.detail)
-            return refused
+            return deny(tx, officer, refused, request.digest) if refused.reason in DENIED else refused
         row = messages_store.message(tx.conn, request.digest)
         body = None if row is None else messages_store.body(tx.conn, row.seq)
         assert row is not None

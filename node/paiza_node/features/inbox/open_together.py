@@ -14,8 +14,10 @@ from typing import Final
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest, log_denied, unknown
+from paiza_node.core.access.need_to_know import known, unknown
+from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection, retry
@@ -86,7 +88,9 @@ class OpenTogether:
         if len(request.reason_text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
         read = await asyncio.to_thread(self._read, officer, digests, request.reason_text)
-        committed = await self._core.ledger.commit(lambda tx: self._open(tx, officer, read, request.reason_text))
+        committed = await self._core.ledger.commit(
+            lambda tx: self._open(tx, officer, digests, read, request.reason_text)
+        )
         opened = committed.result
         if isinstance(opened, Unavailable):
             raise opened
@@ -104,7 +108,7 @@ class OpenTogether:
         room = MAX_ANSWER_BYTES
         for digest in digests:
             with self._core.store.reads() as reads:
-                row = messages_store.message(reads, digest)
+                row = known(reads, officer, digest)
                 body = None if row is None else messages_store.body(reads, row.seq)
             if body is not None:
                 room -= len(body)
@@ -117,9 +121,9 @@ class OpenTogether:
         self, officer: Officer, digest: bytes, row: MessageRow | None, body: bytes | None, reason: str
     ) -> _Outcome:
         try:
-            request = self._authorizer.request(officer, digest, 0, reason)
             if row is None:
                 return unknown()
+            request = self._authorizer.read_request(officer, digest, 0, reason)
             if body is None:
                 return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
             message = stored(body)
@@ -128,7 +132,7 @@ class OpenTogether:
             return error
 
     def _open(
-        self, tx: LogTransaction, officer: Officer, read: Sequence[_Outcome], reason: str
+        self, tx: LogTransaction, officer: Officer, digests: Sequence[bytes], read: Sequence[_Outcome], reason: str
     ) -> _Opened | Unavailable:
         """Authorise each, and write OPENED_TOGETHER and DENIED; runs in the transaction."""
         today = (tx.now - _EPOCH).days
@@ -137,7 +141,7 @@ class OpenTogether:
             midnight = datetime.combine(tx.now.date() + timedelta(days=1), time.min, UTC)
             detail = f"an officer opens at most {MAX_A_DAY} messages together in a day; {before} were opened today"
             return Unavailable("opening_budget", detail, (midnight - tx.now).total_seconds())
-        outcomes = [self._judged(tx, officer, each) for each in read]
+        outcomes = [self._judged(tx, officer, digest, each) for digest, each in zip(digests, read, strict=False)]
         listed = sorted(each.row.digest for each in outcomes if isinstance(each, _Read))
         if not listed:
             return _Opened(outcomes, None, ())
@@ -146,15 +150,11 @@ class OpenTogether:
         access_store.put_opened_together(tx.conn, officer.id, today, before + len(listed))
         return _Opened(outcomes, entry, listed)
 
-    def _judged(self, tx: LogTransaction, officer: Officer, each: _Outcome) -> _Outcome:
-        if not isinstance(each, _Read):
-            return each
-        refused = self._authorizer.refusal(tx.conn, officer, each.request)
+    def _judged(self, tx: LogTransaction, officer: Officer, digest: bytes, each: _Outcome) -> _Outcome:
+        refused = self._authorizer.refusal(tx.conn, officer, each.request) if isinstance(each, _Read) else each
         if refused is None:
             return each
-        if refused.reason == DENIED:
-            log_denied(tx, officer, each.request.digest, refused.detail)
-        return refused
+        return deny(tx, officer, refused, digest) if refused.reason in DENIED else refused
 
     def _results(self, outcomes: Sequence[_Outcome], size: int, note: bytes) -> list[officer_pb2.OpenMessagesResult]:
         return [self._result(each, size, note) for each in outcomes]

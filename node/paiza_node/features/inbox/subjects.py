@@ -77,7 +77,7 @@ class ShowSubjects:
                 if row.seq not in visible:
                     continue
                 try:
-                    request = self._authorizer.request(officer, row.digest, 0, "")
+                    request = self._authorizer.read_request(officer, row.digest, 0, "")
                     front = messages_store.front(reads, row.seq, FRONT_BYTES)
                     if front is None or self._authorizer.refusal(reads, officer, request) is not None:
                         continue

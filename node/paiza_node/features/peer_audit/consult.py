@@ -167,7 +167,7 @@ class Consult:
     async def _denied(self, asker: Asker, what: str) -> Rejected:
         denied = Rejected("audit_not_granted", f"{self._core.member} granted {asker.member} no {what}")
         entry = log_entries.denied(actor=asker.officer, reason=denied.reason, counterpart=asker.member)
-        await self._core.ledger.commit(lambda tx: tx.append(entry, text=denied.detail))
+        await self._core.ledger.commit(lambda tx: tx.deny(entry, text=denied.detail))
         return denied
 
 

@@ -7,7 +7,7 @@ from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import retention_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import denied, list_scope, may_list
+from paiza_node.core.access.need_to_know import known, list_scope, unknown_to
 from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
@@ -31,7 +31,7 @@ class Holds:
     async def place(self, officer: Officer, request: retention_pb2.PlaceHoldRequest) -> retention_pb2.PlaceHoldResponse:
         """Put a message under hold; a repeat is logged again and changes nothing.
 
-        Rejected: unknown_id, erased, reason_missing, too_large, policy_denied (logged).
+        Rejected: unknown_id (logged), erased, reason_missing, too_large.
         """
         check_words(request.reason_text)
         return retention_pb2.PlaceHoldResponse(held=await self._logged(lambda tx: self._place(tx, officer, request)))
@@ -41,7 +41,7 @@ class Holds:
     ) -> retention_pb2.ReleaseHoldResponse:
         """Release a message from hold; pending requests to erase it are then carried out.
 
-        Rejected: unknown_id, conflict, reason_missing, too_large, policy_denied (logged).
+        Rejected: unknown_id (logged), conflict, reason_missing, too_large.
         """
         check_words(request.reason_text)
         released = await self._logged(lambda tx: self._release(tx, officer, request))
@@ -126,7 +126,4 @@ def check_words(reason: str) -> None:
 
 def check_known(tx: LogTransaction, officer: Officer, digest: bytes) -> Rejected | None:
     """Return why an officer may not act on a message that is here; a denial is logged."""
-    row = messages_store.message(tx.conn, digest)
-    if row is None:
-        return Rejected("unknown_id", "there is no such message here")
-    return None if may_list(tx.conn, officer, row) else denied(tx, officer, digest)
+    return unknown_to(tx, officer, digest) if known(tx.conn, officer, digest) is None else None

@@ -87,8 +87,8 @@ class Reviews:
     ) -> retention_pb2.KeepMessageResponse:
         """Keep a message until another date.
 
-        Rejected: unknown_id, erased, malformed (no date, or not one within ten years), reason_missing, too_large,
-        policy_denied (logged).
+        Rejected: unknown_id (logged), erased, malformed (no date, or not one within ten years), reason_missing,
+        too_large, policy_denied (logged).
         """
         now = self._core.clock()
         until = request.keep_until_time.ToDatetime(tzinfo=UTC) if request.HasField("keep_until_time") else None
@@ -102,8 +102,8 @@ class Reviews:
     ) -> retention_pb2.EraseOwnCopyResponse:
         """Erase the own copy of a message.
 
-        Rejected: unknown_id, erased, legal_hold, reason_missing, too_large, workflow_breach (a step of a workflow
-        before its date), policy_denied (logged).
+        Rejected: unknown_id (logged), erased, legal_hold, reason_missing, too_large, workflow_breach (a step of a
+        workflow before its date), policy_denied (logged).
         """
         reviewed = await self._commit(officer, request.message_digest, request.reason_text, None)
         return retention_pb2.EraseOwnCopyResponse(reviewed=reviewed)

@@ -20,7 +20,16 @@ from paiza_domain import kinds
 from paiza_domain.threads import deadlines
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Viewer
-from paiza_node.core.access.need_to_know import COMMON, UnitDirectory, denied, list_scope, may_list, may_see, open_scope
+from paiza_node.core.access.need_to_know import (
+    COMMON,
+    UnitDirectory,
+    denied,
+    known,
+    list_scope,
+    may_see,
+    open_scope,
+    unknown_to,
+)
 from paiza_node.core.api import paging
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -153,9 +162,9 @@ class Assign:
         """Change a task whose message the officer may read; it need not be acknowledged any more."""
 
         def write(tx: LogTransaction) -> TaskRow | Rejected:
-            row = messages_store.message(tx.conn, digest)
+            row = known(tx.conn, officer, digest)
             if row is None:
-                return Rejected("unknown_id", "there is no such message here")
+                return unknown_to(tx, officer, digest)
             if not may_see(tx.conn, officer, row):
                 return denied(tx, officer, digest)
             task = tasks_store.tasks_of(tx.conn, [digest]).get(digest)
@@ -176,12 +185,11 @@ class Assign:
         return committed.result
 
     def _assign(self, tx: LogTransaction, officer: Officer, request: task_pb2.AssignTaskRequest) -> TaskRow | Rejected:
-        row = messages_store.message(tx.conn, request.message_digest)
+        row = known(tx.conn, officer, request.message_digest)
         if row is None:
-            return Rejected("unknown_id", "there is no such message here")
+            return unknown_to(tx, officer, request.message_digest)
         reads_it = may_see(tx.conn, officer, row)
-        oversees = may_list(tx.conn, officer, row) and self._assigns_to_other(officer, request)
-        if not (reads_it or oversees):
+        if not (reads_it or self._assigns_to_other(officer, request)):
             return denied(tx, officer, row.digest)
         task = tasks_store.tasks_of(tx.conn, [row.digest]).get(row.digest)
         if task is None:

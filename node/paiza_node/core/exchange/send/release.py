@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange import precedence
@@ -26,7 +27,6 @@ from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
 
-MAX_DENIALS: Final = 16  # logged per Submit: an officer cannot fill the log with refusals
 DENIALS: Final = frozenset({
     *("policy_denied", "not_author", "workflow_breach", "marks_lowered"),
     *("officer_not_enrolled", "officer_removed", "officer_suspended", "officer_unconfirmed", "wrong_certificate"),
@@ -79,11 +79,10 @@ class Release:
         messages: list[MessageRow] = []
         verified: list[VerifiedMessage] = []
         deliveries: list[DeliveryRow] = []
-        denials = _Denials(tx, officer)
         for item in checked:
             if not isinstance(item, Submission):
                 outcomes.append(item)
-                denials.note(item)
+                _note_denial(tx, officer, item)
                 continue
             message, header = item.message, item.message.header
             # 1.
@@ -94,7 +93,7 @@ class Release:
             if outcome is not None:
                 outcomes.append(outcome)
                 if isinstance(outcome, Rejected | Unavailable):
-                    denials.note(outcome, message.digest)
+                    _note_denial(tx, officer, outcome, message.digest)
                 continue
             if isinstance(message, PendingMessage):
                 outcomes.append(Rejected("wrong_signers", "signatures of officers that the header names are missing"))
@@ -239,21 +238,10 @@ class _Sessions:
             releasing(item)
 
 
-class _Denials:
-    """Logs denials, up to the limit of one batch."""
-
-    def __init__(self, tx: LogTransaction, officer: Officer) -> None:
-        self._tx = tx
-        self._officer = officer
-        self._left = MAX_DENIALS
-
-    def note(self, refusal: Rejected | Unavailable, digest: bytes = b"") -> None:
-        """Log a refusal if it denies permission."""
-        if refusal.reason not in DENIALS or self._left == 0:
-            return
-        self._left -= 1
-        entry = log_entries.denied(actor=self._officer.id, reason=refusal.reason, digest=digest)
-        self._tx.append(entry, text=refusal.detail)
+def _note_denial(tx: LogTransaction, officer: Officer, refusal: Rejected | Unavailable, digest: bytes = b"") -> None:
+    """Log a refusal if it denies permission."""
+    if refusal.reason in DENIALS:
+        deny(tx, officer, refusal, digest)
 
 
 class _ThreadNames:

@@ -4,8 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from paiza.core.v1 import log_pb2
-from paiza_node.core.access.denials import MAX_DENIALS, MINUTE, Denials
+from paiza_node.core.access.denials import Denials, deny
+from paiza_node.core.access.model import Officer
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.denial_share import MAX_DENIALS, PERIOD
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_node.room import Room, open_room
 
@@ -32,8 +34,24 @@ async def test_a_denial_is_logged_and_a_flood_is_not(tmp_path: Path) -> None:
         assert logged(room) == [("one", "ListLogEntries: no rule")] * MAX_DENIALS + [
             ("other", "ListLogEntries: no rule")
         ]
-        room.clock.now += MINUTE - timedelta(seconds=1)
+        room.clock.now += PERIOD - timedelta(seconds=1)
         await denials.note("one", METHOD, REFUSAL)
         room.clock.now += timedelta(seconds=1)
         await denials.note("one", METHOD, REFUSAL)
         assert len(logged(room)) == MAX_DENIALS + 2
+
+
+def test_denials_in_a_transaction_come_out_of_the_same_share(tmp_path: Path) -> None:
+    """What is left out is counted, and the next entry says so; bytes that are no digest stay out of the log."""
+    officer = Officer("one", frozenset(), "")
+    with open_room(tmp_path) as room:
+        for _ in range(MAX_DENIALS + 3):
+            room.ledger.commit_now(lambda tx: deny(tx, officer, REFUSAL, b"x" * 1000))
+        assert logged(room) == [("one", "no rule")] * MAX_DENIALS
+        room.clock.now += PERIOD
+        room.ledger.commit_now(lambda tx: deny(tx, officer, REFUSAL, bytes(32)))
+        assert logged(room)[-1] == ("one", "no rule\n3 denials before this one are not logged")
+        with room.store.reads() as reads:
+            entries = log_store.entries(reads, 0, 1000)
+    digests = [log_pb2.LogEntry.FromString(each.entry).message_digest for each in entries]
+    assert digests == [b""] * MAX_DENIALS + [bytes(32)]

@@ -11,9 +11,10 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage
-from paiza_node.core.exchange.send.release import MAX_DENIALS, Release
+from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseSession, ReleaseStage, Submission, prepare
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.denial_share import MAX_DENIALS
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store

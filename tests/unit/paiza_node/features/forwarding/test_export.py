@@ -68,9 +68,9 @@ async def exported(
     [
         (nothing, "", ["EXPORTED"]),
         (recalled, "policy_denied", ["DENIED policy_denied"]),
-        (erased, "unknown_id", []),
-        (given_away, "policy_denied", ["DENIED policy_denied"]),
-        (retired, "unknown_id", []),
+        (erased, "erased", []),
+        (given_away, "unknown_id", ["DENIED unknown_id"]),
+        (retired, "unknown_id", ["DENIED unknown_id"]),
     ],
 )
 async def test_what_changes_before_the_commit_is_not_taken_out(
