@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from paiza_node.app.services import Attachments, Dependencies, Exchange, Retention, Services, Witness
+from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api.enrolment_server import EnrolmentListener
@@ -158,7 +159,8 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         Reviews(core),
         LogRetention(core, LIFECYCLES, config.audit_retention),
     )
-    consult = Consult(core, log_index.catch_up)
+    consultations = Consultations(core.ledger, core.clock)
+    consult = Consult(core, consultations, log_index.catch_up)
     proposals = Proposals(core, dependencies.reader)
     pass_on = PassOn(core, proposals, peers)
     directory = PublishDirectory(core)
@@ -181,7 +183,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     ])  # fmt: skip
     return Services(
         handlers=(
-            *_handlers(dependencies, exchange, attachments, assign, witness, retention, consult),
+            *_handlers(dependencies, exchange, attachments, assign, witness, retention, consult, consultations),
             *_peer_audit_handlers(core, consult, peers),
             CeremonyService(proposals),
             ProposalService(proposals),
@@ -406,18 +408,19 @@ def _handlers(
     witness: Witness,
     retention: Retention,
     consult: Consult,
+    consultations: Consultations,
 ) -> tuple[Service, ...]:
     """Return the handlers for nodes and officers, except those of peer audit."""
     core = dependencies.core
     open_rules = (recalls.open_rule, attached.open_rule(core.member))
-    search = Search(core, dependencies.token_key)
+    search = Search(core, consultations, dependencies.token_key)
     may_know_of = ThreadAccess(core.register_cache, core.store)
     officers = OfficerService(
         core,
         submit=exchange.submit,
         open_part=OpenPart(core, open_rules),
         open_together=OpenTogether(core, open_rules),
-        show_subjects=ShowSubjects(core, open_rules),
+        show_subjects=ShowSubjects(core, consultations, open_rules),
         deadlines=exchange.deadlines,
         pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
         search=search,

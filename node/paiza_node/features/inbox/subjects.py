@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from paiza.core.v1 import log_pb2
+from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
 from paiza_node.core.access.open import OpenAuthorizer
@@ -45,13 +46,16 @@ class ShownSubjects:
 class ShowSubjects:
     """Shows subjects."""
 
-    def __init__(self, core: Core, rules: Sequence[OpenRule]) -> None:
+    def __init__(self, core: Core, consultations: Consultations, rules: Sequence[OpenRule]) -> None:
         """Store the collaborators; ``rules`` are those of capabilities against opening a part, in their order."""
         self._core = core
+        self._consultations = consultations
         self._authorizer = OpenAuthorizer(core, rules)
 
     async def __call__(self, officer: Officer, rows: Sequence[MessageRow]) -> ShownSubjects:
         """Return the subjects of those of these messages that the officer may open without stating a reason.
+
+        The same list shown again within a minute is covered by the same entry.
 
         Policy and rules are checked on one snapshot, a moment before; need-to-know and whether the content is still
         stored and not recalled, in the transaction that writes SUBJECTS_SHOWN.
@@ -60,7 +64,10 @@ class ShowSubjects:
         if not found:
             return ShownSubjects()
         wanted = [row for row in rows if row.digest in found]
-        committed = await self._core.ledger.commit(lambda tx: _log_shown(tx, officer, wanted))
+        shown = log_entries.listed_sha256(row.digest for row in wanted)
+        committed = await self._consultations.log(
+            officer.id, lambda tx: _log_shown(tx, officer, wanted), what=("subjects", shown)
+        )
         if committed.result is None:
             return ShownSubjects()
         entry, listed = committed.result

@@ -8,15 +8,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from time import monotonic
 from typing import Final
 
 import structlog
 
 from paiza.core.v1 import log_pb2, log_query_pb2
+from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.model import Officer
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.precedence import Share
+from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.model import StoredEntry
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant, Tally
 from paiza_node.features.peer_audit.query import Found, look
@@ -50,9 +54,12 @@ class Asker:
 class Consult:
     """Answers queries of our log."""
 
-    def __init__(self, core: Core, update_log_index: Callable[[], Awaitable[int]]) -> None:
+    def __init__(
+        self, core: Core, consultations: Consultations, update_log_index: Callable[[], Awaitable[int]]
+    ) -> None:
         """Store the core; ``update_log_index`` returns the end of the updated log index."""
         self._core = core
+        self._consultations = consultations
         self._update_log_index = update_log_index
         self._share = Share(MAX_QUERIES)
         self._looked = RateLimit()
@@ -108,7 +115,15 @@ class Consult:
     async def note(self, officer: Officer, asked: str, digest: bytes) -> None:
         """Log that an officer consulted the log by another call: what was queried, and of which message."""
         entry = log_entries.consulted(actor=officer.id, digest=digest)
-        await self._core.ledger.commit(lambda tx: tx.append(entry, text=asked))
+        await self._consultations.log(officer.id, lambda tx: tx.append(entry, text=asked), what=(asked, digest))
+
+    async def note_relayed(self, officer: Officer, member: str, query: bytes, asked: str, digest: bytes = b"") -> None:
+        """Log that an officer of ours queries another member's log; the evidence is the digest of the query."""
+        question = sha256(query).digest()
+        entry = log_entries.consulted(actor=officer.id, member=member, digest=digest, question_sha256=question)
+        await self._consultations.log(
+            officer.id, lambda tx: tx.append(entry, text=asked), what=(member, asked, question)
+        )
 
     def as_officer(self, officer: Officer) -> Asker:
         """Return the visibility for an officer of our own, whom authentication let read the log."""
@@ -159,7 +174,13 @@ class Consult:
     ) -> tuple[int, bytes, int]:
         """Log a consultation; return the entry's index, and note and size of a checkpoint that contains it."""
         entry = log_entries.consulted(actor=asker.officer, member=asker.member, digest=message, answer_sha256=digest)
-        committed = await self._core.ledger.commit(lambda tx: tx.append(entry, text=text))
+
+        def work(tx: LogTransaction) -> StoredEntry:
+            return tx.append(entry, text=text)
+
+        # Each answer is another one, and committed to; other members' officers have a share of their own (`as_member`).
+        own = not asker.member
+        committed = await (self._consultations.log(asker.officer, work) if own else self._core.ledger.commit(work))
         consulted.entry = committed.result.entry
         log.info("consulted", by=asker.officer, member=asker.member, what=text)
         return committed.result.index, committed.checkpoint.note, committed.checkpoint.size

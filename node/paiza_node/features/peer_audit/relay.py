@@ -6,7 +6,6 @@ showed us: a log that differs between auditors and peers is forked, and detected
 """
 
 import asyncio
-from hashlib import sha256
 from typing import Final
 
 import structlog
@@ -19,7 +18,6 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.peers.claims import record_fork
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.features.peer_audit.consult import Consult, about, told_entries
-from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.tlog import log_queries
 
@@ -52,7 +50,7 @@ class Relay:
         query = log_queries.parse_entry_query(request.query)
         self._core.register_cache.current.active_member(request.member)
         # 2.
-        await self._note(officer, request.member, request.query, told_entries(query), about(query))
+        await self._consult.note_relayed(officer, request.member, request.query, told_entries(query), about(query))
         response = await self._peers.session(request.member).list_granted_entries(
             peer_audit_pb2.ListGrantedEntriesRequest(query=request.query, officer_id=officer.id)
         )
@@ -71,7 +69,7 @@ class Relay:
             return response
         members = sorted(self._core.register_cache.current.active_ids - {self._core.member})
         for member in members:
-            await self._note(officer, member, request.query, "counts")
+            await self._consult.note_relayed(officer, member, request.query, "counts")
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def ask(member: str) -> log_query_pb2.CountsPage | audit_query_pb2.UnavailableMember:
@@ -95,13 +93,6 @@ class Relay:
         except PaizaError as error:
             return audit_query_pb2.UnavailableMember(member=member, reason=error.reason)
         return answer.page
-
-    async def _note(self, officer: Officer, member: str, query: bytes, text: str, message: bytes = b"") -> None:
-        """Log that an officer of ours queries another member's log; the evidence is the digest of the query."""
-        entry = log_entries.consulted(
-            actor=officer.id, member=member, digest=message, question_sha256=sha256(query).digest()
-        )
-        await self._core.ledger.commit(lambda tx: tx.append(entry, text=text))
 
     async def _check_history(self, member_id: str, note: bytes) -> None:
         """Verify that a checkpoint and the known one are both consistent with the peer's newest; a fork is recorded.

@@ -17,6 +17,7 @@ from paiza_domain import kinds, reference
 from paiza_domain.reference import NameIndex
 from paiza_domain.terms import query_terms
 from paiza_domain.terms.index_terms import IDENTIFIERS, Term, folded
+from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
 from paiza_node.core.access.principals import principal_of
@@ -88,9 +89,9 @@ class Similar:
 class Search:
     """Handles searches."""
 
-    def __init__(self, core: Core, token_key: TokenKey) -> None:
+    def __init__(self, core: Core, consultations: Consultations, token_key: TokenKey) -> None:
         self._register_cache = core.register_cache
-        self._ledger = core.ledger
+        self._consultations = consultations
         self._store = core.store
         self._clock = core.clock
         self._token_key = token_key
@@ -204,7 +205,8 @@ class Search:
             for term in sorted(clause)
         ]
         entry = log_entries.searched(actor=officer.id)
-        await self._ledger.commit(lambda tx: tx.append(entry, text=f"{reason}\n{' '.join(tokens)}"))
+        text = f"{reason}\n{' '.join(tokens)}"
+        await self._consultations.log(officer.id, lambda tx: tx.append(entry, text=text), what=text)
 
     def _find(self, officer: Officer, query: SearchQuery) -> Results:
         """Read pages until one is full of visible results, nothing is left, or the limit is reached."""

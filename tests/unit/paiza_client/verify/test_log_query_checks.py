@@ -14,6 +14,7 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_client.verify import log_query_checks as checks
 from paiza_client.verify.log_query_checks import Query, VisiblePage
+from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.exchange.model import ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages.model import MessageState
@@ -135,7 +136,7 @@ def test_what_was_not_granted_is_refused_and_logged(scene: Scene) -> None:
 def test_one_member_asks_so_much_in_a_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each question makes an entry: who asks without end is told to wait, before anything is logged."""
     monkeypatch.setattr("paiza_node.features.peer_audit.consult.MAX_QUERIES", 3)
-    consult = Consult(scene.tjk.core, scene.tjk.facts.catch_up)
+    consult = Consult(scene.tjk.core, Consultations(scene.tjk.ledger, scene.tjk.clock), scene.tjk.facts.catch_up)
     size = scene.tjk.ledger.checkpoint.size
     for _ in range(3):
         asyncio.run(consult.as_member(member_of("kaz"), ASKER))

@@ -7,6 +7,7 @@ import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
+from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.model import Officer
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
@@ -43,7 +44,8 @@ async def shown(
     """Show the subjects of messages, with something committed just before the verb's own commit."""
     with room.store.reads() as reads:
         rows = [row for note in notes if (row := messages_store.message(reads, note.digest)) is not None]
-    verb = ShowSubjects(room.overtaken_by(lambda tx: between(room, notes[0], tx)), (recalls.open_rule,))
+    core = room.overtaken_by(lambda tx: between(room, notes[0], tx))
+    verb = ShowSubjects(core, Consultations(core.ledger, core.clock), (recalls.open_rule,))
     return await verb(officer, rows)
 
 

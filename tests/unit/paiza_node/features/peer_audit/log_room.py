@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_client.verify.logs import LogReader
+from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
@@ -108,7 +109,7 @@ class LogRoom(AbstractContextManager["LogRoom"]):
             clock=self.clock,
         )
         self.facts = LogIndex(self.core, UnitDirectory(member, "", dict), dict)
-        self.consult = Consult(self.core, self.facts.catch_up)
+        self.consult = Consult(self.core, Consultations(self.ledger, self.clock), self.facts.catch_up)
 
     def session(self, channel: PeerChannel) -> PeerSession:
         """Open a session over a channel to another member's node."""
