@@ -445,6 +445,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The author of a message cannot be its second officer."),
             N_("Another officer must sign it; paiza approve --officers lists them."),
         ),
+        "source_row_known": Remedy(
+            N_("You or your unit sent another message for this row of the table before."),
+            N_("Look at that message with `paiza open`; then give this one up with `paiza outbox drop`."),
+        ),
         "stale_checkpoint": Remedy(N_("A larger checkpoint of that log is known."), _TRY_LATER),
         "standby": Remedy(N_("This process of the node is on standby."), _TRY_LATER),
         "token_ambiguous": Remedy(

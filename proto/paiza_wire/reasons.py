@@ -137,6 +137,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "search_reason_missing": "A search for a person, telephone, document or account needs a reason; state it.",
     "second_officer_missing": "This kind of message needs the signatures of two officers; have a second officer sign.",
     "self_approval": "The author of a message cannot be its second officer; another officer must sign.",
+    "source_row_known": "Another message was sent for this source row before, by this officer or their unit; look at that message, and drop this one.",
     "stale_checkpoint": "A larger checkpoint of that log is known; its newest checkpoint will be cosigned.",
     "standby": "Another process of this member is active; this one waits to take over.",
     "token_ambiguous": "Several tokens fit the name of a key; name the serial number of the token too.",

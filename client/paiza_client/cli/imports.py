@@ -99,9 +99,12 @@ def _print_text(terminal: Terminal, result: ImportResult) -> None:
         terminal.say(text.format(n=number_text(result.sent), seconds=seconds, rate=number_text(round(rate))))
         if result.repeated_at_node:
             terminal.say(_("Already at the node: {n}.").format(n=number_text(result.repeated_at_node)))
-        if result.waiting:
-            text = _("Waiting in the outbox, sent at the next command: {n}.")
-            terminal.warn(text.format(n=number_text(result.waiting)))
+    for officer, rows in sorted(result.sent_before_by.items()):
+        text = _("Sent before in notices that {officer} signed: {n}.")
+        terminal.say(text.format(officer=officer, n=number_text(rows)))
+    if result.waiting:
+        text = _("Waiting in the outbox, sent at the next command: {n}.")
+        terminal.warn(text.format(n=number_text(result.waiting)))
     if result.rejects is not None:
         text = _("Rejected rows are in {path}: correct them there and import that file.")
         terminal.say(text.format(path=result.rejects))
@@ -113,6 +116,7 @@ def _object(result: ImportResult) -> dict[str, Any]:
         "dry_run": result.dry_run,
         "sent": result.sent,
         "repeated_at_node": result.repeated_at_node,
+        "sent_before_by": dict(result.sent_before_by),
         "waiting": result.waiting,
         "refused": [
             {"id": message, "reason": outcome.reason, "detail": outcome.detail} for message, outcome in result.refused

@@ -164,6 +164,7 @@ def outcome(sealed: "Sealed", result: Outcome) -> dict[str, Any]:
         "thread": result.thread_name,
         "reason": result.reason,
         "detail": result.detail,
+        "earlier": result.earlier,
         "released": [proof(each) for each in result.proofs if each.event == "RELEASED"],
         "missing": list(result.missing),
         "expires_time": result.expires_time,

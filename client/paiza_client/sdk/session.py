@@ -41,9 +41,9 @@ from paiza_client.sdk.search import Search
 from paiza_client.sdk.summaries import summary
 from paiza_client.sdk.tasks import Tasks
 from paiza_client.sdk.workflows import Workflows
-from paiza_client.verify import checks
+from paiza_client.verify import checks, source_row_checks
 from paiza_client.verify.logs import Registers
-from paiza_client.verify.model import LogState, OpenedPart, Outcome, Trail
+from paiza_client.verify.model import LogState, OpenedPart, Outcome, SentRow, Trail
 from paiza_officer import channel, register_cache
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, located
 from paiza_officer.profiles import Profile, remember_roles
@@ -62,7 +62,7 @@ from paiza_wire.message import (
 )
 
 MAX_TOGETHER: Final = 256  # messages opened in one call
-MAX_SOURCE_ROWS: Final = 10_000  # of one question
+MAX_SOURCE_ROWS: Final = 512  # of one question
 CHECK_SECONDS: Final = 30.0  # between two checks of the node's certificate during a watch
 SUBMITS_IN_FLIGHT: Final = 2  # one is committed by the node while the next is on its way
 
@@ -428,15 +428,24 @@ class Session:
             return None
         return answer.data
 
-    async def find_source_rows(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Return which source rows of imports were sent before: message digest by row digest, 32 bytes each."""
-        wanted = list(digests)
-        found: dict[bytes, bytes] = {}
-        for start in range(0, len(wanted), MAX_SOURCE_ROWS):
-            request = officer_pb2.FindSourceRowsRequest(source_row_sha256=wanted[start : start + MAX_SOURCE_ROWS])
-            answer = await self._source_rows(request)
-            found.update((row.source_row_sha256, row.message_digest) for row in answer.rows)
-        return {row: found[row] for row in wanted if row in found}
+    async def find_source_rows(self, digests: Iterable[bytes]) -> dict[bytes, SentRow]:
+        """Return which source rows of imports were sent before, by the officer or their unit, by row digest.
+
+        The own log proves each message's release; that it was made from the row is the node's word. NotProven where a
+        release does not hold.
+        """
+        wanted = list(dict.fromkeys(digests))
+        found: dict[bytes, SentRow] = {}
+        while wanted:
+            asked = wanted[:MAX_SOURCE_ROWS]
+            answer = await self._source_rows(officer_pb2.FindSourceRowsRequest(source_row_sha256=asked))
+            if not 0 < answer.looked_up <= len(asked):
+                raise NotProven("unexpected_answer", self.profile.node, "no row was looked up, or more than asked")
+            found |= source_row_checks.check_source_rows(
+                answer, asked[: answer.looked_up], self.profile.member, self._registers
+            )
+            wanted = wanted[answer.looked_up :]
+        return found
 
     async def _source_rows(self, request: officer_pb2.FindSourceRowsRequest) -> officer_pb2.FindSourceRowsResponse:
         return await self._call(lambda: self._officer.FindSourceRows(request, timeout=channel.CALL_SECONDS))

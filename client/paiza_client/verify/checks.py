@@ -346,6 +346,7 @@ def _outcome(
                 reason=result.rejection.reason,
                 detail=result.rejection.detail,
                 breaches=tuple(result.breaches),
+                earlier=result.earlier_message_digest,
             )
         case "retry":
             wait = result.retry.retry_after.ToTimedelta().total_seconds()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1.workflow_pb2 import WorkflowBreach
 from paiza_wire.message import VerifiedMessage
 
@@ -59,6 +60,22 @@ class Outcome:
     expires_time: datetime | None = None
     breaches: tuple[WorkflowBreach, ...] = ()
     """The rules that a refused step of a workflow breaks."""
+    earlier: bytes = b""
+    """Refused as "source_row_known": digest of the message that was sent for the row, as the node says; or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A message that the own log proves to be released, and that the node says was made from a source row."""
+
+    digest: bytes
+    header: message_pb2.Header
+    released: tuple[Proof, ...]
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Return the ids of the officers who signed it."""
+        return tuple(signer.id for signer in self.header.required_signers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.inbox.open_part import OpenPart
 from paiza_node.features.inbox.open_together import OpenTogether
 from paiza_node.features.inbox.service import OfficerService
+from paiza_node.features.inbox.source_rows import FindSourceRows
 from paiza_node.features.inbox.subjects import ShowSubjects
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_node.features.peer_audit.reconciliation import Reconciliation
@@ -424,6 +425,7 @@ def _handlers(
         deadlines=exchange.deadlines,
         pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
         search=search,
+        find_source_rows=FindSourceRows(core, dependencies.unit_directory),
         may_know_of=may_know_of,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,

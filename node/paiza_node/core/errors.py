@@ -50,6 +50,14 @@ class BrokenRules(Rejected):
         super().__init__("workflow_breach", "; ".join(itertools.starmap(_told, self.breaches)))
 
 
+class SourceRowKnown(Rejected):
+    """Another message was released for the same source row; ``earlier`` is its digest, empty if it is not named."""
+
+    def __init__(self, earlier: bytes) -> None:
+        self.earlier = earlier
+        super().__init__("source_row_known", f"the message {earlier.hex()}" if earlier else "")
+
+
 def _told(rule: str, values: Mapping[str, str]) -> str:
     return rule + "".join(f" {name}={value}" for name, value in values.items())
 

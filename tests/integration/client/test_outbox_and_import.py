@@ -2,12 +2,18 @@
 
 import asyncio
 import csv
+import io
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from paiza_client.data.imports import ImportInterrupted, import_seizures, load_map
+from paiza_client.compose.composer import Sealed
+from paiza_client.data.imports import ImportInterrupted, ImportResult, import_seizures, load_map
+from paiza_client.data.imports.rows import RowReader, row_digest
 from paiza_client.sdk import Session, connect
+from paiza_client.verify.model import SentRow
 from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
@@ -82,6 +88,71 @@ def test_an_import_run_twice_sends_nothing_twice(
     assert first["sent"] + third["sent"] + third["repeated_in_file"] + third["rejected"] == 40
 
 
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """The table of the examples with invented places, so that none of its rows was ever sent."""
+    text = (Path(__file__).parents[3] / "examples/seizures.csv").read_text(encoding="utf-8")
+    head, *rows = csv.reader(text.splitlines())
+    place = head.index("PLACE")
+    path = tmp_path / "new.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(head)
+        writer.writerows([*row[:place], f"{row[place]} {uuid.uuid4().hex}", *row[place + 1 :]] for row in rows)
+    return path
+
+
+async def _import(session: Session, table: Path) -> ImportResult:
+    return await import_seizures([session], table, load_map("ids"), rejects=table.with_name(uuid.uuid4().hex))
+
+
+def test_rows_that_were_sent_meanwhile_are_checked_and_counted(
+    federation: Federation, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another import sends the same rows at the same moment: each row goes out once, and no copy stays behind."""
+
+    async def work() -> tuple[ImportResult, ImportResult, int]:
+        async with connect(profiles.load(federation.home / "kaz-liaison")) as session:
+            first = await _import(session, table)
+            find = session.find_source_rows
+            calls = iter(range(10))
+
+            async def late(rows: Sequence[bytes]) -> dict[bytes, SentRow]:
+                return await find(rows) if next(calls) else {}
+
+            with monkeypatch.context() as patched:
+                patched.setattr(session, "find_source_rows", late)
+                second = await _import(session, table)
+            return first, second, len(session.outbox.listing())
+
+    first, second, waiting = asyncio.run(asyncio.wait_for(work(), 60))
+    assert first.sent > 0
+    assert (second.sent, second.repeated_at_node, second.refused) == (0, first.sent, ())
+    assert dict(second.sent_before_by) == {"spiffe://kaz.paiza.example/officer/liaison": first.sent}
+    assert waiting == 0
+
+
+def test_a_row_claimed_by_a_message_of_another_kind_is_not_taken_for_sent(federation: Federation, table: Path) -> None:
+    """A message that only claims the row stops the notice openly: it is refused, and names that message."""
+    row = next(RowReader(io.BytesIO(table.read_bytes()), load_map("ids")).__iter__())
+
+    async def work() -> tuple[bytes, ImportResult, ImportResult]:
+        async with connect(profiles.load(federation.home / "kaz-liaison")) as session:
+            claim = await _seal(session, source_row=row_digest(row.values, load_map("ids")))
+            (outcome,) = await session.submit([claim])
+            assert outcome.state == "released"
+            first, second = await _import(session, table), await _import(session, table)
+            for message_id, _ in (*first.refused, *second.refused):
+                session.outbox.drop(bytes.fromhex(message_id))
+            return claim.digest, first, second
+
+    claimed, first, second = asyncio.run(asyncio.wait_for(work(), 60))
+    for result in (first, second):
+        ((_, outcome),) = result.refused
+        assert (outcome.reason, outcome.earlier) == ("source_row_known", claimed)
+    assert (first.sent > 0, second.sent) == (True, 0)
+
+
 def test_an_import_that_meets_no_node_tells_how_far_it_came(federation: Federation, tmp_path: Path) -> None:
     """The node goes away under an open session: what was done until then is in the error, and it can be repeated."""
     table = tmp_path / "table.csv"
@@ -133,13 +204,18 @@ def test_the_sdk_watches_what_arrives(federation: Federation) -> None:
 
 
 async def _send(session: Session) -> str:
+    sealed = await _seal(session)
+    (outcome,) = await session.submit([sealed])
+    assert outcome.state == "released"
+    return sealed.id
+
+
+async def _seal(session: Session, *, source_row: bytes = b"") -> Sealed:
     from paiza_client.sdk.drafts import Overrides, prepare, writing_time  # noqa: PLC0415 - the draft's own reader
     from paiza_domain.drafts import drafts  # noqa: PLC0415
 
     now = writing_time()
     prepared = prepare(drafts.read(DRAFT, "en", now=now), "draft", Overrides(), now)
     composer = await session.composer()
-    sealed = composer.seal(composer.validate(prepared.kind, prepared.content, None, prepared.envelope, now))
-    (outcome,) = await session.submit([sealed])
-    assert outcome.state == "released"
-    return sealed.id
+    message = composer.validate(prepared.kind, prepared.content, None, prepared.envelope, now)
+    return composer.seal(message, source_row=source_row)

@@ -3,9 +3,16 @@
 The walk over the rows is `plan`; here its notices are sealed, signed and submitted in batches, while the next ones are
 being made. Running it again sends only what is missing: every message carries the digest of its row, which the node
 keeps in the same commit as the message, and what was not yet submitted waits in the outbox.
+
+A row counts as sent before only if the own log proves the release of a seizure notice that the node names for it:
+
+- crash after the release, before the outbox was settled: the same message is sent once more, and is a repeat;
+- another notice for the row, by this officer or their unit: the next one is refused as "source_row_known". The earlier
+  one is checked, its signers are named in the result, and the refused copy leaves the outbox.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -17,6 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from paiza.core.v1 import message_pb2
 from paiza_client.compose.composer import Composer, Envelope, Sealed, recipients_of
 from paiza_client.data.imports.maps import ImportMap
+from paiza_client.data.imports.plan import Outcome as RowOutcome
 from paiza_client.data.imports.plan import Planned, plan_import
 from paiza_client.data.imports.rejects import RejectsWriter
 from paiza_client.data.imports.report import ImportReport
@@ -24,7 +32,7 @@ from paiza_client.data.imports.rows import RowReader
 from paiza_client.language import _
 from paiza_client.sdk.model import OnProgress
 from paiza_client.sdk.session import Session
-from paiza_client.verify.model import Outcome
+from paiza_client.verify.model import Outcome, SentRow
 from paiza_domain import kinds
 from paiza_officer.errors import Refused, Unreachable, misused
 
@@ -51,7 +59,9 @@ class ImportResult:
     sent: int
     """Messages released by this run."""
     repeated_at_node: int
-    """Messages that their node had released before."""
+    """Messages that their node had released before, or another one for the same row."""
+    sent_before_by: Mapping[str, int]
+    """Officer → rows for which a notice that they signed had been sent before."""
     waiting: int
     """Messages in the outboxes; they go at the next `Session.flush`."""
     refused: tuple[tuple[str, Outcome], ...]
@@ -93,12 +103,12 @@ async def import_seizures(
     were sent before. ``on_progress`` is called with the rows done and the lines of the file.
 
     A notice is logged as any message is: RELEASED, once for each member it goes to. A row that was sent before is not
-    sent again, also after a crash and by another officer of the member.
+    sent again, also after a crash and by another officer of the unit; the rows of other units count for themselves.
 
     Misused("usage") for two sessions of one member; before anything is sent, Refused("file_unreadable") or ("bad_map")
     for a table that cannot be read or lacks a column of the layout; FileExistsError for ``rejects``;
-    `ImportInterrupted` where a node does not answer. A message that a node refuses ends nothing: it stands in the
-    result.
+    `ImportInterrupted` where a node does not answer; NotProven where it does not prove that a row was sent before. A
+    message that a node refuses ends nothing: it stands in the result.
     """
     by_member = {session.profile.member: session for session in sessions}
     if len(by_member) != len(sessions):
@@ -142,6 +152,8 @@ class _Run:
         self._started = monotonic()
         self._report = ImportReport()
         self._sent = self._repeated_at_node = self._waiting = 0
+        self._known: dict[bytes, SentRow] = {}  # of the rows last asked about
+        self._sent_before_by: Counter[str] = Counter()
         self._refused: list[tuple[str, Outcome]] = []
         self._rejects: Path | None = None
 
@@ -152,6 +164,7 @@ class _Run:
             dry_run=self._dry_run,
             sent=self._sent,
             repeated_at_node=self._repeated_at_node,
+            sent_before_by=dict(self._sent_before_by),
             waiting=self._waiting,
             refused=tuple(self._refused),
             rejects=self._rejects,
@@ -168,6 +181,8 @@ class _Run:
             plan = plan_import(reader, layout, list(self._sessions), members, self._already_sent)
             for planned in stack.enter_context(closing(plan)):
                 self._report.add(planned)
+                if planned.outcome is RowOutcome.REPEATED and not planned.repeat_of:
+                    self._sent_before_by.update(self._known[planned.digest].signers)
                 if planned.notice is not None and not self._dry_run:
                     self._queue(planned)
                 if planned.rejection is not None and not self._dry_run:
@@ -192,12 +207,13 @@ class _Run:
     def _already_sent(self, digests: Sequence[bytes]) -> set[bytes]:
         """Ask every node of this run, all at once; blocks the worker thread, not the connections."""
 
-        async def ask() -> set[bytes]:
-            answers = await asyncio.gather(*(each.find_source_rows(digests) for each in self._sessions.values()))
-            return set().union(*answers)
+        async def ask() -> list[dict[bytes, SentRow]]:
+            return await asyncio.gather(*(_notices(each, digests) for each in self._sessions.values()))
 
         # What is sealed and not yet answered is not at a node, but the plan itself remembers the rows of this file.
-        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result()
+        answers = asyncio.run_coroutine_threadsafe(ask(), self._loop).result()
+        self._known = {row: sent for answer in answers for row, sent in answer.items()}
+        return set(self._known)
 
     def _queue(self, planned: Planned) -> None:
         member = planned.state
@@ -225,14 +241,42 @@ class _Run:
 
     def _land(self, member: str) -> None:
         batch, future = self._flying[member].pop(0)
-        for message, outcome in zip(batch, future.result(), strict=True):
-            if outcome.state == "released":
+        outcomes = future.result()
+        known = self._sent_meanwhile(member, batch, outcomes)
+        for message, outcome in zip(batch, outcomes, strict=True):
+            if message.source_row in known:
+                self._repeated_at_node += 1
+                self._sent_before_by.update(known[message.source_row].signers)
+            elif outcome.state == "released":
                 self._sent += not outcome.repeated
                 self._repeated_at_node += outcome.repeated
             elif outcome.state == "retry":
                 self._waiting += 1
             elif len(self._refused) < MAX_REFUSED_LISTED:
                 self._refused.append((message.id, outcome))
+
+    def _sent_meanwhile(
+        self, member: str, batch: Sequence[Sealed], outcomes: Sequence[Outcome]
+    ) -> dict[bytes, SentRow]:
+        """Check the earlier notices of rows that the node knew already, and drop the refused ones from the outbox."""
+        refused = {
+            message.source_row: message
+            for message, outcome in zip(batch, outcomes, strict=True)
+            if (outcome.state, outcome.reason) == ("refused", "source_row_known")
+        }
+        if not refused:
+            return {}
+        session = self._sessions[member]
+        known = asyncio.run_coroutine_threadsafe(_notices(session, list(refused)), self._loop).result()
+        for row in known:
+            session.outbox.drop(refused[row].header.message_id)
+        return known
+
+
+async def _notices(session: Session, rows: Sequence[bytes]) -> dict[bytes, SentRow]:
+    """Return the rows for which a seizure notice was sent; a message of another kind does not stand for a row."""
+    found = await session.find_source_rows(rows)
+    return {row: sent for row, sent in found.items() if sent.header.kind == KIND}
 
 
 def rejects_path(source: Path) -> Path:

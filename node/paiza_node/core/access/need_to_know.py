@@ -116,9 +116,13 @@ class UnitDirectory:
             None,
         )
 
+    def sending_unit(self, officer: Officer) -> str | None:
+        """Return the unit that the messages of an officer belong to."""
+        return officer.unit if self.duty_unit else COMMON
+
     def sent(self, officer: Officer, messages: Sequence[MessageRow]) -> list[MessageRow]:
-        """Return the unit of the messages that an officer sends."""
-        unit = officer.unit if self.duty_unit else COMMON
+        """Return the messages that an officer sends with their unit."""
+        unit = self.sending_unit(officer)
         return [replace(row, unit=unit) for row in messages]
 
     def received(

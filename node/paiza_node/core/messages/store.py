@@ -53,7 +53,7 @@ message_table = Table(
     Column("state", SmallInteger, nullable=False),
     Column("received", Boolean, nullable=False),
     Column("stored_time", BigInteger, nullable=False),
-    Column("source_row", LargeBinary, nullable=True, unique=True),
+    Column("source_row", LargeBinary, nullable=True),  # several units may send one: `core.exchange.source_rows`
     Column("header", LargeBinary, nullable=False),
     Column("unit", Text, nullable=True),  # the unit it belongs to; one without a unit is seen only by those who see all
     UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
@@ -64,6 +64,13 @@ Index("ix_message_received_seq", message_table.c.received, message_table.c.seq)
 Index("ix_message_kind_seq", message_table.c.kind, message_table.c.seq)
 Index("ix_message_unit_received_seq", message_table.c.unit, message_table.c.received, message_table.c.seq)
 Index("ix_message_author_seq", message_table.c.author, message_table.c.seq)
+_WHERE_IMPORTED: Final = text("source_row IS NOT NULL")
+Index(
+    "ix_message_source_row",
+    message_table.c.source_row,
+    sqlite_where=_WHERE_IMPORTED,
+    postgresql_where=_WHERE_IMPORTED,
+)
 
 # The parents of each message. A parent is named by its digest: it may come later, or never.
 message_parent_table = Table(
@@ -247,14 +254,14 @@ def message(conn: ReadConnection, digest: bytes) -> MessageRow | None:
     return None if row is None else message_row(row)
 
 
-def messages_by_source_row(conn: ReadConnection, rows: Collection[bytes]) -> dict[bytes, bytes]:
-    """Return the digests of the messages that were made from these source rows."""
+def messages_by_source_row(conn: ReadConnection, rows: Collection[bytes]) -> list[MessageRow]:
+    """Return the messages that were made from these source rows, in order of release."""
     m = message_table.c
-    found: dict[bytes, bytes] = {}
+    found: list[MessageRow] = []
     for block in blocks(list(rows)):
-        result = conn.execute(select(m.source_row, m.digest).where(m.source_row.in_(block)))
-        found.update((row[0], row[1]) for row in result)
-    return found
+        result = conn.execute(select(message_table).where(m.source_row.in_(block)))
+        found.extend(message_row(row) for row in result)
+    return sorted(found, key=lambda row: row.seq)
 
 
 def thread_names(conn: ReadConnection, threads: Collection[bytes]) -> dict[bytes, str]:

@@ -7,7 +7,6 @@ from datetime import UTC
 from typing import Final
 
 from paiza.officer.v1 import notice_pb2, officer_pb2
-from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import MessageQuery, Officer
 from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.access.threads import ThreadAccess
@@ -23,6 +22,7 @@ from paiza_node.features.approvals.notices import APPROVAL
 from paiza_node.features.inbox.notices import PendingNotices
 from paiza_node.features.inbox.open_part import OpenPart
 from paiza_node.features.inbox.open_together import OpenTogether
+from paiza_node.features.inbox.source_rows import FindSourceRows
 from paiza_node.features.inbox.subjects import ShownSubjects, ShowSubjects
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.listing import message_info
@@ -32,7 +32,6 @@ from paiza_node.features.workflows.deadlines import WorkflowDeadlines, overlappi
 from paiza_node.features.workflows.service import sees_thread
 from paiza_wire.errors import Rejected, Unavailable
 
-MAX_SOURCE_ROWS: Final = 10_000
 MAX_FILTER: Final = 128  # characters of a filter
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 MAX_SEQUENCE: Final = 2**63 - 1  # what both databases can hold
@@ -55,6 +54,7 @@ class OfficerService(Service):
         deadlines: WorkflowDeadlines,
         pending: PendingNotices,
         search: Search,
+        find_source_rows: FindSourceRows,
         may_know_of: ThreadAccess,
         version: str,
         protocol_version: int,
@@ -71,6 +71,7 @@ class OfficerService(Service):
         self._deadlines = deadlines
         self._pending = pending
         self._search = search
+        self._find_source_rows = find_source_rows
         self._may_know_of = may_know_of
         self._version = version
         self._protocol_version = protocol_version
@@ -176,15 +177,6 @@ class OfficerService(Service):
         named = [name for name, thread in threads.items() if thread and self._may_know_of(officer, thread)]
         return overlapping(notice.thread_id, notice.thread_name, named) if named else None
 
-    def _source_rows(self, rows: set[bytes], officer: Officer) -> dict[bytes, bytes]:
-        with self._store.reads() as reads:
-            found = messages_store.messages_by_source_row(reads, rows)
-            viewer = list_scope(officer)
-            if viewer.units is None:
-                return found
-            seen = {row.digest for row in access_store.seen_messages(reads, found.values(), viewer)}
-        return {row: digest for row, digest in found.items() if digest in seen}
-
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:
             found = listing.list_messages(reads, replace(query, seen_by=list_scope(officer)), officer.id)
@@ -204,12 +196,7 @@ class OfficerService(Service):
         self, caller: Caller, request: officer_pb2.FindSourceRowsRequest
     ) -> officer_pb2.FindSourceRowsResponse:
         """Return which source rows were sent already."""
-        if len(request.source_row_sha256) > MAX_SOURCE_ROWS:
-            raise Rejected("too_large", f"at most {MAX_SOURCE_ROWS} rows are looked up at once")
-        found = await asyncio.to_thread(self._source_rows, set(request.source_row_sha256), officer_of(caller))
-        return officer_pb2.FindSourceRowsResponse(
-            rows=[officer_pb2.SourceRow(source_row_sha256=row, message_digest=digest) for row, digest in found.items()]
-        )
+        return await asyncio.to_thread(self._find_source_rows, officer_of(caller), request.source_row_sha256)
 
 
 def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: int) -> MessageQuery:

@@ -156,7 +156,9 @@ class SubmitItem(_message.Message):
     message: _builtins.bytes
     """A serialized SignedMessage."""
     source_row_sha256: _builtins.bytes
-    """SHA-256 of the normalised source row the message was made from; empty when it was not imported."""
+    """SHA-256 of the normalised source row the message was made from; empty when it was not imported. A unit, or an
+    officer, sends one message for a row: another one is refused as "source_row_known".
+    """
     def __init__(
         self,
         *,
@@ -210,6 +212,11 @@ class SubmitResult(_message.Message):
     RETRY_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     BREACHES_FIELD_NUMBER: _builtins.int
+    EARLIER_MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    earlier_message_digest: _builtins.bytes
+    """With a rejection "source_row_known": digest of the message that was released for the row before; empty if the caller
+    may not list it.
+    """
     @_builtins.property
     def released(self) -> Global___Released:
         """Released; it will be delivered."""
@@ -238,10 +245,11 @@ class SubmitResult(_message.Message):
         retry: _outcome_pb2.Retry | None = ...,
         waiting: Global___HeldForApproval | None = ...,
         breaches: _abc.Iterable[_workflow_pb2.WorkflowBreach] | None = ...,
+        earlier_message_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "earlier_message_digest", b"earlier_message_digest", "rejection", b"rejection", "released", b"released", "result", b"result", "retry", b"retry", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["released", "rejection", "retry", "waiting"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
@@ -262,7 +270,7 @@ class Released(_message.Message):
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
     repeated_submission: _builtins.bool
-    """True when the message (or its source row) had been released before; entries are those of then."""
+    """True when this message had been released before; entries are those of then."""
     thread_name: _builtins.str
     """Short name of the thread."""
     @_builtins.property
@@ -814,7 +822,7 @@ class FindSourceRowsRequest(_message.Message):
     SOURCE_ROW_SHA256_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def source_row_sha256(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """SHA-256 of each normalised row, 32 bytes each; at most 10,000."""
+        """SHA-256 of each normalised row, 32 bytes each; at most 512."""
 
     def __init__(
         self,
@@ -835,19 +843,29 @@ class FindSourceRowsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    LOOKED_UP_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.bytes
+    """The node's checkpoint note, to which all releases below are proven."""
+    looked_up: _builtins.int
+    """How many rows were looked up, in the order of the request, at least one. Where there are fewer than asked for, the
+    answer is full: the rest is asked for again.
+    """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceRow]:
-        """Those of the request that this member released before."""
+        """Those of the rows looked up for which the caller's unit, or the caller, released a message that the caller may list."""
 
     def __init__(
         self,
         *,
+        checkpoint: _builtins.bytes = ...,
         rows: _abc.Iterable[Global___SourceRow] | None = ...,
+        looked_up: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "looked_up", b"looked_up", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -861,19 +879,29 @@ class SourceRow(_message.Message):
 
     SOURCE_ROW_SHA256_FIELD_NUMBER: _builtins.int
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    HEADER_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
     source_row_sha256: _builtins.bytes
     """SHA-256 of the normalised row."""
     message_digest: _builtins.bytes
     """Digest of the message made from it."""
+    header: _builtins.bytes
+    """Its serialized Header, as signed."""
+    @_builtins.property
+    def released(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.ProvenEntry]:
+        """Its RELEASED entries, one per recipient in the order of the header, proven to the response's checkpoint."""
+
     def __init__(
         self,
         *,
         source_row_sha256: _builtins.bytes = ...,
         message_digest: _builtins.bytes = ...,
+        header: _builtins.bytes = ...,
+        released: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digest", b"message_digest", "source_row_sha256", b"source_row_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "message_digest", b"message_digest", "released", b"released", "source_row_sha256", b"source_row_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -120,7 +120,7 @@ class OfficerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindSourceRows(self, request, context):
-        """Returns the source rows that were already sent, so that a repeated import sends nothing twice.
+        """Returns the source rows that the caller's unit already sent, so that a repeated import sends nothing twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

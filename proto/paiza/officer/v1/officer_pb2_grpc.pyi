@@ -48,7 +48,7 @@ class OfficerServiceStub:
     Watch: _grpc.UnaryStreamMultiCallable[_officer_pb2.WatchRequest, _officer_pb2.WatchResponse]
     """Streams messages as they arrive, and news about messages sent."""
     FindSourceRows: _grpc.UnaryUnaryMultiCallable[_officer_pb2.FindSourceRowsRequest, _officer_pb2.FindSourceRowsResponse]
-    """Returns the source rows that were already sent, so that a repeated import sends nothing twice."""
+    """Returns the source rows that the caller's unit already sent, so that a repeated import sends nothing twice."""
 
 @_typing.type_check_only
 class OfficerServiceAsyncStub(OfficerServiceStub):
@@ -70,7 +70,7 @@ class OfficerServiceAsyncStub(OfficerServiceStub):
     Watch: _aio.UnaryStreamMultiCallable[_officer_pb2.WatchRequest, _officer_pb2.WatchResponse]  # type: ignore[assignment]
     """Streams messages as they arrive, and news about messages sent."""
     FindSourceRows: _aio.UnaryUnaryMultiCallable[_officer_pb2.FindSourceRowsRequest, _officer_pb2.FindSourceRowsResponse]  # type: ignore[assignment]
-    """Returns the source rows that were already sent, so that a repeated import sends nothing twice."""
+    """Returns the source rows that the caller's unit already sent, so that a repeated import sends nothing twice."""
 
 class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Officer to own node. The caller's TLS certificate must be an officer certificate of the node's own member."""
@@ -131,6 +131,6 @@ class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _officer_pb2.FindSourceRowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.FindSourceRowsResponse, _abc.Awaitable[_officer_pb2.FindSourceRowsResponse]]:
-        """Returns the source rows that were already sent, so that a repeated import sends nothing twice."""
+        """Returns the source rows that the caller's unit already sent, so that a repeated import sends nothing twice."""
 
 def add_OfficerServiceServicer_to_server(servicer: OfficerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

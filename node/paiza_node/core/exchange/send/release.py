@@ -12,7 +12,8 @@ from typing import Final
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
-from paiza_node.core.exchange import precedence
+from paiza_node.core.errors import SourceRowKnown
+from paiza_node.core.exchange import precedence, source_rows
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage, released
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -64,15 +65,16 @@ class Release:
         """Write a batch: rows, log entries, deliveries. The first rule that applies decides a message.
 
         1. A repeat is answered with the entries of its release, another message under its id with a conflict.
-        2. A message that a stage knows is answered as it was then.
-        3. A message of a signer who may not act any more is refused. One that a stage refuses is refused (and DENIED if
+        2. A message of a signer who may not act any more is refused, and one for a source row that was sent before.
+        3. A message that a stage knows is answered as it was then. One that a stage refuses is refused (and DENIED if
            permission is lacking), or held for a second officer.
         4. Every other message is RELEASED, once per recipient, after the stages' own entries; then the reactions run.
         """
         items = [item for item in checked if isinstance(item, Submission)]
         sessions = _Sessions([stage.open(tx, officer, items) for stage in self._stages])
         known = messages_store.claimed(tx.conn, self._member, [item.message.header.message_id for item in items])
-        rows = messages_store.messages_by_source_row(tx.conn, [item.source_row for item in items if item.source_row])
+        imported = [item.source_row for item in items if item.source_row]
+        rows = source_rows.nameable(tx.conn, officer, self._unit_directory, imported) if imported else {}
         followed = [item.message.header for item in items if item.message.header.parent_digests]
         threads = _ThreadNames(tx, self._member, {header.thread_id for header in followed})
         outcomes: list[Outcome] = []
@@ -86,10 +88,10 @@ class Release:
                 continue
             message, header = item.message, item.message.header
             # 1.
-            outcome = self._repeated(tx, item, known, rows)
+            outcome = self._repeated(tx, item, known)
             # 2. and 3.
             if outcome is None:
-                outcome = self._barred(message) or sessions.decided(item, messages)
+                outcome = self._barred(message) or _row_known(item, rows) or sessions.decided(item, messages)
             if outcome is not None:
                 outcomes.append(outcome)
                 if isinstance(outcome, Rejected | Unavailable):
@@ -124,14 +126,10 @@ class Release:
             return refusal
         return None
 
-    def _repeated(
-        self, tx: LogTransaction, item: Submission, known: Mapping[bytes, bytes], rows: Mapping[bytes, bytes]
-    ) -> Outcome | None:
-        """Return the answer for a message (or source row) that was released before; None for a new one."""
+    def _repeated(self, tx: LogTransaction, item: Submission, known: Mapping[bytes, bytes]) -> Outcome | None:
+        """Return the answer for a message that was released before; None for a new one."""
         if (earlier := known.get(item.message.header.message_id)) is not None:
             return self.repeat(tx, earlier) if earlier == item.message.digest else _conflict()
-        if item.source_row and item.source_row in rows:
-            return self.repeat(tx, rows[item.source_row])
         return None
 
     def _release(
@@ -192,7 +190,7 @@ class Release:
         """Return the answer for a message released before; one that is twice in this batch is answered next time."""
         row = messages_store.message(tx.conn, digest)
         if row is None:
-            return Unavailable("busy", "the same message or source row stands twice in this batch", 0.0)
+            return Unavailable("busy", "the same message stands twice in this batch", 0.0)
         queued = deliveries_store.deliveries_of(tx.conn, digest)
         stored = log_store.entries_at(tx.conn, [delivery.released_index for delivery in queued])
         return Released(
@@ -264,6 +262,10 @@ class _ThreadNames:
         """Store the last numbers used."""
         if self._last != self._first:
             settings_store.put_counter(self._tx.conn, f"thread {self._prefix}", self._last)
+
+
+def _row_known(item: Submission, rows: Mapping[bytes, bytes]) -> Rejected | None:
+    return SourceRowKnown(rows[item.source_row]) if item.source_row in rows else None
 
 
 def _conflict() -> Rejected:

@@ -1,9 +1,9 @@
 """Submit: an officer hands over signed and sealed messages, and the node releases them.
 
 Every item of a batch is answered separately: released, refused for good, or to be tried again. A message that was
-released before (same id, same digest, or same source row) is answered with its earlier entries. A message is not opened
-here, unless it is a step of a workflow: its author's client validated the content and every recipient will. A message
-that lacks signatures its header requires is held until those officers have signed: SUBMITTED
+released before (same id, same digest) is answered with its earlier entries, and with no other message's. A message is
+not opened here, unless it is a step of a workflow: its author's client validated the content and every recipient will.
+A message that lacks signatures its header requires is held until those officers have signed: SUBMITTED
 (`features.approvals.pending`). The part that runs inside the commit is in `release`.
 
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
@@ -24,7 +24,7 @@ from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
-from paiza_node.core.errors import breaches_of, rejection, retry
+from paiza_node.core.errors import SourceRowKnown, breaches_of, rejection, retry
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
@@ -195,7 +195,11 @@ class Submit:
 
     def _answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
         if isinstance(outcome, Rejected):
-            return officer_pb2.SubmitResult(rejection=rejection(outcome), breaches=breaches_of(outcome))
+            return officer_pb2.SubmitResult(
+                rejection=rejection(outcome),
+                breaches=breaches_of(outcome),
+                earlier_message_digest=outcome.earlier if isinstance(outcome, SourceRowKnown) else b"",
+            )
         if isinstance(outcome, Unavailable):
             return officer_pb2.SubmitResult(retry=retry(outcome))
         if isinstance(outcome, Held):

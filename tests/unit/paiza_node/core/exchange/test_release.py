@@ -47,9 +47,9 @@ def message(number: int, *, to: str = "tjk uzb", text: str = "") -> VerifiedMess
     return VerifiedMessage(sha256(raw).digest(), header, pb.SignedMessage(header=raw), ())
 
 
-def submission(message: VerifiedMessage | PendingMessage, *, source_row: bytes = b"") -> Submission:
+def submission(message: VerifiedMessage | PendingMessage) -> Submission:
     """Make what the checks give of a message."""
-    return Submission(message, message.signed.SerializeToString(), source_row)
+    return Submission(message, message.signed.SerializeToString())
 
 
 class Probe:
@@ -202,16 +202,13 @@ def test_reactions_act_once_on_what_was_released_and_is_written(scene: Scene) ->
 
 
 def test_repeat_is_answered_before_any_stage_is_asked(scene: Scene) -> None:
-    """The same message and the same source row give the entries of the first time; other content is a conflict."""
-    (first,) = scene.released(submission(message(1), source_row=b"r" * 32))
+    """The same message gives the entries of the first time; other content is a conflict."""
+    (first,) = scene.released(submission(message(1)))
     scene.seen.clear()
-    repeated, by_row, conflict = scene.released(
-        submission(message(1)), submission(message(2), source_row=b"r" * 32), submission(message(1, text="other"))
-    )
+    repeated, conflict = scene.released(submission(message(1)), submission(message(1, text="other")))
     assert isinstance(first, Released)
     assert isinstance(repeated, Released)
     assert (repeated.repeated, repeated.indices, repeated.entries) == (True, first.indices, first.entries)
-    assert by_row == repeated
     assert isinstance(conflict, Rejected)
     assert conflict.reason == "conflict"
     assert scene.seen == []

@@ -135,13 +135,14 @@ def _create_messages() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_message"),
         sa.UniqueConstraint("digest", name="uq_message_digest"),
         sa.UniqueConstraint("message_id", "author", name="uq_message_message_id_author"),
-        sa.UniqueConstraint("source_row", name="uq_message_source_row"),
     )
     op.create_index("ix_message_author_seq", "message", ["author", "seq"])
     op.create_index("ix_message_kind_seq", "message", ["kind", "seq"])
     op.create_index("ix_message_received_seq", "message", ["received", "seq"])
     where = sa.text("state = 3")
     op.create_index("ix_message_refused", "message", ["author", "seq"], sqlite_where=where, postgresql_where=where)
+    where = sa.text("source_row IS NOT NULL")
+    op.create_index("ix_message_source_row", "message", ["source_row"], sqlite_where=where, postgresql_where=where)
     op.create_index("ix_message_thread_id_seq", "message", ["thread_id", "seq"])
     op.create_index("ix_message_thread_name", "message", ["thread_name"])
     op.create_index("ix_message_unit_received_seq", "message", ["unit", "received", "seq"])
