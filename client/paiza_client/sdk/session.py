@@ -150,6 +150,7 @@ class Session:
             connection, self._call, profile, signer, self._registers, self.attachments, self.outbox
         )
         self._session: Whoami | None = None
+        self._log_size = 0  # of the own log, as the newest receipt proved
 
     def register(self) -> Register:
         """Return the verified set in force, as of the start of the session."""
@@ -487,10 +488,12 @@ class Session:
         places = list(verified)
         request = officer_pb2.SubmitRequest(items=[batch.items[place] for place in places])
         if places:
+            seen = self._log_size
             answer = await self._call(lambda: self._officer.Submit(request, timeout=channel.SUBMIT_SECONDS))
             checked = checks.check_submitted(
-                answer, [verified[place] for place in places], self.profile.member, self._registers
+                answer, [verified[place] for place in places], self.profile.member, self._registers, seen=seen
             )
+            self._log_size = max([self._log_size, *(each.tree_size for one in checked for each in one.proofs)])
             outcomes |= dict(zip(places, checked, strict=True))
         await asyncio.to_thread(
             self.outbox.settle,

@@ -46,20 +46,45 @@ def waiting_outcome(
     member: str,
     logs: LogReader,
 ) -> Outcome:
-    """Check the node's receipt for a message that waits: its own log holds that this message was submitted."""
+    """Check the node's receipt for a message that waits.
+
+    1. The own log holds that this message was submitted, by officers whom it names.
+    2. It waits for others of them, none of whom has signed it.
+    3. It does so until a time after its submission.
+    """
     where = message.header.message_id.hex()
-    proof, _entry = logs.entry(told.submitted, note)
-    if (proof.event, proof.member, proof.digest) != ("SUBMITTED", member, message.digest):
+    # 1.
+    proof, entry = logs.entry(told.submitted, note)
+    if (told.message_digest, proof.event, proof.member, proof.digest) != (
+        message.digest,
+        "SUBMITTED",
+        member,
+        message.digest,
+    ):
         raise NotProven("bad_proof", f"{where}: SUBMITTED", "the entry is not of this submission")
-    required = {signer.id for signer in message.header.required_signers}
-    if not told.missing_signers or not required.issuperset(told.missing_signers):
-        raise NotProven("unexpected_answer", where, "it waits for officers whom the message does not name")
+    required = {(signer.id, signer.role) for signer in message.header.required_signers}
+    submitted_by = {(signer.id, signer.role) for signer in entry.entry.submitted.signers}
+    if not submitted_by or not submitted_by < required:
+        raise NotProven("wrong_signers", f"{where}: SUBMITTED", "the entry names other signers than the message")
+    # 2.
+    missing = {signer for signer, _ in required} - {signer for signer, _ in submitted_by}
+    if isinstance(message, PendingMessage):
+        missing &= {signer.id for signer in message.missing}
+    if not told.missing_signers or not missing.issuperset(told.missing_signers):
+        raise NotProven("unexpected_answer", where, "it waits for officers who signed, or whom it does not name")
+    # 3.
+    try:
+        expires_time = told.expires_time.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise NotProven("unexpected_answer", where, "the time until which it waits is none") from error
+    if expires_time <= proof.time:
+        raise NotProven("unexpected_answer", where, "it waits until a time before its submission")
     return Outcome(
         "waiting",
         message.digest,
         (proof,),
         missing=tuple(told.missing_signers),
-        expires_time=told.expires_time.ToDatetime(tzinfo=UTC),
+        expires_time=expires_time,
     )
 
 

@@ -180,13 +180,19 @@ def check_submitted(
     messages: Sequence[VerifiedMessage | PendingMessage],
     member: str,
     registers: Registers,
+    *,
+    seen: int = 0,
 ) -> list[Outcome]:
-    """Check the node's receipt for a batch: one result per message, every release proven by our own log."""
+    """Check the node's receipt for a batch: one result per message, every release proven by our own log.
+
+    Each receipt is that of the very message submitted. ``seen`` is the size of the log before the submission: a release
+    among these entries is a repeat.
+    """
     if len(answer.results) != len(messages):
         raise NotProven("unexpected_answer", member, f"{len(answer.results)} results for {len(messages)} messages")
     logs = LogReader(registers)
     return [
-        _outcome(result, message, answer.checkpoint, member, logs)
+        _outcome(result, message, answer.checkpoint, member, logs, seen)
         for result, message in zip(answer.results, messages, strict=True)
     ]
 
@@ -336,6 +342,7 @@ def _outcome(
     note: bytes,
     member: str,
     logs: LogReader,
+    seen: int,
 ) -> Outcome:
     where = message.header.message_id.hex()
     match result.WhichOneof("result"):
@@ -349,7 +356,10 @@ def _outcome(
                 earlier=result.earlier_message_digest,
             )
         case "retry":
-            wait = result.retry.retry_after.ToTimedelta().total_seconds()
+            try:
+                wait = result.retry.retry_after.ToTimedelta().total_seconds()
+            except (ValueError, OverflowError) as error:
+                raise NotProven("unexpected_answer", where, "the time to wait is none") from error
             return Outcome(
                 "retry",
                 message.digest,
@@ -360,7 +370,7 @@ def _outcome(
         case "waiting":
             return approval_checks.waiting_outcome(result.waiting, message, note, member, logs)
         case "released":
-            return _receipt(result.released, message, note, member, logs)
+            return _receipt(result.released, message, note, member, logs, seen)
     raise NotProven("unexpected_answer", where, "a result of no known kind")
 
 
@@ -370,26 +380,40 @@ def _receipt(
     note: bytes,
     member: str,
     logs: LogReader,
+    seen: int,
 ) -> Outcome:
+    """Check the receipt of one message.
+
+    1. It is of the message submitted.
+    2. The own log holds one release of it for each recipient, in the order of the header, by its signers.
+    3. A thread that it opens has the name that the releases give it.
+    4. A release from before the submission is told as a repeat.
+    """
     where = message.header.message_id.hex()
+    # 1.
+    if released.message_digest != message.digest:
+        raise NotProven("bad_proof", where, "the receipt is of another message")
+    # 2.
     verified = [logs.entry(proven, note) for proven in released.entries]
     proofs = tuple(proof for proof, _ in verified)
     for proof in proofs:
-        if (proof.event, proof.member, proof.digest) != ("RELEASED", member, released.message_digest):
+        if (proof.event, proof.member, proof.digest) != ("RELEASED", member, message.digest):
             raise NotProven("bad_proof", f"{where}: {proof.origin} #{proof.index}", "not a release of this message")
     if not proofs:
         raise NotProven("proof_missing", where, "released without an entry")
-    # The source row may have gone out before, in another message: then the receipt is that message's.
-    if released.message_digest != message.digest:
-        if not released.repeated_submission:
-            raise NotProven("bad_proof", where, "the receipt is of another message")
-        return Outcome("released", released.message_digest, proofs, repeated=True, thread_name=released.thread_name)
     recipients = [recipient.member for recipient in message.header.recipients]
     if [proof.counterpart for proof in proofs] != recipients:
         raise NotProven("proof_missing", where, "the receipt does not name exactly the recipients")
     for recipient, (_, entry) in zip(recipients, verified, strict=True):
         with located(f"{where}: RELEASED {recipient}", NotProven):
             approval_checks.check_release(entry, message, recipient)
+    # 3.
+    opens_thread = message.header.thread_id == message.header.message_id
+    if opens_thread and any(entry.entry.released.thread_name != released.thread_name for _, entry in verified):
+        raise NotProven("bad_proof", where, "the releases give the thread another name")
+    # 4.
+    if not released.repeated_submission and any(proof.index < seen for proof in proofs):
+        raise NotProven("bad_proof", where, "the release is older than the submission")
     return Outcome(
         "released", message.digest, proofs, repeated=released.repeated_submission, thread_name=released.thread_name
     )
