@@ -420,6 +420,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Check the network and try again; if it lasts, ask the operator of your node."),
         ),
         "register_unknown": Remedy(N_("The other side has no such version of the register yet."), _TRY_LATER),
+        "release_unwitnessed": Remedy(
+            N_("A signer's certificate was revoked, and no witnesses show yet that the message was released before."),
+            _TRY_LATER,
+        ),
         "renewal_early": Remedy(
             N_("Your certificates are valid for more than a month."), N_("They are renewed in their last month.")
         ),

@@ -34,6 +34,7 @@ from paiza_register.contradictions import broken_by, published_twice, refusing, 
 from paiza_register.fetch import Fetch, FetchMissing, Source, files_fetch, known_there
 from paiza_register.misbehaviour import ROOTS, Misbehaviour, RootFork
 from paiza_register.model import Register
+from paiza_register.revocation_times import unrevoked_until
 from paiza_register.succession import refuse_rollback, signed_twice
 from paiza_register.tuf_workflow import (
     MAX_METADATA_BYTES,
@@ -188,6 +189,10 @@ class RegisterReader:
             if len(self._archived) > ARCHIVED_IN_MEMORY:
                 self._archived.popitem(last=False)
             return register
+
+    def unrevoked_until(self, member: str, revoked: frozenset[bytes]) -> datetime | None:
+        """Return a time until which the register revoked none of these certificates and keys of a member, if known."""
+        return unrevoked_until(self._archive, self.archived, member, revoked)
 
     def archived_files(self, version: bytes) -> Mapping[str, bytes]:
         """Return all files of a set, by published path, as evidence carries them and `load_set` reads them."""

@@ -130,6 +130,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "register_rolled_back": "The register served is older than the known one, or withdraws published content; ask another peer.",
     "register_unavailable": "No register could be fetched and none is known; name a peer or folder that serves it.",
     "register_unknown": "The message names a version of the register we do not have; refresh the register and try again.",
+    "release_unwitnessed": "A signer or a key of the log has been given up since, and no witnesses show that the release came before; the sender's node attaches their checkpoint to its next attempt.",
     "renewal_early": "The certificate is valid for more than a month; renew it in its last month.",
     "role_missing": "The officer holds no role that may send this kind; ask the node's operator for the role, or another officer to send it.",
     "search_empty": "The search names nothing to look for, or a text contains no searchable word; name at least one thing.",

@@ -99,6 +99,7 @@ from paiza_node.features.tasks.service import TaskService
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
+from paiza_node.features.witness.cosigned_entries import CosignedEntries
 from paiza_node.features.witness.cosigning import Cosigner
 from paiza_node.features.witness.exchange import CheckpointExchange
 from paiza_node.features.witness.gossip import LargestKnown
@@ -125,7 +126,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     with core.store.reads() as reads:
         blocks = PeerBlocks(peers_store.peer_blocks(reads))
     peers = _peers(core, identity, blocks)
-    queues = OutboundQueues(core, peers)
+    queues = OutboundQueues(core, peers, CosignedEntries(core.ledger))
     files = AttachmentFiles(config.data / "attachments")
     attachments = Attachments(
         files,

@@ -105,7 +105,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
             executor=executors.deliver,
             clock=clock,
         )
-        yield OutboundQueues(core, directory_of({"tjk": session})), ledger, store, notifier
+        yield OutboundQueues(core, directory_of({"tjk": session}), lambda _reads, _proof: None), ledger, store, notifier
         ledger.close()
     file.close()
     store.close()

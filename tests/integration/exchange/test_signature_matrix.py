@@ -19,10 +19,13 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import approval_pb2, approval_pb2_grpc, officer_pb2, officer_pb2_grpc
 from paiza_node.ops.admin.client import AdminClient
+from paiza_node.ops.config import load
+from paiza_node.ops.keys import load_keys
 from paiza_register.ceremony.member_file import ca_entry
 from paiza_wire import message
 from paiza_wire.identity import CertificateAuthority, SpiffeId, certificates, keys, load_certificate
 from paiza_wire.message import OfficerSigner
+from paiza_wire.tlog import cosignatures
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
 from tests.officer import Officer, subject_of
@@ -100,6 +103,16 @@ class World:
             "of the node": lambda: self.mint.node(officer.member),
         }[state]
         return identity().signer(str(officer))
+
+    def cosigned(self, note: bytes, witnesses: Sequence[str], at: datetime) -> bytes:
+        """Return a note of the log of tjk with the cosignatures of these members' witnesses."""
+        verified = self.register.member("tjk").checkpoint(note, self.register.member("tjk").origin)
+        lines = [
+            cosignatures.cosign(verified, load_keys(load(config, {}), self.register.member(each)).witness, at)
+            for each in witnesses
+            for config in [self.federation.node(each).config]
+        ]
+        return cosignatures.add_signatures(note, lines)
 
     def _issue(self, officer: SpiffeId, **when: Any) -> Identity:
         return self.mint.issue(officer.member, "officer", officer, use="signing", **when)
@@ -189,10 +202,43 @@ async def test_at_a_peer(world: World, peer: HostilePeer, state: str, outcome: t
 
 
 async def test_a_peer_counts_a_revocation_that_the_release_does_not_know(world: World, peer: HostilePeer) -> None:
-    """The own register counts where the release names the one before the revocation."""
+    """The own register counts where the release names the one before the revocation, unless witnesses saw it then."""
     signed = written(world, "tjk", world.signer("revoked", world.officer("tjk")))
     index = peer.release(signed, register_version=world.before)
-    assert (await peer.deliver(peer.dispatch(signed, index))).reason() == ("rejection", "certificate_revoked")
+    assert (await peer.deliver(peer.dispatch(signed, index))).reason() == ("retry", "release_unwitnessed")
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "witnessed", "outcome"),
+    [
+        (("kaz", "uzb"), DAY, RECEIVED),
+        (("uzb",), DAY, ("retry", "release_unwitnessed")),
+        (("kaz", "uzb"), timedelta(0), ("rejection", "certificate_revoked")),
+    ],
+)
+async def test_a_peer_counts_a_release_that_was_witnessed_before_the_revocation(
+    world: World, peer: HostilePeer, witnesses: Sequence[str], witnessed: timedelta, outcome: tuple[str, str]
+) -> None:
+    """A quorum that saw it before the revocation proves it; less than that, or a later time, does not."""
+    signed = written(world, "tjk", world.signer("revoked", world.officer("tjk")))
+    index = peer.release(signed, register_version=world.before)
+    dispatch, at = peer.dispatch(signed, index), datetime.now(UTC) - witnessed
+    dispatch.release.witnessed.proven.CopyFrom(dispatch.release.released)
+    dispatch.release.witnessed.checkpoint = world.cosigned(peer.note(), witnesses, at)
+    assert (await peer.deliver(dispatch)).reason() == outcome
+
+
+async def test_a_peer_is_shown_another_witnessed_entry(world: World, peer: HostilePeer) -> None:
+    """The witnessed proof is of this release, and of the log that delivers it."""
+    signed = written(world, "tjk", world.signer("revoked", world.officer("tjk")))
+    other, index = (
+        peer.release(signed, register_version=world.before),
+        peer.release(signed, register_version=world.before),
+    )
+    dispatch, at = peer.dispatch(signed, index), datetime.now(UTC) - DAY
+    dispatch.release.witnessed.proven.CopyFrom(peer.dispatch(signed, other).release.released)
+    dispatch.release.witnessed.checkpoint = world.cosigned(peer.note(), ("kaz", "uzb"), at)
+    assert (await peer.deliver(dispatch)).reason() == ("rejection", "bad_proof")
 
 
 @pytest.mark.parametrize("state", ["in use", "revoked", "of an unknown CA"])

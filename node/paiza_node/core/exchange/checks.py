@@ -342,8 +342,10 @@ def _proof(part: Part, row: Any, what: str, **values: Any) -> None:
 
 
 def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]]:
-    """Return the entries of other members' logs stored about messages: (member, index, entry, note digest)."""
+    """Return the entries of other members' logs stored with messages: (member, index, entry, note digest)."""
     for rows in scanning.rows(scan, exchange_store.proof_table):
         yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
     for rows in scanning.rows(scan, exchange_store.forwarding_table):
         yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
+    for rows in scanning.rows(scan, exchange_store.certificate_table):
+        yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)

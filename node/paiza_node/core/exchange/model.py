@@ -91,6 +91,8 @@ class Outgoing:
     released_index: int
     released_entry: bytes
     delivery_kind: int = DeliveryKind.OWN
+    reason: str = ""
+    """Why the attempt before failed; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Proofs from other members' logs: of messages released, answered and forwarded, and of certificates."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -71,12 +71,14 @@ certificate_table = Table(
     METADATA,
     Column("member", Text, primary_key=True),
     Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("message_digest", LargeBinary, nullable=False),  # of the message that it came with
     Column("entry", LargeBinary, nullable=False),
     Column("log_index", BigInteger, nullable=False),
     Column("hashes", LargeBinary, nullable=False),
     Column("note_digest", LargeBinary, nullable=False),
     Column("register_version", LargeBinary, nullable=False),
 )
+Index("ix_proven_certificate_message", certificate_table.c.message_digest)
 
 # Checkpoint notes that proofs lead to; a batch of proofs shares one.
 note_table = Table(
@@ -285,12 +287,12 @@ def proven_certificates(conn: ReadConnection, member: str, digests: Collection[b
     return [ProvenCertificate(r.member, r.certificate_sha256, r.entry, r.log_index, r.hashes, r.note) for r in rows]
 
 
-def add_certificates(conn: WriteConnection, proofs: Sequence[ProvenCertificate], register_version: bytes) -> None:
-    """Store proofs of certificates; one that is stored already is unchanged."""
+def add_certificates(conn: WriteConnection, proofs: Mapping[ProvenCertificate, bytes], register_version: bytes) -> None:
+    """Store proofs of certificates, each with the message that it came with; one that is stored is unchanged."""
     notes = add_notes(conn, [proof.checkpoint for proof in proofs])
     rows = [
-        (p.member, p.certificate_sha256, p.entry, p.index, p.hashes, notes[p.checkpoint], register_version)
-        for p in proofs
+        (p.member, p.certificate_sha256, message, p.entry, p.index, p.hashes, notes[p.checkpoint], register_version)
+        for p, message in proofs.items()
     ]
     _ADD_CERTIFICATE.run(conn, rows)
 
@@ -318,8 +320,20 @@ KEPT_PROOFS: Final = (
         ),
         forwarding_table.c.digest,
     ),
+    Lookup(
+        select(
+            certificate_table.c.member,
+            certificate_table.c.log_index,
+            certificate_table.c.entry,
+            certificate_table.c.note_digest,
+        ),
+        certificate_table.c.message_digest,
+    ),
 )
-"""Finds the stored entries of other members' logs about messages: (member, index, entry, digest of the note)."""
+"""Finds the stored entries of other members' logs about messages: (member, index, entry, digest of the note).
+
+Among them are those of the certificates that came with a message.
+"""
 
 LIFECYCLES: Final = (
     Lifecycle(answer_table, Key.DIGEST, answer_table.c.digest),

@@ -115,6 +115,10 @@ class RegisterCache:
         """Return a register that was in force here; Unavailable("register_unknown") if it never was."""
         return self._register if version == self._register.version else self._reader.archived(version)
 
+    def unrevoked_until(self, member: str, revoked: frozenset[bytes]) -> datetime | None:
+        """Return until when the register surely revoked none of these certificates and keys; None if unknown here."""
+        return self._reader.unrevoked_until(member, revoked)
+
     def check_known(self, version: bytes) -> None:
         """Raise Unavailable if a message names a register we do not have; request it. From any thread."""
         if version == self._register.version:

@@ -189,7 +189,7 @@ class ServePeer:
         released = self._proven(entry, checkpoint.size)
         if delivery.delivery_kind == DeliveryKind.FORWARDED:
             outgoing = Outgoing(delivery.id, delivery.digest, 0, body, entry.index, entry.entry, delivery.delivery_kind)
-            item.dispatch.CopyFrom(pack(core, outgoing, released, caller))
+            item.dispatch.CopyFrom(pack(core, outgoing, released, caller, None))
             return
         try:
             body = rewrap(

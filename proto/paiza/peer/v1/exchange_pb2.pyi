@@ -397,6 +397,7 @@ class Release(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
     CERTIFICATES_FIELD_NUMBER: _builtins.int
+    WITNESSED_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
     """A serialized SignedMessage."""
     @_builtins.property
@@ -409,16 +410,23 @@ class Release(_message.Message):
         or others of the call, and that the called node may not know yet. At most 256 in a call.
         """
 
+    @_builtins.property
+    def witnessed(self) -> _log_pb2.LogProof:
+        """The same RELEASED entry, proven to a checkpoint of the caller's log that a quorum of witnesses cosigned. Set if the
+        called node asked for it, with "release_unwitnessed".
+        """
+
     def __init__(
         self,
         *,
         message: _builtins.bytes = ...,
         released: _log_pb2.ProvenEntry | None = ...,
         certificates: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
+        witnessed: _log_pb2.LogProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["released", b"released"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["released", b"released", "witnessed", b"witnessed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "message", b"message", "released", b"released"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "message", b"message", "released", b"released", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -443,7 +451,9 @@ class Forwarding(_message.Message):
 
     @_builtins.property
     def origin(self) -> _log_pb2.LogProof:
-        """A RELEASED entry of the author's log, for any recipient."""
+        """A RELEASED entry of the author's log, for any recipient; to a checkpoint that a quorum of witnesses cosigned if the
+        called node asked for it, with "release_unwitnessed".
+        """
 
     @_builtins.property
     def grant(self) -> Global___ForwardingGrant:

@@ -117,7 +117,7 @@ class _Batch:
         self._answered: list[tuple[bytes, int]] = []
         self._forwardings: dict[int, ForwardingRow] = {}
         self._proofs: list[ForeignProof] = []
-        self._certificates = list({each for item in items for each in item.certificates})
+        self._certificates = {each: item.digest for item in items for each in item.certificates}
 
     def take(self, item: Arrival) -> Answer:
         """Log a message delivered by its author; a repeat gets the same entry at the same index."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Member
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity.keys import fingerprint
 from paiza_wire.message import VerifiedMessage
 from paiza_wire.tlog import fork_proofs
@@ -41,22 +41,22 @@ class AuthorNotes:
                 return checkpoint
             return None
 
-    def check_not_revoked(
-        self, author: Member, message: VerifiedMessage, version: bytes, checkpoint: VerifiedCheckpoint
-    ) -> None:
-        """Raise ``Rejected("certificate_revoked")`` if the register in force revokes a signer of a message.
+    def check_not_revoked(self, author: Member, message: VerifiedMessage, checkpoint: VerifiedCheckpoint) -> None:
+        """Raise if the register in force revokes a signer of a message that was released by ``checkpoint``.
 
-        The message was released under the register of this version, as ``checkpoint`` proves. It counts nevertheless if
-        a quorum cosigned that checkpoint before that version was last in force: so the release was there before the
-        revocation. The author's log alone does not prove it, since the author's entry states its own time.
+        It counts nevertheless if a quorum cosigned that checkpoint before the revocation. The author's log alone does
+        not prove it, since the author's entry states its own time. ``Unavailable("release_unwitnessed")`` if no quorum
+        cosigned it, ``Rejected("certificate_revoked")`` if one did, but later.
         """
-        revoked = author.authority.revoked
-        if all(
-            each.fingerprint not in revoked and fingerprint(each.public_key) not in revoked for each in message.signers
-        ):
+        signers = [(each.fingerprint, fingerprint(each.public_key)) for each in message.signers]
+        revoked = author.authority.revoked.intersection({digest for pair in signers for digest in pair})
+        if not revoked:
             return
         time = self._witnessed_time(author, checkpoint)
-        if time is None or time > self._register_cache.archived(version).issued_time:
+        if time is None:
+            raise Unavailable("release_unwitnessed", "a signer was revoked, and no quorum cosigned the release")
+        until = self._register_cache.unrevoked_until(author.id, revoked)
+        if until is None or time > until:
             raise Rejected("certificate_revoked", "its release is not proven to be earlier than the revocation")
 
     def _witnessed_time(self, author: Member, checkpoint: VerifiedCheckpoint) -> datetime | None:

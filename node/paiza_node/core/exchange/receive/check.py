@@ -17,6 +17,7 @@ from paiza_domain import kinds, validation
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import ProvenCertificate
 from paiza_node.core.exchange.receive.arrivals import Arrival, Checked
+from paiza_node.core.exchange.receive.author_notes import AuthorNotes
 from paiza_node.core.exchange.receive.certificates import MAX_CERTIFICATES, KnownCertificates, Proven, of_release
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.executors.executors import each
@@ -46,6 +47,7 @@ class ValidateIncoming:
         self._decryption_keys = core.decryption_keys
         self._clock = core.clock
         self._passed_on = forwarding
+        self._notes = AuthorNotes(core.register_cache, core.logs, core.clock)
 
     def __call__(
         self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
@@ -59,7 +61,8 @@ class ValidateIncoming:
         2. We have the register that the entry names; else it is tried again after a refresh. The message verifies
            (`paiza_wire.message.verify`) with certificates valid at the time of its release, under our register, which
            is then that one or a newer one: no revocation is ever taken back. One that does not, and names a register we
-           do not have, is tried again after a refresh.
+           do not have, is tried again after a refresh. A signer whom only our register revokes counts if witnesses
+           prove an earlier release, for which the caller is asked.
         3. Its author is the calling node's member.
         4. It is addressed to us, and the entry is its release to us, by its signers, in their roles. The caller's log
            holds their certificates; else it is asked for the proof.
@@ -118,10 +121,12 @@ class ValidateIncoming:
         self._register_cache.check_known(released.entry.register_version)
         try:
             message = wire.verify(dispatch.release.message, register.certificate_verifier(), at=released.time)
-        except Rejected:
+        except Rejected as refused:
             # It may verify under its own register, which may name a new officer CA: that one is fetched first.
             self._register_cache.check_known(_named_register(dispatch.release.message, otherwise=register.version))
-            raise
+            if refused.reason != "certificate_revoked":
+                raise
+            message = self._verified_before(dispatch.release, released, member)
         # 3.
         if message.header.author != member.id:
             raise Rejected("wrong_member", "the author is not the member whose node calls")
@@ -147,6 +152,27 @@ class ValidateIncoming:
             hashes,
             certificates=new,
         )
+
+    def _verified_before(
+        self, release: exchange_pb2.Release, released: VerifiedEntry, member: Member
+    ) -> wire.VerifiedMessage:
+        """Verify a message with a signer whom our register revokes, under the register that its release names.
+
+        It counts if a quorum cosigned a checkpoint with that release before the revocation.
+        """
+        certificates = self._register_cache.archived(released.entry.register_version).certificate_verifier()
+        message = wire.verify(release.message, certificates, at=released.time)
+        checkpoint = released.checkpoint
+        if release.HasField("witnessed"):
+            shown = self._notes.counting(member, release.witnessed.checkpoint)
+            if shown is None or shown.origin != checkpoint.origin:
+                raise Rejected("bad_proof", "the witnessed checkpoint is not of the log in use")
+            same = receipts.verify_entry(release.witnessed.proven, shown)
+            if (same.raw, same.index) != (released.raw, released.index):
+                raise Rejected("bad_proof", "the witnessed entry is not the release")
+            checkpoint = shown
+        self._notes.check_not_revoked(member, message, checkpoint)
+        return message
 
     def _open(self, item: Arrival) -> tuple[Arrival, Unsealed]:
         if item.forwarded or item.message is None:

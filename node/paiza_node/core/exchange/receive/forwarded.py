@@ -48,9 +48,11 @@ class ReceiveForwarded:
         1. The entry states that this member forwarded the message, and to whom.
         2. A notice about a message of ours needs no more; everything else is forwarded to us, by another than
            ourselves.
-        3. A log of the author's holds a release of it to one of its recipients, by a note that counts (`AuthorNotes`).
+        3. A log of the author's holds a release of it to one of its recipients, by a note that counts (`AuthorNotes`);
+           else the forwarder is asked for one that a quorum cosigned.
         4. The message verifies with certificates valid when it was released, under the author's register at that time.
-           A signer that the register in force revokes counts only if witnesses prove an earlier release.
+           A signer that the register in force revokes counts only if witnesses prove an earlier release, for which the
+           forwarder is asked.
         5. The release names these signers in these roles, and the message was forwarded after it. The author's log
            holds their certificates; else the forwarder is asked for the proof.
         6. Its keys open; else the forwarder is asked to wrap them again.
@@ -113,7 +115,9 @@ class ReceiveForwarded:
         except Rejected as error:
             raise Rejected("bad_proof", f"the author's checkpoint does not hold: {error.detail}") from error
         if checkpoint is None:
-            raise Rejected("bad_proof", "only keys that the author's log has abandoned signed its checkpoint")
+            raise Unavailable(
+                "release_unwitnessed", "only keys that the author's log has abandoned signed its checkpoint"
+            )
         released = receipts.verify_entry(origin.proven, checkpoint)
         recipient = released.entry.counterpart
         # 4.
@@ -128,7 +132,7 @@ class ReceiveForwarded:
         expected = [n for n in present if n in carried or header.parts[n].kind != annex]
         certificates = self._register_cache.archived(version).certificate_verifier()
         message = wire.verify(raw, certificates, at=released.time, parts=expected, forwarded_to=self._member)
-        self._notes.check_not_revoked(author, message, version, checkpoint)
+        self._notes.check_not_revoked(author, message, checkpoint)
         # 5.
         if recipient not in {each.member for each in header.recipients}:
             raise Rejected("bad_proof", "the author's release is to nobody the message is addressed to")

@@ -38,10 +38,10 @@ class ShownCertificates:
     def answered(
         self, batch: Sequence[Outgoing], attached: Collection[bytes], results: Iterable[exchange_pb2.DeliverResult]
     ) -> None:
-        """Note what a batch showed; what the member asks for is shown again."""
+        """Note what a batch showed; what comes with a message that the member has not taken is shown again."""
         self._shown.update(attached)
         for outgoing, result in zip(batch, results, strict=False):
-            if result.retry.reason == "certificate_unproven":
+            if result.HasField("retry"):
                 self._shown.difference_update(_signers(outgoing))
 
 

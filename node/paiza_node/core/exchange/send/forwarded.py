@@ -13,6 +13,7 @@ from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.exchange.rewrap import wrap_for
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.certificates import proofs_for_holder
+from paiza_node.core.exchange.send.witnessed import Cosigned, unless_cosigned
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
@@ -21,9 +22,12 @@ from paiza_wire.errors import PaizaError
 log = structlog.get_logger("paiza.exchange")
 
 
-def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str) -> exchange_pb2.Dispatch:
+def pack(
+    core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: str, cosigned: Cosigned | None
+) -> exchange_pb2.Dispatch:
     """Return the data to send for a delivery of a forwarded message.
 
+    With ``cosigned``, what the author's log holds is proven to cosigned checkpoints, as far as there are any.
     If a key cannot be wrapped now, the message is sent without it: the peer answers that it cannot open the message,
     and it is tried again.
     """
@@ -32,9 +36,9 @@ def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: st
     entry = log_pb2.LogEntry.FromString(outgoing.released_entry)
     without_annex = entry.forwarded.without_annex
     with core.store.reads() as reads:
-        forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(core, reads, outgoing.digest))
+        forwarding = exchange_pb2.Forwarding(forwarded=released, origin=_origin(core, reads, outgoing.digest, cosigned))
         if entry.forwarded.grant_digest:
-            forwarding.grant.released.CopyFrom(_origin(core, reads, entry.forwarded.grant_digest))
+            forwarding.grant.released.CopyFrom(_origin(core, reads, entry.forwarded.grant_digest, cosigned))
     forwarding.message = _wrapped(core, outgoing.signed, peer, without_annex=without_annex)
     grant = b""
     if entry.forwarded.grant_digest:
@@ -42,12 +46,17 @@ def pack(core: Core, outgoing: Outgoing, released: log_pb2.ProvenEntry, peer: st
         forwarding.grant.message = _wrapped(core, grant, peer)
     with core.store.reads() as reads:
         for author, digests in _signers(outgoing.signed, grant).items():
-            forwarding.certificates.extend(proofs_for_holder(reads, core.ledger, core.member, author, digests))
+            proofs = proofs_for_holder(reads, core.ledger, core.member, author, digests)
+            forwarding.certificates.extend(unless_cosigned(reads, cosigned, each) for each in proofs)
     return exchange_pb2.Dispatch(forwarding=forwarding)
 
 
-def _origin(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
+def _origin(core: Core, reads: ReadConnection, digest: bytes, cosigned: Cosigned | None) -> log_pb2.LogProof:
     """Return a release by the author's log, to any member; an empty proof if none is stored."""
+    return unless_cosigned(reads, cosigned, _release(core, reads, digest))
+
+
+def _release(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogProof:
     for kind in (ProofKind.RELEASED, ProofKind.ORIGIN):
         for proof in exchange_store.proofs(reads, digest, kind):
             return foreign_proof(proof)

@@ -28,6 +28,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.certificates import ShownCertificates, own_certificates
 from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, record_receipts
+from paiza_node.core.exchange.send.witnessed import UNWITNESSED, Cosigned
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.core.peers.session import PeerSession
@@ -49,9 +50,10 @@ IDLE_SECONDS: Final = 30.0  # query the store at least this often
 class PeerQueue:
     """The outbound queue of one member. Belongs to one event loop."""
 
-    def __init__(self, core: Core, session: PeerSession) -> None:
+    def __init__(self, core: Core, session: PeerSession, cosigned: Cosigned) -> None:
         """Deliver over this session; `run` starts it."""
         self._core = core
+        self._cosigned = cosigned
         self.session = session
         self._wakers = {slot: asyncio.Event() for slot in Slot}
         self._way = asyncio.Event()  # clear while overtaking deliveries are looked for or sent
@@ -231,9 +233,16 @@ class PeerQueue:
         return request
 
     def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
+        asked = outgoing.reason == UNWITNESSED
         if outgoing.delivery_kind != DeliveryKind.OWN:
-            return pack(self._core, outgoing, released, self.session.member)
-        return exchange_pb2.Dispatch(release=exchange_pb2.Release(message=outgoing.signed, released=released))
+            cosigned = self._cosigned if asked else None
+            return pack(self._core, outgoing, released, self.session.member, cosigned)
+        dispatch = exchange_pb2.Dispatch(release=exchange_pb2.Release(message=outgoing.signed, released=released))
+        if asked:
+            own = log_pb2.LogProof(proven=released, checkpoint=self._core.ledger.checkpoint.note)
+            with self._core.store.reads() as reads:
+                dispatch.release.witnessed.MergeFrom(self._cosigned(reads, own) or log_pb2.LogProof())
+        return dispatch
 
 
 async def _done(task: asyncio.Task[None] | None) -> None:

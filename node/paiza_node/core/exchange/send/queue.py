@@ -16,6 +16,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.peer_queue import PeerQueue
+from paiza_node.core.exchange.send.witnessed import Cosigned
 from paiza_node.core.log.changes import Change, DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.peers.directory import PeerDirectory
@@ -31,9 +32,10 @@ log = structlog.get_logger("paiza.exchange")
 class OutboundQueues:
     """Runs one outbound queue for each session of the peer directory."""
 
-    def __init__(self, core: Core, peers: PeerDirectory) -> None:
-        """Begin without queues; `run` creates them."""
+    def __init__(self, core: Core, peers: PeerDirectory, cosigned: Cosigned) -> None:
+        """Begin without queues; `run` creates them. ``cosigned`` finds proofs to cosigned checkpoints."""
         self._core = core
+        self._cosigned = cosigned
         self._peers = peers
         self._queues: dict[str, PeerQueue] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -81,7 +83,7 @@ class OutboundQueues:
                 task.cancel()
                 self._ending.add(task)
         for member in sessions.keys() - self._queues.keys():
-            queue = self._queues[member] = PeerQueue(self._core, sessions[member])
+            queue = self._queues[member] = PeerQueue(self._core, sessions[member], self._cosigned)
             self._tasks[member] = asyncio.create_task(queue.run(), name=f"queue {member}")
         self._ending = {task for task in self._ending if not task.done()}
 

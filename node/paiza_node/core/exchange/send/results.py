@@ -17,6 +17,7 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, Outgoing, Postponement, ProofKind, Settlement
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.send.witnessed import UNWITNESSED
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
@@ -141,7 +142,7 @@ class _AnswerCheck:
 
     def _again(self, outgoing: Outgoing, reason: str, detail: str, at_least_seconds: float) -> Postponement:
         pause = backoff(outgoing.attempts + 1, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
-        if outgoing.attempts == 0 and reason in ("cannot_open", "certificate_unproven"):
+        if outgoing.attempts == 0 and reason in ("cannot_open", "certificate_unproven", UNWITNESSED):
             pause = 0.0  # it was wrapped anew, or the proof is attached: at once
         pause = max(pause, min(at_least_seconds, LONGEST_RETRY_SECONDS))
         return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)

@@ -288,6 +288,7 @@ _OUTGOING: Final = (
         delivery_table.c.released_index,
         log_entry_table.c.entry,
         delivery_table.c.delivery_kind,
+        delivery_table.c.reason,
     )
     .outerjoin(message_body_table, message_body_table.c.seq == delivery_table.c.message_seq)
     .join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index)

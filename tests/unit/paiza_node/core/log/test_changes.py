@@ -317,7 +317,7 @@ class Sender:
             share=nobody,
         )
         peers: Any = None  # nothing is sent here
-        queues = OutboundQueues(core, peers)
+        queues = OutboundQueues(core, peers, lambda _reads, _proof: None)
         self.woken = asyncio.Event()
         queue: Any = SimpleNamespace(wake=self.woken.set)
         queues._queues["tjk"] = queue

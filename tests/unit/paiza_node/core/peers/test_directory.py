@@ -231,7 +231,7 @@ async def test_outbound_queues_follow_the_sessions(members: Members, monkeypatch
     queues: list[Any] = []
 
     class Queue:
-        def __init__(self, _core: object, session: Session) -> None:
+        def __init__(self, _core: object, session: Session, _cosigned: object) -> None:
             self.session, self.woken, self.ended = session, 0, False
             queues.append(self)
 
@@ -245,7 +245,7 @@ async def test_outbound_queues_follow_the_sessions(members: Members, monkeypatch
                 self.ended = True
 
     monkeypatch.setattr("paiza_node.core.exchange.send.queue.PeerQueue", Queue)
-    outbound = OutboundQueues(cast("Any", None), members.peers)
+    outbound = OutboundQueues(cast("Any", None), members.peers, lambda _reads, _proof: None)
     monkeypatch.setattr(outbound, "_expired", list)
     task = asyncio.create_task(outbound.run())
     async with asyncio.timeout(SECONDS):

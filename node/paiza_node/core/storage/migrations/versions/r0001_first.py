@@ -215,6 +215,7 @@ def _create_exchange() -> None:
         "proven_certificate",
         sa.Column("member", sa.Text, nullable=False),
         sa.Column("certificate_sha256", sa.LargeBinary, nullable=False),
+        sa.Column("message_digest", sa.LargeBinary, nullable=False),
         sa.Column("entry", sa.LargeBinary, nullable=False),
         sa.Column("log_index", sa.BigInteger, nullable=False),
         sa.Column("hashes", sa.LargeBinary, nullable=False),
@@ -222,6 +223,7 @@ def _create_exchange() -> None:
         sa.Column("register_version", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("member", "certificate_sha256", name="pk_proven_certificate"),
     )
+    op.create_index("ix_proven_certificate_message", "proven_certificate", ["message_digest"])
     op.create_table(
         "note",
         sa.Column("digest", sa.LargeBinary, nullable=False),

@@ -81,7 +81,9 @@ class Scripted(PeerQueue):
     def __init__(self) -> None:
         """Queue two bulk batches; the second is read from the store only when a test allows it."""
         self.peer = Session()
-        super().__init__(cast("Any", SimpleNamespace(clock=lambda: NOW)), cast("Any", self.peer))
+        super().__init__(
+            cast("Any", SimpleNamespace(clock=lambda: NOW)), cast("Any", self.peer), lambda _reads, _proof: None
+        )
         self.waiting: dict[Slot, list[str]] = {Slot.BULK: ["bulk 1", "bulk 2"], Slot.URGENT: [], Slot.FIRST: []}
         self.second_read = asyncio.Event()
         self.stop_taken = asyncio.Event()
