@@ -82,6 +82,9 @@ admin_socket = {admin_socket}
 # What one caller may use of this node; see "Limits" in node/README.md. It stands at the end: a table ends the settings.
 # [limits]
 
+# Connections of officers and peers together; each needs a descriptor.
+# connections = 2048
+
 # Calls under way at once: of an officer, of an officer's watches, and of a peer's node.
 # calls_per_officer = 16
 # watches_per_officer = 8

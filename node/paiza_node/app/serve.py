@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -18,9 +18,10 @@ from paiza_node.app.wiring import build_services
 from paiza_node.core.access.denials import Denials
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import OfficerDirectory
-from paiza_node.core.api import metrics
+from paiza_node.core.api import enrolment_server, metrics
 from paiza_node.core.api.authentication import Authenticator
-from paiza_node.core.api.server import admin_server, public_server
+from paiza_node.core.api.connections import Connections, Listener
+from paiza_node.core.api.server import UNKNOWN_PER_ADDRESS, admin_server, public_server
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -82,8 +83,12 @@ async def serve(
     ledger: Ledger,
     signer: LogSigner,
     clock: Callable[[], datetime],
+    places: int,
 ) -> None:
-    """Build the services, listen, and run until a signal comes; then stop without loss."""
+    """Build the services, listen, and run until a signal comes; then stop without loss.
+
+    ``places`` is how many connections of officers and peers are taken at once.
+    """
     await ledger.commit(register_cache.note)
     await ledger.commit(lambda tx: note_start(tx, config, signer))
     await _note_backup(config, ledger)
@@ -159,6 +164,7 @@ async def serve(
         services,
         officers,
     )
+    connections = Connections(_listeners(config, places))
     server, health = public_server(
         listen=config.listen,
         authenticator=authenticator,
@@ -167,6 +173,8 @@ async def serve(
         member=config.member,
         register=lambda: register_cache.last,
         with_reflection=config.reflection,
+        connections=connections,
+        places=places,
     )
     signing_keys = SigningKeys(config, register_cache, ledger, signer, services.witness.checkpoint_exchange.use)
     reload = Reload(
@@ -215,7 +223,6 @@ async def serve(
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     log.info("serving", member=config.member, listen=config.listen, version=VERSION, database=store.describe())
-    judge_clocks = partial(_judge_clocks, services.peers, ClockLog())
     try:
         running = [
             *(task() for task in services.background_tasks),
@@ -223,7 +230,8 @@ async def serve(
             signing_keys.task.run(),
             revocations.task.run(),
             authenticator.task.run(),
-            PeriodicTask(judge_clocks, period=CLOCK_SECONDS, failed="clocks_not_judged").run(),
+            connections.run(),
+            _judging_clocks(services.peers).run(),
             *gauges.tasks(core, services, operate, reader, identity, officers),
         ]
         await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)], reload)
@@ -240,6 +248,16 @@ async def serve(
         with suppress(OSError):  # a failed disk must not hide why the node stops
             config.admin_socket.unlink(missing_ok=True)
         executors.close()
+
+
+def _listeners(config: Config, places: int) -> Iterator[Listener]:
+    yield Listener(_port(config.listen), places, UNKNOWN_PER_ADDRESS)
+    if config.enrol_listen:
+        yield Listener(_port(config.enrol_listen), enrolment_server.MAX_CONNECTIONS, enrolment_server.MAX_PER_ADDRESS)
+
+
+def _port(listen: str) -> int:
+    return int(listen.rpartition(":")[2])
 
 
 def _followed(
@@ -314,6 +332,11 @@ async def _until_stopped(background_tasks: list[Any], reload: Reload) -> None:
     for task in done:
         if task is not waiting and (error := task.exception()) is not None:
             raise error
+
+
+def _judging_clocks(peers: PeerDirectory) -> PeriodicTask:
+    judge = partial(_judge_clocks, peers, ClockLog())
+    return PeriodicTask(judge, period=CLOCK_SECONDS, failed="clocks_not_judged")
 
 
 async def _judge_clocks(peers: PeerDirectory, clock_log: ClockLog) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from paiza_node.app.serve import serve
+from paiza_node.core.api.descriptors import reserve
 from paiza_node.core.errors import N_
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
@@ -34,10 +35,11 @@ async def run(config: Config, read_config: Callable[[], Config]) -> None:
     register of that moment.
     """
     os.umask(0o077)
+    places = reserve(config.limits.connections)
     prepare_data(config)
     store = await _become_writer(config.database)
     try:
-        await _run_with(config, read_config, store)
+        await _run_with(config, read_config, store, places)
     finally:
         store.close()
     log.info("stopped")
@@ -62,7 +64,7 @@ async def _become_writer(database: str) -> Store:
         await asyncio.sleep(STANDBY_SECONDS)
 
 
-async def _run_with(config: Config, read_config: Callable[[], Config], store: Store) -> None:
+async def _run_with(config: Config, read_config: Callable[[], Config], store: Store, places: int) -> None:
     reader = await asyncio.to_thread(open_reader, config)
     # Expired or not: with an expired one the node serves and fetches the register, and nothing else.
     register_cache = await asyncio.to_thread(RegisterCache, reader, _now, own_rules(config))
@@ -74,7 +76,7 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
         signer = LogSigner(node_keys.log, own.log_keys)
         ledger = await asyncio.to_thread(Ledger, store, signer, checkpoint_file, lambda: register_cache.version)
         try:
-            await serve(config, read_config, reader, register_cache, node_keys, store, ledger, signer, _now)
+            await serve(config, read_config, reader, register_cache, node_keys, store, ledger, signer, _now, places)
         finally:
             await asyncio.to_thread(ledger.close)
     finally:

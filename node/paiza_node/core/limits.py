@@ -24,6 +24,7 @@ class Limits:
     lost control, a recall, an approval or a FLASH message.
     """
 
+    connections: int = _limit(2_048, 64, 65_536)
     calls_per_officer: int = _limit(16, 8, 256)
     watches_per_officer: int = _limit(8, 1, 64)
     calls_per_peer: int = _limit(16, 8, 256)

@@ -23,6 +23,7 @@ from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_wire.errors import PaizaError, Rejected
 
 MAX_CONNECTIONS: Final = 64
+MAX_PER_ADDRESS: Final = 8  # of those; several invited persons may come through one address
 MAX_CALLS: Final = 16
 MAX_REQUEST_BYTES: Final = 16 * 1024
 """Two signing requests of at most 4 KiB, a digest and a secret."""

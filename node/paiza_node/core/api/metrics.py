@@ -51,6 +51,17 @@ ENROLMENT_OPEN: Final = Gauge("paiza_enrolment_open", "1 while the address for e
 INVITATION_ALARMS: Final = Gauge(
     "paiza_invitation_alarms", "Invitations that were shown with other keys or guessed at, and not invited anew."
 )
+CONNECTIONS: Final = Gauge(
+    "paiza_connections", "Open connections: known after their first call that was admitted, else unknown.", ["caller"]
+)
+CONNECTIONS_LIMIT: Final = Gauge("paiza_connections_limit", "Connections that the listeners take together.")
+CONNECTIONS_GIVEN_UP: Final = Counter(
+    "paiza_connections_given_up_total",
+    "Connections given up: too many unknown ones of an address, too few places, too many of a caller.",
+    ["why"],
+)
+DESCRIPTORS: Final = Gauge("paiza_descriptors", "Descriptors in use.")
+DESCRIPTORS_LIMIT: Final = Gauge("paiza_descriptors_limit", "Descriptors that the process may use.")
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "Time at which the register expires.")
 TIMESTAMP_VERSION: Final = Gauge("paiza_register_timestamp_version", "Version of the register's timestamp.")
 PEER_TIMESTAMP: Final = Gauge(

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from paiza_node.core.api import health, services
 from paiza_node.core.api.authentication import ANSWERED, Authenticator
+from paiza_node.core.api.connections import Connections
 from paiza_node.core.api.grpc_server import GrpcServer
 from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
@@ -29,6 +30,12 @@ from paiza_wire.errors import PaizaError
 
 MAX_CALLS: Final = 256  # concurrent, of all callers together
 
+UNKNOWN_PER_ADDRESS: Final = 64  # connections without an admitted call; the officers of an agency may share an address
+HANDSHAKE_SECONDS: Final = 10  # of TLS and HTTP/2: over a satellite TCP and TLS take 2.5 s
+IDLE_SECONDS: Final = 600  # without a call, after which a connection is closed; its caller connects again
+KEEPALIVE_SECONDS: Final = 60  # after which an idle connection is asked whether its caller is still there
+ANSWER_SECONDS: Final = 20  # to that question
+
 AHEAD_BYTES: Final = 1024 * 1024  # of one call; 10 MB/s over a line of 100 ms; many callers share the memory
 SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -36,6 +43,10 @@ SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_concurrent_streams", 64),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+    ("grpc.keepalive_timeout_ms", ANSWER_SECONDS * 1000),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
+    ("grpc.max_connection_idle_ms", IDLE_SECONDS * 1000),
     # The most unread bytes of one call: gRPC's own estimate is unbounded.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
@@ -52,12 +63,16 @@ def public_server(
     member: str,
     register: Callable[[], Register],
     with_reflection: bool,
+    connections: Connections,
+    places: int,
 ) -> tuple[GrpcServer, Health]:
     """Build the server for peers and officers. Its certificate and TLS roots may change while it runs.
 
+    It takes ``places`` connections at once; those beyond are closed before their handshake.
     Raises TypeError if an RPC has no handler or a handler no RPC: such a node must not start.
     """
-    server = GrpcServer(SERVER_OPTIONS, max_calls=MAX_CALLS)
+    options = (*SERVER_OPTIONS, ("grpc.max_allowed_incoming_connections", places))
+    server = GrpcServer(options, max_calls=MAX_CALLS)
     served = (*services.public(), services.HEALTH)
     own_health = Health([service.full_name for service in served])
     found = {
@@ -67,7 +82,9 @@ def public_server(
         health.PREFIX + "Watch": own_health.watch,
     }
     for service in served:
-        guarded = {each.name: _guarded(authenticator, each, found[method_name(each)]) for each in service.methods}
+        guarded = {
+            each.name: _guarded(authenticator, connections, each, found[method_name(each)]) for each in service.methods
+        }
         server.add_service(service.full_name, guarded)
     if with_reflection:
         reflection.enable_server_reflection(
@@ -77,6 +94,7 @@ def public_server(
 
     def configuration() -> grpc.ServerCertificateConfiguration | None:
         """Return the certificates to serve with, or None if unchanged; called at every handshake."""
+        connections.arrived()
         keys, roots = identity.keys, _roots(register(), member)
         if served_with == [(keys, roots)]:
             return None
@@ -128,7 +146,9 @@ def _roots(register: Register, member: str) -> bytes:
     return "".join(DER_cert_to_PEM_cert(ca.certificate) for ca in cas).encode()
 
 
-def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: Any) -> "grpc.RpcMethodHandler[Any, Any]":
+def _guarded(
+    authenticator: Authenticator, connections: Connections, method: MethodDescriptor, handler: Any
+) -> "grpc.RpcMethodHandler[Any, Any]":
     name = method_name(method)
     request_type = message_factory.GetMessageClass(method.input_type)
 
@@ -138,6 +158,7 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
         asked: Any = None
         try:
             async with authenticator.admit(name, context) as call:
+                connections.known(context.peer(), call.caller.id)
                 if method.client_streaming:
                     asked = arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
                 else:
@@ -159,6 +180,7 @@ def _guarded(authenticator: Authenticator, method: MethodDescriptor, handler: An
         reason = "ok"
         try:
             async with authenticator.admit(name, context) as call:
+                connections.known(context.peer(), call.caller.id)
                 async for response in handler(call.caller, parse(request_type, await arrival(requests))):
                     authenticator.check_again(name, context)
                     call.sends = True

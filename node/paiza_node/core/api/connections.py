@@ -1,0 +1,230 @@
+"""The connections at the listeners of a node: whose they are, and which of them are given up so that others come in.
+
+The library accepts connections up to a limit for all of them, before anybody has shown a certificate, and closes those
+beyond it at once. One address could take all places by saying nothing. Therefore the operating system is asked which
+connections are open, every second and as soon as many have arrived:
+
+1. A connection is known from the first call on it that is admitted; it is its caller's until it ends.
+2. Of the unknown connections of one address at a listener, some stay; the oldest ones beyond are given up.
+3. While a listener has few places left, unknown connections are given up after `PRESSED_SECONDS`.
+4. Of the connections of one caller `PER_CALLER` stay; the newest ones beyond are given up.
+
+A connection is given up by shutting down a duplicate of its descriptor: the library sees that it ended, and closes it.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Final
+from urllib.parse import unquote
+
+import structlog
+
+from paiza_node.core.api import metrics
+
+LOOK_SECONDS: Final = 1.0
+PRESSED_SECONDS: Final = 3.0  # for a handshake and the first call over a satellite
+PRESSED_SHARE: Final = 0.75  # of the places of a listener
+ARRIVED_SHARE: Final = 0.25  # of the places: after so many arrivals the next look is due
+PER_CALLER: Final = 32  # a program has one or two; an import with several processes has some more
+SAMPLE_SECONDS: Final = 0.5  # between two looks for the addresses of refused handshakes
+MAX_NAMED: Final = 8  # addresses in one line of the log
+DESCRIPTORS: Final = Path("/proc/self/fd")
+_MAPPED: Final = "::ffff:"  # an IPv4 address at an IPv6 socket
+
+log = structlog.get_logger("paiza.connections")
+
+Peer = tuple[str, int]
+"""Address and port of the other end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener: its port, how many connections it takes, and how many unknown ones of one address."""
+
+    port: int
+    places: int
+    unknown_per_address: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open connection: the other end, the port of the listener, and the descriptor."""
+
+    peer: Peer
+    port: int
+    descriptor: int
+
+
+class Connections:
+    """The connections of this process. Thread-safe."""
+
+    def __init__(self, listeners: Iterable[Listener], now: Callable[[], float] = time.monotonic) -> None:
+        """Watch these listeners; ``now`` returns seconds of a clock that is never set."""
+        self._listeners = {each.port: each for each in listeners}
+        self._now = now
+        self._since: dict[Peer, float] = {}
+        self._callers: dict[Peer, str] = {}
+        self._sampled = 0.0
+        self._arrived = 0
+        self._enough = min((each.places for each in self._listeners.values()), default=0) * ARRIVED_SHARE
+        self._due = Event()
+        self._ended = False
+        metrics.CONNECTIONS_LIMIT.set(sum(each.places for each in self._listeners.values()))
+
+    def known(self, peer: str, caller: str) -> None:
+        """Note whose a connection is; ``peer`` as gRPC writes it."""
+        if (parsed := parse_peer(peer)) is not None:
+            self._callers[parsed] = caller
+
+    def arrived(self) -> None:
+        """Note that a handshake begins, and the address: the connection may have ended before the next look."""
+        self._arrived += 1
+        if self._arrived >= self._enough:
+            self._due.set()
+        if self._now() - self._sampled >= SAMPLE_SECONDS:
+            self._seen(open_connections(self._listeners))
+
+    def unknown_addresses(self) -> list[str]:
+        """Return addresses from which unknown connections were open lately, those of the newest first."""
+        newest = sorted(((since, peer[0]) for peer, since in tuple(self._since.items())), reverse=True)
+        return list(dict.fromkeys(address for _, address in newest))[:MAX_NAMED]
+
+    def look(self) -> None:
+        """Look at all connections once, and give up those beyond the limits."""
+        callers = dict(self._callers)  # before the look: a call that is admitted meanwhile stays noted
+        found = open_connections(self._listeners)
+        unknown = self._seen(found)
+        peers = {each.peer for each in found}
+        for gone in callers.keys() - peers:
+            self._callers.pop(gone, None)
+        metrics.CONNECTIONS.labels("known").set(len(found) - len(unknown))
+        metrics.CONNECTIONS.labels("unknown").set(len(unknown))
+        for listener in self._listeners.values():
+            here = [each for each in unknown if each.port == listener.port]
+            pressed = sum(each.port == listener.port for each in found) >= listener.places * PRESSED_SHARE
+            beyond = _beyond(here, listener.unknown_per_address)
+            self._give_up("address", beyond)
+            if pressed:
+                late = self._now() - PRESSED_SECONDS
+                old = [each for each in here if self._since.get(each.peer, late) < late]
+                self._give_up("places", [each for each in old if each not in beyond])
+        self._give_up("caller", self._beyond_of_callers(found))
+
+    async def run(self) -> None:
+        """Look again and again until cancelled, in a thread of its own: no call may keep it waiting."""
+        with ThreadPoolExecutor(1, "connections") as thread:
+            try:
+                await asyncio.get_running_loop().run_in_executor(thread, self._watch)
+            finally:
+                self._ended = True
+                self._due.set()
+
+    def _watch(self) -> None:
+        while not self._ended:
+            self._due.wait(LOOK_SECONDS)
+            self._due.clear()
+            self._arrived = 0
+            with suppress(OSError):  # no descriptor is left for the look: the next one may find some
+                self.look()
+
+    def _seen(self, found: list[Connection]) -> list[Connection]:
+        """Note since when connections are unknown; return the unknown ones, the oldest first."""
+        self._sampled = now = self._now()
+        unknown = [each for each in found if each.peer not in self._callers]
+        self._since = {each.peer: self._since.get(each.peer, now) for each in unknown}
+        return sorted(unknown, key=lambda each: self._since.get(each.peer, now))
+
+    def _beyond_of_callers(self, found: list[Connection]) -> list[Connection]:
+        order = {peer: at for at, peer in enumerate(tuple(self._callers))}
+        of_callers: defaultdict[str, list[Connection]] = defaultdict(list)
+        for each in sorted(found, key=lambda each: order.get(each.peer, 0)):
+            if (caller := self._callers.get(each.peer)) is not None:
+                of_callers[caller].append(each)
+        return [each for connections in of_callers.values() for each in connections[PER_CALLER:]]
+
+    def _give_up(self, why: str, connections: list[Connection]) -> None:
+        given_up = [each for each in connections if shut_down(each)]
+        if not given_up:
+            return
+        metrics.CONNECTIONS_GIVEN_UP.labels(why).inc(len(given_up))
+        addresses = list(dict.fromkeys(each.peer[0] for each in given_up))[:MAX_NAMED]
+        callers = sorted({self._callers[each.peer] for each in given_up if each.peer in self._callers})[:MAX_NAMED]
+        log.warning("connections_given_up", why=why, count=len(given_up), addresses=addresses, callers=callers)
+
+
+def open_connections(ports: Iterable[int]) -> list[Connection]:
+    """Return the connections that are open at these ports of this process; none where the system does not show them."""
+    wanted = set(ports)
+    found: list[Connection] = []
+    with suppress(FileNotFoundError):
+        names = [each.name for each in DESCRIPTORS.iterdir()]
+        metrics.DESCRIPTORS.set(len(names))
+        found = [each for name in names if (each := _connection(int(name), wanted)) is not None]
+    return found
+
+
+def parse_peer(text: str) -> Peer | None:
+    """Return address and port of a caller as gRPC writes it: ipv4:192.0.2.1:4711, ipv6:%5B2001:db8::1%5D:4711."""
+    family, _, rest = unquote(text).partition(":")
+    address, _, port = rest.rpartition(":")
+    if family not in {"ipv4", "ipv6"} or not port.isdecimal():
+        return None
+    return address.strip("[]").removeprefix(_MAPPED), int(port)
+
+
+def shut_down(connection: Connection) -> bool:
+    """End a connection if it is still open; return whether it was."""
+    try:
+        # The number may be another connection's by now; the duplicate stays what it is while it is looked at.
+        with socket.socket(fileno=os.dup(connection.descriptor)) as duplicate:
+            if _peer(duplicate.getpeername()) != connection.peer:
+                return False
+            duplicate.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return False
+    return True
+
+
+def _beyond(unknown: list[Connection], limit: int) -> list[Connection]:
+    """Return the oldest connections of each address beyond the limit; ``unknown`` has the oldest first."""
+    of_addresses: defaultdict[str, list[Connection]] = defaultdict(list)
+    for each in unknown:
+        of_addresses[_network(each.peer[0])].append(each)
+    return [each for connections in of_addresses.values() for each in connections[: max(0, len(connections) - limit)]]
+
+
+def _network(address: str) -> str:
+    """Return what counts as one address: an IPv6 address of one's own comes with its /64 network."""
+    if ":" not in address:
+        return address
+    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8].hex()
+
+
+def _connection(descriptor: int, ports: set[int]) -> Connection | None:
+    """Return a descriptor's connection if it is one at these ports."""
+    try:
+        looked_at = socket.socket(fileno=descriptor)
+    except OSError:  # no socket, or closed meanwhile
+        return None
+    try:
+        if looked_at.family not in {socket.AF_INET, socket.AF_INET6}:
+            return None
+        port = looked_at.getsockname()[1]
+        return Connection(_peer(looked_at.getpeername()), port, descriptor) if port in ports else None
+    except OSError:  # a listening socket, or one that ended
+        return None
+    finally:
+        looked_at.detach()  # it is not ours to close
+
+
+def _peer(name: tuple[str, int, *tuple[int, ...]]) -> Peer:
+    return name[0].removeprefix(_MAPPED), name[1]

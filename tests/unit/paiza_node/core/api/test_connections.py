@@ -1,0 +1,132 @@
+"""Which connections are given up: unknown ones of one address or when places are few, and a caller's many."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from paiza_node.core.api import connections
+from paiza_node.core.api.connections import Connections, Listener, parse_peer
+
+PER_ADDRESS = 3
+PLACES = 12
+
+
+class Situation:
+    """A listener of this process, those who connect to it, and the time."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+        self.port = self._listening.getsockname()[1]
+        self.now = 100.0
+        self.connections = Connections([Listener(self.port, PLACES, PER_ADDRESS)], lambda: self.now)
+
+    def connect(self, host: int = 1) -> socket.socket:
+        """Connect from 127.0.0.<host>; the node accepts and has looked at it."""
+        made = self._stack.enter_context(
+            socket.create_connection(("127.0.0.1", self.port), 5, source_address=(f"127.0.0.{host}", 0))
+        )
+        accepted, _ = self._listening.accept()
+        self._stack.enter_context(accepted)
+        made.settimeout(0)
+        self.now += 0.01
+        self.connections.arrived()
+        self.now += 1
+        return made
+
+    def known(self, made: socket.socket, caller: str) -> None:
+        """Let a call be admitted on a connection."""
+        address, port = made.getsockname()
+        self.connections.known(f"ipv4:{address}:{port}", caller)
+
+
+@pytest.fixture
+def situation() -> Iterator[Situation]:
+    """Listen on a port of this machine."""
+    with ExitStack() as stack:
+        yield Situation(stack)
+
+
+def ended(made: socket.socket) -> bool:
+    """Return whether the other side gave a connection up."""
+    try:
+        return made.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+def test_unknown_connections_of_one_address_are_bounded(situation: Situation) -> None:
+    """The oldest ones beyond the limit end; those of another address, and known ones, stay."""
+    known, other = situation.connect(), situation.connect(2)
+    situation.known(known, "officer")
+    silent = [situation.connect() for _ in range(PER_ADDRESS + 1)]
+    situation.connections.look()
+    assert [ended(each) for each in (known, other, *silent)] == [False, False, True, *[False] * PER_ADDRESS]
+
+
+def test_few_places_end_unknown_connections_that_are_not_new(situation: Situation) -> None:
+    """With three quarters of the places taken, unknown connections of any address end after some seconds."""
+    old = situation.connect(2)
+    known = [situation.connect(3 + at) for at in range(PLACES)]
+    for at, each in enumerate(known):
+        situation.known(each, f"officer {at}")
+    situation.now += 10
+    new = situation.connect(40)
+    situation.connections.look()
+    assert ended(old)
+    assert not any(ended(each) for each in (new, *known))
+
+
+def test_connections_of_one_caller_are_bounded(situation: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a caller with too many known connections the newest end."""
+    monkeypatch.setattr(connections, "PER_CALLER", 2)
+    made = [situation.connect(2 + at) for at in range(4)]
+    for each in made:
+        situation.known(each, "officer")
+    situation.connections.look()
+    assert [ended(each) for each in made] == [False, False, True, True]
+
+
+def test_a_port_that_is_used_again_is_unknown(situation: Situation) -> None:
+    """A connection that ended is forgotten: another one from the same port is not its caller's."""
+    made = situation.connect()
+    situation.known(made, "officer")
+    name = made.getsockname()
+    made.close()
+    situation._stack.pop_all().close()
+    situation.connections.look()
+    assert situation.connections._callers == {}
+    assert name[0] not in situation.connections.unknown_addresses()
+
+
+def test_addresses_of_unknown_connections_are_named(situation: Situation) -> None:
+    """The newest come first; known ones are not named."""
+    situation.connect(2)
+    situation.known(situation.connect(3), "officer")
+    situation.connect(4)
+    situation.connections.look()
+    assert situation.connections.unknown_addresses() == ["127.0.0.4", "127.0.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "peer"),
+    [
+        ("ipv4:192.0.2.1:4711", ("192.0.2.1", 4711)),
+        ("ipv6:%5B2001:db8::1%5D:4711", ("2001:db8::1", 4711)),
+        ("ipv6:[::ffff:192.0.2.1]:4711", ("192.0.2.1", 4711)),
+        ("unix:/run/node.sock", None),
+        ("", None),
+    ],
+)
+def test_peer_is_read_as_grpc_writes_it(text: str, peer: tuple[str, int] | None) -> None:
+    """Address and port come from gRPC's text; a Unix socket has none."""
+    assert parse_peer(text) == peer
+
+
+def test_ipv6_addresses_of_one_network_count_together() -> None:
+    """Who has an IPv6 address has a network of them."""
+    assert connections._network("2001:db8::1") == connections._network("2001:db8::ffff")
+    assert connections._network("2001:db8::1") != connections._network("2001:db8:0:1::1")
+    assert connections._network("192.0.2.1") == "192.0.2.1"
