@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from tests.bench import (
     against_as2,
     bare_grpc,
+    fairness,
     figures,
     floor,
     imports,
@@ -37,6 +38,7 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "pipeline": pipeline.measure_sqlite,
     "postgresql": pipeline.measure_postgresql,
     "latency": latency.measure,
+    "fairness": fairness.measure,
     "store": store_rows.measure,
     "log": log_rows.measure,
     "matrix": matrix.measure,

@@ -14,7 +14,7 @@ SENDER, RECEIVER = "kaz", "tjk"
 
 @dataclass(frozen=True)
 class Sizes:
-    """The amount of measurement. The defaults keep a whole run under five minutes on two cores."""
+    """The amount of measurement. With the defaults a whole run takes about six minutes on two cores."""
 
     messages: int = 20_000  # in one pass of the pipeline
     repeats: int = 3  # passes of the pipeline
