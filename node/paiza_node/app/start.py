@@ -11,6 +11,7 @@ import structlog
 from paiza_node.app.serve import serve
 from paiza_node.core.api.descriptors import reserve
 from paiza_node.core.errors import N_
+from paiza_node.core.executors.fair_threads import FairThreads
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
@@ -22,6 +23,8 @@ from paiza_node.ops.keys import Keys, bad_key, load_keys
 from paiza_node.ops.reload import own_rules
 from paiza_wire.errors import Unavailable
 
+READ_THREADS: Final = 8  # for queries and files (`asyncio.to_thread`)
+READ_THREADS_OF_ONE: Final = 2  # of one peer or officer: others find threads, and connections to the database
 STANDBY_SECONDS: Final = 1.0  # between two attempts of a standby to become the writer
 STANDBY_TOLD: Final = 60  # one in so many attempts is logged
 
@@ -36,6 +39,9 @@ async def run(config: Config, read_config: Callable[[], Config]) -> None:
     """
     os.umask(0o077)
     places = reserve(config.limits.connections)
+    asyncio.get_running_loop().set_default_executor(
+        FairThreads(READ_THREADS, "asyncio", most_threads_of_one=READ_THREADS_OF_ONE)
+    )
     prepare_data(config)
     store = await _become_writer(config.database)
     try:

@@ -1,20 +1,23 @@
-"""Threads for verification, arranged so that no operation and no urgent message waits for another operation's bulk.
+"""Threads for verification, arranged so that no operation, no caller and no urgent message waits for another's bulk.
 
 The interpreter runs one thread at a time and divides its time among those that are ready. One thread for the bulk of
 each operation gives each an equal share: submitting cannot starve delivering. Small batches use threads of their own.
+The callers take turns at every thread, and the check of a batch pauses every few milliseconds for them.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 import structlog
 
+from paiza_node.core.executors.fair_threads import SLICE_SECONDS, FairThreads, Slices
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 QUICK_ITEMS: Final = 32  # messages; a batch of up to so many takes some ten milliseconds
 QUICK_THREADS: Final = 4
+QUICK_THREADS_OF_ONE: Final = 2  # of one caller: another finds one free
 FIRST_THREADS: Final = 1  # for urgent batches, which are rare
 
 T = TypeVar("T")
@@ -26,8 +29,8 @@ class SharedThreads:
 
     def __init__(self) -> None:
         """Start the threads."""
-        self.quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
-        self.first = ThreadPoolExecutor(FIRST_THREADS, thread_name_prefix="first")
+        self.quick = FairThreads(QUICK_THREADS, "quick", most_threads_of_one=QUICK_THREADS_OF_ONE)
+        self.first = FairThreads(FIRST_THREADS, "first")
 
     def close(self) -> None:
         """Wait for the work in progress, and end the threads."""
@@ -41,13 +44,20 @@ class Executor:
     def __init__(self, name: str, shared: SharedThreads) -> None:
         """Store the threads shared with the other operations."""
         self._shared = shared
-        self._bulk = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-bulk")
+        self._bulk = FairThreads(1, f"{name}-bulk")
 
     async def run(self, items: int, work: Callable[[], T], *, first: bool = False) -> T:
         """Run work on so many messages in a thread; ``first`` ahead of all other work."""
-        small = self._shared.first if first else self._shared.quick
-        executor = small if items <= QUICK_ITEMS else self._bulk
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+        return await asyncio.wrap_future(self._threads(items, first=first).submit(work))
+
+    async def run_in_slices(self, items: int, work: Callable[[], Slices[T]], *, first: bool = False) -> T:
+        """Run work that pauses for others, as `each` does; otherwise as `run`."""
+        return await asyncio.wrap_future(self._threads(items, first=first).submit_slices(work))
+
+    def _threads(self, items: int, *, first: bool) -> FairThreads:
+        if items > QUICK_ITEMS:
+            return self._bulk
+        return self._shared.first if first else self._shared.quick
 
     def close(self) -> None:
         """Wait for the work in progress, and end the thread."""
@@ -71,13 +81,21 @@ class Executors:
         self._shared.close()
 
 
-def each(items: Iterable[Any], step: Callable[..., object], *core: object) -> list[Any]:
+def each(items: Iterable[Any], step: Callable[..., object], *core: object) -> Slices[list[Any]]:
     """Apply one step to every message of a batch; a message refused at an earlier step is returned as its refusal.
 
     Step by step instead of message by message, because the data of a step then stay in the processor's caches: this
-    gains a tenth of the throughput. An internal error is logged and affects that one message, not the batch.
+    gains a tenth of the throughput. It pauses every few milliseconds. An internal error is logged and affects that one
+    message, not the batch.
     """
-    return [item if isinstance(item, PaizaError) else _attempt(item, step, core) for item in items]
+    done: list[Any] = []
+    began = perf_counter()
+    for item in items:
+        if perf_counter() - began > SLICE_SECONDS:
+            yield
+            began = perf_counter()
+        done.append(item if isinstance(item, PaizaError) else _attempt(item, step, core))
+    return done
 
 
 def _attempt(item: object, step: Callable[..., object], core: tuple[object, ...]) -> object:

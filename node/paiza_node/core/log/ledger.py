@@ -1,9 +1,9 @@
 """The one commit path: every change of state is rows plus log entries, committed together, proven before answered.
 
-`Ledger.commit` takes *work*, a function that reads and writes through a `LogTransaction`. One thread gathers the work
-that waits (group commit), runs it in ONE database transaction, appends its entries to the log's tree and advances the
-head. Only after the commit does it sign one checkpoint for the batch, put that on disk outside the database, and
-release the callers.
+`Ledger.commit` takes *work*, a function that reads and writes through a `LogTransaction`. One thread gathers work that
+waits (group commit, `paiza_node.core.log.waiting`), runs it in ONE database transaction, appends its entries to the
+log's tree and advances the head. Only after the commit does it sign one checkpoint for the batch, put that on disk
+outside the database, and release the callers.
 
 What a crash leaves:
 
@@ -18,15 +18,13 @@ by the batch's id whether it took place, and if so takes it over before anything
 """
 
 import asyncio
-import itertools
-import queue
 import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -38,16 +36,14 @@ from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.denial_share import DenialShare
 from paiza_node.core.log.model import Head, LogText, StoredEntry
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.waiting import Waiting, WaitingWork
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.tlog import merkle, tiles
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 
-MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
-MAX_WAITING: Final = 1024  # pieces of work that may wait; beyond that "busy" is returned
 BATCH_ID_BYTES: Final = 16
-FIRST, IN_TURN, LAST = range(3)  # ranks of what waits: ahead of all, as it came, and the end of the thread
 
 T = TypeVar("T")
 log = structlog.get_logger("paiza.log")
@@ -172,13 +168,6 @@ class _Uncertain:
     changes: tuple[Change, ...]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    work: Work[Any]
-    future: "Future[Committed[Any]]" = field(default_factory=Future)
-    outcome: Any = None
-
-
 class Ledger:
     """The log of one node and the only way to change its state. One per store; its thread is the only writer."""
 
@@ -197,8 +186,7 @@ class Ledger:
         self._register_version = register_version
         self._clock = clock
         self._lock = threading.Lock()  # provers read the tree while the thread appends
-        self._waiting: queue.PriorityQueue[tuple[int, int, _Waiting | None]] = queue.PriorityQueue()
-        self._numbers = itertools.count()
+        self._waiting = WaitingWork()
         with store.reads() as reads:
             self._head = log_store.head(reads)
         self._tree = tiles.TileTree(self._head.size, self._read_tile)
@@ -223,16 +211,17 @@ class Ledger:
         """Return the last checkpoint that is on disk."""
         return self._checkpoint
 
-    async def commit(self, work: Work[T], *, first: bool = False) -> Committed[T]:
-        """Run work in the next commit. Exceptions of the work or the commit are raised here; then nothing happened.
+    async def commit(self, work: Work[T], *, first: bool = False, items: int = 1) -> Committed[T]:
+        """Run work when its caller's turn comes. Exceptions of work or commit are raised; then nothing happened.
 
-        ``first``: ahead of all waiting work. Unavailable("busy") if too much waits already.
+        ``first``: ahead of what is not urgent. ``items``: messages, or what else the work is measured by; the caller is
+        charged for them. Unavailable("busy") if too much waits already.
         """
-        return await asyncio.wrap_future(self._enqueue(work, FIRST if first else IN_TURN))
+        return await asyncio.wrap_future(self._enqueue(work, first=first, items=items))
 
     def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
         """Run `commit` from a plain thread."""
-        return self._enqueue(work, IN_TURN).result(timeout_seconds)
+        return self._enqueue(work, first=False, items=1).result(timeout_seconds)
 
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
         """Return inclusion proofs of these entries in the tree of ``size``."""
@@ -267,42 +256,17 @@ class Ledger:
 
     def close(self) -> None:
         """Finish the waiting work, then end the thread."""
-        self._waiting.put((LAST, next(self._numbers), None))
+        self._waiting.close()
         self._thread.join()
 
-    def _enqueue(self, work: Work[T], rank: int) -> "Future[Committed[T]]":
-        waiting = _Waiting(work)
-        if rank != FIRST and self._waiting.qsize() >= MAX_WAITING:
-            raise Unavailable("busy", "too many changes wait to be committed", 1.0)
-        self._waiting.put((rank, next(self._numbers), waiting))
-        return waiting.future
+    def _enqueue(self, work: Work[T], *, first: bool, items: int) -> "Future[Committed[T]]":
+        return self._waiting.add(work, first=first, items=max(1, items))
 
     def _run(self) -> None:
-        while True:
-            group, ended = self._gather()
-            if group:
-                self._settle(group)
-            if ended:
-                return
+        while group := self._waiting.gather():
+            self._settle(group)
 
-    def _gather(self) -> tuple[list[_Waiting], bool]:
-        """Wait for work, then return all that waits."""
-        group: list[_Waiting] = []
-        _, _, item = self._waiting.get()
-        while item is not None:
-            # From here on the caller can no longer cancel. Callers that did before are skipped; nothing was begun for
-            # them.
-            if item.future.set_running_or_notify_cancel():
-                group.append(item)
-            if len(group) == MAX_GROUP:
-                return group, False
-            try:
-                _, _, item = self._waiting.get_nowait()
-            except queue.Empty:
-                return group, False
-        return group, True
-
-    def _settle(self, group: list[_Waiting]) -> None:
+    def _settle(self, group: list[Waiting]) -> None:
         try:
             self._commit_group(group)
         except BaseException as error:
@@ -314,7 +278,7 @@ class Ledger:
                 if not item.future.done():
                     item.future.set_exception(error)
 
-    def _commit_group(self, group: list[_Waiting]) -> None:
+    def _commit_group(self, group: list[Waiting]) -> None:
         batch = secrets.token_bytes(BATCH_ID_BYTES)
         attempt: _Uncertain | None = None
         try:
@@ -432,7 +396,7 @@ class Ledger:
             return log_store.tile(reads, level, index)
 
 
-def _do(item: _Waiting, tx: LogTransaction) -> None:
+def _do(item: Waiting, tx: LogTransaction) -> None:
     """Run one piece of work; if it fails only its own writes are undone, and only its caller gets the error."""
     mark = tx.savepoint()
     try:

@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_wire.errors import Unavailable
 
-READ_CONNECTIONS: Final = 4  # reads are short and the machine has few cores
+READ_CONNECTIONS: Final = 6  # reads are short, the machine has few cores, and one caller occupies two (`app.serve`)
 SQLITE_CACHE_KIB: Final = 16 * 1024  # page cache of the writer; the memory target under load is 250 MB
 SQLITE_READ_CACHE_KIB: Final = 4 * 1024  # page cache of each reader
 SQLITE_WAL_PAGES: Final = 4000  # checkpoint the WAL at about 16 MiB

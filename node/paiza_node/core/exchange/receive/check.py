@@ -21,6 +21,7 @@ from paiza_node.core.exchange.receive.author_notes import AuthorNotes
 from paiza_node.core.exchange.receive.certificates import MAX_CERTIFICATES, KnownCertificates, Proven, of_release
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.executors.executors import each
+from paiza_node.core.executors.fair_threads import Slices
 from paiza_node.core.messages.decryption import Unsealed
 from paiza_node.core.policy import MessageAttributes, Principal
 from paiza_register import Member, Register
@@ -51,8 +52,8 @@ class ValidateIncoming:
 
     def __call__(
         self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
-    ) -> list[Checked]:
-        """Check a batch.
+    ) -> Slices[list[Checked]]:
+        """Check a batch, with pauses.
 
         A message that fails before step 5 is not attributed to the author, and does not occupy its id.
 
@@ -75,10 +76,10 @@ class ValidateIncoming:
             raise Rejected("too_large", f"at most {MAX_CERTIFICATES} certificates are proven at once")
         register, now = self._register_cache.current, self._clock()
         certified: dict[bytes, ProvenCertificate] = {}
-        released = each(dispatches, self._prove, member, checkpoint, now, certified)
-        ascribed = each(released, self._ascribe, member, register, certified)
-        opened = each(ascribed, self._open)
-        return each(opened, self._judge, register, member, now)
+        released = yield from each(dispatches, self._prove, member, checkpoint, now, certified)
+        ascribed = yield from each(released, self._ascribe, member, register, certified)
+        opened = yield from each(ascribed, self._open)
+        return (yield from each(opened, self._judge, register, member, now))
 
     def _prove(
         self,

@@ -134,7 +134,7 @@ class Receive:
         kinds go first; False once the member has used up its share. ``before``: work done first in the same
         transaction.
         """
-        checked = await self._executor.run(
+        checked = await self._executor.run_in_slices(
             len(dispatches), lambda: self._admit(member, dispatches, checkpoint), first=first
         )
         known = self._logs.to_store(member.id, checkpoint)
@@ -149,7 +149,7 @@ class Receive:
             _announce(tx, checked, _arrived(checked, outcomes), told, alarms)
             return outcomes
 
-        committed = await self._ledger.commit(work, first=bool(alarms))
+        committed = await self._ledger.commit(work, first=bool(alarms), items=len(dispatches))
         self._certificates.note(certificate for item in going for certificate in item.certificates)
         arrived = _arrived(checked, committed.result)
         log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])

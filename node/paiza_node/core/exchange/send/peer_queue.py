@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.model import DeliveryKind, Outgoing, Slot
@@ -78,6 +79,7 @@ class PeerQueue:
 
     async def _serve(self, slot: Slot) -> None:
         """Send batch after batch: the next is sent while one is in flight and the one before is being recorded."""
+        CALLER.set(CallerKey("node", self.session.member))  # every member's queue takes turns with the others
         flights: deque[asyncio.Task[Sent]] = deque()
         settling: asyncio.Task[None] | None = None
         last_id = 0  # deliveries up to here are in flight or being recorded: not to be selected again before

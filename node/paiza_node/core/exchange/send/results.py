@@ -62,7 +62,7 @@ async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
     check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
     outcomes = await core.executors.deliver.run(len(sent.batch), lambda: check.check_all(sent))
     known = core.logs.to_store(peer, sent.checkpoint)
-    await core.ledger.commit(lambda tx: _write(tx, core.node_id, peer, outcomes, known))
+    await core.ledger.commit(lambda tx: _write(tx, core.node_id, peer, outcomes, known), items=len(sent.batch))
     settled = [outgoing.digest for _, outgoing, _ in outcomes.settlements]
     log.info("answered", peer=peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 

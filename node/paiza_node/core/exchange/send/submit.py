@@ -29,6 +29,7 @@ from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
 from paiza_node.core.executors.executors import each
+from paiza_node.core.executors.fair_threads import Slices
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.policy import MessageAttributes
@@ -77,9 +78,11 @@ class Submit:
         """Release each message that may be released. Unavailable if nothing was decided for the whole batch."""
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
-        checked = await self._executor.run(len(items), lambda: self._check_all(officer, items))
+        checked = await self._executor.run_in_slices(len(items), lambda: self._check_all(officer, items))
         first = any(isinstance(item, Submission) and item.goes_first for item in checked)
-        committed = await self._ledger.commit(lambda tx: self._release(tx, officer, checked), first=first)
+        committed = await self._ledger.commit(
+            lambda tx: self._release(tx, officer, checked), first=first, items=len(items)
+        )
         outcomes, checkpoint = committed.result, committed.checkpoint
         self.log_released(officer, outcomes)
         results = await self._executor.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
@@ -111,7 +114,7 @@ class Submit:
 
     def _check_all(
         self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]
-    ) -> list[Submission | Rejected | Unavailable]:
+    ) -> Slices[list[Submission | Rejected | Unavailable]]:
         """Check a batch.
 
         1. The message verifies (`paiza_wire.message.verify`) with certificates valid now; or it lacks signatures, and
@@ -126,8 +129,8 @@ class Submit:
            (`paiza_node.core.exchange.send.release`).
         """
         register, now = self._register_cache.current, self._clock()
-        verified = each(items, self._verify, register, now)
-        return each(verified, self._allow, officer, register)
+        verified = yield from each(items, self._verify, register, now)
+        return (yield from each(verified, self._allow, officer, register))
 
     def _verify(self, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> Submission:
         # 1.

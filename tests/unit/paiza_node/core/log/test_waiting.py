@@ -1,0 +1,88 @@
+"""The queue before the commit: callers take turns, groups are bounded, urgent work has a bounded share."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paiza_node.core.caller import CALLER, CallerKey
+from paiza_node.core.log import waiting
+from paiza_node.core.log.waiting import FIRST_GROUP_ITEMS, MAX_GROUP, MAX_GROUP_ITEMS, WaitingWork
+from paiza_wire.errors import Unavailable
+
+CALLERS = [CallerKey("officer", name) for name in "abcd"]
+MOST_ITEMS = 256
+
+pieces = st.lists(st.tuples(st.sampled_from(CALLERS), st.booleans(), st.integers(1, MOST_ITEMS)), max_size=120)
+
+
+@contextmanager
+def called_by(caller: CallerKey) -> Iterator[None]:
+    """Work for a caller."""
+    token = CALLER.set(caller)
+    yield
+    CALLER.reset(token)
+
+
+def filled(added: Sequence[tuple[CallerKey, bool, int]]) -> WaitingWork:
+    """Return a queue of these pieces of work, each its own number."""
+    queue = WaitingWork()
+    for number, (caller, first, items) in enumerate(added):
+        with called_by(caller):
+            queue.add(number, first=first, items=items)
+    return queue
+
+
+@given(pieces)
+def test_groups_are_bounded_and_hold_everything_in_each_callers_order(
+    added: Sequence[tuple[CallerKey, bool, int]],
+) -> None:
+    """Each piece is in one group; of one caller and rank they stay in order; no group exceeds its bounds."""
+    queue = filled(added)
+    queue.close()
+    gathered: list[int] = []
+    while group := queue.gather():
+        assert len(group) <= MAX_GROUP
+        assert sum(each.items for each in group) < MAX_GROUP_ITEMS + FIRST_GROUP_ITEMS + 2 * MOST_ITEMS
+        gathered += [each.work for each in group]
+    for caller in CALLERS:
+        for first in (False, True):
+            own = [number for number, (by, ahead, _) in enumerate(added) if (by, ahead) == (caller, first)]
+            assert [number for number in gathered if number in own] == own
+    assert sorted(gathered) == list(range(len(added)))
+
+
+@given(pieces, st.booleans())
+def test_newcomer_waits_for_one_piece_of_each_other_caller(
+    added: Sequence[tuple[CallerKey, bool, int]],
+    first: bool,  # noqa: FBT001
+) -> None:
+    """However much waits, a caller of whom nothing waited is in one of the next groups, one for each other caller."""
+    queue = filled(added)
+    with called_by(CallerKey("peer", "tjk")):
+        queue.add("newcomer", first=first, items=1)
+    queue.close()
+    groups = [[each.work for each in queue.gather()] for _ in range(len(CALLERS) + 1)]
+    assert any("newcomer" in group for group in groups)
+
+
+def test_flood_of_urgent_work_leaves_room_for_the_rest() -> None:
+    """Every group of a flood of urgent work holds other work too, behind a bounded share."""
+    queue = filled([(CALLERS[0], True, 8)] * 200 + [(CALLERS[1], False, 64)] * 6)
+    shares = [[each.caller for each in queue.gather()] for _ in range(3)]
+    assert [share.count(CALLERS[0]) for share in shares[:1]] == [FIRST_GROUP_ITEMS // 8]
+    assert all(CALLERS[1] in share for share in shares[:2])
+
+
+def test_too_much_work_is_answered_busy_and_none_is_taken_after_the_end() -> None:
+    """One caller's work is refused beyond its bound while another's is taken."""
+    queue = filled([(CALLERS[0], False, 1)] * waiting.MAX_WAITING_OF_ONE)
+    with called_by(CALLERS[0]), pytest.raises(Unavailable, match="busy"):
+        queue.add("more", first=False, items=1)
+    with called_by(CALLERS[1]):
+        queue.add("other", first=False, items=1)
+    queue.close()
+    with pytest.raises(Unavailable, match="busy"):
+        queue.add("late", first=False, items=1)
