@@ -65,8 +65,8 @@ MAX_VKEY: Final = 2100
 MAX_CA_BYTES: Final = 2048
 """A CA certificate of our profile has about 600 bytes."""
 
-MAX_CAS: Final = 4
-"""CAs of one member for one role: the present and the next one, twice."""
+MAX_CAS: Final = 8
+"""CAs of one member for one role: the present and the next one, and those that ended a short time ago."""
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Controls, marks of direction, halves of characters, breaks: no name has them, and few programs can write them."""

@@ -20,7 +20,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
@@ -31,7 +31,7 @@ from paiza_register import Member, carried, roles
 from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import federation_file
 from paiza_register.ceremony.metadata import described
-from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
+from paiza_register.ceremony.times import CA_KEPT, ROOT_LIFE, expiry, read_time, time_text
 from paiza_register.documents import MAX_LIST, Federation, parse_member, parse_revoked, vkey_digest
 from paiza_register.pair_key import PairKey, key_id
 from paiza_wire.errors import PaizaError, Rejected
@@ -57,6 +57,9 @@ _DATED: Final = {
     "officer_cas": ("from", "until"),
 }
 """What a member announces with dates, and the names of these."""
+
+_KEPT: Final = {"encryption_keys": timedelta(0), "node_cas": CA_KEPT, "officer_cas": CA_KEPT}
+"""How long each stays after its end."""
 
 _STATEMENT: Final = ("federation", "member", "time", "keys", "roles", "files")
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
@@ -222,12 +225,12 @@ class Known:
         """Return a new member.json as values, with what must not be lost of the known one; a node's part has no CAs.
 
         Keys of logs and witnesses come in their order. A signed application may be published for what it says alone:
-        so the known endpoints stay, behind the new ones, and the encryption keys and CAs that have not ended. Of those
-        only later ones are added: an earlier one was replaced, or it was stolen.
+        so the known endpoints stay, behind the new ones, and the encryption keys and CAs that have not ended, CAs for
+        `CA_KEPT` afterwards. Of those only later ones are added: an earlier one was replaced, or it was stolen.
         """
         known = {name: list(self.document[name]) for name in ("log_keys", "witness_keys")}
         dated = {
-            name: _followed(self.document[name], document.get(name, ()), begins, ends, time)
+            name: _followed(self.document[name], document.get(name, ()), begins, ends, time - _KEPT[name])
             for name, (begins, ends) in _DATED.items()
         }
         endpoints = document["endpoints"]
@@ -242,7 +245,7 @@ class Known:
 def _followed(
     known: Sequence[Mapping[str, str]], new: Sequence[Mapping[str, str]], begins: str, ends: str, time: datetime
 ) -> list[Mapping[str, str]]:
-    """Return the known entries that have not ended, and the new ones that begin later than every known one."""
+    """Return the known entries that end at this time or later, and the new ones that begin later than all of them."""
     last = max((read_time(each[begins]) for each in known), default=datetime.min.replace(tzinfo=UTC))
     kept = [each for each in known if read_time(each[ends]) >= time]
     return [*kept, *(each for each in new if read_time(each[begins]) > last)]

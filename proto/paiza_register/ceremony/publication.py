@@ -20,6 +20,7 @@ from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.draft import Draft, Quorum
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.metadata import described
+from paiza_register.ceremony.rotation import refuse_lost_ca
 from paiza_register.ceremony.successor import MAX_LEAP
 from paiza_register.ceremony.times import ROOT_LIFE, expiry, read_time, time_text
 from paiza_register.documents import Federation, parse_member, parse_revoked
@@ -137,6 +138,8 @@ class Publication:
             named = sum(len(json.loads(data)[listed]) for listed in ("log_keys", "witness_keys"))
             if named != len(own.log_keys) + len(own.witness_keys):
                 raise Rejected("conflict", "a new log or witness is admitted by the custodians")
+            if (known := self.base.register.described.get(member)) is not None:
+                refuse_lost_ca(known.authority, own.authority, self.time)
 
 
 def publication(

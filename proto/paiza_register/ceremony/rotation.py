@@ -12,8 +12,9 @@ from typing import Any, Final
 from paiza_register.ceremony.base import Base
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.member_file import ca_entry
-from paiza_register.ceremony.times import read_time, time_text
-from paiza_wire.identity import CertificateAuthority, Role
+from paiza_register.ceremony.times import CA_KEPT, read_time, time_text
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import CertificateAuthority, MemberAuthority, Role
 from paiza_wire.message import key_wrapping
 
 ENCRYPTION_LIFE: Final = timedelta(days=365)
@@ -70,11 +71,21 @@ def keys_ended(base: Base, member: str, listed: str, vkeys: Collection[str], unt
     return to_json({**document, listed: ended})
 
 
-def authority_announced(base: Base, member: str, role: Role, certificate: bytes, now: datetime, dates: Dates) -> bytes:
+def authority_announced(
+    base: Base,
+    member: str,
+    role: Role,
+    certificate: bytes,
+    now: datetime,
+    dates: Dates,
+    *,
+    kept: timedelta = CA_KEPT,
+) -> bytes:
     """Return member.json with a new node or officer CA (DER), which counts as long as it is valid.
 
     The others end with ``until``, by default `OVERLAP` after it begins. They end now if they were stolen: certificates
-    that they issued count no more, and what was signed with them before does. Those that have ended are left out.
+    that they issued count no more, and what was signed with them before does. Those that ended longer ago than ``kept``
+    are left out; it is the life of the member's deliveries if that is longer than `CA_KEPT`.
     """
     document = base.document(member)
     first = dates.begins or now - BACKDATED
@@ -82,9 +93,29 @@ def authority_announced(base: Base, member: str, role: Role, certificate: bytes,
     new = CertificateAuthority.of(certificate)
     entry = ca_entry(replace(new, begins=max(first, new.begins)))
     listed = f"{role}_cas"
-    kept = [
+    others = [
         {**ca, "until": time_text(min(read_time(ca["until"]), until))}
         for ca in document[listed]
-        if ca["certificate"] != entry["certificate"] and read_time(ca["until"]) >= now
+        if ca["certificate"] != entry["certificate"] and read_time(ca["until"]) >= now - max(kept, CA_KEPT)
     ]
-    return to_json({**document, listed: [*kept, entry]})
+    return to_json({**document, listed: [*others, entry]})
+
+
+def refuse_lost_ca(before: MemberAuthority, after: MemberAuthority, at: datetime) -> None:
+    """Refuse what ends a CA earlier than at this time, or drops it within `CA_KEPT` of its end.
+
+    What was signed under it before and is delivered later would verify nowhere. ``Rejected("conflict")`` says when it
+    may be dropped.
+    """
+    roles: tuple[Role, ...] = ("node", "officer")
+    for role in roles:
+        held = {ca.certificate: ca for ca in after.cas(role)}
+        for ca in before.cas(role):
+            known = held.get(ca.certificate)
+            if known is None and at < ca.ends + CA_KEPT:
+                when = time_text(ca.ends + CA_KEPT)
+                raise Rejected("conflict", f"a CA in {role}_cas may be dropped from {when} on; end it with until")
+            if known is not None and known.ends < min(ca.ends, at):
+                raise Rejected("conflict", f"a CA in {role}_cas ends now at the earliest: set until to {time_text(at)}")
+            if known is not None and known.begins > max(ca.begins, at):
+                raise Rejected("conflict", f"a CA in {role}_cas has begun: leave from at {time_text(ca.begins)}")

@@ -8,6 +8,9 @@ from paiza_wire.errors import Rejected
 ROOT_LIFE: Final = timedelta(days=365)
 """Root, targets and everything delegated: signed by hand, once a year at the least."""
 
+CA_KEPT: Final = timedelta(days=14)
+"""How long a CA stays announced after its end: what was signed under it before may be under way as long, by default."""
+
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 

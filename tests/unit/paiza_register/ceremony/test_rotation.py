@@ -1,14 +1,18 @@
 """Announcements of other keys: what the next member.json says of the new one and of the others."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from paiza_register.ceremony import Base
+from paiza_register.ceremony.federation_file import to_json
+from paiza_register.ceremony.member_file import ca_entry
 from paiza_register.ceremony.publication import publication
 from paiza_register.ceremony.rotation import BACKDATED, OVERLAP, Dates, authority_announced, encryption_key_announced
+from paiza_register.ceremony.times import CA_KEPT, time_text
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import Role, certificates, keys
+from paiza_wire.identity import CertificateAuthority, Role, certificates, keys
 from paiza_wire.message import key_wrapping
 from tests.unit.paiza_register.ceremony.world import DAY, FEDERATION, World
 
@@ -72,13 +76,49 @@ def test_both_cas_count_until_the_former_one_ends(world: World, role: Role) -> N
     assert new.begins <= world.now
 
 
-def test_a_stolen_ca_ends_now_and_the_next_announcement_drops_it(world: World) -> None:
-    """A CA that ended is of no use; what it signed is judged by the register of its time."""
+def test_a_stolen_ca_ends_now_and_stays_as_long_as_a_delivery(world: World) -> None:
+    """What was signed under it before is delivered still; an announcement two weeks later drops it."""
     first, second, before = new_ca(world, "node"), new_ca(world, "node"), world.now
     base = announced(world, lambda base: authority_announced(base, "uzb", "node", first, world.now, STOLEN))
     assert base.register.member("uzb").authority.node_cas[0].ends == before
     base = announced(world, lambda base: authority_announced(base, "uzb", "node", second, world.now, Dates()))
-    assert [each.certificate for each in base.register.member("uzb").authority.node_cas] == [first, second]
+    ended, *kept = base.register.member("uzb").authority.node_cas
+    assert (ended.ends, [each.certificate for each in kept]) == (before, [first, second])
+    world.now = before + CA_KEPT + DAY
+    document = json.loads(authority_announced(base, "uzb", "node", second, world.now, Dates()))
+    assert len(document["node_cas"]) == 2
+
+
+@pytest.mark.parametrize("role", ["node", "officer"])
+def test_a_ca_that_ended_lately_is_not_dropped(world: World, role: Role) -> None:
+    """Nobody can verify what was signed under it before; whoever edits the file by hand is told until when."""
+    ca, before = new_ca(world, role), world.now
+    announced(world, lambda base: authority_announced(base, "uzb", role, ca, world.now, STOLEN))
+
+    def without(base: Base) -> bytes:
+        document = base.document("uzb")
+        return to_json({**document, f"{role}_cas": document[f"{role}_cas"][1:]})
+
+    world.now = before + CA_KEPT - DAY
+    with pytest.raises(Rejected, match="may be dropped from") as refused:
+        announced(world, without)
+    assert time_text(before + CA_KEPT) in refused.value.detail
+    world.now = before + CA_KEPT
+    assert len(announced(world, without).register.member("uzb").authority.cas(role)) == 1
+
+
+def test_a_ca_does_not_end_in_the_past(world: World) -> None:
+    """Who could say so would take back what was signed under it, and drop it at once."""
+    early = time_text(world.now - BACKDATED / 2)
+
+    def edited(base: Base) -> bytes:
+        document = base.document("uzb")
+        (known,) = document["officer_cas"]
+        entry = ca_entry(CertificateAuthority.of(new_ca(world, "officer")))
+        return to_json({**document, "officer_cas": [{**known, "until": early}, entry]})
+
+    with pytest.raises(Rejected, match="ends now at the earliest"):
+        announced(world, edited)
 
 
 def test_a_ca_of_another_member_is_refused(world: World) -> None:
@@ -100,5 +140,5 @@ def test_an_application_brings_back_no_key_that_was_replaced(world: World) -> No
     joined = world.known("uzb").joined(folder, world.now)
     own = world.base.document("uzb")
     assert joined["encryption_keys"] == own["encryption_keys"]
-    assert joined["node_cas"] == own["node_cas"][-1:]
+    assert joined["node_cas"] == own["node_cas"]
     assert joined["officer_cas"] == own["officer_cas"]

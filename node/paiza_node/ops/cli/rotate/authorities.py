@@ -83,7 +83,7 @@ officer_ca = _command(
 def _announce(config: Config, role: Role, file: Path, dates: Dates, output: Path, *, as_json: bool) -> None:
     certificate = _read(file)
     key = keys.fingerprint(p256_key(load_certificate(certificate)))
-    made = announcement.write_announcement(config, partial(_files, config.member, role, certificate, dates), output)
+    made = announcement.write_announcement(config, partial(_files, config, role, certificate, dates), output)
     ask_node(config, lambda client: client.announce_key(f"{role}-ca", key))
     if as_json:
         print_json({"key_sha256": key.hex(), **announcement.as_object(made)})
@@ -91,8 +91,12 @@ def _announce(config: Config, role: Role, file: Path, dates: Dates, output: Path
     announcement.print_next(made)
 
 
-def _files(member: str, role: Role, certificate: bytes, dates: Dates, base: Base, now: datetime) -> Mapping[str, bytes]:
-    return {f"members/{member}/member.json": authority_announced(base, member, role, certificate, now, dates)}
+def _files(
+    config: Config, role: Role, certificate: bytes, dates: Dates, base: Base, now: datetime
+) -> Mapping[str, bytes]:
+    member, kept = config.member, config.delivery_life
+    made = authority_announced(base, member, role, certificate, now, dates, kept=kept)
+    return {f"members/{member}/member.json": made}
 
 
 def _read(file: Path) -> bytes:
