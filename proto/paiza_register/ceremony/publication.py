@@ -138,8 +138,8 @@ class Publication:
             named = sum(len(json.loads(data)[listed]) for listed in ("log_keys", "witness_keys"))
             if named != len(own.log_keys) + len(own.witness_keys):
                 raise Rejected("conflict", "a new log or witness is admitted by the custodians")
-            if (known := self.base.register.described.get(member)) is not None:
-                refuse_lost_ca(known.authority, own.authority, self.time)
+            if (before := self.base.register.described.get(member)) is not None:
+                refuse_lost_ca(before.authority, own.authority, self.time)
 
 
 def publication(
