@@ -136,6 +136,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "checkpoint_unsaved": Remedy(
             N_("The node cannot write its checkpoint to disk and accepts no calls."), _ASK_OPERATOR
         ),
+        "classical_key_exchange": Remedy(
+            N_("The keys of the connection were agreed on without ML-KEM."),
+            N_("Use this federation's programs, and no proxy that ends TLS on the way."),
+        ),
         "clock_skew": Remedy(
             N_("The clocks of the two nodes differ too much."),
             N_("Wait: it is tried again; the operators of both nodes must compare their clocks."),

@@ -43,6 +43,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "certificate_revoked": "A certificate or its key was revoked by its member; the holder must enrol again.",
     "certificate_unproven": "The signer's certificate came without proof that its member's log holds it; the sender's node attaches the proof to its next attempt.",
     "checkpoint_unsaved": "The node cannot write its checkpoint to disk and accepts no calls; the operator must check the disk.",
+    "classical_key_exchange": "The keys of the connection were agreed on without ML-KEM; use this federation's programs, and no proxy that ends TLS on the way.",
     "clock_skew": "The release time is further in the future than clocks may differ; the operators of both nodes must compare their clocks.",
     "conflict": "The same message id was used before for other content; the author must send it under a new id.",
     "database_locked": "Another process writes to this database; stop it, or use another data folder.",

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
+from tests import http2
 from tests.federation import Federation, NodeProcess, free_ports
 from tests.registers import read_register
 from tests.system.minting import Identity, Mint
@@ -23,6 +24,7 @@ TLS_1_3: Final = 0x0304
 HANDSHAKE, SERVER_HELLO = 22, 2  # RFC 8446 §5.1, §4
 SUPPORTED_VERSIONS, KEY_SHARE = 43, 51  # §4.2
 OPENSSL_SECONDS: Final = 60
+OFFICER_SESSION: Final = "/paiza.officer.v1.OfficerService/GetSession"
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +60,31 @@ async def test_program_and_node_agree_on_a_hybrid_key(federation: Federation, mi
     assert struct.unpack_from(">H", extensions[KEY_SHARE]) == (X25519MLKEM768,)
 
 
+@pytest.mark.parametrize(("group", "shown"), [("X25519", "X25519"), ("P-256", "prime256v1"), ("P-384", "secp384r1")])
+@pytest.mark.parametrize("caller", ["tjk", "kaz-liaison"])
+def test_call_over_a_classical_key_exchange_is_refused(
+    federation: Federation, mint: Mint, tmp_path: Path, caller: str, group: str, shown: str
+) -> None:
+    """The node completes TLS with a caller that offers no hybrid group, and refuses its calls with the reason."""
+    identity = mint.node(caller) if caller in federation.nodes else mint.officer(caller)
+    path = "/paiza.peer.v1.ExchangeService/Handshake" if caller in federation.nodes else OFFICER_SESSION
+    command = _s_client_command(_openssl(), federation.node("kaz"), identity, tmp_path, "-tls1_3", "-groups", group)
+    sent = http2.PREFACE + http2.frame(http2.SETTINGS, 0, b"", 0) + http2.call(path.encode())
+    with subprocess.Popen([*command, "-quiet"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(sent)
+        received = b""
+        while b"paiza-reason" not in received and (more := program.stdout.read(65_536)):
+            received += more
+        program.kill()
+    assert b"classical_key_exchange" in received
+    assert f"is {shown}, not".encode() in received
+
+
 def test_openssl_agrees_on_a_hybrid_key_and_not_on_tls_1_2(federation: Federation, mint: Mint, tmp_path: Path) -> None:
     """`openssl s_client` is refused with -tls1_2; with TLS 1.3 it reports X25519MLKEM768."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("no openssl program here")
-    said = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
-    number = re.search(r"OpenSSL (\d+)\.(\d+)", said)
-    if number is None or (int(number[1]), int(number[2])) < (3, 5):
-        pytest.skip(f"{said.strip()} does not know X25519MLKEM768: 3.5 does")
+    program = _openssl()
     modern = _s_client(program, federation.node("kaz"), mint.officer("kaz-liaison"), tmp_path, "-tls1_3")
     assert modern.returncode == 0, modern.stderr
     assert "X25519MLKEM768" in modern.stdout
@@ -118,20 +136,24 @@ def _handshake(node: NodeProcess, identity: Identity, folder: Path, version: ssl
 def _s_client(
     program: str, node: NodeProcess, identity: Identity, folder: Path, version: str
 ) -> "subprocess.CompletedProcess[str]":
-    certificate, key = _files(identity, folder)
-    command = [
-        program,
-        "s_client",
-        "-connect",
-        node.address,
-        version,
-        "-alpn",
-        "h2",
-        "-cert",
-        str(certificate),
-        "-key",
-        str(key),
-    ]
+    command = _s_client_command(program, node, identity, folder, version)
     return subprocess.run(
         command, input="Q\n", capture_output=True, text=True, errors="replace", check=False, timeout=OPENSSL_SECONDS
     )
+
+
+def _s_client_command(program: str, node: NodeProcess, identity: Identity, folder: Path, *more: str) -> list[str]:
+    certificate, key = _files(identity, folder)
+    connect = [program, "s_client", "-connect", node.address, "-alpn", "h2"]
+    return [*connect, "-cert", str(certificate), "-key", str(key), *more]
+
+
+def _openssl() -> str:
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("no openssl program here")
+    said = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
+    number = re.search(r"OpenSSL (\d+)\.(\d+)", said)
+    if number is None or (int(number[1]), int(number[2])) < (3, 5):
+        pytest.skip(f"{said.strip()} does not know X25519MLKEM768: 3.5 does")
+    return program

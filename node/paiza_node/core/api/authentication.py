@@ -3,7 +3,8 @@
 1. The RPC declares in its .proto who may call it. (The node does not start if one declares nothing.)
 2. The register has not expired. Calls about the register itself (`ABOUT_REGISTER`) are admitted by the one verified
    last: otherwise nodes whose register expired could never get a newer one from each other.
-3. The caller presented a certificate. It is verified again here, since TLS accepts the union of all CAs.
+3. The caller presented a certificate over a connection with a hybrid key exchange (`check_key_exchange`). The
+   certificate is verified again here, since TLS accepts the union of all CAs.
 4. It is of the kind that the RPC requires, issued by the CA of the one member it names, valid now, not revoked.
 5. The member of a calling node is active, not our own and not blocked; files of the register are also answered to one
    that is suspended or whose role has expired: it verifies them. An officer is our own, and the directory of officers
@@ -29,6 +30,7 @@ from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
+from paiza_node.core.api.key_exchange import check_key_exchange
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.peers.blocks import PeerBlocks
@@ -212,9 +214,11 @@ class Authenticator:
         # 2.
         register = self._register_cache.last if method in ABOUT_REGISTER else self._register_cache.current
         # 3.
-        shown = context.auth_context().get("x509_pem_cert")
+        properties = context.auth_context()
+        shown = properties.get("x509_pem_cert")
         if not shown:
             raise Rejected("unauthenticated", "the caller showed no certificate")
+        check_key_exchange(properties)
         der = PEM_cert_to_DER_cert(shown[0].decode("ascii"))
         claimed = uri_san(load_certificate(der))
         if access.who not in ("either", claimed.role):

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from paiza.enrolment.v1 import enrolment_pb2
 from paiza_node.core.access.officers import OfficersChanged
 from paiza_node.core.api.grpc_server import GrpcServer
+from paiza_node.core.api.key_exchange import check_key_exchange
 from paiza_node.core.api.metrics import CALLS, ENROLMENT_OPEN
 from paiza_node.core.api.status_codes import refuse
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -142,6 +143,7 @@ class EnrolmentListener:
     async def _answer(self, data: bytes, context: Any) -> bytes | None:
         reason = "ok"
         try:
+            check_key_exchange(context.auth_context())
             request = enrolment_pb2.EnrolRequest.FromString(data)
             return (await self._enrol(request, _address(context.peer()))).SerializeToString()
         except DecodeError:

@@ -16,6 +16,7 @@ log = structlog.get_logger("paiza.api")
 _CODES: Final = {
     "audit_not_granted": grpc.StatusCode.PERMISSION_DENIED,
     "busy": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "classical_key_exchange": grpc.StatusCode.UNAUTHENTICATED,
     "certificate_expired": grpc.StatusCode.UNAUTHENTICATED,
     "certificate_revoked": grpc.StatusCode.UNAUTHENTICATED,
     "bad_certificate": grpc.StatusCode.UNAUTHENTICATED,

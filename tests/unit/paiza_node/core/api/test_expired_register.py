@@ -16,6 +16,7 @@ from paiza_trust import dev
 from paiza_wire.errors import Rejected, Unavailable
 from tests.registers import read_register
 from tests.unit.paiza_node.fixed_officers import FixedOfficers
+from tests.unit.paiza_node.tls_properties import tls_properties
 
 
 class _Expired:
@@ -42,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def _called(folder: Path, register_cache: Any, method: str) -> str:
     """Call at kaz as the node of tjk; return the caller's id."""
     pem = (folder / "nodes/tjk/keys/tls.crt").read_bytes()
-    context = SimpleNamespace(auth_context=lambda: {"x509_pem_cert": [pem]})
+    context = SimpleNamespace(auth_context=lambda: tls_properties(pem))
     authenticator = Authenticator("kaz", register_cache, FixedOfficers(), lambda: datetime.now(UTC))
     async with authenticator.admit(method, context) as call:
         return call.caller.id

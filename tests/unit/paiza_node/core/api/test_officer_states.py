@@ -20,6 +20,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateVerifier
 from tests.registers import read_register
 from tests.unit.paiza_node.fixed_officers import FixedOfficers, certificate
+from tests.unit.paiza_node.tls_properties import tls_properties
 
 OFFICERS: Final = [method for method, access in services.accesses().items() if access.who in ("officer", "either")]
 PEERS: Final = [method for method, access in services.accesses().items() if access.who == "node"]
@@ -50,7 +51,7 @@ class Door:
             register = SimpleNamespace(certificate_verifier=lambda: verifier)
         cache: Any = SimpleNamespace(current=register, last=register, policy=Policy(self.register.agreements))
         authenticator = Authenticator("kaz", cache, officers, lambda: self.now, denied=self._note)
-        context = SimpleNamespace(auth_context=lambda: {"x509_pem_cert": [self._pem.encode()]})
+        context = SimpleNamespace(auth_context=lambda: tls_properties(self._pem.encode()))
         try:
             async with authenticator.admit(method, context):
                 return ""

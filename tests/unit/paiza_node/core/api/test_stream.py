@@ -23,6 +23,7 @@ from paiza_trust import dev
 from paiza_wire.identity import CertificateVerifier
 from tests.registers import read_register
 from tests.unit.paiza_node.fixed_officers import FixedOfficers, certificate
+from tests.unit.paiza_node.tls_properties import tls_properties
 
 WATCH = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["Watch"]
 SESSION = officer_pb2.DESCRIPTOR.services_by_name["OfficerService"].methods_by_name["GetSession"]
@@ -55,7 +56,7 @@ class Situation:
 
     def auth_context(self) -> dict[str, list[bytes]]:
         """Return what TLS found out about the caller."""
-        return {"x509_pem_cert": [self._pem.encode()]}
+        return tls_properties(self._pem.encode())
 
     def peer(self) -> str:
         """Return where the caller calls from."""
