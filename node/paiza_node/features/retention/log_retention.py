@@ -36,11 +36,14 @@ STANDING: Final = frozenset({
     log_pb2.LOG_EVENT_OFFICER_INVITED,
     log_pb2.LOG_EVENT_OFFICER_CERTIFIED,
     log_pb2.LOG_EVENT_OFFICER_CONFIRMED,
+    log_pb2.LOG_EVENT_OFFICER_RENEWAL,
     log_pb2.LOG_EVENT_OFFICER_CHANGED,
     log_pb2.LOG_EVENT_OFFICER_SUSPENDED,
     log_pb2.LOG_EVENT_OFFICER_REINSTATED,
     log_pb2.LOG_EVENT_OFFICER_REMOVED,
     log_pb2.LOG_EVENT_KEY_ADDED,
+    log_pb2.LOG_EVENT_KEY_ANNOUNCED,
+    log_pb2.LOG_EVENT_NODE_CERTIFIED,
     log_pb2.LOG_EVENT_REGISTER_UPDATED,
     log_pb2.LOG_EVENT_FORK_FOUND,
     log_pb2.LOG_EVENT_TRUST_RESTORED,
@@ -58,7 +61,10 @@ STANDING: Final = frozenset({
     log_pb2.LOG_EVENT_PROPOSAL_PUBLISHED,
     log_pb2.LOG_EVENT_PROPOSAL_DROPPED,
 })  # fmt: skip
-"""Events on whose entries other rows, or other members, depend."""
+"""Events on whose entries other rows, other members or the issuer's journal depend.
+
+DIRECTORY_CHANGED is none of them: the archived register holds what was published.
+"""
 
 log = structlog.get_logger("paiza.retention")
 
