@@ -65,6 +65,8 @@ async def _note_status(core: Core, operate: Operate) -> None:
     metrics.UNWITNESSED_SECONDS.set(_age(status, core.clock()))
     metrics.REGISTER_EXPIRY.set(core.register_cache.expiry_time.timestamp())
     metrics.CLOCK_SOURCES.set(status.clock_sources)
+    for state in status.officers.DESCRIPTOR.fields:
+        metrics.OFFICERS.labels(state.name).set(getattr(status.officers, state.name))
     metrics.CLOCK_OFFSET.set(_seconds_or_nan(status))
     for peer in status.peers:
         metrics.PEER_TIMESTAMP.labels(peer.member).set(peer.timestamp_version)

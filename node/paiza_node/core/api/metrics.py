@@ -62,6 +62,9 @@ CONNECTIONS_GIVEN_UP: Final = Counter(
 )
 DESCRIPTORS: Final = Gauge("paiza_descriptors", "Descriptors in use.")
 DESCRIPTORS_LIMIT: Final = Gauge("paiza_descriptors_limit", "Descriptors that the process may use.")
+OFFICERS: Final = Gauge(
+    "paiza_officers", "Officers of the own member: active, unconfirmed, suspended, invited or on_hold.", ["state"]
+)
 REGISTER_EXPIRY: Final = Gauge("paiza_register_expiry_timestamp_seconds", "Time at which the register expires.")
 TIMESTAMP_VERSION: Final = Gauge("paiza_register_timestamp_version", "Version of the register's timestamp.")
 PEER_TIMESTAMP: Final = Gauge(

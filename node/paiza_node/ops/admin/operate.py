@@ -12,7 +12,7 @@ import structlog
 from paiza.admin.v1 import admin_pb2
 from paiza.core.v1 import delivery_pb2
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.held import effective_officers
+from paiza_node.core.access.held import effective_officers, held
 from paiza_node.core.access.model import OfficerState
 from paiza_node.core.access.operator import operator
 from paiza_node.core.api import paging
@@ -253,6 +253,7 @@ def officer_counts(reads: ReadConnection, now: datetime) -> admin_pb2.OfficerCou
         unconfirmed=states[OfficerState.UNCONFIRMED],
         suspended=states[OfficerState.SUSPENDED],
         invited=sum(each.expiry_time > now for each in access_store.open_invitations(reads)),
+        on_hold=len(held(reads)),
     )
 
 

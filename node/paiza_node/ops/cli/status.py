@@ -82,6 +82,7 @@ def _officers(officers: admin_pb2.OfficerCounts) -> str:
         (_("to be confirmed: {count}"), officers.unconfirmed),
         (_("suspended: {count}"), officers.suspended),
         (_("invited: {count}"), officers.invited),
+        (_("on hold since the restore: {count}"), officers.on_hold),
     )
     return ", ".join(text.format(count=number_text(count)) for text, count in counted if count) or "-"
 
@@ -136,6 +137,7 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
             "unconfirmed": status.officers.unconfirmed,
             "suspended": status.officers.suspended,
             "invited": status.officers.invited,
+            "on_hold": status.officers.on_hold,
         },
         "messages": status.messages,
         "waiting": status.waiting,

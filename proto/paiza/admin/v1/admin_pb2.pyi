@@ -160,6 +160,7 @@ class OfficerCounts(_message.Message):
     UNCONFIRMED_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
     INVITED_FIELD_NUMBER: _builtins.int
+    ON_HOLD_FIELD_NUMBER: _builtins.int
     active: _builtins.int
     """May act."""
     unconfirmed: _builtins.int
@@ -168,6 +169,8 @@ class OfficerCounts(_message.Message):
     """Suspended."""
     invited: _builtins.int
     """Invitations that can still be used."""
+    on_hold: _builtins.int
+    """On hold since a restore, until an operator confirms them; an active one counts as unconfirmed."""
     def __init__(
         self,
         *,
@@ -175,10 +178,11 @@ class OfficerCounts(_message.Message):
         unconfirmed: _builtins.int = ...,
         suspended: _builtins.int = ...,
         invited: _builtins.int = ...,
+        on_hold: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "invited", b"invited", "suspended", b"suspended", "unconfirmed", b"unconfirmed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "invited", b"invited", "on_hold", b"on_hold", "suspended", b"suspended", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
