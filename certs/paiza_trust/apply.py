@@ -206,7 +206,7 @@ def _known(node: NodeFolder) -> Known | None:
     if not folder.exists():
         return None
     archive, found = Archive(folder), list[tuple[int, bytes]]()
-    own = re.compile(rf"metadata/[0-9]+\.{re.escape(roles.revocations_of(node.member))}\.json")
+    own = re.compile(rf"metadata/[0-9]+\.{re.escape(roles.node_role_of(node.member))}\.json")
     for version in archive.versions():
         paths = list(archive.files(version) or {})
         if any(own.fullmatch(path) for path in paths):

@@ -105,7 +105,7 @@ def expiries(base: Base, member: str, certificate: bytes | None) -> list[Expiry]
             command = "paiza-trust propose resign"
         elif role in {member, roles.REFERENCE}:
             command = f"paiza-trust propose resign {role}"
-        elif role in {roles.revocations_of(member), Snapshot.type, Timestamp.type}:
+        elif role in {roles.node_role_of(member), Snapshot.type, Timestamp.type}:
             command = ""
         else:
             continue

@@ -255,13 +255,13 @@ def role_of(path: str) -> str:
         return "federation.reference"
     place = re.fullmatch("members/([a-z0-9-]+)/([^/]+)", path)
     need(place or not path.startswith("members/"), f"the register: {path} is nobody's")
-    return "targets" if place is None else place[1] + ".revoked" * (place[2] in OWN[1])
+    return "targets" if place is None else place[1] + ".node" * (place[2] in OWN[1])
 
 
 def check_holders(federation: dict, active: set[str], roles: dict, delegated: list[dict]) -> None:
     """Check that federation.json names the members that own the signing keys, and that every active one has its own."""
     signing = {role["name"]: role["keyids"] for role in delegated}
-    own = {name for member in federation["members"] for name in (member, f"{member}.revoked")}
+    own = {name for member in federation["members"] for name in (member, f"{member}.node")}
     belong = {name for name, each in federation["members"].items() if each["status"] != "removed"}
     need(set(signing) == own | {"federation.reference"}, "the register: other members")
     signing |= {"custodians": roles["root"]["keyids"], "publishers": roles["timestamp"]["keyids"]}
@@ -405,7 +405,7 @@ class Register:
         check_keys({**delegated["keys"], **keys})
         need(not set(keys) & set(delegated["keys"]), "the register: a key of two roles")
         order = [role["name"] for role in delegated["roles"]]
-        need(all(each not in order[: order.index(f"{each}.revoked")] for each in order if "." not in each), "its order")
+        need(all(each not in order[: order.index(f"{each}.node")] for each in order if "." not in each), "its order")
         for role in delegated["roles"]:
             name, (member, _, kind) = role["name"], role["name"].partition(".")
             own = ["reference-*.json"] if kind == "reference" else [f"members/{member}/{n}" for n in OWN[bool(kind)]]
@@ -424,7 +424,7 @@ class Register:
         members = [name for name, each in members.items() if each["status"] != "removed"]
         self.cas, self.revoked = dict[str, dict[str, list[Authority]]](), dict[str, set[str]]()
         self.log_keys, self.witness_keys = KeyTable(), KeyTable()
-        for own in ["federation.reference"], *([f"{member}.revoked", member] for member in members):
+        for own in ["federation.reference"], *([f"{member}.node", member] for member in members):
             parts = {name: lists[name] for name in own}
             if within(parts, 0 if len(own) == 1 else sum(sizes[name] for name in own)):
                 found = {path: each for part in parts.values() for path, each in listed(files, part["targets"]).items()}

@@ -66,7 +66,7 @@ def published(
     files = {**held.files, **rest}
     made = composed(files, meta, held.bootstrap_root, signer, now, _highest(above, held), expires)
     for member, why in sorted(made.register.unusable.items()):
-        if not changed.keys().isdisjoint({member, roles.revocations_of(member)}):
+        if not changed.keys().isdisjoint({member, roles.node_role_of(member)}):
             raise Rejected("member_unusable", f"{member}: {why}")
     return _following(made, held)
 
@@ -109,7 +109,7 @@ def node_role_signed(
     ``revoked``: SHA-256 of each certificate (DER), and of its key (SubjectPublicKeyInfo). ``directory``: liaison.json;
     without it the known one stays.
     """
-    role, path = roles.revocations_of(member), f"members/{member}/revoked.json"
+    role, path = roles.node_role_of(member), f"members/{member}/revoked.json"
     targets = held.role(role)
     document = json.loads(held.files[target_path(targets.targets[path])])
     for certificate, key in revoked:

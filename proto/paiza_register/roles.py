@@ -5,13 +5,13 @@ role                  signs                                       keys
 ====================  ==========================================  ====================================================
 root, targets         who the others are; the federation's files  custodians' pairs, one of each member
 ``<id>``              ``members/<id>/*`` but the next two         the member's pair
-``<id>.revoked``      ``members/<id>/revoked.json, liaison.json`` a pair of the member's node
+``<id>.node``         ``members/<id>/revoked.json, liaison.json`` a pair of the member's node
 federation.reference  ``reference-*.json``                        pairs of the members that federation.json names
 snapshot, timestamp   that all of it belongs together, now        ML-DSA-44 keys of the members' nodes: the publishers
 ====================  ==========================================  ====================================================
 
 No member has a name with a full stop in it, so no role is taken for another. TUF asks the delegated roles in their
-order: `<id>.revoked` stands before `<id>`, whose paths cover its files too.
+order: `<id>.node` stands before `<id>`, whose paths cover its files too.
 """
 
 import re
@@ -32,15 +32,15 @@ REFERENCE: Final = "federation.reference"
 PUBLISHER_SCHEME: Final = MLDSA_44_1
 """Signature scheme of publishers (TAP 21)."""
 
-_REVOKED: Final = ".revoked"
+_NODE: Final = ".node"
 _NODE_FILES: Final = ("revoked.json", "liaison.json")  # what must change at once, also at night
 _REFERENCE_FILE: Final = re.compile(r"reference-[^/]*\.json")
 _MEMBERS_FILE: Final = re.compile(r"members/([^/]*)/([^/]*)")
 
 
-def revocations_of(member: str) -> str:
+def node_role_of(member: str) -> str:
     """Return the role of a member's revocations, and of its directory of liaison officers: its node signs both."""
-    return member + _REVOKED
+    return member + _NODE
 
 
 def member_of(role: str) -> str | None:
@@ -50,7 +50,7 @@ def member_of(role: str) -> str | None:
     """
     if role == REFERENCE:
         return None
-    member = role.removesuffix(_REVOKED)
+    member = role.removesuffix(_NODE)
     if not MEMBER_ID.fullmatch(member):
         raise Rejected("register_invalid", "the register delegates to what is no member")
     return member
@@ -82,7 +82,7 @@ def role_of(path: str) -> str | None:
     if found is None:
         return None
     member, name = found.groups()
-    return revocations_of(member) if name in _NODE_FILES else member
+    return node_role_of(member) if name in _NODE_FILES else member
 
 
 def publisher_bytes(key: Key | None) -> bytes:

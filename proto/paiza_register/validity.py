@@ -66,7 +66,7 @@ def at_time(register: Register, at: datetime, *, outdated: bool = False) -> Regi
         raise Unavailable("register_expired", f"it expired at {expiry.isoformat()} and the grace is over")
     unusable = {member: fault for member, fault in register.faults.items() if member != roles.REFERENCE}
     for member in register.described:
-        for role in (member, roles.revocations_of(member)):
+        for role in (member, roles.node_role_of(member)):
             if fault := _untimely(register, role, at):
                 unusable[member] = fault
     return replace(

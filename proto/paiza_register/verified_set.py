@@ -204,7 +204,7 @@ def _verify(repository: Repository) -> Register:
     for member in sorted(federation.members.keys() | federation.removed):
         own = sum(len(data) for path, data in repository.files.items() if _member_of(path) == member)
         budget = _Budget(MAX_MEMBER_FILES, MAX_MEMBER_BYTES - own, MAX_REVOKED_BYTES)
-        role, path = roles.revocations_of(member), f"members/{member}/"
+        role, path = roles.node_role_of(member), f"members/{member}/"
         revocations[member] = frozenset()
         is_removed = member in federation.removed
         with _fault_of(member, {} if is_removed else faults):
@@ -251,7 +251,7 @@ def _verify(repository: Repository) -> Register:
         revocations=MappingProxyType(revocations),
         revocation_keys=MappingProxyType(
             {
-                member: frozenset(metadata.delegations[roles.revocations_of(member)].keyids)
+                member: frozenset(metadata.delegations[roles.node_role_of(member)].keyids)
                 for member in federation.members
             }
         ),
@@ -379,7 +379,7 @@ def _check_own_files(role: str, targets: Targets) -> None:
 def _check_holders(federation: Federation, root: Root, delegations: Mapping[str, DelegatedRole]) -> None:
     """Demand that federation.json names the members behind the keys: all of them, and no others."""
     ever = federation.members.keys() | federation.removed
-    of_members = {name for member in ever for name in (member, roles.revocations_of(member))}
+    of_members = {name for member in ever for name in (member, roles.node_role_of(member))}
     if set(delegations) != of_members | {roles.REFERENCE}:
         raise Rejected("register_invalid", "the federation's members are not those the register delegates to")
     for named, role, keyids in (

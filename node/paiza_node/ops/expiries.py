@@ -10,7 +10,7 @@ from typing import Final
 from paiza_node.core.access.ends import certificate_ends
 from paiza_node.core.access.model import Officer, OfficerCertificate
 from paiza_register import Member, Register
-from paiza_register.roles import REFERENCE, revocations_of
+from paiza_register.roles import REFERENCE, node_role_of
 from paiza_wire.identity import load_certificate
 
 WARNING: Final = timedelta(days=30)  # an act of custodians or a visit to an issuer takes days
@@ -84,7 +84,7 @@ def shared_expiries(register: Register) -> Iterator[Expiry]:
 
 def member_expiries(register: Register, member: str) -> Iterator[Expiry]:
     """Yield the expiries of what a member publishes: its roles, and the CAs and keys that last longest."""
-    for role, kind in ((member, Kind.ROLE), (revocations_of(member), Kind.REVOCATIONS)):
+    for role, kind in ((member, Kind.ROLE), (node_role_of(member), Kind.REVOCATIONS)):
         if role in register.role_expiries:
             yield Expiry(kind, member, register.role_expiries[role])
     found = register.described.get(member)

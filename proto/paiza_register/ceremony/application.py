@@ -125,7 +125,7 @@ class Application:
         # 3.
         files = {path: text.encode() for path, text in carried.texts(statement, "files").items()}
         own = {name: text.encode() for name, text in carried.texts(statement, "roles").items()}
-        signers = {member: pairs["member"], roles.revocations_of(member): pairs["revocations"]}
+        signers = {member: pairs["member"], roles.node_role_of(member): pairs["revocations"]}
         required, optional = (
             {f"members/{member}/{name}.json" for name in names}
             for names in (("member", "revoked"), ("profile", "liaison"))
@@ -170,7 +170,7 @@ def apply(
     ``signers`` are those of the four `PAIRS` and the publisher, ``provers`` sign with the CAs, the log and the witness.
     ``known`` is what a register knew of the member; None if it never belonged to the federation.
     """
-    of_roles = {member: signers["member"], roles.revocations_of(member): signers["revocations"]}
+    of_roles = {member: signers["member"], roles.node_role_of(member): signers["revocations"]}
     own: dict[str, Metadata[Targets]] = {}
     for role, signer in of_roles.items():
         version = 1 if known is None else known.versions[role] + 1
@@ -207,7 +207,7 @@ class Known:
     @classmethod
     def of(cls, member: str, base: Base) -> "Known":
         """Read it from a register that has the member; ``Rejected("unknown_member")`` if it has none of it."""
-        role, path = roles.revocations_of(member), f"members/{member}/revoked.json"
+        role, path = roles.node_role_of(member), f"members/{member}/revoked.json"
         if role not in base.delegations:
             raise Rejected("unknown_member", "the register has no such member")
         document = base.document(member)

@@ -295,7 +295,7 @@ def _threshold(change: Change, _successor: Successor) -> None:
 def _member_key(change: Change, successor: Successor) -> None:
     (applied,) = change.applications
     _demand_status(successor, applied.member, "active", "suspended")
-    base, revocations = change.base, roles.revocations_of(applied.member)
+    base, revocations = change.base, roles.node_role_of(applied.member)
     if (applied.key, applied.revocations) == (base.key_of(applied.member), base.key_of(revocations)):
         raise Rejected("conflict", "the application is of the keys that the member has already")
     if not applied.pins <= base.register.key_pins:
@@ -307,7 +307,7 @@ def _publisher(change: Change, successor: Successor) -> None:
     (applied,) = change.applications
     _demand_status(successor, applied.member, "active")
     _demand_own_key(change, applied)
-    role = roles.revocations_of(applied.member)
+    role = roles.node_role_of(applied.member)
     same_publisher = change.base.publishers[applied.member] == applied.publisher
     same_revocations = change.base.key_of(role) == applied.revocations
     if same_publisher and same_revocations:
@@ -402,7 +402,7 @@ _CHANGES: Final[Mapping[str, _Form]] = {
 
 def _take_over(applied: Application, successor: Successor) -> None:
     """Delegate to the keys of an application, and publish what it signed with them."""
-    for role, key in ((roles.revocations_of(applied.member), applied.revocations), (applied.member, applied.key)):
+    for role, key in ((roles.node_role_of(applied.member), applied.revocations), (applied.member, applied.key)):
         successor.delegate(role, [key])
         successor.adopt(applied, role)
 

@@ -184,7 +184,7 @@ class Founding:
         first = self.applications[0]
         signers = {roles.REFERENCE: first.reference}
         for each in self.applications:
-            signers |= {roles.revocations_of(each.member): each.revocations, each.member: each.key}
+            signers |= {roles.node_role_of(each.member): each.revocations, each.member: each.key}
         delegated = {
             name: DelegatedRole(name, [key.keyid], 1, terminating=True, paths=roles.paths_of(name))
             for name, key in signers.items()

@@ -202,7 +202,7 @@ class Successor:
         )
 
     def _kept_revocations(self, applied: Application) -> frozenset[bytes]:
-        role = roles.revocations_of(applied.member)
+        role = roles.node_role_of(applied.member)
         if role in self.base.delegations and self.base.key_of(role) != applied.revocations:
             return frozenset()
         return self.base.register.revocations.get(applied.member, frozenset())

@@ -190,7 +190,7 @@ class Hostile:
         if self.rng.random() < 0.3:
             path = f"members/{member}/revoked.json"
             broken = self.rng.choice((b"[]", b'{"format": 1, "certificates": []}'))
-            self._publish(self._own(lambda _: {path: broken}, now, roles.revocations_of(member)), now, members)
+            self._publish(self._own(lambda _: {path: broken}, now, roles.node_role_of(member)), now, members)
             return
         self._publish(self._own(self.rng.choice(edits), now), now, members)
 

@@ -70,7 +70,7 @@ class Holder:
             "timestamp": [publisher],
             roles.REFERENCE: [own[members[0]].pair(f"reference-{members[0]}")],
             **{member: [own[member].pair(f"member-{member}")] for member in members},
-            **{roles.revocations_of(member): [node[member].pair("revocations")] for member in members},
+            **{roles.node_role_of(member): [node[member].pair("revocations")] for member in members},
         }
 
     def copy(self) -> "Holder":

@@ -78,4 +78,4 @@ class Signing:
                 }
             )
 
-        return self.change(held, f"members/{member}/revoked.json", edit, now, f"{member}.revoked")
+        return self.change(held, f"members/{member}/revoked.json", edit, now, f"{member}.node")

@@ -204,7 +204,7 @@ def test_version_of_a_key_that_was_replaced(scene: Scene) -> None:
 
 def test_a_directory_is_signed_with_the_revocations(scene: Scene) -> None:
     """The node's key replaces the directory, and keeps it with the next revocation; the content is nobody's fault."""
-    (signer,) = scene.holder.signers["kaz.revoked"]
+    (signer,) = scene.holder.signers["kaz.node"]
     held = renewed(scene.held, scene.kaz, NOW, NONE)
     path, entry = "members/kaz/liaison.json", (bytes(range(32)), bytes(range(1, 33)))
     assert path in held.register.reference
@@ -218,7 +218,7 @@ def test_a_directory_is_signed_with_the_revocations(scene: Scene) -> None:
 
 def test_revocations_are_signed_anew(scene: Scene) -> None:
     """The node's key adds an entry, once; without one the same list lasts another year."""
-    (signer,) = scene.holder.signers["kaz.revoked"]
+    (signer,) = scene.holder.signers["kaz.node"]
     entry = (bytes(range(32)), bytes(range(1, 33)))
     later = NOW + 300 * 24 * HOUR
     held = renewed(scene.held, scene.kaz, NOW, NONE)
@@ -231,4 +231,4 @@ def test_revocations_are_signed_anew(scene: Scene) -> None:
     again = node_role_signed(new, "kaz", signer, later := NOW + HOUR)
     signed = published(new, again, scene.kaz, NOW, NONE)
     assert signed.register.members == new.register.members
-    assert signed.register.role_expiries["kaz.revoked"] == later + 365 * 24 * HOUR
+    assert signed.register.role_expiries["kaz.node"] == later + 365 * 24 * HOUR

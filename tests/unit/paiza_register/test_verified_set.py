@@ -205,7 +205,7 @@ def test_what_is_delegated_is_signed_with_pairs(holder: Holder) -> None:
     """A delegation to a key of one kind alone is refused."""
     assert holder.top.delegations is not None
     key = CryptoSigner.generate_mldsa(scheme="ml-dsa-44/1")
-    for role in ("kaz", "kaz.revoked", "federation.reference"):
+    for role in ("kaz", "kaz.node", "federation.reference"):
         weaker = holder.copy()
         assert weaker.top.delegations is not None
         weaker.top.delegations.keys[key.public_key.keyid] = key.public_key
@@ -216,20 +216,20 @@ def test_what_is_delegated_is_signed_with_pairs(holder: Holder) -> None:
 
 def test_the_node_alone_revokes(holder: Holder) -> None:
     """A member's own key does not sign its revocations, nor its node's key what it says about itself."""
-    for role, file in (("kaz", "members/kaz/revoked.json"), ("kaz.revoked", "members/kaz/member.json")):
+    for role, file in (("kaz", "members/kaz/revoked.json"), ("kaz.node", "members/kaz/member.json")):
         other = holder.copy()
         other.put(file, other.documents[file], role=role)
         assert "another role's" in unusable_for_both(other, "kaz")
-    holder.signers["kaz.revoked"] = holder.signers["kaz"]
-    assert "kaz.revoked" in refused_by_both(holder)
+    holder.signers["kaz.node"] = holder.signers["kaz"]
+    assert "kaz.node" in refused_by_both(holder)
 
 
 def test_revocations_stand_before_their_member(holder: Holder) -> None:
     """In the other order TUF would ask the member's own role for what is revoked, and end there."""
     assert holder.top.delegations is not None
     assert holder.top.delegations.roles is not None
-    role = holder.top.delegations.roles.pop("kaz.revoked")
-    holder.top.delegations.roles["kaz.revoked"] = role
+    role = holder.top.delegations.roles.pop("kaz.node")
+    holder.top.delegations.roles["kaz.node"] = role
     assert "asked for its file first" in refused_by_both(holder)
 
 
@@ -255,7 +255,7 @@ def test_every_member_has_its_role(holder: Holder) -> None:
     assert "does not name kaz" in refused_by_both(unnamed)
 
 
-@pytest.mark.parametrize("name", ["kgz.json", "kgz.revoked.json", "junk.json", "snapshot.json"])
+@pytest.mark.parametrize("name", ["kgz.json", "kgz.node.json", "junk.json", "snapshot.json"])
 def test_a_snapshot_names_no_role_that_nobody_signs(holder: Holder, name: str) -> None:
     """A version that a publisher invents would stand for ever before a member that is admitted later."""
     holder.snapshot.meta[name] = MetaFile(1 << 20, 1, {"sha256": "0" * 64})
@@ -389,7 +389,7 @@ def test_expiry_is_followed_by_the_grace_and_then_by_nothing(holder: Holder, par
     refused("register_expired", lambda: holder.load(expiry + GRACE + SECOND), Unavailable)
 
 
-@pytest.mark.parametrize("role", ["kaz", "kaz.revoked"])
+@pytest.mark.parametrize("role", ["kaz", "kaz.node"])
 def test_an_expired_role_of_one_member_is_its_own_fault(holder: Holder, role: str) -> None:
     """After the grace the member may not speak, at any time asked for; the register is not late, and quorums stay."""
     expiry = NOW + timedelta(days=3)

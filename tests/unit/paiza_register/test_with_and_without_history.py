@@ -66,7 +66,7 @@ class World(Holder):
 
     def renew(self) -> None:
         """Sign both roles of kaz for a year."""
-        for role in ("kaz", "kaz.revoked"):
+        for role in ("kaz", "kaz.node"):
             self.roles[role].expires = NOW + timedelta(days=365)
 
     def fill(self) -> None:
@@ -104,7 +104,7 @@ STEPS: dict[str, Callable[[World], object]] = {
     "suspend": lambda world: world.status("suspended"),
     "reinstate": lambda world: world.status("active"),
     "expire": lambda world: world.expire("kaz"),
-    "expire revocations": lambda world: world.expire("kaz.revoked"),
+    "expire revocations": lambda world: world.expire("kaz.node"),
     "renew": World.renew,
     "fill": World.fill,
     "empty": World.empty,

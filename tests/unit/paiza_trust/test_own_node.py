@@ -278,7 +278,7 @@ def test_what_waits_and_who_signs_is_shown(folder: Path, node: Node, capsys: pyt
         "targets": "paiza-trust propose resign",
         "tjk": "paiza-trust propose resign tjk",
         "federation.reference": "paiza-trust propose resign federation.reference",
-        "tjk.revoked": "",
+        "tjk.node": "",
         "snapshot": "",
         "timestamp": "",
         "node_ca": "paiza-trust propose node-ca tjk",

@@ -58,7 +58,7 @@ def test_only_keys_that_may_sign_are_opened(tmp_path: Path, world: World) -> Non
     assert names(uzb, log) == ("custodian-uzb", "member-uzb")
     assert names(kaz, log) == ("custodian-kaz",)
     assert names(uzb, Proposal(publication("uzb", {}, world.base, world.now))) == ("member-uzb",)
-    assert names(uzb, Proposal(publication("uzb.revoked", {}, world.base, world.now))) == ("revocations-uzb",)
+    assert names(uzb, Proposal(publication("uzb.node", {}, world.base, world.now))) == ("revocations-uzb",)
     assert names(kaz, Proposal(publication(roles.REFERENCE, {}, world.base, world.now))) == ("reference-kaz",)
     holder = world.members["uzb"].apply(world.now, world.known("uzb"))
     other = Proposal(world.change(REFERENCE_HOLDER, applications=[holder]))

@@ -40,7 +40,7 @@ from paiza_register.open_set import OpenSet
 from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher, WaitingChange
 from paiza_register.publishing import SIGN_AGAIN, node_role_signed
-from paiza_register.roles import revocations_of
+from paiza_register.roles import node_role_of
 from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -429,7 +429,7 @@ class RegisterRefresh:
         One content of a version at a time: a second one would be refused, and what it adds lost.
         """
         member, held = publisher.member, publisher.held
-        known, role = held.register.revocations.get(member, frozenset()), revocations_of(member)
+        known, role = held.register.revocations.get(member, frozenset()), node_role_of(member)
         self._revoking = [each for each in self._revoking if not set(each) <= known]
         waits = (each for each in publisher.waiting if isinstance(each, WaitingChange) and each.own)
         if any(role in each.roles and each.reason is None for each in waits):

@@ -86,7 +86,7 @@ def gone(world: World, member: str = "uzb") -> Known:
     admitted(world)
     world.members[member].revoked = revoked(1)
     path = f"members/{member}/revoked.json"
-    world.decide(publication(roles.revocations_of(member), {path: revoked(1)}, world.base, world.now), (member,))
+    world.decide(publication(roles.node_role_of(member), {path: revoked(1)}, world.base, world.now), (member,))
     known = world.known(member)
     world.decide(world.change(REMOVE, member=member, threshold=2), ("kaz", "tjk", "kgz"))
     return known
@@ -130,7 +130,7 @@ def junk(count: int) -> bytes:
 def test_a_new_key_of_revocations_begins_them_anew(world: World, what: str) -> None:
     """A thief filled the list. Readers that know it and readers that do not agree on the register that follows."""
     member, path = world.members["uzb"], "members/uzb/revoked.json"
-    world.decide(publication("uzb.revoked", {path: junk(MAX_REVOKED)}, world.base, world.now), ("uzb",))
+    world.decide(publication("uzb.node", {path: junk(MAX_REVOKED)}, world.base, world.now), ("uzb",))
     full = world.base.register
     assert "uzb" in full.members
     known = world.known("uzb")
@@ -145,7 +145,7 @@ def test_a_new_key_of_revocations_begins_them_anew(world: World, what: str) -> N
     after = world.decide(world.change(what, applications=[member.apply(world.now, known)]), ("kaz", "tjk")).register
     assert len(after.member("uzb").authority.revoked) == 2
     refuse_rollback(full, after)
-    again = world.decide(publication("uzb.revoked", {path: revoked(1, 2)}, world.base, world.now), ("uzb",)).register
+    again = world.decide(publication("uzb.node", {path: revoked(1, 2)}, world.base, world.now), ("uzb",)).register
     with pytest.raises(Rejected, match="taken back a revocation"):
         refuse_rollback(again, replace(again, revocations=after.revocations))
 
@@ -153,7 +153,7 @@ def test_a_new_key_of_revocations_begins_them_anew(world: World, what: str) -> N
 def test_the_same_key_takes_no_revocation_back(world: World) -> None:
     """Neither by an application for another key of the member."""
     path = "members/uzb/revoked.json"
-    world.decide(publication("uzb.revoked", {path: revoked(1, 7)}, world.base, world.now), ("uzb",))
+    world.decide(publication("uzb.node", {path: revoked(1, 7)}, world.base, world.now), ("uzb",))
     member, known = world.members["uzb"], world.known("uzb")
     member.key, member.revoked = new_pair(), revoked(1)
     applied = member.apply(world.now, known)
@@ -177,7 +177,7 @@ def test_a_removed_member_comes_back(world: World) -> None:
     assert removed.register.key_pins < base.register.key_pins
 
 
-@pytest.mark.parametrize("role", ["uzb", "uzb.revoked"])
+@pytest.mark.parametrize("role", ["uzb", "uzb.node"])
 def test_a_publisher_cannot_stop_a_removed_member(world: World, role: str) -> None:
     """It raises no version of a removed member's role, and no other file takes the place of the last one."""
     known = gone(world)
@@ -198,19 +198,19 @@ def test_what_a_member_publishes_last_does_not_stop_its_removal(world: World) ->
     member = world.members["uzb"]
     removal = Proposal(world.change(REMOVE, member="uzb", threshold=2))
     member.revoked, path = revoked(1), "members/uzb/revoked.json"
-    last = publication("uzb.revoked", {path: revoked(1)}, world.base, world.now, version=1000)
+    last = publication("uzb.node", {path: revoked(1)}, world.base, world.now, version=1000)
     world.decide(last, ("uzb",), publisher="uzb")
     known = world.known("uzb")
     removed = world.publish(world.signed(removal, ("kaz", "tjk", "kgz"))).register
     assert "uzb" not in {*removed.active_ids, *removed.unusable, *removed.suspended_ids}
-    assert not {"uzb", "uzb.revoked"} & removed.role_expiries.keys()
+    assert not {"uzb", "uzb.node"} & removed.role_expiries.keys()
     assert removed.revocations["uzb"]
     theirs = SECOND.Register(dict(world.held.files), world.held.bootstrap_root)
     assert (set(theirs.cas), theirs.active) == (set(removed.members), removed.active_ids)
     base = world.decide(
         world.change(ADMIT, applications=[member.apply(world.now, known)], threshold=3), ("kaz", "tjk", "kgz")
     )
-    assert base.version_of("uzb.revoked") == 1001
+    assert base.version_of("uzb.node") == 1001
     assert base.register.revocations["uzb"] == removed.revocations["uzb"]
 
 
@@ -321,13 +321,13 @@ def test_a_directory_outlives_the_keys_that_signed_it(world: World) -> None:
     """An application carries the directory of its member on, and needs none where none is published."""
     member, path = world.members["uzb"], "members/uzb/liaison.json"
     assert path not in world.known("uzb").files
-    world.decide(publication(roles.revocations_of("uzb"), {path: b"{}"}, world.base, world.now), ("uzb",))
+    world.decide(publication(roles.node_role_of("uzb"), {path: b"{}"}, world.base, world.now), ("uzb",))
     known = world.known("uzb")
     assert known.files[path] == b"{}"
     member.key, member.revocations = new_pair(), new_pair()
     applied = member.apply(world.now, known, files={path: known.files[path]})
     base = world.decide(world.change(MEMBER_KEY, applications=[applied]), ("kaz", "tjk"))
-    assert base.target(roles.revocations_of("uzb"), path) == b"{}"
+    assert base.target(roles.node_role_of("uzb"), path) == b"{}"
     assert base.register.reference[path] == b"{}"
 
 
@@ -343,7 +343,7 @@ def test_a_node_gets_other_keys(world: World) -> None:
     known = world.known("uzb")
     base = world.decide(world.change(PUBLISHER, applications=[member.apply(world.now, known)]), ALL[:2], "uzb")
     assert base.file.newest == 2
-    assert (base.version_of("uzb"), base.version_of("uzb.revoked")) == (1, 2)
+    assert (base.version_of("uzb"), base.version_of("uzb.node")) == (1, 2)
     again = member.apply(world.now, world.known("uzb"))
     assert refused(lambda: world.change(PUBLISHER, applications=[again])) == "conflict"
     member.key, member.publisher = new_pair(), Applicant("uzb").publisher
@@ -502,7 +502,7 @@ def test_custodians_who_signed_nothing_for_a_year_do_not_count(world: World) -> 
         world.now += 30 * DAY
         world.decide(world.change(RESIGN), ("kaz", "tjk"))
         for member in ALL:
-            for role in (member, roles.revocations_of(member)):
+            for role in (member, roles.node_role_of(member)):
                 world.decide(publication(role, {}, world.base, world.now), (member,))
         world.decide(publication(roles.REFERENCE, {}, world.base, world.now), ("kaz",))
     assert refused(lambda: world.change(SUSPEND, member="tjk")) == "conflict"

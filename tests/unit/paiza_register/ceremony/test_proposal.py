@@ -27,7 +27,7 @@ from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected, Unavailable
 from tests.unit.paiza_register.ceremony.world import BY_HAND, DAY, World, new_log
 
-JUNK: Final[Sequence[object]] = ("", "x", "uzb.revoked", 0, -1, 1 << 70, None, True, [], ["x"], {}, {"x": "y"})
+JUNK: Final[Sequence[object]] = ("", "x", "uzb.node", 0, -1, 1 << 70, None, True, [], ["x"], {}, {"x": "y"})
 
 
 @pytest.fixture(scope="module")

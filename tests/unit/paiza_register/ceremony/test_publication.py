@@ -70,13 +70,13 @@ def test_a_data_officer_publishes_reference_data(world: World) -> None:
 
 def test_a_node_publishes_revocations(world: World) -> None:
     """They are only ever added to."""
-    base = world.decide(publication("uzb.revoked", {REVOKED: revoked(1)}, world.base, world.now), ("uzb",))
+    base = world.decide(publication("uzb.node", {REVOKED: revoked(1)}, world.base, world.now), ("uzb",))
     assert len(base.register.member("uzb").authority.revoked) == 2
     with pytest.raises(Rejected, match="revocation"):
-        publication("uzb.revoked", {REVOKED: revoked()}, base, world.now)
+        publication("uzb.node", {REVOKED: revoked()}, base, world.now)
 
 
-@pytest.mark.parametrize("role", ["uzb", "uzb.revoked", roles.REFERENCE])
+@pytest.mark.parametrize("role", ["uzb", "uzb.node", roles.REFERENCE])
 def test_a_role_is_signed_anew(world: World, role: str) -> None:
     """A publication without files gives the role another year."""
     before, world.now = world.base.role(role), world.now + DAY
@@ -119,9 +119,9 @@ def document(world: World, **changes: Any) -> bytes:
         ("uzb", {"federation.json": b"{}"}, "malformed"),
         ("uzb", {MEMBER: b""}, "malformed"),
         ("uzb", {MEMBER: b"{}"}, "malformed"),
-        ("uzb.revoked", {REVOKED: b""}, "malformed"),
-        ("uzb.revoked", {REVOKED: b"[]"}, "malformed"),
-        ("uzb.revoked", {MEMBER: b"{}"}, "malformed"),
+        ("uzb.node", {REVOKED: b""}, "malformed"),
+        ("uzb.node", {REVOKED: b"[]"}, "malformed"),
+        ("uzb.node", {MEMBER: b"{}"}, "malformed"),
         (roles.REFERENCE, {"members/uzb/profile.json": b"{}"}, "malformed"),
         (roles.REFERENCE, {"agreement-x.cedar": b"x"}, "malformed"),
     ],

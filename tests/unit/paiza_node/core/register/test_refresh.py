@@ -74,7 +74,7 @@ class Node:
 
     def revocations_key(self) -> PairSigner:
         """Return the pair that signs what this member revokes."""
-        (signer,) = self.scene.holder.signers[f"{self.member}.revoked"]
+        (signer,) = self.scene.holder.signers[f"{self.member}.node"]
         assert isinstance(signer, PairSigner)
         return signer
 
@@ -411,11 +411,11 @@ async def test_revocations_are_signed_anew_before_they_expire(scene: Scene) -> N
     before = scene[LAST].cache.last.role_expiries
     for node in scene.nodes.values():
         node.refresh._revocations_from = float("-inf")
-    scene.now = min(before[f"{member}.revoked"] for member in MEMBERS) - timedelta(days=59)
+    scene.now = min(before[f"{member}.node"] for member in MEMBERS) - timedelta(days=59)
     await scene.rounds(8, 10)
     assert len(scene.versions()) == 1
     after = scene[FIRST].cache.last
-    assert all(after.role_expiries[f"{each}.revoked"] > before[f"{each}.revoked"] for each in MEMBERS)
+    assert all(after.role_expiries[f"{each}.node"] > before[f"{each}.node"] for each in MEMBERS)
     assert set(entry) <= after.revocations[LAST]
 
 

@@ -36,7 +36,7 @@ def logged(room: CeremonyRoom) -> list[tuple[str, bytes]]:
 def sign(room: CeremonyRoom, file: bytes) -> None:
     """Put a register with a directory into force, as the node does in its next round."""
     files = {directory.path_of("kaz"): file}
-    room.world.decide(publication(roles.revocations_of("kaz"), files, room.world.base, room.world.now), ("kaz",))
+    room.world.decide(publication(roles.node_role_of("kaz"), files, room.world.base, room.world.now), ("kaz",))
     room.refresh()
 
 

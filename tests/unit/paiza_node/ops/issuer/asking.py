@@ -233,7 +233,7 @@ class Asking:
         listed = to_json({"format": FORMAT, "certificates": [revoked]})
         path = f"members/{MEMBER}/revoked.json"
         self.world.decide(
-            publication(roles.revocations_of(MEMBER), {path: listed}, self.world.base, self.world.now), (MEMBER,)
+            publication(roles.node_role_of(MEMBER), {path: listed}, self.world.base, self.world.now), (MEMBER,)
         )
         self.now = self.world.now + timedelta(minutes=1)
         self.issuer.update_register(self.world.held.files)
