@@ -19,6 +19,7 @@ from paiza_node.core.access.denials import Denials
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api import enrolment_server, metrics
+from paiza_node.core.api.admission import Admission
 from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.api.connections import Connections, Listener
 from paiza_node.core.api.server import UNKNOWN_PER_ADDRESS, admin_server, public_server
@@ -159,6 +160,7 @@ async def serve(
             compared,
             Denials(ledger, clock).note,
             services.blocks,
+            Admission(config.limits),
         ),
         register_cache,
         services,

@@ -10,13 +10,12 @@
    that is suspended or whose role has expired: it verifies them. An officer is our own, and the directory of officers
    lets them act with this certificate.
 6. The policy permits the action.
-7. The caller does not exceed its share of concurrent calls.
+7. The caller does not exceed its share of concurrent calls (`paiza_node.core.api.admission`).
 8. Responses to another member's node are signed only after that member was asked what it holds of our log
    (`paiza_node.core.peers.startup_comparison`).
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,14 +24,17 @@ from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
 
 import structlog
+from google.protobuf.message import Message
 
 from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
+from paiza_node.core.api.admission import GARBAGE, Admission, garbage_in
 from paiza_node.core.api.key_exchange import check_key_exchange
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.executors.periodic import PeriodicTask
+from paiza_node.core.limits import Limits
 from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.rpcs import ABOUT_REGISTER, FILES
 from paiza_node.core.policy import Principal
@@ -41,7 +43,6 @@ from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
-CALLS_PER_CALLER: Final = 16  # concurrent; an officer with an open watch who submits in parallel needs about 8
 BUSY_SECONDS: Final = 0.5
 CUT_SECONDS: Final = 5.0  # after which a call ends whose certificate, CA or member's role has expired
 ANSWERED: Final = frozenset({"/paiza.officer.v1.OfficerService/Submit", "/paiza.officer.v1.ApprovalService/Approve"})
@@ -85,12 +86,14 @@ class Call:
 
     ``sends`` while a response is on its way: the library's own code would meet the end of the task then, and the caller
     would learn no reason. `check` is called when it is sent. Calls of `ANSWERED` send once their request has arrived.
+    ``only_unhindered``: its caller has no place left but for what nothing may hold up.
     """
 
     caller: Caller
     method: str
     context: Any
     task: asyncio.Task[Any] | None
+    only_unhindered: bool = False
     sends: bool = False
     refusal: PaizaError | None = None
 
@@ -127,8 +130,9 @@ class Authenticator:
         compared: Callable[[str, str, Any], Awaitable[None]] | None = None,
         denied: Callable[[str, str, Rejected], Awaitable[None]] | None = None,
         blocks: PeerBlocks | None = None,
+        admission: Admission | None = None,
     ) -> None:
-        """Store the own member, the register in force, the known officers and the blocked members.
+        """Store the own member, the register in force, the known officers, the blocked members, the budgets of calls.
 
         ``denied`` is called with the officer, the call and the refusal. ``compared`` is called with a
         member, a method and a request; it returns when signed data may be sent to that member.
@@ -140,7 +144,7 @@ class Authenticator:
         self._register_cache = register_cache
         self._officers = officers
         self._clock = clock
-        self._under_way: Counter[str] = Counter()
+        self._admission = admission or Admission(Limits())
         self._blocks = blocks or PeerBlocks()
         self._calls: set[Call] = set()
         self._blocks.follow(self.cut)
@@ -158,26 +162,35 @@ class Authenticator:
                 await self._denied(error.officer, method, error)
             raise
         # 7.
-        if self._under_way[caller.id] >= CALLS_PER_CALLER:
-            raise Unavailable("busy", f"{CALLS_PER_CALLER} calls of this caller are under way already", BUSY_SECONDS)
-        self._under_way[caller.id] += 1
-        call = Call(caller, method, context, asyncio.current_task())
-        self._calls.add(call)
-        before = CALLER.get()
-        CALLER.set(caller.key)
-        try:
-            yield call
-        except asyncio.CancelledError:
-            if call.task is None or call.refusal is None:
+        with self._admission.place(caller.key, method) as only_unhindered:
+            call = Call(caller, method, context, asyncio.current_task(), only_unhindered=only_unhindered)
+            self._calls.add(call)
+            before = CALLER.get()
+            CALLER.set(caller.key)
+            try:
+                yield call
+            except asyncio.CancelledError:
+                if call.task is None or call.refusal is None:
+                    raise
+                call.task.uncancel()
+                raise call.refusal from None
+            except Rejected as error:
+                if error.reason in GARBAGE:
+                    self._admission.note_garbage(caller.key)
                 raise
-            call.task.uncancel()
-            raise call.refusal from None
-        finally:
-            CALLER.set(before)  # not by a token: a stream that is left behind ends in another context
-            self._calls.discard(call)
-            self._under_way[caller.id] -= 1
-            if not self._under_way[caller.id]:
-                del self._under_way[caller.id]
+            finally:
+                CALLER.set(before)  # not by a token: a stream that is left behind ends in another context
+                self._calls.discard(call)
+
+    def check_place(self, call: Call, request: Any) -> None:
+        """Raise Unavailable("busy") if the call has no place and its request is none that nothing may hold up."""
+        if call.only_unhindered:
+            self._admission.check_unhindered(call.caller.key, call.method, request)
+
+    def note_answer(self, call: Call, response: Message) -> None:
+        """Count what of a batch was refused as garbage."""
+        if items := garbage_in(response):
+            self._admission.note_garbage(call.caller.key, items)
 
     async def check_compared(self, method: str, caller: Caller, request: Any) -> None:
         """Step 8. Not applied to officers: they read their own member's log."""

@@ -28,7 +28,8 @@ from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
 from paiza_wire.errors import PaizaError
 
-MAX_CALLS: Final = 256  # concurrent, of all callers together
+MAX_CALLS: Final = 4096  # concurrent; nobody has looked at them then: `admission` counts them once the caller is known
+ADMIN_CALLS: Final = 256  # concurrent, of the operator's programs
 
 UNKNOWN_PER_ADDRESS: Final = 64  # connections without an admitted call; the officers of an agency may share an address
 HANDSHAKE_SECONDS: Final = 10  # of TLS and HTTP/2: over a satellite TCP and TLS take 2.5 s
@@ -125,7 +126,7 @@ def public_server(
 
 def admin_server(path: Path, handlers: Iterable[Service]) -> GrpcServer:
     """Build the operator's server. Everyone who can open the socket (0600, the node's own user) is the operator."""
-    server = GrpcServer(max_calls=MAX_CALLS)
+    server = GrpcServer(max_calls=ADMIN_CALLS)
     found = services.handlers_of(handlers, services.for_operator())
     for service in services.for_operator():
         plain = {method.name: plain_handler(method, found[method_name(method)]) for method in service.methods}
@@ -163,9 +164,11 @@ def _guarded(
                     asked = arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
                 else:
                     asked = parse(request_type, await arrival(requests))
+                    authenticator.check_place(call, asked)
                     call.sends = name in ANSWERED
                     await authenticator.check_compared(name, call.caller, asked)
                 response: Message = await handler(call.caller, asked)
+                authenticator.note_answer(call, response)
                 return response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             asked = None  # not kept with the exception that ends the call

@@ -5,12 +5,13 @@ message forward in our queues, and only in batches so small that they delay nobo
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
+from paiza_domain.threads.thread import RECALL
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
@@ -57,14 +58,28 @@ def first(kind_names: Iterable[str]) -> bool:
     return any(map(overtakes, kind_names))
 
 
+def unhindered(header: message_pb2.Header) -> bool:
+    """Return whether no budget or quota may hold a message up: it overtakes, recalls another one, or is FLASH."""
+    return overtakes(header.kind) or header.kind == RECALL or header.urgency == message_pb2.URGENCY_FLASH
+
+
+def claims_unhindered(messages: Sequence[bytes]) -> bool:
+    """Return whether a small batch of serialized SignedMessages holds one whose header says that it is `unhindered`."""
+    return len(messages) <= MAX_FIRST and any(_claims(message, unhindered) for message in messages)
+
+
 def claims_first(messages: Sequence[bytes]) -> bool:
     """Return whether a small batch of serialized SignedMessages holds one whose header names a kind that overtakes."""
-    return len(messages) <= MAX_FIRST and any(map(_claims, messages))
+    return len(messages) <= MAX_FIRST and any(_claims(message, _overtakes) for message in messages)
 
 
-def _claims(signed: bytes) -> bool:
+def _overtakes(header: message_pb2.Header) -> bool:
+    return overtakes(header.kind)
+
+
+def _claims(signed: bytes, claim: Callable[[message_pb2.Header], bool]) -> bool:
     try:
         header = wire.parse_strictly(message_pb2.SignedMessage, signed, "the message").header
-        return overtakes(wire.parse_header(header).kind)
+        return claim(wire.parse_header(header))
     except Rejected:
         return False  # it is refused where messages are checked
