@@ -63,8 +63,8 @@ def learn_fork(logs: PeerLogViews, member: Member, proof: bytes) -> bool:
     """Store a reported fork proof; return whether the fork is new here.
 
     Rejected if it does not verify with the keys that the register names for that log, abandoned ones among them: a log
-    does not rid itself of a fork by another key. The report itself counts for
-    nothing.
+    does not rid itself of a fork by another key. What an abandoned key alone signed may come from its thief: see
+    `PeerLogViews.may_be_forged`. The report itself counts for nothing.
     """
     origin = fork_proofs.proof_origin(proof)
     keys = member.keys_of_log(origin)
@@ -72,6 +72,9 @@ def learn_fork(logs: PeerLogViews, member: Member, proof: bytes) -> bool:
         return False
     fork = fork_proofs.verify(fork_proofs.minimal_proof(proof, *keys), *keys)
     if logs.forks.trust_restored_up_to(fork.origin, fork.size):
+        return False
+    if logs.may_be_forged(member, fork.first) or logs.may_be_forged(member, fork.second):
+        log.critical("abandoned_key_used", member=member.id, origin=fork.origin, size=fork.size)
         return False
     logs.distrust(member.id, fork)
     return True

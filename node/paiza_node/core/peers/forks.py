@@ -1,6 +1,7 @@
 """Open findings of forks, and for each log the size up to which an administrator restored trust."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 import structlog
 
@@ -23,13 +24,14 @@ class Forks:
         """Begin with the stored findings."""
         self._proofs: dict[str, bytes] = {}
         self._accepted_up_to: dict[str, int] = {}
+        self._restored: dict[str, datetime] = {}
         self.unrecorded: list[tuple[str, Fork]] = []
         """Forks that are not yet recorded in our own log, with the member."""
         for finding in findings:
             if finding.kind is FindingKind.FORK:
                 if finding.state is FindingState.OPEN:
                     self._proofs[finding.origin] = finding.proof
-                self._accept(finding.origin, finding.accepted_up_to)
+                self._accept(finding.origin, finding.accepted_up_to, finding.ended_time)
 
     def stand(self, origin: str) -> bool:
         """Return whether a fork of this log is open."""
@@ -42,6 +44,11 @@ class Forks:
     def trust_restored_up_to(self, origin: str, size: int) -> bool:
         """Return whether an administrator restored trust in that log up to this size or a larger one."""
         return size <= self._accepted_up_to.get(origin, 0)
+
+    def trust_restored_since(self, origin: str, time: datetime) -> bool:
+        """Return whether an administrator restored trust in that log at this time or later."""
+        restored = self._restored.get(origin)
+        return restored is not None and restored >= time
 
     def trust_restored_for(self, checkpoint: VerifiedCheckpoint) -> bool:
         """Return whether an administrator restored trust in the log of a checkpoint up to its size."""
@@ -56,14 +63,16 @@ class Forks:
         log.critical("log_forked", member=member, origin=fork.origin, size=fork.size)
         return True
 
-    def restore_trust(self, sizes: Mapping[str, int]) -> None:
+    def restore_trust(self, sizes: Mapping[str, int], at: datetime) -> None:
         """Close the forks of these logs and accept what they signed up to these sizes, by origin."""
         for origin, size in sizes.items():
             self._proofs.pop(origin, None)
-            self._accept(origin, size)
+            self._accept(origin, size, at)
 
-    def _accept(self, origin: str, size: int) -> None:
+    def _accept(self, origin: str, size: int, at: datetime | None) -> None:
         self._accepted_up_to[origin] = max(size, self._accepted_up_to.get(origin, 0))
+        if at is not None:
+            self._restored[origin] = max(at, self._restored.get(origin, at))
 
 
 def write_forks(tx: LogTransaction, forks: Collection[tuple[str, Fork]]) -> None:

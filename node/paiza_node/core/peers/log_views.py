@@ -172,6 +172,24 @@ class PeerLogViews:
                 self.unverified_checkpoints.forget(member)
         return Rejected("log_forked", f"{member} signed two histories, which differ at size {fork.size}")
 
+    def may_be_forged(self, member: Member, checkpoint: VerifiedCheckpoint) -> bool:
+        """Return whether a checkpoint in a proof of others may come from the thief of an abandoned key.
+
+        Only keys signed it that the log has abandoned, and it was never accepted here. It is larger than what the log
+        has shown with another key since, and so than the log was when it abandoned them; or an administrator has
+        restored trust since then, and decided about all that such a key may still sign.
+        """
+        since = member.abandoned_since(checkpoint.note, checkpoint.origin, self._clock())
+        if since is None or self.is_accepted(checkpoint):
+            return False
+        with self._lock:
+            if self.forks.trust_restored_since(checkpoint.origin, since):
+                return True
+            known = self._history.link(checkpoint.origin)
+        if not known.note or member.abandoned_since(known.note, known.origin, self._clock()) is not None:
+            return False
+        return checkpoint.size > known.size
+
     def recorded(self, forks: Collection[tuple[str, Fork]]) -> None:
         """Note that these forks are recorded in our own log now; one found meanwhile in another thread is not yet."""
         with self._lock:
@@ -183,7 +201,7 @@ class PeerLogViews:
         The known state is forgotten: each log shows which of its histories it continues, from size 0.
         """
         with self._lock:
-            self.forks.restore_trust(sizes)
+            self.forks.restore_trust(sizes, self._clock())
             for origin in sizes:
                 self._history.forget(origin)
             self._notes.forget(sizes)  # notes that are shown again are remembered again

@@ -374,3 +374,68 @@ def test_a_fork_by_an_abandoned_key_is_seen(two_keys: TwoKeys) -> None:
     ).proof
     two_keys.now += timedelta(days=400)
     assert learn_fork(two_keys.logs, two_keys.member, proof)
+
+
+def forged(two_keys: TwoKeys, size: int, name: bytes = b"thief") -> bytes:
+    """Prove, with the former key in a thief's hands, that the log forked at a size."""
+    notes = [
+        VerifiedCheckpoint(ORIGIN, size, each.tree.root(size), each.note(size))
+        for each in (two_keys.following, OtherLog(two_keys.log.signer, name))
+    ]
+    return fork_proofs.same_size(*notes).proof
+
+
+def test_a_thief_of_an_abandoned_key_convicts_nobody_of_a_later_size(two_keys: TwoKeys) -> None:
+    """The log was smaller when it abandoned the key: at no larger size has it signed anything with that key alone.
+
+    Attack 1: the thief signs ahead of the log, so that its next checkpoint contradicts the forgery.
+    """
+    logs, member = two_keys.logs, two_keys.member
+    logs.accept(member, two_keys.log.consistency_claim(0, 9))
+    two_keys.now += timedelta(days=1)
+    logs.accept(member, two_keys.following.consistency_claim(9, 20))
+    assert not learn_fork(logs, member, forged(two_keys, 21))
+    assert not logs.forked("tjk")
+    logs.accept(member, two_keys.following.consistency_claim(20, 30))
+
+
+def test_a_thief_of_an_abandoned_key_convicts_a_log_once(two_keys: TwoKeys) -> None:
+    """After people have decided about it, what that key alone signs counts no more, of whichever size.
+
+    Attack 2: the thief signs a size from before the key was abandoned. That may as well be the log's own lie, told to
+    one who was asleep: a log that could shake it off by changing its key could tell such lies every year. So it counts,
+    until an administrator has looked. Attack 3: afterwards the thief signs sizes that the log has reached since.
+    """
+    logs, member = two_keys.logs, two_keys.member
+    logs.accept(member, two_keys.log.consistency_claim(0, 9))
+    two_keys.now += timedelta(days=1)
+    logs.accept(member, two_keys.following.consistency_claim(9, 20))
+    assert learn_fork(logs, member, forged(two_keys, 7))
+    logs.restore_trust("tjk", {ORIGIN: logs.largest_shown(ORIGIN)})
+    logs.accept(member, two_keys.following.consistency_claim(0, 25))
+    for size in (7, 15, 20, 25, 30):
+        assert not learn_fork(logs, member, forged(two_keys, size, b"again")), size
+    other = OtherLog(two_keys.second, b"other")
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.accept(member, other.consistency_claim(25, 30))
+
+
+def test_trust_restored_before_a_key_was_abandoned_decides_nothing_about_it(two_keys: TwoKeys) -> None:
+    """Attack 4: a log has trust restored, lies with its key, and abandons it then."""
+    logs, member = two_keys.logs, two_keys.member
+    logs.restore_trust("tjk", {ORIGIN: 5})
+    two_keys.now += timedelta(days=1)
+    logs.accept(member, two_keys.following.consistency_claim(0, 20))
+    assert learn_fork(logs, member, forged(two_keys, 12))
+
+
+def test_what_was_accepted_of_an_abandoned_key_counts_for_ever(two_keys: TwoKeys) -> None:
+    """Attack 5: a log shows one member a longer history, abandons the key, and goes on with a shorter one elsewhere.
+
+    Who accepted it knows that no thief made it, and finds the fork even if it is told of it after a decision.
+    """
+    logs, member = two_keys.logs, two_keys.member
+    logs.accept(member, two_keys.log.consistency_claim(0, 30))
+    two_keys.now += timedelta(days=1)
+    with pytest.raises(Rejected, match="log_forked"):
+        logs.accept(member, OtherLog(two_keys.second, b"other").consistency_claim(30, 40))
