@@ -22,6 +22,9 @@ from paiza.core.v1 import access_pb2
 
 Who = Literal["node", "officer", "either", "operator"]
 
+SMALL_REQUEST_BYTES: Final = 64 * 1024
+"""Most bytes of a request if its RPC declares nothing else: names, digests, reasons, a query."""
+
 HEALTH: Final[ServiceDescriptor] = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _ROLES: Final = (paiza.core.v1, paiza.peer.v1, paiza.officer.v1, paiza.admin.v1)
 _WHO: Final[Mapping[int, Who]] = MappingProxyType({
@@ -36,11 +39,13 @@ _WHO: Final[Mapping[int, Who]] = MappingProxyType({
 class Access:
     """The permitted callers of an RPC, and the action to authorise.
 
-    The action is empty if the handler authorises per message, or any known caller may call.
+    The action is empty if the handler authorises per message, or any known caller may call. ``max_request_bytes`` is
+    the size of one request.
     """
 
     who: Who
     action: str = ""
+    max_request_bytes: int = SMALL_REQUEST_BYTES
 
 
 class Service:
@@ -55,12 +60,12 @@ def method_name(method: MethodDescriptor) -> str:
 
 
 def access_of(method: MethodDescriptor) -> Access:
-    """Return who may call an RPC; TypeError if its .proto does not declare it."""
+    """Return who may call an RPC, and with what; TypeError if its .proto does not declare it."""
     declared = method.GetOptions().Extensions[access_pb2.access]
     who = _WHO.get(declared.caller)
     if who is None:
         raise TypeError(f"{method_name(method)}: the .proto does not say who may call it")
-    return Access(who, declared.action)
+    return Access(who, declared.action, declared.max_request_bytes or SMALL_REQUEST_BYTES)
 
 
 @cache

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaiza/core/v1/access.proto\x12\rpaiza.core.v1\x1a google/protobuf/descriptor.proto\"?\n\x06\x41\x63\x63\x65ss\x12%\n\x06\x63\x61ller\x18\x01 \x01(\x0e\x32\x15.paiza.core.v1.Caller\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t*m\n\x06\x43\x61ller\x12\x16\n\x12\x43\x41LLER_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43\x41LLER_NODE\x10\x01\x12\x12\n\x0e\x43\x41LLER_OFFICER\x10\x02\x12\x11\n\rCALLER_EITHER\x10\x03\x12\x13\n\x0f\x43\x41LLER_OPERATOR\x10\x04:G\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x15.paiza.core.v1.Accessb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaiza/core/v1/access.proto\x12\rpaiza.core.v1\x1a google/protobuf/descriptor.proto\"Z\n\x06\x41\x63\x63\x65ss\x12%\n\x06\x63\x61ller\x18\x01 \x01(\x0e\x32\x15.paiza.core.v1.Caller\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x19\n\x11max_request_bytes\x18\x03 \x01(\r*m\n\x06\x43\x61ller\x12\x16\n\x12\x43\x41LLER_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43\x41LLER_NODE\x10\x01\x12\x12\n\x0e\x43\x41LLER_OFFICER\x10\x02\x12\x11\n\rCALLER_EITHER\x10\x03\x12\x13\n\x0f\x43\x41LLER_OPERATOR\x10\x04:G\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x15.paiza.core.v1.Accessb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.core.v1.access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CALLER']._serialized_start=144
-  _globals['_CALLER']._serialized_end=253
+  _globals['_CALLER']._serialized_start=171
+  _globals['_CALLER']._serialized_end=280
   _globals['_ACCESS']._serialized_start=79
-  _globals['_ACCESS']._serialized_end=142
+  _globals['_ACCESS']._serialized_end=169
 # @@protoc_insertion_point(module_scope)

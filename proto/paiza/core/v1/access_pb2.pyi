@@ -59,19 +59,23 @@ class Access(_message.Message):
 
     CALLER_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
+    MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
     caller: Global___Caller.ValueType
     """Permitted callers."""
     action: _builtins.str
     """The action the policy is asked about. Empty if the handler authorises per message, or any known caller may call."""
+    max_request_bytes: _builtins.int
+    """Most bytes of one request; 0 means 65,536. A larger one is refused before it is parsed."""
     def __init__(
         self,
         *,
         caller: Global___Caller.ValueType = ...,
         action: _builtins.str = ...,
+        max_request_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller", "max_request_bytes", b"max_request_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n paiza/officer/v1/directory.proto\x12\x10paiza.officer.v1\x1a\x1apaiza/core/v1/access.proto\"<\n\x17PublishDirectoryRequest\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x13\n\x0b\x62\x61se_sha256\x18\x02 \x01(\x0c\"4\n\x18PublishDirectoryResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x32\x99\x01\n\x10\x44irectoryService\x12\x84\x01\n\x10PublishDirectory\x12).paiza.officer.v1.PublishDirectoryRequest\x1a*.paiza.officer.v1.PublishDirectoryResponse\"\x19\x8a\xb5\x18\x15\x08\x02\x12\x11publish_directoryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n paiza/officer/v1/directory.proto\x12\x10paiza.officer.v1\x1a\x1apaiza/core/v1/access.proto\"<\n\x17PublishDirectoryRequest\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x13\n\x0b\x62\x61se_sha256\x18\x02 \x01(\x0c\"4\n\x18PublishDirectoryResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x32\x9d\x01\n\x10\x44irectoryService\x12\x88\x01\n\x10PublishDirectory\x12).paiza.officer.v1.PublishDirectoryRequest\x1a*.paiza.officer.v1.PublishDirectoryResponse\"\x1d\x8a\xb5\x18\x19\x08\x02\x12\x11publish_directory\x18\x80\x80 b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.directory_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DIRECTORYSERVICE'].methods_by_name['PublishDirectory']._loaded_options = None
-  _globals['_DIRECTORYSERVICE'].methods_by_name['PublishDirectory']._serialized_options = b'\212\265\030\025\010\002\022\021publish_directory'
+  _globals['_DIRECTORYSERVICE'].methods_by_name['PublishDirectory']._serialized_options = b'\212\265\030\031\010\002\022\021publish_directory\030\200\200 '
   _globals['_PUBLISHDIRECTORYREQUEST']._serialized_start=82
   _globals['_PUBLISHDIRECTORYREQUEST']._serialized_end=142
   _globals['_PUBLISHDIRECTORYRESPONSE']._serialized_start=144
   _globals['_PUBLISHDIRECTORYRESPONSE']._serialized_end=196
   _globals['_DIRECTORYSERVICE']._serialized_start=199
-  _globals['_DIRECTORYSERVICE']._serialized_end=352
+  _globals['_DIRECTORYSERVICE']._serialized_end=356
 # @@protoc_insertion_point(module_scope)
