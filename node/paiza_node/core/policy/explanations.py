@@ -10,6 +10,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "officer-suspended": N_("A suspended officer may do nothing."),
     "officer-has-session": N_("An officer who holds a role may use the node."),
     "officer-sends-in-role": N_("Officers send in a role that they hold and that the kind admits."),
+    "officer-uploads": N_("All officers who may send upload attachments; auditors do not."),
     "recipient-ceiling": N_("Nothing is sent to a member above its classification ceiling."),
     "officer-reads": N_("Liaison, duty, authorising and coordinating officers read messages."),
     "officer-reads-annex": N_("Case officers read nominal data; coordinators and auditors do not."),

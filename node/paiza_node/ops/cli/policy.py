@@ -41,8 +41,8 @@ from paiza_wire.identity import SpiffeId
 
 ABOUT_MESSAGES: Final = ("open", "open_annex", "submit", "deliver", "forward", "take_forwarded", "export", "derive")
 OTHERS: Final = (
-    "session", "list", "watch", "trail", "evidence", "read_log", "read_register", "ceremony", "publish_directory",
-    "exchange",
+    "session", "upload", "list", "watch", "trail", "evidence", "read_log", "read_register", "ceremony",
+    "publish_directory", "exchange",
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!paiza/officer/v1/attachment.proto\x12\x10paiza.officer.v1\x1a\x1apaiza/core/v1/access.proto\"H\n\x12StartUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63iphertext_size\x18\x02 \x01(\x04\"4\n\x13StartUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"H\n\rUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"/\n\x0eUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"N\n\x0f\x44ownloadRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\" \n\x10\x44ownloadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\xbd\x02\n\x11\x41ttachmentService\x12k\n\x0bStartUpload\x12$.paiza.officer.v1.StartUploadRequest\x1a%.paiza.officer.v1.StartUploadResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session\x12^\n\x06Upload\x12\x1f.paiza.officer.v1.UploadRequest\x1a .paiza.officer.v1.UploadResponse\"\x0f\x8a\xb5\x18\x0b\x08\x02\x12\x07session(\x01\x12[\n\x08\x44ownload\x12!.paiza.officer.v1.DownloadRequest\x1a\".paiza.officer.v1.DownloadResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!paiza/officer/v1/attachment.proto\x12\x10paiza.officer.v1\x1a\x1apaiza/core/v1/access.proto\"H\n\x12StartUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63iphertext_size\x18\x02 \x01(\x04\"4\n\x13StartUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"H\n\rUploadRequest\x12\x19\n\x11\x63iphertext_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"/\n\x0eUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\r\n\x05whole\x18\x02 \x01(\x08\"N\n\x0f\x44ownloadRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bpart_number\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\" \n\x10\x44ownloadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\xbf\x02\n\x11\x41ttachmentService\x12j\n\x0bStartUpload\x12$.paiza.officer.v1.StartUploadRequest\x1a%.paiza.officer.v1.StartUploadResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06upload\x12\x61\n\x06Upload\x12\x1f.paiza.officer.v1.UploadRequest\x1a .paiza.officer.v1.UploadResponse\"\x12\x8a\xb5\x18\x0e\x08\x02\x12\x06upload\x18\x80\x80@(\x01\x12[\n\x08\x44ownload\x12!.paiza.officer.v1.DownloadRequest\x1a\".paiza.officer.v1.DownloadResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.attachment
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ATTACHMENTSERVICE'].methods_by_name['StartUpload']._loaded_options = None
-  _globals['_ATTACHMENTSERVICE'].methods_by_name['StartUpload']._serialized_options = b'\212\265\030\013\010\002\022\007session'
+  _globals['_ATTACHMENTSERVICE'].methods_by_name['StartUpload']._serialized_options = b'\212\265\030\n\010\002\022\006upload'
   _globals['_ATTACHMENTSERVICE'].methods_by_name['Upload']._loaded_options = None
-  _globals['_ATTACHMENTSERVICE'].methods_by_name['Upload']._serialized_options = b'\212\265\030\013\010\002\022\007session'
+  _globals['_ATTACHMENTSERVICE'].methods_by_name['Upload']._serialized_options = b'\212\265\030\016\010\002\022\006upload\030\200\200@'
   _globals['_ATTACHMENTSERVICE'].methods_by_name['Download']._loaded_options = None
   _globals['_ATTACHMENTSERVICE'].methods_by_name['Download']._serialized_options = b'\212\265\030\002\010\002'
   _globals['_STARTUPLOADREQUEST']._serialized_start=83
@@ -51,5 +51,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADRESPONSE']._serialized_start=414
   _globals['_DOWNLOADRESPONSE']._serialized_end=446
   _globals['_ATTACHMENTSERVICE']._serialized_start=449
-  _globals['_ATTACHMENTSERVICE']._serialized_end=766
+  _globals['_ATTACHMENTSERVICE']._serialized_end=768
 # @@protoc_insertion_point(module_scope)

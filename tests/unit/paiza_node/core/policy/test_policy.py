@@ -16,6 +16,7 @@ ALLOWED = {
     "list": set(CASES),
     "watch": WORKING,
     "open": WORKING,
+    "upload": WORKING,
     "open_annex": {"liaison", "duty", "authoriser"},
     "trail": set(CASES),
     "evidence": set(CASES),
