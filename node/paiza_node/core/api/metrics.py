@@ -14,6 +14,12 @@ SECONDS: Final = Histogram(
     ["rpc"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+REQUEST_BYTES: Final = Gauge(
+    "paiza_request_bytes", "Bytes of large requests that are being handled; at most 16 MiB, 8 MiB of one caller."
+)
+UNSENT_BYTES: Final = Gauge(
+    "paiza_unread_answer_bytes", "Bytes of large answers that callers have not read yet; at most 16 MiB of one caller."
+)
 LOG_SIZE: Final = Gauge("paiza_log_entries", "Entries of the own log.")
 WITNESSED_SIZE: Final = Gauge("paiza_witnessed_entries", "Entries of the own log that a quorum has cosigned.")
 UNWITNESSED_SECONDS: Final = Gauge(

@@ -1,51 +1,98 @@
-"""Requests: their bytes as they arrive, and the message that they are parsed to."""
+"""Requests: their bytes as they arrive, and the message that they are parsed to.
+
+A request is refused before it is parsed if it is larger than its RPC declares, or has too many fields.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from paiza_node.core.api.call_memory import CallMemory
+from paiza_node.core.api.services import SMALL_REQUEST_BYTES
 from paiza_wire.errors import Rejected
+from paiza_wire.field_count import check_fields
 
 TIMES_DEPTH: Final = 2  # depth of nested messages in which the times of a request are checked: a query, its period
 REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
 
-async def arrival(requests: AsyncIterator[bytes]) -> bytes:
-    """Return the one request of a call; Rejected("malformed") if it does not arrive in time."""
-    received: Any = aiter(requests)  # a generator: the library's, in a cycle with what it yielded last
-    try:
-        async with asyncio.timeout(REQUEST_SECONDS), aclosing(received):
-            return cast("bytes", await anext(received))
-    except StopAsyncIteration:
-        raise Rejected("malformed", "the call holds no request") from None
-    except TimeoutError:
-        raise Rejected("malformed", f"the request did not arrive within {REQUEST_SECONDS:.0f} s") from None
+class Requests:
+    """Reads the requests of one RPC."""
 
+    def __init__(self, method: MethodDescriptor, max_bytes: int, memory: CallMemory) -> None:
+        """Store the type of the requests and their size; ``memory`` is shared by all RPCs."""
+        self._type = message_factory.GetMessageClass(method.input_type)
+        self._max_bytes = max_bytes
+        self._memory = memory
 
-async def arrivals(
-    request_type: type[Message], requests: AsyncIterator[bytes], check_again: Callable[[], None]
-) -> AsyncIterator[Message]:
-    """Yield the requests of a streaming call, each with its own timeout, while its caller remains admitted."""
-    while True:
+    @asynccontextmanager
+    async def only(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+        """Provide the one request of a call, and count its bytes until the block ends.
+
+        Rejected("malformed") if it does not arrive in time.
+        """
+        received: Any = aiter(requests)  # a generator: the library's, in a cycle with what it yielded last
+        async with aclosing(received):
+            try:
+                request, size = await self._next(received)
+            except StopAsyncIteration:
+                raise Rejected("malformed", "the call holds no request") from None
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                data = await anext(requests)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise Rejected("malformed", f"no further request arrived within {REQUEST_SECONDS:.0f} s") from None
-        check_again()
-        yield parse(request_type, data)
+            yield request
+        finally:
+            self._memory.give_back(size)
+
+    async def each(self, requests: AsyncIterator[bytes], check_again: Callable[[], None]) -> AsyncGenerator[Message]:
+        """Yield the requests of a streaming call, each with its own timeout, while its caller remains admitted."""
+        received = aiter(requests)
+        while True:
+            try:
+                request, size = await self._next(received)
+            except StopAsyncIteration:
+                return
+            try:
+                check_again()
+                yield request
+            finally:
+                self._memory.give_back(size)
+
+    async def _next(self, received: AsyncIterator[bytes]) -> tuple[Message, int]:
+        """Return the next request and its size, which the caller of this gives back."""
+        async with self._memory.arriving(large=self._max_bytes > SMALL_REQUEST_BYTES):
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    data = await anext(received)
+            except TimeoutError:
+                raise Rejected("malformed", f"no request arrived within {REQUEST_SECONDS:.0f} s") from None
+            check_size(data, self._max_bytes)
+            size = len(data)
+            await self._memory.take(size)
+        try:
+            return parse(self._type, data), size
+        except BaseException:
+            self._memory.give_back(size)
+            raise
+
+
+def check_size(data: bytes, max_bytes: int) -> None:
+    """Raise Rejected("too_large") for a request with more bytes than its RPC declares."""
+    if len(data) > max_bytes:
+        raise Rejected("too_large", f"a request of this call has at most {max_bytes} bytes")
 
 
 def parse(request_type: type[Message], data: bytes) -> Message:
-    """Return the request of a type; Rejected("malformed") if it is not one, or a time in it is invalid."""
+    """Return the request of a type; Rejected("malformed") if it is not one, or a time in it is invalid.
+
+    Rejected("too_large") if it has too many fields.
+    """
+    check_fields(request_type, data)
     try:
         request = request_type.FromString(data)
     except DecodeError as error:

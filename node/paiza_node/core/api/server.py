@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from time import perf_counter
@@ -15,12 +16,13 @@ from grpc_reflection.v1alpha import reflection
 
 from paiza_node.core.api import health, services
 from paiza_node.core.api.authentication import ANSWERED, Authenticator
+from paiza_node.core.api.call_memory import CallMemory
 from paiza_node.core.api.connections import Connections
 from paiza_node.core.api.grpc_server import GrpcServer
 from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
-from paiza_node.core.api.requests import arrival, arrivals, parse
-from paiza_node.core.api.services import Service, method_name
+from paiza_node.core.api.requests import Requests, check_size, parse
+from paiza_node.core.api.services import Service, access_of, method_name
 from paiza_node.core.api.status_codes import refuse
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
@@ -82,9 +84,11 @@ def public_server(
         health.PREFIX + "List": own_health.check_all,
         health.PREFIX + "Watch": own_health.watch,
     }
+    memory = CallMemory()
     for service in served:
         guarded = {
-            each.name: _guarded(authenticator, connections, each, found[method_name(each)]) for each in service.methods
+            each.name: _guarded(authenticator, connections, memory, each, found[method_name(each)])
+            for each in service.methods
         }
         server.add_service(service.full_name, guarded)
     if with_reflection:
@@ -129,7 +133,10 @@ def admin_server(path: Path, handlers: Iterable[Service]) -> GrpcServer:
     server = GrpcServer(max_calls=ADMIN_CALLS)
     found = services.handlers_of(handlers, services.for_operator())
     for service in services.for_operator():
-        plain = {method.name: plain_handler(method, found[method_name(method)]) for method in service.methods}
+        plain = {
+            method.name: plain_handler(method, found[method_name(method)], access_of(method).max_request_bytes)
+            for method in service.methods
+        }
         server.add_service(service.full_name, plain)
     path.unlink(missing_ok=True)  # left by a killed process; the store's lock shows that none runs
     previous = os.umask(0o177)
@@ -148,10 +155,14 @@ def _roots(register: Register, member: str) -> bytes:
 
 
 def _guarded(
-    authenticator: Authenticator, connections: Connections, method: MethodDescriptor, handler: Any
+    authenticator: Authenticator,
+    connections: Connections,
+    memory: CallMemory,
+    method: MethodDescriptor,
+    handler: Any,
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     name = method_name(method)
-    request_type = message_factory.GetMessageClass(method.input_type)
+    requests_of = Requests(method, services.accesses()[name].max_request_bytes, memory)
 
     async def unary(requests: AsyncIterator[bytes], context: Any) -> bytes | None:
         began = perf_counter()
@@ -161,15 +172,19 @@ def _guarded(
             async with authenticator.admit(name, context) as call:
                 connections.known(context.peer(), call.caller.id)
                 if method.client_streaming:
-                    asked = arrivals(request_type, requests, lambda: authenticator.check_again(name, context))
+                    several = requests_of.each(requests, lambda: authenticator.check_again(name, context))
+                    async with aclosing(several):
+                        response: Message = await handler(call.caller, several)
                 else:
-                    asked = parse(request_type, await arrival(requests))
-                    authenticator.check_place(call, asked)
-                    call.sends = name in ANSWERED
-                    await authenticator.check_compared(name, call.caller, asked)
-                response: Message = await handler(call.caller, asked)
+                    async with requests_of.only(requests) as asked:
+                        authenticator.check_place(call, asked)
+                        call.sends = name in ANSWERED
+                        await authenticator.check_compared(name, call.caller, asked)
+                        response = await handler(call.caller, asked)
                 authenticator.note_answer(call, response)
-                return response.SerializeToString()
+                answer = response.SerializeToString()
+                memory.send(context, len(answer))
+                return answer
         except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             asked = None  # not kept with the exception that ends the call
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
@@ -181,16 +196,19 @@ def _guarded(
 
     async def stream(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         reason = "ok"
+        asked: Any = None
         try:
             async with authenticator.admit(name, context) as call:
                 connections.known(context.peer(), call.caller.id)
-                async for response in handler(call.caller, parse(request_type, await arrival(requests))):
-                    authenticator.check_again(name, context)
-                    call.sends = True
-                    yield response.SerializeToString()
-                    call.sends = False
-                    call.check()
+                async with requests_of.only(requests) as asked:
+                    async for response in handler(call.caller, asked):
+                        authenticator.check_again(name, context)
+                        call.sends = True
+                        yield response.SerializeToString()
+                        call.sends = False
+                        call.check()
         except Exception as error:  # noqa: BLE001 - as above
+            asked = None
             reason = error.reason if isinstance(error, PaizaError) else "internal_error"
             await refuse(context, error)
         finally:
@@ -205,13 +223,16 @@ def _guarded(
 
 
 def plain_handler(
-    method: MethodDescriptor, handler: Callable[[Any], Awaitable[Message]]
+    method: MethodDescriptor,
+    handler: Callable[[Any], Awaitable[Message]],
+    max_request_bytes: int = services.SMALL_REQUEST_BYTES,
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     """Return the handler of an RPC on a socket, all of whose callers may call it."""
     request_type = message_factory.GetMessageClass(method.input_type)
 
     async def unary(data: bytes, context: Any) -> bytes | None:
         try:
+            check_size(data, max_request_bytes)
             return (await handler(parse(request_type, data))).SerializeToString()
         except Exception as error:  # noqa: BLE001 - all end as a status
             await refuse(context, error)

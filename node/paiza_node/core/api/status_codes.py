@@ -37,14 +37,16 @@ _CODES: Final = {
 
 async def refuse(context: Any, error: Exception) -> None:
     """End a call with the status of a refusal. Any other error is logged in full and returned as internal_error."""
-    if not isinstance(error, PaizaError):
+    is_refusal = isinstance(error, PaizaError)
+    if not is_refusal:
         log.error("internal_error", exc_info=error)
-        context.set_trailing_metadata(((REASON_KEY, "internal_error"),))
-        await context.abort(grpc.StatusCode.INTERNAL, "the node failed; its operator finds the cause in its log")
-    assert isinstance(error, PaizaError)
     # The library keeps the exception that ends a call in a cycle with the call. Until cycles are collected, all of a
     # refused request, which may have megabytes, would stay with it.
     error.__traceback__ = error.__cause__ = error.__context__ = None
+    if not is_refusal:
+        context.set_trailing_metadata(((REASON_KEY, "internal_error"),))
+        await context.abort(grpc.StatusCode.INTERNAL, "the node failed; its operator finds the cause in its log")
+    assert isinstance(error, PaizaError)
     metadata = [(REASON_KEY, error.reason)]
     if isinstance(error, Unavailable) and error.retry_after_seconds is not None:
         metadata.append((RETRY_KEY, str(int(error.retry_after_seconds * 1000))))

@@ -16,6 +16,7 @@ from paiza.officer.v1 import attachment_pb2, officer_pb2
 from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.api import authentication, server
 from paiza_node.core.api.authentication import Authenticator
+from paiza_node.core.api.call_memory import CallMemory
 from paiza_node.core.api.connections import Connections
 from paiza_node.core.caller import CALLER, NODE, CallerKey
 from paiza_node.core.policy import Policy
@@ -109,7 +110,7 @@ async def test_stream_ends_when_its_caller_would_not_be_admitted(
     async def requests() -> AsyncIterator[bytes]:
         yield b""
 
-    handler: Any = server._guarded(situation.authenticator, Connections([]), WATCH, watch)
+    handler: Any = server._guarded(situation.authenticator, Connections([]), CallMemory(), WATCH, watch)
     answers = handler.stream_stream(requests(), situation)
     await anext(answers)
     with pytest.raises(EndedError):
@@ -168,7 +169,8 @@ async def test_every_kind_of_call_is_cut(
                 began.set()
 
         streams = method is WATCH
-        handler: Any = server._guarded(situation.authenticator, Connections([]), method, watch if streams else wait)
+        verb: Any = watch if streams else wait
+        handler: Any = server._guarded(situation.authenticator, Connections([]), CallMemory(), method, verb)
         if streams:
             call = asyncio.ensure_future(anext(handler.stream_stream(requests(), situation)))
         else:
@@ -197,7 +199,7 @@ async def test_a_submission_under_way_is_answered(folder: Path) -> None:
         await asyncio.sleep(0)
         return officer_pb2.SubmitResponse()
 
-    handler: Any = server._guarded(situation.authenticator, Connections([]), SUBMIT, submit)
+    handler: Any = server._guarded(situation.authenticator, Connections([]), CallMemory(), SUBMIT, submit)
     assert await handler.stream_unary(requests(), situation) == b""
     with pytest.raises(EndedError):
         await handler.stream_unary(requests(), situation)
@@ -218,7 +220,7 @@ async def test_an_idle_stream_of_a_suspended_officer_is_cut(
     async def requests() -> AsyncIterator[bytes]:
         yield b""
 
-    handler: Any = server._guarded(situation.authenticator, Connections([]), WATCH, watch)
+    handler: Any = server._guarded(situation.authenticator, Connections([]), CallMemory(), WATCH, watch)
     answers = handler.stream_stream(requests(), situation)
     await anext(answers)
     if sends:
@@ -243,7 +245,7 @@ async def test_handler_knows_for_whom_the_node_works(folder: Path) -> None:
     async def requests() -> AsyncIterator[bytes]:
         yield b""
 
-    handler: Any = server._guarded(situation.authenticator, Connections([]), WATCH, watch)
+    handler: Any = server._guarded(situation.authenticator, Connections([]), CallMemory(), WATCH, watch)
     async for _ in handler.stream_stream(requests(), situation):
         pass
     assert seen == [CallerKey("officer", situation.officer_id)] * 3
