@@ -10,6 +10,7 @@
 #   SEEDS SEED   how many seeds `make simulate` lives through (default: 2000), and from which on (default: 1)
 #   SUITE        a checkout of theupdateframework/tuf-conformance, for `make conformance`
 #   CHANGES      through how many changes nodes sleep in `make membership` (default: 1000)
+#   MINUTES      how long `make soak` lasts (default: 30)
 #   DAYS         how many days `make calendar` lets pass (default: 400)
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
@@ -24,6 +25,7 @@ SEED ?=
 SUITE ?=
 CHANGES ?= 1000
 DAYS ?= 400
+MINUTES ?= 30
 DEMO_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
@@ -41,10 +43,10 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test system explore simulate faults kill attachments conformance membership calendar lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test system explore simulate faults kill attachments conformance membership calendar soak lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | simulate | faults | kill | attachments | conformance | membership | calendar | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | simulate | faults | kill | attachments | conformance | membership | calendar | soak | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -114,6 +116,10 @@ conformance: setup
 # Three nodes live through a year and more under a clock that is moved: half an hour. It needs libfaketime.
 calendar: setup
 	$(BIN)/python -m tests.calendar --days $(DAYS)
+
+# Ten members exchange messages at half the rate they sustain: nothing may grow, be lost or come twice.
+soak: setup
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # A member comes, goes and comes back; custodians and publishers change; nodes sleep through it: two minutes and more.
 membership: setup

@@ -1,0 +1,324 @@
+"""`make soak`: ten members exchange messages at half the rate they sustain: nothing may grow, be lost or come twice.
+
+    python -m tests.soak --minutes 30
+
+Ten nodes, each a process of its own, with SQLite and mTLS over loopback, on one machine. One officer at each node sends
+messages of 1 KiB to the other members in turn, and watches for the receipts. First all of them send at full rate; then
+for so many minutes at half of the rate that was measured. At the end every node is stopped, both sides' logs and rows
+are counted, and `paiza-node verify` runs at each node.
+
+The exit code is 0 if nothing was lost, doubled or invented, every node verifies, and all growth is within the bounds.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tests.bench import machine
+from tests.bench.traffic import drained
+from tests.federation import Federation, NodeProcess
+from tests.officer import Officer
+from tests.registers import read_register
+from tests.soak.accounts import Balance, balance, read
+from tests.soak.samples import Sample, Window, halves, sample, slope
+from tests.soak.traffic import BATCH, Sender
+
+MEMBERS: Final = ("arm", "aze", "centre", "geo", "kaz", "kgz", "rus", "tjk", "tkm", "uzb")
+RESULTS: Final = Path(__file__).resolve().parents[2] / "bench-results"  # git-ignored
+MINUTES: Final = 30.0
+WARM_SECONDS: Final = 5.0  # at full rate, before it is measured
+FULL_RATE_SECONDS: Final = 20.0
+SHARE: Final = 0.5  # of the full rate
+WINDOWS: Final = 40  # of the whole soak
+LEAST_WINDOW_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 120.0  # for the last receipts
+SKIPPED: Final = 0.25  # of the windows at the beginning: caches fill
+MILLISECONDS: Final = 1000.0
+KIB: Final = 1024
+
+# Bounds. A quantity's growth is its median slope over the windows after the skipped ones, times their duration.
+MOST_WAIT_GROWTH: Final = 0.5  # of the median wait: machines are shared
+MOST_MEMORY_GROWTH_MIB: Final = 12.0  # of any node
+MOST_MEMORY_MIB: Final = 250.0
+MOST_DESCRIPTOR_GROWTH: Final = 8.0
+MOST_DISK_GROWTH: Final = 1.3  # disk per message in the second half, by that in the first
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: what was measured, and whether it is within its bound."""
+
+    name: str
+    value: str
+    bound: str
+    holds: bool
+
+
+def main() -> int:
+    """Soak, print the table, write JSON; 0 if every bound holds."""
+    options = _options()
+    RESULTS.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="soak-", dir=RESULTS) as folder,
+        Federation.create(Path(folder) / "f", MEMBERS[: options.members]) as federation,
+    ):
+        federation.start()
+        soak = Soak(federation)
+        asyncio.run(soak.run(options.minutes * 60))
+        federation.stop()
+        _say("counting both sides' logs and rows ...")
+        found = balance(soak.senders, {member: read(node) for member, node in federation.nodes.items()})
+        _say("verifying ...")
+        lines = [*_counted(found), *_verified(federation.nodes.values()), *_grown(soak)]
+    _print(lines, soak, found)
+    _write(lines, soak, found, options.minutes)
+    return 0 if all(line.holds for line in lines) else 1
+
+
+class Soak:
+    """The traffic, and the windows of samples taken meanwhile."""
+
+    def __init__(self, federation: Federation) -> None:
+        self.nodes: Mapping[str, NodeProcess] = federation.nodes
+        register = read_register(federation.folder)
+        members = list(federation.nodes)
+        self.senders = {
+            member: Sender(
+                Officer(federation.folder, f"{member}-liaison", register), [*members[at + 1 :], *members[:at]]
+            )
+            for at, member in enumerate(members)
+        }
+        self.full_rate = 0.0
+        self.windows: list[Window] = []
+        self.begun_with = 0  # messages released before the soak began
+
+    @property
+    def released(self) -> int:
+        """How many messages were released so far."""
+        return sum(len(sender.receipts) for sender in self.senders.values())
+
+    async def run(self, seconds: float) -> None:
+        """Measure the full rate, then soak at half of it for so many seconds."""
+        async with self._watching():
+            self.full_rate = await self._measure()
+            _say(f"full rate: {self.full_rate:.0f} messages/s; half of it for {seconds / 60:g} minutes ...")
+            await self._soak(seconds)
+            await self._drained()
+
+    async def _measure(self) -> float:
+        """Return the messages per second at full rate, until the last is delivered."""
+        await self._for_seconds(WARM_SECONDS)
+        await self._drained()
+        before, begun = self.released, time.monotonic()
+        await self._for_seconds(FULL_RATE_SECONDS)
+        await self._drained()
+        return (self.released - before) / (time.monotonic() - begun)
+
+    async def _for_seconds(self, seconds: float) -> None:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for sender in self.senders.values():
+                group.create_task(sender.send_at_full_rate(stop))
+            await asyncio.sleep(seconds)
+            stop.set()
+
+    async def _soak(self, seconds: float) -> None:
+        for sender in self.senders.values():
+            sender.take()
+        self.begun_with = self.released
+        stop, begun = asyncio.Event(), time.monotonic()
+        every = BATCH * len(self.senders) / (self.full_rate * SHARE)  # between two batches of one officer
+        length = max(LEAST_WINDOW_SECONDS, seconds / WINDOWS)
+        async with asyncio.TaskGroup() as group:
+            for at, sender in enumerate(self.senders.values()):
+                group.create_task(sender.send_at_pace(stop, begun + every * at / len(self.senders), every))
+            number = 0
+            while time.monotonic() < begun + seconds:
+                number += 1
+                busy = machine.busy_seconds()
+                await asyncio.sleep(max(0.0, begun + number * length - time.monotonic()))
+                await self._look(begun, busy, length)
+            stop.set()
+
+    async def _look(self, begun: float, busy: float, length: float) -> None:
+        taken = [sender.take() for sender in self.senders.values()]
+        nodes = await asyncio.to_thread(lambda: {member: sample(node) for member, node in self.nodes.items()})
+        self.windows.append(
+            Window(
+                seconds=time.monotonic() - begun,
+                messages=self.released - self.begun_with,
+                nodes=nodes,
+                released=[each for released, _ in taken for each in released],
+                delivered=[each for _, delivered in taken for each in delivered],
+                busy_cores=(machine.busy_seconds() - busy) / length,
+            )
+        )
+
+    async def _drained(self) -> None:
+        """Wait until every receipt is at its sender, and shown to a watching officer or no longer awaited."""
+        async with asyncio.timeout(SETTLE_SECONDS):
+            await asyncio.gather(*(drained(node) for node in self.nodes.values()))
+
+    @asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        watches = [asyncio.create_task(sender.watch()) for sender in self.senders.values()]
+        try:
+            yield
+        finally:
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+
+
+def _counted(found: Balance) -> list[Line]:
+    return [
+        Line("lost", f"{found.lost:,} of {found.messages:,} messages", "0", found.lost == 0),
+        Line("doubled", f"{found.doubled:,}", "0", found.doubled == 0),
+        Line("known to one side only", f"{found.invented:,}", "0", found.invented == 0),
+    ]
+
+
+def _verified(nodes: Iterable[NodeProcess]) -> list[Line]:
+    failed = []
+    for node in nodes:
+        command = [sys.executable, "-m", "paiza_node", "verify", "--config", str(node.config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            failed.append(node.member)
+            _say(f"{node.member}: {done.stdout}{done.stderr}")
+    return [Line("paiza-node verify", "every node" if not failed else f"fails at {', '.join(failed)}", "", not failed)]
+
+
+def _grown(soak: Soak) -> list[Line]:
+    """Judge the growth of each quantity over the windows after the first ones; of nodes, the one that grew most."""
+    windows = soak.windows[int(len(soak.windows) * SKIPPED) :]
+    lasted = windows[-1].seconds - windows[0].seconds
+    waits = [(each.seconds, each.wait(0.5)) for each in windows if each.delivered]
+    median = statistics.median(wait for _, wait in waits)
+    wait_growth = slope(waits) * lasted / median
+    memory = _most(soak, windows, lambda each: each.resident_bytes / machine.MEBIBYTE, lasted)
+    descriptors = _most(soak, windows, lambda each: float(each.descriptors), lasted)
+    most_memory = max(each.resident_bytes for window in windows for each in window.nodes.values()) / machine.MEBIBYTE
+    disk = {
+        member: halves([(float(each.messages), float(each.nodes[member].disk_bytes)) for each in windows])
+        for member in soak.nodes
+    }
+    first = sum(each for each, _ in disk.values())
+    second = sum(each for _, each in disk.values())
+    longest = max(each.wait(0.99) for each in windows)
+    return [
+        Line(
+            "wait for a receipt, p50",
+            f"{median * MILLISECONDS:.0f} ms, growth {wait_growth:+.0%}",
+            f"≤ {MOST_WAIT_GROWTH:+.0%}",
+            wait_growth <= MOST_WAIT_GROWTH,
+        ),
+        Line("wait for a receipt, p99 of the worst window", f"{longest * MILLISECONDS:.0f} ms", "", holds=True),
+        Line(
+            "memory of a node, growth",
+            f"{memory[1]:+.1f} MiB ({memory[0]})",
+            f"≤ {MOST_MEMORY_GROWTH_MIB:+.0f} MiB",
+            memory[1] <= MOST_MEMORY_GROWTH_MIB,
+        ),
+        Line(
+            "memory of a node, most",
+            f"{most_memory:.0f} MiB",
+            f"≤ {MOST_MEMORY_MIB:.0f} MiB",
+            most_memory <= MOST_MEMORY_MIB,
+        ),
+        Line(
+            "descriptors of a node, growth",
+            f"{descriptors[1]:+.1f} ({descriptors[0]}), most {_most_descriptors(windows)}",
+            f"≤ {MOST_DESCRIPTOR_GROWTH:+.0f}",
+            descriptors[1] <= MOST_DESCRIPTOR_GROWTH,
+        ),
+        Line(
+            "disk for a message, all nodes",
+            f"{first / KIB:.1f} KiB in the first half, {second / KIB:.1f} KiB in the second",
+            f"≤ {MOST_DISK_GROWTH:g} ×",
+            second <= MOST_DISK_GROWTH * first,
+        ),
+    ]
+
+
+def _most(
+    soak: Soak, windows: Sequence[Window], quantity: Callable[[Sample], float], lasted: float
+) -> tuple[str, float]:
+    """Return the node in which a quantity grew most, and by how much."""
+    grown = {
+        member: slope([(each.seconds, quantity(each.nodes[member])) for each in windows]) * lasted
+        for member in soak.nodes
+    }
+    member = max(grown, key=lambda each: grown[each])
+    return member, grown[member]
+
+
+def _most_descriptors(windows: Sequence[Window]) -> int:
+    return max(each.descriptors for window in windows for each in window.nodes.values())
+
+
+def _print(lines: Sequence[Line], soak: Soak, found: Balance) -> None:
+    rate = soak.windows[-1].messages / soak.windows[-1].seconds
+    busy = statistics.median(each.busy_cores for each in soak.windows)
+    print(f"{'quantity':46}{'measured':58}{'bound':14}")
+    for line in lines:
+        print(f"{line.name:46}{line.value:58}{line.bound:14}{'ok' if line.holds else 'BEYOND ITS BOUND'}")
+    print(*found.examples, sep="\n")
+    print(
+        f"{len(soak.nodes)} members; full rate {soak.full_rate:.0f} messages/s, soaked at {rate:.0f}/s for "
+        f"{soak.windows[-1].seconds / 60:.1f} minutes; {busy:.1f} of {os.cpu_count()} cores busy; Submits put off: "
+        f"{sum(each.put_off for each in soak.senders.values())}; watches begun again: "
+        f"{sum(each.watches - 1 for each in soak.senders.values())}"
+    )
+
+
+def _write(lines: Sequence[Line], soak: Soak, found: Balance, minutes: float) -> None:
+    now = datetime.now(UTC)
+    document = {
+        "time": now.isoformat(timespec="seconds"),
+        "facts": dict(machine.describe()),
+        "minutes": minutes,
+        "full_rate": soak.full_rate,
+        "lines": [vars(line) for line in lines],
+        "balance": vars(found),
+        "windows": [
+            {
+                "seconds": round(each.seconds, 1),
+                "messages": each.messages,
+                "busy_cores": round(each.busy_cores, 2),
+                "wait_ms": {f"p{share:.0%}": round(each.wait(share) * MILLISECONDS, 1) for share in (0.5, 0.99)},
+                "nodes": {member: vars(one) for member, one in each.nodes.items()},
+            }
+            for each in soak.windows
+        ],
+    }
+    path = RESULTS / f"soak-{now:%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    print(f"written to {path}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--members", type=int, default=len(MEMBERS), choices=range(2, len(MEMBERS) + 1))
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    print(f"    {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
