@@ -20,6 +20,14 @@ SIDEWAYS: Final = {
 """Features whose statements and rows a feature may use, of those that stand below it."""
 
 
+def test_every_reference_is_served_by_an_index() -> None:
+    """A row that others may refer to is deleted without reading those through: an index begins with the column."""
+    for table in METADATA.tables.values():
+        begins = {each.columns[0].name for each in table.indexes} | {next(iter(table.primary_key.columns)).name}
+        for key in table.foreign_keys:
+            assert key.parent.name in begins, f"{table.name}.{key.parent.name}"
+
+
 def owner(path: Path) -> str:
     """Return the package that a module belongs to: of `core` and `features` by the folder below."""
     parts = path.relative_to(NODE).parts

@@ -115,6 +115,7 @@ reader_table = Table(
     Column("seq", Number, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
+Index("ix_reader_seq", reader_table.c.seq)  # for retirement
 
 
 def officers(conn: ReadConnection) -> dict[str, Officer]:

@@ -68,6 +68,7 @@ class Deliveries(Check):
     @override
     def verify(self, part: Part, step: Step) -> None:
         released, ended, answered = Tally(), Tally(), Tally()
+        waiting, counted = Tally(), Tally()
         for rows in scanning.rows(self._scan, deliveries_store.delivery_table):
             for row in rows:
                 recipient = row.recipient.encode()
@@ -77,7 +78,11 @@ class Deliveries(Check):
                     released.add(b"%d" % row.released_index, row.digest, recipient)
                 if row.state in _ENDS:
                     ended.add(row.digest, recipient, b"%d" % _ENDS[row.state])
+                elif row.state == delivery_pb2.DELIVERY_STATE_WAITING:
+                    waiting.add(recipient)
             step(len(rows))
+        for recipient, count in deliveries_store.queue_lengths(self._scan).items():
+            counted.add(recipient.encode(), times=count)
         for rows in scanning.rows(self._scan, exchange_store.answer_table):
             for row in rows:
                 answered.add(row.digest, b"%d" % row.log_index)
@@ -91,6 +96,7 @@ class Deliveries(Check):
         part.compare("RELEASED / delivery", self._released, released)
         part.compare("DELIVERED, DELIVERY_REFUSED, EXPIRED / delivery", self._ended, ended)
         part.compare("RECEIVED, REFUSED / answer", self._answered, answered)
+        part.compare("delivery / outbound_queue", waiting, counted)
 
 
 class Messages(Check):
@@ -111,7 +117,7 @@ class Messages(Check):
 
     @override
     def verify(self, part: Part, step: Step) -> None:
-        taken = Tally()
+        taken, replies, counted = Tally(), Tally(), Tally()
         bodies = 0
         without_annex: set[bytes] = set()
         for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
@@ -124,6 +130,8 @@ class Messages(Check):
             for row in rows:
                 if row.state in _TAKEN:
                     taken.add(row.digest, b"%d" % _TAKEN[row.state])
+                if row.thread_id != row.message_id:
+                    replies.add(row.thread_id, row.author.encode())
                 if wire.message_digest(row.header) != row.digest:
                     _message(part, N_("The header does not have the digest of the message."), row.digest)
                 elif row.signed is not None:
@@ -133,7 +141,12 @@ class Messages(Check):
                     _message(part, N_("The body of the message is missing."), row.digest)
             step(len(rows))
         part.counts = {"messages": scanning.count(self._scan, messages_store.message_table), "bodies": bodies}
+        for rows in scanning.rows(self._scan, messages_store.thread_size_table):
+            for row in rows:
+                counted.add(row.thread_id, row.author.encode(), times=row.replies)
+            step(len(rows))
         part.compare("RECEIVED, REFUSED / message", self._taken, taken)
+        part.compare("message / thread_size", replies, counted)
 
 
 def _check_body(part: Part, row: Any, *, annex_may_lack: bool) -> None:

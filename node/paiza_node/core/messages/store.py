@@ -1,6 +1,7 @@
 """Messages in the database: headers, bodies, parents, and the remaining data of erased or retired ones."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
@@ -36,7 +37,7 @@ from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scan
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import Lookup, blocks, insertion
+from paiza_node.core.storage.statements import Lookup, addition, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 
 message_table = Table(
@@ -79,6 +80,19 @@ message_parent_table = Table(
     Column("parent", LargeBinary, primary_key=True),
     Column("kind", Text, primary_key=True),  # kind of the following message: an operation has thousands, of many kinds
     Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+)
+
+Index("ix_message_parent_seq", message_parent_table.c.seq)  # for retirement
+
+# How many replies each member has in a thread, refused ones included: counting the rows would read the whole thread
+# while the writer is held. Messages that begin a thread are not counted: most threads are not answered.
+thread_size_table = Table(
+    "thread_size",
+    METADATA,
+    Column("thread_id", LargeBinary, primary_key=True),
+    Column("author", Text, primary_key=True),
+    Column("replies", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Separate from `message`, so that lists never read ciphertexts and erasure is the deletion of a row.
@@ -183,13 +197,10 @@ def thread(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
 
 
 def thread_sizes(conn: ReadConnection, author: str, threads: Collection[bytes]) -> dict[bytes, int]:
-    """Count the messages of one member in each of these threads, including refused ones."""
-    m = message_table.c
-    found: dict[bytes, int] = dict.fromkeys(threads, 0)
-    for thread_id in found:
-        counted = select(func.count()).where(m.thread_id == thread_id, m.author == author)
-        found[thread_id] = int(conn.execute(counted).scalar_one())
-    return found
+    """Return how many messages one member has in each of these threads, including refused ones."""
+    begun = claimed(conn, author, threads)  # the message that begins a thread has its id
+    replies = {thread_id: count for thread_id, by, count in _THREAD_SIZES.run(conn, threads) if by == author}
+    return {thread_id: replies.get(thread_id, 0) + (thread_id in begun) for thread_id in threads}
 
 
 def operations(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:
@@ -270,6 +281,8 @@ def thread_names(conn: ReadConnection, threads: Collection[bytes]) -> dict[bytes
     return {thread_id: name for _, thread_id, name in rows}
 
 
+_THREAD_SIZES: Final = Lookup(select(thread_size_table), thread_size_table.c.thread_id)
+
 _CLAIMED: Final = Lookup(
     select(message_table.c.message_id, message_table.c.author, message_table.c.digest), message_table.c.message_id
 )
@@ -306,6 +319,11 @@ def add_messages(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
     _ADD_MESSAGE.run(conn, rows)
     _ADD_BODY.run(conn, [(m.seq, m.signed) for m in messages if m.signed is not None])
     add_parents(conn, [m for m in messages if m.state is not MessageState.REFUSED])
+    _add_replies(conn, Counter((m.thread_id, m.author) for m in messages if m.thread_id != m.message_id))
+
+
+def _add_replies(conn: WriteConnection, replies: Mapping[tuple[bytes, str], int]) -> None:
+    _ADD_REPLIES.run(conn, [(thread_id, author, count) for (thread_id, author), count in replies.items()])
 
 
 def replace_signed(conn: WriteConnection, digest: bytes, signed: bytes) -> None:
@@ -319,6 +337,8 @@ def replace_signed(conn: WriteConnection, digest: bytes, signed: bytes) -> None:
 _ADD_MESSAGE: Final = insertion(message_table)
 
 _ADD_BODY: Final = insertion(message_body_table)
+
+_ADD_REPLIES: Final = addition(thread_size_table, "replies")
 
 
 def unit_of(conn: ReadConnection, digests: Collection[bytes]) -> str:
@@ -423,8 +443,16 @@ def add_erased(conn: WriteConnection, digest: bytes, tombstone: bytes) -> None:
 
 
 def add_retired_messages(conn: WriteConnection, rows: Sequence[tuple[int, bytes]]) -> None:
-    """Store the numbers and digests of messages whose retention ended."""
+    """Store the numbers and digests of messages whose retention ended; their threads count them no longer."""
     _ADD_RETIRED.run(conn, rows)
+    m, t = message_table.c, thread_size_table.c
+    gone: Counter[tuple[bytes, str]] = Counter()
+    for block in blocks([seq for seq, _digest in rows]):
+        retired = select(m.thread_id, m.author).where(m.seq.in_(block), m.thread_id != m.message_id)
+        gone.update((row[0], row[1]) for row in conn.execute(retired))
+    _add_replies(conn, {key: -count for key, count in gone.items()})
+    for block in blocks(sorted({thread_id for thread_id, _author in gone})):
+        conn.execute(delete(thread_size_table).where(t.thread_id.in_(block), t.replies == 0))
 
 
 _ADD_ERASED: Final = insertion(erased_table, ignore_known=True)
@@ -438,6 +466,7 @@ def _has_body(subject: Subject) -> ColumnElement[bool] | None:
 LIFECYCLES: Final = (
     Lifecycle(message_table, Key.MESSAGE, message_table.c.seq),
     Lifecycle(message_parent_table, Key.MESSAGE, message_parent_table.c.seq),
+    Lifecycle(thread_size_table),
     Lifecycle(
         message_body_table,
         Key.MESSAGE,

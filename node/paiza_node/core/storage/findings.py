@@ -64,10 +64,10 @@ class Tally:
     count: int = 0
     total: int = 0
 
-    def add(self, *fields: bytes) -> None:
-        """Count one row, given as its fields."""
-        self.count += 1
-        self.total += int.from_bytes(sha256(b"\x00".join(fields)).digest()[:16])
+    def add(self, *fields: bytes, times: int = 1) -> None:
+        """Count one row, given as its fields, or as many equal ones."""
+        self.count += times
+        self.total += times * int.from_bytes(sha256(b"\x00".join(fields)).digest()[:16])
 
     def same(self, other: "Tally") -> bool:
         """Return whether both counted the same rows."""

@@ -68,6 +68,20 @@ def replacement(table: Table) -> Statement:
     return Statement(build, names)
 
 
+def addition(table: Table, column: str) -> Statement:
+    """Return the insertion of counts, whole rows, that are added to ``column`` of the rows of the same key."""
+    names = [each.name for each in table.columns]
+    keys = [each.name for each in table.primary_key]
+
+    def build(database: str) -> UpdateBase:
+        insert = postgresql.insert if database == "postgresql" else sqlite.insert
+        statement = insert(table).values({name: bindparam(name) for name in names})
+        total = table.c[column] + statement.excluded[column]
+        return statement.on_conflict_do_update(index_elements=keys, set_={column: total})
+
+    return Statement(build, names)
+
+
 class Lookup:
     """A query for the rows in which one column has any of many values; returns plain tuples."""
 

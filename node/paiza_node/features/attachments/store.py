@@ -74,6 +74,7 @@ attachment_table = Table(
     Column("log_index", BigInteger, nullable=True),  # the entry of our log that settled it
 )
 Index("ix_attachment_ciphertext_sha256", attachment_table.c.ciphertext_sha256)
+Index("ix_attachment_source", attachment_table.c.source)  # for a member that lost our answers
 _WHERE_DUE: Final = text("due_time IS NOT NULL")
 Index(
     "ix_attachment_due",

@@ -63,6 +63,7 @@ erasure_table = Table(
     Column("tell_time", BigInteger, nullable=True),  # when the requester is to be informed (again)
 )
 Index("ix_erasure_request", erasure_table.c.request)
+Index("ix_erasure_requester", erasure_table.c.requester)  # for a member that lost our answers
 _WHERE_TO_ERASE: Final = text("state < 3")
 Index("ix_erasure_due", erasure_table.c.asked_time, sqlite_where=_WHERE_TO_ERASE, postgresql_where=_WHERE_TO_ERASE)
 _WHERE_TO_TELL: Final = text("tell_time IS NOT NULL")

@@ -1,6 +1,7 @@
 """Deliveries to other members: which wait, which may be tried now, and their results."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.sql.dml import UpdateBase
@@ -42,6 +44,7 @@ from paiza_node.core.exchange.model import (
     Settlement,
     Slot,
 )
+from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
 from paiza_node.core.exchange.store import proof_table
 from paiza_node.core.log.store import log_entry_table
 from paiza_node.core.messages.store import message_body_table, message_table
@@ -51,7 +54,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import Lookup, Statement, blocks, insertion
+from paiza_node.core.storage.statements import Lookup, Statement, addition, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 
 delivery_table = Table(
@@ -76,23 +79,32 @@ delivery_table = Table(
 )
 # These hold waiting deliveries only, so that they stay small regardless of how many messages were ever sent.
 _WHERE_WAITING: Final = text("state = 1")
+# In the order of the next attempt, so that those which wait for another attempt are not read before those due now.
 Index(
     "ix_delivery_waiting",
     delivery_table.c.recipient,
     delivery_table.c.urgent,
+    delivery_table.c.next_attempt_time,
     delivery_table.c.id,
     sqlite_where=_WHERE_WAITING,
     postgresql_where=_WHERE_WAITING,
 )
+_WHERE_FLASH: Final = text("state = 1 AND urgency > 4")
 Index(
-    "ix_delivery_first",
+    "ix_delivery_flash",
     delivery_table.c.recipient,
+    delivery_table.c.urgency,
+    delivery_table.c.next_attempt_time,
     delivery_table.c.id,
-    sqlite_where=text("state = 1 AND urgency > 5"),
-    postgresql_where=text("state = 1 AND urgency > 5"),
+    sqlite_where=_WHERE_FLASH,
+    postgresql_where=_WHERE_FLASH,
 )
 Index(
-    "ix_delivery_expires", delivery_table.c.expires_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING
+    "ix_delivery_expires",
+    delivery_table.c.recipient,
+    delivery_table.c.expires_time,
+    sqlite_where=_WHERE_WAITING,
+    postgresql_where=_WHERE_WAITING,
 )
 _WHERE_FAILED: Final = text("state > 2")
 Index("ix_delivery_failed", delivery_table.c.id, sqlite_where=_WHERE_FAILED, postgresql_where=_WHERE_FAILED)
@@ -103,6 +115,14 @@ Index(
     delivery_table.c.recipient,
     delivery_table.c.delivery_kind,
     delivery_table.c.id,
+)
+
+# How many deliveries wait for each member: counted with each change, for what is asked every few seconds.
+outbound_queue_table = Table(
+    "outbound_queue",
+    METADATA,
+    Column("recipient", Text, primary_key=True),
+    Column("waiting", BigInteger, nullable=False),
 )
 
 # A literal, so that the databases see that the partial indexes over waiting deliveries apply.
@@ -136,7 +156,12 @@ DELIVERED: Final = delivery_pb2.DELIVERY_STATE_DELIVERED
 
 def still_waiting(conn: ReadConnection, ids: Collection[int]) -> set[int]:
     """Return those of these deliveries that still wait."""
-    return {row[0] for row in _STILL_WAITING.run(conn, ids)}
+    return set(_waiting(conn, ids))
+
+
+def _waiting(conn: ReadConnection, ids: Collection[int]) -> dict[int, str]:
+    """Return the recipients of those of these deliveries that still wait."""
+    return {row[0]: row[1] for row in _STILL_WAITING.run(conn, ids)}
 
 
 def deliveries_of(conn: ReadConnection, digest: bytes) -> list[DeliveryRow]:
@@ -158,14 +183,21 @@ def delivery(conn: ReadConnection, delivery_id: int) -> DeliveryRow | None:
 def due(
     conn: ReadConnection, recipient: str, now: datetime, *, slot: Slot, limit: int, max_bytes: int, after_id: int
 ) -> list[Outgoing]:
-    """Return deliveries to one member that may be tried now, FLASH first, then by age, after ``after_id``.
+    """Return deliveries to one member that may be tried now, FLASH first, then by the time of the next attempt.
 
-    At least one, else as many as fit into ``max_bytes``: only bodies that are sent are read.
+    Those up to ``after_id`` are left out. At least one is returned, else as many as fit into ``max_bytes``: only bodies
+    that are sent are read.
     """
-    asked = {"recipient": recipient, "now": to_micros(now), "wanted": limit, "after": after_id}
+    place = select(delivery_table.c.next_attempt_time).where(delivery_table.c.id == after_id)
+    asked = {
+        "recipient": recipient,
+        "now": to_micros(now),
+        "after": after_id,
+        "after_time": conn.execute(place).scalar_one_or_none() if after_id else 0,
+    }
     ids: list[int] = []
     size = 0
-    for delivery_id, length in conn.execute(_DUE[slot], asked):
+    for delivery_id, length in _lengths(conn, slot, asked, limit):
         size += length
         if ids and size > max_bytes:
             break
@@ -175,20 +207,35 @@ def due(
     return [found[delivery_id] for delivery_id in ids]
 
 
+def _lengths(conn: ReadConnection, slot: Slot, asked: dict[str, Any], limit: int) -> Iterator[Row[int, int]]:
+    """Return (id, bytes of the body) of at most ``limit`` deliveries that are due."""
+    for statement in _DUE[slot]:
+        found = conn.execute(statement, {**asked, "wanted": limit}).all() if limit else []
+        limit -= len(found)
+        yield from found
+
+
 def next_attempt(conn: ReadConnection, recipient: str, *, slot: Slot) -> datetime | None:
     """Return when the next waiting delivery to one member may be tried; None if none waits."""
-    d = delivery_table.c
-    found = conn.execute(
-        select(func.min(d.next_attempt_time)).where(d.state == WAITING, d.recipient == recipient, *_WAITS_FOR[slot])
-    ).scalar_one()
-    return None if found is None else from_micros(found)
+    found = [
+        micros
+        for statement in _NEXT[slot]
+        if (micros := conn.execute(statement, {"recipient": recipient}).scalar_one_or_none()) is not None
+    ]
+    return from_micros(min(found)) if found else None
 
 
 def expired(conn: ReadConnection, now: datetime, limit: int) -> list[DeliveryRow]:
     """Return waiting deliveries whose lifetime is over."""
     d = delivery_table.c
     rows = conn.execute(
-        _DELIVERIES.where(d.state == WAITING, d.expires_time <= to_micros(now)).order_by(d.expires_time).limit(limit)
+        _DELIVERIES.where(
+            d.state == WAITING,
+            d.recipient.in_(select(outbound_queue_table.c.recipient)),
+            d.expires_time <= to_micros(now),
+        )
+        .order_by(d.expires_time)
+        .limit(limit)
     )
     return [delivery_row(row) for row in rows]
 
@@ -205,12 +252,23 @@ def queue(conn: ReadConnection, recipient: str, limit: int, after_id: int = 0) -
 
 
 def queue_summary(conn: ReadConnection) -> list[QueueSummary]:
-    """Count the waiting deliveries of each member."""
-    d = delivery_table.c
-    rows = conn.execute(
-        select(d.recipient, func.count(), func.min(d.released_time)).where(d.state == WAITING).group_by(d.recipient)
+    """Return how many deliveries wait for each member, and since when the one that expires first has waited."""
+    q, d = outbound_queue_table.c, delivery_table.c
+    first = (
+        select(d.released_time)
+        .where(d.state == WAITING, d.recipient == q.recipient)
+        .order_by(d.expires_time)
+        .limit(1)
+        .scalar_subquery()
     )
+    rows = conn.execute(select(q.recipient, q.waiting, first).where(q.waiting > 0).order_by(q.recipient))
     return [QueueSummary(row[0], row[1], None if row[2] is None else from_micros(row[2])) for row in rows]
+
+
+def queue_lengths(conn: ReadConnection) -> dict[str, int]:
+    """Return how many deliveries wait for each member, by the counters; members without any are left out."""
+    q = outbound_queue_table.c
+    return {row[0]: row[1] for row in conn.execute(select(q.recipient, q.waiting).where(q.waiting != 0))}
 
 
 def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
@@ -228,7 +286,8 @@ def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[De
 
 
 _STILL_WAITING: Final = Lookup(
-    select(delivery_table.c.id).where(delivery_table.c.state == WAITING), delivery_table.c.id
+    select(delivery_table.c.id, delivery_table.c.recipient).where(delivery_table.c.state == WAITING),
+    delivery_table.c.id,
 )
 
 _DELIVERIES: Final = (
@@ -241,13 +300,20 @@ _DELIVERIES: Final = (
 )
 
 
-# Literals, so that the databases see that the partial index over overtaking deliveries applies.
+# Literals, so that the databases see that the partial index over urgent deliveries applies.
+_URGENT: Final[Any] = literal_column(str(int(message_pb2.URGENCY_URGENT)), Integer())
 _FLASH: Final[Any] = literal_column(str(int(message_pb2.URGENCY_FLASH)), Integer())
 
-_WAITS_FOR: Final[dict[Slot, tuple[ColumnElement[bool], ...]]] = {
-    Slot.BULK: (delivery_table.c.urgent.is_(False),),
-    Slot.URGENT: (delivery_table.c.urgent.is_(True), delivery_table.c.urgency <= _FLASH),
-    Slot.FIRST: (delivery_table.c.urgency > _FLASH,),
+_AHEAD: Final[Any] = literal_column(str(AHEAD_OF_FLASH), Integer())
+
+# Each condition is served by one index, in the order of the next attempt.
+_WAITS_FOR: Final[dict[Slot, tuple[tuple[ColumnElement[bool], ...], ...]]] = {
+    Slot.BULK: ((delivery_table.c.urgent.is_(False),),),
+    Slot.URGENT: (
+        (delivery_table.c.urgency > _URGENT, delivery_table.c.urgency == _FLASH),
+        (delivery_table.c.urgent.is_(True), delivery_table.c.urgency <= _URGENT),
+    ),
+    Slot.FIRST: ((delivery_table.c.urgency > _URGENT, delivery_table.c.urgency == _AHEAD),),
 }
 
 
@@ -260,7 +326,7 @@ _CAN_GO: Final = or_(
 _NOTHING: Final = literal(b"", LargeBinary())
 
 
-def _due(slot: Slot, *order: ColumnElement[Any]) -> Select[int, int]:
+def _due(waits_for: Sequence[ColumnElement[bool]]) -> Select[int, int]:
     d = delivery_table.c
     return (
         select(d.id, func.coalesce(func.length(message_body_table.c.signed), literal_column("0")))
@@ -269,14 +335,20 @@ def _due(slot: Slot, *order: ColumnElement[Any]) -> Select[int, int]:
             d.state == WAITING,
             _CAN_GO,
             d.recipient == bindparam("recipient"),
-            *_WAITS_FOR[slot],
-            d.id > bindparam("after"),
+            *waits_for,
+            tuple_(d.next_attempt_time, d.id) > tuple_(bindparam("after_time"), bindparam("after")),
             d.next_attempt_time <= bindparam("now"),
             d.expires_time > bindparam("now"),
         )
-        .order_by(*order, d.id)
+        .order_by(d.next_attempt_time, d.id)
         .limit(bindparam("wanted"))
     )
+
+
+def _next(waits_for: Sequence[ColumnElement[bool]]) -> Select[int]:
+    d = delivery_table.c
+    waiting = select(d.next_attempt_time).where(d.state == WAITING, d.recipient == bindparam("recipient"), *waits_for)
+    return waiting.order_by(d.next_attempt_time, d.id).limit(1)
 
 
 _OUTGOING: Final = (
@@ -294,11 +366,8 @@ _OUTGOING: Final = (
     .join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index)
 )
 
-_DUE: Final = {
-    Slot.BULK: _due(Slot.BULK),
-    Slot.URGENT: _due(Slot.URGENT, delivery_table.c.urgency.desc()),
-    Slot.FIRST: _due(Slot.FIRST),
-}
+_DUE: Final = {slot: tuple(map(_due, conditions)) for slot, conditions in _WAITS_FOR.items()}
+_NEXT: Final = {slot: tuple(map(_next, conditions)) for slot, conditions in _WAITS_FOR.items()}
 
 
 URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot of their own
@@ -331,15 +400,22 @@ def add_deliveries(conn: WriteConnection, deliveries: Sequence[DeliveryRow]) -> 
         for d in deliveries
     ]
     _ADD_DELIVERY.run(conn, rows)
+    _count_waiting(conn, Counter(d.recipient for d in deliveries if d.state == delivery_pb2.DELIVERY_STATE_WAITING))
 
 
 def settle(conn: WriteConnection, settlements: Sequence[Settlement], now: datetime) -> list[int]:
     """End deliveries that still wait; return their ids. Deliveries settled before are unchanged."""
-    waiting = still_waiting(conn, [settlement.id for settlement in settlements])
+    waiting = _waiting(conn, [settlement.id for settlement in settlements])
     ended = [settlement for settlement in settlements if settlement.id in waiting]
     micros = to_micros(now)
     _SETTLE.run(conn, [(e.state, e.reason, e.detail[:MAX_DETAIL], micros, e.id) for e in ended])
+    ended_of = Counter(waiting[each] for each in {settlement.id for settlement in ended})
+    _count_waiting(conn, {recipient: -count for recipient, count in ended_of.items()})
     return [settlement.id for settlement in ended]
+
+
+def _count_waiting(conn: WriteConnection, counts: Mapping[str, int]) -> None:
+    _COUNT_WAITING.run(conn, list(counts.items()))
 
 
 def postpone(conn: WriteConnection, postponements: Sequence[Postponement]) -> None:
@@ -349,6 +425,8 @@ def postpone(conn: WriteConnection, postponements: Sequence[Postponement]) -> No
 
 
 _ADD_DELIVERY: Final = insertion(delivery_table)
+
+_COUNT_WAITING: Final = addition(outbound_queue_table, "waiting")
 
 
 def _attempted(**changes: ColumnElement[Any]) -> UpdateBase:
@@ -410,4 +488,7 @@ def _waits(subject: Subject) -> ColumnElement[bool] | None:
     return None if subject.seq is None else exists().where(d.message_seq == subject.seq, d.state == WAITING)
 
 
-LIFECYCLES: Final = (Lifecycle(delivery_table, Key.MESSAGE, delivery_table.c.message_seq, in_use=_waits),)
+LIFECYCLES: Final = (
+    Lifecycle(delivery_table, Key.MESSAGE, delivery_table.c.message_seq, in_use=_waits),
+    Lifecycle(outbound_queue_table),
+)

@@ -43,7 +43,7 @@ def test_partial_indexes_are_partial(database_url: str, engine: Engine) -> None:
     )
     with engine.connect() as connection:
         found = {row[0]: row[1] for row in connection.execute(text(query))}
-    for name in ("ix_delivery_waiting", "ix_delivery_expires", "ix_delivery_failed", "ix_delivery_first"):
+    for name in ("ix_delivery_waiting", "ix_delivery_expires", "ix_delivery_failed", "ix_delivery_flash"):
         assert " WHERE " in found[name]
 
 

@@ -154,6 +154,15 @@ def _create_messages() -> None:
         sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_message_parent_seq"),
         sa.PrimaryKeyConstraint("parent", "kind", "seq", name="pk_message_parent"),
     )
+    op.create_index("ix_message_parent_seq", "message_parent", ["seq"])
+    op.create_table(
+        "thread_size",
+        sa.Column("thread_id", sa.LargeBinary, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("replies", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("thread_id", "author", name="pk_thread_size"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "message_body",
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
@@ -255,16 +264,34 @@ def _create_deliveries() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
     )
     where = sa.text("state = 1")
-    op.create_index("ix_delivery_expires", "delivery", ["expires_time"], sqlite_where=where, postgresql_where=where)
+    op.create_index(
+        "ix_delivery_expires", "delivery", ["recipient", "expires_time"], sqlite_where=where, postgresql_where=where
+    )
     where = sa.text("state > 2")
     op.create_index("ix_delivery_failed", "delivery", ["id"], sqlite_where=where, postgresql_where=where)
-    where = sa.text("state = 1 AND urgency > 5")
-    op.create_index("ix_delivery_first", "delivery", ["recipient", "id"], sqlite_where=where, postgresql_where=where)
+    where = sa.text("state = 1 AND urgency > 4")
+    op.create_index(
+        "ix_delivery_flash",
+        "delivery",
+        ["recipient", "urgency", "next_attempt_time", "id"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
     op.create_index("ix_delivery_message_seq", "delivery", ["message_seq"])
     op.create_index("ix_delivery_recipient_delivery_kind_id", "delivery", ["recipient", "delivery_kind", "id"])
     where = sa.text("state = 1")
     op.create_index(
-        "ix_delivery_waiting", "delivery", ["recipient", "urgent", "id"], sqlite_where=where, postgresql_where=where
+        "ix_delivery_waiting",
+        "delivery",
+        ["recipient", "urgent", "next_attempt_time", "id"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
+    op.create_table(
+        "outbound_queue",
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("waiting", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("recipient", name="pk_outbound_queue"),
     )
 
 
@@ -385,6 +412,7 @@ def _create_access() -> None:
         sa.PrimaryKeyConstraint("officer", "seq", name="pk_reader"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_reader_seq", "reader", ["seq"])
 
 
 def _create_approvals() -> None:
@@ -446,6 +474,7 @@ def _create_attachments() -> None:
     op.create_index(
         "ix_attachment_open", "attachment", ["pending_since_time"], sqlite_where=where, postgresql_where=where
     )
+    op.create_index("ix_attachment_source", "attachment", ["source"])
     op.create_table(
         "attachment_proof",
         sa.Column("digest", sa.LargeBinary, nullable=False),
@@ -587,6 +616,7 @@ def _create_retention() -> None:
     where = sa.text("state < 3")
     op.create_index("ix_erasure_due", "erasure", ["asked_time"], sqlite_where=where, postgresql_where=where)
     op.create_index("ix_erasure_request", "erasure", ["request"])
+    op.create_index("ix_erasure_requester", "erasure", ["requester"])
     where = sa.text("tell_time IS NOT NULL")
     op.create_index("ix_erasure_tell", "erasure", ["tell_time"], sqlite_where=where, postgresql_where=where)
     op.create_table(
