@@ -8,6 +8,7 @@ import pytest
 
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 from tests.unit.paiza_node.office import Office
+from tests.unit.paiza_node.plans import Plans
 
 _numbers = itertools.count(1)
 
@@ -37,3 +38,19 @@ def office(tmp_path: Path) -> Iterator[Office]:
     """The node of a minted member without officers."""
     with Office(f"sqlite:///{tmp_path / 'office.db'}") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def plans_in_transactions() -> Iterator[Plans]:
+    """The plans of all statements that the tests of this process run in write transactions."""
+    found = Plans()
+    with found.followed():
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _rows_found_by_key(plans_in_transactions: Plans) -> Iterator[None]:
+    """Fail the test that first runs a statement in a write transaction that reads through a table."""
+    yield
+    refused, plans_in_transactions.refused = plans_in_transactions.refused, []
+    assert not refused, "\n\n".join(refused)
