@@ -148,6 +148,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The message id was used before for another content."), N_("Send the draft again; it gets a new id.")
         ),
         "database_locked": Remedy(N_("Another process uses the node's database."), _ASK_OPERATOR),
+        "database_slow": Remedy(
+            N_("The node's database does not answer in time."),
+            N_("Try again later: what was stored is recognised, and nothing is stored twice."),
+        ),
         "database_unavailable": Remedy(N_("The node's database cannot be read or written now."), _ASK_OPERATOR),
         "delivery_dropped": Remedy(
             N_("An operator of the sending node dropped the delivery."),

@@ -82,6 +82,9 @@ admin_socket = {admin_socket}
 # What one caller may use of this node; see "Limits" in node/README.md. It stands at the end: a table ends the settings.
 # [limits]
 
+# Seconds after which callers are answered that the database is slow; the commit itself goes on.
+# commit_seconds = 10
+
 # Connections of officers and peers together; each needs a descriptor.
 # connections = 2048
 

@@ -47,6 +47,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "clock_skew": "The release time is further in the future than clocks may differ; the operators of both nodes must compare their clocks.",
     "conflict": "The same message id was used before for other content; the author must send it under a new id.",
     "database_locked": "Another process writes to this database; stop it, or use another data folder.",
+    "database_slow": "The node's database does not answer in time; try again later: what was stored is recognised, and nothing is stored twice.",
     "database_unavailable": "The node's database cannot be read or written now; try again later, or have the operator check it.",
     "delivery_dropped": "An operator of the sending node dropped the delivery; ask that operator why.",
     "delivery_expired": "The message could not be delivered within its lifetime; the author should send it again if it still matters.",

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
@@ -46,9 +47,11 @@ def tasks(
 ) -> list[Coroutine[Any, Any, None]]:
     """Return the tasks that set the gauges as long as the node runs."""
     counted = {"uploaded": 0, "downloaded": 0}
+    metrics.COMMIT_AGE.set_function(lambda: core.ledger.commit_age)
     return [
         _metrics(partial(_note_status, core, operate)),
         _metrics(partial(_note_register, core, identity, officers)),
+        _metrics(partial(_note_replication, core.store)),
         _metrics(partial(_note_publishers, core.register_cache, reader)),
         _metrics(partial(_count_attachments, services.upload, services.downloads, counted)),
     ]
@@ -101,6 +104,23 @@ async def _note_register(core: Core, identity: TlsIdentity, officers: OfficerDir
     waiting = await asyncio.to_thread(_waiting_proposals, core.store)
     metrics.PROPOSALS.set(len(waiting))
     metrics.OLDEST_PROPOSAL.set(max([0.0, *((now - since).total_seconds() for since in waiting)]))
+
+
+async def _note_replication(store: Store) -> None:
+    """Set the gauges of the database's standbys; a SQLite database has none."""
+    found = await asyncio.to_thread(store.replication)
+    if found is None:
+        return
+    following = Counter(each.synchronous for each in found.standbys if each.state == "streaming")
+    metrics.set_labelled(
+        metrics.DATABASE_STANDBYS, {(kind,): float(count) for kind, count in following.items() if kind is not None}
+    )
+    lacks: dict[tuple[str, ...], float] = {
+        (each.name,): float(each.lacks) for each in found.standbys if each.lacks is not None
+    }
+    metrics.set_labelled(metrics.DATABASE_STANDBY_LACKS, lacks)
+    missing = bool(found.named) and not any(each.confirms for each in found.standbys)
+    metrics.SYNCHRONOUS_MISSING.set(math.nan if found.is_hidden else missing)
 
 
 async def _note_publishers(register_cache: RegisterCache, reader: RegisterReader) -> None:

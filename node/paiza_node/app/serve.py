@@ -13,6 +13,7 @@ import structlog
 
 from paiza.enrolment.v1 import enrolment_pb2
 from paiza_node.app import gauges
+from paiza_node.app.database_health import DatabaseHealth
 from paiza_node.app.services import Dependencies, Services
 from paiza_node.app.wiring import build_services
 from paiza_node.core.access.denials import Denials
@@ -234,6 +235,7 @@ async def serve(
             authenticator.task.run(),
             connections.run(),
             _judging_clocks(services.peers).run(),
+            DatabaseHealth(ledger, store, health).task.run(),
             *gauges.tasks(core, services, operate, reader, identity, officers),
         ]
         await _until_stopped([*running, asyncio.wrap_future(ledger.stopped)], reload)

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -80,7 +81,16 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
     try:
         signer = LogSigner(node_keys.log, own.log_keys)
-        ledger = await asyncio.to_thread(Ledger, store, signer, checkpoint_file, lambda: register_cache.version)
+        ledger = await asyncio.to_thread(
+            partial(
+                Ledger,
+                store,
+                signer,
+                checkpoint_file,
+                lambda: register_cache.version,
+                commit_seconds=config.limits.commit_seconds,
+            )
+        )
         try:
             await serve(config, read_config, reader, register_cache, node_keys, store, ledger, signer, _now, places)
         finally:

@@ -18,6 +18,7 @@ def _limit(default: int, least: int, most: int) -> Any:
 class Limits:
     """The limits of one node; `bounds` says what each may be set to.
 
+    A commit that takes longer than `commit_seconds` is a slow database: its callers are answered that it is.
     Calls are those under way at once, of one caller; an officer's watches are counted apart from their other calls.
     A day is one of UTC. Messages of an officer are those they release; of a peer, those it delivers and we store.
     Log entries are those of our own log that the caller's calls cause. No limit of a day refuses a stop, a report of
@@ -25,6 +26,7 @@ class Limits:
     """
 
     connections: int = _limit(2_048, 64, 65_536)
+    commit_seconds: int = _limit(10, 1, 600)
     calls_per_officer: int = _limit(16, 8, 256)
     watches_per_officer: int = _limit(8, 1, 64)
     calls_per_peer: int = _limit(16, 8, 256)

@@ -33,6 +33,10 @@ class Health:
         """Set the status to serving."""
         self._change(_Response.SERVING)
 
+    async def pause(self) -> None:
+        """Set the status to not serving until `serve` is called again; watches go on."""
+        self._change(_Response.NOT_SERVING)
+
     async def stop(self) -> None:
         """Set the status to not serving, so that callers go elsewhere or wait; end all watches."""
         self._stopped = True
@@ -63,6 +67,6 @@ class Health:
             await changed.wait()
 
     def _change(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
-        self._status = status
+        self._status = _Response.NOT_SERVING if self._stopped else status
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

@@ -20,6 +20,20 @@ REQUEST_BYTES: Final = Gauge(
 UNSENT_BYTES: Final = Gauge(
     "paiza_unread_answer_bytes", "Bytes of large answers that callers have not read yet; at most 16 MiB of one caller."
 )
+COMMIT_AGE: Final = Gauge(
+    "paiza_commit_running_seconds", "For how long the running commit has waited for the database; 0 if none runs."
+)
+STANDBY: Final = Gauge("paiza_standby", "1 while this process waits for the one that is the writer of the database.")
+DATABASE_STANDBYS: Final = Gauge(
+    "paiza_database_standbys", "Standbys of the database that follow it, by sync, quorum, potential or async.", ["sync"]
+)
+DATABASE_STANDBY_LACKS: Final = Gauge(
+    "paiza_database_standby_lacks_bytes", "Bytes of the database's log that a standby has not on its disk.", ["standby"]
+)
+SYNCHRONOUS_MISSING: Final = Gauge(
+    "paiza_database_synchronous_standby_missing",
+    "1 if the database names synchronous standbys and none of them follows it; NaN if the node's role may not see it.",
+)
 LOG_SIZE: Final = Gauge("paiza_log_entries", "Entries of the own log.")
 WITNESSED_SIZE: Final = Gauge("paiza_witnessed_entries", "Entries of the own log that a quorum has cosigned.")
 UNWITNESSED_SECONDS: Final = Gauge(

@@ -15,16 +15,23 @@ What a crash leaves:
 
 Where the database is lost during a COMMIT and cannot be asked, the callers get "try again"; the next commit finds out
 by the batch's id whether it took place, and if so takes it over before anything else.
+
+Where the database does not answer in time (a slow disk, a synchronous standby that is away), a thread of its own
+answers the callers: those of the running commit, whose work may still take place and is then found by a repeat, and
+those that wait, whose work is dropped. The COMMIT itself is never cancelled: PostgreSQL would report success although
+no standby has it. New work is refused until the commit ends.
 """
 
 import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Generic, Protocol, TypeVar
+from time import monotonic
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -44,6 +51,10 @@ from paiza_wire.tlog import merkle, tiles
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 
 BATCH_ID_BYTES: Final = 16
+COMMIT_SECONDS: Final = 10.0  # after which the callers of a commit are answered; an ordinary one takes milliseconds
+WATCH_SECONDS: Final = 0.25  # between two looks at the running commit
+SLOW: Final = "database_slow"
+SLOW_RETRY_SECONDS: Final = 5.0  # for callers that were refused
 
 T = TypeVar("T")
 log = structlog.get_logger("paiza.log")
@@ -168,6 +179,14 @@ class _Uncertain:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The group that is being committed, and since when (`monotonic`)."""
+
+    group: list[Waiting]
+    began: float
+
+
 class Ledger:
     """The log of one node and the only way to change its state. One per store; its thread is the only writer."""
 
@@ -178,8 +197,12 @@ class Ledger:
         file: CheckpointFile,
         register_version: Callable[[], bytes],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
-        """Open over the store: compare its head with the last signed checkpoint, sign it anew, start the thread."""
+        """Open over the store: compare its head with the last signed checkpoint, sign it anew, start the threads.
+
+        ``commit_seconds``: after so long the callers of a commit are answered that the database is slow.
+        """
         self._store = store
         self._signer = signer
         self._file = file
@@ -198,7 +221,13 @@ class Ledger:
         self.changes = ChangeFeed()
         self.stopped: Future[None] = Future()
         """Fails with NodeStopped when this process must not write any more."""
+        self._commit_seconds = commit_seconds
+        self._running: _Running | None = None
+        self._slow = False
+        self._closed = threading.Event()
+        self._watch = threading.Thread(target=self._watch_commits, name="ledger-watch", daemon=True)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._watch.start()
         self._thread.start()
 
     @property
@@ -211,11 +240,23 @@ class Ledger:
         """Return the last checkpoint that is on disk."""
         return self._checkpoint
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the running commit takes longer than callers wait: no work is accepted meanwhile."""
+        return self._slow
+
+    @property
+    def commit_age(self) -> float:
+        """For how many seconds the running commit has been under way; 0 if none is."""
+        running = self._running
+        return 0.0 if running is None else monotonic() - running.began
+
     async def commit(self, work: Work[T], *, first: bool = False, items: int = 1) -> Committed[T]:
         """Run work when its caller's turn comes. Exceptions of work or commit are raised; then nothing happened.
 
         ``first``: ahead of what is not urgent. ``items``: messages, or what else the work is measured by; the caller is
-        charged for them. Unavailable("busy") if too much waits already.
+        charged for them. Unavailable("busy") if too much waits already. Unavailable("database_slow") if the database
+        does not answer in time: the work may still take place, as if the caller had hung up.
         """
         return await asyncio.wrap_future(self._enqueue(work, first=first, items=items))
 
@@ -258,13 +299,40 @@ class Ledger:
         """Finish the waiting work, then end the thread."""
         self._waiting.close()
         self._thread.join()
+        self._closed.set()
+        self._watch.join()
 
     def _enqueue(self, work: Work[T], *, first: bool, items: int) -> "Future[Committed[T]]":
+        if self._slow:
+            raise _too_slow(self.commit_age)
         return self._waiting.add(work, first=first, items=max(1, items))
 
     def _run(self) -> None:
         while group := self._waiting.gather():
+            self._running = _Running(group, monotonic())
             self._settle(group)
+            self._end_commit()
+
+    def _end_commit(self) -> None:
+        age, self._running = self.commit_age, None
+        if self._slow:
+            self._slow = False
+            log.warning("database_answers", seconds=round(age, 1))
+
+    def _watch_commits(self) -> None:
+        """Answer the callers of a commit that takes too long, and of all that waits behind it."""
+        while not self._closed.wait(WATCH_SECONDS):
+            running = self._running
+            if running is None or (age := monotonic() - running.began) < self._commit_seconds:
+                continue
+            if not self._slow:
+                self._slow = True
+                log.error(SLOW, seconds=round(age, 1), detail="the database has not answered to a commit")
+            if self._running is not running:  # it ended while this thread looked
+                self._slow = False
+                continue
+            for item in (*running.group, *self._waiting.drain()):
+                _answer(item.future, _too_slow(age))
 
     def _settle(self, group: list[Waiting]) -> None:
         try:
@@ -275,8 +343,7 @@ class Ledger:
             if isinstance(error, NodeStopped) and not self.stopped.done():
                 self.stopped.set_exception(error)
             for item in group:
-                if not item.future.done():
-                    item.future.set_exception(error)
+                _answer(item.future, error)
 
     def _commit_group(self, group: list[Waiting]) -> None:
         batch = secrets.token_bytes(BATCH_ID_BYTES)
@@ -305,7 +372,8 @@ class Ledger:
         except Unavailable as error:
             # The COMMIT may have taken place although its answer was lost: the batch id shows it. It is never repeated.
             self._uncertain = attempt or self._uncertain
-            self._look_up(error)
+            if error.reason != SLOW:  # committed here, and not known to be at a standby: only the next commit shows it
+                self._look_up(error)
             if self._head.batch != batch:
                 raise
         else:
@@ -316,8 +384,7 @@ class Ledger:
         changes, self._unpublished = self._unpublished, []
         self.changes.publish(changes)
         for item in group:
-            if not item.future.done():
-                item.future.set_result(Committed(item.outcome, self._checkpoint))
+            _answer(item.future, Committed(item.outcome, self._checkpoint))
 
     def _look_up(self, error: Unavailable) -> None:
         """Query the result of the last batch. If the database cannot be queried, the next commit does so first."""
@@ -410,7 +477,20 @@ def _do(item: Waiting, tx: LogTransaction) -> None:
         if not isinstance(error, PaizaError):
             log.exception("work_failed")
         tx.rollback_to(mark)
-        item.future.set_exception(error)
+        _answer(item.future, error)
+
+
+def _answer(future: "Future[Committed[Any]]", answer: Committed[Any] | BaseException) -> None:
+    """Answer a caller, unless an answer was given: by the work itself, or because the commit takes too long."""
+    with suppress(InvalidStateError):
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+
+def _too_slow(age: float) -> Unavailable:
+    return Unavailable(SLOW, f"the database has not answered for {age:.0f} s", SLOW_RETRY_SECONDS)
 
 
 def _moved(expected: Head, found: Head) -> NodeStopped:

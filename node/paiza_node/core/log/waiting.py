@@ -5,6 +5,7 @@ work, such as messages, and the next piece is of the caller that was served leas
 Urgent work comes first, up to a share of each group, so that a flood of it holds up the rest for no longer than that.
 """
 
+import sys
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -70,6 +71,14 @@ class WaitingWork:
                     return group
                 _fill(group, self._first, FIRST_GROUP, FIRST_GROUP_ITEMS)
                 _fill(group, self._rest, MAX_GROUP - len(group), MAX_GROUP_ITEMS)
+        return group
+
+    def drain(self) -> list[Waiting]:
+        """Return all that waits, to be refused: nothing of it was begun."""
+        group: list[Waiting] = []
+        with self._changed:
+            _fill(group, self._first, MAX_WAITING, sys.maxsize)
+            _fill(group, self._rest, MAX_WAITING, sys.maxsize)
         return group
 
 

@@ -77,8 +77,9 @@ class PeerBlocks:
             self._put({**before, member: PeerBlock(member, actor, datetime.now(UTC), text, -1)})
             try:
                 block = (await ledger.commit(work)).result
-            except Exception:
-                self._put(before)
+            except Exception as error:
+                if not (isinstance(error, Unavailable) and error.reason == "database_slow"):  # it may yet be stored
+                    self._put(before)
                 raise
             self._put({**before, member: block})
         log.warning("peer_blocked", peer=member, actor=actor)

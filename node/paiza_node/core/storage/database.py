@@ -19,9 +19,11 @@ from paiza_node.core.storage.engine import (
     purge,
     reader_engine,
     take_advisory_lock,
+    warnings_of,
     writer_engine,
 )
 from paiza_node.core.storage.migrate import migrate
+from paiza_node.core.storage.replication import Replication, commit_waits_for, replication
 from paiza_wire.errors import Unavailable
 
 
@@ -72,18 +74,24 @@ class Store:
     def transaction(self) -> Iterator[WriteConnection]:
         """Run the block in one transaction and commit it; Unavailable("database_unavailable") on failure.
 
-        After a failure the result of the commit is unknown: compare `Head.batch`.
+        After a failure the result of the commit is unknown: compare `Head.batch`. Unavailable("database_slow"): it is
+        committed, but a synchronous standby may lack it until a later commit succeeds.
         """
         connection = self._connected()
         try:
             with connection.begin():
+                warnings = warnings_of(connection)
                 yield WriteConnection(connection)
+                warnings.clear()
         except DBAPIError as error:
             # The connection is not reused after a failed commit: the next transaction opens a new one, with a new lock.
             self._drop_writer()
             if isinstance(error, OperationalError) or error.connection_invalidated:
                 raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
             raise
+        if warnings:
+            # Somebody cancelled the wait for the synchronous standby: it is committed here, and perhaps not there.
+            raise Unavailable("database_slow", f"the database warned: {warnings[0]}")
 
     def _drop_writer(self) -> None:
         if self._writer is not None:
@@ -113,6 +121,19 @@ class Store:
             raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
         except PoolTimeout as error:
             raise Unavailable("busy", "too many questions to the database at once", 1.0) from error
+
+    def replication(self) -> Replication | None:
+        """Return the replication of a PostgreSQL database; None for SQLite. Unavailable on failure."""
+        with _reads(self._readers) as reads:
+            return replication(reads) if reads.database == "postgresql" else None
+
+    def commit_waits_for(self) -> str:
+        """Return what the running commit waits for: "synchronous_standby", or empty if the database does not say it."""
+        try:
+            with _reads(self._readers) as reads:
+                return commit_waits_for(reads)
+        except Unavailable:
+            return ""
 
     def describe(self) -> str:
         """Return the name of the database and its version."""

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
@@ -13,21 +14,43 @@ from sqlalchemy.pool import QueuePool
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_wire.errors import Unavailable
 
+# libpq's form, which the parser of URLs does not know (PostgreSQL's manual, "Specifying Multiple Hosts").
+_SEVERAL_HOSTS: Final = re.compile(
+    r"(?P<scheme>postgres(?:ql)?(?:\+psycopg)?://)(?P<user>[^@/?]*@)?(?P<hosts>[^/?]*,[^/?]*)(?P<rest>[/?].*)?"
+)
+_HOST: Final = re.compile(r"(?:\[(?P<bracketed>[^\]]*)\]|(?P<name>[^:]*))(?::(?P<port>\d*))?")
+
 READ_CONNECTIONS: Final = 6  # reads are short, the machine has few cores, and one caller occupies two (`app.serve`)
 SQLITE_CACHE_KIB: Final = 16 * 1024  # page cache of the writer; the memory target under load is 250 MB
 SQLITE_READ_CACHE_KIB: Final = 4 * 1024  # page cache of each reader
 SQLITE_WAL_PAGES: Final = 4000  # checkpoint the WAL at about 16 MiB
 BUSY_SECONDS: Final = 30  # a reader of another process (status, verify) may hold the file for a moment
 PURGE_WAIT_MILLISECONDS: Final = 500  # wait for readers to end before the write-ahead log is truncated
+_WARNINGS: Final = "paiza warnings"  # place of a connection's warnings in its `info`
 ADVISORY_LOCK: Final = 0x7061697A61  # "paiza": one writer per PostgreSQL database
 
 
 def parse_url(text: str) -> URL:
-    """Parse a database URL; PostgreSQL means psycopg 3."""
-    url = make_url(text)
+    """Parse a database URL; PostgreSQL means psycopg 3. Several hosts are written as in libpq: h1:5432,h2:5432."""
+    several = _SEVERAL_HOSTS.fullmatch(text)
+    if several is not None:
+        url = make_url(several["scheme"] + (several["user"] or "") + (several["rest"] or ""))
+        hosts = [_HOST.fullmatch(each) for each in several["hosts"].split(",")]
+        names = ",".join((each["bracketed"] or each["name"] or "") if each else "" for each in hosts)
+        ports = ",".join((each["port"] or "") if each else "" for each in hosts)
+        url = url.update_query_dict({"host": names, **({"port": ports} if ports.strip(",") else {})})
+    else:
+        url = make_url(text)
     if url.drivername in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     return url
+
+
+def hosts_of(text: str) -> list[str]:
+    """Return the hosts of a PostgreSQL database's URL; one of a socket's folder is its path."""
+    url = parse_url(text)
+    named = url.query.get("host") or url.host or ""
+    return (named if isinstance(named, str) else ",".join(named)).split(",")
 
 
 def writer_engine(url: URL) -> Engine:
@@ -92,12 +115,25 @@ def _prepare_sqlite(engine: Engine, cache_kib: int, *, read_only: bool) -> None:
 
 def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
+    def configure(connection: Any, record: Any) -> None:
+        warnings = record.info[_WARNINGS] = []
+
+        def note(diagnostic: Any) -> None:
+            if diagnostic.severity_nonlocalized == "WARNING":
+                warnings.append(diagnostic.message_primary)
+
+        connection.add_notice_handler(note)
         # A commit is answered only when it is on disk (and, with a synchronous standby, on its disk too).
         connection.autocommit = True
         connection.execute("SET synchronous_commit = on")
         connection.execute("SET idle_in_transaction_session_timeout = '60s'")
         connection.autocommit = False
+
+
+def warnings_of(connection: Connection) -> list[str]:
+    """Return the warnings that the database gave over this connection; the caller clears them."""
+    found: list[str] = connection.info.setdefault(_WARNINGS, [])
+    return found
 
 
 def purge(connection: Connection, tables: Collection[Table]) -> None:

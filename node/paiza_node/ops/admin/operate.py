@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -104,6 +104,9 @@ class Operate:
             response.witnessed_time.FromDatetime(witnessed.time)
         if since is not None:
             response.unwitnessed_since_time.FromDatetime(since)
+        if self._ledger.is_slow:
+            response.commit_age.FromTimedelta(timedelta(seconds=self._ledger.commit_age))
+            response.commit_waits_for = await asyncio.to_thread(self._store.commit_waits_for)
         sessions, blocks, clocks = self._peers.sessions, self._blocks.all, self._peers.clocks()
         response.clock_sources = len(clocks.ahead)
         if clocks.own is not None:

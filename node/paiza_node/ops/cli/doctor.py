@@ -28,8 +28,9 @@ from paiza_node.ops.doctor.register import (
     check_publishers,
     check_register,
 )
+from paiza_node.ops.doctor.replication import check_replication
 from paiza_node.ops.keys import load_keys, node_certificate_file
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, span_text
 from paiza_node.ops.offline import last_register
 from paiza_node.ops.terminal import print_json
 from paiza_register import Register
@@ -95,6 +96,7 @@ def _stored(config: Config, register: Register, now: datetime) -> Iterator[Check
     yield from _guarded(N_("officers"), lambda: check_officers(config, register, now))
     yield from _guarded(N_("proposals"), lambda: check_proposals(config, now))
     yield from _guarded(N_("database"), lambda: machine.check_database_settings(config))
+    yield from _guarded(N_("replication"), lambda: check_replication(config))
     yield from _guarded(N_("disk"), lambda: machine.check_disk(config, now))
     yield from _guarded(N_("log"), lambda: machine.check_log(config, register))
     yield from _guarded(N_("witnesses"), lambda: machine.check_witnesses(config, register, now))
@@ -115,6 +117,15 @@ def _status(config: Config) -> admin_pb2.GetStatusResponse | None:
 def _running(config: Config, status: admin_pb2.GetStatusResponse | None) -> Iterator[Check]:
     if status is None:
         yield warn(N_("node"), N_("It does not run."), N_("Start it: paiza-node run --config {path}"), path=config.path)
+    elif status.standby:
+        yield ok(N_("node"), N_("Version {version} waits as standby: another process serves."), version=status.version)
+    elif status.HasField("commit_age"):
+        yield fail(
+            N_("node"),
+            N_("The database has not answered to a commit for {age}; nothing is accepted."),
+            N_("Look at the database's disk, and at its synchronous standby. The node continues by itself."),
+            age=span_text(status.commit_age.ToTimedelta()),
+        )
     else:
         yield ok(N_("node"), N_("Version {version} runs."), version=status.version)
 

@@ -41,6 +41,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
                 else _("does not run; read from its database"),
             ),
             (_("database"), status.database),
+            *([(_("commit"), commit_text(status))] if status.HasField("commit_age") else []),
             (_("log entries"), number_text(log_size(status.checkpoint))),
             (_("witnessed"), _witnessed(status)),
             *([(_("clock"), _clock(status))] if runs else []),
@@ -58,6 +59,14 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             *([(_("recovering from"), ", ".join(status.recovering_from))] if status.recovering_from else []),
         ]
     )
+
+
+def commit_text(status: admin_pb2.GetStatusResponse) -> str:
+    """Return for how long the database has not answered to a commit, and what that waits for."""
+    age = span_text(status.commit_age.ToTimedelta())
+    if status.commit_waits_for == "synchronous_standby":
+        return _("has waited for {age} for a synchronous standby of the database; nothing is accepted").format(age=age)
+    return _("has waited for {age} for the database; nothing is accepted").format(age=age)
 
 
 def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
@@ -127,6 +136,10 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "runs": runs,
         "started_time": iso(time_of(status.started_time)),
         "database": status.database,
+        "commit_age_seconds": status.commit_age.ToTimedelta().total_seconds()
+        if status.HasField("commit_age")
+        else None,
+        "commit_waits_for": status.commit_waits_for,
         "log_entries": log_size(status.checkpoint),
         "checkpoint": status.checkpoint.decode(),
         "witnessed_size": status.witnessed_size,

@@ -165,15 +165,6 @@ def check_database_settings(config: Config) -> Iterator[Check]:
                 N_("Set {setting} = on in postgresql.conf and restart PostgreSQL."),
                 setting=setting,
             )
-    if not facts.settings.get("synchronous_standby_names"):
-        yield warn(
-            name,
-            N_("No synchronous standby is named: a failover may lose what was acknowledged to other members."),
-            N_(
-                "Set synchronous_standby_names (node/README.md, PostgreSQL), or accept that a single "
-                "machine holds all data."
-            ),
-        )
 
 
 def check_disk(config: Config, now: datetime) -> Iterator[Check]:

@@ -6,16 +6,21 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.engine import parse_url, reader_engine
 from paiza_node.core.storage.migrate import NEWEST, revision
+from paiza_node.core.storage.replication import Replication, replication
 from paiza_wire.errors import Unavailable
 
-PG_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")
+PG_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """Kind and version, revision of the schema and whether it is the newest, size in bytes, durability settings."""
+    """Kind and version, revision of the schema and whether it is the newest, size in bytes, durability settings.
+
+    ``replication`` is that of PostgreSQL.
+    """
 
     kind: str
     version: str
@@ -23,6 +28,7 @@ class DatabaseFacts:
     newest: bool
     size: int
     settings: dict[str, str]
+    replication: Replication | None
 
 
 def is_empty(url: str) -> bool:
@@ -46,11 +52,12 @@ def database_facts(url: str) -> DatabaseFacts:
             kind = connection.dialect.name
             version = ".".join(str(part) for part in (connection.dialect.server_version_info or ()))
             size, settings = _sqlite(connection) if kind == "sqlite" else _postgresql(connection)
+            standbys = None if kind == "sqlite" else replication(ReadConnection(connection))
     except DBAPIError as error:
         raise Unavailable("database_unavailable", f"the database failed: {error.orig}") from error
     finally:
         engine.dispose()
-    return DatabaseFacts(kind, version, found, found == NEWEST, size, settings)
+    return DatabaseFacts(kind, version, found, found == NEWEST, size, settings, standbys)
 
 
 def _sqlite(connection: Connection) -> tuple[int, dict[str, str]]:

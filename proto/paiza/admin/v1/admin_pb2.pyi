@@ -65,6 +65,9 @@ class GetStatusResponse(_message.Message):
     OFFICERS_FIELD_NUMBER: _builtins.int
     PROPOSALS_WAITING_FIELD_NUMBER: _builtins.int
     PROPOSALS_FOR_OWN_FIELD_NUMBER: _builtins.int
+    COMMIT_AGE_FIELD_NUMBER: _builtins.int
+    COMMIT_WAITS_FOR_FIELD_NUMBER: _builtins.int
+    STANDBY_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     version: _builtins.str
@@ -87,6 +90,12 @@ class GetStatusResponse(_message.Message):
     """Proposals to change the register that wait for signatures."""
     proposals_for_own: _builtins.int
     """Those of them that may be signed by a key of the own member."""
+    commit_waits_for: _builtins.str
+    """What the commit waits for: "synchronous_standby"; empty when it does not wait, or the database does not say it."""
+    standby: _builtins.bool
+    """This process waits for the one that is the writer of the database; all but member, version, start and database
+    is then unset.
+    """
     @_builtins.property
     def started_time(self) -> _timestamp_pb2.Timestamp:
         """When the process began to serve."""
@@ -119,6 +128,10 @@ class GetStatusResponse(_message.Message):
     def officers(self) -> Global___OfficerCounts:
         """The officers of the own member."""
 
+    @_builtins.property
+    def commit_age(self) -> _duration_pb2.Duration:
+        """For how long the database has not answered to a commit; unset unless that is longer than callers wait for it."""
+
     def __init__(
         self,
         *,
@@ -141,10 +154,13 @@ class GetStatusResponse(_message.Message):
         officers: Global___OfficerCounts | None = ...,
         proposals_waiting: _builtins.int = ...,
         proposals_for_own: _builtins.int = ...,
+        commit_age: _duration_pb2.Duration | None = ...,
+        commit_waits_for: _builtins.str = ...,
+        standby: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "officers", b"officers", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "commit_age", b"commit_age", "officers", b"officers", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "database", b"database", "member", b"member", "messages", b"messages", "officers", b"officers", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "commit_age", b"commit_age", "commit_waits_for", b"commit_waits_for", "database", b"database", "member", b"member", "messages", b"messages", "officers", b"officers", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "standby", b"standby", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

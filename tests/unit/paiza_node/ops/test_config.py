@@ -122,5 +122,6 @@ def test_sample_names_every_setting_and_loads(tmp_path: Path) -> None:
     assert load(path, {}).member == "kaz"
     names = [*(name for name in DEFAULTS if name != "limits"), *(limit.name for limit in fields(Limits))]
     assert [name for name in names if f"{name} = " not in text] == []
-    path.write_text(re.sub(r"^# (?=\[limits\]|connections = |\w+_per_\w+ = )", "", text, flags=re.MULTILINE))
+    commented = r"^# (?=\[limits\]|(connections|commit_seconds|\w+_per_\w+) = )"
+    path.write_text(re.sub(commented, "", text, flags=re.MULTILINE))
     assert load(path, {}).limits == Limits(), "the sample shows the defaults"
