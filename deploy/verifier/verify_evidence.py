@@ -401,7 +401,7 @@ class Register:
             return found
 
         top = targets("targets", keys, roles["targets"])
-        lists, seen, delegated = dict[str, dict](), set[str](), top["delegations"]
+        lists, seen, node_keys, delegated = dict[str, dict](), set[str](), list[dict](), top["delegations"]
         check_keys({**delegated["keys"], **keys})
         need(not set(keys) & set(delegated["keys"]), "the register: a key of two roles")
         order = [role["name"] for role in delegated["roles"]]
@@ -410,6 +410,7 @@ class Register:
             name, (member, _, kind) = role["name"], role["name"].partition(".")
             own = ["reference-*.json"] if kind == "reference" else [f"members/{member}/{n}" for n in OWN[bool(kind)]]
             need(role["paths"] == own and role["terminating"] is True, f"the register: role {name}")
+            node_keys += [{"member": member, "key": each} for each in role["keyids"] if kind == "node"]
             lists[name] = targets(name, delegated["keys"], role)
             of_kind(delegated["keys"], role["keyids"], "paiza-pair")
             need(not seen & set(role["keyids"]), f"the register: {name} shares its keys")
@@ -417,6 +418,7 @@ class Register:
         need(all(role_of(path) == "targets" for path in top["targets"]), "the register: someone speaks for all")
         documents = listed(files, top["targets"])
         federation = json.loads(documents["federation.json"])
+        need(all(each not in federation.get("former_node_keys", []) for each in node_keys), "a former key of a node")
         self.federation, members = str(federation["name"]), federation["members"]
         self.active = {name for name, each in members.items() if each["status"] == "active"}
         check_holders(federation, self.active, roles, delegated["roles"])

@@ -185,7 +185,8 @@ class Federation:
     key. A member describes itself, except for its logs and witnesses: the members together admit each of their keys.
     ``key_pins`` are all that ever were, by name and SHA-256 of the vkey, those of removed members included: nobody can
     abandon a log that showed two histories, and an old key in evidence can still be judged. ``life`` is that of a
-    timestamp, ``grace`` the use of a register after its expiry.
+    timestamp, ``grace`` the use of a register after its expiry. ``former_node_keys`` are the pairs, by member and key
+    id, that members' nodes signed revocations with before.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -201,6 +202,8 @@ class Federation:
         self.custodians = self._holders(fields, "custodians")
         self.publishers = self._holders(fields, "publishers")
         self.reference = self._holders(fields, "reference")
+        former = fields.each("former_node_keys", 0, None, _holder) if fields.has("former_node_keys") else ()
+        self.former_node_keys = frozenset(former)
         for member, status in self.members.items():
             if status == "active" and not (member in self.custodians and member in self.publishers):
                 raise fields.refuse("custodians or publishers", f"lack {member}, which is active")

@@ -150,8 +150,8 @@ class Register:
 
     ``untimely`` are the unusable members whose files are well formed, but whose roles have expired; ``faults`` holds
     for every other one, and for the role of the reference data, what is wrong at any time. ``revocations`` are those
-    that each member's file holds, a removed one's too, ``revocation_keys`` the ids of the keys that sign it, and
-    ``state`` is what later versions are compared with.
+    that each member's file holds, a removed one's too, ``revocation_keys`` the ids of the keys that sign it,
+    ``former_node_keys`` those that did before, by member, and ``state`` is what later versions are compared with.
     """
 
     version: bytes
@@ -181,6 +181,7 @@ class Register:
     state: State = field(default_factory=State, repr=False)
     revocations: Mapping[str, frozenset[bytes]] = field(default_factory=_nothing, repr=False)
     revocation_keys: Mapping[str, frozenset[str]] = field(default_factory=_nothing, repr=False)
+    former_node_keys: frozenset[tuple[str, str]] = frozenset()
     untimely: Mapping[str, Member] = field(default_factory=_nothing, repr=False)
 
     @property

@@ -13,7 +13,8 @@ def refuse_rollback(known: Register, new: Register) -> None:
     No role's version may fall or vanish. Pins of keys may only be added to: dropping a key must not hide a log that
     showed two histories, nor a witness that saw both. So may the revocations under one key: the key of a node must not
     bring back an officer who was shut out. Under a new key, which the custodians delegate to, they begin anew:
-    a thief of the former one may have filled the list with inventions.
+    a thief of the former one may have filled the list with inventions. The former one is named for ever, and never
+    delegated to again.
     """
     if new.federation != known.federation:
         raise Rejected("register_invalid", "the register is another federation's")
@@ -25,6 +26,12 @@ def refuse_rollback(known: Register, new: Register) -> None:
         raise Rejected("register_rolled_back", str(error)) from error
     if not known.key_pins <= new.key_pins:
         raise Rejected("register_rolled_back", "a key of a log or a witness is no longer pinned")
+    if not known.former_node_keys <= new.former_node_keys:
+        raise Rejected("register_rolled_back", "a former key of a node is no longer named")
+    for member, keys in known.revocation_keys.items():
+        gone = {(member, key) for key in keys - new.revocation_keys.get(member, keys)}
+        if not gone <= new.former_node_keys:
+            raise Rejected("register_rolled_back", f"the key that {member}'s node had is not named as a former one")
     for member, revoked in known.revocations.items():
         if known.revocation_keys.get(member) != new.revocation_keys.get(member):
             continue

@@ -195,6 +195,7 @@ def _verify(repository: Repository) -> Register:
     federation = Federation(_named(documents, FEDERATION))
     _check_holders(federation, repository.root, metadata.delegations)
     _check_roles(metadata.delegations, repository.snapshot.signed)
+    _check_node_keys(federation, metadata.delegations)
     reference, faults = dict[str, bytes](), dict[str, str]()
     with _fault_of(roles.REFERENCE, faults):
         reference = shared.read(repository, roles.REFERENCE, metadata.delegated[roles.REFERENCE])
@@ -255,7 +256,15 @@ def _verify(repository: Repository) -> Register:
                 for member in federation.members
             }
         ),
+        former_node_keys=federation.former_node_keys,
     )
+
+
+def _check_node_keys(federation: Federation, delegations: Mapping[str, DelegatedRole]) -> None:
+    """Refuse a delegation to a pair that a member's node signed with before: a thief of it would speak for it again."""
+    for member in federation.members:
+        if any((member, key) in federation.former_node_keys for key in delegations[roles.node_role_of(member)].keyids):
+            raise Rejected("register_invalid", f"the role of the node of {member} has a former key of it")
 
 
 def _verify_metadata(repository: Repository) -> _Metadata:

@@ -1,7 +1,7 @@
 """What a change makes of the register that it builds on, piece by piece."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ from paiza_wire.errors import Rejected
 
 CUSTODIANS: Final = "custodians"
 PUBLISHERS: Final = "publishers"
+FORMER_NODE_KEYS: Final = "former_node_keys"
 
 MAX_LEAP: Final = 1 << 10
 """Versions of a member's role that may be skipped, since one was signed in vain."""
@@ -79,12 +80,23 @@ class Successor:
         """Delegate a role to these keys, in place of its old ones."""
         own = {key.keyid: key for key in keys}
         if role in self.delegated:
+            self._note_former(role, own.keys())
             for keyid in self.delegated[role].keyids:
                 del self.delegations.keys[keyid]
             self.delegated[role].keyids = list(own)
         else:
             self.delegated[role] = DelegatedRole(role, list(own), 1, terminating=True, paths=roles.paths_of(role))
         self.delegations.keys.update(own)
+
+    def _note_former(self, role: str, keys: Collection[str]) -> None:
+        """Name the pair that a node gives up; ``Rejected("conflict")`` if it comes back to one that it gave up."""
+        member = roles.member_of(role)
+        if member is None or role != roles.node_role_of(member):
+            return
+        former = self.document.setdefault(FORMER_NODE_KEYS, [])
+        if any({"member": member, "key": key} in former for key in keys):
+            raise Rejected("conflict", f"the node of {member} had this pair before; make a new one for it")
+        former += [{"member": member, "key": key} for key in self.delegated[role].keyids if key not in keys]
 
     def adopt(self, applied: Application, role: str) -> None:
         """Put an applicant's signed metadata of one of its two roles, and their files, in the place of what is known.

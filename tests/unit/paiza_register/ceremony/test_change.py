@@ -150,6 +150,29 @@ def test_a_new_key_of_revocations_begins_them_anew(world: World, what: str) -> N
         refuse_rollback(again, replace(again, revocations=after.revocations))
 
 
+@pytest.mark.parametrize("what", [PUBLISHER, MEMBER_KEY])
+def test_a_node_gets_no_former_pair_again(world: World, what: str) -> None:
+    """Who has stolen it would speak for the member again: neither custodians nor readers let it come back."""
+    member, former = world.members["uzb"], world.members["uzb"].revocations
+    before = world.base.register
+    for pair in (new_pair(), new_pair()):
+        known = world.known("uzb")
+        member.revocations = pair
+        world.decide(world.change(what, applications=[member.apply(world.now, known)]), ("kaz", "tjk"))
+    register, theirs = world.base.register, SECOND.Register(dict(world.held.files), world.held.bootstrap_root)
+    assert register.former_node_keys >= {("uzb", former.public_key.keyid)}
+    assert len(register.former_node_keys) == 2
+    assert theirs.active == register.active_ids
+    known, member.revocations = world.known("uzb"), former
+    applied = member.apply(world.now, known)
+    with pytest.raises(Rejected, match="had this pair before"):
+        world.change(what, applications=[applied])
+    with pytest.raises(Rejected, match="no longer named"):
+        refuse_rollback(register, replace(register, former_node_keys=frozenset()))
+    with pytest.raises(Rejected, match="not named as a former one"):
+        refuse_rollback(before, replace(register, former_node_keys=frozenset()))
+
+
 def test_the_same_key_takes_no_revocation_back(world: World) -> None:
     """Neither by an application for another key of the member."""
     path = "members/uzb/revoked.json"
