@@ -55,7 +55,7 @@ class Identity:
         )
 
     @contextmanager
-    def http2(self, address: str) -> Iterator[ssl.SSLSocket]:
+    def http2(self, address: str, source: str = "") -> Iterator[ssl.SSLSocket]:
         """Connect to a node with TLS alone, showing this identity, for frames of HTTP/2 written by hand."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -67,7 +67,8 @@ class Identity:
                 file.flush()
                 context.load_cert_chain(file.name)
         host, _, port = address.rpartition(":")
-        with socket.create_connection((host, int(port)), 10) as plain, context.wrap_socket(plain) as secure:
+        plain = socket.create_connection((host, int(port)), 10, (source, 0))
+        with plain, context.wrap_socket(plain) as secure:
             yield secure
 
 

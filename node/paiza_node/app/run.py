@@ -4,15 +4,16 @@ import asyncio
 import ctypes
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import click
 import structlog
 
+from paiza_node.app.standard_error import captured
 from paiza_node.app.start import run as run_node
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops import log_level
@@ -42,18 +43,19 @@ def run(read_config: Callable[[], Config]) -> None:
     # Until the node serves, there is nothing to reload: without this the signal would end it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = read_config()
-    set_up_logs(config.log_level)
     share_memory()
     if config.sealed:
         ask_passphrase(config)  # now: a standby that takes over at night finds nobody at its terminal
-    try:
-        asyncio.run(run_node(config, read_config))
-    except (NodeStopped, PaizaError):
-        raise
-    except Exception:
-        # The operator gets one line; the log has the details.
-        structlog.get_logger("paiza.node").critical("ended", exc_info=True)
-        raise
+    with logs(config.log_level):
+        try:
+            asyncio.run(run_node(config, read_config))
+        except (NodeStopped, PaizaError) as error:
+            structlog.get_logger("paiza.node").critical("stopped", reason=error.reason, detail=str(error))
+            raise
+        except Exception:
+            # The operator gets one line; the log has the details.
+            structlog.get_logger("paiza.node").critical("ended", exc_info=True)
+            raise
 
 
 def share_memory() -> None:
@@ -62,14 +64,26 @@ def share_memory() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-def set_up_logs(level: str) -> None:
-    """Write structured logs to standard error: message ids and codes, never content.
+@contextmanager
+def logs(level: str) -> Iterator[None]:
+    """Log to standard error while the block runs: text on a terminal, elsewhere JSON and nothing but JSON."""
+    if sys.stderr.isatty():
+        set_up_logs(level, sys.stderr)
+        yield
+        return
+    with captured() as file:
+        set_up_logs(level, file)
+        yield
+
+
+def set_up_logs(level: str, file: TextIO) -> None:
+    """Write structured logs to this file: message ids and codes, never content.
 
     Tracebacks name places and never show variables, which may hold keys and plaintext.
     """
     renderers: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if sys.stderr.isatty()
+        if file.isatty()
         else [
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
@@ -84,6 +98,6 @@ def set_up_logs(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *renderers,
         ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file),
         cache_logger_on_first_use=True,
     )

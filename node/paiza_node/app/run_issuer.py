@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import structlog
 
-from paiza_node.app.run import set_up_logs
+from paiza_node.app.run import logs
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.cli.issuer.options import shared
 from paiza_node.ops.issuer.serve import serve
@@ -21,13 +21,14 @@ from paiza_wire.identity.token_uri import TokenUri
 def command(config_path: Path) -> None:
     """Serve."""
     settings = load_settings(config_path)
-    set_up_logs(settings.log_level)
     if settings.sealed and not all(isinstance(key, TokenUri) for key in (settings.node_ca, settings.officer_ca)):
         issuer_sealer(settings.passphrase_file).passphrase()  # while somebody is at the terminal
-    try:
-        asyncio.run(serve(settings))
-    except (NodeStopped, PaizaError):
-        raise
-    except Exception:
-        structlog.get_logger("paiza.issuer").critical("ended", exc_info=True)
-        raise
+    with logs(settings.log_level):
+        try:
+            asyncio.run(serve(settings))
+        except (NodeStopped, PaizaError) as error:
+            structlog.get_logger("paiza.issuer").critical("stopped", reason=error.reason, detail=str(error))
+            raise
+        except Exception:
+            structlog.get_logger("paiza.issuer").critical("ended", exc_info=True)
+            raise

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from paiza.enrolment.v1 import enrolment_pb2
-from paiza_node.app import gauges
+from paiza_node.app import gauges, standard_error
 from paiza_node.app.database_health import DatabaseHealth
 from paiza_node.app.services import Dependencies, Services
 from paiza_node.app.wiring import build_services
@@ -167,7 +167,7 @@ async def serve(
         services,
         officers,
     )
-    connections = Connections(_listeners(config, places))
+    connections = _connections(config, places)
     server, health = public_server(
         listen=config.listen,
         authenticator=authenticator,
@@ -252,6 +252,12 @@ async def serve(
         with suppress(OSError):  # a failed disk must not hide why the node stops
             config.admin_socket.unlink(missing_ok=True)
         executors.close()
+
+
+def _connections(config: Config, places: int) -> Connections:
+    connections = Connections(_listeners(config, places))
+    standard_error.REFUSED.addresses = connections.unknown_addresses
+    return connections
 
 
 def _listeners(config: Config, places: int) -> Iterator[Listener]:

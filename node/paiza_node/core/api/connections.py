@@ -35,7 +35,9 @@ PRESSED_SECONDS: Final = 3.0  # for a handshake and the first call over a satell
 PRESSED_SHARE: Final = 0.75  # of the places of a listener
 ARRIVED_SHARE: Final = 0.25  # of the places: after so many arrivals the next look is due
 PER_CALLER: Final = 32  # a program has one or two; an import with several processes has some more
-SAMPLE_SECONDS: Final = 0.5  # between two looks for the addresses of refused handshakes
+SAMPLE_SECONDS: Final = 0.05  # between two looks for the sake of an arrival, if connections are few
+SAMPLE_SHARE: Final = 0.05  # of the time, at most, for such looks
+LATELY_SECONDS: Final = 1.5  # for which the address of a connection that ended is still named
 MAX_NAMED: Final = 8  # addresses in one line of the log
 DESCRIPTORS: Final = Path("/proc/self/fd")
 _MAPPED: Final = "::ffff:"  # an IPv4 address at an IPv6 socket
@@ -73,7 +75,8 @@ class Connections:
         self._now = now
         self._since: dict[Peer, float] = {}
         self._callers: dict[Peer, str] = {}
-        self._sampled = 0.0
+        self._lately: dict[str, float] = {}
+        self._next_sample = 0.0
         self._arrived = 0
         self._enough = min((each.places for each in self._listeners.values()), default=0) * ARRIVED_SHARE
         self._due = Event()
@@ -90,13 +93,15 @@ class Connections:
         self._arrived += 1
         if self._arrived >= self._enough:
             self._due.set()
-        if self._now() - self._sampled >= SAMPLE_SECONDS:
+        if (began := self._now()) >= self._next_sample:
             self._seen(open_connections(self._listeners))
+            self._next_sample = began + max(SAMPLE_SECONDS, (self._now() - began) / SAMPLE_SHARE)
 
     def unknown_addresses(self) -> list[str]:
         """Return addresses from which unknown connections were open lately, those of the newest first."""
-        newest = sorted(((since, peer[0]) for peer, since in tuple(self._since.items())), reverse=True)
-        return list(dict.fromkeys(address for _, address in newest))[:MAX_NAMED]
+        since = self._now() - LATELY_SECONDS
+        newest = sorted(((at, address) for address, at in tuple(self._lately.items()) if at >= since), reverse=True)
+        return [address for _, address in newest][:MAX_NAMED]
 
     def look(self) -> None:
         """Look at all connections once, and give up those beyond the limits."""
@@ -138,9 +143,11 @@ class Connections:
 
     def _seen(self, found: list[Connection]) -> list[Connection]:
         """Note since when connections are unknown; return the unknown ones, the oldest first."""
-        self._sampled = now = self._now()
+        now = self._now()
         unknown = [each for each in found if each.peer not in self._callers]
         self._since = {each.peer: self._since.get(each.peer, now) for each in unknown}
+        lately = {address: at for address, at in tuple(self._lately.items()) if at >= now - LATELY_SECONDS}
+        self._lately = lately | {each.peer[0]: now for each in unknown}
         return sorted(unknown, key=lambda each: self._since.get(each.peer, now))
 
     def _beyond_of_callers(self, found: list[Connection]) -> list[Connection]:

@@ -80,6 +80,9 @@ CONNECTIONS_GIVEN_UP: Final = Counter(
     "Connections given up: too many unknown ones of an address, too few places, too many of a caller.",
     ["why"],
 )
+HANDSHAKES_REFUSED: Final = Counter(
+    "paiza_handshakes_refused_total", "TLS handshakes refused, by the TLS library's code for the cause.", ["cause"]
+)
 DESCRIPTORS: Final = Gauge("paiza_descriptors", "Descriptors in use.")
 DESCRIPTORS_LIMIT: Final = Gauge("paiza_descriptors_limit", "Descriptors that the process may use.")
 OFFICERS: Final = Gauge(

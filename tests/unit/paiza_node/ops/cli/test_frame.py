@@ -126,7 +126,7 @@ def test_logged_tracebacks_hold_no_variables(monkeypatch: pytest.MonkeyPatch) ->
     """A logged exception shows places in the code, never the values of variables: those may be keys."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    set_up_logs("info")
+    set_up_logs("info", sys.stderr)
     try:
         secret = SECRET
         try:
