@@ -165,6 +165,10 @@ def test_an_announcement_that_was_lost_is_made_anew(federation: Federation, call
     assert run_node(["rotate", "announce", str(files[0]), "--config", str(node.config)]) == 3
     current = read_register(federation.folder).member("kaz").current_encryption_key(datetime.now(UTC))
     assert current.key_id.hex() == made[0]["key_id"]
+    # The file of an announcement that was published is used again; that of one that waits is not.
+    again = call(run_node, "rotate", "encryption", "--config", node.config, "-o", files[1])
+    assert again["key_id"] != made[0]["key_id"]
+    assert run_node(["rotate", "encryption", "--config", str(node.config), "-o", str(files[1])]) == 3
 
 
 async def test_a_stolen_encryption_key_is_used_by_nobody(federation: Federation, call: Call) -> None:

@@ -19,7 +19,8 @@ from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.language import _
 from paiza_register.archive import write_durably
 from paiza_register.ceremony import Base, Proposal
-from paiza_register.ceremony.publication import publication
+from paiza_register.ceremony.proposal import MAX_BYTES
+from paiza_register.ceremony.publication import Publication, publication
 from paiza_register.register_file import RegisterFile
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -70,19 +71,34 @@ def base_of(config: Config) -> Base:
     return Base.verify(RegisterFile(reader.archived_files(last.version)), None)
 
 
-def check_output(output: Path | None) -> Path:
-    """Return the file for an announcement; refuse one that exists, before a key is made."""
+def check_output(config: Config, output: Path | None) -> Path:
+    """Return the file for an announcement; refuse one that exists, before a key is made.
+
+    An announcement of this member that was published, or overtaken by a later one, is of no more use: it is replaced.
+    """
     if output is None:
         raise click.UsageError(_("Name a file for the announcement with -o."))
-    if output.exists():
+    if output.exists() and not _is_used(config, output):
         raise NodeStopped(
             "file_unwritable",
             what=N_("The file exists already; nothing is overwritten."),
             where="{path}",
-            remedy=N_("Name another one with -o, or remove it: an announcement that was published is of no more use."),
+            remedy=N_("Name another one with -o, or publish this one first: paiza-node rotate announce."),
             path=output,
         )
     return output
+
+
+def _is_used(config: Config, output: Path) -> bool:
+    """Return whether a file holds an announcement of this member that can be published no more."""
+    try:
+        with output.open("rb") as lines:
+            act = Proposal.read(lines.read(MAX_BYTES + 1)).act
+    except (OSError, Rejected):
+        return False
+    if not isinstance(act, Publication) or act.role != config.member:
+        return False
+    return act.version <= base_of(config).version_of(config.member)
 
 
 def write_announcement(

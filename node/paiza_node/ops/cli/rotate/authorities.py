@@ -63,7 +63,7 @@ def _command(role: Role, name: str, explained: str) -> click.Command:
         if certificate is None:
             raise click.UsageError(_("Name the certificate of the next CA with --certificate."))
         dates = Dates(announcement.in_utc(begins), announcement.in_utc(until), stolen)
-        _announce(config, role, certificate, dates, announcement.check_output(output), as_json=as_json)
+        _announce(config, role, certificate, dates, announcement.check_output(config, output), as_json=as_json)
 
     return command
 

@@ -64,7 +64,7 @@ def command(
         return
     if stolen and (begins or until):
         raise click.UsageError(_("A stolen key counts no more from now on: leave out --from and --until."))
-    file = announcement.check_output(output)
+    file = announcement.check_output(config, output)
     public = _next_key(config)
     reload_node(config)  # before anybody encrypts for the key
     ask_node(config, lambda client: client.announce_key("encryption", public.key_id))

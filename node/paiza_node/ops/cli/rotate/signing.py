@@ -166,7 +166,7 @@ def _rotate(
     ends = now if stolen else announcement.in_utc(until)
     former = [key for key in kind.named(own)[:-1] if key.until is None or key.until > now]
     if former and ends is not None:
-        _end(kind, config, former, ends, announcement.check_output(output), as_json=as_json)
+        _end(kind, config, former, ends, announcement.check_output(config, output), as_json=as_json)
     else:
         _propose(kind, config, own, ends, stolen=stolen, as_json=as_json)
 
