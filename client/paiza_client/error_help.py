@@ -279,6 +279,12 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Leave it out; nothing is exchanged with it until it publishes anew."),
         ),
         "members_unheard": Remedy(N_("Not every member could be reached."), _ASK_OPERATOR),
+        "node_revoked": Remedy(
+            N_("The node that answers shows a certificate that your member has revoked."),
+            N_(
+                "Send nothing. Telephone the operator of your node: it needs a new certificate. Yours is not concerned."
+            ),
+        ),
         "node_unreachable": Remedy(
             N_("Your node does not answer."),
             N_("Check the network and try again; if it lasts, ask the operator of your node."),

@@ -110,7 +110,12 @@ async def check_node(connected: Connection) -> None:
 
 def _check_node_certificate(known: Register, profile: Profile, pem: bytes) -> None:
     der = PEM_cert_to_DER_cert(pem.decode("ascii"))
-    known.certificate_verifier().node(der, expected_member=profile.member, at=datetime.now(UTC))
+    try:
+        known.certificate_verifier().node(der, expected_member=profile.member, at=datetime.now(UTC))
+    except Rejected as error:
+        if error.reason != "certificate_revoked":
+            raise
+        raise Rejected("node_revoked", error.detail) from error  # not the officer's, whom it would tell to enrol again
 
 
 async def _refresh(profile: Profile, credentials: Credentials, roots: bytes) -> Register:

@@ -93,6 +93,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "member_suspended": "The member is suspended from the federation; nothing is exchanged with it until the members lift that.",
     "member_unusable": "What the member published about itself cannot be used; nothing is exchanged with it until the member publishes anew.",
     "members_unheard": "Not every member could be reached; try again when they are reachable, or name the members to leave out permanently.",
+    "node_revoked": "The node shows a certificate that its member has revoked, or somebody else shows it; its operator must give the node a new one.",
     "node_unreachable": "Your own node does not answer; try again later, or ask its operator.",
     "not_addressed": "The message does not name us among its recipients; the author must send a message addressed to us.",
     "not_author": "Only its author recalls or corrects a message; write to the author.",
