@@ -48,6 +48,11 @@ class AskIssuer:
         self._rounds = rounds
         self._one_call = asyncio.Lock()
 
+    async def requires_administrator(self) -> bool:
+        """Return whether an administrator must sign an invitation."""
+        state: issuer_pb2.GetStateResponse = await self._channel.call("GetState", issuer_pb2.GetStateRequest())
+        return state.administrator_required
+
     async def enrol(self, request: EnrolmentRequest) -> OfficerCertificates:
         """Issue the certificates of an invited officer."""
         return await self._officer(

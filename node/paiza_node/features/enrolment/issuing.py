@@ -72,6 +72,9 @@ class Issuer(Protocol):
     ``Rejected("already_issued")``.
     """
 
+    async def requires_administrator(self) -> bool:
+        """Return whether an administrator must sign an invitation."""
+
     async def enrol(self, request: EnrolmentRequest) -> OfficerCertificates:
         """Issue the certificates of an invited officer; Rejected names what the issuer refuses."""
 

@@ -196,11 +196,11 @@ class AdminClient:
         response: officer_pb2.ChangeOfficerResponse = self._call(self._officers.ChangeOfficer, request)
         return response.officer
 
-    def remove_officer(self, officer: str, reason: str) -> officer_pb2.OfficerRecord:
-        """Remove an officer."""
+    def remove_officer(self, officer: str, reason: str) -> officer_pb2.RemoveOfficerResponse:
+        """Remove an officer; return what they leave undone, too."""
         request = officer_pb2.RemoveOfficerRequest(officer=officer, reason_text=reason)
         response: officer_pb2.RemoveOfficerResponse = self._call(self._officers.RemoveOfficer, request)
-        return response.officer
+        return response
 
     def recover_officers(self) -> officer_pb2.RecoverOfficersResponse:
         """Enter again what the issuer's journal names."""

@@ -27,6 +27,7 @@ from paiza_node.core.access.operator import operator
 from paiza_node.core.api import paging
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
+from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.enrolment import recover
 from paiza_node.features.enrolment.issuing import Issuer
 from paiza_node.features.officers import admit, change, enrol
@@ -40,6 +41,7 @@ from paiza_node.features.officers.model import (
     stated,
 )
 from paiza_node.features.officers.revoke import Revocations
+from paiza_node.features.tasks import store as tasks_store
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
 from paiza_wire.identity.invitations import envelope_sha256, to_text
@@ -47,6 +49,7 @@ from paiza_wire.identity.keys import MAX_SIGNATURE_BYTES
 
 SECRET_BYTES: Final = 16
 SALT_BYTES: Final = 16
+MAX_LEFT_TASKS: Final = 100  # shown of a removed officer
 
 InvitationEnvelope = Callable[[str], invitation_pb2.Invitation]
 """Returns the invitation for an officer (SPIFFE ID) without secret and statement."""
@@ -98,6 +101,8 @@ class OfficerAdminService(Service):
     async def invite_officer(self, request: officer_pb2.InviteOfficerRequest) -> officer_pb2.InviteOfficerResponse:
         if self._envelope is None:
             raise Rejected("issuer_missing", "issuer_socket is not set in node.toml")
+        if self._issuer is not None and await self._issuer.requires_administrator() and not request.administrator_signs:
+            raise Rejected("administrator_missing", "the issuer needs an administrator's signature")
         life = request.life.ToTimedelta() if request.HasField("life") else DEFAULT_LIFE
         if not timedelta(0) < life <= LONGEST_LIFE:
             raise Rejected("malformed", f"an invitation is good for at most {LONGEST_LIFE.days} days")
@@ -201,7 +206,20 @@ class OfficerAdminService(Service):
             self._core.ledger, lambda tx: change.remove(tx, officer_id, text, actor=operator()), bar=officer_id
         )
         log.warning("officer_removed", officer=officer_id, by=operator())
-        return officer_pb2.RemoveOfficerResponse(officer=await self._record(officer_id))
+        response = await asyncio.to_thread(self._left_work, officer_id)
+        response.officer.CopyFrom(await self._record(officer_id))
+        return response
+
+    def _left_work(self, officer_id: str) -> officer_pb2.RemoveOfficerResponse:
+        """Return what an officer leaves undone: their tasks, and messages that wait for signatures."""
+        with self._core.store.reads() as reads:
+            tasks = tasks_store.open_tasks(reads, (), officer_id, MAX_LEFT_TASKS)
+            waiting = approvals_store.waiting_approvals(reads)
+        return officer_pb2.RemoveOfficerResponse(
+            open_task_digests=[each.digest for each in tasks],
+            waiting_message_digests=[each.digest for each in waiting if each.drafter == officer_id],
+            wanted_signature_digests=[each.digest for each in waiting if officer_id in each.missing],
+        )
 
     async def recover_officers(
         self, _request: officer_pb2.RecoverOfficersRequest

@@ -19,7 +19,7 @@ from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli import invitation
 from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.language import _
-from paiza_node.ops.terminal import iso, print_json, print_table, shown_time, time_of
+from paiza_node.ops.terminal import HASH_DIGITS, iso, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
 
 STATES: Final = {
@@ -30,6 +30,17 @@ STATES: Final = {
     officer_pb2.OFFICER_STATE_REMOVED: N_("removed"),
 }
 _PREFIX: Final = "OFFICER_STATE_"
+_LEFT: Final = {
+    "open_tasks": N_("Open tasks ({count}) stay with the unit, where another officer takes them: {messages}."),
+    "waiting_messages": N_(
+        "Messages of theirs that wait for a second signature ({count}) are not released; others write them anew: "
+        "{messages}."
+    ),
+    "wanted_signatures": N_(
+        "Messages that wait for their signature ({count}) expire unless the author sends them anew to another: "
+        "{messages}."
+    ),
+}
 _REASON = click.option("--reason", required=True, help=N_("Why, in your own words."))
 
 
@@ -101,6 +112,7 @@ def invite(
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
         request = _invited(client, name, roles, unit, believed=administrator is None)
         request.life.FromTimedelta(timedelta(hours=hours))
+        request.administrator_signs = administrator is not None
         answer = client.invite_officer(request)
         if administrator is not None:
             # A crash here leaves an invitation that nobody was handed; the next one makes it void.
@@ -281,11 +293,21 @@ def unit_(config_path: Path, log_level: str | None, name: str, unit: str, *, as_
 def remove(config_path: Path, log_level: str | None, name: str, reason: str, *, as_json: bool) -> None:
     """Remove."""
     with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
-        removed = client.remove_officer(name, reason)
+        done = client.remove_officer(name, reason)
+    left = {
+        "open_tasks": done.open_task_digests,
+        "waiting_messages": done.waiting_message_digests,
+        "wanted_signatures": done.wanted_signature_digests,
+    }
     if as_json:
-        print_json(officer_as_object(removed))
+        found = {each: [digest.hex() for digest in digests] for each, digests in left.items()}
+        print_json({**officer_as_object(done.officer), **found})
         return
-    click.echo(_("{id} is removed.").format(id=removed.id))
+    click.echo(_("{id} is removed.").format(id=done.officer.id))
+    for each, digests in left.items():
+        if digests:
+            shown = ", ".join(digest.hex()[:HASH_DIGITS] for digest in digests)
+            click.echo(_(_LEFT[each]).format(count=len(digests), messages=shown))
 
 
 @command.command(
@@ -453,6 +475,10 @@ def _explained(name: str) -> Iterator[None]:
             "wrong_state": (
                 N_("That cannot be done now: {detail}."),
                 N_("See the officers with `paiza-node officer list`."),
+            ),
+            "administrator_missing": (
+                N_("The issuer certifies an officer only if an administrator has signed the invitation."),
+                N_("Name the administrator's key with --administrator. Nothing was logged."),
             ),
             "malformed": (N_("The node refuses this: {detail}."), N_("Correct it and try again.")),
         }

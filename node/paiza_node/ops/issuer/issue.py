@@ -70,6 +70,7 @@ class Issuer:
             root_version=0 if last is None else last.root_version,
             log_origin="" if known is None else known.origin,
             log_size=0 if known is None else known.size,
+            administrator_required=bool(self._administrators),
         )
 
     def update_register(self, files: Mapping[str, bytes]) -> bytes:

@@ -221,10 +221,13 @@ class InviteOfficerRequest(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     LIFE_FIELD_NUMBER: _builtins.int
+    ADMINISTRATOR_SIGNS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the officer, the last part of their SPIFFE ID."""
     unit: _builtins.str
     """Unit; required if the member has a duty unit."""
+    administrator_signs: _builtins.bool
+    """True if an administrator's signature follows (SignInvitation). Without it nothing is logged if the issuer needs one."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles."""
@@ -240,10 +243,11 @@ class InviteOfficerRequest(_message.Message):
         roles: _abc.Iterable[_builtins.str] | None = ...,
         unit: _builtins.str = ...,
         life: _duration_pb2.Duration | None = ...,
+        administrator_signs: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["life", b"life"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["life", b"life", "name", b"name", "roles", b"roles", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator_signs", b"administrator_signs", "life", b"life", "name", b"name", "roles", b"roles", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -715,18 +719,36 @@ class RemoveOfficerResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFICER_FIELD_NUMBER: _builtins.int
+    OPEN_TASK_DIGESTS_FIELD_NUMBER: _builtins.int
+    WAITING_MESSAGE_DIGESTS_FIELD_NUMBER: _builtins.int
+    WANTED_SIGNATURE_DIGESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def officer(self) -> Global___OfficerRecord:
         """The officer."""
+
+    @_builtins.property
+    def open_task_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of the headers of messages that are open tasks of the officer: they stay with the unit; at most 100."""
+
+    @_builtins.property
+    def waiting_message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The same of messages of theirs that wait for a second signature: they are not released."""
+
+    @_builtins.property
+    def wanted_signature_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The same of messages that wait for their signature: the author withdraws them, or they expire."""
 
     def __init__(
         self,
         *,
         officer: Global___OfficerRecord | None = ...,
+        open_task_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+        waiting_message_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+        wanted_signature_digests: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer", "open_task_digests", b"open_task_digests", "waiting_message_digests", b"waiting_message_digests", "wanted_signature_digests", b"wanted_signature_digests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

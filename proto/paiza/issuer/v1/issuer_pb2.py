@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/issuer/v1/issuer.proto\x12\x0fpaiza.issuer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\"\x11\n\x0fGetStateRequest\"\x83\x01\n\x10GetStateResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x19\n\x11timestamp_version\x18\x02 \x01(\x04\x12\x14\n\x0croot_version\x18\x03 \x01(\x04\x12\x12\n\nlog_origin\x18\x04 \x01(\t\x12\x10\n\x08log_size\x18\x05 \x01(\x04\"*\n\x0cRegisterFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"E\n\x15UpdateRegisterRequest\x12,\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1d.paiza.issuer.v1.RegisterFile\"2\n\x16UpdateRegisterResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\"f\n\x0eWitnessedEntry\x12*\n\x06proven\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x0c\n\x04note\x18\x02 \x01(\x0c\x12\x1a\n\x12\x63onsistency_hashes\x18\x03 \x03(\x0c\"y\n\tEnrolment\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x1e\n\x16\x61uthentication_request\x18\x02 \x01(\x0c\x12\x17\n\x0fsigning_request\x18\x03 \x01(\x0c\x12 \n\x18\x61\x64ministrator_signatures\x18\x04 \x03(\x0c\"{\n\x07Renewal\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12-\n\tconfirmed\x18\x04 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xb0\x01\n\x13IssueOfficerRequest\x12.\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1f.paiza.issuer.v1.WitnessedEntry\x12/\n\tenrolment\x18\x02 \x01(\x0b\x32\x1a.paiza.issuer.v1.EnrolmentH\x00\x12+\n\x07renewal\x18\x03 \x01(\x0b\x32\x18.paiza.issuer.v1.RenewalH\x00\x42\x0b\n\tauthority\"W\n\x14IssueOfficerResponse\x12\"\n\x1a\x61uthentication_certificate\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\"S\n\x10IssueNodeRequest\x12.\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1f.paiza.issuer.v1.WitnessedEntry\x12\x0f\n\x07request\x18\x02 \x01(\x0c\"(\n\x11IssueNodeResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\":\n\x11ListIssuedRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x12ListIssuedResponse\x12\x33\n\x06issued\x18\x01 \x03(\x0b\x32#.paiza.issuer.v1.IssuedCertificates\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xff\x01\n\x12IssuedCertificates\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x0f\n\x07renewed\x18\x03 \x01(\x08\x12\"\n\x1a\x61uthentication_certificate\x18\x04 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12/\n\x0bissued_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlog_origin\x18\x07 \x01(\t\x12\x11\n\tlog_index\x18\x08 \x01(\x04\x12\x18\n\x10node_certificate\x18\t \x01(\x0c\x32\xcb\x03\n\rIssuerService\x12O\n\x08GetState\x12 .paiza.issuer.v1.GetStateRequest\x1a!.paiza.issuer.v1.GetStateResponse\x12\x61\n\x0eUpdateRegister\x12&.paiza.issuer.v1.UpdateRegisterRequest\x1a\'.paiza.issuer.v1.UpdateRegisterResponse\x12[\n\x0cIssueOfficer\x12$.paiza.issuer.v1.IssueOfficerRequest\x1a%.paiza.issuer.v1.IssueOfficerResponse\x12R\n\tIssueNode\x12!.paiza.issuer.v1.IssueNodeRequest\x1a\".paiza.issuer.v1.IssueNodeResponse\x12U\n\nListIssued\x12\".paiza.issuer.v1.ListIssuedRequest\x1a#.paiza.issuer.v1.ListIssuedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/issuer/v1/issuer.proto\x12\x0fpaiza.issuer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17paiza/core/v1/log.proto\"\x11\n\x0fGetStateRequest\"\xa3\x01\n\x10GetStateResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\x12\x19\n\x11timestamp_version\x18\x02 \x01(\x04\x12\x14\n\x0croot_version\x18\x03 \x01(\x04\x12\x12\n\nlog_origin\x18\x04 \x01(\t\x12\x10\n\x08log_size\x18\x05 \x01(\x04\x12\x1e\n\x16\x61\x64ministrator_required\x18\x06 \x01(\x08\"*\n\x0cRegisterFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"E\n\x15UpdateRegisterRequest\x12,\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1d.paiza.issuer.v1.RegisterFile\"2\n\x16UpdateRegisterResponse\x12\x18\n\x10register_version\x18\x01 \x01(\x0c\"f\n\x0eWitnessedEntry\x12*\n\x06proven\x18\x01 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x0c\n\x04note\x18\x02 \x01(\x0c\x12\x1a\n\x12\x63onsistency_hashes\x18\x03 \x03(\x0c\"y\n\tEnrolment\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x1e\n\x16\x61uthentication_request\x18\x02 \x01(\x0c\x12\x17\n\x0fsigning_request\x18\x03 \x01(\x0c\x12 \n\x18\x61\x64ministrator_signatures\x18\x04 \x03(\x0c\"{\n\x07Renewal\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12-\n\tconfirmed\x18\x04 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"\xb0\x01\n\x13IssueOfficerRequest\x12.\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1f.paiza.issuer.v1.WitnessedEntry\x12/\n\tenrolment\x18\x02 \x01(\x0b\x32\x1a.paiza.issuer.v1.EnrolmentH\x00\x12+\n\x07renewal\x18\x03 \x01(\x0b\x32\x18.paiza.issuer.v1.RenewalH\x00\x42\x0b\n\tauthority\"W\n\x14IssueOfficerResponse\x12\"\n\x1a\x61uthentication_certificate\x18\x01 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\"S\n\x10IssueNodeRequest\x12.\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1f.paiza.issuer.v1.WitnessedEntry\x12\x0f\n\x07request\x18\x02 \x01(\x0c\"(\n\x11IssueNodeResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\":\n\x11ListIssuedRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x12ListIssuedResponse\x12\x33\n\x06issued\x18\x01 \x03(\x0b\x32#.paiza.issuer.v1.IssuedCertificates\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xff\x01\n\x12IssuedCertificates\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x0f\n\x07renewed\x18\x03 \x01(\x08\x12\"\n\x1a\x61uthentication_certificate\x18\x04 \x01(\x0c\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12/\n\x0bissued_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlog_origin\x18\x07 \x01(\t\x12\x11\n\tlog_index\x18\x08 \x01(\x04\x12\x18\n\x10node_certificate\x18\t \x01(\x0c\x32\xcb\x03\n\rIssuerService\x12O\n\x08GetState\x12 .paiza.issuer.v1.GetStateRequest\x1a!.paiza.issuer.v1.GetStateResponse\x12\x61\n\x0eUpdateRegister\x12&.paiza.issuer.v1.UpdateRegisterRequest\x1a\'.paiza.issuer.v1.UpdateRegisterResponse\x12[\n\x0cIssueOfficer\x12$.paiza.issuer.v1.IssueOfficerRequest\x1a%.paiza.issuer.v1.IssueOfficerResponse\x12R\n\tIssueNode\x12!.paiza.issuer.v1.IssueNodeRequest\x1a\".paiza.issuer.v1.IssueNodeResponse\x12U\n\nListIssued\x12\".paiza.issuer.v1.ListIssuedRequest\x1a#.paiza.issuer.v1.ListIssuedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,33 +36,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATEREQUEST']._serialized_start=107
   _globals['_GETSTATEREQUEST']._serialized_end=124
   _globals['_GETSTATERESPONSE']._serialized_start=127
-  _globals['_GETSTATERESPONSE']._serialized_end=258
-  _globals['_REGISTERFILE']._serialized_start=260
-  _globals['_REGISTERFILE']._serialized_end=302
-  _globals['_UPDATEREGISTERREQUEST']._serialized_start=304
-  _globals['_UPDATEREGISTERREQUEST']._serialized_end=373
-  _globals['_UPDATEREGISTERRESPONSE']._serialized_start=375
-  _globals['_UPDATEREGISTERRESPONSE']._serialized_end=425
-  _globals['_WITNESSEDENTRY']._serialized_start=427
-  _globals['_WITNESSEDENTRY']._serialized_end=529
-  _globals['_ENROLMENT']._serialized_start=531
-  _globals['_ENROLMENT']._serialized_end=652
-  _globals['_RENEWAL']._serialized_start=654
-  _globals['_RENEWAL']._serialized_end=777
-  _globals['_ISSUEOFFICERREQUEST']._serialized_start=780
-  _globals['_ISSUEOFFICERREQUEST']._serialized_end=956
-  _globals['_ISSUEOFFICERRESPONSE']._serialized_start=958
-  _globals['_ISSUEOFFICERRESPONSE']._serialized_end=1045
-  _globals['_ISSUENODEREQUEST']._serialized_start=1047
-  _globals['_ISSUENODEREQUEST']._serialized_end=1130
-  _globals['_ISSUENODERESPONSE']._serialized_start=1132
-  _globals['_ISSUENODERESPONSE']._serialized_end=1172
-  _globals['_LISTISSUEDREQUEST']._serialized_start=1174
-  _globals['_LISTISSUEDREQUEST']._serialized_end=1232
-  _globals['_LISTISSUEDRESPONSE']._serialized_start=1234
-  _globals['_LISTISSUEDRESPONSE']._serialized_end=1332
-  _globals['_ISSUEDCERTIFICATES']._serialized_start=1335
-  _globals['_ISSUEDCERTIFICATES']._serialized_end=1590
-  _globals['_ISSUERSERVICE']._serialized_start=1593
-  _globals['_ISSUERSERVICE']._serialized_end=2052
+  _globals['_GETSTATERESPONSE']._serialized_end=290
+  _globals['_REGISTERFILE']._serialized_start=292
+  _globals['_REGISTERFILE']._serialized_end=334
+  _globals['_UPDATEREGISTERREQUEST']._serialized_start=336
+  _globals['_UPDATEREGISTERREQUEST']._serialized_end=405
+  _globals['_UPDATEREGISTERRESPONSE']._serialized_start=407
+  _globals['_UPDATEREGISTERRESPONSE']._serialized_end=457
+  _globals['_WITNESSEDENTRY']._serialized_start=459
+  _globals['_WITNESSEDENTRY']._serialized_end=561
+  _globals['_ENROLMENT']._serialized_start=563
+  _globals['_ENROLMENT']._serialized_end=684
+  _globals['_RENEWAL']._serialized_start=686
+  _globals['_RENEWAL']._serialized_end=809
+  _globals['_ISSUEOFFICERREQUEST']._serialized_start=812
+  _globals['_ISSUEOFFICERREQUEST']._serialized_end=988
+  _globals['_ISSUEOFFICERRESPONSE']._serialized_start=990
+  _globals['_ISSUEOFFICERRESPONSE']._serialized_end=1077
+  _globals['_ISSUENODEREQUEST']._serialized_start=1079
+  _globals['_ISSUENODEREQUEST']._serialized_end=1162
+  _globals['_ISSUENODERESPONSE']._serialized_start=1164
+  _globals['_ISSUENODERESPONSE']._serialized_end=1204
+  _globals['_LISTISSUEDREQUEST']._serialized_start=1206
+  _globals['_LISTISSUEDREQUEST']._serialized_end=1264
+  _globals['_LISTISSUEDRESPONSE']._serialized_start=1266
+  _globals['_LISTISSUEDRESPONSE']._serialized_end=1364
+  _globals['_ISSUEDCERTIFICATES']._serialized_start=1367
+  _globals['_ISSUEDCERTIFICATES']._serialized_end=1622
+  _globals['_ISSUERSERVICE']._serialized_start=1625
+  _globals['_ISSUERSERVICE']._serialized_end=2084
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,7 @@ class GetStateResponse(_message.Message):
     ROOT_VERSION_FIELD_NUMBER: _builtins.int
     LOG_ORIGIN_FIELD_NUMBER: _builtins.int
     LOG_SIZE_FIELD_NUMBER: _builtins.int
+    ADMINISTRATOR_REQUIRED_FIELD_NUMBER: _builtins.int
     register_version: _builtins.bytes
     """SHA-256 of snapshot.json of its register."""
     timestamp_version: _builtins.int
@@ -58,6 +59,8 @@ class GetStateResponse(_message.Message):
     """Origin of the log under whose note it issued last; empty before the first time."""
     log_size: _builtins.int
     """Size of that note; the next one must be proven to have grown from it."""
+    administrator_required: _builtins.bool
+    """True if it certifies an invited officer only with an administrator's signature over the invitation."""
     def __init__(
         self,
         *,
@@ -66,10 +69,11 @@ class GetStateResponse(_message.Message):
         root_version: _builtins.int = ...,
         log_origin: _builtins.str = ...,
         log_size: _builtins.int = ...,
+        administrator_required: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_origin", b"log_origin", "log_size", b"log_size", "register_version", b"register_version", "root_version", b"root_version", "timestamp_version", b"timestamp_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator_required", b"administrator_required", "log_origin", b"log_origin", "log_size", b"log_size", "register_version", b"register_version", "root_version", b"root_version", "timestamp_version", b"timestamp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

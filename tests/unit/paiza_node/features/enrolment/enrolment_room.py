@@ -113,6 +113,10 @@ class FakeIssuer:
         """Not asked here."""
         raise NotImplementedError
 
+    async def requires_administrator(self) -> bool:
+        """Need none."""
+        return False
+
     async def issued(self) -> list[IssuedOfficer]:
         """Not asked here."""
         raise NotImplementedError

@@ -21,10 +21,13 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.api import services
 from paiza_node.core.api.server import plain_handler
 from paiza_node.core.api.services import method_name
+from paiza_node.features.approvals import store as approvals_store
+from paiza_node.features.approvals.model import ApprovalRow
 from paiza_node.features.officers import enrol
 from paiza_node.features.officers.model import CertificatePair
 from paiza_node.features.officers.revoke import Revocations
 from paiza_node.ops.admin.officer_service import OfficerAdminService
+from paiza_wire.errors import Unavailable
 from paiza_wire.identity import invitations
 from tests.unit.paiza_node.office import ACTOR, Office, officer_id
 from tests.unit.paiza_wire.minting import FEDERATION
@@ -43,6 +46,9 @@ class Counter:
 
     def __init__(self, office: Office, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.office = office
+        self.issuer: Any = SimpleNamespace(requires_administrator=self._requires_administrator)
+        self.administrators = 0
+        self.issuer_runs = True
         self._folder = folder
         self._capsys = capsys
         (folder / "node.toml").write_text(TOML)
@@ -66,6 +72,7 @@ class Counter:
             federation=FEDERATION,
             duty_unit="desk",
             envelope=self._envelope,
+            issuer=self.issuer,
         )
         found = services.handlers_of([service], [service.service])
         plain = {each.name: plain_handler(each, found[method_name(each)]) for each in service.service.methods}
@@ -74,6 +81,11 @@ class Counter:
         served.add_insecure_port(f"unix:{self._folder / 'admin.sock'}")
         await served.start()
         return served
+
+    async def _requires_administrator(self) -> bool:
+        if not self.issuer_runs:
+            raise Unavailable("issuer_unreachable", "issuer.sock: UNAVAILABLE")
+        return bool(self.administrators)
 
     def _envelope(self, officer: str) -> Invitation:
         return Invitation(
@@ -126,6 +138,13 @@ class Counter:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
         return pair, pair.keys_sha256(invitation.invitation_sha256)
 
+    def approval(self, number: int, drafter: str, missing: str) -> None:
+        """Store a message that waits for another officer's signature."""
+        digest, time = bytes([number]) * 32, self.office.clock()
+        row = ApprovalRow(digest, digest, drafter, b"", 0, time, time, missing=(missing,), signed=b"")
+        work = self.office.ledger.commit(lambda tx: approvals_store.add_approval(tx.conn, row))
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
 
 @pytest.fixture
 def counter(office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Counter]:
@@ -156,6 +175,34 @@ def test_three_acts_make_an_officer(counter: Counter, tmp_path: Path) -> None:
         ("signing", "active"),
     }
     assert counter.office.findings() == []
+
+
+def test_nobody_is_invited_whom_the_issuer_would_not_certify(counter: Counter, tmp_path: Path) -> None:
+    """It is down, or needs an administrator's signature: that is said before anything is logged."""
+    file = tmp_path / "petrov.invitation"
+    arguments = ("invite", "petrov", "--role", "liaison", "--unit", "bureau", "-o", file)
+    counter.issuer_runs = False
+    code, _out, err = counter(*arguments, lang="ru")
+    assert (code, "Служба выдачи" in err) == (4, True), err
+    counter.issuer_runs, counter.administrators = True, 1
+    reason, remedy = counter.refused(*arguments)
+    assert (reason, "--administrator" in remedy) == ("administrator_missing", True)
+    assert not file.exists()
+    assert counter.office.ledger.checkpoint.size == 0
+    counter.administrators = 0
+    assert counter.json(*arguments)["file"] == str(file)
+
+
+def test_an_officer_who_leaves_leaves_work(counter: Counter, tmp_path: Path) -> None:
+    """Open tasks, messages that wait for another's signature, and those that wait for theirs, are named."""
+    counter.json("invite", "petrov", "--role", "liaison", "--unit", "bureau", "-o", tmp_path / "petrov.invitation")
+    counter.enrolled("petrov")
+    own, other = officer_id("petrov"), officer_id("other")
+    counter.approval(1, own, other)
+    counter.approval(2, other, own)
+    told = counter.json("remove", "petrov", "--reason", "left")
+    assert told["open_tasks"] == []
+    assert (told["waiting_messages"], told["wanted_signatures"]) == (["01" * 32], ["02" * 32])
 
 
 def test_an_invitation_overwrites_nothing(counter: Counter, tmp_path: Path) -> None:
