@@ -147,6 +147,13 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "conflict": Remedy(
             N_("The message id was used before for another content."), N_("Send the draft again; it gets a new id.")
         ),
+        "daily_quota": Remedy(
+            N_("You, or the other member, have reached the limit of messages or log entries for one day."),
+            N_(
+                "The rest waits in the outbox and is free to go from midnight UTC. Urgent messages are sent at once. "
+                "For a large import ask your operator to raise the limit."
+            ),
+        ),
         "database_locked": Remedy(N_("Another process uses the node's database."), _ASK_OPERATOR),
         "database_slow": Remedy(
             N_("The node's database does not answer in time."),

@@ -89,6 +89,7 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
                 checkpoint_file,
                 lambda: register_cache.version,
                 commit_seconds=config.limits.commit_seconds,
+                limits=config.limits,
             )
         )
         try:

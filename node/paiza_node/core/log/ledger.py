@@ -37,13 +37,17 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import log_pb2
+from paiza_node.core.caller import NODE, CallerKey
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.denial_share import DenialShare
 from paiza_node.core.log.model import Head, LogText, StoredEntry
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.log.waiting import Waiting, WaitingWork
+from paiza_node.core.quotas.model import Used
+from paiza_node.core.quotas.quotas import Quotas
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Unavailable
@@ -88,9 +92,14 @@ class LogTransaction:
         now: datetime,
         register_version: bytes,
         denials: DenialShare | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         """Begin after ``head``; ``now`` is the time of every entry of this commit."""
         self._denials = denials or DenialShare()
+        self._quotas = quotas
+        self._caller = NODE
+        self._counted = 0  # messages of the work that is being done
+        self._began = 0  # entries before it
         self.conn = conn
         self.now = now
         self.register_version = register_version
@@ -131,6 +140,40 @@ class LogTransaction:
             return False
         self.append(entry, text=f"{text}\n{left_out} denials before this one are not logged" if left_out else text)
         return True
+
+    def begin_work(self, caller: CallerKey) -> None:
+        """Begin the work of a caller: its messages and entries are counted for them."""
+        self._caller, self._counted, self._began = caller, 0, len(self.entries)
+
+    def count_message(self, *, unhindered: bool) -> Unavailable | None:
+        """Count a message of the caller, or return why it has to wait: the caller's quota of the day is used up.
+
+        ``unhindered``: it is counted, and never has to wait.
+        """
+        if not unhindered and self._quotas is not None:
+            refusal = self._quotas.refusal(self._caller, self.now, self._caused, message=True)
+            if refusal is not None:
+                return refusal
+        self._counted += 1
+        return None
+
+    def end_work(self, *, counts_messages: bool) -> None:
+        """Count what the work caused; Unavailable("daily_quota") if it made entries beyond the caller's quota.
+
+        ``counts_messages``: it has asked for each of its messages (`count_message`), and is not refused as a whole.
+        """
+        if self._quotas is None:
+            return
+        caused = self._caused
+        if caused.log_entries and not counts_messages:
+            refusal = self._quotas.refusal(self._caller, self.now, message=False)
+            if refusal is not None:
+                raise refusal
+        self._quotas.add(self._caller, caused)
+
+    @property
+    def _caused(self) -> Used:
+        return Used(self._counted, len(self.entries) - self._began)
 
     def appended(self, index: int) -> StoredEntry:
         """Return an entry that was appended in this commit; LookupError if it is older."""
@@ -198,10 +241,12 @@ class Ledger:
         register_version: Callable[[], bytes],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         commit_seconds: float = COMMIT_SECONDS,
+        limits: Limits | None = None,
     ) -> None:
         """Open over the store: compare its head with the last signed checkpoint, sign it anew, start the threads.
 
-        ``commit_seconds``: after so long the callers of a commit are answered that the database is slow.
+        ``commit_seconds``: after so long the callers of a commit are answered that the database is slow. ``limits``
+        holds the quotas of a day.
         """
         self._store = store
         self._signer = signer
@@ -212,6 +257,7 @@ class Ledger:
         self._waiting = WaitingWork()
         with store.reads() as reads:
             self._head = log_store.head(reads)
+            self.quotas = Quotas(limits or Limits(), reads, clock())
         self._tree = tiles.TileTree(self._head.size, self._read_tile)
         self._check_start()
         self._checkpoint = self._sign()
@@ -251,18 +297,22 @@ class Ledger:
         running = self._running
         return 0.0 if running is None else monotonic() - running.began
 
-    async def commit(self, work: Work[T], *, first: bool = False, items: int = 1) -> Committed[T]:
+    async def commit(
+        self, work: Work[T], *, first: bool = False, items: int = 1, counts_messages: bool = False
+    ) -> Committed[T]:
         """Run work when its caller's turn comes. Exceptions of work or commit are raised; then nothing happened.
 
         ``first``: ahead of what is not urgent. ``items``: messages, or what else the work is measured by; the caller is
-        charged for them. Unavailable("busy") if too much waits already. Unavailable("database_slow") if the database
-        does not answer in time: the work may still take place, as if the caller had hung up.
+        charged for them. Unavailable("busy") if too much waits already. Unavailable("daily_quota") if it makes log
+        entries beyond the caller's quota; work that ``counts_messages`` asks for each of them instead
+        (`LogTransaction.count_message`). Unavailable("database_slow") if the database does not answer in time: the work
+        may still take place, as if the caller had hung up.
         """
-        return await asyncio.wrap_future(self._enqueue(work, first=first, items=items))
+        return await asyncio.wrap_future(self._enqueue(work, first=first, items=items, counts_messages=counts_messages))
 
     def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
         """Run `commit` from a plain thread."""
-        return self._enqueue(work, first=False, items=1).result(timeout_seconds)
+        return self._enqueue(work).result(timeout_seconds)
 
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
         """Return inclusion proofs of these entries in the tree of ``size``."""
@@ -302,10 +352,12 @@ class Ledger:
         self._closed.set()
         self._watch.join()
 
-    def _enqueue(self, work: Work[T], *, first: bool, items: int) -> "Future[Committed[T]]":
+    def _enqueue(
+        self, work: Work[T], *, first: bool = False, items: int = 1, counts_messages: bool = False
+    ) -> "Future[Committed[T]]":
         if self._slow:
             raise _too_slow(self.commit_age)
-        return self._waiting.add(work, first=first, items=max(1, items))
+        return self._waiting.add(work, first=first, items=max(1, items), counts_messages=counts_messages)
 
     def _run(self) -> None:
         while group := self._waiting.gather():
@@ -358,9 +410,12 @@ class Ledger:
                     max(self._clock(), self._head.last_time),
                     self._register_version(),
                     self.denials,
+                    self.quotas,
                 )
+                self.quotas.begin(tx.now)
                 for item in group:
                     _do(item, tx)
+                self.quotas.store(conn)
                 tile_batch: tiles.TileBatch | None = None
                 if tx.entries:
                     with self._lock:
@@ -468,7 +523,9 @@ def _do(item: Waiting, tx: LogTransaction) -> None:
     mark = tx.savepoint()
     try:
         with tx.conn.savepoint():
+            tx.begin_work(item.caller)
             item.outcome = item.work(tx)
+            tx.end_work(counts_messages=item.counts_messages)
             # Now, not with the batch: the next piece of work may read these entries, to answer a repeat.
             log_store.add_entries(tx.conn, tx.entries[mark[0] :])
     except Exception as error:

@@ -25,11 +25,15 @@ MAX_WAITING_OF_ONE: Final = 256  # pieces of work of one caller
 
 @dataclass(slots=True)
 class Waiting:
-    """A piece of work, and where its result goes. ``items``: what its caller is charged for it."""
+    """A piece of work, and where its result goes. ``items``: what its caller is charged for it.
+
+    ``counts_messages``: see `paiza_node.core.log.ledger.Ledger.commit`.
+    """
 
     work: Any
     caller: CallerKey
     items: int
+    counts_messages: bool = False
     future: "Future[Any]" = field(default_factory=Future)
     outcome: Any = None
 
@@ -44,9 +48,9 @@ class WaitingWork:
         self._rest: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING_OF_ONE)
         self._closed = False
 
-    def add(self, work: Any, *, first: bool, items: int) -> "Future[Any]":
+    def add(self, work: Any, *, first: bool = False, items: int = 1, counts_messages: bool = False) -> "Future[Any]":
         """Add work of the present caller; Unavailable("busy") if too much waits."""
-        waiting = Waiting(work, CALLER.get(), items)
+        waiting = Waiting(work, CALLER.get(), items, counts_messages)
         with self._changed:
             if self._closed:
                 raise Unavailable("busy", "the node stops", 1.0)

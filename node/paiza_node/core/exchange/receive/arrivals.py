@@ -120,11 +120,17 @@ class _Batch:
         self._certificates = {each: item.digest for item in items for each in item.certificates}
 
     def take(self, item: Arrival) -> Answer:
-        """Log a message delivered by its author; a repeat gets the same entry at the same index."""
+        """Log a message delivered by its author; a repeat gets the same entry at the same index.
+
+        One beyond the peer's quota of the day has to wait, unless nothing may hold it up.
+        """
         assert item.message is not None
         digest, message_id = item.digest, item.message.header.message_id
         if digest in self._answers:
             return self._answers[digest]
+        waits = self._tx.count_message(unhindered=precedence.unhindered(item.message.header))
+        if waits is not None:
+            return waits
         held = self._claimed.get(message_id)
         refusal = item.refusal
         if held == digest:  # it was forwarded to us before: a stored, valid message is not refused
@@ -141,7 +147,7 @@ class _Batch:
         self._prove(item, item.message, ProofKind.RELEASED)
         return entry
 
-    def take_forwarded(self, item: Arrival) -> StoredEntry | Rejected:
+    def take_forwarded(self, item: Arrival) -> Answer:
         """Log a message that another member forwarded, once per entry of its log."""
         index = item.entry.index
         earlier = self._forwardings.get(index) or exchange_store.forwarding(self._tx.conn, self._source, index)
@@ -153,6 +159,9 @@ class _Batch:
         refusal = item.refusal or self._conflict(item, row)
         if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
             return refusal
+        unhindered = item.message is None or precedence.unhindered(item.message.header)
+        if (waits := self._tx.count_message(unhindered=unhindered)) is not None:
+            return waits
         entry = self._log(item, refusal)
         held = item.message is not None and row is None and refusal is None
         self._forwardings[index] = ForwardingRow(

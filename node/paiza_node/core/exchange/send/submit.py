@@ -81,7 +81,7 @@ class Submit:
         checked = await self._executor.run_in_slices(len(items), lambda: self._check_all(officer, items))
         first = any(isinstance(item, Submission) and item.goes_first for item in checked)
         committed = await self._ledger.commit(
-            lambda tx: self._release(tx, officer, checked), first=first, items=len(items)
+            lambda tx: self._release(tx, officer, checked), first=first, items=len(items), counts_messages=True
         )
         outcomes, checkpoint = committed.result, committed.checkpoint
         self.log_released(officer, outcomes)

@@ -10,17 +10,20 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ProofKind
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.exchange.receive import arrivals as module
 from paiza_node.core.exchange.receive.arrivals import Answer, Arrival, Arrivals, Checked
+from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
+from paiza_node.core.quotas.quotas import Quotas
 from paiza_node.core.storage import Store, open_store
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
@@ -261,3 +264,19 @@ def test_thread_is_bounded_for_one_member(scene: Scene, monkeypatch: pytest.Monk
     assert reasons(scene.take("tjk", root, first, second)) == ["", "", "too_large"]
     assert scene.state(second.digest) is None
     assert reasons(scene.take("tjk", first, second)) == ["", "too_large"]
+
+
+def test_peer_beyond_its_quota_is_told_to_try_again(scene: Scene) -> None:
+    """Its urgent messages are stored, the others wait at its node without an entry; repeats are answered as ever."""
+    with scene.store.reads() as reads:
+        scene.ledger.quotas = Quotas(Limits(peer_messages_per_day=1), reads, NOW)
+    first, second, urgent = message(1), message(2), message(3, kind="cd-stop")
+    passed_on = forwarded(message(4, author="uzb"), 7, by="tjk")
+    token = CALLER.set(CallerKey("peer", "tjk"))
+    answers = scene.take("tjk", first, second, urgent, passed_on)
+    again = scene.take("tjk", first, second)
+    CALLER.reset(token)
+    assert reasons(answers) == ["", "daily_quota", "", "daily_quota"]
+    assert reasons(again) == ["", "daily_quota"]
+    assert all(isinstance(answer, StoredEntry | Unavailable) for answer in answers)
+    assert scene.logged() == ["RECEIVED tjk", "RECEIVED tjk"]

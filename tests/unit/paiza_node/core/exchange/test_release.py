@@ -1,6 +1,7 @@
 """Release with stages of its own: what is asked of which stage in which order, and what the log says of it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -10,15 +11,18 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage
 from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseSession, ReleaseStage, Submission, prepare
+from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.denial_share import MAX_DENIALS
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.quotas.quotas import Quotas
 from paiza_node.core.storage import Store, open_store
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
@@ -242,3 +246,21 @@ def test_what_stages_prepare_is_kept_by_their_names() -> None:
         ReleaseStage("three", no_session),
     ]
     assert prepare(stages, message(1), NOW) == {"one": NOW}
+
+
+def test_message_beyond_the_quota_waits_unless_nothing_may_hold_it_up(scene: Scene) -> None:
+    """An officer whose day is used up releases what is FLASH, recalls or was approved; repeats are answered as ever."""
+    with scene.store.reads() as reads:
+        scene.ledger.quotas = Quotas(Limits(officer_messages_per_day=1), reads, NOW)
+    items = [submission(message(number, to="tjk")) for number in range(1, 7)]
+    items[2].message.header.urgency = pb.URGENCY_FLASH
+    items[3].message.header.kind = "recall"
+    items[4] = replace(items[4], approved=True)
+    token = CALLER.set(CallerKey("officer", OFFICER.id))
+    outcomes = scene.released(*items)
+    (again,) = scene.released(items[0])
+    CALLER.reset(token)
+    assert [isinstance(outcome, Released) for outcome in outcomes] == [True, False, True, True, True, False]
+    assert [each.reason for each in outcomes if isinstance(each, Unavailable)] == ["daily_quota"] * 2
+    assert isinstance(again, Released)
+    assert again.repeated

@@ -48,6 +48,15 @@ def _create_settings() -> None:
         sa.Column("value", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_counter"),
     )
+    op.create_table(
+        "caller_day",
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("caller", sa.Text, nullable=False),
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("messages", sa.BigInteger, nullable=False),
+        sa.Column("log_entries", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "caller", name="pk_caller_day"),
+    )
 
 
 def _create_log() -> None:

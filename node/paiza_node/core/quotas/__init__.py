@@ -1,0 +1,1 @@
+"""Daily quotas: how many messages and log entries one caller may cause in a day."""

@@ -1,0 +1,25 @@
+"""What a caller caused in a day."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Messages that an officer released, or that were stored from a peer; entries of the own log by the calls."""
+
+    messages: int = 0
+    log_entries: int = 0
+
+    def __add__(self, more: "Used") -> "Used":
+        """Return both together."""
+        return Used(self.messages + more.messages, self.log_entries + more.log_entries)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """How much of a quota was used today by the caller who used most of it; ``caller`` is empty if nobody did."""
+
+    name: str
+    caller: str
+    used: int
+    limit: int
