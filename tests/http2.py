@@ -4,6 +4,7 @@ import re
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -41,12 +42,13 @@ def call(path: bytes, message: bytes = EMPTY_MESSAGE, more: Sequence[tuple[bytes
 def answer(connection: socket.socket, sent: bytes, seconds: float = 5.0) -> tuple[int | None, str]:
     """Send frames on a new connection; return gRPC's status and message, no status if the connection or call ends."""
     connection.settimeout(seconds)
-    connection.sendall(PREFACE + frame(SETTINGS, 0, b"", 0) + sent)
     received = b""
+    with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before
+        connection.sendall(PREFACE + frame(SETTINGS, 0, b"", 0) + sent)
     while True:
         try:
             data = connection.recv(65_536)
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):
             return None, "reset"
         if not data:
             return None, "closed"

@@ -39,7 +39,7 @@ _TEMPORARY: Final = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.ABORTED,
         grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
     }
 )
 # A server that stops answers CANCELLED to calls that reached it but no longer its program (seen with grpcio 1.85).

@@ -14,6 +14,22 @@ from tests.federation import Federation
 from tests.system.minting import Mint
 
 SECONDS: Final = 10
+OK: Final = 0
+SESSION: Final = b"/paiza.officer.v1.OfficerService/GetSession"
+COMPRESSED: Final = b"\1\0\0\0\1a"  # gRPC's prefix: compressed, one byte
+MALFORMED: Final = {
+    "header of no base64": http2.call(SESSION, more=[(b"x-bin", b"!!!")]),
+    "deadline": http2.call(SESSION, more=[(b"grpc-timeout", b"zz")]),
+    "deadline that is over": http2.call(SESSION, more=[(b"grpc-timeout", b"0n")]),
+    "te": http2.call(SESSION, more=[(b"te", b"gzip")]),
+    "unknown compression": http2.call(SESSION, COMPRESSED, [(b"grpc-encoding", b"br")]),
+    "gzip": http2.call(SESSION, COMPRESSED, [(b"grpc-encoding", b"gzip")]),
+    "compressed without a name": http2.call(SESSION, COMPRESSED),
+    "oversize": http2.call(SESSION, b"\0\x7f\0\0\0a"),
+    "method GET": http2.call(SESSION, more=[(b":method", b"GET")]),
+    "fields of no HPACK": http2.frame(http2.HEADERS, http2.END_HEADERS, b"\xff" * 6),
+    "large header": http2.call(SESSION, more=[(b"x-large", b"a" * 126)] * 400),
+}
 STREAMS: Final = frozenset({"/paiza.officer.v1.OfficerService/Watch", "/grpc.health.v1.Health/Watch"})
 GARBAGE: Final = (b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 64, random.Random(1).randbytes(4096))
 
@@ -60,6 +76,19 @@ def test_name_that_is_no_text_is_unimplemented(federation: Federation, register:
             assert http2.answer(connection, http2.call(path))[0] == grpc.StatusCode.UNIMPLEMENTED.value[0]
     with caller.http2(node.address) as connection:
         assert http2.answer(connection, http2.call(b"/grpc.health.v1.Health/Check"))[0] == grpc.StatusCode.OK.value[0]
+
+
+@pytest.mark.parametrize("sent", MALFORMED)
+def test_malformed_frames_have_a_status_with_a_text(federation: Federation, register: Register, sent: str) -> None:
+    """Frames that no gRPC library sends end their call with a status of the library, or the connection; no other."""
+    node, caller = federation.node("kaz"), Mint(federation.folder, register).officer("kaz-liaison")
+    with caller.http2(node.address) as connection:
+        status, text = http2.answer(connection, MALFORMED[sent])
+    assert status not in {OK, grpc.StatusCode.UNKNOWN.value[0]}
+    assert text
+    assert "Traceback" not in text
+    with caller.http2(node.address) as connection:
+        assert http2.answer(connection, http2.call(SESSION))[0] == OK
 
 
 async def _call(channel: grpc.aio.Channel, method: str, data: bytes) -> None:

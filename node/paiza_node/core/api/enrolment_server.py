@@ -4,6 +4,7 @@ TLS shows the node's certificate and asks for none. Everybody can connect, so al
 their handshakes and lives, calls, and the bytes of a message. Connections that do nothing give their places up.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -17,11 +18,11 @@ from paiza_node.core.access.officers import OfficersChanged
 from paiza_node.core.api.grpc_server import GrpcServer
 from paiza_node.core.api.key_exchange import check_key_exchange
 from paiza_node.core.api.metrics import CALLS, ENROLMENT_OPEN
-from paiza_node.core.api.status_codes import refuse
+from paiza_node.core.api.status_codes import reason_of, refuse
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import Rejected
 
 MAX_CONNECTIONS: Final = 64
 MAX_PER_ADDRESS: Final = 8  # of those; several invited persons may come through one address
@@ -44,6 +45,7 @@ _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_concurrent_streams", 2),
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_metadata_size", 4 * 1024),
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none
     ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share the port
 )
 
@@ -149,8 +151,8 @@ class EnrolmentListener:
         except DecodeError:
             reason = "malformed"
             await refuse(context, Rejected(reason, "the request is no EnrolRequest"))
-        except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
-            reason = error.reason if isinstance(error, PaizaError) else "internal_error"
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
+            reason = reason_of(error)
             await refuse(context, error)
         finally:
             CALLS.labels(_METHOD, reason).inc()

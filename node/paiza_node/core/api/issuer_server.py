@@ -39,7 +39,7 @@ _PASSING: Final = frozenset({
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
 })  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The gRPC servers: one over mutual TLS for peers and officers, one on a Unix socket for the operator."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
@@ -23,12 +24,11 @@ from paiza_node.core.api.health import Health
 from paiza_node.core.api.metrics import CALLS, SECONDS
 from paiza_node.core.api.requests import Requests, check_size, parse
 from paiza_node.core.api.services import Service, access_of, method_name
-from paiza_node.core.api.status_codes import refuse
+from paiza_node.core.api.status_codes import reason_of, refuse
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
-from paiza_wire.errors import PaizaError
 
 MAX_CALLS: Final = 4096  # concurrent; nobody has looked at them then: `admission` counts them once the caller is known
 ADMIN_CALLS: Final = 256  # concurrent, of the operator's programs
@@ -53,6 +53,7 @@ SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # The most unread bytes of one call: gRPC's own estimate is unbounded.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: no program of ours compresses
     ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share the port
 )
 
@@ -185,9 +186,9 @@ def _guarded(
                 answer = response.SerializeToString()
                 memory.send(context, len(answer))
                 return answer
-        except Exception as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             asked = None  # not kept with the exception that ends the call
-            reason = error.reason if isinstance(error, PaizaError) else "internal_error"
+            reason = reason_of(error)
             await refuse(context, error)
             return None
         finally:
@@ -207,9 +208,9 @@ def _guarded(
                         yield response.SerializeToString()
                         call.sends = False
                         call.check()
-        except Exception as error:  # noqa: BLE001 - as above
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
             asked = None
-            reason = error.reason if isinstance(error, PaizaError) else "internal_error"
+            reason = reason_of(error)
             await refuse(context, error)
         finally:
             CALLS.labels(name, reason).inc()
@@ -234,7 +235,7 @@ def plain_handler(
         try:
             check_size(data, max_request_bytes)
             return (await handler(parse(request_type, data))).SerializeToString()
-        except Exception as error:  # noqa: BLE001 - all end as a status
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all end as a status
             await refuse(context, error)
             return None
 

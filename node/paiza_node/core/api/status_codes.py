@@ -1,5 +1,9 @@
-"""Mapping of refusals to gRPC statuses. Trailing metadata carry the reason code, since the status is too coarse."""
+"""Mapping of refusals to gRPC statuses. Trailing metadata carry the reason code, since the status is too coarse.
 
+INTERNAL is left to the library, whose statuses have no reason: for bytes that are no HTTP/2 or no gRPC.
+"""
+
+import asyncio
 from typing import Any, Final
 
 import grpc
@@ -10,6 +14,7 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 REASON_KEY: Final = "paiza-reason"
 RETRY_KEY: Final = "paiza-retry-after-ms"
 MAX_DETAIL: Final = 1000  # characters
+BUSY_SECONDS: Final = 1.0
 
 log = structlog.get_logger("paiza.api")
 
@@ -35,8 +40,17 @@ _CODES: Final = {
 }
 
 
-async def refuse(context: Any, error: Exception) -> None:
-    """End a call with the status of a refusal. Any other error is logged in full and returned as internal_error."""
+async def refuse(context: Any, error: BaseException) -> None:
+    """End a call with the status of a refusal. Any other error is logged in full and returned as internal_error.
+
+    The cancellation of a call by its caller is raised again. If something was cancelled that the call waited for, it is
+    refused: the library would end it without a status.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise error
+        error = Unavailable("busy", "what the call waited for was ended", BUSY_SECONDS)
     is_refusal = isinstance(error, PaizaError)
     if not is_refusal:
         log.error("internal_error", exc_info=error)
@@ -45,11 +59,20 @@ async def refuse(context: Any, error: Exception) -> None:
     error.__traceback__ = error.__cause__ = error.__context__ = None
     if not is_refusal:
         context.set_trailing_metadata(((REASON_KEY, "internal_error"),))
-        await context.abort(grpc.StatusCode.INTERNAL, "the node failed; its operator finds the cause in its log")
+        await context.abort(grpc.StatusCode.UNKNOWN, "the node failed; its operator finds the cause in its log")
     assert isinstance(error, PaizaError)
     metadata = [(REASON_KEY, error.reason)]
     if isinstance(error, Unavailable) and error.retry_after_seconds is not None:
         metadata.append((RETRY_KEY, str(int(error.retry_after_seconds * 1000))))
     context.set_trailing_metadata(tuple(metadata))
     final = grpc.StatusCode.INVALID_ARGUMENT if isinstance(error, Rejected) else grpc.StatusCode.UNAVAILABLE
-    await context.abort(_CODES.get(error.reason, final), error.detail[:MAX_DETAIL])
+    # The library ends a call without a reason if it cannot encode the text, such as one with the name of a file.
+    detail = error.detail[:MAX_DETAIL].encode("utf-8", "replace").decode()
+    await context.abort(_CODES.get(error.reason, final), detail)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the reason that a call ended by this error is counted under."""
+    if isinstance(error, PaizaError):
+        return error.reason
+    return "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
