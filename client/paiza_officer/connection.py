@@ -20,7 +20,7 @@ from paiza.core.v1 import register_pb2, register_pb2_grpc
 from paiza_officer import channel, register_cache, unlocked
 from paiza_officer.channel import Channel
 from paiza_officer.errors import NotProven, ProfileProblem, Refused, Unreachable, disk_problem, located
-from paiza_officer.profiles import Credentials, Profile, check_certificate
+from paiza_officer.profiles import Credentials, Profile, check_certificate, remember_node
 from paiza_register import Fetch, FetchMissing, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity.tokens import Tokens
@@ -53,7 +53,8 @@ async def connect(
     """Connect to the profile's node; ``passphrase`` is called at most once for each key that is encrypted.
 
     ``pin`` is called with the label of the token that holds the signing key. Neither is called while an agent holds the
-    keys. The register is renewed from the node first.
+    keys. The register is renewed from the node first. Where the profile names several addresses, they are tried one
+    after the other, beginning with the one that answered last; ``profile`` of the connection has the one that answers.
 
     ProfileProblem: the key, the passphrase or the certificate. Unreachable: the node or the register, for now.
     """
@@ -61,7 +62,7 @@ async def connect(
     credentials = await asyncio.to_thread(unlocked.authentication, profile, ask)
     certificate, now = credentials.certificate_der, datetime.now(UTC)
     check_certificate(profile.authentication_certificate, certificate, "authentication", now)
-    current, roots = await _believed_register(profile, credentials)
+    profile, current, roots = await _first_that_serves(profile, credentials)
     opened = channel.open_channel(profile, credentials, roots)
     with Tokens(pin or no_pin) as tokens:
         signer = cache(lambda: unlocked.signer(profile, ask, tokens, datetime.now(UTC)))
@@ -79,6 +80,24 @@ def no_passphrase() -> bytes:
 def no_pin(token: str) -> bytes:
     """Refuse to open a token where nobody can be asked."""
     raise ProfileProblem("passphrase_missing", token, "nobody can be asked for the PIN")
+
+
+async def _first_that_serves(profile: Profile, credentials: Credentials) -> tuple[Profile, Register, bytes]:
+    """Return the profile with the first address whose node serves, the register, and the node's certificate.
+
+    Unreachable, as of the first address, if none does. Whatever else an address does wrong is told, not passed over.
+    """
+    away: list[Unreachable] = []
+    for address in profile.addresses:
+        try:
+            current, roots = await _believed_register(profile.at(address), credentials)
+        except Unreachable as error:
+            away.append(error)
+        else:
+            remember_node(profile.at(address))
+            return profile.at(address), current, roots
+    # A standby says more than an address that is silent, unless all wait.
+    raise next((error for error in away if error.reason != "standby"), away[0])
 
 
 async def _believed_register(profile: Profile, credentials: Credentials) -> tuple[Register, bytes]:

@@ -1,7 +1,8 @@
 """Profiles: who the officer is, at which node, with which keys. One folder each under PAIZA_HOME.
 
-profile.toml names the officer (`id`), the `member`, the `federation`, the `node` ("host:port"), and files, relative to
-the folder: `authentication_key` and `authentication_certificate` for TLS alone, `signing_key` and `signing_certificate`
+profile.toml names the officer (`id`), the `member`, the `federation`, the `node` ("host:port", or a list of them where
+the member has several processes, one of which serves), and files, relative to the folder: `authentication_key` and
+`authentication_certificate` for TLS alone, `signing_key` and `signing_certificate`
 for signatures alone, and `root` (the bootstrap root of the register). The signing key may be on a token: its PKCS #11
 URI stands in place of a file. `lang` may be "ru" or "en". `sealed = false` accepts keys that are under no passphrase,
 for exercises.
@@ -17,7 +18,7 @@ import ssl
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from gettext import gettext as _  # these texts are in the catalogue of paiza_cli
@@ -36,6 +37,7 @@ from paiza_wire.message import OfficerSigner
 
 PROFILE_FILE: Final = "profile.toml"
 ROLES_FILE: Final = "roles.json"
+NODE_FILE: Final = "node"  # the address that answered last, of several
 MAX_PROFILE_BYTES: Final = 64 * 1024  # a profile is ten lines
 MAX_CREDENTIAL_BYTES: Final = 1024 * 1024  # a key or certificate is a few kilobytes, a root a few hundred
 
@@ -62,7 +64,7 @@ class Profile:
     name: str
     folder: Path
     id: SpiffeId
-    node: str
+    node: str  # the address that is dialled
     authentication_key: Path
     authentication_certificate: Path
     signing_key: Path | TokenUri
@@ -70,6 +72,21 @@ class Profile:
     root: Path
     lang: str | None = None
     sealed: bool = True
+    nodes: tuple[str, ...] = ()  # all addresses of the member's node
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses to dial one after the other: first the one that answered last, in any process."""
+        listed = self.nodes or (self.node,)
+        try:
+            last = (self.folder / NODE_FILE).read_text()
+        except (OSError, UnicodeDecodeError):
+            return listed
+        return tuple(sorted(listed, key=lambda address: address != last))
+
+    def at(self, address: str) -> "Profile":
+        """Return the profile with another address of its node."""
+        return replace(self, node=address)
 
     @property
     def member(self) -> str:
@@ -155,15 +172,18 @@ def load(folder: Path) -> Profile:
     problems += [
         FieldProblem(f"{source}: {key}", _("The setting is missing, or not a text."), "missing_setting")
         for key in _REQUIRED
-        if not isinstance(settings.get(key), str)
+        if key != "node" and not isinstance(settings.get(key), str)
     ]
+    nodes = _nodes(settings.get("node"))
+    if not nodes:
+        problems.append(FieldProblem(f"{source}: node", _("The setting is missing, or not a text."), "missing_setting"))
     if problems:
         raise ProfileProblem("bad_configuration", problems[0].where, problems[0].code, problems)
     with located(f"{source}: id", ProfileProblem):
         officer = SpiffeId.parse(settings["id"])
     if (officer.role, officer.member, officer.federation) != ("officer", settings["member"], settings["federation"]):
         raise ProfileProblem("bad_configuration", f"{source}: id", "not an officer of this member and federation")
-    if not _ADDRESS.match(settings["node"]):
+    if not all(_ADDRESS.match(each) for each in nodes):
         raise ProfileProblem("bad_configuration", f"{source}: node", "not HOST:PORT")
     signing_key: Path | TokenUri = folder / settings["signing_key"]
     if settings["signing_key"].startswith(_URI_SCHEME):
@@ -173,7 +193,7 @@ def load(folder: Path) -> Profile:
         name=folder.name,
         folder=folder,
         id=officer,
-        node=settings["node"],
+        node=nodes[0],
         authentication_key=folder / settings["authentication_key"],
         authentication_certificate=folder / settings["authentication_certificate"],
         signing_key=signing_key,
@@ -181,7 +201,14 @@ def load(folder: Path) -> Profile:
         root=folder / settings["root"],
         lang=settings.get("lang") if settings.get("lang") in {"ru", "en"} else None,
         sealed=settings.get("sealed", True) is not False,
+        nodes=nodes,
     )
+
+
+def _nodes(setting: object) -> tuple[str, ...]:
+    """Return the addresses that a profile names; none if it names something else."""
+    listed = setting if isinstance(setting, list) else [setting]
+    return tuple(each for each in listed if isinstance(each, str)) if all(isinstance(e, str) for e in listed) else ()
 
 
 def open_credentials(profile: Profile, passphrase: Callable[[], bytes]) -> Credentials:
@@ -232,6 +259,13 @@ def remember_roles(profile: Profile, roles: Sequence[str]) -> None:
     with contextlib.suppress(OSError):
         # A convenience: where it cannot be written, the node is simply needed to send.
         write_private(profile.folder / ROLES_FILE, json.dumps({"roles": list(roles)}).encode())
+
+
+def remember_node(profile: Profile) -> None:
+    """Keep the address that answered, of several: the next connection begins with it."""
+    if len(profile.nodes) > 1 and profile.addresses[0] != profile.node:
+        with contextlib.suppress(OSError):
+            write_private(profile.folder / NODE_FILE, profile.node.encode())
 
 
 def remembered_roles(profile: Profile) -> tuple[str, ...]:

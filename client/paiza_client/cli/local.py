@@ -118,7 +118,7 @@ def profiles() -> None:
     for name in stored.names(folder):
         try:
             profile = stored.load(folder / name)
-            rows.append((name, str(profile.id), profile.node, ""))
+            rows.append((name, str(profile.id), ", ".join(profile.nodes), ""))
         except PaizaError as error:
             rows.append((name, "", "", error.reason))
     if terminal.wants_json:

@@ -31,7 +31,7 @@ async def connect(
             connected, passphrase or connection.no_passphrase, pin or connection.no_pin, datetime.now(UTC)
         )
         check = partial(connection.check_node, connected)
-        session = Session(profile, connected.signer, connected.channel, connected.register, renewed, check)
+        session = Session(connected.profile, connected.signer, connected.channel, connected.register, renewed, check)
         if not remembered_roles(profile):
             # Without its roles, an officer's message could not be made while the node is away.
             await session.whoami()

@@ -259,3 +259,27 @@ def test_roles_are_remembered_and_rubbish_is_forgotten(home: Path) -> None:
     assert profiles.remembered_roles(profile) == ("duty", "liaison")
     (profile.folder / profiles.ROLES_FILE).write_text("[1]")
     assert profiles.remembered_roles(profile) == ()
+
+
+def test_several_nodes_are_dialled_in_turn(home: Path) -> None:
+    """A profile may list addresses; the one that answered last comes first, in another process too."""
+    folder = make(home)
+    text = (folder / "profile.toml").read_text()
+    (folder / "profile.toml").write_text(text.replace('"127.0.0.1:7401"', '["one:7401", "two:7401", "[::1]:7401"]'))
+    profile = profiles.load(folder)
+    assert (profile.node, profile.addresses) == ("one:7401", ("one:7401", "two:7401", "[::1]:7401"))
+    profiles.remember_node(profile.at("two:7401"))
+    assert profiles.load(folder).addresses == ("two:7401", "one:7401", "[::1]:7401")
+    (folder / profiles.NODE_FILE).write_text("elsewhere:7401")
+    assert profiles.load(folder).addresses == ("one:7401", "two:7401", "[::1]:7401")
+
+
+@pytest.mark.parametrize("nodes", ["[]", "7401", '["one:7401", 7]', '["one:7401", "two"]'])
+def test_each_of_several_nodes_is_an_address(home: Path, nodes: str) -> None:
+    """A list that is empty, or holds anything else, is refused by name."""
+    folder = make(home)
+    text = (folder / "profile.toml").read_text()
+    (folder / "profile.toml").write_text(text.replace('"127.0.0.1:7401"', nodes))
+    with pytest.raises(ProfileProblem) as caught:
+        profiles.load(folder)
+    assert caught.value.where.endswith("profile.toml: node")
