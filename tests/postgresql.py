@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -43,14 +43,22 @@ class PostgreSQLMissingError(Exception):
 class PostgreSQL:
     """One running server. Give back what it took by leaving the block."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes], version: str) -> None:
+    def __init__(
+        self, folder: Path, serve: Callable[[Mapping[str, str]], subprocess.Popen[bytes]], settings: Mapping[str, str]
+    ) -> None:
         self.folder = folder
-        self.process = process
-        self.version = version
+        self.version = ""
+        self.settings = dict(settings)
+        self._serve = serve
+        self.process = serve(self.settings)
 
     @classmethod
-    def start(cls, base: Path | None = None) -> Self:
-        """Make a cluster below ``base`` (else where the system keeps temporary files) and serve it."""
+    def start(cls, base: Path | None = None, *, follows: "PostgreSQL | None" = None, **settings: str) -> Self:
+        """Make a cluster below ``base`` (else where the system keeps temporary files) and serve it.
+
+        ``follows``: as a standby of another one, copied from it; its name is that of its folder. ``settings`` are
+        PostgreSQL's, beside those of every test.
+        """
         programs = find_programs()
         account = unprivileged_account()
         if base is not None and account is not None and not _others_may_enter(base):
@@ -63,19 +71,29 @@ class PostgreSQL:
             identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         try:
             data = folder / "data"
-            initdb = [programs / "initdb", "-D", data, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C"]
-            _run([str(word) for word in initdb], folder, identity)
-            settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-            with (folder.with_name(folder.name + ".log")).open("wb") as log:
-                process = subprocess.Popen(  # type: ignore[call-overload]
-                    [programs / "postgres", "-D", data, "-k", folder, *settings],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=folder,
-                    **identity,
-                )
-            server = cls(folder, process, "")
+            if follows is None:
+                make = [programs / "initdb", "-D", data, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C"]
+            else:
+                make = [programs / "pg_basebackup", "-D", data, "-U", USER, "-h", follows.folder, "--checkpoint=fast"]
+                place = f"host={follows.folder} user={USER} application_name={folder.name}"
+                settings = {"primary_conninfo": place, **settings}
+            _run([str(word) for word in make], folder, identity)
+            if follows is not None:
+                (data / "standby.signal").touch()
+
+            def serve(settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+                words = [word for name, value in {**SETTINGS, **settings}.items() for word in ("-c", f"{name}={value}")]
+                with (folder.with_name(folder.name + ".log")).open("ab") as log:
+                    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+                        [programs / "postgres", "-D", data, "-k", folder, *words],
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        cwd=folder,
+                        **identity,
+                    )
+
+            server = cls(folder, serve, settings)
             server._wait()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -93,8 +111,19 @@ class PostgreSQL:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self.url(name)
 
-    def stop(self) -> None:
-        """Stop the server (fast shutdown) and remove its folder."""
+    def serve_again(self) -> None:
+        """Serve the cluster that was stopped, with the settings as they are now."""
+        assert self.process.poll() is not None, "it runs"
+        self.process = self._serve(self.settings)
+        self._wait()
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
+    def pause(self) -> None:
+        """Stop the server (fast shutdown); its cluster stays."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -102,6 +131,10 @@ class PostgreSQL:
             except subprocess.TimeoutExpired:
                 self.process.send_signal(signal.SIGQUIT)
                 self.process.wait()
+
+    def stop(self) -> None:
+        """Stop the server and remove its folder."""
+        self.pause()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._log.unlink(missing_ok=True)
 
