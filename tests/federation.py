@@ -176,7 +176,8 @@ class NodeProcess:
         if not self.admin_socket.exists():
             return False
         try:
-            self.status()
+            if self.status().standby:
+                return False
             host, _, port = self.address.rpartition(":")
             socket.create_connection((host, int(port)), STATUS_SECONDS).close()
         except (grpc.RpcError, OSError):

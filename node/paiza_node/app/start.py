@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from paiza_node.app.serve import serve
+from paiza_node.app.standby import become_writer
 from paiza_node.core.api.descriptors import reserve
 from paiza_node.core.errors import N_
 from paiza_node.core.executors.fair_threads import FairThreads
@@ -17,17 +18,14 @@ from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.register.sync import RegisterCache
-from paiza_node.core.storage import Store, open_store
+from paiza_node.core.storage import Store
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader, prepare_data
 from paiza_node.ops.keys import Keys, bad_key, load_keys
 from paiza_node.ops.reload import own_rules
-from paiza_wire.errors import Unavailable
 
 READ_THREADS: Final = 8  # for queries and files (`asyncio.to_thread`)
 READ_THREADS_OF_ONE: Final = 2  # of one peer or officer: others find threads, and connections to the database
-STANDBY_SECONDS: Final = 1.0  # between two attempts of a standby to become the writer
-STANDBY_TOLD: Final = 60  # one in so many attempts is logged
 
 log = structlog.get_logger("paiza.node")
 
@@ -44,31 +42,12 @@ async def run(config: Config, read_config: Callable[[], Config]) -> None:
         FairThreads(READ_THREADS, "asyncio", most_threads_of_one=READ_THREADS_OF_ONE)
     )
     prepare_data(config)
-    store = await _become_writer(config.database)
+    store = await become_writer(config, places)
     try:
         await _run_with(config, read_config, store, places)
     finally:
         store.close()
     log.info("stopped")
-
-
-async def _become_writer(database: str) -> Store:
-    """Open the database; if another process is its writer, wait until that one has ended."""
-    waited = 0
-    while True:
-        try:
-            store = await asyncio.to_thread(open_store, database)
-        except Unavailable as error:
-            if error.reason != "standby":
-                raise
-            if waited % STANDBY_TOLD == 0:
-                log.info("standby", detail=error.detail)
-        else:
-            if waited:
-                log.warning("took_over", database=store.describe())
-            return store
-        waited += 1
-        await asyncio.sleep(STANDBY_SECONDS)
 
 
 async def _run_with(config: Config, read_config: Callable[[], Config], store: Store, places: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -130,7 +131,23 @@ def set_labelled(gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:
 _LABELLED: Final[dict[Gauge, frozenset[tuple[str, ...]]]] = {}
 
 
-def serve(listen: str, registry: CollectorRegistry = REGISTRY) -> None:
+def serve(listen: str, registry: CollectorRegistry = REGISTRY) -> WSGIServer:
     """Serve the metrics over plain HTTP at "host:port"; meant for loopback or a management network."""
     host, _, port = listen.rpartition(":")
-    start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+    server, _thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+    return server
+
+
+def serve_standby(listen: str) -> WSGIServer:
+    """Serve the metrics of a process that waits: that it does. Every other would be a zero that means nothing."""
+    registry = CollectorRegistry()
+    registry.register(STANDBY)
+    STANDBY.set(1)
+    return serve(listen, registry)
+
+
+def close(server: WSGIServer) -> None:
+    """Stop serving metrics, as the process waits no longer. Blocking."""
+    server.shutdown()
+    server.server_close()
+    STANDBY.set(0)

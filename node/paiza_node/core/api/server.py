@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from time import perf_counter
@@ -101,7 +102,7 @@ def public_server(
     def configuration() -> grpc.ServerCertificateConfiguration | None:
         """Return the certificates to serve with, or None if unchanged; called at every handshake."""
         connections.arrived()
-        keys, roots = identity.keys, _roots(register(), member)
+        keys, roots = identity.keys, trusted_roots(register(), member)
         if served_with == [(keys, roots)]:
             return None
         served_with[:] = [(keys, roots)]
@@ -114,6 +115,12 @@ def public_server(
         configuration,  # type: ignore[arg-type]  # None means "as before", which the stub does not know
         require_client_authentication=True,
     )
+    bind(server, listen, credentials)
+    return server, own_health
+
+
+def bind(server: GrpcServer, listen: str, credentials: grpc.ServerCredentials) -> None:
+    """Listen on the address for peers and officers; NodeStopped if that cannot be."""
     try:
         bound = server.add_secure_port(listen, credentials)
     except RuntimeError:
@@ -126,16 +133,27 @@ def public_server(
             remedy=N_("Stop what listens there, or choose another port (and publish it in the register)."),
             address=listen,
         )
-    return server, own_health
 
 
 def admin_server(path: Path, handlers: Iterable[Service]) -> GrpcServer:
     """Build the operator's server. Everyone who can open the socket (0600, the node's own user) is the operator."""
-    server = GrpcServer(max_calls=ADMIN_CALLS)
     found = services.handlers_of(handlers, services.for_operator())
+
+    async def answer(method: MethodDescriptor, request: Any) -> Message:
+        response: Message = await found[method_name(method)](request)
+        return response
+
+    return admin_socket_server(path, answer, ADMIN_CALLS)
+
+
+def admin_socket_server(
+    path: Path, answer: Callable[[MethodDescriptor, Any], Awaitable[Message]], max_calls: int
+) -> GrpcServer:
+    """Build a server on the operator's socket whose every call is answered by ``answer``."""
+    server = GrpcServer(max_calls=max_calls)
     for service in services.for_operator():
         plain = {
-            method.name: plain_handler(method, found[method_name(method)], access_of(method).max_request_bytes)
+            method.name: plain_handler(method, partial(answer, method), access_of(method).max_request_bytes)
             for method in service.methods
         }
         server.add_service(service.full_name, plain)
@@ -148,7 +166,7 @@ def admin_server(path: Path, handlers: Iterable[Service]) -> GrpcServer:
     return server
 
 
-def _roots(register: Register, member: str) -> bytes:
+def trusted_roots(register: Register, member: str) -> bytes:
     """Return the CAs that a caller's certificate may be from: every member's node CAs, and our own officer CAs."""
     cas = [ca for _, other in sorted(register.described.items()) for ca in other.authority.node_cas]
     cas += register.described_member(member).authority.officer_cas

@@ -192,7 +192,7 @@ class GrpcChannel:
             try:
                 return await self.call(rpc, request)
             except Unavailable as error:
-                if error.reason not in {"peer_unreachable", *_REFUSED_CERTIFICATE}:
+                if error.reason not in {"peer_unreachable", "standby", *_REFUSED_CERTIFICATE}:
                     raise
         return await self.call(rpc, request)
 
@@ -349,7 +349,7 @@ class GrpcChannel:
         if isinstance(reason, bytes):
             reason = reason.decode("ascii", "replace")
         detail = f"{self.member}: {error.code().name}: {error.details()}"
-        if not reason and error.code() in _NO_ANSWER:
+        if (not reason and error.code() in _NO_ANSWER) or reason == "standby":
             self._endpoints.failed(connection.endpoint)
             # The node may show another certificate now: the next call looks.
             self._give_up(connection)

@@ -30,6 +30,11 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(_as_object(status, runs=runs))
         return
+    if status.standby:
+        since = shown_time(time_of(status.started_time))
+        waits = _("waits as standby since {time}; another process serves").format(time=since)
+        print_facts([(_("member"), status.member), (_("version"), status.version), (_("node"), waits)])
+        return
     print_facts(
         [
             (_("member"), status.member),
@@ -134,6 +139,7 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "member": status.member,
         "version": status.version,
         "runs": runs,
+        "standby": status.standby,
         "started_time": iso(time_of(status.started_time)),
         "database": status.database,
         "commit_age_seconds": status.commit_age.ToTimedelta().total_seconds()
