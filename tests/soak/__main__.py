@@ -7,7 +7,8 @@ messages of 1 KiB to the other members in turn, and watches for the receipts. Fi
 for so many minutes at half of the rate that was measured. At the end every node is stopped, both sides' logs and rows
 are counted, and `paiza-node verify` runs at each node.
 
-The exit code is 0 if nothing was lost, doubled or invented, every node verifies, and all growth is within the bounds.
+The exit code is 0 if nothing was lost, doubled or invented, every node verifies, and all growth is within the bounds. A
+soak of under ten minutes shows growth without judging it: page caches and write-ahead logs still fill.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,7 @@ WINDOWS: Final = 40  # of the whole soak
 LEAST_WINDOW_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 120.0  # for the last receipts
 SKIPPED: Final = 0.25  # of the windows at the beginning: caches fill
+JUDGED_MINUTES: Final = 10.0  # a shorter soak ends before they are full (40 MiB of pages a node, 16 MiB of WAL)
 MILLISECONDS: Final = 1000.0
 KIB: Final = 1024
 
@@ -74,14 +76,16 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="soak-", dir=RESULTS) as folder,
         Federation.create(Path(folder) / "f", MEMBERS[: options.members]) as federation,
     ):
-        federation.start()
+        for member in federation.nodes:  # ten at the same time would take longer than one may
+            federation.start(member)
         soak = Soak(federation)
         asyncio.run(soak.run(options.minutes * 60))
         federation.stop()
         _say("counting both sides' logs and rows ...")
         found = balance(soak.senders, {member: read(node) for member, node in federation.nodes.items()})
         _say("verifying ...")
-        lines = [*_counted(found), *_verified(federation.nodes.values()), *_grown(soak)]
+        lines = [*_counted(found), *_verified(federation.nodes.values()), *_levels(soak)]
+        lines += _grown(soak, judged=options.minutes >= JUDGED_MINUTES)
     _print(lines, soak, found)
     _write(lines, soak, found, options.minutes)
     return 0 if all(line.holds for line in lines) else 1
@@ -201,31 +205,40 @@ def _verified(nodes: Iterable[NodeProcess]) -> list[Line]:
     return [Line("paiza-node verify", "every node" if not failed else f"fails at {', '.join(failed)}", "", not failed)]
 
 
-def _grown(soak: Soak) -> list[Line]:
+def _levels(soak: Soak) -> list[Line]:
+    """Show the worst window, and judge the most memory."""
+    last = soak.windows[-1].nodes.values()
+    longest = max(each.wait(0.99) for each in soak.windows)
+    memory = max(one.resident_bytes for each in soak.windows for one in each.nodes.values()) / machine.MEBIBYTE
+    descriptors = max(one.descriptors for each in soak.windows for one in each.nodes.values())
+    disk = statistics.mean(each.disk_bytes for each in last) / machine.MEBIBYTE
+    return [
+        Line("wait for a receipt, p99 of the worst window", f"{longest * MILLISECONDS:.0f} ms", "", holds=True),
+        Line("memory of a node, most", f"{memory:.0f} MiB", f"≤ {MOST_MEMORY_MIB:.0f} MiB", memory <= MOST_MEMORY_MIB),
+        Line("descriptors of a node, most", f"{descriptors}", "", holds=True),
+        Line("disk of a node at the end, mean", f"{disk:.0f} MiB", "", holds=True),
+    ]
+
+
+def _grown(soak: Soak, *, judged: bool) -> list[Line]:
     """Judge the growth of each quantity over the windows after the first ones; of nodes, the one that grew most."""
     windows = soak.windows[int(len(soak.windows) * SKIPPED) :]
     lasted = windows[-1].seconds - windows[0].seconds
     waits = [(each.seconds, each.wait(0.5)) for each in windows if each.delivered]
     median = statistics.median(wait for _, wait in waits)
-    wait_growth = slope(waits) * lasted / median
+    wait = slope(waits) * lasted / median
     memory = _most(soak, windows, lambda each: each.resident_bytes / machine.MEBIBYTE, lasted)
     descriptors = _most(soak, windows, lambda each: float(each.descriptors), lasted)
-    most_memory = max(each.resident_bytes for window in windows for each in window.nodes.values()) / machine.MEBIBYTE
-    disk = {
-        member: halves([(float(each.messages), float(each.nodes[member].disk_bytes)) for each in windows])
-        for member in soak.nodes
-    }
-    first = sum(each for each, _ in disk.values())
-    second = sum(each for _, each in disk.values())
-    longest = max(each.wait(0.99) for each in windows)
-    return [
+    first, second = halves(
+        [(float(each.messages), float(sum(one.disk_bytes for one in each.nodes.values()))) for each in windows]
+    )
+    lines = [
         Line(
             "wait for a receipt, p50",
-            f"{median * MILLISECONDS:.0f} ms, growth {wait_growth:+.0%}",
+            f"{median * MILLISECONDS:.0f} ms, growth {wait:+.0%}",
             f"≤ {MOST_WAIT_GROWTH:+.0%}",
-            wait_growth <= MOST_WAIT_GROWTH,
+            wait <= MOST_WAIT_GROWTH,
         ),
-        Line("wait for a receipt, p99 of the worst window", f"{longest * MILLISECONDS:.0f} ms", "", holds=True),
         Line(
             "memory of a node, growth",
             f"{memory[1]:+.1f} MiB ({memory[0]})",
@@ -233,14 +246,8 @@ def _grown(soak: Soak) -> list[Line]:
             memory[1] <= MOST_MEMORY_GROWTH_MIB,
         ),
         Line(
-            "memory of a node, most",
-            f"{most_memory:.0f} MiB",
-            f"≤ {MOST_MEMORY_MIB:.0f} MiB",
-            most_memory <= MOST_MEMORY_MIB,
-        ),
-        Line(
             "descriptors of a node, growth",
-            f"{descriptors[1]:+.1f} ({descriptors[0]}), most {_most_descriptors(windows)}",
+            f"{descriptors[1]:+.1f} ({descriptors[0]})",
             f"≤ {MOST_DESCRIPTOR_GROWTH:+.0f}",
             descriptors[1] <= MOST_DESCRIPTOR_GROWTH,
         ),
@@ -251,6 +258,7 @@ def _grown(soak: Soak) -> list[Line]:
             second <= MOST_DISK_GROWTH * first,
         ),
     ]
+    return lines if judged else [replace(line, bound="not judged", holds=True) for line in lines]
 
 
 def _most(
@@ -263,10 +271,6 @@ def _most(
     }
     member = max(grown, key=lambda each: grown[each])
     return member, grown[member]
-
-
-def _most_descriptors(windows: Sequence[Window]) -> int:
-    return max(each.descriptors for window in windows for each in window.nodes.values())
 
 
 def _print(lines: Sequence[Line], soak: Soak, found: Balance) -> None:
