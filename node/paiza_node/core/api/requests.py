@@ -38,8 +38,7 @@ class Requests:
 
         Rejected("malformed") if it does not arrive in time.
         """
-        received: Any = aiter(requests)  # a generator: the library's, in a cycle with what it yielded last
-        async with aclosing(received):
+        async with aclosing(_received(requests)) as received:
             try:
                 request, size = await self._next(received)
             except StopAsyncIteration:
@@ -51,17 +50,17 @@ class Requests:
 
     async def each(self, requests: AsyncIterator[bytes], check_again: Callable[[], None]) -> AsyncGenerator[Message]:
         """Yield the requests of a streaming call, each with its own timeout, while its caller remains admitted."""
-        received = aiter(requests)
-        while True:
-            try:
-                request, size = await self._next(received)
-            except StopAsyncIteration:
-                return
-            try:
-                check_again()
-                yield request
-            finally:
-                self._memory.give_back(size)
+        async with aclosing(_received(requests)) as received:
+            while True:
+                try:
+                    request, size = await self._next(received)
+                except StopAsyncIteration:
+                    return
+                try:
+                    check_again()
+                    yield request
+                finally:
+                    self._memory.give_back(size)
 
     async def _next(self, received: AsyncIterator[bytes]) -> tuple[Message, int]:
         """Return the next request and its size, which the caller of this gives back."""
@@ -79,6 +78,11 @@ class Requests:
         except BaseException:
             self._memory.give_back(size)
             raise
+
+
+def _received(requests: AsyncIterator[bytes]) -> Any:
+    """Return what must be closed: the library's generator, in a cycle with what it yielded last."""
+    return aiter(requests)
 
 
 def check_size(data: bytes, max_bytes: int) -> None:
