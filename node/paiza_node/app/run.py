@@ -1,18 +1,18 @@
 """`paiza-node run`: serve until stopped."""
 
 import asyncio
-import ctypes
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TextIO
 
 import click
 import structlog
 
+from paiza_node.app import allocator
 from paiza_node.app.standard_error import captured
 from paiza_node.app.start import run as run_node
 from paiza_node.core.errors import N_, NodeStopped
@@ -21,8 +21,6 @@ from paiza_node.ops.cli.options import settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.passphrase import ask_passphrase
 from paiza_wire.errors import PaizaError
-
-M_ARENA_MAX: Final = -8  # of mallopt(3)
 
 
 @click.command(
@@ -43,7 +41,7 @@ def run(read_config: Callable[[], Config]) -> None:
     # Until the node serves, there is nothing to reload: without this the signal would end it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = read_config()
-    share_memory()
+    allocator.set_up()
     if config.sealed:
         ask_passphrase(config)  # now: a standby that takes over at night finds nobody at its terminal
     with logs(config.log_level):
@@ -56,12 +54,6 @@ def run(read_config: Callable[[], Config]) -> None:
             # The operator gets one line; the log has the details.
             structlog.get_logger("paiza.node").critical("ended", exc_info=True)
             raise
-
-
-def share_memory() -> None:
-    """Limit all threads to two malloc pools: glibc gives each its own, which keeps the size of its largest batch."""
-    with suppress(AttributeError):  # another C library, which has no such pools
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 @contextmanager

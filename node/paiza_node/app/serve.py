@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from paiza.enrolment.v1 import enrolment_pb2
-from paiza_node.app import gauges, standard_error
+from paiza_node.app import allocator, gauges, standard_error
 from paiza_node.app.database_health import DatabaseHealth
 from paiza_node.app.services import Dependencies, Services
 from paiza_node.app.wiring import build_services
@@ -235,6 +235,7 @@ async def serve(
             authenticator.task.run(),
             connections.run(),
             _judging_clocks(services.peers).run(),
+            allocator.trimming().run(),
             DatabaseHealth(ledger, store, health).task.run(),
             *gauges.tasks(core, services, operate, reader, identity, officers),
         ]
