@@ -1,0 +1,223 @@
+"""Whatever a hostile caller sends, or leaves unread, a node's memory stays within bounds and falls back."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+
+from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
+from paiza_node.core.api import services
+from paiza_node.core.api.services import access_of, method_name
+from paiza_register import Register
+from tests.federation import Federation, NodeProcess
+from tests.officer import Officer
+from tests.registers import read_register
+from tests.system.minting import Mint
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MIB: Final = 1024 * 1024
+MOST: Final = 8 * MIB - 64  # bytes of a request: more is refused by gRPC itself
+AT_ONCE: Final = 4
+FLOOD: Final = 32
+UNREAD: Final = 48
+UNREAD_SECONDS: Final = 20.0
+LARGE_MESSAGES: Final = 200
+TEXT: Final = "Nothing of this is real. " * 400
+WARM_CALLS: Final = 50
+MOST_ABOVE_IDLE: Final = 150 * MIB
+LEFT_ABOVE_IDLE: Final = 50 * MIB
+SETTLED_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 1.0
+CALL_SECONDS: Final = 120.0
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Run the node that is attacked."""
+    with Federation.create(tmp_path_factory.mktemp("memory") / "federation", ["kaz", "tjk"]) as made:
+        made.start("kaz")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def register(federation: Federation) -> Register:
+    """Return the federation's register."""
+    return read_register(federation.folder)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def idle(federation: Federation, register: Register) -> int:
+    """Return the memory of the node before any attack, once it has done its ordinary work for a while."""
+    liaison = Officer(federation.folder, "kaz-liaison", register)
+    async with liaison.channel() as channel:
+        for _ in range(WARM_CALLS):
+            await _submit(channel, [liaison.compose(["tjk"]) for _ in range(4)])
+    return _resident(federation.node("kaz"))
+
+
+@pytest.mark.timeout(900)
+async def test_requests_that_grow_when_parsed(federation: Federation, register: Register, idle: int) -> None:
+    """Requests of every RPC, as large as they may be and made to grow when parsed, leave the memory within bounds."""
+    node = federation.node("kaz")
+    _forget_peak(node)
+    async with _attackers(federation, register) as channels:
+        for method in _methods():
+            for request in _requests(method.input_type):
+                callers = [channels[who] for who in _callers(method)]
+                await asyncio.gather(*(_refused(each, method, request) for each in callers for _ in range(AT_ONCE)))
+        await _check(node, idle)
+
+
+@pytest.mark.timeout(600)
+async def test_many_large_requests_at_once(federation: Federation, register: Register, idle: int) -> None:
+    """Dozens of the largest requests at once, of an officer, an auditor and a peer, leave the memory within bounds."""
+    node = federation.node("kaz")
+    _forget_peak(node)
+    large = {"Submit", "Deliver", "Search", "FetchMessages", "ExchangeCheckpoints", "GetTrail", "Upload"}
+    calls: list[Any] = []
+    async with _attackers(federation, register) as channels:
+        for method in _methods():
+            if method.name in large:
+                request = max(_requests(method.input_type), key=len)
+                for who in _callers(method):
+                    calls += [_refused(channels[who], method, request) for _ in range(FLOOD)]
+        await asyncio.gather(*calls)
+        await _check(node, idle)
+
+
+@pytest.mark.timeout(300)
+async def test_answers_that_nobody_reads(federation: Federation, register: Register, idle: int) -> None:
+    """An officer who asks for large answers again and again, and reads none, is soon told to wait."""
+    node, liaison = federation.node("kaz"), Officer(federation.folder, "kaz-liaison", register)
+    async with liaison.channel() as channel:
+        digests = await _submit(channel, [liaison.compose(["tjk"], TEXT) for _ in range(LARGE_MESSAGES)])
+        request = officer_pb2.OpenMessagesRequest(message_digests=digests, reason_text="exercise")
+        _forget_peak(node)
+        opened: Any = channel.stream_stream("/paiza.officer.v1.OfficerService/OpenMessages")
+        calls = [opened(timeout=CALL_SECONDS) for _ in range(UNREAD)]
+        for call in calls:
+            with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await call.write(request.SerializeToString())
+                await call.done_writing()
+        codes = [asyncio.ensure_future(call.code()) for call in calls]
+        done, _ = await asyncio.wait(codes, timeout=UNREAD_SECONDS)
+        assert {code.result() for code in done} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert len(done) >= UNREAD // 2
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*codes)
+        await _check(node, idle)
+
+
+def _methods() -> list[MethodDescriptor]:
+    return [method for service in services.public() for method in service.methods]
+
+
+def _callers(method: MethodDescriptor) -> list[str]:
+    """Return who may call an RPC."""
+    who = access_of(method).who
+    return {"node": ["peer"], "officer": ["officer", "auditor"], "either": ["officer", "peer"]}[who]
+
+
+def _requests(kind: Descriptor) -> Iterator[bytes]:
+    """Yield requests as large as may be, each full of the elements of one of its lists, or of one of its texts."""
+    yield from (_filled(field) for field in kind.fields)
+    for field in kind.fields:
+        if field.message_type is not None:
+            for inner in field.message_type.fields:
+                if inner.is_repeated:
+                    data = _filled(inner, MOST - 16)
+                    yield _tag(field) + _varint(len(data)) + data
+
+
+def _filled(field: FieldDescriptor, size: int = MOST) -> bytes:
+    if field.is_repeated and field.cpp_type in {FieldDescriptor.CPPTYPE_MESSAGE, FieldDescriptor.CPPTYPE_STRING}:
+        return (_tag(field) + b"\0") * (size // (len(_tag(field)) + 1))
+    return _tag(field) + _varint(size - 16) + bytes(size - 16)
+
+
+def _tag(field: FieldDescriptor) -> bytes:
+    return _varint(field.number << 3 | 2)
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value >= 0x80:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+@asynccontextmanager
+async def _attackers(federation: Federation, register: Register) -> AsyncIterator[dict[str, grpc.aio.Channel]]:
+    mint, node = Mint(federation.folder, register), federation.node("kaz")
+    identities = {
+        "officer": mint.officer("kaz-liaison"),
+        "auditor": mint.officer("kaz-auditor"),
+        "peer": mint.node("tjk"),
+    }
+    async with AsyncExitStack() as stack:
+        yield {
+            who: await stack.enter_async_context(identity.channel(node.address, "kaz", register))
+            for who, identity in identities.items()
+        }
+
+
+async def _refused(channel: grpc.aio.Channel, method: MethodDescriptor, request: bytes) -> None:
+    """Call with one request, and read what comes; it may be refused in any way."""
+    opened: Any = channel.stream_stream(method_name(method))
+    call = opened(timeout=CALL_SECONDS)
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        await call.write(request)
+        await call.done_writing()
+        await call.read()
+    call.cancel()
+
+
+async def _submit(channel: grpc.aio.Channel, messages: list[bytes]) -> list[bytes]:
+    """Submit messages; return their digests."""
+    items = [officer_pb2.SubmitItem(message=message) for message in messages]
+    stub = officer_pb2_grpc.OfficerServiceStub(channel)
+    response = await stub.Submit(officer_pb2.SubmitRequest(items=items), timeout=CALL_SECONDS)
+    return [result.released.message_digest for result in response.results]
+
+
+async def _check(node: NodeProcess, idle: int) -> None:
+    peak = _peak(node)
+    until = time.monotonic() + SETTLED_SECONDS
+    while _resident(node) > idle + LEFT_ABOVE_IDLE and time.monotonic() < until:
+        await asyncio.to_thread(time.sleep, POLL_SECONDS)  # the kernel announces nothing
+    left, seconds = _resident(node), SETTLED_SECONDS - (until - time.monotonic())
+    print(
+        f"\nidle {idle / MIB:.0f} MiB, peak {(peak - idle) / MIB:+.0f}, "
+        f"after {seconds:.0f} s {(left - idle) / MIB:+.0f}"
+    )
+    assert node.running
+    assert peak <= idle + MOST_ABOVE_IDLE
+    assert left <= idle + LEFT_ABOVE_IDLE
+
+
+def _resident(node: NodeProcess) -> int:
+    return _status(node, "VmRSS")
+
+
+def _peak(node: NodeProcess) -> int:
+    return _status(node, "VmHWM")
+
+
+def _forget_peak(node: NodeProcess) -> None:
+    Path(f"/proc/{node.pid}/clear_refs").write_text("5")
+
+
+def _status(node: NodeProcess, name: str) -> int:
+    """Return a size from /proc in bytes."""
+    lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
