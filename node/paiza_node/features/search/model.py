@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from paiza_node.core.access.model import Viewer
 from paiza_node.core.messages.model import MessageRow
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A query: of every clause at least one token must match. ``annex``: the officer may read nominal annexes."""
+    """A query: of every clause at least one token must match, in messages that ``viewer`` sees.
+
+    ``annex``: the officer may read nominal annexes.
+    """
 
     clauses: tuple[tuple[bytes, ...], ...]
     annex: bool
+    viewer: Viewer
     author: str = ""
     kind: str = ""
     since_time: datetime | None = None

@@ -8,7 +8,7 @@ no name.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +19,7 @@ from paiza_domain.terms import query_terms
 from paiza_domain.terms.index_terms import IDENTIFIERS, Term, folded
 from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import openable
+from paiza_node.core.access.need_to_know import list_scope, open_scope, openable
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
@@ -77,7 +77,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """An earlier request about the same; if the officer may not see it, only its thread is named."""
+    """An earlier request that the officer may know of; if they may not open it, only its thread is named."""
 
     row: MessageRow
     hidden: bool
@@ -123,6 +123,7 @@ class Search:
         query = SearchQuery(
             clauses=sought,
             annex=self._may_search_annexes(officer),
+            viewer=open_scope(officer),
             author=_short(request.author),
             kind=_short(request.kind),
             since_time=_time(request, "since_time"),
@@ -143,19 +144,19 @@ class Search:
         flagged = search_store.linked(reads, [row.seq for row in rows])
         if not flagged:
             return set()
-        annex = self._may_search_annexes(officer)
+        annex, viewer = self._may_search_annexes(officer), open_scope(officer)
         found = set()
         for seq in sorted(flagged, reverse=True)[:MAX_LINKED]:
             own = [each for each in search_store.tokens_of(reads, seq, IDENTIFIERS) if annex or not each.annex]
             tokens = [each.token for each in own]
-            older = search_store.sharing(reads, tokens, before_seq=seq, annex=annex) if tokens else []
+            older = search_store.sharing(reads, tokens, before_seq=seq, annex=annex, viewer=viewer) if tokens else []
             others = messages_store.messages_at(reads, {each.seq for each in older})
             if others and self._shown(reads, officer, others):
                 found.add(seq)
         return found
 
     async def similar(self, officer: Officer, request: search_pb2.FindSimilarRequest) -> list[Similar]:
-        """Find earlier requests of our own, of the same kind, about the same.
+        """Find earlier requests of our own, of the same kind, about the same, that the officer may know of.
 
         If it uses terms that lead to a person, it is logged like any other search.
         """
@@ -234,14 +235,13 @@ class Search:
             if row is None or row.seq not in self._shown(reads, officer, [row]):
                 raise Rejected("unknown_id", "there is no such message here")
             own = [each for each in search_store.tokens_of(reads, row.seq, IDENTIFIERS) if annex or not each.annex]
-            shared = [each for each in self._sharing(reads, own, annex=annex) if each.seq != row.seq]
+            tokens = [each.token for each in own]
+            sharing = search_store.sharing(reads, tokens, annex=annex, viewer=open_scope(officer)) if tokens else []
+            shared = [each for each in sharing if each.seq != row.seq]
             fields = _fields(shared)
             rows = messages_store.messages_at(reads, fields)
             allowed = self._shown(reads, officer, rows)
         return [Linked(each, fields[each.seq]) for each in rows if each.seq in allowed]
-
-    def _sharing(self, reads: ReadConnection, tokens: Sequence[SharedToken], *, annex: bool) -> list[SharedToken]:
-        return search_store.sharing(reads, [each.token for each in tokens], annex=annex) if tokens else []
 
     def _shown(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
         """Return which of these messages the officer may open: finding one by its content reveals some of it."""
@@ -265,11 +265,14 @@ class Search:
         links = [self._token_key.token(each) for each in wanted if each.links]
         words = {self._token_key.token(each) for each in wanted if each.field == "subject" and " " not in each.text}
         enough = max(MIN_SUBJECT_WORDS, len(words) // 2)
-        annex = self._may_search_annexes(officer)
+        annex, viewer = self._may_search_annexes(officer), list_scope(officer)
         with self._store.reads() as reads:
-            shared = list(search_store.sharing(reads, links, annex=annex)) if links else []
+            shared = list(search_store.sharing(reads, links, annex=annex, viewer=viewer)) if links else []
             by_subject: dict[int, set[bytes]] = {}
-            for each in search_store.sharing(reads, words, limit=MAX_COMPARED, annex=annex) if words else ():
+            subjects = (
+                search_store.sharing(reads, words, limit=MAX_COMPARED, annex=annex, viewer=viewer) if words else ()
+            )
+            for each in subjects:
                 by_subject.setdefault(each.seq, set()).add(each.token)
             fields = _fields(shared)
             for seq, same in by_subject.items():
@@ -317,9 +320,7 @@ def _time(request: search_pb2.SearchRequest, name: str) -> datetime | None:
 
 
 def _behind(query: SearchQuery, before: int | None) -> SearchQuery:
-    return SearchQuery(
-        query.clauses, query.annex, query.author, query.kind, query.since_time, query.until_time, before, query.limit
-    )
+    return replace(query, before_seq=before)
 
 
 def _fields(shared: Sequence[SharedToken]) -> dict[int, tuple[str, ...]]:

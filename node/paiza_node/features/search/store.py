@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import UpdateBase
 
+from paiza_node.core.access.model import Viewer
+from paiza_node.core.access.store import seen_by
 from paiza_node.core.messages.store import message_row, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
@@ -60,6 +62,8 @@ def search(conn: ReadConnection, query: SearchQuery) -> list[Found]:
     statement = select(message_table, i.event_time).join(indexed_message_table, i.seq == m.seq)
     for clause in query.clauses:
         statement = statement.where(_has(clause, annex=query.annex))
+    if query.viewer.units is not None:
+        statement = statement.where(seen_by(query.viewer))
     if query.author:
         statement = statement.where(m.author == query.author)
     if query.kind:
@@ -82,20 +86,20 @@ def sharing(
     before_seq: int | None = None,
     limit: int = MAX_SHARED,
     annex: bool = True,
+    viewer: Viewer | None = None,
 ) -> list[SharedToken]:
     """Return the newest occurrences of these tokens, in messages before ``before_seq`` if it is set.
 
-    Without ``annex`` those in nominal annexes are skipped before they are counted, so that they displace no others.
+    Those in messages that ``viewer`` does not see are skipped before they are counted, so that they displace no others;
+    without ``annex`` those in nominal annexes too.
     """
     t = term_token_table.c
     below = [t.seq < before_seq] if before_seq is not None else []
     below += [] if annex else [t.annex.is_(False)]
-    rows = conn.execute(
-        select(t.seq, t.field, t.annex, t.token)
-        .where(t.token.in_(list(tokens)), *below)
-        .order_by(t.seq.desc())
-        .limit(limit)
-    )
+    found = select(t.seq, t.field, t.annex, t.token)
+    if viewer is not None and viewer.units is not None:
+        found = found.join(message_table, message_table.c.seq == t.seq).where(seen_by(viewer))
+    rows = conn.execute(found.where(t.token.in_(list(tokens)), *below).order_by(t.seq.desc()).limit(limit))
     return [SharedToken(row.seq, row.field, row.annex, row.token) for row in rows]
 
 

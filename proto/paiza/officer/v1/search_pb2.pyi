@@ -289,8 +289,8 @@ class FindSimilarResponse(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimilarMessage]:
-        """Messages released by the own member in the last year, newest first, at most 10. Those the caller may not see are
-        named by thread alone.
+        """Messages released by the own member in the last year that the caller may know of, newest first, at most 10. Those
+        they may not open are named by thread alone.
         """
 
     def __init__(
@@ -326,7 +326,7 @@ class SimilarMessage(_message.Message):
     officer_id: _builtins.str
     """SPIFFE ID of the officer who signed it."""
     message_id: _builtins.bytes
-    """Message id, 16 bytes; empty, as the digest is, if the officer may not see the message."""
+    """Message id, 16 bytes; empty, as the digest is, if the officer may not open the message."""
     @_builtins.property
     def stored_time(self) -> _timestamp_pb2.Timestamp:
         """When it was released."""

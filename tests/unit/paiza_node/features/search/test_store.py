@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import pytest
 
+from paiza_node.core.access.model import Viewer
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
@@ -14,6 +15,7 @@ from paiza_node.features.search import store as search_store
 from paiza_node.features.search.model import IndexedMessage, SearchQuery
 from paiza_node.features.search.store import MAX_SHARED
 
+SEES_ALL = Viewer("", None)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MESSAGES = 30
 
@@ -74,7 +76,7 @@ def _found(store: Store, query: SearchQuery) -> list[int]:
 
 def test_every_clause_must_hold_and_any_of_its_tokens(store: Store) -> None:
     """Clauses narrow, alternatives widen, newest first; a token nobody has finds nothing."""
-    everything = SearchQuery(clauses=((token("all"),),), annex=True)
+    everything = SearchQuery(clauses=((token("all"),),), annex=True, viewer=SEES_ALL)
     assert _found(store, everything) == list(range(MESSAGES, 0, -1))
     assert _found(store, replace(everything, clauses=((token("all"),), (token("pair"),)))) == [9, 4]
     assert _found(store, replace(everything, clauses=((token("pair"),), (token("even"),)))) == [4]
@@ -84,14 +86,14 @@ def test_every_clause_must_hold_and_any_of_its_tokens(store: Store) -> None:
 
 def test_what_stands_in_the_annex_alone_is_found_by_those_who_may_open_it(store: Store) -> None:
     """A token of an annex finds nothing for officers who may not open annexes."""
-    query = SearchQuery(clauses=((token("annex"),),), annex=True)
+    query = SearchQuery(clauses=((token("annex"),),), annex=True, viewer=SEES_ALL)
     assert _found(store, query) == [9]
     assert _found(store, replace(query, annex=False)) == []
 
 
 def test_pages_and_filters(store: Store) -> None:
     """Pages follow each other without gap; author, period and page restrict; no day means the day of storing."""
-    query = SearchQuery(clauses=((token("all"),),), annex=True, limit=7)
+    query = SearchQuery(clauses=((token("all"),),), annex=True, viewer=SEES_ALL, limit=7)
     pages: list[int] = []
     while page := _found(store, replace(query, before_seq=pages[-1] if pages else None)):
         pages += page
@@ -134,4 +136,4 @@ def test_indexing_twice_changes_nothing_and_clearing_forgets(store: Store) -> No
         assert search_store.linked(reads, [9]) == {9}
     with store.transaction() as conn:
         search_store.clear_index(conn)
-    assert _found(store, SearchQuery(clauses=((token("all"),),), annex=True)) == []
+    assert _found(store, SearchQuery(clauses=((token("all"),),), annex=True, viewer=SEES_ALL)) == []
