@@ -90,19 +90,13 @@ class ErasureStatus:
         return self._timed(shown, request.stored_time)
 
     def _here(self, reads: ReadConnection, officer: Officer) -> Iterator[retention_pb2.Erasure]:
-        rows = retention_store.erasures_of_others(reads, MAX_LISTED)
+        rows = retention_store.erasures_here(reads, list_scope(officer), MAX_LISTED)
         found = {row.digest: messages_store.message(reads, row.digest) for row in rows}
-        seen = access_store.visible(
-            reads, [each.seq for each in found.values() if each is not None], list_scope(officer)
-        )
         checkpoint = self._core.ledger.checkpoint
         said = [row.log_index for row in rows if row.log_index is not None and row.log_index < checkpoint.size]
         entries = {stored.index: stored for stored in log_store.entries_at(reads, said)}
         for row in rows:
-            message = found[row.digest]
-            if message is not None and message.seq not in seen:
-                continue
-            shown = self._of_ours(row, message)
+            shown = self._of_ours(row, found[row.digest])
             stored = None if row.log_index is None else entries.get(row.log_index)
             if stored is not None:
                 shown.answer.CopyFrom(own_proof(self._core.ledger, stored, checkpoint.size, checkpoint.note))

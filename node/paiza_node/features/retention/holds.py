@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import retention_pb2
-from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import known, list_scope, unknown_to
 from paiza_node.core.api import paging
@@ -95,19 +94,16 @@ class Holds:
         size = paging.page_size(request)
         below = paging.numbers_of(request, 1)
         with self._core.store.reads() as reads:
-            holds = retention_store.all_holds(reads, size + 1, below[0] if below else None)
+            holds = retention_store.all_holds(reads, list_scope(officer), size + 1, below[0] if below else None)
             if len(holds) > size:
                 del holds[size:]
                 answer.next_page_token = paging.token_of(holds[-1][1])
             entries = {each.index: each.entry for each in log_store.entries_at(reads, [index for _, index in holds])}
             texts = log_store.texts(reads, entries)
-            for digest, index in holds:
-                row = messages_store.message(reads, digest)
-                if row is None or not access_store.visible(reads, [row.seq], list_scope(officer)):
-                    continue
+            for row, index in holds:
                 entry = log_pb2.LogEntry.FromString(entries.get(index, b""))
                 shown = answer.holds.add(
-                    message_digest=digest,
+                    message_digest=row.digest,
                     thread_name=row.thread_name,
                     actor=entry.actor,
                     reason_text=texts[index].text if index in texts else "",

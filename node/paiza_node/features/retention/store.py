@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    and_,
     delete,
     exists,
     func,
@@ -136,9 +137,18 @@ def erasures_to_tell(conn: ReadConnection, limit: int) -> list[ErasureRow]:
     return _ERASURES.find(conn, untold.order_by(_E.tell_time).limit(limit))
 
 
-def erasures_of_others(conn: ReadConnection, limit: int) -> list[ErasureRow]:
-    """Return erased, planned and held messages here, newest first."""
-    return _ERASURES.find(conn, select(erasure_table).order_by(_E.asked_time.desc()).limit(limit))
+def erasures_here(conn: ReadConnection, viewer: Viewer, limit: int) -> list[ErasureRow]:
+    """Return erased, planned and held messages here that a viewer sees, newest first.
+
+    Of a message that never was here, those whose request the viewer sees.
+    """
+    m = message_table.c
+    found = select(erasure_table).order_by(_E.asked_time.desc()).limit(limit)
+    if viewer.units is not None:
+        here = exists().where(m.digest == _E.digest)
+        asked = exists().where(m.digest == _E.request, seen_by(viewer))
+        found = found.where(or_(exists().where(m.digest == _E.digest, seen_by(viewer)), and_(~here, asked)))
+    return _ERASURES.find(conn, found)
 
 
 def erasure_answers(conn: ReadConnection, requests: Collection[bytes]) -> list[ErasureAnswer]:
@@ -164,11 +174,19 @@ def holds(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, int]:
     return found
 
 
-def all_holds(conn: ReadConnection, limit: int, below: int | None = None) -> list[tuple[bytes, int]]:
-    """Return (message, entry that records it) of messages under legal hold, newest first, below an index."""
-    older = [] if below is None else [hold_table.c.log_index < below]
-    rows = conn.execute(select(hold_table).where(*older).order_by(hold_table.c.log_index.desc()).limit(limit))
-    return [(row.digest, row.log_index) for row in rows]
+def all_holds(
+    conn: ReadConnection, viewer: Viewer, limit: int, below: int | None = None
+) -> list[tuple[MessageRow, int]]:
+    """Return (message, entry that records it) of messages under hold that a viewer sees, newest first.
+
+    ``below`` is the index of the preceding entry.
+    """
+    h = hold_table.c
+    older = [] if below is None else [h.log_index < below]
+    seen = [] if viewer.units is None else [seen_by(viewer)]
+    found = select(message_table, h.log_index).join(hold_table, h.digest == message_table.c.digest)
+    rows = conn.execute(found.where(*older, *seen).order_by(h.log_index.desc()).limit(limit))
+    return [(message_row(row), row.log_index) for row in rows]
 
 
 def _answer(row: Row[Any]) -> ErasureAnswer:
