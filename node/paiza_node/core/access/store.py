@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     and_,
     exists,
+    func,
     or_,
     select,
     union_all,
@@ -33,7 +34,7 @@ from paiza_node.core.access.model import (
     Opened,
     Viewer,
 )
-from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.messages.model import MessageRow, MessageState, ThreadRow
 from paiza_node.core.messages.store import message_row, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
@@ -284,6 +285,31 @@ def seen_messages(conn: ReadConnection, digests: Collection[bytes], viewer: View
         rows = conn.execute(select(message_table).where(message_table.c.digest.in_(block), *seen))
         found.extend(message_row(row) for row in rows)
     return sorted(found, key=lambda row: row.seq)
+
+
+def sees_thread(conn: ReadConnection, thread_id: bytes, viewer: Viewer) -> bool:
+    """Return whether a viewer sees any message of a thread; False for a thread of which none is stored."""
+    m = message_table.c
+    seen = [] if viewer.units is None else [seen_by(viewer)]
+    found = select(m.seq).where(m.thread_id == thread_id, m.state != int(MessageState.REFUSED), *seen).limit(1)
+    return conn.execute(found).first() is not None
+
+
+def seen_threads(
+    conn: ReadConnection, kinds: Collection[str], viewer: Viewer, *, before_seq: int | None = None, limit: int = 100
+) -> list[ThreadRow]:
+    """Return the threads with messages of these kinds of which a viewer sees a message, the last changed one first."""
+    step, m = message_table.alias("step"), message_table.c
+    last = func.max(step.c.seq)
+    refused = int(MessageState.REFUSED)
+    found = select(step.c.thread_id, func.max(step.c.thread_name), last)
+    found = found.where(step.c.kind.in_(sorted(kinds)), step.c.state != refused)
+    if viewer.units is not None:
+        found = found.where(exists().where(m.thread_id == step.c.thread_id, m.state != refused, seen_by(viewer)))
+    found = found.group_by(step.c.thread_id).order_by(last.desc()).limit(limit)
+    if before_seq is not None:
+        found = found.having(last < before_seq)
+    return [ThreadRow(bytes(row[0]), row[1], row[2]) for row in conn.execute(found)]
 
 
 def _conditions(query: MessageQuery) -> list[ColumnElement[bool]]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from paiza.officer.v1 import notice_pb2, task_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import UnitDirectory, may_see
+from paiza_node.core.access.need_to_know import UnitDirectory, open_scope
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.approvals import store as approvals_store
@@ -54,10 +54,10 @@ class PendingNotices:
         on_duty = "duty" in officer.roles
         units = tuple({officer.unit, self._unit_directory.duty_unit} if on_duty else {officer.unit})
         found: list[notice_pb2.Notice] = []
-        for work in tasks_store.open_tasks(reads, units, officer.id, MAX_TOLD):
+        for work in tasks_store.open_tasks(reads, units, open_scope(officer), MAX_TOLD):
             code = _code(work, officer, now, on_duty=on_duty)
             row = messages_store.message(reads, work.digest) if code else None
-            if row is not None and may_see(reads, officer, row):
+            if row is not None:
                 found.append(task_notice(row, code, work))
         return found
 

@@ -109,7 +109,7 @@ class Assign:
         elif scope == task_pb2.TASK_SCOPE_ALL:
             units, viewer = None, list_scope(officer)
         elif viewer.units is None:
-            units = tuple({officer.unit, self._unit_directory.duty_unit})
+            units = tuple({COMMON, officer.unit, self._unit_directory.duty_unit})
         return await asyncio.to_thread(self._read, officer, viewer, units, request)
 
     def _read(
@@ -120,7 +120,7 @@ class Assign:
         after = None if numbers is None else (paging.time_of(numbers[0]) if numbers[0] else None, numbers[1])
         more = ""
         with self._store.reads() as reads:
-            rows = tasks_store.open_tasks(reads, units, officer.id, size + 1, after)
+            rows = tasks_store.open_tasks(reads, units, viewer, size + 1, after)
             if len(rows) > size:
                 del rows[size:]
                 due = rows[-1].due_time  # 0 in the token for tasks without a due time
@@ -196,7 +196,7 @@ class Assign:
             return _no_work()
         now = self._assigned(task, request)
         _put(tx, officer, row, now, log_entries.assigned, request.note)
-        if row.unit != now.unit:
+        if request.unit and row.unit != now.unit:
             # Former assignees keep access to the message.
             if reads_it:
                 access_store.add_readers(tx.conn, [(officer.id, row.seq)])

@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 
 from paiza.officer.v1 import task_pb2
+from paiza_node.core.access.model import Viewer
+from paiza_node.core.access.store import seen_by
 from paiza_node.core.messages.store import message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
@@ -86,21 +88,25 @@ def tasks_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, Ta
 def open_tasks(
     conn: ReadConnection,
     units: Collection[str] | None,
-    officer: str,
+    viewer: Viewer,
     limit: int,
     after: tuple[datetime | None, int] | None = None,
 ) -> list[TaskRow]:
-    """Return open tasks of these units (None: of all), or assigned to an officer; the next due first.
+    """Return open tasks of these units (None: of all), or assigned to the viewer; the next due first.
+
+    Those whose messages the viewer does not see are left out.
 
     ``after`` is the due time and the number of the preceding task.
     """
     t = task_table.c
     order = (t.due_time.asc().nulls_last(), t.seq)
     query = select(task_table).where(_OPEN, *_behind(after)).order_by(*order).limit(limit)
+    if viewer.units is not None:
+        query = query.join(message_table, message_table.c.seq == t.seq).where(seen_by(viewer))
     if units is None:
         return _TASKS.find(conn, query)
     branches = [query.where(t.unit == unit) for unit in units]
-    branches.append(query.where(t.assignee == officer))
+    branches.append(query.where(t.assignee == viewer.officer))
     found: dict[int, TaskRow] = {}
     for branch in branches:
         found.update((row.seq, row) for row in _TASKS.find(conn, branch))

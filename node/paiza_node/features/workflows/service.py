@@ -118,9 +118,10 @@ class WorkflowService(Service):
         numbers = paging.numbers_of(request, 1)
         before = numbers[0] if numbers else None
         with self._store.reads() as reads:
-            threads = messages_store.threads_of(reads, names, before_seq=before, limit=MAX_THREADS) if names else []
+            viewer = list_scope(officer)
+            threads = access_store.seen_threads(reads, names, viewer, before_seq=before, limit=MAX_THREADS)
             for thread in threads:
-                workflow_state = self._seen(reads, thread.thread_id, officer)
+                workflow_state = self._workflow_states.of(reads, thread.thread_id)
                 if workflow_state is not None and (
                     workflow_state.live or request.scope == workflow_pb2.WORKFLOW_SCOPE_ALL
                 ):
@@ -169,9 +170,8 @@ class WorkflowService(Service):
 
 
 def sees_thread(reads: ReadConnection, thread_id: bytes, officer: Officer) -> bool:
-    """Return whether an officer sees any message of a thread in lists; True for a thread without stored messages."""
-    numbers = [row.seq for row in messages_store.thread(reads, thread_id)]
-    return not numbers or bool(access_store.visible(reads, numbers, list_scope(officer)))
+    """Return whether an officer sees any message of a thread in lists."""
+    return access_store.sees_thread(reads, thread_id, list_scope(officer))
 
 
 def _states(view: Any) -> list[workflow_pb2.WorkflowState]:

@@ -26,6 +26,7 @@ from paiza_node.features.tasks.model import TaskRow
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ME = "spiffe://kaz.paiza.example/officer/one"
+SEES_ALL = Viewer(ME, None)
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_reviews_and_holds_are_read_page_by_page(store: Store) -> None:
             reviews.append(found[0].message.seq)
             after = (found[0].review_time, found[0].message.seq)
         held, below = [], None
-        while page := retention_store.all_holds(reads, 1, below):
+        while page := retention_store.all_holds(reads, SEES_ALL, 1, below):
             below = page[0][1]
             held.append(below)
     assert (reviews, held) == ([2, 3, 1, 4], [40, 30, 20, 10])
@@ -115,12 +116,12 @@ def test_open_work_comes_in_the_order_it_is_due(store: Store) -> None:
     with store.transaction() as conn:
         messages_store.add_messages(conn, [message(each.seq, f"T{each.seq}") for each in rows])
         tasks_store.add_tasks(conn, rows)
-        assert [each.seq for each in tasks_store.open_tasks(conn, ("bureau",), ME, 10)] == [3, 2, 1]
-        assert [each.seq for each in tasks_store.open_tasks(conn, None, ME, 10)] == [4, 3, 2, 1]
-        assert [each.seq for each in tasks_store.open_tasks(conn, None, ME, 2)] == [4, 3]
+        assert [each.seq for each in tasks_store.open_tasks(conn, ("bureau",), SEES_ALL, 10)] == [3, 2, 1]
+        assert [each.seq for each in tasks_store.open_tasks(conn, None, SEES_ALL, 10)] == [4, 3, 2, 1]
+        assert [each.seq for each in tasks_store.open_tasks(conn, None, SEES_ALL, 2)] == [4, 3]
         for units in (None, ("bureau", "border")):
             seen, after = [], None
-            while page := tasks_store.open_tasks(conn, units, ME, 1, after):
+            while page := tasks_store.open_tasks(conn, units, SEES_ALL, 1, after):
                 seen.append(page[0].seq)
                 after = (page[0].due_time, page[0].seq)
             assert seen == [4, 3, 2, 1]
