@@ -8,7 +8,7 @@ from typing import Final
 
 from paiza.officer.v1 import notice_pb2, officer_pb2
 from paiza_node.core.access.model import MessageQuery, Officer
-from paiza_node.core.access.need_to_know import list_scope
+from paiza_node.core.access.need_to_know import known, list_scope
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller, officer_of
@@ -169,7 +169,7 @@ class OfficerService(Service):
         """Return a notice without what the officer may not know; threads are named only if they may know of them."""
         with self._store.reads() as reads:
             # Approvals are sent to the officers the message names, whatever else they may see.
-            if not notice.code.startswith(APPROVAL) and not sees_thread(reads, notice.thread_id, officer):
+            if not (notice.code.startswith(APPROVAL) or _may_be_told(reads, notice, officer)):
                 return None
             threads = {name: messages_store.thread_id(reads, name) for name in notice.other_threads}
         if not threads:
@@ -197,6 +197,13 @@ class OfficerService(Service):
     ) -> officer_pb2.FindSourceRowsResponse:
         """Return which source rows were sent already."""
         return await asyncio.to_thread(self._find_source_rows, officer_of(caller), request.source_row_sha256)
+
+
+def _may_be_told(reads: ReadConnection, notice: notice_pb2.Notice, officer: Officer) -> bool:
+    """Return whether an officer may know of the message that a notice is about, or of a message of its thread."""
+    if notice.message_digest:
+        return known(reads, officer, notice.message_digest) is not None
+    return sees_thread(reads, notice.thread_id, officer)
 
 
 def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: int) -> MessageQuery:
