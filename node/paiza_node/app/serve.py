@@ -17,7 +17,7 @@ from paiza_node.app.database_health import DatabaseHealth
 from paiza_node.app.services import Dependencies, Services
 from paiza_node.app.wiring import build_services
 from paiza_node.core.access.denials import Denials
-from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.access.need_to_know import UnitDirectory, leave_common_unit
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api import enrolment_server, metrics
 from paiza_node.core.api.admission import Admission
@@ -93,7 +93,7 @@ async def serve(
     """
     await ledger.commit(register_cache.note)
     await ledger.commit(lambda tx: note_start(tx, config, signer))
-    await _note_backup(config, ledger)
+    await _bring_up_to_date(config, ledger)
     officers = OfficerDirectory(store)
     with store.reads() as reads:
         logs = PeerLogViews(
@@ -309,6 +309,23 @@ def _envelope(config: Config, core: Core, reader: RegisterReader, officer_id: st
         first_root=reader.bootstrap_root,
         enrol_address=config.enrol_address,
     )
+
+
+async def _leave_common_unit(config: Config, ledger: Ledger) -> None:
+    """Move what was stored before a duty unit was named out of the unit of all officers."""
+    moved = 0
+    while config.duty_unit and (
+        batch := (await ledger.commit(lambda tx: leave_common_unit(tx, config.duty_unit))).result
+    ):
+        moved += batch
+    if moved:
+        log.info("common_unit_left", messages=moved, duty_unit=config.duty_unit)
+
+
+async def _bring_up_to_date(config: Config, ledger: Ledger) -> None:
+    """Do what is left to do since the last run: a backup was made, or a duty unit was named."""
+    await _note_backup(config, ledger)
+    await _leave_common_unit(config, ledger)
 
 
 async def _note_backup(config: Config, ledger: Ledger) -> None:

@@ -20,6 +20,7 @@ from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.receive.arrivals import Arrivals
 from paiza_node.core.exchange.receive.receive import Receive
+from paiza_node.core.exchange.send.known_threads import KNOWN_THREADS
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.exchange.stages import ReleaseStage
@@ -382,6 +383,7 @@ def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...
         return {each.id for each in core.register_cache.current.active_members()}
 
     return (
+        KNOWN_THREADS,
         recall_stage(core.member, active),
         erasure_stage(core.member, active),
         OperationLimits(core.decryption_keys).stage(),

@@ -4,7 +4,8 @@ A received message belongs to the unit it is addressed to; else to the unit of t
 duty unit. A sent message belongs to the unit of the officer who sent it. Officers see the messages of their unit, those
 assigned to them and those they signed. Duty officers see all messages; coordinators and auditors see in lists that they
 exist. If the member has named no duty unit, all its officers share one common unit (""), which gets everything that is
-not addressed to a unit. A message stored without a unit is seen only by those who see all messages.
+not addressed to a unit. Once a duty unit is named, nothing belongs to the common unit any more (`leave_common_unit`). A
+message without a unit is seen by those who signed it, those it was assigned to, and those who see all messages.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,9 +20,11 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 COMMON: Final = ""  # the unit of a member that has named no duty unit
+BATCH: Final = 500  # messages that leave the common unit in one commit
 SEES_ALL: Final = frozenset({"duty"})
 LISTS_ALL: Final = frozenset({"duty", "coordinator", "auditor"})
 
@@ -117,8 +120,8 @@ class UnitDirectory:
         )
 
     def sending_unit(self, officer: Officer) -> str | None:
-        """Return the unit that the messages of an officer belong to."""
-        return officer.unit if self.duty_unit else COMMON
+        """Return the unit that the messages of an officer belong to; None for an officer without one."""
+        return (officer.unit or None) if self.duty_unit else COMMON
 
     def sent(self, officer: Officer, messages: Sequence[MessageRow]) -> list[MessageRow]:
         """Return the messages that an officer sends with their unit."""
@@ -159,3 +162,18 @@ class UnitDirectory:
             batched = [batch[parent] for parent in row.parents if parent in batch]
             return messages_store.unit_of(conn, row.parents) or (min(batched)[1] if batched else self.duty_unit), ""
         return self.duty_unit, ""
+
+
+def leave_common_unit(tx: LogTransaction, duty_unit: str) -> int:
+    """Move messages out of the common unit, a batch at a time, and return how many: a duty unit is named since.
+
+    What was received goes to the duty unit; what was sent has no unit, and its signers go on seeing it. A crash between
+    two batches leaves the rest to the next start.
+    """
+    rows = messages_store.messages_of_unit(tx.conn, COMMON, BATCH)
+    for row in rows:
+        messages_store.put_unit(tx.conn, row.seq, duty_unit if row.received else None)
+    sent = [row for row in rows if not row.received]
+    signers = [(signer.id, row.seq) for row in sent for signer in wire.parse_header(row.header).required_signers]
+    access_store.add_readers(tx.conn, signers)
+    return len(rows)

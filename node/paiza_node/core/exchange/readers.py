@@ -13,11 +13,11 @@ def _read_by_assignees(tx: LogTransaction, messages: Sequence[ReceivedMessage]) 
 
 
 def _read_by_signers(tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
-    several = [each for each in messages if len(each.header.required_signers) > 1]
+    several = [each for each in messages if len(each.header.required_signers) > 1 or each.row.unit is None]
     access_store.add_readers(
         tx.conn, [(signer.id, each.row.seq) for each in several for signer in each.header.required_signers]
     )
 
 
 READERS: Final = Reaction(_read_by_assignees, _read_by_signers)
-"""Officers see a message that names them or that they co-signed, regardless of their unit."""
+"""Officers see a message that names them, that they co-signed, or that they signed without having a unit."""

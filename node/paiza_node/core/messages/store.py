@@ -275,6 +275,11 @@ def messages_by_source_row(conn: ReadConnection, rows: Collection[bytes]) -> lis
     return sorted(found, key=lambda row: row.seq)
 
 
+def threads_of_messages(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, bytes]:
+    """Return the threads of those of these messages that are stored, by digest."""
+    return dict(_THREAD_OF.run(conn, digests))
+
+
 def thread_names(conn: ReadConnection, threads: Collection[bytes]) -> dict[bytes, str]:
     """Return the short names of these threads, as the first message known of each gave it."""
     rows = sorted(_THREAD_NAMES.run(conn, threads), key=itemgetter(0), reverse=True)
@@ -286,6 +291,8 @@ _THREAD_SIZES: Final = Lookup(select(thread_size_table), thread_size_table.c.thr
 _CLAIMED: Final = Lookup(
     select(message_table.c.message_id, message_table.c.author, message_table.c.digest), message_table.c.message_id
 )
+
+_THREAD_OF: Final = Lookup(select(message_table.c.digest, message_table.c.thread_id), message_table.c.digest)
 
 _THREAD_NAMES: Final = Lookup(
     select(message_table.c.seq, message_table.c.thread_id, message_table.c.thread_name).where(
@@ -348,8 +355,15 @@ def unit_of(conn: ReadConnection, digests: Collection[bytes]) -> str:
     return conn.execute(found).scalar_one_or_none() or ""
 
 
-def put_unit(conn: WriteConnection, seq: int, unit: str) -> None:
-    """Store the unit of a message."""
+def messages_of_unit(conn: ReadConnection, unit: str, limit: int) -> list[MessageRow]:
+    """Return messages of a unit, in no particular order."""
+    return [
+        message_row(row) for row in conn.execute(select(message_table).where(message_table.c.unit == unit).limit(limit))
+    ]
+
+
+def put_unit(conn: WriteConnection, seq: int, unit: str | None) -> None:
+    """Store the unit of a message; None for no unit."""
     conn.execute(update(message_table).where(message_table.c.seq == seq), {"unit": unit})
 
 
