@@ -125,24 +125,19 @@ class WholeNode(AbstractContextManager["WholeNode"]):
             replace(officer, roles=frozenset(roles) or officer.roles, unit=officer.unit if unit is None else unit)
         )
 
-    async def call(self, method: str, officer: Officer, request: Any, *, most: int = 1_000) -> list[Message]:
-        """Call an RPC as an officer, a minute after the call before; return its answers, of a stream at most so many.
+    async def call(self, method: str, officer: Officer, request: Any, *, step: timedelta = STEP) -> list[Message]:
+        """Call an RPC as an officer, a ``step`` after the call before; return its answers, of a stream all.
 
         PaizaError as the caller would be told.
         """
-        self.ahead += STEP
+        self.ahead += step
         if action := services.accesses()[method].action:
             self._policy.check(principal_of(officer), action)
         answer = self._handlers[method](Caller(officer.id, officer=officer), request)
         if not hasattr(answer, "__aiter__"):
             return [await answer]
-        found: list[Message] = []
         async with aclosing(answer):
-            async for each in answer:
-                found.append(each)
-                if len(found) == most:
-                    break
-        return found
+            return [each async for each in answer]
 
     def stream(self, method: str, officer: Officer, request: Any) -> AsyncIterator[Any]:
         """Open a stream of answers; the caller closes it."""

@@ -123,7 +123,7 @@ class Scene:
         erase = retention_pb2.EraseOwnCopyRequest(message_digest=digest_of(self.reviewed), reason_text="Case 17")
         await node.call(retention + "EraseOwnCopy", node.officer(HIDING), erase)
         for name in ("sent", "received", "begun", "pending", "attached", "reviewed", "homeless"):
-            self.hidden[name] = self._target(getattr(self, name), names.get(name, ""))
+            self.hidden[name] = self.target(getattr(self, name), names.get(name, ""))
 
     async def _submit(self, node: WholeNode, name: str, messages: Sequence[bytes], *, row: bytes = b"") -> list[str]:
         """Submit messages that are released or held; return the names of their threads."""
@@ -173,7 +173,8 @@ class Scene:
         header.parent_digests.append(secrets.token_bytes(32))
         return self.peer.seal(header, b"")
 
-    def _target(self, raw: bytes, thread_name: str) -> Target:
+    def target(self, raw: bytes, thread_name: str = "") -> Target:
+        """Return a message as requests name it."""
         header = wire.parse_header(pb.SignedMessage.FromString(raw).header)
         name = thread_name or "KAZ-2026-99998"
         return Target(

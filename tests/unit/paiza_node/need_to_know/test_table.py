@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from paiza.officer.v1 import (
     workflow_pb2,
 )
 from paiza_node.core.api import services
+from paiza_node.core.log.denial_share import MAX_DENIALS
 from paiza_wire.errors import PaizaError
 from tests.unit.paiza_node.need_to_know.scene import (
     OBSERVERS,
@@ -376,6 +378,26 @@ async def test_a_hidden_message_is_answered_and_logged_like_none(nodes: Nodes, r
         absent = await named(nodes, rpc, observer, naming, Target.absent())
         for hidden in nodes.hidden.values():
             assert await named(nodes, rpc, observer, naming, hidden) == absent
+
+
+@pytest.mark.parametrize(
+    "rpc", [name for name, row in TABLE.items() if (row.listings or row.namings) and not row.streams]
+)
+async def test_no_rpc_fills_the_log_by_being_repeated(nodes: Nodes, rpc: str) -> None:
+    """A consultation makes one entry a minute, and denials of all calls together a share."""
+    node, scene, row = nodes.having, nodes.scene, TABLE[rpc]
+    targets = (scene.target(scene.open_before[0]), nodes.hidden["sent"])
+    requests = [partial(each, scene) for each in row.listings]
+    requests += [partial(each, scene, STRANGER, it) for each in row.namings for it in targets]
+    await node.call(METHODS["OfficerService/GetSession"], node.officer(STRANGER), officer_pb2.GetSessionRequest())
+    before = node.ledger.checkpoint.size
+    for request in requests:
+        for _ in range(2):
+            await refusal_of(node.call(METHODS[rpc], node.officer(STRANGER), request(), step=timedelta()))
+    events = [each.partition(" ")[0] for each in growth(node, before)]
+    consulted = [each for each in events if each in {"CONSULTED", "SEARCHED", "SUBJECTS_SHOWN"}]
+    assert len(consulted) <= len(requests)
+    assert events.count("DENIED") <= MAX_DENIALS
 
 
 async def asked(node: WholeNode, rpc: str, observer: str, request: Any) -> list[str]:
