@@ -7,7 +7,7 @@ from collections import Counter, deque
 from datetime import datetime, timedelta
 from typing import Final
 
-MAX_DENIALS: Final = 10  # entries of one actor in `PERIOD`
+MAX_DENIALS: Final = 60  # entries of one actor in `PERIOD`: work that is refused in earnest stays below
 PERIOD: Final = timedelta(minutes=1)
 MAX_ACTORS: Final = 1000  # actors remembered; a member has fewer officers
 

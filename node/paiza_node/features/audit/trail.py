@@ -29,7 +29,6 @@ from paiza_node.features.audit.evidence import others_of, spans_of
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_wire import message as wire
 
-_QUESTIONS: Final = frozenset({log_pb2.LOG_EVENT_CONSULTED, log_pb2.LOG_EVENT_DENIED})
 ENDING: Final = timedelta(days=30)  # a certificate ends soon; their programs renew it from then on
 
 
@@ -177,7 +176,9 @@ class Audit:
 
 def _is_about(stored: StoredEntry) -> bool:
     """Return whether an entry tells of a message more than that somebody asked for it."""
-    return log_pb2.LogEntry.FromString(stored.entry).event not in _QUESTIONS
+    entry = log_pb2.LogEntry.FromString(stored.entry)
+    asked = entry.event == log_pb2.LOG_EVENT_DENIED and entry.denied.reason == unknown().reason
+    return not asked and entry.event != log_pb2.LOG_EVENT_CONSULTED
 
 
 def _message(reads: ReadConnection, digest: bytes) -> tuple[MessageRow, bytes]:
