@@ -9,11 +9,14 @@ import pytest_asyncio
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction, Recall
+from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import officer_pb2
 from paiza_wire import message
 from tests.federation import Federation
 from tests.integration.exchange.desk import SECONDS, Desk, digest_of
+from tests.integration.exchange.lawful_desk import log_entries
+from tests.officer import Officer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -73,12 +76,14 @@ async def test_a_recall_reaches_its_holder(kaz: Desk, tjk: Desk) -> None:
         assert await desk.open(digest, "needed for the file") == ""
 
 
-async def test_another_member_recalls_nothing(kaz: Desk, tjk: Desk) -> None:
+async def test_another_member_recalls_nothing(kaz: Desk, tjk: Desk, folder: Path) -> None:
     """The attempt is refused at its own node and logged there."""
     header, digest = await sent(kaz, tjk)
     attempt = tjk.write("recall", RECALL, [header], [digest], ["kaz"])
     assert await tjk.send(attempt) == "not_author"
-    assert "DENIED" in await tjk.events(digest_of(attempt))
+    async with Officer(folder, "tjk-auditor").channel() as channel:
+        denied = await log_entries(channel, message_digests=[digest_of(attempt)])
+    assert [log_pb2.LogEntry.FromString(each.proven.entry).event for each in denied] == [log_pb2.LOG_EVENT_DENIED]
     assert list((await tjk.info(digest)).recalled_by) == []
 
 
