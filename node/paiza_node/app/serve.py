@@ -17,7 +17,7 @@ from paiza_node.app.database_health import DatabaseHealth
 from paiza_node.app.services import Dependencies, Services
 from paiza_node.app.wiring import build_services
 from paiza_node.core.access.denials import Denials
-from paiza_node.core.access.need_to_know import UnitDirectory, leave_common_unit
+from paiza_node.core.access.need_to_know import UnitDirectory, in_common_unit, leave_common_unit
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.api import enrolment_server, metrics
 from paiza_node.core.api.admission import Admission
@@ -31,6 +31,7 @@ from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.clocks import ClockLog
 from paiza_node.core.peers.directory import PeerDirectory
@@ -93,7 +94,7 @@ async def serve(
     """
     await ledger.commit(register_cache.note)
     await ledger.commit(lambda tx: note_start(tx, config, signer))
-    await _bring_up_to_date(config, ledger)
+    await _bring_up_to_date(config, store, ledger)
     officers = OfficerDirectory(store)
     with store.reads() as reads:
         logs = PeerLogViews(
@@ -311,21 +312,25 @@ def _envelope(config: Config, core: Core, reader: RegisterReader, officer_id: st
     )
 
 
-async def _leave_common_unit(config: Config, ledger: Ledger) -> None:
+async def _leave_common_unit(config: Config, store: Store, ledger: Ledger) -> None:
     """Move what was stored before a duty unit was named out of the unit of all officers."""
+
+    def batch() -> list[MessageRow]:
+        with store.reads() as reads:
+            return in_common_unit(reads)
+
     moved = 0
-    while config.duty_unit and (
-        batch := (await ledger.commit(lambda tx: leave_common_unit(tx, config.duty_unit))).result
-    ):
-        moved += batch
+    while config.duty_unit and (rows := await asyncio.to_thread(batch)):
+        await ledger.commit(partial(leave_common_unit, rows=rows, duty_unit=config.duty_unit))
+        moved += len(rows)
     if moved:
         log.info("common_unit_left", messages=moved, duty_unit=config.duty_unit)
 
 
-async def _bring_up_to_date(config: Config, ledger: Ledger) -> None:
+async def _bring_up_to_date(config: Config, store: Store, ledger: Ledger) -> None:
     """Do what is left to do since the last run: a backup was made, or a duty unit was named."""
     await _note_backup(config, ledger)
-    await _leave_common_unit(config, ledger)
+    await _leave_common_unit(config, store, ledger)
 
 
 async def _note_backup(config: Config, ledger: Ledger) -> None:

@@ -164,16 +164,19 @@ class UnitDirectory:
         return self.duty_unit, ""
 
 
-def leave_common_unit(tx: LogTransaction, duty_unit: str) -> int:
-    """Move messages out of the common unit, a batch at a time, and return how many: a duty unit is named since.
+def in_common_unit(reads: ReadConnection) -> list[MessageRow]:
+    """Return a batch of the messages of the common unit."""
+    return messages_store.messages_of_unit(reads, COMMON, BATCH)
+
+
+def leave_common_unit(tx: LogTransaction, rows: Sequence[MessageRow], duty_unit: str) -> None:
+    """Move messages out of the common unit: a duty unit is named since they were stored.
 
     What was received goes to the duty unit; what was sent has no unit, and its signers go on seeing it. A crash between
     two batches leaves the rest to the next start.
     """
-    rows = messages_store.messages_of_unit(tx.conn, COMMON, BATCH)
     for row in rows:
         messages_store.put_unit(tx.conn, row.seq, duty_unit if row.received else None)
     sent = [row for row in rows if not row.received]
     signers = [(signer.id, row.seq) for row in sent for signer in wire.parse_header(row.header).required_signers]
     access_store.add_readers(tx.conn, signers)
-    return len(rows)

@@ -14,7 +14,7 @@ from paiza.officer.v1 import (
     search_pb2,
     task_pb2,
 )
-from paiza_node.core.access.need_to_know import leave_common_unit
+from paiza_node.core.access.need_to_know import in_common_unit, leave_common_unit
 from paiza_node.core.api.authentication import Caller
 from paiza_node.core.log.denial_share import MAX_DENIALS
 from paiza_node.core.messages import store as messages_store
@@ -184,8 +184,11 @@ async def test_naming_a_duty_unit_opens_nothing_and_closes_what_was_common(feder
         common = {digest_of(sent), digest_of(homeless), digest_of(plain)}
         assert await listed(node, UNITLESS) == common
         node.unit_directory.duty_unit = DUTY_UNIT
-        while node.ledger.commit_now(lambda tx: leave_common_unit(tx, DUTY_UNIT)).result:
-            pass
+        with node.store.reads() as reads:
+            rows = in_common_unit(reads)
+        node.ledger.commit_now(lambda tx: leave_common_unit(tx, rows, DUTY_UNIT))
+        with node.store.reads() as reads:
+            assert in_common_unit(reads) == []
         node.appoint("coordinator", "liaison", unit=DUTY_UNIT)
         assert await submitted(node, STRANGER, note) == "released"
         expected = {
