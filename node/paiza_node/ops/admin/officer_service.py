@@ -21,6 +21,7 @@ from paiza_node.core.access.model import (
     Officer,
     OfficerCertificate,
     OfficerState,
+    Viewer,
 )
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.operator import operator
@@ -213,7 +214,7 @@ class OfficerAdminService(Service):
     def _left_work(self, officer_id: str) -> officer_pb2.RemoveOfficerResponse:
         """Return what an officer leaves undone: their tasks, and messages that wait for signatures."""
         with self._core.store.reads() as reads:
-            tasks = tasks_store.open_tasks(reads, (), officer_id, MAX_LEFT_TASKS)
+            tasks = tasks_store.open_tasks(reads, (), Viewer(officer_id, None), MAX_LEFT_TASKS)
             waiting = approvals_store.waiting_approvals(reads)
         return officer_pb2.RemoveOfficerResponse(
             open_task_digests=[each.digest for each in tasks],
