@@ -126,3 +126,11 @@ def test_a_summary_tells_what_matters(lang: str) -> None:
     assert words[lang] in kinds.get("recall", 1).summary(recall, lang)
     assert "uzb" in kinds.get("release-grant", 1).summary(release(), lang)
     assert "kaz" in kinds.get("operation", 1).summary(operation(KAZ), lang)
+
+
+@pytest.mark.parametrize("seconds", [2**63 - 1, -(2**63)])
+def test_a_period_of_times_that_no_calendar_holds_is_refused(seconds: int) -> None:
+    """A hostile author cannot make the check of a period fail in another way than by refusing it."""
+    content = operation(KAZ)
+    content.from_time.seconds = seconds
+    assert [(each.path, each.code) for each in kinds.get("operation", 1).validate(content, None, NOW)]
