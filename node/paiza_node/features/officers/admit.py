@@ -125,6 +125,8 @@ def _fingerprints(admission: Admission) -> set[bytes]:
 def _admitted(value: Any) -> officer_pb2.AdmittedOfficer:
     if set(value) != _FIELDS:
         raise ValueError(f"an officer has {', '.join(sorted(_FIELDS))}")
+    if not isinstance(value["roles"], list) or not all(isinstance(value[name], str) for name in _FIELDS - {"roles"}):
+        raise TypeError("roles are a list, everything else is a text")
     return officer_pb2.AdmittedOfficer(
         id=value["id"],
         roles=value["roles"],

@@ -1,6 +1,7 @@
 """Admission of officers whose certificates were made apart from the node."""
 
 import json
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -59,10 +60,27 @@ def test_a_file_is_an_array_or_an_object_a_line(office: Office) -> None:
     assert admit.read_file("\n".join(map(json.dumps, objects)).encode() + b"\n") == officers
 
 
+OTHER_TYPES = json.dumps([
+    {
+        "id": "x", "roles": ["liaison"], "unit": "", "signing_certificate": 1.5,
+        "authentication_certificate": ssl.DER_cert_to_PEM_cert(b"x"),
+    }
+]).encode()  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "data",
-    [b"\xff", b"{", b"[1]", b"[{}]", b'{"id": "x"}', b"[" * 100_000, b'[{"id": 1, "roles": 2, "unit": 3}]'],
-    ids=["bytes", "open", "number", "empty", "fields", "deep", "types"],
+    [
+        OTHER_TYPES,
+        b"\xff",
+        b"{",
+        b"[1]",
+        b"[{}]",
+        b'{"id": "x"}',
+        b"[" * 100_000,
+        b'[{"id": 1, "roles": 2, "unit": 3}]',
+    ],
+    ids=["other types", "bytes", "open", "number", "empty", "fields", "deep", "types"],
 )
 def test_anything_else_is_no_file_of_officers(data: bytes) -> None:
     """It is named as such, whatever it is."""
