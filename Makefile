@@ -11,6 +11,7 @@
 #   SUITE        a checkout of theupdateframework/tuf-conformance, for `make conformance`
 #   CHANGES      through how many changes nodes sleep in `make membership` (default: 1000)
 #   MINUTES      how long `make soak` lasts (default: 30)
+#   FUZZ_SECONDS TARGETS  how long `make fuzz` runs each target (default: 600), and which (default: all)
 #   DAYS         how many days `make calendar` lets pass (default: 400)
 #   PYTEST_ARGS  what `make test` hands to pytest (for example PYTEST_ARGS="tests/unit -k merkle")
 
@@ -24,6 +25,8 @@ SEEDS ?= 2000
 SEED ?=
 SUITE ?=
 CHANGES ?= 1000
+FUZZ_SECONDS ?= 600
+TARGETS ?=
 DAYS ?= 400
 MINUTES ?= 30
 DEMO_ARGS ?=
@@ -43,10 +46,10 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test system explore simulate faults kill attachments conformance membership calendar soak lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test system explore fuzz simulate faults kill attachments conformance membership calendar soak lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | simulate | faults | kill | attachments | conformance | membership | calendar | soak | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | fuzz | simulate | faults | kill | attachments | conformance | membership | calendar | soak | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -80,6 +83,10 @@ $(READY): $(LOCKED) pyproject.toml hatch_build.py $(CATALOGUES)
 # Every way a controlled delivery can go, far deeper than `make test` looks: half an hour and more.
 explore: setup
 	PAIZA_EXPLORE=1 $(if $(SEED),PAIZA_EXPLORE_SEED=$(SEED)) $(BIN)/python -m pytest -n 2 tests/unit/paiza_domain/workflows/test_exploration.py
+
+# All parsers and RPC handlers with changed inputs, by what these cover; hours. Inputs that show a defect are kept.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(TARGETS)
 
 # All tests but those of whole programs, which `make system` runs.
 test: setup
