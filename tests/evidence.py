@@ -156,6 +156,7 @@ class Case:
         self.attached: dict[int, bytes] = {}  # ciphertexts, by part number
         self.author = court.logs["kaz"]
         self.proofs: dict[str, list[tuple[Log, int]]] = {"released": [], "answers": [], "forwarded": [], "others": []}
+        self.proofs["certificates"] = []
         self.spans: list[audit_pb2.EvidenceSpan] = []
         self.register_version = court.register.version
         officers = [court.officers[name] for name in signers]
@@ -188,6 +189,13 @@ class Case:
         index = log.append(entry_of(event, **fields), self.court.tick())
         self.proofs[place].append((log, index))
         return log, index
+
+    def certify(self, signer: int = 0, *, digest: bytes = b"", member: str = "kaz") -> "Case":
+        """Log the certificate of a signer, or another one."""
+        certificate = digest or self.message.signers[signer].fingerprint
+        fields = {"signing_certificate_sha256": certificate, "authentication_certificate_sha256": bytes(32)}
+        self.add("certificates", member, log_pb2.LOG_EVENT_OFFICER_CERTIFIED, message_digest=b"", **fields)
+        return self
 
     def release(self) -> "Case":
         """Release it to every recipient."""
@@ -254,7 +262,8 @@ class Case:
         answer = self.answer()
         members = {evidence_members.MESSAGE: self.stripped(), **evidence_members.of_register(self.court.sets)}
         spans = evidence.spans_of(answer.spans)
-        for number, proof in enumerate((*answer.released, *answer.answers, *answer.forwarded, *answer.others)):
+        proofs = (*answer.released, *answer.answers, *answer.forwarded, *answer.others, *answer.certificates)
+        for number, proof in enumerate(proofs):
             origin = proof.checkpoint.split(b"\n", 1)[0].decode()
             plain = (
                 tlog_proof.TlogProof(proof.proven.index, tuple(proof.proven.inclusion_hashes), proof.checkpoint),

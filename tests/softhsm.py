@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 
@@ -49,6 +50,16 @@ def make_token(folder: Path) -> Path:
             make = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", PIN]
             subprocess.run(make, check=True, capture_output=True)
     return found
+
+
+def import_key(library: Path, file: Path, label: str) -> str:
+    """Put the private key in a PEM file onto the token; return its URI, whose PIN lies in a file beside the key."""
+    command = ["softhsm2-util", "--import", str(file), "--label", label, "--id", "0a", "--token", LABEL, "--pin", PIN]
+    subprocess.run(command, check=True, capture_output=True)
+    pin = file.with_suffix(".pin")
+    pin.write_text(f"{PIN}\n")
+    pin.chmod(0o600)
+    return f"pkcs11:token={quote(LABEL)};object={label}?module-path={library}&pin-source=file:{pin}"
 
 
 @contextmanager

@@ -70,6 +70,7 @@ def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
                 "certificate_sha256": each.certificate_sha256.hex(),
                 "witnessed": each.witnessed,
                 "revoked_by": [version.hex() for version in each.revoked_by],
+                "certified": each.certified,
             }
             for each in found.signed
         ],

@@ -55,7 +55,14 @@ HALF_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 
 POINT, PAIR_KEY, PAIR_SIGNATURE = 65, 65 + 1312, 64 + 2420
 # The events in evidence; the detail of each has its name, and its number plus 8.
 EVENTS = {3: "RELEASED", 4: "RECEIVED", 5: "REFUSED", 12: "OPENED", 13: "EXPORTED", 14: "FORWARDED", 18: "RECALLED"}
-EVENTS |= {19: "ERASED", 20: "NEVER_HELD", 21: "ERASURE_DENIED", 48: "SUBJECTS_SHOWN", 49: "OPENED_TOGETHER"}
+EVENTS |= {
+    31: "OFFICER_CERTIFIED",
+    19: "ERASED",
+    20: "NEVER_HELD",
+    21: "ERASURE_DENIED",
+    48: "SUBJECTS_SHOWN",
+    49: "OPENED_TOGETHER",
+}
 
 # Protocol Buffers messages: fields in the order of their numbers ("-": none here). b bytes, s text, i signed, u 32
 # bits, o 32 bits and optional, U 64 bits, t true; * repeated.
@@ -79,11 +86,15 @@ FIELDS = {
     "Opened": "part_number:u",
     "Passed": "purpose:s grant_digest:b without_annex:t",
     "About": "other_digest:b",
+    "Certified": "signing_certificate_sha256:b authentication_certificate_sha256:b "
+    "invitation_sha256:b renewal_sha256:b",
     "Together": "messages_sha256:b message_count:u",
     "Entry": "salt:b event:i time:Time actor:s counterpart:s message_digest:b register_version:b text_sha256:b - - "
     "released:Released received:Received refused:Refused - - - - - - opened:Opened exported:Passed forwarded:Passed "
     "- - - recalled:About erased:About never_held:About erasure_denied:About "
-    + "- " * 26
+    + "- " * 9
+    + "officer_certified:Certified "
+    + "- " * 16
     + "subjects_shown:Together opened_together:Together",
 }
 
@@ -615,8 +626,10 @@ class Entry:
 
 def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed: set[tuple[str, str]]) -> None:
     """Check that an entry is about this message and permitted in the log of its member."""
-    of, part, member = entry.fields, entry.part, entry.member
-    need(digest in (of["message_digest"], *entry.listed), f"{entry.where}: the entry is of another message")
+    of, part, member, author = entry.fields, entry.part, entry.member, header["author"]
+    certified = entry.detail.get("signing_certificate_sha256") in [each[2] for each in logged] and member == author
+    about = digest in (of["message_digest"], *entry.listed)
+    need(about or (certified and not of["message_digest"]), f"{entry.where}: the entry is of another message")
     need(part is None or part < len(header["parts"]), f"{entry.where}: there is no such part")
     addressed = of["counterpart"] in [each["member"] for each in header["recipients"]]
     signed = [(each["id"], each["role"], each["certificate_sha256"]) for each in entry.detail.get("signers", ())]
@@ -629,6 +642,7 @@ def check_entry(entry: Entry, header: dict, digest: bytes, logged: list, handed:
         "RECEIVED": registered and answers,
         "REFUSED": registered and answers and entry.reason,
         "FORWARDED": registered and own and of["counterpart"] not in ("", member),
+        "OFFICER_CERTIFIED": certified,
         "OPENED": holds and own,
         "EXPORTED": holds and own,
         "SUBJECTS_SHOWN": holds and own,
@@ -696,7 +710,12 @@ def signers(signed: dict, header: dict, first: Entry, entries: list[Entry], regi
             need(not seen or entry.fields["register_version"].hex() not in revoked_by, f"{role['id']}: revoked before")
         witnessed = since is not None and begins <= since and until <= ends
         shown = {"id": role["id"], "role": role["role"], "certificate_sha256": sha256(each["certificate"]).hexdigest()}
-        found.append({**shown, "witnessed": witnessed, "revoked_by": revoked_by})
+        digest, log = sha256(each["certificate"]).digest(), first.notes[0].origin
+        certified = [one for one in entries if one.detail.get("signing_certificate_sha256") == digest]
+        for one in certified:
+            late = one.time > first.time or (one.notes[0].origin == log and one.index > first.index)
+            need(not late, f"{role['id']}: certified after the release")
+        found.append({**shown, "witnessed": witnessed, "revoked_by": revoked_by, "certified": bool(certified)})
         held.append(key.public_numbers())
     need(len(set(held)) == len(held), "two signers of one key")
     return found
@@ -771,6 +790,8 @@ ENGLISH = {
     "certificate": "certificate",
     "unwitnessed": "that the certificate was valid then is the word of the author's log alone",
     "revoked": "the certificate is revoked in register {}; no proof says since before",
+    "uncertified": "no entry says that the author's log held the certificate before",
+    "OFFICER_CERTIFIED": "Certificate logged",
     "RELEASED": "Released",
     "RECEIVED": "Received",
     "REFUSED": "Refused",
@@ -806,6 +827,8 @@ RUSSIAN = {
     "certificate": "сертификат",
     "unwitnessed": "что сертификат тогда действовал, подтверждает только журнал автора",
     "revoked": "сертификат отозван в реестре {}; что отзыв был раньше, не доказано",
+    "uncertified": "нет записи о том, что сертификат раньше был в журнале автора",
+    "OFFICER_CERTIFIED": "Сертификат записан",
     "RELEASED": "Отправлено",
     "RECEIVED": "Получено",
     "REFUSED": "Отклонено",
@@ -865,6 +888,7 @@ def told(found: dict, words: dict[str, str]) -> str:
         lines.append(f"    {words['certificate']} {each['certificate_sha256']}")
         lines += [] if each["witnessed"] else [f"    {words['unwitnessed']}"]
         lines += [f"    {words['revoked'].format(version)}" for version in each["revoked_by"]]
+        lines += [] if each["certified"] else [f"    {words['uncertified']}"]
     for claim in found["claims"]:
         lines += told_claim(claim, words)
     whole = [claim for claim in found["claims"] if claim["part"] is None]

@@ -17,6 +17,7 @@ from paiza_client.__main__ import run as paiza
 from paiza_node.__main__ import run as paiza_node
 from paiza_officer import profiles
 from paiza_wire.identity.spiffe import SpiffeId
+from tests import softhsm
 from tests.federation import Federation, free_ports
 
 PASSPHRASE = "correct horse battery staple\n"
@@ -26,12 +27,16 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @contextmanager
-def issuer(folder: Path, federation: Federation) -> Iterator[Path]:
-    """Run the issuer of kaz over the CAs of its trust officer."""
+def issuer(folder: Path, federation: Federation, *, on_token: bool) -> Iterator[Path]:
+    """Run the issuer of kaz over the CAs of its trust officer; the key of the officer CA may lie on a token."""
     register = str(federation.folder / "founding.register")
     keys = federation.folder / "trust/kaz"
     made = ["issuer", "init", "--member", "kaz", "--register", register, "--folder", str(folder), "--yes"]
-    assert paiza_node([*made, *(f"--{role}-ca={keys / f'{role}-ca.key'}" for role in ("officer", "node"))]) == 0
+    places = {role: str(keys / f"{role}-ca.key") for role in ("officer", "node")}
+    if on_token:
+        places["officer"] = softhsm.import_key(softhsm.make_token(folder.parent), keys / "officer-ca.key", "officer-ca")
+        (keys / "officer-ca.key").unlink()
+    assert paiza_node([*made, *(f"--{role}-ca={place}" for role, place in places.items())]) == 0
     config = folder / "issuer.toml"
     config.write_text(config.read_text().replace("# sealed = true", "sealed = false"))
     command = [sys.executable, "-m", "paiza_node", "issuer", "run", "--config", str(config)]
@@ -51,8 +56,12 @@ def issuer(folder: Path, federation: Federation) -> Iterator[Path]:
         process.wait()
 
 
+@pytest.mark.parametrize("on_token", [False, True], ids=["file", "token"])
 def test_an_officer_enrols_and_is_entered_again_after_a_restore(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    on_token: bool,  # noqa: FBT001
 ) -> None:
     """Invite, enrol, confirm: the new officer calls. A node that forgot them gets them back from the journal."""
     passphrase = tmp_path / "passphrase"
@@ -66,7 +75,10 @@ def test_an_officer_enrols_and_is_entered_again_after_a_restore(
         assert code == 0, (out, err)
         return json.loads(out)
 
-    with Federation.create(tmp_path / "f", ["kaz", "tjk"]) as federation, issuer(tmp_path / "i", federation) as folder:
+    with (
+        Federation.create(tmp_path / "f", ["kaz", "tjk"]) as federation,
+        issuer(tmp_path / "i", federation, on_token=on_token) as folder,
+    ):
         kaz = federation.node("kaz")
         address = f"127.0.0.1:{free_ports(1)}"
         kaz.configure(issuer_socket=str(folder / "issuer.sock"), enrol_listen=address, enrol_address=address)

@@ -125,6 +125,7 @@ def as_object(found: Evidence) -> dict[str, Any]:
                 "certificate_not_after": each.not_after,
                 "witnessed": each.witnessed,
                 "revoked_by": [version.hex() for version in each.revoked_by],
+                "certified": each.certified,
             }
             for each in found.signed
         ],
@@ -132,6 +133,7 @@ def as_object(found: Evidence) -> dict[str, Any]:
         "answers": [_claim(each) for each in found.answers],
         "forwarded": [_claim(each) for each in found.forwarded],
         "others": [_claim(each) for each in found.others],
+        "certificates": [_claim(each) for each in found.certificates],
         "parts_present": list(found.present),
         "parts_disclosed": sorted(found.disclosed),
         "unproven_releases": list(found.unproven_releases),
@@ -189,6 +191,9 @@ def _warn(terminal: Terminal, found: Evidence) -> None:
             text = _(
                 "That the certificate of {officer} was valid when it signed is the word of the author's log alone."
             )
+            terminal.warn(text.format(officer=each.officer))
+        if not each.certified:
+            text = _("Not in this file: that the author's log held the certificate of {officer} before the release.")
             terminal.warn(text.format(officer=each.officer))
         if each.revoked_by:
             text = _("The certificate of {officer} is revoked in a register of this file; no proof says since before.")

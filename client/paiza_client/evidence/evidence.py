@@ -29,6 +29,7 @@ from paiza_wire.tlog.tlog_proof import TlogProof
 
 _RELEASED: Final = "RELEASED"
 _FORWARDED: Final = "FORWARDED"
+_CERTIFIED: Final = "OFFICER_CERTIFIED"
 _ANSWERS: Final = frozenset({"RECEIVED", "REFUSED"})
 
 
@@ -64,9 +65,14 @@ class Evidence:
         return tuple(claim for claim in self.claims if claim.proof.event == _FORWARDED)
 
     @property
+    def certificates(self) -> tuple[Claim, ...]:
+        """The entries of the signers' certificates, in the author's log."""
+        return tuple(claim for claim in self.claims if claim.proof.event == _CERTIFIED)
+
+    @property
     def others(self) -> tuple[Claim, ...]:
         """Later events of the message or its parts."""
-        apart = {_RELEASED, _FORWARDED}
+        apart = {_RELEASED, _FORWARDED, _CERTIFIED}
         return tuple(each for each in self.claims if each.proof.event not in apart and not _is_answer(each.proof))
 
     @property
@@ -96,7 +102,7 @@ def pack(
     registers, _versions = evidence_members.registers(members, root)
     reader = logs.LogReader(registers)
     spans = spans_of(answer.spans)
-    proofs = _distinct((*answer.released, *answer.answers, *answer.forwarded, *answer.others))
+    proofs = _distinct((*answer.released, *answer.answers, *answer.forwarded, *answer.others, *answer.certificates))
     for number, proof in enumerate(proofs):
         members |= evidence_members.of_entry(number, _filed(proof, spans, reader, registers))
     proven = check(members, root)
@@ -134,7 +140,8 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
     4. Where cosignatures say when an entry was made, a quorum of witnesses does.
     5. The author's log holds a release of just this message.
     6. Exactly the required officers signed it, with certificates valid when it was released, under the register of
-       then, and not against what the witnesses say of when that was.
+       then, and not against what the witnesses say of when that was. Each entry of a certificate is of one of them,
+       and the author's log held it before the release.
     7. Each release names these signers, and a recipient of the message.
     8. Each passing on stands in the log of the member whose people did it, and names to whom.
     9. Each answer stands in the log of a recipient, or of a member it was passed on to, and is for this message.
@@ -173,7 +180,8 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
     with located(MESSAGE, NotProven):
         there = sorted({part.part_number for part in signed.parts})
         message = verify(members[MESSAGE], certificates, at=first.time, parts=there)
-    signers = judge_signers(message, first, claims.values(), registers)
+    certified = _certified(by_event, message, first)
+    signers = judge_signers(message, first, claims.values(), registers, certified)
     # 7.
     recipients = [recipient.member for recipient in header.recipients]
     for recipient, (proof, entry) in released.items():
@@ -194,7 +202,7 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
     handed = {(header.author, recipient) for recipient in recipients}
     handed |= {(proof.member, proof.counterpart) for proof in forwarded}
     for proof, _raw, entry in by_event:
-        if proof.event not in {_RELEASED, _FORWARDED} and not _is_answer(proof):
+        if proof.event not in {_RELEASED, _FORWARDED, _CERTIFIED} and not _is_answer(proof):
             check_other(proof, entry.entry, header, digest, handed)
     # 11.
     sealed = _sealed(members, message)
@@ -211,6 +219,25 @@ def check(members: Mapping[str, bytes], root: bytes) -> Evidence:
         register_versions=tuple(versions),
         federation=registers.current.federation,
     )
+
+
+def _certified(
+    entries: Iterable[tuple[Proof, log_pb2.LogProof, receipts.VerifiedEntry]], message: VerifiedMessage, first: Proof
+) -> frozenset[bytes]:
+    """Return the certificates (SHA-256) that the author's log held before it released a message signed with them."""
+    found = set[bytes]()
+    signing = {each.fingerprint for each in message.signers}
+    for proof, _raw, entry in entries:
+        if proof.event != _CERTIFIED:
+            continue
+        where = f"{_CERTIFIED} ({proof.origin} #{proof.index})"
+        digest = entry.entry.officer_certified.signing_certificate_sha256
+        if proof.member != first.member or digest not in signing:
+            raise NotProven("bad_proof", where, "the entry is of no certificate that signs the message")
+        if proof.time > first.time or (proof.origin == first.origin and proof.index > first.index):
+            raise NotProven("bad_proof", where, "the log held the certificate only after the release")
+        found.add(digest)
+    return frozenset(found)
 
 
 def versions_of(answer: audit_pb2.GetEvidenceResponse) -> Sequence[bytes]:

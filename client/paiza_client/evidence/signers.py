@@ -1,6 +1,6 @@
 """Signers in the light of trusted time: whether their certificates were valid when witnesses say the message went."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,8 @@ class Signed:
 
     ``witnessed``: the certificate was valid over the whole interval in which the message was released, as the witnesses
     prove it; else that it was valid then is the author's log's own word. ``revoked_by`` are the sets of the register in
-    the file that revoke the certificate; of none of them it is shown that it came before the release.
+    the file that revoke the certificate; of none of them it is shown that it came before the release. ``certified``:
+    the author's log held the certificate before; else no proof in the file says that its member issued it openly.
     """
 
     officer: str
@@ -30,12 +31,17 @@ class Signed:
     not_after: datetime
     witnessed: bool
     revoked_by: tuple[bytes, ...]
+    certified: bool
 
 
 def judge_signers(
-    message: VerifiedMessage, first: Proof, claims: Iterable[Claim], registers: Registers
+    message: VerifiedMessage,
+    first: Proof,
+    claims: Iterable[Claim],
+    registers: Registers,
+    certified: Collection[bytes],
 ) -> tuple[Signed, ...]:
-    """Judge each signer's certificate by when the message was first released.
+    """Judge each signer's certificate by when the message was first released; ``certified`` were logged before.
 
     That it was valid at the log's own time, under the register of the release, is `message.verify`'s word. NotProven
     ("certificate_expired", "certificate_revoked") where the witnesses show that it cannot have been.
@@ -66,6 +72,7 @@ def judge_signers(
                 not_after=certificate.not_after,
                 witnessed=released is not None and _covers(certificate, released),
                 revoked_by=tuple(sorted(revoked_by)),
+                certified=certificate.fingerprint in certified,
             )
         )
     return tuple(signed)

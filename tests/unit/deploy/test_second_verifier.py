@@ -222,6 +222,31 @@ def test_an_entry_whose_detail_is_not_its_events_is_refused(
         assert (agreed(second, case.forced(), court.root) is not None) == fits
 
 
+def test_a_certificate_that_the_log_held_before_is_shown(court: Court, second: ModuleType) -> None:
+    """The judge sees for each signer whether the author's log held the certificate before the release."""
+    case = court.case(signers=("kaz-liaison", "kaz-authoriser")).certify(1).release()
+    found = agreed(second, case.pack(), court.root)
+    assert found is not None
+    assert [each["certified"] for each in found["signed"]] == [False, True]
+    assert [claim["event"] for claim in found["claims"]].count("OFFICER_CERTIFIED") == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda case: case.release().certify(),
+        lambda case: case.certify(digest=bytes([7]) * 32).release(),
+        lambda case: case.certify(member="tjk").release(),
+    ],
+    ids=["after the release", "of another certificate", "in another log"],
+)
+def test_a_certificate_that_proves_nothing_is_refused(
+    court: Court, second: ModuleType, make: Callable[[Case], Case]
+) -> None:
+    """One that was logged after its use, one that signs nothing, and one in a log of another member."""
+    assert agreed(second, make(court.case()).forced(), court.root) is None
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_both_say_the_same_of_good_files(court: Court, second: ModuleType, name: str) -> None:
     """Every kind of evidence holds with both, and they prove the same claims with the same intervals."""

@@ -15,6 +15,7 @@ from paiza_node.core.access.need_to_know import known, list_scope, unknown, unkn
 from paiza_node.core.api import paging
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.proofs import KeptProof, foreign_proof, proofs_of
+from paiza_node.core.exchange.send.certificates import proofs_for_holder, signing_certificates
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
@@ -105,7 +106,13 @@ class Audit:
             row, signed = _message(reads, digest)
             exchanged = proofs_of(reads, self._ledger, row, size, note)
             others = others_of(reads, self._ledger, digest, size, note, with_openings=with_openings)
-            proofs = (*exchanged.released, *exchanged.answers, *exchanged.forwarded, *others)
+            own = self._ledger.origin.partition(".")[0]
+            certificates = [
+                each
+                for author, digests in signing_certificates(signed).items()
+                for each in proofs_for_holder(reads, self._ledger, own, author, digests)
+            ]
+            proofs = (*exchanged.released, *exchanged.answers, *exchanged.forwarded, *others, *certificates)
             spans = spans_of(reads, self._ledger, self._register_cache, proofs)
             versions = [log_pb2.LogEntry.FromString(proof.proven.entry).register_version for proof in proofs]
             versions.extend(span.register_version for span in spans)
@@ -121,6 +128,7 @@ class Audit:
             forwarded=exchanged.forwarded,
             others=others,
             spans=spans,
+            certificates=certificates,
         )
 
     def status(self, *, with_officers: bool = False) -> audit_pb2.GetLogStatusResponse:

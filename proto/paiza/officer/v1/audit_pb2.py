@@ -27,7 +27,7 @@ from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/officer/v1/audit.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\"P\n\x0fGetTrailRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x9d\x01\n\x10GetTrailResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12/\n\x0e\x66oreign_proofs\x18\x03 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"C\n\x12GetEvidenceRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x15\n\rwith_openings\x18\x02 \x01(\x08\"\x9a\x02\n\x13GetEvidenceResponse\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12(\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x19\n\x11register_versions\x18\x04 \x03(\x0c\x12*\n\tforwarded\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\'\n\x06others\x18\x06 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12-\n\x05spans\x18\x07 \x03(\x0b\x32\x1e.paiza.officer.v1.EvidenceSpan\"T\n\x0c\x45videnceSpan\x12*\n\x04span\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.WitnessedSpan\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"\x15\n\x13GetLogStatusRequest\"\xf7\x01\n\x14GetLogStatusResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12.\n\nknown_logs\x18\x02 \x03(\x0b\x32\x1a.paiza.officer.v1.KnownLog\x12\x1c\n\x14witnessed_checkpoint\x18\x03 \x01(\x0c\x12:\n\x16unwitnessed_since_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x13\x65nding_certificates\x18\x05 \x03(\x0b\x32$.paiza.officer.v1.EndingCertificates\"V\n\x12\x45ndingCertificates\x12\x0f\n\x07officer\x18\x01 \x01(\t\x12/\n\x0b\x65xpiry_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\x08KnownLog\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x31\n\raccepted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cmisbehaviour\x18\x04 \x03(\t2\xcc\x02\n\x0c\x41uditService\x12`\n\x08GetTrail\x12!.paiza.officer.v1.GetTrailRequest\x1a\".paiza.officer.v1.GetTrailResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trail\x12l\n\x0bGetEvidence\x12$.paiza.officer.v1.GetEvidenceRequest\x1a%.paiza.officer.v1.GetEvidenceResponse\"\x10\x8a\xb5\x18\x0c\x08\x02\x12\x08\x65vidence\x12l\n\x0cGetLogStatus\x12%.paiza.officer.v1.GetLogStatusRequest\x1a&.paiza.officer.v1.GetLogStatusResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trailb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpaiza/officer/v1/audit.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\"P\n\x0fGetTrailRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x9d\x01\n\x10GetTrailResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12/\n\x0e\x66oreign_proofs\x18\x03 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"C\n\x12GetEvidenceRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x15\n\rwith_openings\x18\x02 \x01(\x08\"\xc9\x02\n\x13GetEvidenceResponse\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12)\n\x08released\x18\x02 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12(\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\x19\n\x11register_versions\x18\x04 \x03(\x0c\x12*\n\tforwarded\x18\x05 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12\'\n\x06others\x18\x06 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\x12-\n\x05spans\x18\x07 \x03(\x0b\x32\x1e.paiza.officer.v1.EvidenceSpan\x12-\n\x0c\x63\x65rtificates\x18\x08 \x03(\x0b\x32\x17.paiza.core.v1.LogProof\"T\n\x0c\x45videnceSpan\x12*\n\x04span\x18\x01 \x01(\x0b\x32\x1c.paiza.core.v1.WitnessedSpan\x12\x18\n\x10register_version\x18\x02 \x01(\x0c\"\x15\n\x13GetLogStatusRequest\"\xf7\x01\n\x14GetLogStatusResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12.\n\nknown_logs\x18\x02 \x03(\x0b\x32\x1a.paiza.officer.v1.KnownLog\x12\x1c\n\x14witnessed_checkpoint\x18\x03 \x01(\x0c\x12:\n\x16unwitnessed_since_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x13\x65nding_certificates\x18\x05 \x03(\x0b\x32$.paiza.officer.v1.EndingCertificates\"V\n\x12\x45ndingCertificates\x12\x0f\n\x07officer\x18\x01 \x01(\t\x12/\n\x0b\x65xpiry_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\x08KnownLog\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x31\n\raccepted_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cmisbehaviour\x18\x04 \x03(\t2\xcc\x02\n\x0c\x41uditService\x12`\n\x08GetTrail\x12!.paiza.officer.v1.GetTrailRequest\x1a\".paiza.officer.v1.GetTrailResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trail\x12l\n\x0bGetEvidence\x12$.paiza.officer.v1.GetEvidenceRequest\x1a%.paiza.officer.v1.GetEvidenceResponse\"\x10\x8a\xb5\x18\x0c\x08\x02\x12\x08\x65vidence\x12l\n\x0cGetLogStatus\x12%.paiza.officer.v1.GetLogStatusRequest\x1a&.paiza.officer.v1.GetLogStatusResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trailb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,17 +47,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEVIDENCEREQUEST']._serialized_start=378
   _globals['_GETEVIDENCEREQUEST']._serialized_end=445
   _globals['_GETEVIDENCERESPONSE']._serialized_start=448
-  _globals['_GETEVIDENCERESPONSE']._serialized_end=730
-  _globals['_EVIDENCESPAN']._serialized_start=732
-  _globals['_EVIDENCESPAN']._serialized_end=816
-  _globals['_GETLOGSTATUSREQUEST']._serialized_start=818
-  _globals['_GETLOGSTATUSREQUEST']._serialized_end=839
-  _globals['_GETLOGSTATUSRESPONSE']._serialized_start=842
-  _globals['_GETLOGSTATUSRESPONSE']._serialized_end=1089
-  _globals['_ENDINGCERTIFICATES']._serialized_start=1091
-  _globals['_ENDINGCERTIFICATES']._serialized_end=1177
-  _globals['_KNOWNLOG']._serialized_start=1179
-  _globals['_KNOWNLOG']._serialized_end=1298
-  _globals['_AUDITSERVICE']._serialized_start=1301
-  _globals['_AUDITSERVICE']._serialized_end=1633
+  _globals['_GETEVIDENCERESPONSE']._serialized_end=777
+  _globals['_EVIDENCESPAN']._serialized_start=779
+  _globals['_EVIDENCESPAN']._serialized_end=863
+  _globals['_GETLOGSTATUSREQUEST']._serialized_start=865
+  _globals['_GETLOGSTATUSREQUEST']._serialized_end=886
+  _globals['_GETLOGSTATUSRESPONSE']._serialized_start=889
+  _globals['_GETLOGSTATUSRESPONSE']._serialized_end=1136
+  _globals['_ENDINGCERTIFICATES']._serialized_start=1138
+  _globals['_ENDINGCERTIFICATES']._serialized_end=1224
+  _globals['_KNOWNLOG']._serialized_start=1226
+  _globals['_KNOWNLOG']._serialized_end=1345
+  _globals['_AUDITSERVICE']._serialized_start=1348
+  _globals['_AUDITSERVICE']._serialized_end=1680
 # @@protoc_insertion_point(module_scope)

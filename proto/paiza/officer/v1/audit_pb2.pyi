@@ -127,6 +127,7 @@ class GetEvidenceResponse(_message.Message):
     FORWARDED_FIELD_NUMBER: _builtins.int
     OTHERS_FIELD_NUMBER: _builtins.int
     SPANS_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
     """A serialized SignedMessage; without ciphertexts where they were erased."""
     @_builtins.property
@@ -153,7 +154,11 @@ class GetEvidenceResponse(_message.Message):
 
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceSpan]:
-        """Cosigned proofs of the entries above, as far as this node holds them."""
+        """Cosigned proofs of the entries above and below, as far as this node holds them."""
+
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogProof]:
+        """OFFICER_CERTIFIED entries of the author's log, of the certificates that sign it, as far as this node knows them."""
 
     def __init__(
         self,
@@ -165,10 +170,11 @@ class GetEvidenceResponse(_message.Message):
         forwarded: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         others: _abc.Iterable[_log_pb2.LogProof] | None = ...,
         spans: _abc.Iterable[Global___EvidenceSpan] | None = ...,
+        certificates: _abc.Iterable[_log_pb2.LogProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "forwarded", b"forwarded", "message", b"message", "others", b"others", "register_versions", b"register_versions", "released", b"released", "spans", b"spans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "certificates", b"certificates", "forwarded", b"forwarded", "message", b"message", "others", b"others", "register_versions", b"register_versions", "released", b"released", "spans", b"spans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

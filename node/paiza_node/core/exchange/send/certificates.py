@@ -5,8 +5,9 @@ it has lost it asks for with the retry "certificate_unproven".
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import sha256
 
-from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.exchange import store as exchange_store
@@ -77,10 +78,20 @@ def signing(released: bytes) -> list[bytes]:
     return [each.certificate_sha256 for each in log_entries.signers(log_pb2.LogEntry.FromString(released))]
 
 
+def signing_certificates(*signed: bytes) -> dict[str, set[bytes]]:
+    """Return the certificates (SHA-256) that sign these messages, by their authors."""
+    found: dict[str, set[bytes]] = {}
+    for raw in filter(None, signed):
+        message = message_pb2.SignedMessage.FromString(raw)
+        author = message_pb2.Header.FromString(message.header).author
+        found.setdefault(author, set()).update(sha256(each.certificate).digest() for each in message.signatures)
+    return found
+
+
 def proofs_for_holder(
     reads: ReadConnection, ledger: Ledger, own_member: str, author: str, digests: Collection[bytes]
 ) -> list[log_pb2.LogProof]:
-    """Prove the certificates of an author's officers to a member to which a message of theirs is forwarded."""
+    """Prove the certificates of an author's officers to one who did not get them with a delivery of the author's."""
     if author != own_member:
         return [foreign_proof(each) for each in exchange_store.proven_certificates(reads, author, digests)]
     checkpoint = ledger.checkpoint

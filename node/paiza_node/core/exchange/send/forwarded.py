@@ -1,7 +1,5 @@
 """The data sent for forwarded messages: to the next holder's node, and to the author as a notice."""
 
-from hashlib import sha256
-
 import structlog
 
 from paiza.core.v1 import log_pb2, message_pb2
@@ -12,7 +10,7 @@ from paiza_node.core.exchange.model import DeliveryKind, Outgoing, ProofKind
 from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.exchange.rewrap import wrap_for
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.exchange.send.certificates import proofs_for_holder
+from paiza_node.core.exchange.send.certificates import proofs_for_holder, signing_certificates
 from paiza_node.core.exchange.send.witnessed import Cosigned, unless_cosigned
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
@@ -45,7 +43,7 @@ def pack(
         grant = messages_store.read_signed(core.store, entry.forwarded.grant_digest) or b""
         forwarding.grant.message = _wrapped(core, grant, peer)
     with core.store.reads() as reads:
-        for author, digests in _signers(outgoing.signed, grant).items():
+        for author, digests in signing_certificates(outgoing.signed, grant).items():
             proofs = proofs_for_holder(reads, core.ledger, core.member, author, digests)
             forwarding.certificates.extend(unless_cosigned(reads, cosigned, each) for each in proofs)
     return exchange_pb2.Dispatch(forwarding=forwarding)
@@ -66,16 +64,6 @@ def _release(core: Core, reads: ReadConnection, digest: bytes) -> log_pb2.LogPro
     ):
         return own_proof(core.ledger, stored, size, note)
     return log_pb2.LogProof()
-
-
-def _signers(*signed: bytes) -> dict[str, set[bytes]]:
-    """Return the certificates (SHA-256) that sign these messages, by their authors."""
-    found: dict[str, set[bytes]] = {}
-    for raw in filter(None, signed):
-        message = message_pb2.SignedMessage.FromString(raw)
-        author = message_pb2.Header.FromString(message.header).author
-        found.setdefault(author, set()).update(sha256(each.certificate).digest() for each in message.signatures)
-    return found
 
 
 def _wrapped(core: Core, signed: bytes, peer: str, *, without_annex: bool = False) -> bytes:
