@@ -70,6 +70,9 @@ async def _note_status(core: Core, operate: Operate) -> None:
     metrics.CLOCK_SOURCES.set(status.clock_sources)
     for state in status.officers.DESCRIPTOR.fields:
         metrics.OFFICERS.labels(state.name).set(getattr(status.officers, state.name))
+    for use in status.limits:
+        metrics.LIMIT_USED.labels(use.name).set(use.used)
+        metrics.LIMIT.labels(use.name).set(use.limit)
     metrics.CLOCK_OFFSET.set(_seconds_or_nan(status))
     for peer in status.peers:
         metrics.PEER_TIMESTAMP.labels(peer.member).set(peer.timestamp_version)

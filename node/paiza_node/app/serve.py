@@ -129,6 +129,7 @@ async def serve(
         checkpoint_exchange=services.witness.checkpoint_exchange,
         misbehaviour=services.witness.monitor.misbehaviour,
         recovering_from=lambda: services.restore_from_peers.progress.members,
+        calls=lambda: [*authenticator.uses()],
     )
 
     comparison = StartupComparison(services.peers)

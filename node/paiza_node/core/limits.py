@@ -36,6 +36,16 @@ class Limits:
     peer_log_entries_per_day: int = _limit(1_000_000, 1_000, 100_000_000)
 
 
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """How much of a limit is used: by the ``caller`` who used most of it, or by all together if it is empty."""
+
+    name: str
+    used: int
+    limit: int
+    caller: str = ""
+
+
 def bounds(limit: "Field[Any]") -> tuple[int, int]:
     """Return the least and the most that a limit may be set to."""
     return limit.metadata[_LEAST], limit.metadata[_MOST]

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
+import structlog
 from google.protobuf.message import Message
 
 from paiza.officer.v1 import approval_pb2, officer_pb2
@@ -28,7 +29,7 @@ from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.api.services import HEALTH
 from paiza_node.core.caller import CallerKey
 from paiza_node.core.exchange import precedence
-from paiza_node.core.limits import Limits
+from paiza_node.core.limits import Limits, LimitUse
 from paiza_wire.errors import Unavailable
 
 OWN_CALLS: Final = 4  # of each officer; a console makes about so many at once
@@ -55,6 +56,8 @@ FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 FORGIVEN_SECONDS: Final = 60.0  # after the last pause, or the last garbage
 
+log = structlog.get_logger("paiza.api")
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -63,15 +66,6 @@ class Budget:
     own: int
     most: int
     shared: int
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """How much of one budget is used, and its limit."""
-
-    name: str
-    used: int
-    limit: int
 
 
 class _Places:
@@ -167,17 +161,18 @@ class Admission:
         if found.items > FREE_GARBAGE:
             found.pause = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, 2 * found.pause))
             found.until = now + found.pause
+            log.warning("caller_paused", caller=caller.id, seconds=found.pause, detail="it sends garbage")
         found.forgiven = max(now, found.until) + FORGIVEN_SECONDS
 
-    def uses(self) -> list[Use]:
-        """Return the calls under way: of the caller of each class with the most, and of its shared places."""
+    def uses(self) -> list[LimitUse]:
+        """Return the calls under way: for each class of the caller who has most, and of the shared places."""
         found = []
         for kind, places in self._places.items():
-            found.append(Use(f"calls_{kind}", max(places.taken.values(), default=0), places.budget.most))
+            highest = places.taken.most_common(1)
+            caller, calls = (highest[0][0].id, highest[0][1]) if highest else ("", 0)
+            found.append(LimitUse(f"calls_{kind}", calls, places.budget.most, caller))
             if places.budget.shared:
-                found.append(Use(f"calls_{kind}_shared", places.shared_taken, places.budget.shared))
-        now = self._clock()
-        found.append(Use("callers_paused", sum(each.until > now for each in self._garbage.values()), 0))
+                found.append(LimitUse(f"calls_{kind}_shared", places.shared_taken, places.budget.shared))
         return found
 
     def _pause(self, caller: CallerKey) -> float:

@@ -34,7 +34,7 @@ from paiza_node.core.api.admission import GARBAGE, Admission, garbage_in
 from paiza_node.core.api.key_exchange import check_key_exchange
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.executors.periodic import PeriodicTask
-from paiza_node.core.limits import Limits
+from paiza_node.core.limits import Limits, LimitUse
 from paiza_node.core.peers.blocks import PeerBlocks
 from paiza_node.core.peers.rpcs import ABOUT_REGISTER, FILES
 from paiza_node.core.policy import Principal
@@ -186,6 +186,10 @@ class Authenticator:
         """Raise Unavailable("busy") if the call has no place and its request is none that nothing may hold up."""
         if call.only_unhindered:
             self._admission.check_unhindered(call.caller.key, call.method, request)
+
+    def uses(self) -> list[LimitUse]:
+        """Return how much of the budgets of calls is used."""
+        return self._admission.uses()
 
     def note_answer(self, call: Call, response: Message) -> None:
         """Count what of a batch was refused as garbage."""

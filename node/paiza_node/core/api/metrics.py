@@ -51,6 +51,10 @@ ATTACHMENT_BYTES: Final = Counter(
 ATTACHMENTS_PENDING: Final = Gauge(
     "paiza_attachments_pending", "Attachments to download from a peer, or to serve to one.", ["way", "member"]
 )
+LIMIT_USED: Final = Gauge(
+    "paiza_limit_used", "How much of a limit is used by the caller who uses most of it, or by all of it.", ["limit"]
+)
+LIMIT: Final = Gauge("paiza_limit", "A limit on callers.", ["limit"])
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
 PEER_BLOCKED: Final = Gauge("paiza_peer_blocked", "1 while the operator blocks the member.", ["peer"])
 MISBEHAVIOUR: Final = Gauge(

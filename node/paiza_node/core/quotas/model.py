@@ -13,13 +13,3 @@ class Used:
     def __add__(self, more: "Used") -> "Used":
         """Return both together."""
         return Used(self.messages + more.messages, self.log_entries + more.log_entries)
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaUse:
-    """How much of a quota was used today by the caller who used most of it; ``caller`` is empty if nobody did."""
-
-    name: str
-    caller: str
-    used: int
-    limit: int

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
 from paiza_node.core.caller import CallerKey
-from paiza_node.core.limits import Limits
+from paiza_node.core.limits import Limits, LimitUse
 from paiza_node.core.quotas import store as quotas_store
-from paiza_node.core.quotas.model import QuotaUse, Used
+from paiza_node.core.quotas.model import Used
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_wire.errors import Unavailable
 
@@ -65,7 +65,7 @@ class Quotas:
             quotas_store.put_used(conn, self._day, {caller: self._used[caller] for caller in self._changed})
             self._changed.clear()
 
-    def uses(self, today: date) -> list[QuotaUse]:
+    def uses(self, today: date) -> list[LimitUse]:
         """Return for each quota who used most of it today."""
         used = dict(self._used) if today == self._day else {}
         found = []
@@ -74,7 +74,7 @@ class Quotas:
                 ((getattr(each, what), caller.id) for caller, each in used.items() if caller.kind == kind),
                 default=(0, ""),
             )
-            found.append(QuotaUse(f"{kind}_{what}_per_day", most[1], most[0], limit))
+            found.append(LimitUse(f"{kind}_{what}_per_day", most[0], limit, most[1]))
         return found
 
     def _limit(self, caller: CallerKey, what: What) -> float:

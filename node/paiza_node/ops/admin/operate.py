@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.model import DeliveryRow, Postponement, QueueSummary, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.queue import OutboundQueues
+from paiza_node.core.limits import LimitUse
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
@@ -61,14 +62,16 @@ class Operate:
         checkpoint_exchange: CheckpointExchange,
         misbehaviour: Callable[[str], list[str]],
         recovering_from: Callable[[], Collection[str]] = tuple,
+        calls: Callable[[], Sequence[LimitUse]] = tuple,
     ) -> None:
         """Store the collaborators.
 
         ``misbehaviour`` returns the reason codes recorded against a member's log, and ``recovering_from`` the members
-        from which lost entries are still expected.
+        from which lost entries are still expected. ``calls`` returns how much of the budgets of calls is used.
         """
         self._misbehaviour = misbehaviour
         self._recovering_from = recovering_from
+        self._calls = calls
         self._member = core.member
         self._version = version
         self._register_cache = core.register_cache
@@ -95,6 +98,10 @@ class Operate:
             database=self._store.describe(),
             recovering_from=sorted(self._recovering_from()),
             officers=officers,
+            limits=[
+                admin_pb2.LimitUse(name=each.name, used=each.used, limit=each.limit, caller=each.caller)
+                for each in (*self._calls(), *self._ledger.quotas.uses(self._clock().date()))
+            ],
         )
         response.proposals_waiting, response.proposals_for_own = proposals
         response.started_time.FromDatetime(self._started)

@@ -30,7 +30,7 @@ from paiza_node.ops.doctor.register import (
 )
 from paiza_node.ops.doctor.replication import check_replication
 from paiza_node.ops.keys import load_keys, node_certificate_file
-from paiza_node.ops.language import _, span_text
+from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.offline import last_register
 from paiza_node.ops.terminal import print_json
 from paiza_register import Register
@@ -38,6 +38,8 @@ from paiza_wire.errors import PaizaError
 
 WORDS: Final = {Level.OK: N_("ok"), Level.WARN: N_("warn"), Level.FAIL: N_("fail")}
 EXIT_CODES: Final = {Level.OK: ExitCode.OK, Level.WARN: ExitCode.WARNED, Level.FAIL: ExitCode.FAILED}
+
+NEAR: Final = 0.8  # of what a caller may cause in a day
 
 
 @click.command(
@@ -68,6 +70,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     """Run every check; one that cannot be made is a failure, and the others are made nevertheless."""
     status = _status(config)
     yield from _guarded(N_("node"), lambda: _running(config, status))
+    yield from _guarded(N_("limits"), lambda: _limits(status))
     yield from _guarded(N_("issuer"), lambda: machine.check_issuer(config))
     yield from _guarded(N_("data folder"), lambda: machine.check_data_folder(config))
     try:
@@ -112,6 +115,27 @@ def _status(config: Config) -> admin_pb2.GetStatusResponse | None:
             return client.status()
     except PaizaError:
         return None
+
+
+def _limits(status: admin_pb2.GetStatusResponse | None) -> Iterator[Check]:
+    """Check that no caller is near what one may cause in a day."""
+    of_a_day = [use for use in status.limits if use.name.endswith("_per_day")] if status else []
+    near = [use for use in of_a_day if use.used >= NEAR * use.limit]
+    for use in near:
+        yield warn(
+            N_("limits"),
+            N_("{caller} has used {used} of {limit} today: {name}. What is not urgent then waits until midnight UTC."),
+            N_(
+                "Ask them what they send. For a large import raise {name} under [limits] in node.toml, "
+                "and start the node again."
+            ),
+            caller=use.caller,
+            used=number_text(use.used),
+            limit=number_text(use.limit),
+            name=use.name,
+        )
+    if of_a_day and not near:
+        yield ok(N_("limits"), N_("No officer and no peer is near what one may cause in a day."))
 
 
 def _running(config: Config, status: admin_pb2.GetStatusResponse | None) -> Iterator[Check]:

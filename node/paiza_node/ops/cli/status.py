@@ -58,6 +58,7 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("officers"), _officers(status.officers)),
             (_("messages"), number_text(status.messages)),
             (_("waiting"), number_text(status.waiting)),
+            *[(_("limit"), limit_text(use)) for use in status.limits if 2 * use.used >= use.limit],
             (_("register"), status.register_version.hex()[:16] or "-"),
             (_("renew by"), shown_time(time_of(status.register_expiry_time))),
             *([(_("proposals"), _proposals(status))] if status.proposals_waiting else []),
@@ -72,6 +73,12 @@ def commit_text(status: admin_pb2.GetStatusResponse) -> str:
     if status.commit_waits_for == "synchronous_standby":
         return _("has waited for {age} for a synchronous standby of the database; nothing is accepted").format(age=age)
     return _("has waited for {age} for the database; nothing is accepted").format(age=age)
+
+
+def limit_text(use: admin_pb2.LimitUse) -> str:
+    """Return how much of a limit is used, and by whom."""
+    text = f"{use.name}: {number_text(use.used)} / {number_text(use.limit)}"
+    return f"{text} ({use.caller})" if use.caller else text
 
 
 def _witnessed(status: admin_pb2.GetStatusResponse) -> str:
@@ -167,6 +174,9 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         "clock_offset_seconds": offset_seconds(status),
         "clock_sources": status.clock_sources if runs else None,
         "recovering_from": list(status.recovering_from),
+        "limits": [
+            {"name": use.name, "used": use.used, "limit": use.limit, "caller": use.caller} for use in status.limits
+        ],
         "peers": [peer_as_object(peer, runs=runs) for peer in status.peers],
     }
 

@@ -68,6 +68,7 @@ class GetStatusResponse(_message.Message):
     COMMIT_AGE_FIELD_NUMBER: _builtins.int
     COMMIT_WAITS_FOR_FIELD_NUMBER: _builtins.int
     STANDBY_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     version: _builtins.str
@@ -132,6 +133,10 @@ class GetStatusResponse(_message.Message):
     def commit_age(self) -> _duration_pb2.Duration:
         """For how long the database has not answered to a commit; unset unless that is longer than callers wait for it."""
 
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitUse]:
+        """How much of each limit on callers is used; empty when the node does not run."""
+
     def __init__(
         self,
         *,
@@ -157,14 +162,51 @@ class GetStatusResponse(_message.Message):
         commit_age: _duration_pb2.Duration | None = ...,
         commit_waits_for: _builtins.str = ...,
         standby: _builtins.bool = ...,
+        limits: _abc.Iterable[Global___LimitUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "commit_age", b"commit_age", "officers", b"officers", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "commit_age", b"commit_age", "commit_waits_for", b"commit_waits_for", "database", b"database", "member", b"member", "messages", b"messages", "officers", b"officers", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "standby", b"standby", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "commit_age", b"commit_age", "commit_waits_for", b"commit_waits_for", "database", b"database", "limits", b"limits", "member", b"member", "messages", b"messages", "officers", b"officers", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "standby", b"standby", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class LimitUse(_message.Message):
+    """How much of one limit is used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The limit: calls_peers, calls_officers, calls_officers_shared, calls_watches, calls_watches_shared, calls_health,
+    or the name of a limit of one day in node.toml.
+    """
+    used: _builtins.int
+    """What the caller who used most of it used; for a shared one, what all callers used."""
+    limit: _builtins.int
+    """The limit."""
+    caller: _builtins.str
+    """That caller, an officer id or a member id; empty for a shared limit, and when nobody used any."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        used: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        caller: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "limit", b"limit", "name", b"name", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitUse: _TypeAlias = LimitUse  # noqa: Y015
 
 @_typing.final
 class OfficerCounts(_message.Message):

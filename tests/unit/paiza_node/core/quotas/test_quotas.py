@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from paiza_node.core.caller import CALLER, NODE, CallerKey
-from paiza_node.core.limits import Limits
+from paiza_node.core.limits import Limits, LimitUse
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.signer import LogSigner
-from paiza_node.core.quotas.model import QuotaUse
 from paiza_node.core.storage import Store
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
@@ -169,6 +168,6 @@ async def test_use_is_shown_of_who_used_most(store: Store, clock: Clock) -> None
         await send(ledger, OFFICER, 3)
         await send(ledger, OTHER, 1)
         uses = {each.name: each for each in ledger.quotas.uses(clock.now.date())}
-        assert uses["officer_messages_per_day"] == QuotaUse("officer_messages_per_day", OFFICER.id, 3, 4)
-        assert uses["peer_messages_per_day"] == QuotaUse("peer_messages_per_day", "", 0, 2)
+        assert uses["officer_messages_per_day"] == LimitUse("officer_messages_per_day", 3, 4, OFFICER.id)
+        assert uses["peer_messages_per_day"] == LimitUse("peer_messages_per_day", 0, 2)
         assert {each.used for each in ledger.quotas.uses(clock.now.date() + timedelta(days=1))} == {0}
