@@ -58,8 +58,8 @@ def units(database_url: str) -> Iterator[Units]:
     made.store.close()
 
 
-def notice(number: int, officer: Officer) -> Submission:
-    """Make a message of an officer for the row."""
+def notice(number: int, officer: Officer, row: bytes = ROW) -> Submission:
+    """Make a message of an officer for a row."""
     message_id = new_message_id(NOW + timedelta(seconds=number))
     header = pb.Header(
         suite=pb.SUITE_1,
@@ -81,7 +81,7 @@ def notice(number: int, officer: Officer) -> Submission:
     signed = pb.SignedMessage(header=header.SerializeToString(deterministic=True))
     signer = VerifiedCertificate(SpiffeId.parse(officer.id), KEY, bytes(32), NOW, NOW, b"")
     message = VerifiedMessage(message_digest(signed.header), header, signed, (signer,))
-    return Submission(message, signed.SerializeToString(), ROW)
+    return Submission(message, signed.SerializeToString(), row)
 
 
 def earlier(outcome: Outcome) -> bytes:
