@@ -1,8 +1,10 @@
 """The node's own failures, and the form in which `Rejected` and `Unavailable` are sent to the other side."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import Final
 
 from paiza.core.v1 import outcome_pb2
 from paiza.officer.v1 import workflow_pb2
@@ -35,6 +37,35 @@ class NodeStopped(Exception):  # noqa: N818 - it is a state, not a mistake
         values = {**self.values, "error": translate(error)} if isinstance(error, str) else self.values
         what, where, remedy = (_filled(translate(template), values) for template in self._templates)
         return what, where, remedy
+
+    def translated_apart(self, translate: Callable[[str], str]) -> tuple[tuple[str, str, str], str]:
+        """Return what, where and remedy without the details that ``translate`` does not know, and these details.
+
+        A detail in another language would stand in the middle of a sentence. What consists of one keeps it.
+        """
+        foreign = {
+            name: value
+            for name in ("detail", "error")
+            if isinstance(value := self.values.get(name), str)
+            and translate(value) == value
+            and _LATIN_WORDS.search(value)
+        }
+        apart = NodeStopped(
+            self.reason,
+            what=self._templates[0],
+            where=self._templates[1],
+            remedy=self._templates[2],
+            **{**self.values, **dict.fromkeys(foreign, _APART)},
+        )
+        what, where, remedy = (_LED_IN.sub("", each) for each in apart.translated(translate))
+        if not any(map(str.isalpha, what)):
+            return self.translated(translate), ""
+        return (what, where, remedy), "; ".join(foreign.values())
+
+
+_APART: Final = "\0"
+_LED_IN: Final = re.compile(r"[:,]?\s*\0")
+_LATIN_WORDS: Final = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
 
 
 def _filled(template: str, values: dict[str, object]) -> str:

@@ -16,7 +16,7 @@ import click
 from paiza_cli.errors import ErrorReport, Labels, command_path, place_in_program, run_command
 from paiza_cli.exit_codes import ExitCode
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.ops.language import _
+from paiza_node.ops.language import _, language
 from paiza_wire.errors import PaizaError, Unavailable
 from paiza_wire.reasons import REASONS
 
@@ -71,7 +71,11 @@ def _failure(error: BaseException) -> ErrorReport:
 
 
 def _reported(stopped: NodeStopped, code: ExitCode) -> ErrorReport:
-    return ErrorReport(stopped.reason, *stopped.translated(_), code)
+    """Describe an error; in another language than that of the details these stand behind the reason code."""
+    if language() == "en":
+        return ErrorReport(stopped.reason, *stopped.translated(_), code)
+    sentences_, detail = stopped.translated_apart(_)
+    return ErrorReport(stopped.reason, *sentences_, code, detail)
 
 
 def _labels() -> Labels:

@@ -15,6 +15,7 @@ from paiza_cli.numbers import WholeNumber
 from paiza_cli.terminal import plain_line
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.features.officers.admit import read_file
+from paiza_node.features.officers.model import ROLES
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli import invitation
 from paiza_node.ops.cli.options import json_option, language_option, settings, shared
@@ -30,6 +31,9 @@ STATES: Final = {
     officer_pb2.OFFICER_STATE_REMOVED: N_("removed"),
 }
 _PREFIX: Final = "OFFICER_STATE_"
+_STATE_NAMES: Final = {
+    officer_pb2.OfficerState.Name(state).removeprefix(_PREFIX).lower(): text for state, text in STATES.items()
+}
 _LEFT: Final = {
     "open_tasks": N_("Open tasks ({count}) stay with the unit, where another officer takes them: {messages}."),
     "waiting_messages": N_(
@@ -425,7 +429,17 @@ def _change(
 
 
 def _split(roles: str) -> list[str]:
-    return sorted({each.strip() for each in roles.split(",") if each.strip()})
+    found = {each.strip() for each in roles.split(",") if each.strip()}
+    if unknown := found - set(ROLES):
+        raise NodeStopped(
+            "malformed",
+            what=N_("There is no role {role}. Roles are {roles}."),
+            where="",
+            remedy=N_("Correct it and try again."),
+            role=plain_line(min(unknown)),
+            roles=", ".join(ROLES),
+        )
+    return sorted(found)
 
 
 def _read(file: Path) -> Sequence[officer_pb2.AdmittedOfficer]:
@@ -473,7 +487,7 @@ def _explained(name: str) -> Iterator[None]:
                 ),
             ),
             "wrong_state": (
-                N_("That cannot be done now: {detail}."),
+                N_("That cannot be done now: {name} is {state}."),
                 N_("See the officers with `paiza-node officer list`."),
             ),
             "administrator_missing": (
@@ -485,7 +499,12 @@ def _explained(name: str) -> Iterator[None]:
         if error.reason not in known:
             raise
         what, remedy = known[error.reason]
-        values = {"name": plain_line(name), "detail": plain_line(error.detail)}
+        state = error.detail.rpartition(" ")[2]
+        values = {
+            "name": plain_line(name),
+            "detail": plain_line(error.detail),
+            "state": _(_STATE_NAMES.get(state, state)),
+        }
         raise NodeStopped(error.reason, what=what, where="", remedy=remedy, **values) from error
 
 

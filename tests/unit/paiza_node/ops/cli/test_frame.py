@@ -14,6 +14,7 @@ from paiza_node.__main__ import run
 from paiza_node.app.run import set_up_logs
 from paiza_node.core.errors import NodeStopped
 from paiza_node.ops.cli.frame import guarded
+from paiza_node.ops.language import use
 from paiza_wire.errors import Unavailable
 
 CYRILLIC = re.compile("[а-яА-Я]")
@@ -32,6 +33,44 @@ def write_config(folder: Path, **changes: str) -> str:
     path = folder / "node.toml"
     path.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("The file is not TOML: {error}.", "Файл не в формате TOML."),
+        ("{error}", "what nobody translated"),
+    ],
+)
+def test_a_russian_sentence_has_no_english_in_it(what: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The details of another program, or of the other side, stand behind the reason code."""
+
+    @click.command()
+    def failing() -> None:
+        raise NodeStopped(
+            "bad_configuration",
+            what=what,
+            where="{detail}",
+            remedy="",
+            error="what nobody translated",
+            detail="a b c d",
+        )
+
+    @click.command()
+    def refused() -> None:
+        raise Unavailable("node_unreachable", "connection was refused")
+
+    use("ru")
+    try:
+        assert guarded(failing, []) == 3
+        first, *_others = capsys.readouterr().err.splitlines()
+        assert first.partition(": ")[2] == told
+        assert guarded(refused, []) == 4
+        *sentences, last = capsys.readouterr().err.splitlines()
+        assert "connection was refused" in last
+        assert "connection" not in "".join(sentences)
+    finally:
+        use("en")
 
 
 @pytest.mark.parametrize("group", ["audit", "misbehaviour", "peers", "policy", "queue", "register"])
