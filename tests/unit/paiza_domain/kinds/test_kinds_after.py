@@ -1,6 +1,7 @@
 """The kinds that follow from others: recall, correction, releases, feedback; and those of operations."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from google.protobuf.message import Message
@@ -131,6 +132,6 @@ def test_a_summary_tells_what_matters(lang: str) -> None:
 @pytest.mark.parametrize("seconds", [2**63 - 1, -(2**63)])
 def test_a_period_of_times_that_no_calendar_holds_is_refused(seconds: int) -> None:
     """A hostile author cannot make the check of a period fail in another way than by refusing it."""
-    content = operation(KAZ)
+    content: Any = operation(KAZ)
     content.from_time.seconds = seconds
     assert [(each.path, each.code) for each in kinds.get("operation", 1).validate(content, None, NOW)]
