@@ -257,10 +257,10 @@ class Ledger:
         self._waiting = WaitingWork()
         with store.reads() as reads:
             self._head = log_store.head(reads)
+            on_server = reads.database == "postgresql"
             self.quotas = Quotas(limits or Limits(), reads, clock())
         self._tree = tiles.TileTree(self._head.size, self._read_tile)
         self._check_start()
-        self._checkpoint = self._sign()
         self._uncertain: _Uncertain | None = None
         self._unpublished: list[Change] = []  # committed, and not yet proven on disk
         self.denials = DenialShare()
@@ -274,6 +274,12 @@ class Ledger:
         self._watch = threading.Thread(target=self._watch_commits, name="ledger-watch", daemon=True)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._watch.start()
+        try:
+            self._confirm_head(on_server=on_server)
+            self._checkpoint = self._sign()
+        except BaseException:
+            self._closed.set()
+            raise
         self._thread.start()
 
     @property
@@ -348,7 +354,10 @@ class Ledger:
     def close(self) -> None:
         """Finish the waiting work, then end the thread."""
         self._waiting.close()
-        self._thread.join()
+        self._thread.join(self._commit_seconds)
+        if self._thread.is_alive():
+            log.error("stop_waits_for_commit", seconds=round(self.commit_age, 1))
+            self._thread.join()
         self._closed.set()
         self._watch.join()
 
@@ -507,6 +516,19 @@ class Ledger:
                 N_("The log is damaged: it does not lead to the checkpoint of size {signed} that was signed."),
                 signed=last.size,
             )
+
+    def _confirm_head(self, *, on_server: bool) -> None:
+        """Commit once before anything is signed, so that a synchronous standby has all that is committed here.
+
+        The process before may have ended while its commit waited for the standby: PostgreSQL shows that commit from
+        then on, although the standby may lack it.
+        """
+        if not on_server or not self._head.size:
+            return
+        self._running = _Running([], monotonic())
+        with self._store.transaction() as conn:
+            log_store.set_head(conn, self._head)
+        self._end_commit()
 
     def _is_former(self, note: bytes) -> bool:
         """Return whether the file holds a checkpoint of an earlier log: a restore stopped before saving the new one."""

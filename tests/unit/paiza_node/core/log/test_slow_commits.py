@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import psycopg
 import pytest
@@ -25,6 +27,18 @@ from tests.unit.paiza_node.room import NoFile
 SIGNER = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
 DEADLINE = 0.3  # seconds; a commit here takes milliseconds
 PATIENCE = 20.0
+
+
+class Remembering(NoFile):
+    """A checkpoint file that remembers what was saved."""
+
+    def __init__(self) -> None:
+        self.notes: list[bytes] = []
+
+    @override
+    def save(self, note: bytes) -> None:
+        """Keep a note."""
+        self.notes.append(note)
 
 
 class SlowStore(Store):
@@ -56,6 +70,15 @@ def opened(store: Store, deadline: float = DEADLINE) -> Iterator[Ledger]:
     finally:
         ledger.close()
         store.close()
+
+
+def reopened(url: str) -> Store:
+    """Open a store again; the server may take a moment to see that the session before has ended."""
+    for _ in range(int(PATIENCE / 0.1)):
+        with suppress(Unavailable):
+            return open_store(url)
+        time.sleep(0.1)
+    return open_store(url)
 
 
 def once(tx: LogTransaction, name: str) -> int:
@@ -140,6 +163,8 @@ def standby_wanted(server: PostgreSQL, database: str) -> Iterator[psycopg.Connec
         def name(standby: bytes) -> None:
             connection.execute(b"ALTER SYSTEM SET synchronous_standby_names = '%s'" % standby)
             connection.execute("SELECT pg_reload_conf()")
+            while connection.execute("SHOW synchronous_standby_names").fetchone() != (standby.decode(),):
+                time.sleep(0.01)  # the server reads its configuration when it wants to
 
         name(b"away")
         try:
@@ -183,3 +208,22 @@ async def test_a_cancelled_wait_is_no_success(postgresql: PostgreSQL) -> None:
         assert (await ledger.commit(lambda tx: once(tx, "first"))).result == size
         assert actors(store) == ["first"]
         assert ledger.checkpoint.size == size + 1
+
+
+async def test_nothing_is_signed_at_a_start_before_the_standby_has_it(postgresql: PostgreSQL) -> None:
+    """What the process before left may be at the primary alone: the next one signs only after a commit of its own."""
+    url = postgresql.create_database("left")
+    with opened(open_store(url)) as ledger:
+        await ledger.commit(lambda tx: once(tx, "left"))
+    file = Remembering()
+    store = reopened(url)
+    with standby_wanted(postgresql, "left"):
+        start = partial(Ledger, store, LogSigner([SIGNER]), file, lambda: bytes(32), commit_seconds=DEADLINE)
+        starting = asyncio.create_task(asyncio.to_thread(start))
+        done, _ = await asyncio.wait({starting}, timeout=3 * DEADLINE)
+        assert not done
+        assert not file.notes
+    started = await asyncio.wait_for(starting, PATIENCE)
+    assert (started.checkpoint.size, len(file.notes)) == (1, 1)
+    started.close()
+    store.close()
