@@ -17,7 +17,7 @@ from paiza_node.ops.cli.frame import Ended, explained
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.cli.status import log_size
 from paiza_node.ops.config import Config
-from paiza_node.ops.doctor import machine
+from paiza_node.ops.doctor import files, machine
 from paiza_node.ops.doctor.machine import Check, Level, Look, fail, ok, warn
 from paiza_node.ops.doctor.peers import check_blocks, check_misbehaviour, check_peers
 from paiza_node.ops.doctor.register import (
@@ -72,17 +72,21 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     yield from _guarded(N_("node"), lambda: _running(config, status))
     yield from _guarded(N_("limits"), lambda: _limits(status))
     yield from _guarded(N_("issuer"), lambda: machine.check_issuer(config))
-    yield from _guarded(N_("data folder"), lambda: machine.check_data_folder(config))
+    yield from _guarded(N_("data folder"), lambda: files.check_data_folder(config))
+    yield from _guarded(N_("files"), lambda: files.check_files(config))
     try:
         reader, register = last_register(config)
     except PaizaError as error:
         yield _failed(N_("register"), explained(error))
         return
+    except NodeStopped as error:
+        yield _failed(N_("register"), error)
+        return
     yield from _guarded(N_("register"), lambda: check_register(register, now))
     yield from _guarded(N_("publishers"), lambda: check_publishers(config, reader, register))
     yield from _guarded(N_("members"), lambda: check_members(register, config.member))
     yield from _guarded(N_("expiries"), lambda: check_expiries(config, register, node_certificate_file(config), now))
-    yield from _guarded(N_("keys"), lambda: machine.check_keys(config, register, now))
+    yield from _guarded(N_("keys"), lambda: files.check_keys(config, register, now))
     yield from _stored(config, register, now)
     yield from _guarded(N_("peers"), lambda: _peers(config, register))
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from hashlib import sha256
-from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
 
 from paiza.core.v1 import log_pb2
@@ -24,7 +23,6 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.features.witness.unwitnessed import unwitnessed
 from paiza_node.ops.config import Config
 from paiza_node.ops.doctor.store import database_facts, is_empty
-from paiza_node.ops.keys import load_keys, unsealed_keys
 from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.offline import check_database, database_file
 from paiza_node.ops.terminal import shown_bytes
@@ -80,38 +78,6 @@ def warn(name: str, what: str, remedy: str, /, **values: Any) -> Check:
 def fail(name: str, what: str, remedy: str, /, **values: Any) -> Check:
     """Return the result of a check that needs an operator now."""
     return Check(name, Level.FAIL, what, remedy, values)
-
-
-def check_keys(config: Config, register: Register, now: datetime) -> Iterator[Check]:
-    """Check key files, certificate and encryption key."""
-    name = N_("keys")
-    own = register.described_member(config.member)
-    keys = load_keys(config, own)  # raises if others can read a key, or the register names another
-    mode = stat.S_IMODE(config.keys.stat().st_mode)
-    if mode & 0o077:
-        yield warn(name, N_("Other users can list the key folder {path}."), N_("chmod 700 {path}"), path=config.keys)
-    else:
-        yield ok(name, N_("Only the node's own user can read them, and the register names them."))
-    if unsealed := unsealed_keys(config):
-        yield warn(
-            name,
-            N_("Not under a passphrase: {files}. A copy of the folder is enough to act in this member's name."),
-            N_(
-                "Right only on a machine that holds no secrets; elsewhere remove sealed = false and make the keys anew."
-            ),
-            files=", ".join(unsealed),
-        )
-    name = N_("encryption key")
-    current = own.current_encryption_key(now)
-    if current.key_id not in keys.decryption:
-        yield fail(
-            name,
-            N_("Other members encrypt for a key that is not in the key folder: {key}."),
-            N_("Restore its seed as encryption*.seed. Without it no incoming message can be opened."),
-            key=current.key_id.hex()[:16],
-        )
-    der = PEM_cert_to_DER_cert(keys.tls.certificate.decode())
-    register.certificate_verifier().node(der, expected_member=config.member, at=now)  # raises if others would refuse it
 
 
 def lacks_database(config: Config) -> bool:
@@ -180,6 +146,9 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
         "days": "-" if lasts is None else number_text(round(min(lasts, 99_999))),
     }
     what = N_("{free} free. The store grows by {growth} a day: enough for {days} days.")
+    if database_file(config) is None:
+        lasts = None
+        what = N_("{free} free for attachments. The database grows by {growth} a day on a disk that is not looked at.")
     remedy = N_("Free some space, or move the data folder to a larger disk while the node is stopped.")
     if free < LEAST_FREE:
         yield fail(name, what, remedy, **values)
@@ -285,21 +254,8 @@ def check_queue(config: Config, now: datetime) -> Iterator[Check]:
     )
 
 
-def check_data_folder(config: Config) -> Iterator[Check]:
-    """Check that the node's user can write to its folders."""
-    name = N_("data folder")
-    folder = config.data
-    mode = stat.S_IMODE(folder.stat().st_mode)
-    if not os.access(folder, os.W_OK):
-        yield fail(name, N_("{path} cannot be written."), N_("Give it to the node's own user."), path=folder)
-    elif mode & 0o077:
-        yield warn(name, N_("Other users can list {path}."), N_("chmod 700 {path}"), path=folder)
-    else:
-        yield ok(name, N_("{path} is accessible to the node's user only."), path=folder)
-
-
 def check_issuer(config: Config) -> Iterator[Check]:
-    """Check that the issuer listens at its socket, if one is configured."""
+    """Check that the issuer listens at its socket, if one is configured, and that not everybody can open it."""
     name = N_("issuer")
     if config.issuer_socket is None:
         return
@@ -315,8 +271,16 @@ def check_issuer(config: Config) -> Iterator[Check]:
             path=config.issuer_socket,
             error=error.strerror or str(error),
         )
+        return
+    if config.issuer_socket.stat().st_mode & stat.S_IWOTH:
+        yield fail(
+            name,
+            N_("Every user of this machine can open {path}."),
+            N_("Start the issuer again: it makes the socket for its group. Find out who changed it."),
+            path=config.issuer_socket,
+        )
     else:
-        yield ok(name, N_("It answers at {path}."), path=config.issuer_socket)
+        yield ok(name, N_("It listens at {path}."), path=config.issuer_socket)
 
 
 Look = Callable[[], Iterator[Check]]
