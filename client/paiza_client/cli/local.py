@@ -74,13 +74,23 @@ def flush() -> None:
     if terminal.wants_json:
         terminal.json(
             [
-                {"digest": each.digest, "state": each.state, "reason": each.reason, "thread": each.thread_name}
+                {
+                    "digest": each.digest,
+                    "state": each.state,
+                    "reason": each.reason,
+                    "thread": each.thread_name,
+                    "earlier": each.earlier,
+                }
                 for each in outcomes
             ]
         )
         return
     counts = {state: sum(each.state == state for each in outcomes) for state in ("released", "refused", "retry")}
     terminal.say(_("Sent: {released}, refused: {refused}, still waiting: {retry}").format(**counts))
+    for each in outcomes:
+        if each.earlier:
+            text = _("Refused, because its row of a table was sent before: message {id}.")
+            terminal.say(text.format(id=each.earlier.hex()[:16]))
     if second := sum(each.state == "waiting" for each in outcomes):
         terminal.say(_("Waiting for a second officer: {n}").format(n=second))
 

@@ -18,7 +18,15 @@ from paiza_client.verify.model import LogState, OpenedPart, Outcome, Proof, Trai
 from paiza_officer.errors import NotProven, Refused, Unreachable, located
 from paiza_wire import receipts
 from paiza_wire.identity import SpiffeId
-from paiza_wire.message import PendingMessage, VerifiedMessage, message_digest, open_part, parse_header, verify
+from paiza_wire.message import (
+    DIGEST_SIZE,
+    PendingMessage,
+    VerifiedMessage,
+    message_digest,
+    open_part,
+    parse_header,
+    verify,
+)
 from paiza_wire.reasons import FINDINGS
 
 MAX_PROOFS: Final = (
@@ -347,6 +355,8 @@ def _outcome(
     where = message.header.message_id.hex()
     match result.WhichOneof("result"):
         case "rejection":
+            if len(result.earlier_message_digest) not in {0, DIGEST_SIZE}:
+                raise NotProven("unexpected_answer", where, "an earlier message is named by no digest")
             return Outcome(
                 "refused",
                 message.digest,

@@ -373,6 +373,9 @@ def test_a_refusal_is_no_receipt(seen: Seen) -> None:
     refused, _ = seen.outcomes(answer)
     assert (refused.state, refused.digest, refused.earlier) == ("refused", seen.messages[0].digest, earlier)
     assert refused.proofs == ()
+    answer.results[0].earlier_message_digest = earlier[:-1]
+    with pytest.raises(NotProven, match="unexpected_answer"):
+        seen.outcomes(answer)
 
 
 def _waiting_digest(answer: Submitted) -> None:

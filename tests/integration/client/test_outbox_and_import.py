@@ -219,3 +219,22 @@ async def _seal(session: Session, *, source_row: bytes = b"") -> Sealed:
     composer = await session.composer()
     message = composer.validate(prepared.kind, prepared.content, None, prepared.envelope, now)
     return composer.seal(message, source_row=source_row)
+
+
+def test_the_outbox_names_the_message_that_was_sent_for_a_row(paiza: Paiza, federation: Federation) -> None:
+    """A message that waited while another went out for its row is refused, and the officer is told which one went."""
+
+    async def work() -> tuple[Sealed, Sealed]:
+        async with connect(profiles.load(federation.home / "kaz-liaison")) as session:
+            row = uuid.uuid4().bytes * 2
+            first, second = await _seal(session, source_row=row), await _seal(session, source_row=row)
+            await session.submit([first])
+            session.outbox.put([second.item()])
+            return first, second
+
+    first, second = asyncio.run(asyncio.wait_for(work(), 60))
+    flushed = paiza("kaz-liaison", "outbox", "flush")
+    assert f"message {first.digest.hex()[:16]}" in flushed.out
+    (waiting,) = paiza("kaz-liaison", "outbox", "list", "--json").json
+    assert (waiting["id"], waiting["refused"]) == (second.id, "source_row_known")
+    assert paiza("kaz-liaison", "outbox", "drop", second.id, "--yes").code == 0
