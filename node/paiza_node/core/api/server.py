@@ -14,9 +14,9 @@ import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection import SERVICE_NAME
 
-from paiza_node.core.api import health, services
+from paiza_node.core.api import health, reflected, services
 from paiza_node.core.api.authentication import ANSWERED, Authenticator
 from paiza_node.core.api.call_memory import CallMemory
 from paiza_node.core.api.connections import Connections
@@ -94,18 +94,18 @@ def public_server(
         }
         server.add_service(service.full_name, guarded)
     if with_reflection:
-        reflection.enable_server_reflection(
-            (*(service.full_name for service in served), reflection.SERVICE_NAME), server
-        )
-    served_with: list[tuple[TlsKeys, bytes]] = []
+        names = [service.full_name for service in served]
+        server.add_service(SERVICE_NAME, reflected.reflection_handlers(names, authenticator, connections))
+    served_with: list[tuple[TlsKeys, Register]] = []
 
     def configuration() -> grpc.ServerCertificateConfiguration | None:
         """Return the certificates to serve with, or None if unchanged; called at every handshake."""
         connections.arrived()
-        keys, roots = identity.keys, trusted_roots(register(), member)
-        if served_with == [(keys, roots)]:
+        keys, now = identity.keys, register()
+        if served_with and served_with[0][0] == keys and served_with[0][1] is now:
             return None
-        served_with[:] = [(keys, roots)]
+        served_with[:] = [(keys, now)]
+        roots = trusted_roots(now, member)
         return grpc.ssl_server_certificate_configuration([(keys.private_key, keys.certificate)], roots)
 
     initial = configuration()
