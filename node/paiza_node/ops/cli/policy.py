@@ -80,8 +80,8 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
         "Show whether ACTOR may do ACTION with MESSAGE, and which rules decide. ACTOR: an officer"
         " of ours or a member. MESSAGE: an id, a digest or its beginning; none for actions "
         "without a message. Exits with 3 if denied. Actions: open, open_annex, submit, deliver, forward, "
-        "take_forwarded, export, derive, session, list, watch, trail, evidence, read_log, read_register, ceremony, "
-        "publish_directory, exchange."
+        "take_forwarded, export, derive, session, upload, list, watch, trail, evidence, read_log, read_register, "
+        "ceremony, publish_directory, exchange."
     ),
 )
 @shared
