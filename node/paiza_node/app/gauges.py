@@ -151,13 +151,15 @@ def _waiting_proposals(store: Store) -> list[datetime]:
 
 
 async def _count_attachments(upload: Upload, downloads: AttachmentDownloads, counted: dict[str, int]) -> None:
-    """Add the uploaded and downloaded bytes to the counters, and set the number of pending attachments.
+    """Add the uploaded and downloaded bytes to the counters; set the room on the disk and the pending attachments.
 
     ``counted`` holds the totals of the previous round, and is updated.
     """
     for way, total in (("uploaded", upload.bytes_taken), ("downloaded", downloads.bytes_taken)):
         metrics.ATTACHMENT_BYTES.labels(way).inc(total - counted[way])
         counted[way] = total
+    metrics.ATTACHMENT_ROOM.labels("granted").set(upload.room.granted)
+    metrics.ATTACHMENT_ROOM.labels("free").set(upload.room.free)
     for (way, member), count in (await asyncio.to_thread(downloads.pending)).items():
         metrics.ATTACHMENTS_PENDING.labels(way, member).set(count)
 

@@ -128,6 +128,7 @@ async def serve(
         queues=services.queues,
         checkpoint_exchange=services.witness.checkpoint_exchange,
         misbehaviour=services.witness.monitor.misbehaviour,
+        room=services.upload.room,
         recovering_from=lambda: services.restore_from_peers.progress.members,
         calls=lambda: [*authenticator.uses()],
     )

@@ -55,6 +55,11 @@ LIMIT_USED: Final = Gauge(
     "paiza_limit_used", "How much of a limit is used by the caller who uses most of it, or by all of it.", ["limit"]
 )
 LIMIT: Final = Gauge("paiza_limit", "A limit on callers.", ["limit"])
+ATTACHMENT_ROOM: Final = Gauge(
+    "paiza_attachment_disk_bytes",
+    "Bytes of the disk of attachments: free, and granted to uploads and downloads; 256 MiB stay free.",
+    ["which"],
+)
 PEER_UP: Final = Gauge("paiza_peer_reachable", "1 when the peer answered the last attempt.", ["peer"])
 PEER_BLOCKED: Final = Gauge("paiza_peer_blocked", "1 while the operator blocks the member.", ["peer"])
 MISBEHAVIOUR: Final = Gauge(

@@ -194,16 +194,24 @@ class AttachmentDownloads:
             return
         await asyncio.to_thread(self._check_quota, row)
         offset = await asyncio.to_thread(files.offset, ciphertext)
-        await asyncio.to_thread(files.check_room, max(0, size - offset))
         if offset > size:
             await asyncio.to_thread(files.discard, ciphertext)
             offset = 0
         if offset == size:
             return
+        await asyncio.to_thread(files.room.grant, (row.source, ciphertext), size - offset)
+        try:
+            await self._receive(row, offset)
+        finally:
+            files.room.give_back((row.source, ciphertext))
+
+    async def _receive(self, row: AttachmentRow, offset: int) -> None:
+        """Append the bytes of an attachment from an offset on."""
+        ciphertext, size, files = row.ciphertext_sha256, row.size, self._files(row.source)
         request = exchange_pb2.FetchAttachmentRequest(
             message_digest=row.digest, part_number=row.part_number, offset=offset
         )
-        writer = await asyncio.to_thread(files.writer, ciphertext, offset, size)
+        writer = await asyncio.to_thread(files.writer, ciphertext, offset, size, row.source)
         pace = _Pace(BYTES_PER_SECOND)
         try:
             async with aclosing(self._peers.session(row.source).fetch_attachment(request)) as pieces:

@@ -23,15 +23,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
 
+from paiza_node.features.attachments.disk_room import DiskRoom
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message.attachment import CHUNK_BYTES
 
 SYNC_BYTES: Final = 16 * 1024 * 1024  # bytes written between two syncs: the most that a crash loses
-MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # bytes of the disk that attachments leave to the database and its log
 _T = TypeVar("_T")
 _NAME: Final = re.compile(r"(?P<digest>[0-9a-f]{64})(?:(?:\.[a-z0-9-]+)?\.part)?\Z")
 
@@ -39,9 +40,20 @@ _NAME: Final = re.compile(r"(?P<digest>[0-9a-f]{64})(?:(?:\.[a-z0-9-]+)?\.part)?
 class Writer:
     """Appends to one file. A newer writer for the same file replaces this one."""
 
-    def __init__(self, path: Path, offset: int, size: int, superseded: Callable[["Writer"], bool]) -> None:
-        """Open the file; create it if missing. `offset` is the number of its bytes."""
+    def __init__(
+        self,
+        path: Path,
+        offset: int,
+        size: int,
+        superseded: Callable[["Writer"], bool],
+        use_room: Callable[[int], None],
+    ) -> None:
+        """Open the file; create it if missing. `offset` is the number of its bytes.
+
+        ``use_room`` is called with the number of bytes before they are written; Unavailable if there is no room.
+        """
         self._superseded = superseded
+        self._use_room = use_room
         self._file = _guarded(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()  # a call that is cancelled closes the file while a thread still writes to it
         self._closed = False
@@ -60,6 +72,7 @@ class Writer:
             raise Rejected("part_digest_mismatch", f"there are more than the {self._size} bytes that were announced")
         if self._closed or self._superseded(self):
             raise Unavailable("busy", "a later call brings the same attachment", 1.0)
+        self._use_room(len(data))
         left = memoryview(data)
         while left:
             written = _guarded(os.pwrite, self._file, left, self.offset)
@@ -102,9 +115,13 @@ class Writer:
 class AttachmentFiles:
     """The folder of ciphertexts. Safe between threads."""
 
-    def __init__(self, folder: Path, source: str = "") -> None:
-        """Open the folder; create it if missing. ``source`` is the sender of the unfinished files."""
+    def __init__(self, folder: Path, source: str = "", room: DiskRoom | None = None) -> None:
+        """Open the folder; create it if missing. ``source`` is the sender of the unfinished files.
+
+        ``room`` is that of the folder, shared by the files of all sources.
+        """
         self._folder = folder
+        self.room = DiskRoom(folder) if room is None else room
         self._suffix = f".{source}.part" if source else ".part"
         self._lock = threading.Lock()
         self._names_synced = True
@@ -114,7 +131,7 @@ class AttachmentFiles:
 
     def received_from(self, member: str) -> "AttachmentFiles":
         """Return the same folder for files from a member: no other source touches its unfinished files."""
-        return AttachmentFiles(self._folder, member)
+        return AttachmentFiles(self._folder, member, self.room)
 
     def unfinished_bytes(self) -> int:
         """Count the bytes of unfinished files of this source."""
@@ -146,17 +163,20 @@ class AttachmentFiles:
         finally:
             os.close(file)
 
-    def check_room(self, wanted: int) -> None:
-        """Raise Unavailable("disk_full") if the disk has no room for this many bytes."""
-        found = os.statvfs(self._folder)
-        if found.f_bavail * found.f_frsize - wanted < MIN_FREE_BYTES:
-            raise Unavailable("disk_full", f"the disk has no room for {wanted} more bytes of attachments", 60.0)
+    def writer(self, ciphertext: bytes, offset: int, size: int, writes: str = "") -> Writer:
+        """Open a ciphertext for writing from ``offset`` on, which must be its present size.
 
-    def writer(self, ciphertext: bytes, offset: int, size: int) -> Writer:
-        """Open a ciphertext for writing from ``offset`` on, which must be its present size."""
+        ``writes`` is the officer or member whose bytes they are, to whom `room` was granted.
+        """
         if offset != self.offset(ciphertext):
             raise Unavailable("attachment_incomplete", "the attachment stands at another offset", 0.0)
-        writer = Writer(self._part(ciphertext), offset, size, lambda one: self._writers.get(ciphertext) is not one)
+        writer = Writer(
+            self._part(ciphertext),
+            offset,
+            size,
+            lambda one: self._writers.get(ciphertext) is not one,
+            partial(self.room.use, (writes, ciphertext)),
+        )
         with self._lock:
             self._writers[ciphertext] = writer
         return writer
@@ -198,6 +218,7 @@ class AttachmentFiles:
 
     def remove(self, ciphertext: bytes) -> None:
         """Remove a ciphertext, finished or not; Unavailable if the disk fails."""
+        self.room.forget(ciphertext)
         for path in (*self._folder.glob(f"{ciphertext.hex()}*.part"), self._whole(ciphertext)):
             _guarded(lambda path=path: path.unlink(missing_ok=True))
 

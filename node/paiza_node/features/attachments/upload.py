@@ -21,8 +21,9 @@ from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.attachments import model
 from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.disk_room import DiskRoom, Holder
 from paiza_node.features.attachments.files import AttachmentFiles, Writer
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import DIGEST_SIZE, MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES
 
 MAX_OFFICER_BYTES: Final = 16 * 1024**3  # bytes of one officer's uploads that no message names yet
@@ -59,8 +60,16 @@ class Upload:
         self._files = files
         self._clock = clock
         self.bytes_taken = 0
+        with store.reads() as reads:
+            for row in attachments_store.half_uploads(reads):
+                files.room.restore(_holder(row), row.size - files.offset(row.ciphertext_sha256))
         self.task = PeriodicTask(self.clean, period=CLEAN_SECONDS, failed="uploads_not_cleaned")
         """Deletes ciphertexts that no message names; woken when officers change or another register is in force."""
+
+    @property
+    def room(self) -> DiskRoom:
+        """The room on the disk, of uploads and downloads together."""
+        return self._files.room
 
     async def start(
         self, officer: Officer, request: attachment_pb2.StartUploadRequest
@@ -74,8 +83,13 @@ class Upload:
         here = await asyncio.to_thread(self._files.holds, ciphertext, size)
         if not here:
             offset = await asyncio.to_thread(self._files.offset, ciphertext)
-            await asyncio.to_thread(self._files.check_room, size - offset)
-        row = (await self._ledger.commit(lambda tx: _note(tx, officer, ciphertext, size, here=here))).result
+            await asyncio.to_thread(self._files.room.grant, (officer.id, ciphertext), size - offset)
+        # If we crash here, nothing is granted, and the officer's program asks again.
+        try:
+            row = (await self._ledger.commit(lambda tx: _note(tx, officer, ciphertext, size, here=here))).result
+        except PaizaError:
+            self._files.room.give_back((officer.id, ciphertext))
+            raise
         if row.whole:
             return attachment_pb2.StartUploadResponse(offset=size, whole=True)
         offset = await asyncio.to_thread(self._files.offset, ciphertext)
@@ -97,7 +111,7 @@ class Upload:
         row = await asyncio.to_thread(self._mine, officer, first.ciphertext_sha256)
         if row.whole:
             return attachment_pb2.UploadResponse(offset=row.size, whole=True)
-        writer = await asyncio.to_thread(self._files.writer, row.ciphertext_sha256, first.offset, row.size)
+        writer = await asyncio.to_thread(self._files.writer, row.ciphertext_sha256, first.offset, row.size, row.officer)
         try:
             await self._write(writer, first.data)
             async for request in requests:
@@ -136,6 +150,7 @@ class Upload:
         """Check the digest of the bytes on disk, and only then mark the file as whole."""
         await asyncio.to_thread(self._files.check, row.ciphertext_sha256)
         await asyncio.to_thread(self._files.complete, row.ciphertext_sha256)
+        self._files.room.give_back(_holder(row))
         # If we crash here, the next StartUpload finds the whole file and records that.
         await self._ledger.commit(lambda tx: attachments_store.put_upload(tx.conn, replace(row, whole=True)))
         log.info("uploaded", officer=row.officer, bytes=row.size)
@@ -151,6 +166,11 @@ class Upload:
     def _named(self, ciphertexts: set[bytes]) -> set[bytes]:
         with self._store.reads() as reads:
             return attachments_store.named_ciphertexts(reads, ciphertexts)
+
+
+def _holder(upload: model.Upload) -> Holder:
+    """Return who writes an upload."""
+    return upload.officer, upload.ciphertext_sha256
 
 
 def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> model.Upload:

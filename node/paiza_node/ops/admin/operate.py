@@ -31,6 +31,7 @@ from paiza_node.core.peers.model import PeerBlock
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import attachment_status
+from paiza_node.features.attachments.disk_room import DiskRoom
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_node.features.ceremonies import store as ceremonies_store
 from paiza_node.features.ceremonies.model import waiting_for
@@ -61,15 +62,17 @@ class Operate:
         queues: OutboundQueues,
         checkpoint_exchange: CheckpointExchange,
         misbehaviour: Callable[[str], list[str]],
+        room: DiskRoom,
         recovering_from: Callable[[], Collection[str]] = tuple,
         calls: Callable[[], Sequence[LimitUse]] = tuple,
     ) -> None:
-        """Store the collaborators.
+        """Store the collaborators; ``room`` is that of attachments on the disk.
 
         ``misbehaviour`` returns the reason codes recorded against a member's log, and ``recovering_from`` the members
         from which lost entries are still expected. ``calls`` returns how much of the budgets of calls is used.
         """
         self._misbehaviour = misbehaviour
+        self._room = room
         self._recovering_from = recovering_from
         self._calls = calls
         self._member = core.member
@@ -102,6 +105,8 @@ class Operate:
                 admin_pb2.LimitUse(name=each.name, used=each.used, limit=each.limit, caller=each.caller)
                 for each in (*self._calls(), *self._ledger.quotas.uses(self._clock().date()))
             ],
+            attachment_bytes_granted=self._room.granted,
+            attachment_bytes_free=self._room.free,
         )
         response.proposals_waiting, response.proposals_for_own = proposals
         response.started_time.FromDatetime(self._started)

@@ -15,7 +15,7 @@ from paiza_node.ops.cli.node_status import node_status
 from paiza_node.ops.cli.options import json_option, settings, shared
 from paiza_node.ops.language import _, number_text, span_text
 from paiza_node.ops.misbehaviour import in_words
-from paiza_node.ops.terminal import iso, print_facts, print_json, shown_time, time_of
+from paiza_node.ops.terminal import iso, print_facts, print_json, shown_bytes, shown_time, time_of
 from paiza_wire.errors import PaizaError
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.notes import parse_note
@@ -59,12 +59,19 @@ def command(config_path: Path, log_level: str | None, *, as_json: bool) -> None:
             (_("messages"), number_text(status.messages)),
             (_("waiting"), number_text(status.waiting)),
             *[(_("limit"), limit_text(use)) for use in status.limits if 2 * use.used >= use.limit],
+            *([(_("disk"), _disk(status))] if runs else []),
             (_("register"), status.register_version.hex()[:16] or "-"),
             (_("renew by"), shown_time(time_of(status.register_expiry_time))),
             *([(_("proposals"), _proposals(status))] if status.proposals_waiting else []),
             *([(_("recovering from"), ", ".join(status.recovering_from))] if status.recovering_from else []),
         ]
     )
+
+
+def _disk(status: admin_pb2.GetStatusResponse) -> str:
+    """Return what the disk of attachments has free, and what of it is granted."""
+    free, granted = shown_bytes(status.attachment_bytes_free), shown_bytes(status.attachment_bytes_granted)
+    return _("{free} free, {granted} of it granted to attachments").format(free=free, granted=granted)
 
 
 def commit_text(status: admin_pb2.GetStatusResponse) -> str:
@@ -167,6 +174,8 @@ def _as_object(status: admin_pb2.GetStatusResponse, *, runs: bool) -> dict[str, 
         },
         "messages": status.messages,
         "waiting": status.waiting,
+        "attachment_bytes_free": status.attachment_bytes_free if runs else None,
+        "attachment_bytes_granted": status.attachment_bytes_granted if runs else None,
         "register_version": status.register_version.hex(),
         "register_expiry_time": iso(time_of(status.register_expiry_time)),
         "proposals_waiting": status.proposals_waiting,

@@ -182,6 +182,8 @@ class LimitUse(_message.Message):
     USED_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_BYTES_GRANTED_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_BYTES_FREE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The limit: calls_peers, calls_officers, calls_officers_shared, calls_watches, calls_watches_shared, calls_health,
     or the name of a limit of one day in node.toml.
@@ -192,6 +194,10 @@ class LimitUse(_message.Message):
     """The limit."""
     caller: _builtins.str
     """That caller, an officer id or a member id; empty for a shared limit, and when nobody used any."""
+    attachment_bytes_granted: _builtins.int
+    """Bytes of the disk that are granted to uploads and downloads of attachments and not written yet."""
+    attachment_bytes_free: _builtins.int
+    """Free bytes of that disk; uploads and downloads leave 256 MiB of them."""
     def __init__(
         self,
         *,
@@ -199,10 +205,12 @@ class LimitUse(_message.Message):
         used: _builtins.int = ...,
         limit: _builtins.int = ...,
         caller: _builtins.str = ...,
+        attachment_bytes_granted: _builtins.int = ...,
+        attachment_bytes_free: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "limit", b"limit", "name", b"name", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_bytes_free", b"attachment_bytes_free", "attachment_bytes_granted", b"attachment_bytes_granted", "caller", b"caller", "limit", b"limit", "name", b"name", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

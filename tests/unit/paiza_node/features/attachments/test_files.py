@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paiza_node.features.attachments import files as attachment_files
+from paiza_node.features.attachments import disk_room
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -200,11 +200,14 @@ def test_a_disk_that_is_away_is_no_defect(files: AttachmentFiles, monkeypatch: p
 
 
 def test_a_nearly_full_disk_is_left_to_the_database(files: AttachmentFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload that would leave less than the reserve is refused."""
-    files.check_room(1)
-    monkeypatch.setattr(attachment_files, "MIN_FREE_BYTES", 2**62)
+    """A write that would leave less than the reserve is refused, and what is on disk stays."""
+    write(files, DATA[:100], len(DATA))
+    monkeypatch.setattr(disk_room, "MIN_FREE_BYTES", 2**62)
+    writer = files.writer(NAME, 100, len(DATA))
     with pytest.raises(Unavailable, match="disk_full"):
-        files.check_room(1)
+        writer.write(DATA[100:])
+    files.release(NAME, writer)
+    assert files.offset(NAME) == 100
 
 
 def test_old_files_are_named_and_removed(files: AttachmentFiles, tmp_path: Path) -> None:
