@@ -18,11 +18,11 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.reasons import REASONS
 
 SECONDS: Final = 60.0  # of one call; a token may sign slowly, and a large register takes seconds to verify
-
+MAX_MESSAGE_BYTES: Final = MAX_SET_BYTES + (1 << 20)  # a register, and what comes with it
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # A whole register comes in one call.
-    ("grpc.max_send_message_length", MAX_SET_BYTES + (1 << 20)),
-    ("grpc.max_receive_message_length", MAX_SET_BYTES + (1 << 20)),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
 )
 
 CHANNEL_OPTIONS: Final = (
@@ -50,7 +50,10 @@ def issuer_server(path: Path, group: int | None, handler: Service) -> GrpcServer
     """
     server = GrpcServer(OPTIONS, max_calls=MAX_CALLS)
     found = services.handlers_of([handler], [handler.service])
-    plain = {method.name: plain_handler(method, found[method_name(method)]) for method in handler.service.methods}
+    plain = {
+        method.name: plain_handler(method, found[method_name(method)], MAX_MESSAGE_BYTES)
+        for method in handler.service.methods
+    }
     server.add_service(handler.service.full_name, plain)
     path.unlink(missing_ok=True)  # left by a killed process; the journal's lock shows that none runs
     previous = os.umask(0o117)
