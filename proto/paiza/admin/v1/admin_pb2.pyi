@@ -69,6 +69,8 @@ class GetStatusResponse(_message.Message):
     COMMIT_WAITS_FOR_FIELD_NUMBER: _builtins.int
     STANDBY_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_BYTES_GRANTED_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_BYTES_FREE_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id."""
     version: _builtins.str
@@ -97,6 +99,10 @@ class GetStatusResponse(_message.Message):
     """This process waits for the one that is the writer of the database; all but member, version, start and database
     is then unset.
     """
+    attachment_bytes_granted: _builtins.int
+    """Bytes of the disk that are granted to uploads and downloads of attachments and not written yet."""
+    attachment_bytes_free: _builtins.int
+    """Free bytes of that disk; uploads and downloads leave 256 MiB of them."""
     @_builtins.property
     def started_time(self) -> _timestamp_pb2.Timestamp:
         """When the process began to serve."""
@@ -163,10 +169,12 @@ class GetStatusResponse(_message.Message):
         commit_waits_for: _builtins.str = ...,
         standby: _builtins.bool = ...,
         limits: _abc.Iterable[Global___LimitUse] | None = ...,
+        attachment_bytes_granted: _builtins.int = ...,
+        attachment_bytes_free: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock_offset", b"clock_offset", "commit_age", b"commit_age", "officers", b"officers", "register_expiry_time", b"register_expiry_time", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "commit_age", b"commit_age", "commit_waits_for", b"commit_waits_for", "database", b"database", "limits", b"limits", "member", b"member", "messages", b"messages", "officers", b"officers", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "standby", b"standby", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_bytes_free", b"attachment_bytes_free", "attachment_bytes_granted", b"attachment_bytes_granted", "checkpoint", b"checkpoint", "clock_offset", b"clock_offset", "clock_sources", b"clock_sources", "commit_age", b"commit_age", "commit_waits_for", b"commit_waits_for", "database", b"database", "limits", b"limits", "member", b"member", "messages", b"messages", "officers", b"officers", "peers", b"peers", "proposals_for_own", b"proposals_for_own", "proposals_waiting", b"proposals_waiting", "recovering_from", b"recovering_from", "register_expiry_time", b"register_expiry_time", "register_version", b"register_version", "standby", b"standby", "started_time", b"started_time", "unwitnessed_since_time", b"unwitnessed_since_time", "version", b"version", "waiting", b"waiting", "witnessed_size", b"witnessed_size", "witnessed_time", b"witnessed_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -182,8 +190,6 @@ class LimitUse(_message.Message):
     USED_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
-    ATTACHMENT_BYTES_GRANTED_FIELD_NUMBER: _builtins.int
-    ATTACHMENT_BYTES_FREE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The limit: calls_peers, calls_officers, calls_officers_shared, calls_watches, calls_watches_shared, calls_health,
     or the name of a limit of one day in node.toml.
@@ -194,10 +200,6 @@ class LimitUse(_message.Message):
     """The limit."""
     caller: _builtins.str
     """That caller, an officer id or a member id; empty for a shared limit, and when nobody used any."""
-    attachment_bytes_granted: _builtins.int
-    """Bytes of the disk that are granted to uploads and downloads of attachments and not written yet."""
-    attachment_bytes_free: _builtins.int
-    """Free bytes of that disk; uploads and downloads leave 256 MiB of them."""
     def __init__(
         self,
         *,
@@ -205,12 +207,10 @@ class LimitUse(_message.Message):
         used: _builtins.int = ...,
         limit: _builtins.int = ...,
         caller: _builtins.str = ...,
-        attachment_bytes_granted: _builtins.int = ...,
-        attachment_bytes_free: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_bytes_free", b"attachment_bytes_free", "attachment_bytes_granted", b"attachment_bytes_granted", "caller", b"caller", "limit", b"limit", "name", b"name", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "limit", b"limit", "name", b"name", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
