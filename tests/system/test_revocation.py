@@ -5,6 +5,8 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -17,6 +19,7 @@ from paiza_client.sdk import session as session_module
 from paiza_node.ops.admin.client import AdminClient
 from paiza_officer import profiles
 from paiza_officer.errors import NotProven, Unreachable
+from paiza_register.ceremony.times import time_text
 from paiza_wire.message import message_digest
 from tests.attaching import submit
 from tests.federation import Federation
@@ -31,6 +34,7 @@ CALL_SECONDS: Final = 60.0
 HALF: Final = random.Random(1).randbytes(200_000)
 DIGEST: Final = bytes(range(32))  # of a file that never comes whole
 REVOKED: Final = {"officer_suspended", "certificate_revoked"}
+CA_LIFE: Final = timedelta(seconds=25)  # a start of two nodes takes some
 WATCH_HEALTH: Final = "/grpc.health.v1.Health/Watch"
 
 
@@ -120,6 +124,30 @@ async def test_a_stolen_node_key_is_out_everywhere(federation: Federation, monke
     refused = '"peer": "kaz", "reason": "certificate_revoked"'
     await until(lambda: refused in federation.node("tjk").log.read_text())
     assert not ledgers.read(federation.node("tjk")).delivered_to("kaz")
+
+
+async def test_the_end_of_a_ca_cuts_calls(tmp_path: Path) -> None:
+    """An officer's watch and another node's open call end when the announced time of their CA is over, not before."""
+    with Federation.create(tmp_path / "federation", [*MEMBERS]) as federation:
+        ends = datetime.now(UTC).replace(microsecond=0) + CA_LIFE
+        for member, listed in (("kaz", "officer_cas"), ("tjk", "node_cas")):
+
+            def end(document: dict[str, Any], listed: str = listed) -> None:
+                document[listed][0]["until"] = time_text(ends)
+
+            federation.join(federation.edit(member, "member", end))
+        federation.start("kaz", "uzb")
+        register = read_register(federation.folder)
+        officer, mint = Officer(federation.folder, "kaz-liaison", register), Mint(federation.folder, register)
+        kaz = federation.node("kaz")
+        async with officer.channel() as channel, mint.node("tjk").channel(kaz.address, "kaz", register) as peer:
+            calls = [asyncio.create_task(reason_of(call)) for call in (watched(channel), listened(peer))]
+            await asyncio.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds() - 1.0))
+            assert not any(call.done() for call in calls)
+            async with asyncio.timeout(MOST_SECONDS):
+                assert await asyncio.gather(*calls) == ["certificate_expired", "certificate_expired"]
+            print(f"cut {(datetime.now(UTC) - ends).total_seconds():.1f} s after the end")
+            assert await reason_of(session(channel)) == "certificate_expired"
 
 
 async def reason_of(call: Awaitable[object]) -> str:
