@@ -1,11 +1,10 @@
 """`paiza-node officer`: the officers of the own member. Every change takes effect at once, without a restart."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -18,22 +17,12 @@ from paiza_node.features.officers.admit import read_file
 from paiza_node.features.officers.model import ROLES
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli import invitation
+from paiza_node.ops.cli.officer_display import explained, head, officer_as_object, row
 from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.language import _
-from paiza_node.ops.terminal import HASH_DIGITS, iso, print_json, print_table, shown_time, time_of
+from paiza_node.ops.terminal import HASH_DIGITS, print_json, print_table, shown_time, time_of
 from paiza_wire.errors import Rejected
 
-STATES: Final = {
-    officer_pb2.OFFICER_STATE_INVITED: N_("invited"),
-    officer_pb2.OFFICER_STATE_UNCONFIRMED: N_("to be confirmed"),
-    officer_pb2.OFFICER_STATE_ACTIVE: N_("active"),
-    officer_pb2.OFFICER_STATE_SUSPENDED: N_("suspended"),
-    officer_pb2.OFFICER_STATE_REMOVED: N_("removed"),
-}
-_PREFIX: Final = "OFFICER_STATE_"
-_STATE_NAMES: Final = {
-    officer_pb2.OfficerState.Name(state).removeprefix(_PREFIX).lower(): text for state, text in STATES.items()
-}
 _LEFT: Final = {
     "open_tasks": N_("Open tasks ({count}) stay with the unit, where another officer takes them: {messages}."),
     "waiting_messages": N_(
@@ -113,7 +102,7 @@ def invite(
             remedy=N_("Name another one with -o."),
             path=output,
         )
-    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, explained(name):
         request = _invited(client, name, roles, unit, believed=administrator is None)
         request.life.FromTimedelta(timedelta(hours=hours))
         request.administrator_signs = administrator is not None
@@ -164,7 +153,7 @@ def confirm(
         with AdminClient(settings(config_path, log_level).admin_socket) as client:
             _confirm_held(client, yes=yes, as_json=as_json)
         return
-    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, explained(name):
         digest = _waiting(client.officers(), name)
         text = " ".join(words) or str(
             click.prompt(
@@ -196,7 +185,12 @@ def admit(config_path: Path, log_level: str | None, files: tuple[Path, ...], *, 
     with AdminClient(settings(config_path, log_level).admin_socket) as client:
         answer = client.admit_officers(listed)
     if as_json:
-        print_json({"officers": [officer_as_object(each) for each in answer.officers], "unchanged": answer.unchanged})
+        print_json(
+            {
+                "officers": [officer_as_object(each) for each in answer.officers],
+                "unchanged": answer.unchanged,
+            }
+        )
         return
     for each in answer.officers:
         click.echo(_("{id} may act: {roles}.").format(id=each.id, roles=", ".join(each.roles)))
@@ -217,7 +211,7 @@ def list_(config_path: Path, log_level: str | None, *, removed: bool, as_json: b
     if not shown:
         click.echo(_("There are no officers. Invite one with `paiza-node officer invite`."), err=True)
         return
-    print_table(_head(), [_row(each) for each in shown])
+    print_table(head(), [row(each) for each in shown])
 
 
 @command.command(
@@ -234,7 +228,7 @@ def list_(config_path: Path, log_level: str | None, *, removed: bool, as_json: b
 @click.option("--stolen", is_flag=True, help=N_("Their keys may be in other hands: revoke their certificates."))
 def suspend(config_path: Path, log_level: str | None, name: str, reason: str, *, stolen: bool, as_json: bool) -> None:
     """Suspend."""
-    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, explained(name):
         suspended = client.suspend_officer(name, reason, stolen=stolen)
     if as_json:
         print_json(officer_as_object(suspended))
@@ -251,7 +245,7 @@ def suspend(config_path: Path, log_level: str | None, name: str, reason: str, *,
 @_REASON
 def reinstate(config_path: Path, log_level: str | None, name: str, reason: str, *, as_json: bool) -> None:
     """Reinstate."""
-    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, explained(name):
         reinstated = client.reinstate_officer(name, reason)
     if as_json:
         print_json(officer_as_object(reinstated))
@@ -296,7 +290,7 @@ def unit_(config_path: Path, log_level: str | None, name: str, unit: str, *, as_
 @_REASON
 def remove(config_path: Path, log_level: str | None, name: str, reason: str, *, as_json: bool) -> None:
     """Remove."""
-    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(name):
+    with AdminClient(settings(config_path, log_level).admin_socket) as client, explained(name):
         done = client.remove_officer(name, reason)
     left = {
         "open_tasks": done.open_task_digests,
@@ -366,7 +360,7 @@ def _confirm_held(client: AdminClient, *, yes: bool, as_json: bool) -> None:
     """Show the officers on hold, ask, and confirm those who were shown."""
     shown = [each for each in client.officers() if each.on_hold and each.state != officer_pb2.OFFICER_STATE_REMOVED]
     if shown and not yes:
-        print_table(_head(), [_row(each) for each in shown], err=True)
+        print_table(head(), [row(each) for each in shown], err=True)
         click.confirm(_("Is each of them an officer of this member still, in these roles?"), abort=True, err=True)
     answer = client.confirm_held_officers([each.id for each in shown])
     if as_json:
@@ -384,39 +378,13 @@ def _confirm_held(client: AdminClient, *, yes: bool, as_json: bool) -> None:
         click.echo(text.format(name=plain_line(each.id.rpartition("/")[2]), reason=each.reason), err=True)
 
 
-def officer_as_object(each: officer_pb2.OfficerRecord) -> dict[str, Any]:
-    """Return an officer for JSON."""
-    return {
-        "id": each.id,
-        "state": officer_pb2.OfficerState.Name(each.state).removeprefix(_PREFIX).lower(),
-        "roles": list(each.roles),
-        "unit": each.unit,
-        "on_hold": each.on_hold,
-        "invitation_expiry_time": iso(time_of(each.invitation_expiry_time)),
-        "certificates": [
-            {
-                "use": _short(officer_pb2.OfficerCertificateUse.Name(certificate.use), "OFFICER_CERTIFICATE_USE_"),
-                "state": _short(
-                    officer_pb2.OfficerCertificateState.Name(certificate.state), "OFFICER_CERTIFICATE_STATE_"
-                ),
-                "certificate_sha256": certificate.certificate_sha256.hex(),
-                "not_before": iso(time_of(certificate.not_before_time)),
-                "not_after": iso(time_of(certificate.not_after_time)),
-                "revocation_waits": certificate.revocation_waits,
-            }
-            for certificate in each.certificates
-        ],
-    }
-
-
-def _short(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower()
-
-
 def _change(
     config_path: Path, log_level: str | None, request: officer_pb2.ChangeOfficerRequest, *, as_json: bool
 ) -> None:
-    with AdminClient(settings(config_path, log_level).admin_socket) as client, _explained(request.officer):
+    with (
+        AdminClient(settings(config_path, log_level).admin_socket) as client,
+        explained(request.officer),
+    ):
         changed = client.change_officer(request)
     if as_json:
         print_json(officer_as_object(changed))
@@ -462,77 +430,3 @@ def _waiting(officers: Sequence[officer_pb2.OfficerRecord], name: str) -> bytes:
         if name in (each.id, each.id.rpartition("/")[2]) and each.enrolment_sha256:
             return each.enrolment_sha256
     raise Rejected("unknown_id")
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Raise an operator's error for what the node refuses about an officer."""
-    try:
-        yield
-    except Rejected as error:
-        known = {
-            "unknown_officer": (
-                N_("This member has no officer {name}."),
-                N_("See the officers with `paiza-node officer list`."),
-            ),
-            "unknown_id": (
-                N_("No keys of {name} wait to be confirmed."),
-                N_("They run `paiza enrol` with their invitation first. See `paiza-node officer list`."),
-            ),
-            "words_differ": (
-                N_("These are not the words of the keys of {name} that wait."),
-                N_(
-                    "Have them read again. If the words differ still, somebody else used the invitation: run "
-                    "`paiza-node officer remove` and invite them anew."
-                ),
-            ),
-            "wrong_state": (
-                N_("That cannot be done now: {name} is {state}."),
-                N_("See the officers with `paiza-node officer list`."),
-            ),
-            "administrator_missing": (
-                N_("The issuer certifies an officer only if an administrator has signed the invitation."),
-                N_("Name the administrator's key with --administrator. Nothing was logged."),
-            ),
-            "malformed": (N_("The node refuses this: {detail}."), N_("Correct it and try again.")),
-        }
-        if error.reason not in known:
-            raise
-        what, remedy = known[error.reason]
-        state = error.detail.rpartition(" ")[2]
-        values = {
-            "name": plain_line(name),
-            "detail": plain_line(error.detail),
-            "state": _(_STATE_NAMES.get(state, state)),
-        }
-        raise NodeStopped(error.reason, what=what, where="", remedy=remedy, **values) from error
-
-
-def _head() -> tuple[str, ...]:
-    return _("officer"), _("state"), _("roles"), _("unit"), _("certificates until"), _("note")
-
-
-def _row(each: officer_pb2.OfficerRecord) -> tuple[str, ...]:
-    counting = [
-        certificate
-        for certificate in each.certificates
-        if certificate.state == officer_pb2.OFFICER_CERTIFICATE_STATE_ACTIVE
-    ]
-    until = min((time_of(certificate.not_after_time) for certificate in counting), default=None, key=str)
-    notes = []
-    if each.HasField("invitation_expiry_time"):
-        notes.append(_("invited until {time}").format(time=shown_time(time_of(each.invitation_expiry_time))))
-    if each.on_hold:
-        notes.append(_("on hold since the restore"))
-    if each.enrolment_sha256:
-        notes.append(_("keys wait to be confirmed"))
-    if any(certificate.revocation_waits for certificate in each.certificates):
-        notes.append(_("revocation waits to be published"))
-    return (
-        each.id.rpartition("/")[2],
-        _(STATES[each.state]),
-        ", ".join(each.roles),
-        each.unit or "-",
-        shown_time(until),
-        "; ".join(notes) or "-",
-    )
