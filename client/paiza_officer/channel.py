@@ -4,6 +4,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import grpc
@@ -11,8 +12,8 @@ import grpc
 from paiza.enrolment.v1 import enrolment_pb2, enrolment_pb2_grpc
 from paiza_officer.errors import NotProven, Refused, Unreachable
 from paiza_officer.profiles import Credentials, Profile
-from paiza_wire.errors import PaizaError
-from paiza_wire.identity import node_dns_name
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.identity import CertificateAuthority, CertificateVerifier, MemberAuthority, node_dns_name
 from paiza_wire.reasons import REASONS
 
 AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms
@@ -68,11 +69,13 @@ def open_channel(profile: Profile, credentials: Credentials, roots_pem: bytes) -
 async def enrol(
     invitation: enrolment_pb2.Invitation, request: enrolment_pb2.EnrolRequest
 ) -> enrolment_pb2.EnrolResponse:
-    """Use an invitation at its address, believing nothing but its node CAs and the DNS name of its member's node.
+    """Use an invitation at its address, believing nothing but a certificate of its member's node, of its node CAs.
 
     Refused with the node's reason; Unreachable: for now.
     """
-    tls = grpc.ssl_channel_credentials(b"".join(map(pem_certificate, invitation.node_cas)))
+    shown = await shown_certificate(invitation.enrol_address)
+    _check_invited_to(invitation, shown)
+    tls = grpc.ssl_channel_credentials(shown)
     options = (
         ("grpc.ssl_target_name_override", node_dns_name(invitation.member, invitation.federation)),
         ("grpc.max_receive_message_length", MAX_ROOT_BYTES),
@@ -82,6 +85,17 @@ async def enrol(
     async with grpc.aio.secure_channel(invitation.enrol_address, tls, options=options) as opened:
         stub = enrolment_pb2_grpc.EnrolmentServiceStub(opened)
         return await call(invitation.enrol_address, lambda: stub.Enrol(request, timeout=SUBMIT_SECONDS))
+
+
+def _check_invited_to(invitation: enrolment_pb2.Invitation, pem: bytes) -> None:
+    """Check a node's certificate as under a register, which is not known yet; Unreachable if it is refused."""
+    member, cas = invitation.member, tuple(map(CertificateAuthority.of, invitation.node_cas))
+    verifier = CertificateVerifier({member: MemberAuthority(member, invitation.federation, cas, ())})
+    try:
+        der = ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
+        verifier.node(der, expected_member=member, at=datetime.now(UTC))
+    except Rejected as error:
+        raise Unreachable("node_unreachable", invitation.enrol_address, error.detail) from error
 
 
 async def shown_certificate(address: str) -> bytes:
@@ -94,11 +108,6 @@ async def shown_certificate(address: str) -> bytes:
     except (OSError, ValueError) as error:
         raise Unreachable("node_unreachable", address, type(error).__name__) from error
     return shown.encode()
-
-
-def pem_certificate(der: bytes) -> bytes:
-    """Encode a certificate as gRPC wants it."""
-    return ssl.DER_cert_to_PEM_cert(der).encode()
 
 
 class Call(Protocol):

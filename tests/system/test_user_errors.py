@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 
 import pytest
 
 from paiza_client import error_help, language
 from paiza_client.__main__ import run
-from paiza_officer.channel import pem_certificate
 from paiza_trust import dev
 from paiza_wire.identity import SpiffeId, certificates, keys
 from tests.federation import Federation
@@ -100,7 +100,7 @@ def _expired(desk: Desk) -> list[str]:
     key = keys.generate_p256()
     request = certificates.create_csr(officer, key)
     certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=officer, use="authentication", **span)  # type: ignore[arg-type]
-    (folder / "authentication.crt").write_bytes(pem_certificate(certificate))
+    (folder / "authentication.crt").write_bytes(DER_cert_to_PEM_cert(certificate).encode())
     (folder / "authentication.key").write_bytes(keys.private_key_to_pem(key))
     return ["inbox"]
 

@@ -10,8 +10,8 @@ from google.protobuf.message import DecodeError
 from paiza.core.v1 import enrolment_pb2 as statements_pb2
 from paiza.enrolment.v1 import enrolment_pb2 as pb
 from paiza_wire.errors import Rejected
+from paiza_wire.identity.certificate_profiles import check_ca_profile, load_certificate
 from paiza_wire.identity.spiffe import SpiffeId
-from paiza_wire.identity.verification import load_certificate
 
 PREFIX: Final = "paiza-invitation:"
 SECRET_BYTES: Final = 16
@@ -95,7 +95,7 @@ def _check(invitation: pb.Invitation) -> None:
     try:
         officer = SpiffeId.parse(invitation.officer_id)
         for node_ca in invitation.node_cas:
-            load_certificate(node_ca)
+            check_ca_profile(load_certificate(node_ca), officer.member, officer.federation, "node")
     except Rejected as error:
         raise Rejected("bad_invitation", error.detail) from error
     if (officer.role, officer.member, officer.federation) != ("officer", invitation.member, invitation.federation):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -16,7 +17,6 @@ from paiza.enrolment.v1 import enrolment_pb2
 from paiza_node.core.api.enrolment_server import EnrolmentListener
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_node.features.enrolment.expected import expected_until
-from paiza_officer.channel import pem_certificate
 from paiza_wire.identity import SpiffeId, certificates, invitations, keys
 from tests.unit.paiza_node.features.enrolment.enrolment_room import FEDERATION, MEMBER, EnrolmentRoom
 
@@ -49,7 +49,7 @@ class Desk(EnrolmentRoom):
             not_before=now + starts,
             not_after=now + ends,
         )
-        return TlsKeys(pem_certificate(certificate), keys.private_key_to_pem(key))
+        return TlsKeys(DER_cert_to_PEM_cert(certificate).encode(), keys.private_key_to_pem(key))
 
     async def _start(self) -> None:
         self.listener = EnrolmentListener(self.listen, self._enrol, self._until, self.identity, self.clock)

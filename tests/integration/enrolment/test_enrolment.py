@@ -11,6 +11,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 from typing import Any
 
 import grpc
@@ -25,7 +26,6 @@ from paiza_node.core.access.model import InvitationAlarm
 from paiza_node.core.api.enrolment_server import HANDSHAKE_SECONDS, MAX_CONNECTIONS
 from paiza_node.features.officers.certificates import sleeping, waiting_keys_sha256
 from paiza_officer import profiles
-from paiza_officer.channel import pem_certificate
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import invitations, node_dns_name
 from paiza_wire.identity.token_uri import TokenUri
@@ -213,7 +213,7 @@ def test_a_large_request_is_refused(desk: Desk, tmp_path: Path) -> None:
     invitation = invitations.from_text(desk.invited("petrov", tmp_path).read_text())
     request = desk.request(invitation, OfficerKeys())
     request.signing_request = bytes(64 * 1024)
-    tls = grpc.ssl_channel_credentials(pem_certificate(invitation.node_cas[0]))
+    tls = grpc.ssl_channel_credentials(DER_cert_to_PEM_cert(invitation.node_cas[0]).encode())
     options = (("grpc.ssl_target_name_override", node_dns_name(MEMBER, FEDERATION)),)
     with grpc.secure_channel(desk.listen, tls, options) as channel:
         stub = enrolment_pb2_grpc.EnrolmentServiceStub(channel)

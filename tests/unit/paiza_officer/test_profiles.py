@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 
 import pytest
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_officer import profiles
-from paiza_officer.channel import pem_certificate
 from paiza_officer.errors import Misused, ProfileProblem
 from paiza_wire.identity import SpiffeId, certificates, keys, load_certificate
 from paiza_wire.identity.certificate_profiles import p256_key
@@ -46,7 +46,7 @@ def make(
         key = signing_key if use == "signing" and signing_key else keys.generate_p256()
         request = certificates.create_csr(OFFICER, key)
         certificate = certificates.issue_officer(request, ca, ca_key, spiffe_id=OFFICER, use=use, **lifetime)
-        (folder / f"{use}.crt").write_bytes(pem_certificate(certificate))
+        (folder / f"{use}.crt").write_bytes(DER_cert_to_PEM_cert(certificate).encode())
         if key is signing_key:
             continue
         (folder / f"{use}.key").write_bytes(keys.private_key_to_pem(key, passphrase))
@@ -190,7 +190,7 @@ def test_a_signing_key_may_be_on_a_token(home: Path, tmp_path: Path) -> None:
         key = tokens.signer(uri)
         request = certificates.create_csr(OFFICER, key)
         made = certificates.issue_officer(request, ca, issuer, spiffe_id=OFFICER, use="signing", **lifetime)
-        (folder / "signing.crt").write_bytes(pem_certificate(made))
+        (folder / "signing.crt").write_bytes(DER_cert_to_PEM_cert(made).encode())
         signer = profiles.open_signer(profiles.load(folder), never, tokens, now)
         keys.verify(key.public_key(), signer.sign(b"an act"), b"an act")
     make(home, "kaz-wrong", settings={"signing_key": "pkcs11:token"})

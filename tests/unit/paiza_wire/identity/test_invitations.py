@@ -18,6 +18,12 @@ NOW = datetime.now(UTC)
 CA = certificates.issue_ca(
     "kaz", "paiza.example", "node", keys.generate_p256(), not_before=NOW, not_after=NOW + timedelta(days=1)
 )
+OFFICER_CA = certificates.issue_ca(
+    "kaz", "paiza.example", "officer", keys.generate_p256(), not_before=NOW, not_after=NOW + timedelta(days=1)
+)
+OTHERS_CA = certificates.issue_ca(
+    "tjk", "paiza.example", "node", keys.generate_p256(), not_before=NOW, not_after=NOW + timedelta(days=1)
+)
 
 
 def invitation(**changes: Any) -> pb.Invitation:
@@ -112,6 +118,8 @@ def test_a_cut_invitation_is_refused(at: int) -> None:
         {"enrol_address": ""},
         {"node_address": ""},
         {"node_cas": [b"none"]},
+        {"node_cas": [OFFICER_CA]},
+        {"node_cas": [CA, OTHERS_CA]},
         {"node_cas": []},
         {"officer_id": "petrov"},
         {"officer_id": "spiffe://tjk.paiza.example/officer/petrov"},
