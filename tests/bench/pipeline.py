@@ -24,7 +24,7 @@ LEAST_OF_ECHO: Final = 0.7
 LEAST_OF_AS2: Final = 40.0
 MOST_IDLE_MIB: Final = 120.0
 MOST_LOADED_MIB: Final = 250.0
-MOST_POSTGRESQL_PASSES: Final = 2  # so that a whole run stays under five minutes
+MOST_POSTGRESQL_PASSES: Final = 2  # so that a whole run stays short
 
 
 def measure_sqlite(run: Run) -> Iterator[Figure | Missing]:
