@@ -28,7 +28,8 @@ class Sample:
 class Window:
     """All nodes at the end of a window of time, and what officers waited in it.
 
-    ``seconds`` is the time since the soak began, ``messages`` counts what was released since then.
+    ``seconds`` is the time since the soak began, ``messages`` counts what was released since then. ``busy_seconds`` is
+    the processor time of all processes of the machine so far, ``driver_seconds`` that of the officers' process.
     """
 
     seconds: float
@@ -36,11 +37,19 @@ class Window:
     nodes: dict[str, Sample]
     released: list[float]
     delivered: list[float]
-    busy_cores: float
+    busy_seconds: float
+    driver_seconds: float
 
     def wait(self, share: float) -> float:
         """Return a percentile of the seconds from a message's due time to its verified receipt; 0 where none came."""
         return percentile(self.delivered, share) if self.delivered else 0.0
+
+
+def foreign_cores(first: Window, last: Window) -> float:
+    """Return the cores that neither the nodes nor the officers' process kept busy between two windows."""
+    nodes = sum(last.nodes[member].cpu_seconds - one.cpu_seconds for member, one in first.nodes.items())
+    ours = nodes + last.driver_seconds - first.driver_seconds
+    return max(0.0, last.busy_seconds - first.busy_seconds - ours) / (last.seconds - first.seconds)
 
 
 def sample(node: NodeProcess) -> Sample:
