@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -45,6 +46,7 @@ from paiza_trust.key_folder import KeyFolder
 from paiza_wire import message
 from paiza_wire.tlog.log_queries import NONCE_SIZE
 from tests import attaching, delivery
+from tests.federation import NodeProcess
 from tests.in_process import OPERATOR, InProcess, RefusedCall
 from tests.officer import Officer, subject_of
 from tests.registers import base_of, read_register
@@ -203,16 +205,18 @@ def free(subject: str = "Exercise") -> FreeMessage:
 METHODS: Final = {services.method_name(method): method for service in services.declared() for method in service.methods}
 
 
-def make(folder: Path, members: Sequence[str] = MEMBERS) -> None:
-    """Make a federation in a folder that is not there yet."""
+def make(folder: Path, members: Sequence[str] = MEMBERS, databases: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Make a federation in a folder that is not there yet; ``databases`` gives members another database URL."""
     with patch.object(os, "fsync", lambda _handle: None):
         dev.create(folder, members)
+    for member, url in databases.items():
+        NodeProcess(member, folder / "nodes" / member).configure(database=url)
 
 
 @asynccontextmanager
-async def played(folder: Path) -> AsyncIterator[Scenario]:
+async def played(folder: Path, databases: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Scenario]:
     """Run three nodes, play the scenario, and leave them running."""
-    make(folder)
+    make(folder, databases=databases)
     async with InProcess.started(folder, MEMBERS) as nodes:
         scenario = Scenario(folder, nodes)
         for act in (exchange, attach, approve, read, administer, forward, oversee, erase, ask_peers):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.plans import Plans
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 from tests.unit.paiza_node.office import Office
-from tests.unit.paiza_node.plans import Plans
 
 _numbers = itertools.count(1)
 
