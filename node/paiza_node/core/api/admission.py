@@ -39,6 +39,7 @@ SHARED_WATCHES: Final = 64
 HEALTH_CALLS: Final = 4  # of each caller: its questions are answered at once, and one of them may be a watch
 UNHINDERED_CALLS: Final = 2  # of each caller, beyond all its places
 BUSY_SECONDS: Final = 0.5
+HELD_SECONDS: Final = 0.5  # before such a call is refused: its request had to be read, and the next one waits so long
 
 _OFFICERS: Final = "/paiza.officer.v1.OfficerService/"
 WATCH: Final = f"{_OFFICERS}Watch"
@@ -49,7 +50,7 @@ UNHINDERED: Final = frozenset({
 })  # fmt: skip
 """Calls that may hand over what no budget may hold up."""
 
-GARBAGE: Final = frozenset({"malformed", "bad_signature", "bad_checkpoint", "bad_proof", "part_altered"})
+GARBAGE: Final = frozenset({"malformed", "bad_signature", "bad_checkpoint", "bad_proof", "part_altered", "too_large"})
 """Refusals of what conforming software never sends."""
 FREE_GARBAGE: Final = 64  # items before the first pause: a programmer's mistake is no attack
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -124,7 +125,7 @@ class Admission:
     def place(self, caller: CallerKey, method: str) -> Iterator[bool]:
         """Hold a place for a call while the block runs.
 
-        True: there is none, and the call may only hand over what nothing may hold up (`check_unhindered`).
+        True: there is none, and the call may only hand over what nothing may hold up (`refusal`).
         Unavailable("busy") if it is none that could.
         """
         kind = _class_of(caller, method)
@@ -146,10 +147,9 @@ class Admission:
             if not self._unhindered[caller]:
                 del self._unhindered[caller]
 
-    def check_unhindered(self, caller: CallerKey, method: str, request: Any) -> None:
-        """Raise Unavailable("busy") for the request of a call without a place, unless nothing may hold it up."""
-        if not _is_unhindered(request):
-            raise self._busy(_class_of(caller, method), self._pause(caller))
+    def refusal(self, caller: CallerKey, method: str, request: Any) -> Unavailable | None:
+        """Return why the request of a call without a place is refused; None if nothing may hold it up."""
+        return None if _is_unhindered(request) else self._busy(_class_of(caller, method), self._pause(caller))
 
     def note_garbage(self, caller: CallerKey, items: int = 1) -> None:
         """Count refusals of what conforming software never sends; beyond the free ones the caller has to wait."""

@@ -30,7 +30,7 @@ from paiza_node.core.access.model import Officer, OfficerState
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
-from paiza_node.core.api.admission import GARBAGE, Admission, garbage_in
+from paiza_node.core.api.admission import GARBAGE, HELD_SECONDS, Admission, garbage_in
 from paiza_node.core.api.key_exchange import check_key_exchange
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -182,10 +182,13 @@ class Authenticator:
                 CALLER.set(before)  # not by a token: a stream that is left behind ends in another context
                 self._calls.discard(call)
 
-    def check_place(self, call: Call, request: Any) -> None:
-        """Raise Unavailable("busy") if the call has no place and its request is none that nothing may hold up."""
+    async def check_place(self, call: Call, request: Any) -> None:
+        """Raise Unavailable("busy"), after a while, if the call has no place and its request may be held up."""
         if call.only_unhindered:
-            self._admission.check_unhindered(call.caller.key, call.method, request)
+            refusal = self._admission.refusal(call.caller.key, call.method, request)
+            if refusal is not None:
+                await asyncio.sleep(HELD_SECONDS)
+                raise refusal
 
     def uses(self) -> list[LimitUse]:
         """Return how much of the budgets of calls is used."""

@@ -196,7 +196,7 @@ def _guarded(
                         response: Message = await handler(call.caller, several)
                 else:
                     async with requests_of.only(requests) as asked:
-                        authenticator.check_place(call, asked)
+                        await authenticator.check_place(call, asked)
                         call.sends = name in ANSWERED
                         await authenticator.check_compared(name, call.caller, asked)
                         response = await handler(call.caller, asked)

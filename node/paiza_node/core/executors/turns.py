@@ -46,6 +46,13 @@ class Turns(Generic[T]):
         self._line(caller).appendleft(work)
         self._waiting += 1
 
+    def next(self) -> tuple[CallerKey, T] | None:
+        """Return what `take` returns next, and leave it."""
+        if not self._lines:
+            return None
+        caller = min(self._lines, key=self._served.__getitem__)
+        return caller, self._lines[caller][0]
+
     def take(self, passed_over: Collection[CallerKey] = ()) -> tuple[CallerKey, T] | None:
         """Return the next piece of work and its caller; None if nothing waits but of callers that are passed over."""
         waiting = [caller for caller in self._lines if caller not in passed_over] if passed_over else self._lines

@@ -303,6 +303,11 @@ class Ledger:
         running = self._running
         return 0.0 if running is None else monotonic() - running.began
 
+    @property
+    def group_items(self) -> int:
+        """Return how many items a commit group holds at present; larger work is best committed in such pieces."""
+        return self._waiting.group_items
+
     async def commit(
         self, work: Work[T], *, first: bool = False, items: int = 1, counts_messages: bool = False
     ) -> Committed[T]:

@@ -3,12 +3,17 @@
 One caller's many or large pieces of work do not stand before another's one: a caller is charged for the items of its
 work, such as messages, and the next piece is of the caller that was served least (`paiza_node.core.executors.turns`).
 Urgent work comes first, up to a share of each group, so that a flood of it holds up the rest for no longer than that.
+
+Who sends one message waits for the group under way. While such small work comes, groups are therefore short, and every
+other one leaves out what would make it longer; otherwise groups are long, which costs less for each message.
 """
 
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final
 
 from paiza_node.core.caller import CALLER, CallerKey
@@ -16,7 +21,10 @@ from paiza_node.core.executors.turns import Turns
 from paiza_wire.errors import Unavailable
 
 MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
-MAX_GROUP_ITEMS: Final = 256  # after which a group takes no more: who comes next waits some 60 ms for it
+LONG_GROUP_ITEMS: Final = 256  # after which a group takes no more: who comes next waits some 60 ms for it
+SHORT_GROUP_ITEMS: Final = 64  # the same while small work comes
+SMALL_ITEMS: Final = 8  # messages that a person sends at once
+SHORT_SECONDS: Final = 2.0  # for so long after small work more of it is expected
 FIRST_GROUP: Final = 16  # pieces of urgent work ahead of the rest in one commit
 FIRST_GROUP_ITEMS: Final = 64  # the same in items
 MAX_WAITING: Final = 1024  # pieces of work, urgent ones apart; further ones are answered "busy"
@@ -41,12 +49,20 @@ class Waiting:
 class WaitingWork:
     """What waits for the next commit. Any thread adds to it, and one gathers it."""
 
-    def __init__(self) -> None:
-        """Begin without work."""
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        """Begin without work; ``clock`` returns seconds that never go back."""
+        self._clock = clock
         self._changed = threading.Condition()
         self._first: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING_OF_ONE)
         self._rest: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING_OF_ONE)
+        self._short_until = 0.0
+        self._left_out = False  # the last group left out work that would have made it longer
         self._closed = False
+
+    @property
+    def group_items(self) -> int:
+        """Return after how many items a group takes no more: larger work is best added in pieces of that size."""
+        return SHORT_GROUP_ITEMS if self._clock() < self._short_until else LONG_GROUP_ITEMS
 
     def add(self, work: Any, *, first: bool = False, items: int = 1, counts_messages: bool = False) -> "Future[Any]":
         """Add work of the present caller; Unavailable("busy") if too much waits."""
@@ -55,6 +71,8 @@ class WaitingWork:
             if self._closed:
                 raise Unavailable("busy", "the node stops", 1.0)
             (self._first if first else self._rest).put(waiting.caller, waiting)
+            if items <= SMALL_ITEMS and (counts_messages or waiting.caller.kind == "officer"):
+                self._short_until = self._clock() + SHORT_SECONDS
             self._changed.notify()
         return waiting.future
 
@@ -74,7 +92,9 @@ class WaitingWork:
                 if not (self._first or self._rest):
                     return group
                 _fill(group, self._first, FIRST_GROUP, FIRST_GROUP_ITEMS)
-                _fill(group, self._rest, MAX_GROUP - len(group), MAX_GROUP_ITEMS)
+                items = self.group_items
+                strict = items == SHORT_GROUP_ITEMS and not self._left_out
+                self._left_out = _fill(group, self._rest, MAX_GROUP - len(group), items, strict=strict)
         return group
 
     def drain(self) -> list[Waiting]:
@@ -86,14 +106,21 @@ class WaitingWork:
         return group
 
 
-def _fill(group: list[Waiting], turns: Turns[Waiting], most: int, items: int) -> None:
-    """Move work to a group in turn, until it grew by ``most`` pieces or by ``items``; the last piece may go beyond."""
+def _fill(group: list[Waiting], turns: Turns[Waiting], most: int, items: int, *, strict: bool = False) -> bool:
+    """Move work to a group in turn, until it grew by ``most`` pieces or by ``items``; the last piece may go beyond.
+
+    ``strict``: it may not, unless it is the group's only one; return whether a piece was left out for that.
+    """
     left, pieces = items, most
-    while left > 0 and pieces > 0 and (turn := turns.take()) is not None:
+    while left > 0 and pieces > 0 and (turn := turns.next()) is not None:
         caller, waiting = turn
+        if strict and group and waiting.items > left:
+            return True
+        turns.take()
         turns.charge(caller, waiting.items)
         # From here on the caller can no longer cancel. Callers that did before are skipped; nothing was begun for them.
         if waiting.future.set_running_or_notify_cancel():
             group.append(waiting)
             left -= waiting.items
             pieces -= 1
+    return False

@@ -9,6 +9,7 @@ A message that lacks signatures its header requires is held until those officers
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import VerifiedCertificate
 from paiza_wire.message import PendingMessage, VerifiedMessage
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
 
@@ -75,18 +77,30 @@ class Submit:
         self._clock = core.clock
 
     async def __call__(self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]) -> officer_pb2.SubmitResponse:
-        """Release each message that may be released. Unavailable if nothing was decided for the whole batch."""
+        """Release each message that may be released. Unavailable if not all was decided: it may be repeated.
+
+        A batch is one commit, or several while others wait for the ledger.
+        """
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
         checked = await self._executor.run_in_slices(len(items), lambda: self._check_all(officer, items))
         first = any(isinstance(item, Submission) and item.goes_first for item in checked)
-        committed = await self._ledger.commit(
-            lambda tx: self._release(tx, officer, checked), first=first, items=len(items), counts_messages=True
-        )
-        outcomes, checkpoint = committed.result, committed.checkpoint
+        size = self._ledger.group_items
+        pieces = [checked[begin : begin + size] for begin in range(0, max(1, len(checked)), size)]
+        committed = await asyncio.gather(*(self._commit(officer, piece, first=first) for piece in pieces))
+        outcomes = [outcome for piece, _ in committed for outcome in piece]
+        checkpoint = max((each for _, each in committed), key=lambda each: each.size)
         self.log_released(officer, outcomes)
         results = await self._executor.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
+
+    async def _commit(
+        self, officer: Officer, piece: Sequence[Submission | Rejected | Unavailable], *, first: bool
+    ) -> tuple[list[Outcome], VerifiedCheckpoint]:
+        committed = await self._ledger.commit(
+            lambda tx: self._release(tx, officer, piece), first=first, items=len(piece), counts_messages=True
+        )
+        return committed.result, committed.checkpoint
 
     def log_released(self, officer: Officer, outcomes: Sequence[Outcome]) -> None:
         """Write to the program's log what an officer has released."""

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.log import waiting
-from paiza_node.core.log.waiting import FIRST_GROUP_ITEMS, MAX_GROUP, MAX_GROUP_ITEMS, WaitingWork
+from paiza_node.core.log.waiting import (
+    FIRST_GROUP_ITEMS,
+    LONG_GROUP_ITEMS,
+    MAX_GROUP,
+    SHORT_GROUP_ITEMS,
+    SHORT_SECONDS,
+    WaitingWork,
+)
 from paiza_wire.errors import Unavailable
 
 CALLERS = [CallerKey("officer", name) for name in "abcd"]
@@ -45,7 +52,7 @@ def test_groups_are_bounded_and_hold_everything_in_each_callers_order(
     gathered: list[int] = []
     while group := queue.gather():
         assert len(group) <= MAX_GROUP
-        assert sum(each.items for each in group) < MAX_GROUP_ITEMS + FIRST_GROUP_ITEMS + 2 * MOST_ITEMS
+        assert sum(each.items for each in group) < LONG_GROUP_ITEMS + FIRST_GROUP_ITEMS + 2 * MOST_ITEMS
         gathered += [each.work for each in group]
     for caller in CALLERS:
         for first in (False, True):
@@ -64,7 +71,7 @@ def test_newcomer_waits_for_one_piece_of_each_other_caller(
     with called_by(CallerKey("peer", "tjk")):
         queue.add("newcomer", first=first, items=1)
     queue.close()
-    groups = [[each.work for each in queue.gather()] for _ in range(len(CALLERS) + 1)]
+    groups = [[each.work for each in queue.gather()] for _ in range(len(CALLERS) + 2)]
     assert any("newcomer" in group for group in groups)
 
 
@@ -86,3 +93,28 @@ def test_too_much_work_is_answered_busy_and_none_is_taken_after_the_end() -> Non
     queue.close()
     with pytest.raises(Unavailable, match="busy"):
         queue.add("late", first=False, items=1)
+
+
+def test_groups_are_short_while_single_messages_come() -> None:
+    """A single message is not grouped with another caller's pile, which is not left out twice; then groups are long."""
+    now = [1000.0]
+    queue = WaitingWork(lambda: now[0])
+
+    def add(caller: CallerKey, items: int, count: int = 1) -> None:
+        with called_by(caller):
+            for _ in range(count):
+                queue.add(caller.id, first=False, items=items, counts_messages=True)
+
+    add(CALLERS[0], 128, 8)
+    assert queue.group_items == LONG_GROUP_ITEMS
+    assert [each.work for each in queue.gather()] == ["a", "a"]
+    add(CALLERS[1], 1)
+    assert queue.group_items == SHORT_GROUP_ITEMS
+    assert [each.work for each in queue.gather()] == ["b"]
+    add(CALLERS[1], 1)
+    assert [each.work for each in queue.gather()] == ["b", "a"], "the pile is not left out twice"
+    add(CALLERS[1], 1)
+    assert [each.work for each in queue.gather()] == ["b"]
+    now[0] += SHORT_SECONDS + 1
+    assert [each.work for each in queue.gather()] == ["a", "a"]
+    assert queue.group_items == LONG_GROUP_ITEMS
