@@ -1,6 +1,7 @@
 """One caller who floods the node is told to wait; everybody else is served meanwhile."""
 
 import asyncio
+import itertools
 import socket
 import time
 from collections import Counter
@@ -13,8 +14,10 @@ from typing import Final
 import grpc
 import pytest
 
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
+from paiza_node.core.limits import Limits
 from paiza_node.core.register.state import state_of
 from paiza_register import Register
 from tests.federation import Federation
@@ -131,6 +134,70 @@ async def test_connections_that_say_nothing_keep_nobody_out(
             if at % 2:
                 silent.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # a ClientHello that never ends
         await _served_meanwhile(folder, register, [])
+
+
+async def test_watches_of_one_officer_leave_room_for_everyone(
+    federation: Federation, folder: Path, register: Register
+) -> None:
+    """An officer holds as many watches as the limit says; their own calls, colleagues and peers have places left."""
+    async with _connections(federation, register, Mint(folder, register).officer("kaz-liaison")) as channels:
+        stubs = [officer_pb2_grpc.OfficerServiceStub(channel) for channel in channels]
+        watches = [stubs[at % len(stubs)].Watch(officer_pb2.WatchRequest(), timeout=FLOOD_SECONDS) for at in range(40)]
+        ends = [asyncio.ensure_future(_told(watch.read())) for watch in watches]
+        try:
+            beyond = len(watches) - Limits().watches_per_officer
+            assert {await end for end in itertools.islice(asyncio.as_completed(ends), beyond)} == {"busy"}
+            await stubs[0].GetSession(officer_pb2.GetSessionRequest(), timeout=SERVED_SECONDS)
+            await _served_meanwhile(folder, register, [])
+            peer = HostilePeer(folder, "tjk", federation.node("kaz"), register)
+            async with peer.channel:
+                await peer.deliver(*peer.dispatch_all([Officer(folder, "tjk-liaison", register).compose(["kaz"])]))
+        finally:
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+
+
+async def test_garbage_makes_its_sender_wait_and_urgent_messages_pass(
+    federation: Federation, folder: Path, register: Register
+) -> None:
+    """An officer who sends garbage is told to wait; a FLASH message of theirs, and their colleagues, are served."""
+    liaison = Officer(folder, "kaz-liaison", register)
+    garbage = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=b"garbage")] * 128)
+    async with _connections(federation, register, Mint(folder, register).officer("kaz-liaison")) as channels:
+        stubs = [officer_pb2_grpc.OfficerServiceStub(channel) for channel in channels]
+        flood = [stubs[at % len(stubs)].Submit(garbage, timeout=FLOOD_SECONDS) for at in range(100)]
+        said = await _served_meanwhile(folder, register, flood)
+        assert said["busy"] > 0, said
+        flash = liaison.compose(["tjk"], urgency=message_pb2.URGENCY_FLASH, urgency_reason="It moves.")
+        request = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=flash)])
+        (result,) = (await stubs[0].Submit(request, timeout=SERVED_SECONDS)).results
+        assert result.WhichOneof("result") == "released"
+
+
+async def test_quota_of_a_day_survives_a_restart_and_holds_up_nothing_urgent(
+    federation: Federation, folder: Path, register: Register
+) -> None:
+    """Beyond their quota an officer is told when it is free, also after a restart; FLASH messages are released."""
+    node = federation.node("kaz")
+    most = 100
+    node.config.write_text(f"{node.config.read_text()}\n[limits]\nofficer_messages_per_day = {most}\n")
+    duty = Officer(folder, "kaz-duty", register)
+    items = [officer_pb2.SubmitItem(message=duty.compose(["tjk"], role="duty")) for _ in range(most + 1)]
+    flash = duty.compose(["tjk"], role="duty", urgency=message_pb2.URGENCY_FLASH, urgency_reason="It moves.")
+    for batch in (items, [items[-1], officer_pb2.SubmitItem(message=flash)]):
+        node.stop()
+        node.start()
+        async with duty.channel(("grpc.use_local_subchannel_pool", 1)) as channel:
+            stub = officer_pb2_grpc.OfficerServiceStub(channel)
+            response = await stub.Submit(officer_pb2.SubmitRequest(items=batch), timeout=SERVED_SECONDS)
+        held = [each.retry for each in response.results if each.HasField("retry")]
+        assert {each.reason for each in held} == {"daily_quota"}
+        assert all(0 < each.retry_after.seconds <= 86_400 for each in held)
+    assert [each.WhichOneof("result") for each in response.results] == ["retry", "released"]
+    (use,) = [each for each in node.status().limits if each.name == "officer_messages_per_day"]
+    assert (use.caller, use.limit) == (duty.id, most)
+    assert use.used > most
 
 
 @asynccontextmanager
