@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import message_pb2 as pb
 from paiza_wire.errors import Rejected
+from paiza_wire.field_count import check_fields
 from paiza_wire.identity import MEMBER_ID, SpiffeId
 
 MAX_HEADER_BYTES: Final = 64 * 1024  # bytes; a header is names, digests and codes
@@ -56,6 +57,7 @@ def parse_strictly(message_type: type[_M], data: bytes, what: str) -> _M:
     sizes is not enough: a negative enum value in five bytes is five bytes shorter than the canonical one and leaves
     room for an unknown field.
     """
+    check_fields(message_type, data)
     try:
         parsed = message_type.FromString(data)
     except DecodeError as error:
