@@ -10,6 +10,7 @@ replaced its CA while this node was off. Nothing else is sent to it.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,14 +19,24 @@ from ssl import DER_cert_to_PEM_cert
 from typing import Any, Final
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from paiza_node.core.peers.endpoints import Endpoints
-from paiza_node.core.peers.rpcs import ABOUT_REGISTER, BATCH_SECONDS, FILES, RequestT, ResponseT, Rpc
+from paiza_node.core.peers.rpcs import (
+    ABOUT_REGISTER,
+    BATCH_SECONDS,
+    FILES,
+    SMALL_ANSWER_BYTES,
+    SMALL_ANSWERS,
+    RequestT,
+    ResponseT,
+    Rpc,
+)
 from paiza_node.core.peers.shown_certificate import shown_certificate
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
 from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.field_count import check_fields
 from paiza_wire.identity import node_dns_name
 from paiza_wire.reasons import REASONS
 
@@ -36,9 +47,16 @@ DRAIN_SECONDS: Final = BATCH_SECONDS  # longest duration of calls in flight on a
 # Over a satellite TCP and TLS take 2.5 s. An endpoint that accepts connections and then is silent costs this time once.
 CONNECT_MS: Final = 5000
 
+_SMALL_ANSWERS: Final = [
+    dict(zip(("service", "method"), rpc.path.removeprefix("/").split("/"), strict=True)) for rpc in SMALL_ANSWERS
+]
 CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    (
+        "grpc.service_config",
+        json.dumps({"methodConfig": [{"name": _SMALL_ANSWERS, "maxResponseMessageBytes": SMALL_ANSWER_BYTES}]}),
+    ),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 250),
@@ -132,10 +150,9 @@ class GrpcChannel:
     async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> ResponseT:
         """Call once and wait for the answer."""
         connection = await self._open(rpc.path)
-        method: Any = connection.channel.unary_unary(
-            rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
-        )
-        answer: ResponseT | None
+        # Bytes: an answer is looked at before it is parsed.
+        method: Any = connection.channel.unary_unary(rpc.path, request_serializer=_serialised)
+        answer: bytes
         call = method(request, timeout=rpc.seconds)
         connection.calls.add(call)
         try:
@@ -150,16 +167,12 @@ class GrpcChannel:
             connection.calls.discard(call)
         self._check_trusted(connection)
         self._endpoints.answered(connection.endpoint)
-        if answer is None:  # gRPC's status for bytes that do not parse
-            raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
-        return answer
+        return self._parsed(rpc, answer)
 
     async def stream(self, rpc: Rpc[RequestT, ResponseT], request: RequestT) -> AsyncGenerator[ResponseT]:
         """Yield the responses of a stream; Unavailable if it breaks off or stalls."""
         connection = await self._open(rpc.path)
-        method: Any = connection.channel.unary_stream(
-            rpc.path, request_serializer=_serialised, response_deserializer=rpc.response.FromString
-        )
+        method: Any = connection.channel.unary_stream(rpc.path, request_serializer=_serialised)
         call: Any = method(request)
         connection.calls.add(call)
         try:
@@ -168,10 +181,8 @@ class GrpcChannel:
                     response = await call.read()
                 if response is grpc.aio.EOF:
                     return
-                if response is None:
-                    raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol")
                 self._check_trusted(connection)
-                yield response
+                yield self._parsed(rpc, response)
         except grpc.aio.AioRpcError as error:
             raise self._failure(error, connection) from error
         except asyncio.CancelledError:
@@ -329,6 +340,14 @@ class GrpcChannel:
             task = asyncio.create_task(connection.channel.close(None if cut else DRAIN_SECONDS))
             self._draining[task] = connection
             task.add_done_callback(self._draining.pop)
+
+    def _parsed(self, rpc: Rpc[RequestT, ResponseT], answer: bytes) -> ResponseT:
+        """Return an answer; Unavailable("unexpected_answer") if it is not of the protocol, or has too many fields."""
+        try:
+            check_fields(rpc.response, answer)
+            return rpc.response.FromString(answer)
+        except (DecodeError, Rejected):
+            raise Unavailable("unexpected_answer", f"{self.member}: the answer is not of the protocol") from None
 
     def _check_open(self) -> None:
         if self._closed:

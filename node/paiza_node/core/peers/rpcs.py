@@ -146,6 +146,11 @@ GET_FILE: Final = _rpc(
     "RegisterService/GetFile", register_pb2.GetFileRequest, register_pb2.GetFileResponse, refusal_is_answer=True
 )
 
+SMALL_ANSWERS: Final = (HANDSHAKE, PROVE_CONSISTENCY, COUNT_GRANTED_MESSAGES, LIST_PROPOSALS)
+"""RPCs whose answers are at most `SMALL_ANSWER_BYTES` long."""
+
+SMALL_ANSWER_BYTES: Final = 1024 * 1024
+
 FILES: Final = frozenset(rpc.path for rpc in (GET_FILE, LIST_PROOFS))
 """RPCs that hand over files of the register, which the caller verifies."""
 

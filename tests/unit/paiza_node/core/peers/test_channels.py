@@ -40,6 +40,7 @@ class Node:
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.refusal = ""
+        self.said: bytes | None = None
         self.callers: list[str] = []
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers([_Handlers(self)])
@@ -62,6 +63,8 @@ class Node:
         if self.refusal:
             core.set_trailing_metadata(((REASON_KEY, self.refusal),))
             await core.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+        if self.said is not None:
+            return self.said
         return exchange_pb2.HandshakeResponse(own_checkpoint=self.endpoint.encode()).SerializeToString()
 
     async def stream(self, _request: bytes, _core: Any) -> AsyncIterator[bytes]:
@@ -176,6 +179,22 @@ async def test_a_member_whose_role_has_expired_is_called_about_the_register_alon
     with pytest.raises(Rejected, match="member_unusable"):
         await anext(scene.channel.stream(FETCH_ATTACHMENT, exchange_pb2.FetchAttachmentRequest()))
     assert not scene.first.called.is_set()
+
+
+@pytest.mark.parametrize("said", [b"\x0a\0" * 3_000_000, b"\x0a\xff", bytes(9 * 1024 * 1024)])
+async def test_an_answer_that_would_grow_when_parsed_is_refused(scene: Scene, said: bytes) -> None:
+    """Like one that is not of the protocol, or too long; the peer is asked again."""
+    scene.first.said = said
+    with pytest.raises(Unavailable):
+        await scene.channel.call(LIST_GRANTED_ENTRIES, peer_audit_pb2.ListGrantedEntriesRequest())
+    scene.first.said = None
+    assert await scene.shake() == scene.first.endpoint
+
+
+async def test_a_short_answer_is_short(scene: Scene) -> None:
+    """What needs few bytes is not taken with more."""
+    scene.first.said = exchange_pb2.HandshakeResponse(own_checkpoint=bytes(2 * 1024 * 1024)).SerializeToString()
+    assert await scene.shake() == "peer_unreachable"
 
 
 async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene: Scene) -> None:
