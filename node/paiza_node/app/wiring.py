@@ -371,7 +371,9 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         ask=BackfillFetch(register_cache=core.register_cache, peers=peers, receive=receive),
         share=forward.share,
     )
-    backfill_serve = BackfillServe(core, workflow_states=workflow_states, share=forward.share)
+    backfill_serve = BackfillServe(
+        core, workflow_states=workflow_states, share=forward.share, cosigned=CosignedEntries(core.ledger)
+    )
     return Exchange(submit, approve, forward, notify_new_holders, receive, log_answers, deadlines, backfill_serve)
 
 
@@ -461,7 +463,7 @@ def _handlers(
         RetentionService(ErasureStatus(core), retention.holds, retention.reviews),
         ForwardingService(exchange.forward, Export(core), holders, audit.check_known),
         RegisterService(dependencies.reader),
-        RecoveryService(ServePeer(core)),
+        RecoveryService(ServePeer(core, CosignedEntries(core.ledger))),
         WitnessService(witness.answer_exchange, ProveEntries(core.ledger, core.store)),
         SearchService(search, core.store),
     )

@@ -28,6 +28,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.certificates import certificates_of
 from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
+from paiza_node.core.exchange.send.witnessed import Cosigned, has_left, witnessed_release
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import AttachmentsExpected, MessagesChanged
 from paiza_node.core.log.ledger import LogTransaction
@@ -58,8 +59,9 @@ log = structlog.get_logger("paiza.recovery")
 class ServePeer:
     """Returns to members what is held of their logs."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, cosigned: Cosigned) -> None:
         self._core = core
+        self._cosigned = cosigned
         self._share = Share(MAX_TOLD_AGAIN)
         self._one = asyncio.Lock()  # a page reads a whole table: one at a time
 
@@ -187,9 +189,10 @@ class ServePeer:
         core = self._core
         (entry,) = log_store.entries_at(reads, [delivery.released_index])
         released = self._proven(entry, checkpoint.size)
+        cosigned = self._cosigned if has_left(core.register_cache.last, body) else None
         if delivery.delivery_kind == DeliveryKind.FORWARDED:
             outgoing = Outgoing(delivery.id, delivery.digest, 0, body, entry.index, entry.entry, delivery.delivery_kind)
-            item.dispatch.CopyFrom(pack(core, outgoing, released, caller, None))
+            item.dispatch.CopyFrom(pack(core, outgoing, released, caller, cosigned))
             return
         try:
             body = rewrap(
@@ -206,6 +209,8 @@ class ServePeer:
         )
         item.dispatch.release.message = body
         item.dispatch.release.released.CopyFrom(released)
+        if cosigned is not None and (found := witnessed_release(reads, cosigned, released, checkpoint)) is not None:
+            item.dispatch.release.witnessed.CopyFrom(found)
 
     def _released(
         self, reads: ReadConnection, caller: str, lost: Sequence[ForeignProof], checkpoint: VerifiedCheckpoint

@@ -16,6 +16,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.receive.receive import Receive
 from paiza_node.core.exchange.send.certificates import certificates_of
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
+from paiza_node.core.exchange.send.witnessed import Cosigned, has_left, witnessed_release
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -45,7 +46,9 @@ class BackfillServe:
         *,
         workflow_states: WorkflowStates,
         share: Share,
+        cosigned: Cosigned,
     ) -> None:
+        self._cosigned = cosigned
         self._node_id = core.node_id
         self._register_cache = core.register_cache
         self._ledger = core.ledger
@@ -133,13 +136,18 @@ class BackfillServe:
         index = min(released)
         (hashes,) = self._ledger.prove([index], size)
         proven = log_pb2.ProvenEntry(entry=released[index].entry, index=index, inclusion_hashes=hashes)
-        return exchange_pb2.Dispatch(
+        dispatch = exchange_pb2.Dispatch(
             release=exchange_pb2.Release(
                 message=body,
                 released=proven,
                 certificates=certificates_of(reads, self._ledger, released[index].entry, checkpoint, certified),
             )
         )
+        if has_left(self._register_cache.last, body):
+            found = witnessed_release(reads, self._cosigned, proven, checkpoint)
+            if found is not None:
+                dispatch.release.witnessed.CopyFrom(found)
+        return dispatch
 
     def _takes_part(self, reads: ReadConnection, row: MessageRow, caller: str) -> bool:
         workflow_state = self._workflow_states.of(reads, row.thread_id)

@@ -29,7 +29,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.certificates import ShownCertificates, own_certificates
 from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, record_receipts
-from paiza_node.core.exchange.send.witnessed import UNWITNESSED, Cosigned
+from paiza_node.core.exchange.send.witnessed import UNWITNESSED, Cosigned, witnessed_release
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.core.peers.session import PeerSession
@@ -241,9 +241,10 @@ class PeerQueue:
             return pack(self._core, outgoing, released, self.session.member, cosigned)
         dispatch = exchange_pb2.Dispatch(release=exchange_pb2.Release(message=outgoing.signed, released=released))
         if asked:
-            own = log_pb2.LogProof(proven=released, checkpoint=self._core.ledger.checkpoint.note)
             with self._core.store.reads() as reads:
-                dispatch.release.witnessed.MergeFrom(self._cosigned(reads, own) or log_pb2.LogProof())
+                found = witnessed_release(reads, self._cosigned, released, self._core.ledger.checkpoint)
+            if found is not None:
+                dispatch.release.witnessed.CopyFrom(found)
         return dispatch
 
 

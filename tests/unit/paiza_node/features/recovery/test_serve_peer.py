@@ -20,6 +20,7 @@ from paiza_node.features.recovery import restore_from_peers
 from paiza_node.features.recovery.progress import SETTING, SIDES, Progress, RecoveryHold
 from paiza_node.features.recovery.restore_from_peers import RestoreFromPeers
 from paiza_node.features.recovery.serve_peer import MAX_ITEMS, MAX_TOLD_AGAIN, ServePeer
+from paiza_node.features.witness.cosigned_entries import CosignedEntries
 from paiza_register import LogKey
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import keys
@@ -206,7 +207,7 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
         bytes(32),
     )
     tjk.ledger.commit_now(lambda tx: exchange_store.add_proofs(tx.conn, [kept]))
-    verb = ServePeer(tjk.core)
+    verb = ServePeer(tjk.core, CosignedEntries(tjk.core.ledger))
     register = fleet.register_cache.current
 
     async def asked(caller: str, **fields: Any) -> recovery_pb2.ListLostEntriesResponse | str:
@@ -241,7 +242,8 @@ async def test_only_a_log_that_its_owner_has_left_behind_is_given_back(fleet: Fl
 
 async def test_nobody_is_told_again_all_the_time(fleet: Fleet) -> None:
     """To tell again writes and sends much: so often in a minute, and no more; to be told what is held costs little."""
-    verb, register = ServePeer(fleet["tjk"].core), fleet.register_cache.current
+    verb = ServePeer(fleet["tjk"].core, CosignedEntries(fleet["tjk"].core.ledger))
+    register = fleet.register_cache.current
     request = recovery_pb2.ListHeldCheckpointsRequest(register_state=state_of(register, fleet.clock()), tell_again=True)
     for _ in range(MAX_TOLD_AGAIN):
         await verb.held_checkpoints(register.member("kaz"), request)

@@ -187,7 +187,7 @@ class Line(MethodChannel):
     ) -> recovery_pb2.ListHeldCheckpointsResponse:
         """Return what is held of the caller's logs and of third ones."""
         caller = self._check()
-        return await ServePeer(self._callee.core).held_checkpoints(caller, request)
+        return await ServePeer(self._callee.core, lambda _reads, _proof: None).held_checkpoints(caller, request)
 
     async def prove_entries(self, request: witness_pb2.ProveEntriesRequest) -> witness_pb2.ProveEntriesResponse:
         """Prove entries."""
