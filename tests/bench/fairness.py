@@ -61,13 +61,13 @@ class Waited:
 def measure(run: Run) -> Iterator[Figure | Missing]:
     """Measure idle, then during each flood: first at the decoy, then at the officer's own node."""
     with Federation.create(run.folder / "fairness", [FLOODED, DECOY, RECEIVER, *PEERS.values()]) as federation:
+        federation.start(FLOODED, DECOY, RECEIVER)
         flooders = {
             (kind, member): _Flooder(federation, kind, member, PEERS[member] if kind == "peer" else RECEIVER)
             for kind in KINDS
             for member in (DECOY, FLOODED)
         }
         try:
-            federation.start(FLOODED, DECOY, RECEIVER)
             for flooder in flooders.values():
                 flooder.wait_until_ready()
             _waited(run, federation, None)  # caches are warm
@@ -104,7 +104,7 @@ def _figure(words: str, idle: Waited, decoy: Waited, flooded: Waited) -> Figure:
 
 
 class _Flooder:
-    """The process of one flooder, which prepares its requests while others start."""
+    """The process of one flooder, which prepares its requests beside the others."""
 
     def __init__(self, federation: Federation, kind: str, member: str, caller: str) -> None:
         command = [sys.executable, "-m", "tests.bench.flood", str(federation.folder), kind, member, caller]
