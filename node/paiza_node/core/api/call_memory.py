@@ -7,8 +7,10 @@ another caller to send; all callers together share the bytes of what has arrived
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from paiza_node.core.api.metrics import REQUEST_BYTES, UNSENT_BYTES
 from paiza_node.core.api.services import SMALL_REQUEST_BYTES
@@ -16,9 +18,13 @@ from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
 from paiza_wire.errors import Unavailable
 
-ARRIVING: Final = {False: 1, True: 2}
-"""Requests of one caller that arrive at once: small ones, which come with their call, and large ones, of which the
-second may be urgent. Until it has arrived, the next one of this caller waits."""
+Lane = Literal["small", "large", "piece"]
+
+ARRIVING: Final[Mapping[Lane, int]] = MappingProxyType({"small": 1, "large": 2, "piece": 1})
+"""Requests of one caller that arrive at once; the next one of this caller waits until one has.
+
+Small ones come with their call. Of two large ones the second may be urgent. Pieces of uploads hold up no other call.
+"""
 
 CALLER_BYTES: Final = MAX_MESSAGE_BYTES
 """Bytes of large requests of one caller that are handled at once."""
@@ -29,6 +35,9 @@ ALL_BYTES: Final = 2 * MAX_MESSAGE_BYTES
 UNSENT_CALLER_BYTES: Final = 2 * MAX_MESSAGE_BYTES
 """Bytes of large answers that one caller has asked for and not read."""
 
+Taken = tuple[CallerKey, int]
+"""The bytes of a request that are counted for a caller."""
+
 WAIT_SECONDS: Final = 10.0  # for others' requests to be handled
 BUSY_SECONDS: Final = 1.0
 
@@ -38,32 +47,33 @@ class CallMemory:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._arriving: dict[tuple[CallerKey, bool], asyncio.Semaphore] = {}
+        self._arriving: dict[tuple[CallerKey, Lane], asyncio.Semaphore] = {}
         self._handled: Counter[CallerKey] = Counter()
         self._waiting: deque[tuple[asyncio.Future[None], CallerKey, int]] = deque()
         self._unsent: Counter[CallerKey] = Counter()
 
-    def arriving(self, *, large: bool) -> AbstractAsyncContextManager[None]:
+    def arriving(self, lane: Lane) -> AbstractAsyncContextManager[None]:
         """Return the turn of the current caller to have a request read."""
-        key = (CALLER.get(), large)
+        key = (CALLER.get(), lane)
         turn = self._arriving.get(key)
         if turn is None:
-            turn = self._arriving[key] = asyncio.Semaphore(ARRIVING[large])
+            turn = self._arriving[key] = asyncio.Semaphore(ARRIVING[lane])
         return turn
 
-    async def take(self, size: int) -> None:
+    async def take(self, size: int) -> Taken:
         """Return once the current caller may have so many bytes handled; `give_back` must follow.
 
         Unavailable("busy") if it takes too long. Small requests are not counted.
         """
-        if size <= SMALL_REQUEST_BYTES:
-            return
         caller = CALLER.get()
+        if size <= SMALL_REQUEST_BYTES:
+            return caller, 0
         if not self._waiting and self._fits(caller, size):
             self._count(caller, size)
-            return
+            return caller, size
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, caller, size))
+        self._grant()
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await turn
@@ -76,11 +86,13 @@ class CallMemory:
             if isinstance(error, TimeoutError):
                 raise Unavailable("busy", "many large requests are being handled", BUSY_SECONDS) from None
             raise
+        return caller, size
 
-    def give_back(self, size: int) -> None:
-        """Count so many bytes of the current caller as handled."""
-        if size > SMALL_REQUEST_BYTES:
-            self._count(CALLER.get(), -size)
+    def give_back(self, taken: Taken) -> None:
+        """Count bytes as handled."""
+        caller, size = taken
+        if size:
+            self._count(caller, -size)
             self._grant()
 
     def send(self, context: Any, size: int) -> None:

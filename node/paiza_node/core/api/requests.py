@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza_node.core.api.call_memory import CallMemory
+from paiza_node.core.api.call_memory import CallMemory, Lane, Taken
 from paiza_node.core.api.services import SMALL_REQUEST_BYTES
 from paiza_wire.errors import Rejected
 from paiza_wire.field_count import check_fields
@@ -30,6 +30,9 @@ class Requests:
         """Store the type of the requests and their size; ``memory`` is shared by all RPCs."""
         self._type = message_factory.GetMessageClass(method.input_type)
         self._max_bytes = max_bytes
+        self._lane: Lane = "small" if max_bytes <= SMALL_REQUEST_BYTES else "large"
+        if method.client_streaming:
+            self._lane = "piece"
         self._memory = memory
 
     @asynccontextmanager
@@ -40,43 +43,42 @@ class Requests:
         """
         async with aclosing(_received(requests)) as received:
             try:
-                request, size = await self._next(received)
+                request, taken = await self._next(received)
             except StopAsyncIteration:
                 raise Rejected("malformed", "the call holds no request") from None
         try:
             yield request
         finally:
-            self._memory.give_back(size)
+            self._memory.give_back(taken)
 
     async def each(self, requests: AsyncIterator[bytes], check_again: Callable[[], None]) -> AsyncGenerator[Message]:
         """Yield the requests of a streaming call, each with its own timeout, while its caller remains admitted."""
         async with aclosing(_received(requests)) as received:
             while True:
                 try:
-                    request, size = await self._next(received)
+                    request, taken = await self._next(received)
                 except StopAsyncIteration:
                     return
                 try:
                     check_again()
                     yield request
                 finally:
-                    self._memory.give_back(size)
+                    self._memory.give_back(taken)
 
-    async def _next(self, received: AsyncIterator[bytes]) -> tuple[Message, int]:
-        """Return the next request and its size, which the caller of this gives back."""
-        async with self._memory.arriving(large=self._max_bytes > SMALL_REQUEST_BYTES):
+    async def _next(self, received: AsyncIterator[bytes]) -> tuple[Message, Taken]:
+        """Return the next request, and what must be given back once it was handled."""
+        async with self._memory.arriving(self._lane):
             try:
                 async with asyncio.timeout(REQUEST_SECONDS):
                     data = await anext(received)
             except TimeoutError:
                 raise Rejected("malformed", f"no request arrived within {REQUEST_SECONDS:.0f} s") from None
             check_size(data, self._max_bytes)
-            size = len(data)
-            await self._memory.take(size)
+            taken = await self._memory.take(len(data))
         try:
-            return parse(self._type, data), size
+            return parse(self._type, data), taken
         except BaseException:
-            self._memory.give_back(size)
+            self._memory.give_back(taken)
             raise
 
 
