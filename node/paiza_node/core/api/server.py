@@ -254,6 +254,7 @@ def plain_handler(
             check_size(data, max_request_bytes)
             return (await handler(parse(request_type, data))).SerializeToString()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all end as a status
+            data = b""  # not kept with the exception that ends the call
             await refuse(context, error)
             return None
 
