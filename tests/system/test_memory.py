@@ -77,6 +77,20 @@ async def test_requests_that_grow_when_parsed(federation: Federation, register: 
 
 
 @pytest.mark.timeout(600)
+async def test_requests_on_the_operators_socket(federation: Federation, idle: int) -> None:
+    """They are refused like those of others, and the socket answers afterwards."""
+    node = federation.node("kaz")
+    _forget_peak(node)
+    async with grpc.aio.insecure_channel(f"unix:{node.admin_socket}") as channel:
+        for method in (method for service in services.for_operator() for method in service.methods):
+            for request in _requests(method.input_type):
+                cut = request[: MOST // 2 - 64]  # the library's own limit; the refusal comes before the parsing
+                await asyncio.gather(*(_refused(channel, method, cut) for _ in range(AT_ONCE)))
+    assert node.status().member == "kaz"
+    await _check(node, idle)
+
+
+@pytest.mark.timeout(600)
 async def test_many_large_requests_at_once(federation: Federation, register: Register, idle: int) -> None:
     """Dozens of the largest requests at once, of an officer, an auditor and a peer, leave the memory within bounds."""
     node = federation.node("kaz")
