@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from paiza.content.v1.recall_pb2 import Recall
+from paiza.core.v1 import message_pb2
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.retention import store as retention_store
@@ -28,7 +29,8 @@ def erased(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
     """Delete its content."""
     row = messages_store.message(tx.conn, note.digest)
     assert row is not None
-    retention_store.erase_body(tx.conn, LIFECYCLES, row, note.signed.header, tx.now)
+    tombstone = message_pb2.SignedMessage(header=note.signed.header).SerializeToString()
+    retention_store.erase_body(tx.conn, LIFECYCLES, row, tombstone, tx.now)
 
 
 def given_away(_room: Room, note: VerifiedMessage, tx: LogTransaction) -> None:
