@@ -64,6 +64,19 @@ def known(reads: ReadConnection, officer: Officer, digest: bytes) -> MessageRow 
     return next(iter(access_store.seen_messages(reads, [digest], list_scope(officer))), None)
 
 
+def hidden_lists(reads: ReadConnection, officer: Officer, listed: Mapping[int, Collection[bytes]]) -> set[int]:
+    """Return those entries about several messages, by index, that are about one of which the officer may not know.
+
+    An entry commits to its whole list: it is shown with all of it, or not at all.
+    """
+    viewer = list_scope(officer)
+    if viewer.units is None:
+        return set()
+    digests = {digest for each in listed.values() for digest in each}
+    seen = {row.digest for row in access_store.seen_messages(reads, digests, viewer)}
+    return {index for index, each in listed.items() if not seen.issuperset(each)}
+
+
 def unknown() -> Rejected:
     """Return the refusal for a message that is not here, or that the officer may not know of."""
     return Rejected("unknown_id", "there is no such message here, its content was refused, or it is of another unit")

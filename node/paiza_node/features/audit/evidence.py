@@ -6,6 +6,8 @@ from typing import Final
 
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import hidden_lists
 from paiza_node.core.exchange.proofs import foreign_proof, own_proof
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
@@ -42,12 +44,20 @@ class _Place:
 
 
 def others_of(
-    reads: ReadConnection, ledger: Ledger, digest: bytes, size: int, note: bytes, *, with_openings: bool
+    reads: ReadConnection,
+    ledger: Ledger,
+    officer: Officer,
+    digest: bytes,
+    size: int,
+    note: bytes,
+    *,
+    with_openings: bool,
 ) -> list[log_pb2.LogProof]:
     """Return entries about a message that are no release, answer or forwarding: those about it and its parts.
 
     Attachments received or refused (as far as this node knows), recalls, erasures, erasures denied for legal hold; with
-    ``with_openings`` also which officers of this member opened or exported which part.
+    ``with_openings`` also which officers of this member opened or exported which part. Openings of several messages are
+    left out if the officer may not know of all of them.
     """
     own = [
         entry
@@ -55,8 +65,10 @@ def others_of(
         if entry.index < size and _wanted(log_pb2.LogEntry.FromString(entry.entry), with_openings=with_openings)
     ]
     listed = log_store.listed(reads, [entry.index for entry in own])
+    hidden = hidden_lists(reads, officer, listed)
+    shown = [entry for entry in own if entry.index not in hidden]
     return [
-        *(own_proof(ledger, entry, size, note, listed.get(entry.index, ())) for entry in own),
+        *(own_proof(ledger, entry, size, note, listed.get(entry.index, ())) for entry in shown),
         *map(foreign_proof, attachments_store.attachment_proofs(reads, digest)),
         *map(foreign_proof, retention_store.erasure_answers_of(reads, digest)),
     ]

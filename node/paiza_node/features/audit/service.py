@@ -26,13 +26,13 @@ class AuditService(Service):
     async def get_trail(self, caller: Caller, request: audit_pb2.GetTrailRequest) -> Any:
         await self._audit.check_known(officer_of(caller), request.message_digest)
         await self._consulted(officer_of(caller), "trail", request.message_digest)
-        return await asyncio.to_thread(self._audit.trail, request)
+        return await asyncio.to_thread(self._audit.trail, officer_of(caller), request)
 
     async def get_evidence(self, caller: Caller, request: audit_pb2.GetEvidenceRequest) -> Any:
         await self._audit.check_known(officer_of(caller), request.message_digest)
         await self._consulted(officer_of(caller), "evidence", request.message_digest)
         return await asyncio.to_thread(
-            self._audit.evidence, request.message_digest, with_openings=request.with_openings
+            self._audit.evidence, officer_of(caller), request.message_digest, with_openings=request.with_openings
         )
 
     async def get_log_status(self, caller: Caller, _request: audit_pb2.GetLogStatusRequest) -> Any:

@@ -11,7 +11,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.ends import certificate_ends, within_ca
 from paiza_node.core.access.held import effective_officers
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import known, list_scope, unknown, unknown_to
+from paiza_node.core.access.need_to_know import hidden_lists, known, list_scope, unknown, unknown_to
 from paiza_node.core.api import paging
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.proofs import KeptProof, foreign_proof, proofs_of
@@ -68,8 +68,10 @@ class Audit:
             signer.id for signer in wire.parse_header(approval.header).required_signers
         }
 
-    def trail(self, request: audit_pb2.GetTrailRequest) -> audit_pb2.GetTrailResponse:
+    def trail(self, officer: Officer, request: audit_pb2.GetTrailRequest) -> audit_pb2.GetTrailResponse:
         """Return a page of the log entries about one message; with the first, the stored proofs of other members' logs.
+
+        Entries about several messages are left out if the officer may not know of all of them.
 
         The pages end at the log size of the first one: the request for a page is an entry as well.
         """
@@ -79,8 +81,10 @@ class Audit:
         with self._store.reads() as reads:
             entries = [entry for entry in log_store.entries_about(reads, digest) if entry.index < size]
             rest = [entry for entry in entries if entry.index > after]
+            listed = log_store.listed(reads, [entry.index for entry in rest])
+            hidden = hidden_lists(reads, officer, listed)
+            rest = [entry for entry in rest if entry.index not in hidden]
             page = rest[: paging.page_size(request)]
-            listed = log_store.listed(reads, [entry.index for entry in page])
             kept: list[KeptProof] = []
             if not request.page_token:
                 kept = [*exchange_store.proofs(reads, digest), *attachments_store.attachment_proofs(reads, digest)]
@@ -93,7 +97,9 @@ class Audit:
             next_page_token=paging.token_of(page[-1].index, size) if len(rest) > len(page) else "",
         )
 
-    def evidence(self, digest: bytes, *, with_openings: bool = False) -> audit_pb2.GetEvidenceResponse:
+    def evidence(
+        self, officer: Officer, digest: bytes, *, with_openings: bool = False
+    ) -> audit_pb2.GetEvidenceResponse:
         """Return the signed message and all proofs of it, with the registers they are verified by.
 
         Message and proofs are of one moment: later commits do not appear in any of them. Tiles are read over another
@@ -105,7 +111,7 @@ class Audit:
         with self._store.reads() as reads:
             row, signed = _message(reads, digest)
             exchanged = proofs_of(reads, self._ledger, row, size, note)
-            others = others_of(reads, self._ledger, digest, size, note, with_openings=with_openings)
+            others = others_of(reads, self._ledger, officer, digest, size, note, with_openings=with_openings)
             own = self._ledger.origin.partition(".")[0]
             certificates = [
                 each

@@ -116,6 +116,9 @@ class Scene:
         await node.call(upload + "StartUpload", node.officer(HIDING), self.file.start)
         await node.call(upload + "Upload", node.officer(HIDING), self._bytes())
         await self._submit(node, HIDING, [self.attached])
+        both = [digest_of(self.sent), digest_of(self.open_before[0])]
+        together = officer_pb2.OpenMessagesRequest(message_digests=both, reason_text="Case 17")
+        await node.call(OFFICER_SERVICE + "OpenMessages", node.officer("duty"), together)
         retention = "/paiza.officer.v1.RetentionService/"
         for number in range(3):
             hold = retention_pb2.PlaceHoldRequest(message_digest=digest_of(self.crowd[number]), reason_text="Case 17")

@@ -149,12 +149,20 @@ TABLE: Final[dict[str, Row]] = {
             lambda _, __, it: attachment_pb2.DownloadRequest(message_digest=it.digest, part_number=1),
         ]
     ),
-    "AuditService/GetTrail": Row(namings=[lambda _, __, it: audit_pb2.GetTrailRequest(message_digest=it.digest)]),
+    "AuditService/GetTrail": Row(
+        [lambda scene: audit_pb2.GetTrailRequest(message_digest=digest_of(scene.open_before[0]))],
+        [lambda _, __, it: audit_pb2.GetTrailRequest(message_digest=it.digest)],
+    ),
     "AuditService/GetEvidence": Row(
-        namings=[
+        [
+            lambda scene: audit_pb2.GetEvidenceRequest(
+                message_digest=digest_of(scene.open_before[0]), with_openings=True
+            )
+        ],
+        [
             lambda _, __, it: audit_pb2.GetEvidenceRequest(message_digest=it.digest),
             lambda _, __, it: audit_pb2.GetEvidenceRequest(message_digest=it.digest, with_openings=True),
-        ]
+        ],
     ),
     "AuditService/GetLogStatus": Row([lambda _: audit_pb2.GetLogStatusRequest()]),
     "AuditQueryService/ListLogEntries": Row(exempt=BY_ROLE),

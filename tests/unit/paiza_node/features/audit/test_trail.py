@@ -10,6 +10,7 @@ import pytest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import audit_pb2
+from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log.ledger import LogTransaction
@@ -29,6 +30,8 @@ from tests.unit.paiza_node.between import erased
 from tests.unit.paiza_node.office import ACTOR, Office, officer_id
 from tests.unit.paiza_node.room import Room
 from tests.unit.paiza_wire.minting import NOW
+
+OFFICER = Officer("spiffe://kaz.paiza.example/officer/auditor", frozenset({"auditor"}), "inspection")
 
 
 def received(room: Room) -> VerifiedMessage:
@@ -59,7 +62,7 @@ def test_a_commit_between_two_reads_shows_in_no_evidence(database_url: str, monk
     """An answer and an erasure that come after the first read are left to the next evidence file."""
     with Room(database_url) as room:
         note, audit = received(room), audit_of(room)
-        before = audit.evidence(note.digest)
+        before = audit.evidence(OFFICER, note.digest)
         read_message = messages_store.message
 
         def work(tx: LogTransaction) -> None:
@@ -75,8 +78,8 @@ def test_a_commit_between_two_reads_shows_in_no_evidence(database_url: str, monk
             return found
 
         monkeypatch.setattr(messages_store, "message", commit_after)
-        assert audit.evidence(note.digest) == before
-        after = audit.evidence(note.digest)
+        assert audit.evidence(OFFICER, note.digest) == before
+        after = audit.evidence(OFFICER, note.digest)
         assert (len(after.answers), after.message == before.message) == (len(before.answers) + 1, False)
 
 
@@ -91,7 +94,7 @@ def test_a_trail_comes_in_pages_that_end_where_the_first_was_asked_for(database_
         found: list[str] = []
         foreign: list[int] = []
         for _ in range(3):
-            page = audit.trail(request)
+            page = audit.trail(OFFICER, request)
             size = Checkpoint.parse(notes.parse_note(page.checkpoint).text).size
             assert size == room.ledger.checkpoint.size
             found += [log_pb2.LogEntry.FromString(each.entry).actor for each in page.entries]
@@ -108,7 +111,7 @@ def test_a_token_of_somebody_else_is_refused(database_url: str, token: str) -> N
         note, audit = received(room), audit_of(room)
         append(room, note.digest, "officer")
         with pytest.raises(Rejected, match="malformed"):
-            audit.trail(audit_pb2.GetTrailRequest(message_digest=note.digest, page_token=token))
+            audit.trail(OFFICER, audit_pb2.GetTrailRequest(message_digest=note.digest, page_token=token))
 
 
 def test_coordinators_see_whose_certificates_end_soon(office: Office) -> None:
