@@ -54,6 +54,13 @@ def refused(data: bytes, root: bytes) -> str:
     return ""
 
 
+def test_a_node_shows_the_certificates_of_the_signers(file: bytes, root: bytes) -> None:
+    """Its log held them before the release, as both verifiers say."""
+    found = agreed(second_verifier(), file, root)
+    assert found is not None
+    assert [each["certified"] for each in found["signed"]] == [True]
+
+
 def test_any_changed_byte_of_the_file_is_noticed(file: bytes, root: bytes) -> None:
     """At a byte in every 97, all over the file, a flipped bit is refused."""
     assert refused(file, root) == ""
