@@ -130,7 +130,7 @@ async def serve(
         misbehaviour=services.witness.monitor.misbehaviour,
         room=services.upload.room,
         recovering_from=lambda: services.restore_from_peers.progress.members,
-        calls=lambda: [*authenticator.uses()],
+        calls=lambda: [*authenticator.uses(), *connections.uses()],
     )
 
     comparison = StartupComparison(services.peers)

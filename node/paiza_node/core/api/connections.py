@@ -29,6 +29,8 @@ from urllib.parse import unquote
 import structlog
 
 from paiza_node.core.api import metrics
+from paiza_node.core.api.descriptors import descriptor_limit
+from paiza_node.core.limits import LimitUse
 
 LOOK_SECONDS: Final = 1.0
 PRESSED_SECONDS: Final = 3.0  # for a handshake and the first call over a satellite
@@ -76,6 +78,7 @@ class Connections:
         self._since: dict[Peer, float] = {}
         self._callers: dict[Peer, str] = {}
         self._lately: dict[str, float] = {}
+        self._open = self._descriptors = 0
         self._next_sample = 0.0
         self._arrived = 0
         self._enough = min((each.places for each in self._listeners.values()), default=0) * ARRIVED_SHARE
@@ -103,12 +106,22 @@ class Connections:
         newest = sorted(((at, address) for address, at in tuple(self._lately.items()) if at >= since), reverse=True)
         return [address for _, address in newest][:MAX_NAMED]
 
+    def uses(self) -> list[LimitUse]:
+        """Return how many connections and descriptors were in use at the last look."""
+        places = sum(each.places for each in self._listeners.values())
+        return [
+            LimitUse("connections", self._open, places),
+            LimitUse("descriptors", self._descriptors, descriptor_limit()),
+        ]
+
     def look(self) -> None:
         """Look at all connections once, and give up those beyond the limits."""
         callers = dict(self._callers)  # before the look: a call that is admitted meanwhile stays noted
         found = open_connections(self._listeners)
         unknown = self._seen(found)
         peers = {each.peer for each in found}
+        self._open, self._descriptors = len(found), descriptors_in_use()
+        metrics.DESCRIPTORS.set(self._descriptors)
         for gone in callers.keys() - peers:
             self._callers.pop(gone, None)
         metrics.CONNECTIONS.labels("known").set(len(found) - len(unknown))
@@ -173,10 +186,16 @@ def open_connections(ports: Iterable[int]) -> list[Connection]:
     wanted = set(ports)
     found: list[Connection] = []
     with suppress(FileNotFoundError):
-        names = [each.name for each in DESCRIPTORS.iterdir()]
-        metrics.DESCRIPTORS.set(len(names))
-        found = [each for name in names if (each := _connection(int(name), wanted)) is not None]
+        found = [each for path in DESCRIPTORS.iterdir() if (each := _connection(int(path.name), wanted)) is not None]
     return found
+
+
+def descriptors_in_use() -> int:
+    """Return how many descriptors this process has open; 0 where the system does not show them."""
+    try:
+        return sum(1 for _ in DESCRIPTORS.iterdir())
+    except FileNotFoundError:
+        return 0
 
 
 def parse_peer(text: str) -> Peer | None:

@@ -53,5 +53,10 @@ def reserve(connections: int) -> int:
     return left
 
 
+def descriptor_limit() -> int:
+    """Return how many descriptors this process may have."""
+    return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
 def _number(limit: int) -> int:
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit

@@ -71,6 +71,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
     status = _status(config)
     yield from _guarded(N_("node"), lambda: _running(config, status))
     yield from _guarded(N_("limits"), lambda: _limits(status))
+    yield from _guarded(N_("connections"), lambda: _connections(status))
     yield from _guarded(N_("issuer"), lambda: machine.check_issuer(config))
     yield from _guarded(N_("data folder"), lambda: files.check_data_folder(config))
     yield from _guarded(N_("files"), lambda: files.check_files(config))
@@ -140,6 +141,24 @@ def _limits(status: admin_pb2.GetStatusResponse | None) -> Iterator[Check]:
         )
     if of_a_day and not near:
         yield ok(N_("limits"), N_("No officer and no peer is near what one may cause in a day."))
+
+
+def _connections(status: admin_pb2.GetStatusResponse | None) -> Iterator[Check]:
+    """Check that the running node has places for more connections, and descriptors for itself."""
+    name, uses = N_("connections"), {use.name: use for use in status.limits} if status else {}
+    texts = {
+        "connections": N_("Of {limit} places for connections {used} are taken."),
+        "descriptors": N_("Of {limit} descriptors {used} are in use."),
+    }
+    for kind, text in texts.items():
+        if (use := uses.get(kind)) is None:
+            continue
+        values = {"limit": number_text(use.limit), "used": number_text(use.used)}
+        if use.used < NEAR * use.limit:
+            yield ok(name, text, **values)
+        else:
+            remedy = N_("See connections_given_up in the node's log; then node/README.md, Connections.")
+            yield warn(name, text, remedy, **values)
 
 
 def _running(config: Config, status: admin_pb2.GetStatusResponse | None) -> Iterator[Check]:

@@ -108,6 +108,16 @@ def test_addresses_of_unknown_connections_are_named(situation: Situation) -> Non
     assert situation.connections.unknown_addresses() == ["127.0.0.4", "127.0.0.2"]
 
 
+def test_uses_are_those_of_the_last_look(situation: Situation) -> None:
+    """Open connections of all listeners, and the descriptors of the process."""
+    situation.connect()
+    situation.connections.look()
+    connections_used, descriptors_used = situation.connections.uses()
+    assert (connections_used.name, connections_used.used, connections_used.limit) == ("connections", 1, PLACES)
+    assert descriptors_used.name == "descriptors"
+    assert 3 < descriptors_used.used < descriptors_used.limit
+
+
 @pytest.mark.parametrize(
     ("text", "peer"),
     [
