@@ -141,7 +141,8 @@ def test_a_person_becomes_an_officer_and_works(office: Office) -> None:
     """An invitation, the person's command, the administrator's word; then, unlocked, a command asks nothing."""
     key = office.demand_administrator()
     office.start_issuer()
-    assert office.enrol("petrov", office.invite("petrov"))["reason"] == "administrator_missing"
+    unsigned = office.operate("officer", "invite", "petrov", "--role", "liaison", "--unit", "border-service")
+    assert unsigned["reason"] == "administrator_missing"
     signed = ("--administrator", key, "--passphrase-file", str(office.passphrase))
     told = office.enrol("petrov", office.invite("petrov", *signed))
     assert told["profile"] == "kaz-petrov", told
@@ -163,7 +164,9 @@ def test_a_person_becomes_an_officer_and_works(office: Office) -> None:
 @pytest.mark.timeout(300)
 def test_power_cuts_cost_nobody_their_keys(office: Office) -> None:
     """The issuer away, then the node killed: the same command goes on with the same keys; another's are found out."""
+    office.start_issuer()
     file = office.invite("petrov")
+    office.kill_issuer()
     away = office.enrol("petrov", file)
     assert away["reason"] == "issuer_unreachable", away
     office.start_issuer()
