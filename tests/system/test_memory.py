@@ -110,9 +110,9 @@ async def test_many_large_requests_at_once(federation: Federation, register: Reg
 @pytest.mark.timeout(300)
 async def test_answers_that_nobody_reads(federation: Federation, register: Register, idle: int) -> None:
     """An officer who asks for large answers again and again, and reads none, is soon told to wait."""
-    node, liaison = federation.node("kaz"), Officer(federation.folder, "kaz-liaison", register)
-    async with liaison.channel() as channel:
-        digests = await _submit(channel, [liaison.compose(["tjk"], TEXT) for _ in range(LARGE_MESSAGES)])
+    node, duty = federation.node("kaz"), Officer(federation.folder, "kaz-duty", register)
+    async with duty.channel() as channel:
+        digests = await _submit(channel, [duty.compose(["tjk"], TEXT, role="duty") for _ in range(LARGE_MESSAGES)])
         request = officer_pb2.OpenMessagesRequest(message_digests=digests, reason_text="exercise")
         _forget_peak(node)
         opened: Any = channel.stream_stream("/paiza.officer.v1.OfficerService/OpenMessages")
