@@ -7,8 +7,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 
 from paiza.core.v1 import access_pb2, register_pb2
+from paiza.officer.v1 import attachment_pb2, forwarding_pb2, search_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.api import services
 from paiza_node.core.api.services import Access, Service
+from paiza_wire.message.attachment import CHUNK_BYTES
 
 REGISTER = register_pb2.DESCRIPTOR.services_by_name["RegisterService"]
 GET_FILE, LIST_PROOFS = (services.method_name(each) for each in REGISTER.methods)
@@ -110,3 +113,21 @@ def test_a_service_is_for_the_operator_or_for_others() -> None:
     mixed = declared("Mixed", [access_pb2.CALLER_OPERATOR, access_pb2.CALLER_NODE])
     with pytest.raises(TypeError, match=r"test\.Mixed"):
         services._is_for_operator(mixed)
+
+
+def test_the_largest_valid_requests_are_of_the_declared_size() -> None:
+    """Lists as long as they may be, of the longest texts, each character of four bytes."""
+    text = "\N{FIREWORKS}" * 1000
+    criteria = [search_pb2.Criterion(field="x" * 32, text=text[:500])] * 200
+    most = {
+        "/paiza.officer.v1.SearchService/FindSimilar": search_pb2.FindSimilarRequest(criteria=criteria),
+        "/paiza.officer.v1.ForwardingService/AuthorizeExport": forwarding_pb2.AuthorizeExportRequest(
+            message_digests=[bytes(32)] * 256, recipient_text=text, reason_text=text
+        ),
+        "/paiza.officer.v1.AttachmentService/Upload": attachment_pb2.UploadRequest(data=bytes(CHUNK_BYTES)),
+        "/paiza.peer.v1.ExchangeService/FetchMessages": exchange_pb2.FetchMessagesRequest(
+            message_digests=[bytes(32)] * 64
+        ),
+    }
+    for name, request in most.items():
+        assert len(request.SerializeToString()) < services.accesses()[name].max_request_bytes
