@@ -69,6 +69,7 @@ hold               .     denied   in      in          in           denied   deni
 read_log           .     denied   denied  denied      in           in       denied     denied
 oversee            .     denied   denied  denied      in           denied   denied     denied
 ceremony           .     denied   denied  denied      denied       denied   in         denied
+upload             .     in       in      in          in           denied   denied     denied
 publish_directory  .     denied   denied  denied      denied       denied   denied     in
 """
 WORDS: Final = {"in": IN, ".": "forbidden", "denied": "policy_denied"}
