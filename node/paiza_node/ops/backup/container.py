@@ -10,10 +10,12 @@ the node's own disk. A reader rejects files that the manifest does not list or w
 which the member's log key signed and the tables lead to, authenticates the manifest.
 """
 
+import errno
 import io
 import json
 import os
 import re
+import shutil
 import tarfile
 import tempfile
 from base64 import b64decode, b64encode
@@ -28,6 +30,7 @@ from typing import IO, Any, Final
 from typing_extensions import override
 
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.features.attachments.disk_room import MIN_FREE_BYTES
 
 FORMAT: Final = 1
 DATABASE: Final = "paiza.db"
@@ -142,6 +145,15 @@ def check_new(target: Path) -> None:
         )
 
 
+def check_room(target: Path, size: int) -> None:
+    """Raise OSError(ENOSPC) if a file of so many bytes would leave the disk less than the database of a node needs.
+
+    A backup may lie on the disk of a node that runs.
+    """
+    if shutil.disk_usage(target.parent).free - size < MIN_FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+
 def _pack(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> tuple[Manifest, str]:
     whole = replace(manifest, files={name: described(path) for name, path in sources.items()})
     return whole, write(target, whole, sources)
@@ -153,6 +165,7 @@ def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> str:
     A crash before the last step leaves a side file whose name begins with a dot. Nothing is overwritten.
     """
     check_new(target)
+    check_room(target, sum(size for size, _digest in manifest.files.values()))
     handle, side_name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")  # 0600
     side_file = Path(side_name)
     try:

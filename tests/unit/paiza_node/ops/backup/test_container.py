@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,3 +109,15 @@ def test_a_file_that_is_erased_meanwhile_is_not_in_the_backup(tmp_path: Path, mo
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", container.DATABASE]
     with pytest.raises(FileNotFoundError):
         container.pack(tmp_path / "other", unnamed, lambda: {container.DATABASE: database, "attachments/ab/cd": erased})
+
+
+def test_a_backup_leaves_room_to_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may lie on the disk of a node that runs: what would fill that is not begun."""
+    database = tmp_path / container.DATABASE
+    database.write_bytes(b"database")
+    whole = container.Manifest.from_json(manifest(0))
+    free = container.MIN_FREE_BYTES + 7
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(OSError, match="No space left"):
+        container.pack(tmp_path / "backup", whole, lambda: {container.DATABASE: database})
+    assert list(tmp_path.iterdir()) == [database]
