@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from paiza_node.core.errors import NodeStopped
+from paiza_node.features.attachments.disk_room import MIN_FREE_BYTES
 from paiza_node.ops.backup import container
 
 SIZE = 64 << 20
@@ -116,7 +117,7 @@ def test_a_backup_leaves_room_to_the_database(tmp_path: Path, monkeypatch: pytes
     database = tmp_path / container.DATABASE
     database.write_bytes(b"database")
     whole = container.Manifest.from_json(manifest(0))
-    free = container.MIN_FREE_BYTES + 7
+    free = MIN_FREE_BYTES + 7
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     with pytest.raises(OSError, match="No space left"):
         container.pack(tmp_path / "backup", whole, lambda: {container.DATABASE: database})
