@@ -185,16 +185,18 @@ async def test_quota_of_a_day_survives_a_restart_and_holds_up_nothing_urgent(
     duty = Officer(folder, "kaz-duty", register)
     items = [officer_pb2.SubmitItem(message=duty.compose(["tjk"], role="duty")) for _ in range(most + 1)]
     flash = duty.compose(["tjk"], role="duty", urgency=message_pb2.URGENCY_FLASH, urgency_reason="It moves.")
+    results: Sequence[officer_pb2.SubmitResult] = ()
     for batch in (items, [items[-1], officer_pb2.SubmitItem(message=flash)]):
         node.stop()
         node.start()
         async with duty.channel(("grpc.use_local_subchannel_pool", 1)) as channel:
             stub = officer_pb2_grpc.OfficerServiceStub(channel)
             response = await stub.Submit(officer_pb2.SubmitRequest(items=batch), timeout=SERVED_SECONDS)
-        held = [each.retry for each in response.results if each.HasField("retry")]
+        results = response.results
+        held = [each.retry for each in results if each.HasField("retry")]
         assert {each.reason for each in held} == {"daily_quota"}
         assert all(0 < each.retry_after.seconds <= 86_400 for each in held)
-    assert [each.WhichOneof("result") for each in response.results] == ["retry", "released"]
+    assert [each.WhichOneof("result") for each in results] == ["retry", "released"]
     (use,) = [each for each in node.status().limits if each.name == "officer_messages_per_day"]
     assert (use.caller, use.limit) == (duty.id, most)
     assert use.used > most
