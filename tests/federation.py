@@ -104,13 +104,13 @@ class NodeProcess:
         return self.process is not None and self.process.poll() is None
 
     def configure(self, **settings: object) -> None:
-        """Set settings of node.toml (strings, numbers, lists); None removes one. Takes effect at the next start."""
+        """Set settings of node.toml (strings, numbers, lists, tables of them); None removes one. For the next start."""
         text = self.config.read_text()
         for name, value in settings.items():
             text = re.sub(rf"^{re.escape(name)} *=.*\n", "", text, flags=re.MULTILINE)
             if value is not None:
                 # JSON's strings, numbers and lists are TOML's; settings of tables never follow in this file.
-                text = f"{name} = {json.dumps(value, ensure_ascii=False)}\n{text}"
+                text = f"{name} = {_toml(value)}\n{text}"
         self.config.write_text(text)
 
     def start(self, *, wait: bool = True, environment: Mapping[str, str] | None = None) -> None:
@@ -186,6 +186,12 @@ class NodeProcess:
 
     def _code(self) -> int | None:
         return None if self.process is None else self.process.poll()
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_toml(each)}' for name, each in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 class Federation:

@@ -42,6 +42,12 @@ MINUTES: Final = 30.0
 WARM_SECONDS: Final = 5.0  # at full rate, before it is measured
 FULL_RATE_SECONDS: Final = 20.0
 SHARE: Final = 0.5  # of the full rate
+LIMITS: Final = {  # of a day: each officer sends more in half an hour than one does in years
+    "officer_messages_per_day": 10_000_000,
+    "officer_log_entries_per_day": 100_000_000,
+    "peer_messages_per_day": 10_000_000,
+    "peer_log_entries_per_day": 100_000_000,
+}
 WINDOWS: Final = 40  # of the whole soak
 LEAST_WINDOW_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 120.0  # for the last receipts
@@ -76,6 +82,8 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="soak-", dir=RESULTS) as folder,
         Federation.create(Path(folder) / "f", MEMBERS[: options.members]) as federation,
     ):
+        for node in federation.nodes.values():
+            node.configure(limits=LIMITS)
         for member in federation.nodes:  # ten at the same time would take longer than one may
             federation.start(member)
         soak = Soak(federation)

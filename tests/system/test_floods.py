@@ -181,7 +181,7 @@ async def test_quota_of_a_day_survives_a_restart_and_holds_up_nothing_urgent(
     """Beyond their quota an officer is told when it is free, also after a restart; FLASH messages are released."""
     node = federation.node("kaz")
     most = 100
-    node.config.write_text(f"{node.config.read_text()}\n[limits]\nofficer_messages_per_day = {most}\n")
+    node.configure(limits={"officer_messages_per_day": most})
     duty = Officer(folder, "kaz-duty", register)
     items = [officer_pb2.SubmitItem(message=duty.compose(["tjk"], role="duty")) for _ in range(most + 1)]
     flash = duty.compose(["tjk"], role="duty", urgency=message_pb2.URGENCY_FLASH, urgency_reason="It moves.")
