@@ -13,6 +13,7 @@ from sqlalchemy import Select, Table
 from paiza_node.core.storage.connection import ReadConnection, WriteConnection
 from paiza_node.core.storage.statements import insertion, replacement
 from paiza_node.core.storage.times import from_micros, to_micros
+from paiza_wire.errors import Unavailable
 
 R = TypeVar("R")
 
@@ -38,6 +39,7 @@ class Records(Generic[R]):
         """Match columns and fields by name; ``renamed`` maps fields whose column has another name."""
         names = [column.name for column in table.columns]
         fields = [(renamed or {}).get(name, name) for name in names]
+        self._table = table.name
         self._record = record
         self._columns = [(field, kept.get(field)) for field in fields]
         self._fields = attrgetter(*fields)
@@ -65,12 +67,18 @@ class Records(Generic[R]):
         return None if row is None else self.read(row)
 
     def read(self, row: Iterable[Any]) -> R:
-        """Return the value of a row; columns missing at its end take the defaults of their fields."""
-        values = {
-            field: value if kept is None or value is None else kept.to_field(value)
-            for (field, kept), value in zip(self._columns, row, strict=False)
-        }
-        return self._record(**values)
+        """Return the value of a row; columns missing at its end take the defaults of their fields.
+
+        Unavailable("log_damaged") if a value of the row is none that was written here.
+        """
+        try:
+            values = {
+                field: value if kept is None or value is None else kept.to_field(value)
+                for (field, kept), value in zip(self._columns, row, strict=False)
+            }
+            return self._record(**values)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise Unavailable("log_damaged", f"a row of {self._table} cannot be read: {error}") from error
 
     def _row(self, record: R) -> tuple[Any, ...]:
         return tuple(
