@@ -78,6 +78,14 @@ class Officers(Check):
         certificates = {each.certificate_sha256: each for each in access_store.officer_certificates(self._scan)}
         invitations = access_store.all_invitations(self._scan)
         step(len(officers) + len(certificates) + len(invitations))
+        for sha, certificate in certificates.items():
+            if sha256(certificate.der).digest() != sha:
+                part.find(
+                    "log_damaged",
+                    N_("The certificate is not the one that the log records."),
+                    N_("certificate {digest}"),
+                    digest=sha.hex(),
+                )
         # 1.
         stored = {each.invitation_sha256: each.log_index for each in invitations}
         if stored != self._invited or any(

@@ -117,7 +117,7 @@ class Messages(Check):
 
     @override
     def verify(self, part: Part, step: Step) -> None:
-        taken, replies, counted = Tally(), Tally(), Tally()
+        taken, replies, counted, parents = Tally(), Tally(), Tally(), Tally()
         bodies = 0
         without_annex: set[bytes] = set()
         for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
@@ -132,6 +132,7 @@ class Messages(Check):
                     taken.add(row.digest, b"%d" % _TAKEN[row.state])
                 if row.thread_id != row.message_id:
                     replies.add(row.thread_id, row.author.encode())
+                self._check_row(part, row, parents)
                 if wire.message_digest(row.header) != row.digest:
                     _message(part, N_("The header does not have the digest of the message."), row.digest)
                 elif row.signed is not None:
@@ -147,6 +148,29 @@ class Messages(Check):
             step(len(rows))
         part.compare("RECEIVED, REFUSED / message", self._taken, taken)
         part.compare("message / thread_size", replies, counted)
+        part.compare("message / message_parent", parents, self._stored_parents(step))
+
+    def _check_row(self, part: Part, row: Any, parents: Tally) -> None:
+        """Check that what is stored beside a header is what it says; count its parents."""
+        try:
+            header = message_pb2.Header.FromString(row.header)
+        except DecodeError:  # its digest tells
+            return
+        said = (header.author, header.message_id, header.thread_id, header.kind, header.urgency)
+        known = (row.author, row.message_id, row.thread_id, row.kind, row.urgency)
+        if said != known or row.received == (header.author == self._own):
+            _message(part, N_("The row says something else of the message than its header."), row.digest)
+        if row.state != MessageState.REFUSED:
+            for parent in dict.fromkeys(header.parent_digests):
+                parents.add(parent, row.kind.encode(), b"%d" % row.seq)
+
+    def _stored_parents(self, step: Step) -> Tally:
+        stored = Tally()
+        for rows in scanning.rows(self._scan, messages_store.message_parent_table):
+            for row in rows:
+                stored.add(row.parent, row.kind.encode(), b"%d" % row.seq)
+            step(len(rows))
+        return stored
 
 
 def _check_body(part: Part, row: Any, *, annex_may_lack: bool) -> None:
@@ -248,6 +272,7 @@ class Proofs(Check):
                     relied.add(row.digest, row.forwarder.encode(), receipts.evidence_digest(row.entry, note))
             step(len(rows))
         self._verify_certificates(part, step)
+        self._verify_notes(part, step)
         settled = Tally()
         answered = (delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_REFUSED)
         for rows in scanning.rows(self._scan, deliveries_store.delivery_table):
@@ -274,6 +299,19 @@ class Proofs(Check):
                         detail=error.detail,
                         member=row.member,
                         digest=row.certificate_sha256.hex(),
+                    )
+            step(len(rows))
+
+    def _verify_notes(self, part: Part, step: Step) -> None:
+        """Check that every stored checkpoint has the digest by which proofs name it."""
+        for rows in scanning.rows(self._scan, exchange_store.note_table):
+            for row in rows:
+                if sha256(row.note).digest() != row.digest:
+                    part.find(
+                        "proof_missing",
+                        N_("The checkpoint is not the one that proofs name."),
+                        N_("note {digest}"),
+                        digest=row.digest.hex(),
                     )
             step(len(rows))
 

@@ -109,6 +109,8 @@ def verify_log(
     index = 0
     # 1. and 2.
     for rows in log_store.entry_rows(scan, 0, head.size):
+        if not rows:
+            break  # however many the head counts
         stored = log_store.tiles(scan, 0, index // TILE_WIDTH, (index + len(rows)) // TILE_WIDTH)
         texts = log_store.texts_between(scan, rows[0][0], rows[-1][0]) if rows else {}
         lists = log_store.listed_between(scan, rows[0][0], rows[-1][0]) if rows else {}

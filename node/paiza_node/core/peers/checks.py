@@ -1,12 +1,17 @@
-"""Verification of blocks of members: the log records exactly those in force."""
+"""Verification of what is known of other members: blocks as the log records them, checkpoints of their logs."""
+
+from typing import Any
 
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.peers import store as peers_store
-from paiza_node.core.storage import ReadConnection
+from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step
+from paiza_register import Register
+from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.tlog import fork_proofs
 
 
 class Blocks(Check):
@@ -33,3 +38,44 @@ class Blocks(Check):
         if stored != self._blocked:
             part.find("log_damaged", N_("The blocked members are not those that the log records."), "peer_block")
         part.counts = {"blocks": len(stored)}
+
+
+class KnownLogs(Check):
+    """Verifies the largest known checkpoints of other members' logs, and those of logs that they left behind."""
+
+    def __init__(self, scan: ReadConnection, register: Register) -> None:
+        self._scan = scan
+        self._register = register
+        self._admitted = {name for name, _digest in register.key_pins}
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check that each is signed by that member's log, and is of the size and root that are stored with it."""
+        for table in (peers_store.known_log_table, peers_store.former_known_log_table):
+            for rows in scanning.rows(self._scan, table):
+                for row in rows:
+                    try:
+                        self._check(row)
+                    except PaizaError as error:
+                        part.find(
+                            "bad_checkpoint",
+                            "{code}: {detail}",
+                            N_("known log of {member}"),
+                            code=error.reason,
+                            detail=error.detail,
+                            member=row.member,
+                        )
+                step(len(rows))
+
+    def _check(self, row: Any) -> None:
+        origin = fork_proofs.read_origin(row.note)
+        member = self._register.described.get(row.member)
+        if member is None:  # it was removed, and its keys are known by their digests alone
+            if origin not in self._admitted or not origin.startswith(f"{row.member}."):
+                raise Rejected("bad_checkpoint", "no member of this name ever had such a log")
+            return
+        checkpoint = member.checkpoint(row.note, origin)
+        if (checkpoint.size, checkpoint.root) != (row.size, row.root):
+            raise Rejected("bad_checkpoint", "the checkpoint is of another size or root")
+        if getattr(row, "origin", origin) != origin:
+            raise Rejected("bad_checkpoint", "the checkpoint is of another log")

@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from typing_extensions import override
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.core.errors import N_
+from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.checks import Proofs
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
 from paiza_node.features.attachments import store as attachments_store
-from paiza_wire import log_entries
+from paiza_wire import log_entries, receipts
+from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.message.attachment import CHUNK_BYTES
 
 # Entries that name a part and are none of these (an opening) are not about an attachment.
@@ -51,6 +54,56 @@ class AttachmentRows(Check):
                     attached.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, other.encode())
             step(len(rows))
         part.compare("RECEIVED, REFUSED, DELIVERED, DELIVERY_REFUSED, EXPIRED / attachment", self._logged, attached)
+
+
+class AttachmentProofs(Check):
+    """Verifies the stored proofs that recipients have attachments, or refused them."""
+
+    events = (log_pb2.LOG_EVENT_DELIVERED, log_pb2.LOG_EVENT_DELIVERY_REFUSED)
+
+    def __init__(self, scan: ReadConnection, proofs: Proofs, own: str) -> None:
+        """Store the database, the verifier of proven entries, and our own member id."""
+        self._scan = scan
+        self._proofs = proofs
+        self._own = own
+        self._logged = Tally()
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        answer = entry.delivered.answer_sha256 or entry.delivery_refused.answer_sha256
+        if answer and (number := log_entries.part_number(entry)) is not None:
+            self._logged.add(entry.message_digest, b"%d" % number, entry.counterpart.encode(), answer)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check every proof, and that the log relied on exactly these."""
+        stored = Tally()
+        for rows in scanning.rows(self._scan, attachments_store.attachment_proof_table):
+            for row in rows:
+                try:
+                    self._check(row)
+                except PaizaError as error:
+                    part.find(
+                        "bad_proof",
+                        "{code}: {detail}",
+                        N_("answer of {member} for part {part} of message {digest}"),
+                        code=error.reason,
+                        detail=error.detail,
+                        member=row.member,
+                        part=row.part_number,
+                        digest=row.digest.hex(),
+                    )
+                note = exchange_store.note(self._scan, row.note_digest) or b""
+                evidence = receipts.evidence_digest(row.entry, note)
+                stored.add(row.digest, b"%d" % row.part_number, row.member.encode(), evidence)
+            step(len(rows))
+        part.compare("DELIVERED, DELIVERY_REFUSED / attachment_proof", self._logged, stored)
+
+    def _check(self, row: Any) -> None:
+        entry = self._proofs.check_entry(row, row.member, row.log_index)
+        receipts.check_attachment_answer(entry, self._own)
+        if (entry.message_digest, log_entries.part_number(entry)) != (row.digest, row.part_number):
+            raise Rejected("bad_proof", "the entry is of another attachment")
 
 
 class AttachmentFiles(Check):

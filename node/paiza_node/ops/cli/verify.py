@@ -25,6 +25,7 @@ from paiza_node.core.log.checks import verify_log
 from paiza_node.core.storage import scanning
 from paiza_node.core.storage.findings import Check, Part, Step
 from paiza_node.core.storage.scanning import open_scan
+from paiza_node.core.storage.values import check_values, count_rows
 from paiza_node.features.recovery.checks import verify_earlier
 from paiza_node.ops.cli.frame import Ended, as_object
 from paiza_node.ops.cli.options import json_option, settings, shared
@@ -34,8 +35,10 @@ from paiza_node.ops.offline import check_database, known_register
 from paiza_node.ops.tables import METADATA
 from paiza_node.ops.terminal import on_terminal, print_json
 from paiza_node.ops.verify.compose import compose
+from paiza_wire.errors import PaizaError
 
 NAMES = {
+    "values": N_("values"),
     "log": N_("log"),
     "earlier": N_("earlier logs"),
     "rows": N_("rows"),
@@ -85,25 +88,41 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
     # Read before the scan: a checkpoint is signed only after its entries are committed.
     note = read_checkpoint(config.data / "checkpoint")
     with open_scan(config.database) as scan:
+        if not log_only:
+            with _part("values", count_rows(scan, METADATA), quiet=quiet) as (part, step):
+                check_values(scan, METADATA, part, step)
+            yield part
+            if not part.passed:
+                return  # the other checks, which rely on types, would fail anywhere
         composed = () if log_only else compose(scan, reader, register, config)
         by_event: defaultdict[int, list[Check]] = defaultdict(list)
         for check in (check for each in composed for check in each.checks):
             for event in check.events:
                 by_event[event].append(check)
         head = log_store.head(scan)
-        with _part("log", head.size, quiet=quiet) as (part, step):
+        with _part("log", head.size, quiet=quiet) as (part, step), _noting(part):
             verify_log(scan, register.described_member(config.member), note, part, by_event, step)
         yield part
         if log_store.former_logs(scan):
-            with _part("earlier", head.size, quiet=quiet) as (part, step):
+            with _part("earlier", head.size, quiet=quiet) as (part, step), _noting(part):
                 verify_earlier(scan, register.described_member(config.member), part, step)
             yield part
         for each in composed:
             total = sum(scanning.count(scan, METADATA.tables[table]) for table in each.tables)
             with _part(each.name, total, quiet=quiet) as (part, step):
                 for check in each.checks:
-                    check.verify(part, step)
+                    with _noting(part):
+                        check.verify(part, step)
             yield part
+
+
+@contextmanager
+def _noting(part: Part) -> Iterator[None]:
+    """Note a refusal that ends a check, such as that of a row that cannot be read."""
+    try:
+        yield
+    except PaizaError as error:
+        part.find(error.reason, "{detail}", N_("the check ended there"), detail=error.detail)
 
 
 @contextmanager
@@ -153,6 +172,7 @@ def _as_object(part: Part) -> dict[str, object]:
 
 
 COUNTED = {
+    "rows": NN_("{n} row", "{n} rows"),
     "entries": NN_("{n} entry", "{n} entries"),
     "tiles": NN_("{n} tile", "{n} tiles"),
     "earlier logs": NN_("{n} earlier log", "{n} earlier logs"),

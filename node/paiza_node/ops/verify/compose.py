@@ -7,12 +7,13 @@ from itertools import chain
 from paiza_node.core.access.checks import Officers, Openings
 from paiza_node.core.exchange import checks as exchange_checks
 from paiza_node.core.exchange.checks import Deliveries, Messages, Proofs
-from paiza_node.core.peers.checks import Blocks
+from paiza_node.core.peers.checks import Blocks, KnownLogs
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.findings import Check
 from paiza_node.features.approvals.checks import Approvals
 from paiza_node.features.attachments import checks as attachments_checks
-from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentRows
+from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentProofs, AttachmentRows
+from paiza_node.features.audit.checks import LogIndexRows
 from paiza_node.features.ceremonies.checks import HeldProposals
 from paiza_node.features.peer_audit.checks import PeerAudit
 from paiza_node.features.retention import checks as retention_checks
@@ -40,13 +41,13 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
     return (
         Checked(
             "rows",
-            ("delivery", "answer", "opened"),
-            (Deliveries(scan), Openings(scan), AttachmentRows(scan), RetiredRows(scan)),
+            ("delivery", "answer", "opened", "log_fact"),
+            (Deliveries(scan), Openings(scan), AttachmentRows(scan), RetiredRows(scan), LogIndexRows(scan)),
         ),
         Checked("messages", ("message",), (Messages(scan, own),)),
-        Checked("proofs", ("proof",), (proofs,)),
+        Checked("proofs", ("proof", "attachment_proof"), (proofs, AttachmentProofs(scan, proofs, own))),
         Checked("witnesses", ("witnessed_note", "cosigned_proof"), (Witnesses(scan, reader, register, own, kept),)),
-        Checked("misbehaviour", ("finding",), (Misbehaviour(scan, register),)),
+        Checked("misbehaviour", ("finding", "known_log"), (Misbehaviour(scan, register), KnownLogs(scan, register))),
         Checked("officers", ("officer", "officer_certificate", "invitation"), (Officers(scan),)),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
         Checked("approvals", ("approval",), (Approvals(scan),)),

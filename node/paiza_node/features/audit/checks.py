@@ -1,0 +1,39 @@
+"""Verification of what is derived of the log for its readers: event, actor and counterpart of every entry."""
+
+from typing_extensions import override
+
+from paiza.core.v1 import log_pb2
+from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.features.audit import store as audit_store
+from paiza_node.features.audit.log_index import CURSOR
+
+
+class LogIndexRows(Check):
+    """Verifies that the index of the log says of every entry what the entry says; it may be a little behind."""
+
+    events = tuple(log_pb2.LogEvent.values())
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._end = settings_store.counter(scan, CURSOR)
+        self._logged = Tally()
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        if index < self._end:
+            self._logged.add(b"%d %d" % (index, entry.event), entry.actor.encode(), entry.counterpart.encode())
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        names: dict[int, str] = {}
+        for rows in scanning.rows(self._scan, audit_store.log_name_table):
+            names.update((row.id, row.name) for row in rows)
+        stored = Tally()
+        for rows in scanning.rows(self._scan, audit_store.log_index_table):
+            for row in rows:
+                named = (names.get(each, "?").encode() for each in (row.actor, row.counterpart))
+                stored.add(b"%d %d" % (row.index, row.event), *named)
+            step(len(rows))
+        part.compare("log_entry / log_fact", self._logged, stored)
