@@ -46,10 +46,10 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test system explore fuzz simulate faults kill attachments conformance membership calendar soak lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test system explore fuzz bent simulate faults kill attachments conformance membership calendar soak lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | fuzz | simulate | faults | kill | attachments | conformance | membership | calendar | soak | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | fuzz | bent | simulate | faults | kill | attachments | conformance | membership | calendar | soak | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -87,6 +87,10 @@ explore: setup
 # All parsers and RPC handlers with changed inputs, by what these cover; hours. Inputs that show a defect are kept.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(TARGETS)
+
+# Every column of a row of each table bent in every way, one at a time: half an hour.
+bent: setup
+	PAIZA_BENT_ROWS=1 $(BIN)/python -m pytest -n 0 tests/integration/bent
 
 # All tests but those of whole programs, which `make system` runs.
 test: setup

@@ -110,11 +110,11 @@ class Nodes:
         error = event.get("exc_info")
         if error:  # what is told without an exception was foreseen
             shown = sys.exc_info()[1] if error is True else error
-            self.failures.append(f"{event['event']}: {shown!r}{_places(shown)}")
+            self.failures.append(f"{event['event']}: {shown!r}{places(shown)}")
         raise structlog.DropEvent
 
 
-def _places(error: object) -> str:
+def places(error: object) -> str:
     """Return where an exception comes from."""
     frames = traceback.extract_tb(error.__traceback__)[-4:] if isinstance(error, BaseException) else []
     return "".join(f" < {Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
