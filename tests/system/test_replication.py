@@ -28,7 +28,7 @@ from tests.officer import Officer
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError, find_programs
 
 SECONDS = 60.0
-DEADLINE = 2  # seconds, of a commit
+DEADLINE = 5  # seconds, of a commit
 
 
 @dataclass
