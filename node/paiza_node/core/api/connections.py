@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 import structlog
@@ -244,13 +244,16 @@ def _connection(descriptor: int, ports: set[int]) -> Connection | None:
     try:
         if looked_at.family not in {socket.AF_INET, socket.AF_INET6}:
             return None
-        port = looked_at.getsockname()[1]
-        return Connection(_peer(looked_at.getpeername()), port, descriptor) if port in ports else None
+        port, peer = looked_at.getsockname()[1:2], _peer(looked_at.getpeername())
+        return Connection(peer, port[0], descriptor) if peer is not None and port and port[0] in ports else None
     except OSError:  # a listening socket, or one that ended
         return None
     finally:
         looked_at.detach()  # it is not ours to close
 
 
-def _peer(name: tuple[str, int, *tuple[int, ...]]) -> Peer:
+def _peer(name: Any) -> Peer | None:
+    """Return address and port; None for a socket of another family, whose descriptor took the number meanwhile."""
+    if not isinstance(name, tuple) or not isinstance(name[0], str):
+        return None
     return name[0].removeprefix(_MAPPED), name[1]

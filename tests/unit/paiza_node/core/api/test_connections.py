@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -106,6 +107,18 @@ def test_addresses_of_unknown_connections_are_named(situation: Situation) -> Non
     situation.connect(4)
     situation.connections.look()
     assert situation.connections.unknown_addresses() == ["127.0.0.4", "127.0.0.2"]
+
+
+def test_number_that_is_another_sockets_now_is_left_alone(situation: Situation) -> None:
+    """Between the look and the end of a connection its number may have become that of a socket of another family."""
+    connection = situation.connect()
+    (found,) = connections.open_connections([situation.port])
+    mine, other = socket.socketpair(socket.AF_UNIX)
+    with mine, other:
+        assert not connections.shut_down(replace(found, descriptor=mine.fileno()))
+        other.sendall(b"open")
+        assert mine.recv(4) == b"open"
+    assert not ended(connection)
 
 
 def test_uses_are_those_of_the_last_look(situation: Situation) -> None:
