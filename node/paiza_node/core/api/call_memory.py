@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from paiza_node.core.api.metrics import REQUEST_BYTES, UNSENT_BYTES
 from paiza_node.core.api.services import SMALL_REQUEST_BYTES
@@ -95,15 +95,18 @@ class CallMemory:
             self._count(caller, -size)
             self._grant()
 
-    def send(self, context: Any, size: int) -> None:
-        """Count an answer until its call has ended; Unavailable("busy") if its caller has too many unread."""
+    def send(self, size: int) -> None:
+        """Count an answer until the task of its call ends; Unavailable("busy") if its caller has too many unread."""
         if size <= SMALL_REQUEST_BYTES:
             return
         caller = CALLER.get()
         if self._unsent[caller] + size > UNSENT_CALLER_BYTES:
             raise Unavailable("busy", "this caller has not read the answers that it asked for before", BUSY_SECONDS)
         self._count_unsent(caller, size)
-        context.add_done_callback(lambda _context: self._count_unsent(caller, -size))
+        task = asyncio.current_task()
+        assert task is not None
+        # Not a callback of the library: that would keep the answer in a cycle until cycles are collected.
+        task.add_done_callback(lambda _task: self._count_unsent(caller, -size))
 
     def _fits(self, caller: CallerKey, size: int) -> bool:
         return self._handled[caller] + size <= CALLER_BYTES and self._handled.total() + size <= ALL_BYTES

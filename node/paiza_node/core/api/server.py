@@ -202,7 +202,7 @@ def _guarded(
                         response = await handler(call.caller, asked)
                 authenticator.note_answer(call, response)
                 answer = response.SerializeToString()
-                memory.send(context, len(answer))
+                memory.send(len(answer))
                 return answer
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all end as a status; `refuse` logs what is not a refusal
             asked = None  # not kept with the exception that ends the call

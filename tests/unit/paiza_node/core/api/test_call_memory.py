@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -107,30 +107,25 @@ async def test_requests_of_one_caller_arrive_one_after_another(memory: CallMemor
 
 async def test_answers_that_are_not_read_are_bounded(memory: CallMemory) -> None:
     """A caller who reads none gets no more; what was sent, or hung up, counts no more."""
-    calls = [_Call() for _ in range(2)]
-    for call in calls:
-        memory.send(call, UNSENT_CALLER_BYTES // 2)
-    memory.send(_Call(), SMALL_REQUEST_BYTES)
+    read = asyncio.Event()
+
+    async def send(size: int, until: asyncio.Event) -> None:
+        memory.send(size)
+        await until.wait()
+
+    never = asyncio.Event()
+    calls = [asyncio.ensure_future(send(UNSENT_CALLER_BYTES // 2, until)) for until in (read, never)]
+    await turns()
+    memory.send(SMALL_REQUEST_BYTES)
     with pytest.raises(Unavailable, match="busy"):
-        memory.send(_Call(), SMALL_REQUEST_BYTES + 1)
-    calls[0].end()
-    memory.send(_Call(), SMALL_REQUEST_BYTES + 1)
-
-
-class _Call:
-    """The end of a call as the library tells it."""
-
-    def __init__(self) -> None:
-        self._told: list[Callable[[Any], None]] = []
-
-    def add_done_callback(self, told: Callable[[Any], None]) -> None:
-        """Keep who is to be told."""
-        self._told.append(told)
-
-    def end(self) -> None:
-        """End."""
-        for each in self._told:
-            each(self)
+        memory.send(SMALL_REQUEST_BYTES + 1)
+    read.set()
+    await calls[0]
+    await turns()
+    memory.send(SMALL_REQUEST_BYTES + 1)
+    calls[1].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calls[1]
 
 
 async def _arrive(memory: CallMemory) -> None:
