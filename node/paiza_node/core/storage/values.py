@@ -28,8 +28,8 @@ from paiza_node.core.storage.findings import Part, Step
 from paiza_node.core.storage.times import EPOCH, to_micros
 
 LATEST: Final = to_micros(EPOCH.replace(year=9999))
-SMALL: Final = 2**15
-MIDDLE: Final = 2**31
+SMALL: Final = 2**15 - 1
+MIDDLE: Final = 2**31 - 1
 LARGE: Final = 2**53  # far above every number and size that a node can have
 SHOWN: Final = 16  # characters of a value of a key
 
@@ -83,7 +83,7 @@ def _wrong(column: "Column[Any]", database: str) -> ColumnElement[bool] | None:
             conditions.append(type_coerce(column, Integer).not_in([0, 1]))
     elif number:
         most = SMALL if isinstance(kind, SmallInteger) else LARGE if isinstance(kind, BigInteger) else MIDDLE
-        conditions += [column < 0, column >= (LATEST if column.name.endswith("_time") else most)]
+        conditions += [column < 0, column > (LATEST if column.name.endswith("_time") else most)]
     return func.coalesce(or_(*conditions), False) if conditions else None
 
 
