@@ -11,6 +11,7 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, GOAWAY = 0, 1, 3, 4, 7  # §6
 END_STREAM, END_HEADERS = 1, 4
 FRAME_HEADER: Final = 9
+INITIAL_WINDOW_SIZE: Final = 4  # §6.5.2
 EMPTY_MESSAGE: Final = b"\0" * 5  # gRPC's prefix of an empty, uncompressed message
 
 
@@ -19,7 +20,13 @@ def frame(kind: int, flags: int, payload: bytes, stream: int = 1) -> bytes:
     return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
-def headers(path: bytes, more: Sequence[tuple[bytes, bytes]] = (), *, flags: int = END_HEADERS) -> bytes:
+NO_WINDOW: Final = frame(SETTINGS, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, 0), 0)
+"""Settings of a caller who takes the headers of answers, and none of their data."""
+
+
+def headers(
+    path: bytes, more: Sequence[tuple[bytes, bytes]] = (), *, flags: int = END_HEADERS, stream: int = 1
+) -> bytes:
     """Return the header frame of a call, each field as a literal (RFC 7541 §6.2.2)."""
     fields = [
         (b":method", b"POST"),
@@ -31,12 +38,14 @@ def headers(path: bytes, more: Sequence[tuple[bytes, bytes]] = (), *, flags: int
     ]
     given = {name for name, _ in more}
     chosen = [*(field for field in fields if field[0] not in given), *more]
-    return frame(HEADERS, flags, b"".join(_literal(*field) for field in chosen))
+    return frame(HEADERS, flags, b"".join(_literal(*field) for field in chosen), stream)
 
 
-def call(path: bytes, message: bytes = EMPTY_MESSAGE, more: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+def call(
+    path: bytes, message: bytes = EMPTY_MESSAGE, more: Sequence[tuple[bytes, bytes]] = (), *, stream: int = 1
+) -> bytes:
     """Return a call with one message, with which its requests end."""
-    return headers(path, more) + frame(DATA, END_STREAM, message)
+    return headers(path, more, stream=stream) + frame(DATA, END_STREAM, message, stream)
 
 
 def answer(connection: socket.socket, sent: bytes, seconds: float = 5.0) -> tuple[int | None, str]:

@@ -17,9 +17,11 @@ import pytest
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
+from paiza_node.core.api.connections import PER_CALLER
 from paiza_node.core.limits import Limits
 from paiza_node.core.register.state import state_of
 from paiza_register import Register
+from tests import http2
 from tests.federation import Federation
 from tests.integration.exchange.hostile import HostilePeer
 from tests.officer import Officer
@@ -30,6 +32,8 @@ from tests.system.minting import Identity, Mint
 CALLS: Final = 400
 CONNECTIONS: Final = 8
 FLOOD_SECONDS: Final = 60
+STREAMS: Final = 64  # of one connection
+HELD_SECONDS: Final = 3.0
 SERVED_SECONDS: Final = 20.0  # an officer's Submit while others flood; a limit on shared machines, not a measure
 
 
@@ -134,6 +138,27 @@ async def test_connections_that_say_nothing_keep_nobody_out(
             if at % 2:
                 silent.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # a ClientHello that never ends
         await _served_meanwhile(folder, register, [])
+
+
+async def test_answers_that_nobody_takes_leave_room_for_everyone(
+    federation: Federation, folder: Path, register: Register
+) -> None:
+    """Calls whose answers find no window are counted until they end: their officer waits, and nobody else does."""
+    node, mint = federation.node("kaz"), Mint(folder, register)
+    session = b"/paiza.officer.v1.OfficerService/GetSession"
+    with ExitStack() as connections:
+        for profile in ("kaz-liaison", "kaz-auditor"):
+            for _ in range(PER_CALLER):
+                held = connections.enter_context(mint.officer(profile).http2(node.address))
+                held.sendall(http2.PREFACE + http2.NO_WINDOW)
+                held.sendall(b"".join(http2.call(session, stream=stream) for stream in range(1, 2 * STREAMS, 2)))
+        await asyncio.to_thread(time.sleep, HELD_SECONDS)  # until the node has met them all: none is answered
+        await _served_meanwhile(folder, register, [])
+        used = {each.name: each for each in node.status().limits}
+        assert used["calls_officers"].used == Limits().calls_per_officer
+        async with mint.officer("kaz-liaison").channel(node.address, "kaz", register) as channel:
+            stub = officer_pb2_grpc.OfficerServiceStub(channel)
+            assert await _told(stub.GetSession(officer_pb2.GetSessionRequest(), timeout=SERVED_SECONDS)) == "busy"
 
 
 async def test_watches_of_one_officer_leave_room_for_everyone(

@@ -6,8 +6,8 @@ everyone who is known though all others use up theirs; what a caller uses beyond
 shares. The register bounds the peers, and the operator the officers.
 
 A call is counted once its caller is known, before its request arrives: TLS has verified its certificate by then, and
-the checks before this one take no time in which the caller could hold anything. A caller who is slow to send holds a
-place of their own.
+the checks before this one take no time in which the caller could hold anything. It is counted until it has ended: a
+caller who is slow to send, or leaves the answer unread, holds a place of their own.
 
 A caller who has used up its places may still hand over what nothing may hold up (`precedence.unhindered`, an approval):
 the request is read, and refused if it is anything else. So it is for a caller that sent garbage, which costs this node

@@ -17,7 +17,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from ssl import PEM_cert_to_DER_cert
@@ -153,7 +153,7 @@ class Authenticator:
 
     @asynccontextmanager
     async def admit(self, method: str, context: Any) -> AsyncIterator[Call]:
-        """Check a call and count it as concurrent while the block runs."""
+        """Check a call, and yield it; it counts as concurrent until it has ended, which an unread answer holds up."""
         # 1.-6.
         try:
             caller = self._identify(method, context)
@@ -162,25 +162,29 @@ class Authenticator:
                 await self._denied(error.officer, method, error)
             raise
         # 7.
-        with self._admission.place(caller.key, method) as only_unhindered:
-            call = Call(caller, method, context, asyncio.current_task(), only_unhindered=only_unhindered)
-            self._calls.add(call)
-            before = CALLER.get()
-            CALLER.set(caller.key)
-            try:
-                yield call
-            except asyncio.CancelledError:
-                if call.task is None or call.refusal is None:
-                    raise
-                call.task.uncancel()
-                raise call.refusal from None
-            except Rejected as error:
-                if error.reason in GARBAGE:
-                    self._admission.note_garbage(caller.key)
+        place = ExitStack()
+        only_unhindered = place.enter_context(self._admission.place(caller.key, method))
+        context.add_done_callback(
+            lambda _context: place.close()
+        )  # not before the answer was sent: it may be left unread
+        call = Call(caller, method, context, asyncio.current_task(), only_unhindered=only_unhindered)
+        self._calls.add(call)
+        before = CALLER.get()
+        CALLER.set(caller.key)
+        try:
+            yield call
+        except asyncio.CancelledError:
+            if call.task is None or call.refusal is None:
                 raise
-            finally:
-                CALLER.set(before)  # not by a token: a stream that is left behind ends in another context
-                self._calls.discard(call)
+            call.task.uncancel()
+            raise call.refusal from None
+        except Rejected as error:
+            if error.reason in GARBAGE:
+                self._admission.note_garbage(caller.key)
+            raise
+        finally:
+            CALLER.set(before)  # not by a token: a stream that is left behind ends in another context
+            self._calls.discard(call)
 
     async def check_place(self, call: Call, request: Any) -> None:
         """Raise Unavailable("busy"), after a while, if the call has no place and its request may be held up."""

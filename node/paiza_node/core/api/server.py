@@ -31,7 +31,7 @@ from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
 
-MAX_CALLS: Final = 4096  # concurrent; nobody has looked at them then: `admission` counts them once the caller is known
+MAX_CALLS: Final = 16_384  # concurrent, of all callers: eight that hold each stream of each connection of theirs
 ADMIN_CALLS: Final = 256  # concurrent, of the operator's programs
 
 UNKNOWN_PER_ADDRESS: Final = 64  # connections without an admitted call; the officers of an agency may share an address

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def _called(folder: Path, register_cache: Any, method: str) -> str:
     """Call at kaz as the node of tjk; return the caller's id."""
     pem = (folder / "nodes/tjk/keys/tls.crt").read_bytes()
-    context = SimpleNamespace(auth_context=lambda: tls_properties(pem))
+    context = SimpleNamespace(auth_context=lambda: tls_properties(pem), add_done_callback=lambda _callback: None)
     authenticator = Authenticator("kaz", register_cache, FixedOfficers(), lambda: datetime.now(UTC))
     async with authenticator.admit(method, context) as call:
         return call.caller.id

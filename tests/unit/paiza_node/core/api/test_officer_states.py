@@ -51,7 +51,9 @@ class Door:
             register = SimpleNamespace(certificate_verifier=lambda: verifier)
         cache: Any = SimpleNamespace(current=register, last=register, policy=Policy(self.register.agreements))
         authenticator = Authenticator("kaz", cache, officers, lambda: self.now, denied=self._note)
-        context = SimpleNamespace(auth_context=lambda: tls_properties(self._pem.encode()))
+        context = SimpleNamespace(
+            auth_context=lambda: tls_properties(self._pem.encode()), add_done_callback=lambda _callback: None
+        )
         try:
             async with authenticator.admit(method, context):
                 return ""

@@ -63,6 +63,9 @@ class Situation:
         """Return where the caller calls from."""
         return "ipv4:192.0.2.1:4711"
 
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        """Call a function at the end of the call, which no test waits for."""
+
     def set_trailing_metadata(self, metadata: Any) -> None:
         """Keep the reason."""
         self.reason = dict(metadata)["paiza-reason"]
