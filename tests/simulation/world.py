@@ -248,6 +248,7 @@ class World:
         outcome.contradicted = self.contradicts()
         assert outcome.contradicted or self.lie is not Lie.SPLIT, "every history was shown to somebody"
         if self.lie in ANSWERED and outcome.contradicted:
+            await self.grow_to_what_is_known()
             before = self.liar.refused
             while not all(FORKED in codes for codes in self.codes().values()):
                 assert outcome.rounds <= DETECTION_ROUNDS + self.liar.refused - before, self.codes()
@@ -271,6 +272,15 @@ class World:
             if self.lie in (Lie.NONE, Lie.OMIT):
                 assert not any(self.codes().values())
         outcome.misbehaviour = self.codes()
+
+    async def grow_to_what_is_known(self) -> None:
+        """Hold rounds until the liar shows as much as others know: a log that was set back shows nothing before."""
+        known = max(node.logs.link(self.liar.name).size for node in self.nodes.values())
+        for _ in range(DEFAULT_ROUNDS):
+            if any(persona.ledger.checkpoint.size >= known for persona in self.liar.personas):
+                return
+            await self.round()
+        raise AssertionError(f"the liar never came to {known} entries")
 
     async def rounds_until(self, reached: Any) -> None:
         """Hold rounds until all honest members are there."""
