@@ -23,7 +23,7 @@ from paiza_node.features.attachments import model
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.disk_room import DiskRoom, Holder
 from paiza_node.features.attachments.files import AttachmentFiles, Writer
-from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import DIGEST_SIZE, MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES
 
 MAX_OFFICER_BYTES: Final = 16 * 1024**3  # bytes of one officer's uploads that no message names yet
@@ -87,7 +87,9 @@ class Upload:
         # If we crash here, nothing is granted, and the officer's program asks again.
         try:
             row = (await self._ledger.commit(lambda tx: _note(tx, officer, ciphertext, size, here=here))).result
-        except PaizaError:
+        except (
+            BaseException
+        ):  # also a caller that hangs up: else whole disks could be granted for uploads without a row
             self._files.room.give_back((officer.id, ciphertext))
             raise
         if row.whole:

@@ -232,6 +232,23 @@ async def test_a_call_that_is_cancelled_keeps_what_came(desk: Desk) -> None:
     assert (await desk.bring(50, DATA[50:])).whole
 
 
+async def test_a_caller_that_hangs_up_keeps_no_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room is granted for uploads that the log knows of: no other one counts for the officer's share."""
+    asked = asyncio.Event()
+
+    async def never(_work: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(desk.ledger, "commit", never)
+    call = asyncio.create_task(desk.start())
+    await asked.wait()
+    assert desk.files.room.granted == len(DATA)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    assert desk.files.room.granted == 0
+
+
 async def test_only_the_first_request_says_what_it_brings(desk: Desk) -> None:
     """A call that changes its mind is refused; one without any request is malformed."""
     await desk.start()
