@@ -78,12 +78,12 @@ class Overtaken:
         self._ledger = ledger
         self._before: Work[object] | None = before
 
-    async def commit(self, work: Work[T]) -> Committed[T]:
+    async def commit(self, work: Work[T], *, counts_messages: bool = False) -> Committed[T]:
         """Commit the other thing, and then the work."""
         before, self._before = self._before, None
         if before is not None:
             await self._ledger.commit(before)
-        return await self._ledger.commit(work)
+        return await self._ledger.commit(work, counts_messages=counts_messages)
 
     def __getattr__(self, name: str) -> Any:
         """Be the ledger otherwise."""

@@ -215,7 +215,8 @@ class Approve:
             tx.announce(ApprovalDecided(row.digest, row.header, row.drafter, GIVEN))
             return Approved(index, tx.appended(index).entry, outcome), raw
 
-        committed = await self._ledger.commit(work)
+        # No quota of a day refuses an approval: it counts its message, and is not refused for its entries.
+        committed = await self._ledger.commit(work, counts_messages=True)
         done, signed = committed.result
         if isinstance(done, Rejected):
             raise await self._denied(officer, row.digest, done)

@@ -3,19 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1.message_pb2 import Signature, SignedMessage
-from paiza.officer.v1 import approval_pb2
+from paiza.officer.v1 import approval_pb2, officer_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.exchange.stages import Submission
+from paiza_node.core.limits import Limits
 from paiza_node.core.log.ledger import LogTransaction, Work
+from paiza_node.core.quotas.model import Used
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.approve import Approve
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 from paiza_wire.message import PendingMessage, VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
@@ -83,6 +88,33 @@ async def test_what_ends_before_the_commit_is_not_shown(room: Room) -> None:
         )
     assert refused.value.reason == "approval_declined"
     assert room.events(message.digest) == []
+
+
+async def test_no_quota_of_a_day_holds_up_an_approval(room: Room) -> None:
+    """An officer who has used up their log entries signs all the same."""
+    message = waiting(room)
+    signer = message.header.required_signers[-1]
+    last = replace(SECOND, id=signer.id)
+    base = SignedMessage(header=message.signed.header).SerializeToString()
+    room.ledger.commit_now(lambda tx: tx.append(log_entries.consulted(actor=last.id)))  # stands for SUBMITTED
+    room.ledger.commit_now(lambda tx: approvals_store.put_signed(tx.conn, message.digest, base, (last.id,)))
+    caller = CallerKey("officer", last.id)
+    room.ledger.quotas.add(caller, Used(log_entries=Limits().officer_log_entries_per_day))
+    certificate: Any = SimpleNamespace(fingerprint=bytes(32))
+    pending = PendingMessage(message.digest, message.header, message.signed, ((signer, certificate),), ())
+    submit: Any = SimpleNamespace(
+        examine=lambda _officer, raw: Submission(pending, raw, b""),
+        check_signers=lambda _message: None,
+        log_released=lambda _officer, _outcomes: None,
+        answer=lambda _outcome, _size: officer_pb2.SubmitResult(),
+    )
+    request = approval_pb2.ApproveRequest(message_digest=message.digest, signature=Signature(signer_id=last.id))
+    token = CALLER.set(caller)
+    try:
+        await Approve(room.core, submit=submit, officers=dict).sign(last, request)
+    finally:
+        CALLER.reset(token)
+    assert room.events(message.digest) == ["APPROVED"]
 
 
 class Overtaken:
